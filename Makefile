@@ -1,0 +1,80 @@
+# make demo    installs entro into .venv and shows it at work on the sample logs
+# make test    installs what the tests need, then lints, checks the types and tests
+# make lint    the first half of it: ruff and mypy
+# make clean   removes .venv and every cache
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHONS := python3.13 python3.12 python3.11 python3
+CHROMIUM := /usr/bin/chromium
+WORKERS := 2
+# Two makes at once in one tree take turns at installing, where there is a flock.
+LOCK := $(if $(shell command -v flock),flock Makefile)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# In CI the slow tests run too, and a test that finds no browser fails instead of being skipped.
+ifneq ($(filter-out 0 false,$(CI)),)
+export ENTRO_REQUIRE_BROWSER := 1
+else
+SELECT := -m 'not slow'
+endif
+
+.NOTPARALLEL:
+.PHONY: demo test lint clean installed installed-dev browser
+
+demo: installed
+	@$(BIN)/entro demo
+
+test: lint browser
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SELECT)
+
+lint: installed-dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean:
+	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+installed installed-dev:
+	@$(LOCK) $(MAKE) -s --no-print-directory $(VENV)/.$@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.created
+	@echo "installing entro into $(VENV)"
+	@$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
+	@echo "installing entro and what its tests need into $(VENV)"
+	@$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+# A name on the PATH may be a stub that starts nothing, so each is tried.
+$(VENV)/.created:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo 'entro needs Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv);' >&2; \
+	echo 'tried: $(PYTHONS). Another one: make PYTHONS=/path/to/python3' >&2; \
+	exit 1
+	@touch $@
+
+# Debian's Chromium, where it is missing and may be installed without asking anyone.
+browser:
+	@if ! [ -x $(CHROMIUM) ] && command -v apt-get >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ]; then as_root=env; \
+	  elif sudo -n true 2>/dev/null; then as_root='sudo -n env'; \
+	  else exit 0; fi; \
+	  echo 'installing Chromium for the browser tests'; \
+	  $$as_root apt-get -qq update; \
+	  $$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+	    -o DPkg::Lock::Timeout=300 install chromium >/dev/null; \
+	fi || true
+	@if ! [ -x $(CHROMIUM) ]; then \
+	  echo "no browser at $(CHROMIUM) (Debian: apt-get install chromium): the browser tests cannot run" >&2; \
+	  [ -z "$$ENTRO_REQUIRE_BROWSER" ]; \
+	fi

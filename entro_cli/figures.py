@@ -1,0 +1,131 @@
+"""Run -> Figures: the counts, incidents and the objective of a run of steps."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.clock import moment
+from entro_cli.objective import measure_objective
+from entro_cli.summary import Figures, Incident, RegimeCounts, StageFigures
+from entro_engine import Regime, Run
+from entro_engine.early_warning import time_to_budget
+from entro_engine.entropy import FloatArray
+
+
+def measure(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Figures:
+    """What the steps `first` up to but not including `after` of a run come to.
+
+    Args:
+        run: with the steps before, so that burn windows and the early warning can look back.
+        first: the first step counted.
+        after: the step after the last one counted.
+        target: the objective, a share of observed steps, 0..1.
+        zone: what times are told in.
+    """
+    part = run.part(first, after)
+    observed = part.observed
+    tau = time_to_budget(run.times_ns / 1e9, run.psi_total, run.budget)
+    return Figures(
+        start=moment(part.start_ns, zone),
+        end=moment(part.end_ns, zone),
+        step_s=run.step_s,
+        steps=part.steps,
+        observed_steps=int(observed.sum()),
+        coverage=float(part.own.sum()) / part.steps if part.steps else 0.0,
+        budget=run.budget,
+        stages=_stages(part),
+        regimes=_regimes(part),
+        violations=int(part.violated.sum()),
+        violation_time_s=float(part.violated.sum()) * run.step_s,
+        excess_nat_s=float(part.delta.sum()) * run.step_s,
+        peak_psi_total=_of(np.max, part.psi_total[observed]),
+        mean_psi_total=_of(np.mean, part.psi_total[observed]),
+        stability_mean=_of(np.mean, part.trace.stability[observed]),
+        stability_min=_of(np.min, part.trace.stability[observed]),
+        energy_mean=_of(np.mean, part.trace.energy[observed]),
+        energy_max=_of(np.max, part.trace.energy[observed]),
+        memory_mean=_of(np.mean, part.trace.memory[observed]),
+        memory_max=_of(np.max, part.trace.memory[observed]),
+        transitions=int(np.count_nonzero(np.diff(part.trace.regime[observed]))),
+        time_to_budget_s=_last_finite(tau[first:after]),
+        incidents=_incidents(part, tau[max(first - 1, 0) : after], first > 0, zone),
+        objective=measure_objective(run, first, after, target, zone),
+    )
+
+
+def _of(statistic: object, values: FloatArray) -> float | None:
+    """A statistic of the values, None of nothing."""
+    return float(statistic(values)) if len(values) else None  # type: ignore[operator]
+
+
+def _last_finite(tau: FloatArray) -> float | None:
+    """The time to budget at the last observed step; None where the budget is not being approached."""
+    known = tau[~np.isnan(tau)]
+    return float(known[-1]) if len(known) and math.isfinite(known[-1]) else None
+
+
+def _stages(run: Run) -> tuple[StageFigures, ...]:
+    observed = run.observed
+    return tuple(
+        StageFigures(
+            name=stage.name,
+            kind=str(stage.kind),
+            full=stage.full_load,
+            mean_load=_of(np.mean, load[observed]),
+            peak_load=_of(np.max, peak[observed]),
+            mean_share=_of(np.mean, share[observed]),
+        )
+        for stage, load, peak, share in zip(run.stages, run.loads, run.peaks, run.rho, strict=True)
+    )
+
+
+def _regimes(run: Run) -> RegimeCounts:
+    count = {regime: int((run.trace.regime == regime).sum()) for regime in Regime}
+    return RegimeCounts(
+        stable=count[Regime.STABLE],
+        stress=count[Regime.STRESS],
+        critical=count[Regime.CRITICAL],
+        no_data=count[Regime.NO_DATA],
+    )
+
+
+def spans_of_violation(violated: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The incidents as (first step, step after the last): single steps between two violating ones are bridged."""
+    steps = np.flatnonzero(violated)
+    if not len(steps):
+        return []
+    cuts = np.flatnonzero(np.diff(steps) > 2) + 1
+    return [(int(group[0]), int(group[-1]) + 1) for group in np.split(steps, cuts)]
+
+
+def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tuple[Incident, ...]:
+    """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
+    before = tau if has_before else np.concatenate([[math.nan], tau])
+    rho = run.rho
+    return tuple(
+        _incident(run, rho, first, after, float(before[first]), zone)
+        for first, after in spans_of_violation(run.violated)
+    )
+
+
+def _incident(run: Run, rho: FloatArray, first: int, after: int, warned_s: float, zone: tzinfo) -> Incident:
+    cut = slice(first, after)
+    mean_share = np.nanmean(rho[:, cut], axis=1)
+    return Incident(
+        start=_begin(run, first, zone),
+        end=_begin(run, after, zone),
+        duration_s=(after - first) * run.step_s,
+        violations=int(run.violated[cut].sum()),
+        peak_psi_total=float(np.nanmax(run.psi_total[cut])),
+        excess_nat_s=float(run.delta[cut].sum()) * run.step_s,
+        driver=run.stages[int(np.argmax(mean_share))].name,
+        warned_s=warned_s if math.isfinite(warned_s) else None,
+    )
+
+
+def _begin(run: Run, step: int, zone: tzinfo) -> datetime:
+    return moment(run.start_ns + step * run.step_ns, zone)

@@ -1,0 +1,62 @@
+"""Writing files so that nobody ever finds half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from entro_engine import EntroError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: beside its place, synced, then moved there.
+
+    A place that is no regular file (a pipe, a device) is written to directly.
+
+    Args:
+        path: where to; missing folders above it are made.
+        content: text (written as UTF-8) or bytes.
+
+    Raises:
+        EntroError: when it cannot be written; what was there before is then untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, data)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> EntroError:
+    """The error to show when a place cannot be written to."""
+    return EntroError(
+        f"cannot be written: {error.strerror or error}",
+        where=str(path),
+        remedy="nothing was left half-written; choose another place or make room there",
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    target = path.resolve()  # a link stays a link
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,158 @@
+"""The budget as a service-level objective: what is allowed, what is used, how fast it burns."""
+
+from __future__ import annotations
+
+import math
+from datetime import tzinfo
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.clock import moment
+from entro_cli.summary import BurnAlert, Objective, WindowBurn
+from entro_engine import Run
+from entro_engine.entropy import FloatArray
+from entro_engine.errors import require
+
+DEFAULT_TARGET = 0.99
+"""The share of observed steps that should be within the budget, unless the user says otherwise."""
+
+
+class BurnRule(NamedTuple):
+    """An alert fires while the budget burns faster than `threshold` over both windows (s)."""
+
+    long_s: float
+    short_s: float
+    threshold: float
+    severity: str
+
+
+RULES = (
+    BurnRule(3600, 300, 14, "page"),
+    BurnRule(6 * 3600, 1800, 7, "page"),
+    BurnRule(86400, 2 * 3600, 2, "ticket"),
+    BurnRule(4 * 86400, 6 * 3600, 1, "ticket"),
+)
+"""Long and short window, burn rate and severity of each alert, as the Prometheus tools have them."""
+
+PRESENT_S = 3600.0
+"""The window whose burn rate counts as the present one, s."""
+
+
+def measure_objective(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Objective:
+    """The objective over the steps `first` up to but not including `after` of a run.
+
+    Args:
+        run: with the steps before, which the windows look back on.
+        first: the first step counted.
+        after: the step after the last one counted.
+        target: the objective, a share of observed steps, 0..1.
+        zone: what times are told in.
+
+    Raises:
+        ParameterError: when the target is outside 0..1.
+    """
+    require(0 <= target <= 1, "objective", target, "a share from 0 to 1, or a percentage")
+    violated = run.violated
+    observed = run.observed
+    violations, seen = int(violated[first:after].sum()), int(observed[first:after].sum())
+    allowance = round(1 - target, 12)
+    allowed = allowance * seen
+    remaining = allowed - violations
+    burns = _Burns(violated, observed, allowance, run.step_s)
+    return Objective(
+        target=target,
+        allowed_steps=allowed,
+        consumed=_share(violations, allowed),
+        remaining_steps=remaining,
+        remaining_s=remaining * run.step_s,
+        burn_rate=_share(violations, allowed) if seen else None,
+        burn_rates=_window_burns(burns, after),
+        exhausted_in_s=_exhaustion(remaining, burns.over(PRESENT_S), allowance, run.step_s, after),
+        alerts=tuple(alert for rule in RULES for alert in _alerts(run, burns, rule, first, after, zone)),
+    )
+
+
+def _share(used: float, allowed: float) -> float:
+    """What is used of what is allowed; infinite when nothing is allowed and something was used."""
+    if allowed > 0:
+        return used / allowed
+    return math.inf if used > 0 else 0.0
+
+
+class _Burns:
+    """Burn rates over windows that end at each step."""
+
+    def __init__(
+        self, violated: NDArray[np.bool_], observed: NDArray[np.bool_], allowance: float, step_s: float
+    ) -> None:
+        self._violations = np.concatenate([[0], np.cumsum(violated)])
+        self._observed = np.concatenate([[0], np.cumsum(observed)])
+        self._allowance = allowance
+        self._step_s = step_s
+
+    def over(self, window_s: float) -> FloatArray | None:
+        """The burn rate over the window that ends with each step; NaN where nothing in it was observed.
+
+        A window that begins before the first step has what there is. None when the window is shorter than a step.
+        """
+        length = int(window_s / self._step_s + 1e-9)
+        if length < 1:
+            return None
+        end = np.arange(1, len(self._violations))
+        begin = np.maximum(end - length, 0)
+        seen = self._observed[end] - self._observed[begin]
+        share = np.full(len(end), math.nan)
+        np.divide(self._violations[end] - self._violations[begin], seen, out=share, where=seen > 0)
+        if self._allowance > 0:
+            return share / self._allowance
+        return np.where(share > 0, math.inf, share)
+
+
+def _window_burns(burns: _Burns, after: int) -> tuple[WindowBurn, ...]:
+    """The burn rate over every window of the rules up to the end of the period, the shortest first."""
+    lengths = sorted({length for rule in RULES for length in (rule.long_s, rule.short_s)})
+    rates = ((length, burns.over(length)) for length in lengths)
+    return tuple(WindowBurn(length, _known(rate, after)) for length, rate in rates if rate is not None)
+
+
+def _known(rates: FloatArray | None, after: int) -> float | None:
+    """The rate at the end of the period, None where it is not known."""
+    if rates is None or after < 1 or math.isnan(rates[after - 1]):
+        return None
+    return float(rates[after - 1])
+
+
+def _exhaustion(
+    remaining: float, present: FloatArray | None, allowance: float, step_s: float, after: int
+) -> float | None:
+    """When the remaining steps of the allowance are used up at the present burn rate, s from the end."""
+    rate = _known(present, after)
+    if remaining <= 0 and rate is not None:
+        return 0.0
+    if not rate or not allowance:
+        return None
+    return remaining / (rate * allowance) * step_s
+
+
+def _alerts(run: Run, burns: _Burns, rule: BurnRule, first: int, after: int, zone: tzinfo) -> list[BurnAlert]:
+    """The times within the period in which a rule fired."""
+    long, short = burns.over(rule.long_s), burns.over(rule.short_s)
+    if long is None or short is None:
+        return []
+    firing = ((long > rule.threshold) & (short > rule.threshold))[first:after]
+    edges = np.diff(np.concatenate([[False], firing, [False]]).astype(np.int8))
+    spans = zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True)
+    return [
+        BurnAlert(
+            severity=rule.severity,
+            long_window_s=rule.long_s,
+            short_window_s=rule.short_s,
+            threshold=rule.threshold,
+            start=moment(run.start_ns + (first + begin) * run.step_ns, zone),
+            until=None if end == len(firing) else moment(run.start_ns + (first + end) * run.step_ns, zone),
+            peak_burn_rate=float(long[first + begin : first + end].max()),
+        )
+        for begin, end in spans
+    ]

@@ -1,0 +1,1 @@
+"""From files to Observations: one module a format."""

@@ -1,0 +1,1 @@
+"""From a Run and its Summary to pages and terminals."""

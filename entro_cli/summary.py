@@ -1,0 +1,151 @@
+"""What `entro` says of a run: plain frozen dataclasses, units in the field names.
+
+This is what `--json` prints, what the templates get and what the tests compare. Nothing here computes.
+Times are datetimes with a zone, durations seconds, Psi nats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """One stage over the period."""
+
+    name: str
+    kind: str
+    full: float
+    mean_load: float | None
+    peak_load: float | None
+    mean_share: float | None
+
+
+@dataclass(frozen=True)
+class RegimeCounts:
+    """Steps in each regime; steps without data are in none."""
+
+    stable: int
+    stress: int
+    critical: int
+    no_data: int
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A maximal run of steps over the budget; one step inside it without violation or data does not end it.
+
+    `end` is where its last violating step ends. `violations` are steps; `driver` is the stage with the largest mean
+    share of Psi_total in it; `warned_s` is the time to budget that was told one step before it, None where none was.
+    """
+
+    start: datetime
+    end: datetime
+    duration_s: float
+    violations: int
+    peak_psi_total: float
+    excess_nat_s: float
+    driver: str
+    warned_s: float | None
+
+
+@dataclass(frozen=True)
+class BurnAlert:
+    """A time in which the budget burned too fast over a long and a short window at once.
+
+    `severity` is `page` or `ticket`; `until` is None where it still did at the end;
+    `peak_burn_rate` is the long window's.
+    """
+
+    severity: str
+    long_window_s: float
+    short_window_s: float
+    threshold: float
+    start: datetime
+    until: datetime | None
+    peak_burn_rate: float
+
+
+@dataclass(frozen=True)
+class WindowBurn:
+    """The burn rate over the last `window_s` of the period; None where no step in it was observed."""
+
+    window_s: float
+    burn_rate: float | None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The budget as a service-level objective: the share of observed steps that should be within it.
+
+    `consumed` is the used part of what the objective allows (infinite when it allows nothing and something happened);
+    `burn_rate` is over the whole period, `burn_rates` over the windows up to its end. `exhausted_in_s` is when the rest
+    of the allowance is used up at the burn rate of the last hour: 0 when it is already, None when it never is.
+    """
+
+    target: float
+    allowed_steps: float
+    consumed: float | None
+    remaining_steps: float
+    remaining_s: float
+    burn_rate: float | None
+    burn_rates: tuple[WindowBurn, ...]
+    exhausted_in_s: float | None
+    alerts: tuple[BurnAlert, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a run of steps comes to. Means and extremes are over observed steps; None where there are none."""
+
+    start: datetime
+    end: datetime
+    step_s: float
+    steps: int
+    observed_steps: int
+    coverage: float
+    budget: float
+    stages: tuple[StageFigures, ...]
+    regimes: RegimeCounts
+    violations: int
+    violation_time_s: float
+    excess_nat_s: float
+    peak_psi_total: float | None
+    mean_psi_total: float | None
+    stability_mean: float | None
+    stability_min: float | None
+    energy_mean: float | None
+    energy_max: float | None
+    memory_mean: float | None
+    memory_max: float | None
+    transitions: int
+    time_to_budget_s: float | None
+    incidents: tuple[Incident, ...]
+    objective: Objective
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that could not be read: its line (counted by line feeds, from 1), what was wrong, its text, shortened."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one file gave. `problems` are sentences; `taken_as` tells how it was joined with the others."""
+
+    path: str
+    format: str
+    stages: tuple[str, ...]
+    rows_read: int
+    rows_skipped: int
+    start: datetime | None
+    end: datetime | None
+    zone: str
+    taken_as: str
+    problems: tuple[str, ...]
+    bad_rows: tuple[BadRow, ...]

@@ -1,0 +1,69 @@
+"""What `entro` says and where: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.document import as_json
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class Terminal:
+    """The two streams of one command.
+
+    Rich's markup is off on both: text that comes from a log is shown as it is.
+
+    Args:
+        quiet: say nothing but results and errors.
+        verbose: say more.
+    """
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+
+    def show(self, *parts: RenderableType) -> None:
+        """Print results: text, tables, anything Rich can draw."""
+        console = _console(sys.stdout)
+        for part in parts:
+            console.print(part)
+
+    def document(self, document: object) -> None:
+        """Print one JSON document, and nothing else."""
+        sys.stdout.write(as_json(document) + "\n")
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print plain lines as they are, however long."""
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+
+    def note(self, text: str) -> None:
+        """Say something that is neither a result nor an error; not with --quiet."""
+        if not self.quiet:
+            _console(sys.stderr).print(text, soft_wrap=True)
+
+    def detail(self, text: str) -> None:
+        """Say something only --verbose wants to know."""
+        if self.verbose:
+            _console(sys.stderr).print(text, soft_wrap=True, style="dim")
+
+    def warn(self, text: str) -> None:
+        """Say something the user should see, with --quiet too."""
+        _console(sys.stderr).print(f"warning: {text}", soft_wrap=True, style="yellow")
+
+
+def _console(stream: Any) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    r"""Text with every control and other unprintable character written out, as in \x1b: safe to show anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1].replace("\\u00", "\\x") for char in text)

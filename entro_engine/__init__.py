@@ -1,0 +1,82 @@
+"""ENTRO-ENGINE, the library: entropy proxies, the shared budget, the control law, the regime engine and the plant.
+
+The first line of names is the published API; the rest is what the figures are made with. NumPy and the standard library
+only; no file, no clock, no printing.
+"""
+
+from entro_engine.allocator import Allocation, ProportionalAllocator
+from entro_engine.baselines import Eq14, StaticLimit, Uncontrolled
+from entro_engine.budget import BudgetStatus, EntropyBudget, psi_budget
+from entro_engine.controller import Controller, ControlSignal, ENTROEngineController
+from entro_engine.entro_engine_v9 import (
+    REST,
+    Regime,
+    RegimeParameters,
+    RegimeState,
+    RegimeTrace,
+    V9Controller,
+    replay,
+    step,
+)
+from entro_engine.entropy import LLM, SCRAPER, Kind, Stage, entropy_proxy, psi_total, shares
+from entro_engine.errors import EntroError, ParameterError
+from entro_engine.run import Run, replay_loads
+from entro_engine.simulator_v9 import (
+    Plant,
+    PlantFigures,
+    PlantTrace,
+    Simulation,
+    plant_figures,
+    simulate,
+    simulate_plant,
+)
+from entro_engine.workload import SCENARIOS, Phase, Scenario, Stall, Wave, noisy_demand
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LLM",
+    "REST",
+    "SCENARIOS",
+    "SCRAPER",
+    "Allocation",
+    "BudgetStatus",
+    "ControlSignal",
+    "Controller",
+    "ENTROEngineController",
+    "EntroError",
+    "EntropyBudget",
+    "Eq14",
+    "Kind",
+    "ParameterError",
+    "Phase",
+    "Plant",
+    "PlantFigures",
+    "PlantTrace",
+    "ProportionalAllocator",
+    "Regime",
+    "RegimeParameters",
+    "RegimeState",
+    "RegimeTrace",
+    "Run",
+    "Scenario",
+    "Simulation",
+    "Stage",
+    "Stall",
+    "StaticLimit",
+    "Uncontrolled",
+    "V9Controller",
+    "Wave",
+    "__version__",
+    "entropy_proxy",
+    "noisy_demand",
+    "plant_figures",
+    "psi_budget",
+    "psi_total",
+    "replay",
+    "replay_loads",
+    "shares",
+    "simulate",
+    "simulate_plant",
+    "step",
+]

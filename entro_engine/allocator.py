@@ -1,0 +1,58 @@
+"""Who takes which part of a correction (published Eq. 12-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from entro_engine.budget import psi_budget
+from entro_engine.controller import ALPHA, BETA, ENTROEngineController
+from entro_engine.errors import require
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """One stage's part.
+
+    Attributes:
+        allocated_u: the stage's correction, between -alpha and 0.
+        rho: the stage's share of Psi_total, 0..1.
+    """
+
+    allocated_u: float
+    rho: float
+
+
+class ProportionalAllocator:
+    """Shares one correction among the stages in proportion to their Psi.
+
+    Args:
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat, at least 0.
+        psi_budget: the budget, nat; None means gamma * N * Psi_c for the N stages that are given.
+
+    Raises:
+        ParameterError: when one of them is out of its domain.
+    """
+
+    def __init__(self, alpha: float = ALPHA, beta: float = BETA, psi_budget: float | None = None) -> None:
+        self.alpha = alpha
+        self.beta = beta
+        self.psi_budget = psi_budget
+        self._controller(1)  # the gains and the budget are checked here, not at the first use
+
+    def allocate(self, psi: Mapping[str, float]) -> dict[str, Allocation]:
+        """The correction of every stage, by name, from their Psi (nat).
+
+        Raises:
+            ParameterError: when no stage is given or a Psi is negative or not finite.
+        """
+        require(bool(psi), "psi", dict(psi), "at least one stage")
+        controller = self._controller(len(psi))
+        total = float(sum(psi.values()))
+        signals = {name: controller.compute_control(value, total) for name, value in psi.items()}
+        return {name: Allocation(allocated_u=signal.u, rho=signal.rho) for name, signal in signals.items()}
+
+    def _controller(self, stages: int) -> ENTROEngineController:
+        budget = psi_budget(stages) if self.psi_budget is None else self.psi_budget
+        return ENTROEngineController(self.alpha, self.beta, budget)

@@ -1,0 +1,304 @@
+"""The v9 regime engine: from Psi_total, step by step, to Stable, Stress or Critical; and the controller built on it.
+
+It keeps two states. The *energy field* E is a leaky integral of the load above the stress level: sustained pressure
+charges it, rest discharges it. The *stress memory* M in 0..1 says how stressed the recent steps were; it lowers both
+thresholds, so that leaving a regime takes a lower load than entering it.
+
+`advance` holds the whole meaning, for one step of one series; `replay` is a loop round it. `advance_runs` is the same
+law for many series side by side, equal to it bit by bit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from entro_engine.controller import ALPHA, BETA, Controller, corrections, require_gains
+from entro_engine.elementwise import SCALAR, Elementwise
+from entro_engine.entropy import FloatArray
+from entro_engine.errors import require
+
+LAMBDA_ENERGY = 0.92
+"""Published: what is left of the energy after a step."""
+
+LAMBDA_MEMORY = 0.82
+"""Published: what is left of the stress memory after a step."""
+
+STABILITY_RANGE = (0.05, 1.0)
+"""Published: the range stability is clipped to."""
+
+ENERGY_WEIGHT = 0.25
+"""Chosen: how much of the energy counts as load."""
+
+
+class Regime(IntEnum):
+    """How a step is. The codes are what `Run.regime` holds."""
+
+    NO_DATA = -1
+    STABLE = 0
+    STRESS = 1
+    CRITICAL = 2
+
+    @property
+    def label(self) -> str:
+        """The word that files and pages show."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True)
+class RegimeParameters:
+    """The engine's levels for one budget.
+
+    Attributes:
+        budget: Psi_budget, nat, above 0.
+
+    Raises:
+        ParameterError: when the budget is not a finite number above 0.
+    """
+
+    budget: float = 3.0
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.budget) and self.budget > 0, "psi_budget", self.budget, "a number above 0")
+
+    @property
+    def energy_bound(self) -> float:
+        """Published: the energy stays within plus and minus this, nat (2.0 at budget 3.0)."""
+        return (2.0 / 3.0) * self.budget
+
+    @property
+    def critical_level(self) -> float:
+        """Published: theta_C, nat (2.35 at budget 3.0)."""
+        return (2.35 / 3.0) * self.budget
+
+    @property
+    def stress_level(self) -> float:
+        """Chosen: theta_S, nat; half the budget."""
+        return 0.5 * self.budget
+
+    @property
+    def hysteresis(self) -> float:
+        """Chosen: h, nat; how far a full stress memory lowers both thresholds."""
+        return (0.25 / 3.0) * self.budget
+
+
+@dataclass(frozen=True)
+class RegimeState:
+    """What the engine carries from one step to the next.
+
+    Attributes:
+        energy: E, nat.
+        memory: M, 0..1.
+        regime: the regime of the step before; a step without data leaves Stable here.
+    """
+
+    energy: float = 0.0
+    memory: float = 0.0
+    regime: Regime = Regime.STABLE
+
+
+REST = RegimeState()
+"""Where every series starts."""
+
+
+@dataclass(frozen=True)
+class RegimeTrace:
+    """What the engine says of each step; arrays with an entry a step.
+
+    Attributes:
+        regime: codes of `Regime`, int8.
+        energy: E after the step, nat.
+        memory: M after the step, 0..1.
+        stress_threshold: t_S, nat; NaN without data, like all that follow.
+        critical_threshold: t_C, nat.
+        effective_load: L = Psi_total + w E, nat.
+        stability: 0.05..1.
+    """
+
+    regime: NDArray[np.int8]
+    energy: FloatArray
+    memory: FloatArray
+    stress_threshold: FloatArray
+    critical_threshold: FloatArray
+    effective_load: FloatArray
+    stability: FloatArray
+
+
+_Row = tuple[int, float, float, float, float, float, float]
+_Levels = tuple[float, float, float, float, float]
+
+
+def advance(psi_total: float, energy: float, memory: float, previous: int, levels: _Levels) -> _Row:
+    """One step of one series.
+
+    Args:
+        psi_total: what the step was loaded with, nat; NaN where it has no data.
+        energy: E before the step, nat.
+        memory: M before the step.
+        previous: code of the regime before the step, -1 for no data.
+        levels: budget, theta_S, theta_C, h and the energy bound, nat, as `levels` gives them.
+
+    Returns:
+        regime code, E, M, t_S, t_C, L, stability; the last four NaN without data.
+    """
+    budget, stress_level, critical_level, hysteresis, bound = levels
+    if math.isnan(psi_total):  # the states relax, the regime is forgotten
+        return -1, LAMBDA_ENERGY * energy, LAMBDA_MEMORY * memory, math.nan, math.nan, math.nan, math.nan
+    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous if previous > 0 else 0.0)
+    energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
+    energy = -bound if energy < -bound else bound if energy > bound else energy
+    stress = stress_level - hysteresis * memory
+    critical = critical_level - hysteresis * memory
+    load = psi_total + ENERGY_WEIGHT * energy
+    regime = 2 if psi_total > budget or load >= critical else 1 if load >= stress else 0
+    stability = 1.0 - (load - stress) / (budget - stress)
+    low, high = STABILITY_RANGE
+    stability = low if stability < low else high if stability > high else stability
+    return regime, energy, memory, stress, critical, load, stability
+
+
+def advance_runs(psi_total: FloatArray, energy: FloatArray, memory: FloatArray, previous: Any, levels: _Levels) -> Any:
+    """One step of many series with data: `advance` on arrays with an entry a series, without the stability.
+
+    Returns:
+        regime codes, E, M, t_S and t_C, arrays of the shape of `psi_total`.
+    """
+    budget, stress_level, critical_level, hysteresis, bound = levels
+    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * np.maximum(previous, 0))
+    energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
+    energy = np.clip(energy, -bound, bound)
+    stress = stress_level - hysteresis * memory
+    critical = critical_level - hysteresis * memory
+    load = psi_total + ENERGY_WEIGHT * energy
+    is_critical = (psi_total > budget) | (load >= critical)
+    regime = np.where(is_critical, 2, np.where(load >= stress, 1, 0)).astype(np.int8)
+    return regime, energy, memory, stress, critical
+
+
+def levels(parameters: RegimeParameters) -> _Levels:
+    """The levels as the kernels take them: budget, theta_S, theta_C, h, energy bound, nat."""
+    return (
+        parameters.budget,
+        parameters.stress_level,
+        parameters.critical_level,
+        parameters.hysteresis,
+        parameters.energy_bound,
+    )
+
+
+def step(
+    psi_total: float | None, state: RegimeState = REST, parameters: RegimeParameters | None = None
+) -> tuple[RegimeTrace, RegimeState]:
+    """One step: `replay` of a series of one, for callers that learn their load step by step.
+
+    Args:
+        psi_total: nat; None where the step has no data.
+        state: where the step before left the engine.
+        parameters: the levels; the published budget of 3.0 without them.
+
+    Returns:
+        The trace of this one step, and the state to give to the next.
+
+    Raises:
+        ParameterError: when Psi_total is negative or infinite.
+    """
+    return replay([math.nan if psi_total is None else psi_total], state, parameters)
+
+
+def replay(
+    psi_total: ArrayLike, state: RegimeState = REST, parameters: RegimeParameters | None = None
+) -> tuple[RegimeTrace, RegimeState]:
+    """The whole series, or the next part of it.
+
+    Args:
+        psi_total: shape (steps,), nat; NaN where a step has no data.
+        state: where the part before left the engine.
+        parameters: the levels; the published budget of 3.0 without them.
+
+    Returns:
+        The trace, arrays of shape (steps,), and the state to give to the next part. Any cut into parts gives the
+        same bits.
+
+    Raises:
+        ParameterError: when a Psi_total is negative or infinite.
+    """
+    psi = np.asarray(psi_total, dtype=np.float64)
+    require(not bool(np.any((psi < 0) | np.isinf(psi))), "psi_total", psi_total, "finite numbers of at least 0")
+    scale = levels(parameters or RegimeParameters())
+    energy, memory, previous = state.energy, state.memory, int(state.regime)
+    out = np.empty((7, len(psi)))
+    for index, value in enumerate(psi.tolist()):
+        row = advance(value, energy, memory, previous, scale)
+        previous, energy, memory = row[0], row[1], row[2]
+        out[:, index] = row
+    trace = RegimeTrace(out[0].astype(np.int8), *out[1:])
+    return trace, RegimeState(energy, memory, Regime(max(previous, 0)))
+
+
+def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[np.int8]:
+    """The regimes of many series with data at every step, all from rest.
+
+    Args:
+        psi_total: shape (steps, runs), nat.
+        parameters: the levels.
+
+    Returns:
+        Codes of `Regime`, the same shape.
+    """
+    scale = levels(parameters)
+    energy = np.zeros(psi_total.shape[1])
+    memory = np.zeros(psi_total.shape[1])
+    regimes = np.zeros(psi_total.shape, dtype=np.int8)
+    previous = np.zeros(psi_total.shape[1], dtype=np.int8)
+    for index, row in enumerate(psi_total):
+        previous, energy, memory, _, _ = advance_runs(row, energy, memory, previous, scale)
+        regimes[index] = previous
+    return regimes
+
+
+@dataclass
+class V9Controller:
+    """The ENTRO-ENGINE controller: Eq. 14 with Delta measured from a guard inside the Stress band.
+
+    Its own regime engine is stepped on the Psi_total it sees; the guard is halfway between that step's two thresholds,
+    so the correction acts before the budget is reached.
+
+    Attributes:
+        psi_budget: the budget, nat.
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat.
+    """
+
+    psi_budget: float = 3.0
+    alpha: float = ALPHA
+    beta: float = BETA
+    name: str = "v9"
+    limit: float = math.inf
+    caps: bool = True
+    ops: Elementwise = field(default=SCALAR, repr=False)
+    _energy: Any = field(default=0.0, repr=False)
+    _memory: Any = field(default=0.0, repr=False)
+    _regime: Any = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        require_gains(self.alpha, self.beta)
+        self._levels = levels(RegimeParameters(self.psi_budget))
+
+    def start(self, ops: Elementwise) -> Controller:
+        """A copy at rest that computes with `ops`."""
+        return V9Controller(self.psi_budget, self.alpha, self.beta, ops=ops)
+
+    def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
+        """Both corrections, from the Psi it sees."""
+        total = psi_rate + psi_queue
+        kernel = advance if self.ops is SCALAR else advance_runs
+        seen = kernel(total, self._energy, self._memory, self._regime, self._levels)
+        self._regime, self._energy, self._memory, stress, critical = seen[:5]
+        guard = stress + 0.5 * (critical - stress)
+        delta = self.ops.maximum(total - guard, 0.0)
+        return corrections(self.ops, self.alpha, self.beta, delta, (psi_rate, psi_queue))

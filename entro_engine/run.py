@@ -1,0 +1,132 @@
+"""Run: what happened at each step, from a log or from a simulation alike; and the figures read off it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_engine.budget import psi_budget
+from entro_engine.entro_engine_v9 import REST, Regime, RegimeParameters, RegimeState, RegimeTrace, replay
+from entro_engine.entropy import FloatArray, Stage, entropy_proxy, psi_total, shares
+from entro_engine.errors import require
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline's steps, replayed through the regime engine.
+
+    Attributes:
+        stages: the N stages.
+        budget: Psi_budget, nat.
+        step_s: length of a step, s.
+        start_ns: where the first step begins, nanoseconds since the epoch.
+        loads: shape (N, steps), each stage's load in its unit; NaN without data.
+        peaks: shape (N, steps), the largest sample in each step, in the stage's unit; NaN without data.
+        own: shape (steps,), whether a step has data of its own (not one carried over from the step before).
+        psi: shape (N, steps), Psi per stage, nat.
+        psi_total: shape (steps,), nat; NaN where one stage has no data.
+        trace: the engine's word on each step, arrays of shape (steps,).
+        final: the engine's state after the last step, for the next part.
+    """
+
+    stages: tuple[Stage, ...]
+    budget: float
+    step_s: float
+    start_ns: int
+    loads: FloatArray
+    peaks: FloatArray
+    own: NDArray[np.bool_]
+    psi: FloatArray
+    psi_total: FloatArray
+    trace: RegimeTrace
+    final: RegimeState
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are, with data or without."""
+        return len(self.psi_total)
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Which steps have data, shape (steps,)."""
+        return np.not_equal(self.trace.regime, Regime.NO_DATA)
+
+    @property
+    def violated(self) -> NDArray[np.bool_]:
+        """Which steps are over the budget, shape (steps,); a step at the budget is within it."""
+        return self.psi_total > self.budget
+
+    @property
+    def delta(self) -> FloatArray:
+        """Delta = max(0, Psi_total - budget), nat, shape (steps,); 0 without data (published Eq. 11)."""
+        return np.maximum(np.nan_to_num(self.psi_total) - self.budget, 0.0)
+
+    @property
+    def rho(self) -> FloatArray:
+        """Each stage's share of Psi_total, shape (N, steps) (published Eq. 12)."""
+        return shares(self.psi, self.psi_total)
+
+    @property
+    def step_ns(self) -> int:
+        """Length of a step in nanoseconds."""
+        return round(self.step_s * 1e9)
+
+    @property
+    def times_ns(self) -> NDArray[np.int64]:
+        """Where each step begins, nanoseconds since the epoch, shape (steps,)."""
+        return self.start_ns + self.step_ns * np.arange(self.steps, dtype=np.int64)
+
+    @property
+    def end_ns(self) -> int:
+        """Where the last step ends, nanoseconds since the epoch."""
+        return self.start_ns + self.step_ns * self.steps
+
+    def part(self, first: int, after: int) -> Run:
+        """The steps from `first` up to but not including `after`, as they were replayed."""
+        cut = slice(first, after)
+        trace = RegimeTrace(**{field.name: getattr(self.trace, field.name)[cut] for field in fields(RegimeTrace)})
+        return replace(
+            self,
+            start_ns=self.start_ns + self.step_ns * first,
+            loads=self.loads[:, cut],
+            peaks=self.peaks[:, cut],
+            own=self.own[cut],
+            psi=self.psi[:, cut],
+            psi_total=self.psi_total[cut],
+            trace=trace,
+        )
+
+
+def replay_loads(
+    stages: tuple[Stage, ...],
+    loads: FloatArray,
+    step_s: float,
+    budget: float | None = None,
+    start_ns: int = 0,
+) -> Run:
+    """From the stages' loads to a Run, from rest.
+
+    Args:
+        stages: the N stages, at least one.
+        loads: shape (N, steps), each in its stage's unit; NaN where a stage has no data (the step then has none).
+        step_s: length of a step, s, above 0.
+        budget: Psi_budget, nat; gamma * N * Psi_c without it.
+        start_ns: where the first step begins, nanoseconds since the epoch.
+
+    Returns:
+        The Run, every sample a step's own; `dataclasses.replace` gives it other peaks or marks of own data.
+
+    Raises:
+        ParameterError: when a load is negative or infinite, or the shapes do not fit.
+    """
+    require(len(stages) > 0, "stages", stages, "at least one")
+    require(loads.ndim == 2 and len(loads) == len(stages), "loads", loads.shape, f"shape ({len(stages)}, steps)")
+    require(step_s > 0, "step_s", step_s, "a number above 0")
+    limit = psi_budget(len(stages)) if budget is None else budget
+    psi = np.stack([entropy_proxy(load, stage) for stage, load in zip(stages, loads, strict=True)])
+    total = psi_total(psi)
+    trace, final = replay(total, REST, RegimeParameters(limit))
+    own = trace.regime != Regime.NO_DATA
+    return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)
