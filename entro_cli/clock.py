@@ -35,6 +35,12 @@ def nanoseconds(when: datetime) -> int:
     return (since.days * 86400 + since.seconds) * NS + since.microseconds * 1000
 
 
+def local_midnight(ns: int, zone: tzinfo) -> int:
+    """The local midnight at or before a moment, both in nanoseconds since the epoch."""
+    local = moment(ns, zone)
+    return nanoseconds(datetime(local.year, local.month, local.day, tzinfo=zone))
+
+
 def zone_of(name: str | None) -> tzinfo:
     """The zone of that name; without a name, the machine's.
 
@@ -72,6 +78,23 @@ def duration_ns(text: str, where: str) -> int:
             expected="a number above 0 with ms, s, min, h, d or w: 10s",
         )
     return length
+
+
+def time_or_ago_ns(text: str, now_ns: int, zone: tzinfo, where: str) -> int:
+    """An ISO 8601 date or time, or a duration before now (7d, 24h), as nanoseconds since the epoch.
+
+    Args:
+        text: what the user wrote.
+        now_ns: now, nanoseconds since the epoch.
+        zone: the zone of a time without one.
+        where: the option it was written for, for the message.
+
+    Raises:
+        EntroError: when it is neither.
+    """
+    if _DURATION.fullmatch(text.strip()):
+        return now_ns - duration_ns(text, where)
+    return moment_ns(text, zone, where)
 
 
 def moment_ns(text: str, zone: tzinfo, where: str) -> int:

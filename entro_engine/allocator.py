@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,8 @@ class ProportionalAllocator:
             ParameterError: when no stage is given or a Psi is negative or not finite.
         """
         require(bool(psi), "psi", dict(psi), "at least one stage")
+        for name, value in psi.items():
+            require(math.isfinite(value) and value >= 0, f"psi of stage {name}", value, "a finite number of at least 0")
         controller = self._controller(len(psi))
         total = float(sum(psi.values()))
         signals = {name: controller.compute_control(value, total) for name, value in psi.items()}

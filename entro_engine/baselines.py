@@ -75,6 +75,9 @@ class Eq14:
 
     def __post_init__(self) -> None:
         require_gains(self.alpha, self.beta)
+        require(
+            math.isfinite(self.psi_budget) and self.psi_budget > 0, "psi_budget", self.psi_budget, "a number above 0"
+        )
 
     def start(self, ops: Elementwise) -> Controller:
         """A copy that computes with `ops`."""

@@ -79,7 +79,7 @@ class ENTROEngineController:
             f"from 0 to psi_total, which is {psi_total!r}",
         )
         delta = max(0.0, psi_total - self.psi_budget)
-        rho = psi_i / psi_total if psi_total > 0 else 0.0
+        rho = min(psi_i / psi_total, 1.0) if psi_total > 0 else 0.0
         return ControlSignal(u=-self.alpha * rho * math.tanh(self.beta * delta), rho=rho, delta=delta)
 
 
@@ -125,5 +125,7 @@ def corrections(ops: Elementwise, alpha: float, beta: float, delta: Any, psi: tu
         The two corrections; both 0 where Psi_total is 0.
     """
     total = psi[0] + psi[1]
-    strength = -alpha * ops.tanh(beta * delta) / ops.where(total > 0, total, 1.0)
-    return strength * psi[0], strength * psi[1]
+    whole = ops.where(total > 0, total, 1.0)
+    strength = -alpha * ops.tanh(beta * delta)
+    # The share first: it is at most 1, so rounding cannot carry a correction past -alpha.
+    return strength * (psi[0] / whole), strength * (psi[1] / whole)

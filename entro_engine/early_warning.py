@@ -45,6 +45,8 @@ def _slopes(times_s: FloatArray, values: FloatArray) -> FloatArray:
     for count in range(LEAST_STEPS, min(WINDOW_STEPS, len(values)) + 1):
         last = len(values) if count == WINDOW_STEPS else count
         windows = np.lib.stride_tricks.sliding_window_view(np.stack([times_s, values])[:, :last], count, axis=1)
-        time, value = windows - windows.mean(axis=2, keepdims=True)
+        # From the window's first point on: the slope of a flat stretch is exactly 0, at an epoch's large times too.
+        ahead = windows - windows[..., :1]
+        time, value = ahead - ahead.mean(axis=2, keepdims=True)
         slopes[count - 1 : last] = (time * value).sum(axis=1) / (time * time).sum(axis=1)
     return slopes

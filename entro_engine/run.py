@@ -105,6 +105,7 @@ def replay_loads(
     step_s: float,
     budget: float | None = None,
     start_ns: int = 0,
+    rest_before: int = 0,
 ) -> Run:
     """From the stages' loads to a Run, from rest.
 
@@ -114,6 +115,8 @@ def replay_loads(
         step_s: length of a step, s, above 0.
         budget: Psi_budget, nat; gamma * N * Psi_c without it.
         start_ns: where the first step begins, nanoseconds since the epoch.
+        rest_before: a step before which the engine is put to rest again, so that what follows does not depend on what
+            came before it.
 
     Returns:
         The Run, every sample a step's own; `dataclasses.replace` gives it other peaks or marks of own data.
@@ -127,6 +130,14 @@ def replay_loads(
     limit = psi_budget(len(stages)) if budget is None else budget
     psi = np.stack([entropy_proxy(load, stage) for stage, load in zip(stages, loads, strict=True)])
     total = psi_total(psi)
-    trace, final = replay(total, REST, RegimeParameters(limit))
+    parameters = RegimeParameters(limit)
+    earlier, _ = replay(total[:rest_before], REST, parameters)
+    later, final = replay(total[rest_before:], REST, parameters)
+    trace = RegimeTrace(
+        **{
+            field.name: np.concatenate([getattr(earlier, field.name), getattr(later, field.name)])
+            for field in fields(RegimeTrace)
+        }
+    )
     own = trace.regime != Regime.NO_DATA
     return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)

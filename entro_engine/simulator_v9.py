@@ -57,6 +57,11 @@ class Plant:
     def __post_init__(self) -> None:
         require(self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
         require(math.isfinite(self.step_s) and self.step_s > 0, "step_s", self.step_s, "seconds above 0")
+        for name, value, unit in (
+            ("nominal_capacity", self.nominal_capacity, "req/s"),
+            ("initial_queue", self.initial_queue, "requests"),
+        ):
+            require(math.isfinite(value) and value >= 0, name, value, f"at least 0 {unit}")
 
     @classmethod
     def of(cls, scenario: Scenario, lag: int = 1) -> Plant:
@@ -110,9 +115,11 @@ def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Control
         run among many agree to 1e-12 relative to max(1, q).
 
     Raises:
-        ParameterError: when demand and capacity are not of one length.
+        ParameterError: when demand and capacity are not of one length, or one is negative or not finite.
     """
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
+    for name, values in (("demand", demand), ("capacity", capacity)):
+        require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")
     ops = SCALAR if demand.ndim == 1 else ARRAY
     loop = _Loop(ops, controller.start(ops), plant, demand.shape[1:])
     out = np.empty((6, *demand.shape))

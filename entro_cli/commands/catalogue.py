@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from entro_cli.commands import analyze, simulate
+
 app = typer.Typer(
     name="entro",
     no_args_is_help=True,
@@ -20,3 +22,7 @@ def entro(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     """When was your pipeline Stable, in Stress or Critical - and which stage drove it there?"""
+
+
+app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
+app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from entro_cli.terminal import Terminal
+
+_READING = "How logs are read"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
@@ -16,13 +22,14 @@ TimeZone = Annotated[
     typer.Option(
         "--tz",
         metavar="ZONE",
-        help="Zone of stamps that name none, and of what is shown [default: the machine's].",
+        help="Zone of stamps that name none, and of what is shown.",
+        show_default="the machine's",
     ),
 ]
 Pipeline = Annotated[str, typer.Option("--pipeline", metavar="NAME", help="What the pipeline is called.")]
 Budget = Annotated[
     float | None,
-    typer.Option("--budget", metavar="NATS", help="Entropy budget [default: 0.75 x stages x 2.0]."),
+    typer.Option("--budget", metavar="NATS", help="Entropy budget.", show_default="0.75 x stages x 2.0"),
 ]
 FailOn = Annotated[
     list[str] | None,
@@ -33,3 +40,75 @@ FailOn = Annotated[
     ),
 ]
 OutPath = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where to write it.")]
+Logs = Annotated[
+    list[str], typer.Argument(metavar="LOGS...", help="Files, folders, patterns, or - for standard input.")
+]
+Stages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stage",
+        metavar="NAME=COLUMN[:KIND[:FULL]]",
+        help="A stage: its column, rate, queue or generic, and the load at which it is full. Repeatable.",
+        rich_help_panel=_READING,
+    ),
+]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option("--time", metavar="COLUMN", help="The column that holds the time.", rich_help_panel=_READING),
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="TIME", help="When offsets count from.", rich_help_panel=_READING),
+]
+Step = Annotated[
+    str | None,
+    typer.Option(
+        "--step",
+        metavar="10s",
+        help="Length of a step.",
+        show_default="the slowest source's interval",
+        rich_help_panel=_READING,
+    ),
+]
+Offsets = Annotated[
+    list[str] | None,
+    typer.Option("--offset", metavar="FILE=+3s", help="Move a log's clock. Repeatable.", rich_help_panel=_READING),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        metavar="NAME",
+        help="The logs' format: table.",
+        show_default="recognised from the content",
+        rich_help_panel=_READING,
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Make the first bad row an error.", rich_help_panel=_READING)]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Mask the text of bad rows that are shown.", rich_help_panel=_READING)
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="From then on: an ISO date or time, or 7d, 24h ago.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
+ObjectiveTarget = Annotated[
+    str, typer.Option("--objective", metavar="SHARE", help="The share of steps that should be within the budget.")
+]
+
+
+def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
+    """--since and --until as nanoseconds since the epoch, None where they were not given."""
+    from entro_cli.clock import nanoseconds, time_or_ago_ns
+
+    now = nanoseconds(datetime.now(zone))
+    begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")
+    return begin, None if until is None else time_or_ago_ns(until, now, zone, "--until")
+
+
+def end_with(broken: list[str], terminal: Terminal) -> None:
+    """Tell of broken gates and end with status 3; go on when there are none."""
+    for gate in broken:
+        terminal.warn(f"gate broken: {gate}")
+    if broken:
+        raise typer.Exit(3)

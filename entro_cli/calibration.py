@@ -1,0 +1,126 @@
+"""Steps -> capacity and full loads: what a log itself says of its server, and whether the defaults can fit it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from entro_cli.steps import Steps
+from entro_engine import Kind, Run
+from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
+
+_WINDOW_S = 60.0
+_LEAST_WINDOW_STEPS = 5
+_FAR_OVER = 5.0
+_OFTEN = 0.5
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the server of a log can serve.
+
+    Attributes:
+        value: req/s.
+        evidence: how it was found, in words.
+        is_guess: whether the log never kept the server busy for long enough to tell.
+    """
+
+    value: float
+    evidence: str
+    is_guess: bool
+
+
+def coupled(steps: Steps) -> bool:
+    """Whether the pipeline is one rate stage that feeds one queue stage."""
+    return [stage.kind for stage in steps.stages] == [Kind.RATE, Kind.QUEUE]
+
+
+def served_per_step(steps: Steps) -> FloatArray:
+    """Requests served in each step of a rate stage that feeds a queue stage, by conservation, shape (steps,).
+
+    served_t = r_t dt - (q_t - q_{t-1}) with q at the end of the steps; the queue before the first step is taken as 0.
+    NaN in steps without data and in those after one.
+    """
+    rate, queue = steps.loads[0], steps.ends[1]
+    before = np.concatenate([[0.0], queue[:-1]])
+    return np.asarray(rate * steps.step_s - (queue - before), dtype=np.float64)
+
+
+def measure_capacity(steps: Steps) -> Capacity:
+    """The capacity of the server behind a queue stage that a rate stage feeds.
+
+    The 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which the
+    server was busy throughout: short windows overstate what it can hold.
+
+    Args:
+        steps: of a pipeline for which `coupled` holds.
+    """
+    served = served_per_step(steps) / steps.step_s
+    queue = steps.ends[1]
+    before = np.concatenate([[0.0], queue[:-1]])
+    busy = ~np.isnan(served) & ((before > 0) | (queue > 0))
+    window = max(math.ceil(_WINDOW_S / steps.step_s), _LEAST_WINDOW_STEPS)
+    if len(served) >= window:
+        whole = np.lib.stride_tricks.sliding_window_view(busy, window).all(axis=1)
+        means = np.lib.stride_tricks.sliding_window_view(served, window)[whole].mean(axis=1)
+        if len(means):
+            length = f"{window * steps.step_s:g} s"
+            return Capacity(
+                float(np.percentile(means, 95)), f"95th percentile over {len(means)} busy windows of {length}", False
+            )
+    if busy.any():
+        return Capacity(float(served[busy].mean()), f"mean over {int(busy.sum())} busy steps, no window of them", True)
+    rate = steps.loads[0][~np.isnan(steps.loads[0])]
+    return Capacity(
+        float(np.percentile(rate, 99)), "99th percentile of the arrival rate, the server was never busy", True
+    )
+
+
+def misfit_advice(steps: Steps, run: Run) -> str | None:
+    """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
+
+    They cannot when a stage without a full load of its own is far over its default for most of the time, or the budget
+    is broken for most of it.
+
+    Args:
+        steps: the log's.
+        run: their replay on the full loads in question.
+    """
+    observed = run.observed
+    if not observed.any() or all(stage.full is not None for stage in run.stages):
+        return None
+    medians = {stage.name: float(np.median(load[observed])) for stage, load in zip(run.stages, run.loads, strict=True)}
+    far = [stage for stage in run.stages if stage.full is None and medians[stage.name] > _FAR_OVER * stage.full_load]
+    if not far and run.violated[observed].mean() <= _OFTEN:
+        return None
+    if far:
+        reason = ", ".join(f"{stage.name} is {medians[stage.name] / stage.full_load:,.0f} times full" for stage in far)
+        reason = f"at the default full loads half the time {reason}"
+    else:
+        reason = "at the default full loads the budget is broken most of the time"
+    return f"{reason}: they do not fit this log; {_advice(steps)}"
+
+
+def _advice(steps: Steps) -> str:
+    """Which full loads to set, and how they were come to."""
+    wait = DEFAULT_ACCEPTED_WAIT_S
+    rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
+    if coupled(steps):
+        capacity = measure_capacity(steps)
+        guess = ", a guess" if capacity.is_guess else ""
+        rate, queue = steps.stages
+        return (
+            f"its server holds {capacity.value:.4g} req/s ({capacity.evidence}{guess}), so with an accepted wait of "
+            f"{wait:.3g} s add --stage {rate.name}=COLUMN:rate:{capacity.value * rate_per_capacity:.4g} "
+            f"--stage {queue.name}=COLUMN:queue:{capacity.value * wait:.4g}"
+        )
+    kinds = {
+        Kind.RATE: f"capacity (req/s) x {rate_per_capacity:g} for a rate",
+        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept (s; {wait:.3g} by default) for a queue",
+        Kind.GENERIC: "the load at which the stage is full for another",
+    }
+    rules = ", ".join(kinds[kind] for kind in dict.fromkeys(stage.kind for stage in steps.stages))
+    stage = steps.stages[0]
+    return f"set the full load of each stage: {rules}: --stage {stage.name}=COLUMN:{stage.kind}:FULL"

@@ -1,0 +1,94 @@
+"""`entro analyze`: logs replayed through the v9 regime engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from entro_cli.commands import options as given
+
+if TYPE_CHECKING:
+    from entro_cli.analysis import Replayed
+    from entro_cli.commands.loading import Loaded
+
+EPILOG = """\
+[bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; and a gate for CI.
+
+[cyan]entro analyze sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
+
+[cyan]entro analyze gauges.csv --stage llm=waiting:queue:22 --start 2026-04-25T18:49:44Z[/cyan]
+
+[cyan]zcat pipeline.csv.gz | entro analyze - --json --fail-on 'critical>5%' --fail-on 'coverage<90%'[/cyan]
+"""
+
+StepsCsv = Annotated[
+    Path | None, typer.Option("--steps-csv", metavar="FILE", help="Write one row a step: loads, Psi, regime, states.")
+]
+
+
+def analyze(
+    *,
+    logs: given.Logs,
+    stage: given.Stages = None,
+    time: given.TimeColumn = None,
+    start: given.Start = None,
+    tz: given.TimeZone = None,
+    step: given.Step = None,
+    offset: given.Offsets = None,
+    input_format: given.InputFormat = None,
+    since: given.Since = None,
+    until: given.Until = None,
+    budget: given.Budget = None,
+    objective: given.ObjectiveTarget = "99%",
+    pipeline: given.Pipeline = "default",
+    strict: given.Strict = False,
+    redact: given.Redact = False,
+    steps_csv: StepsCsv = None,
+    fail_on: given.FailOn = None,
+    as_json: given.Json = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Read logs, replay them, and tell the regimes, the violations, the incidents and which stage drove them.
+
+    A log is a table (CSV, TSV, JSON lines, Parquet; plain, gzip or zstd): a time column and a column a stage, or rows of
+    time, stage and value. Several logs become one pipeline.
+    """
+    from entro_cli.analysis import replay_steps
+    from entro_cli.calibration import misfit_advice
+    from entro_cli.commands.loading import LoadOptions, load, tell_problems
+    from entro_cli.figures import measure
+    from entro_cli.gates import broken_gates, check_gates
+    from entro_cli.objective import parse_target
+    from entro_cli.report.analysis_view import analysis_document, analysis_view
+    from entro_cli.terminal import Terminal
+
+    terminal = Terminal(quiet, verbose)
+    gates, target = fail_on or [], parse_target(objective)
+    check_gates(gates)
+    loaded = load(logs, LoadOptions(stage or (), time, start, tz, step, input_format, offset or (), strict, redact))
+    tell_problems(loaded, terminal)
+    replayed = replay_steps(loaded.steps, budget, *given.period_ns(since, until, loaded.zone))
+    advice = misfit_advice(loaded.steps, replayed.run)
+    if advice:
+        terminal.warn(advice)
+    figures = measure(replayed.run, replayed.first, replayed.after, target, loaded.zone)
+    document = analysis_document(figures, pipeline, loaded.sources)
+    broken = broken_gates(gates, document)
+    if steps_csv:
+        _write_steps(steps_csv, replayed, loaded)
+    if as_json:
+        terminal.document(document)
+    else:
+        terminal.show(*analysis_view(figures, pipeline, loaded.sources))
+    given.end_with(broken, terminal)
+
+
+def _write_steps(path: Path, replayed: Replayed, loaded: Loaded) -> None:
+    from entro_cli.files import write_whole
+    from entro_cli.steps_csv import steps_csv
+
+    write_whole(path, steps_csv(replayed.run.part(replayed.first, replayed.after), loaded.zone))

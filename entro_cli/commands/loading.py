@@ -1,0 +1,193 @@
+"""From the logs a user names to Steps: what `analyze` and `report` do first; those rooms are wired together here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from pathlib import Path
+
+from entro_cli.clock import duration_ns, moment, moment_ns, zone_of
+from entro_cli.grid import to_steps
+from entro_cli.inputs import STDIN, find_logs, plain_logs
+from entro_cli.observations import Observations, ReadOptions, StageSpec
+from entro_cli.readers.detect import read_log
+from entro_cli.sources import join_sources
+from entro_cli.steps import Steps
+from entro_cli.summary import Source
+from entro_cli.terminal import Terminal, visible
+from entro_engine import EntroError, Kind
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """The options of reading logs, as the user wrote them."""
+
+    stage: Sequence[str] = ()
+    time: str | None = None
+    start: str | None = None
+    tz: str | None = None
+    step: str | None = None
+    input_format: str | None = None
+    offset: Sequence[str] = ()
+    strict: bool = False
+    redact: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Logs on the grid.
+
+    Attributes:
+        steps: all of them.
+        sources: what each file gave.
+        zone: what times are told in.
+    """
+
+    steps: Steps
+    sources: tuple[Source, ...]
+    zone: tzinfo
+    notes: tuple[str, ...] = field(default=())
+
+
+def load(names: Sequence[str], options: LoadOptions) -> Loaded:
+    """Read logs and put them onto the grid.
+
+    Args:
+        names: files, folders, patterns, `-` for standard input.
+        options: how to read them.
+
+    Raises:
+        EntroError: when something cannot be read, or an option does not fit the logs.
+    """
+    zone = zone_of(options.tz)
+    read = ReadOptions(
+        zone=zone,
+        stages=_stage_specs(options.stage),
+        time_column=options.time,
+        start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
+        zone_given=options.tz is not None,
+        strict=options.strict,
+    )
+    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    shifts = dict(_shift(text) for text in options.offset)
+    with plain_logs(_found(names)) as logs:
+        files = [_shifted(read_log(log, read, options.input_format), shifts) for log in logs]
+    _check_used(files, read.stages, shifts)
+    stages, taken = join_sources(files)
+    sources = tuple(_source(file, taken.get(file.path, ""), zone, options.redact) for file in files)
+    return Loaded(to_steps(stages, zone, step_ns), sources, zone)
+
+
+def _found(names: Sequence[str]) -> list[str]:
+    found = find_logs(names)
+    if found.count(STDIN) and len(found) > 1:
+        raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
+    return found
+
+
+def tell_problems(loaded: Loaded, terminal: Terminal) -> None:
+    """Warn of everything out of the ordinary in the logs, bad rows with their lines."""
+    for source in loaded.sources:
+        for problem in source.problems:
+            terminal.warn(f"{source.path}: {problem}")
+        if source.rows_skipped:
+            rows = f"{source.rows_skipped:,} of {source.rows_skipped + source.rows_read:,} rows"
+            terminal.warn(f"{source.path}: {rows} could not be read and were skipped")
+        for row in source.bad_rows:
+            terminal.warn(f"{source.path}: line {row.line}: {row.reason}: {row.text}")
+        more = source.rows_skipped - len(source.bad_rows)
+        if source.bad_rows and more > 0:
+            terminal.warn(f"{source.path}: and {more:,} more")
+
+
+def _stage_specs(texts: Sequence[str]) -> tuple[StageSpec, ...]:
+    specs = tuple(_stage_spec(text) for text in texts)
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise EntroError(f"stage {visible(name)} is given twice", where="--stage", expected="each stage once")
+    return specs
+
+
+def _stage_spec(text: str) -> StageSpec:
+    """NAME=COLUMN[:KIND[:FULL]]; the column may hold colons itself."""
+    name, equals, rest = text.partition("=")
+    parts = rest.rsplit(":", 2)
+    kinds = set(Kind)
+    full: float | None = None
+    kind: Kind | None = None
+    if len(parts) == 3 and parts[1] in kinds:
+        column, kind, full = parts[0], Kind(parts[1]), _number(parts[2], text)
+    elif len(parts) > 1 and parts[-1] in kinds:
+        column, kind = rest.rpartition(":")[0], Kind(parts[-1])
+    else:
+        column = rest
+    if not (equals and name.strip() and column):
+        raise EntroError(
+            f"{visible(text)!r} is no stage",
+            where="--stage",
+            expected="NAME=COLUMN[:KIND[:FULL]], KIND rate, queue or generic",
+        )
+    return StageSpec(visible(name.strip()), column, kind, full)
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise EntroError(
+            f"{text!r} is no full load", where=f"--stage {visible(option)}", expected="a number above 0"
+        ) from error
+
+
+def _shift(text: str) -> tuple[str, int]:
+    """SOURCE=+3s: the file, and how far its clock is moved, nanoseconds."""
+    match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
+    if not match:
+        raise EntroError(f"{visible(text)!r} is no offset", where="--offset", expected="FILE=+3s or FILE=-1h")
+    return match[1], duration_ns(match[3], "--offset") * (-1 if match[2] == "-" else 1)
+
+
+def _shifted(file: Observations, shifts: dict[str, int]) -> Observations:
+    shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
+    if not shift:
+        return file
+    return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
+
+
+def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shifts: dict[str, int]) -> None:
+    """Refuse options that name what is not there."""
+    found = {series.stage for file in files for series in file.series}
+    for spec in specs:
+        if spec.name not in found:
+            raise EntroError(
+                f"no log has samples of {visible(spec.column)}",
+                where=f"--stage {spec.name}",
+                expected="a column with numbers",
+            )
+    known = {name for file in files for name in (file.path, Path(file.path).name)}
+    for name in shifts:
+        if name not in known:
+            raise EntroError(f"no log is called {visible(name)}", where="--offset", expected=", ".join(sorted(known)))
+    if not found:
+        raise EntroError("there is no sample in it, only rows with empty cells", where=files[0].path, expected="loads")
+
+
+def _source(file: Observations, taken_as: str, zone: tzinfo, redact: bool) -> Source:
+    times = [int(edge) for series in file.series for edge in (series.times[0], series.times[-1])]
+    rows = tuple(replace(row, text=re.sub(r"\w", "x", row.text)) if redact else row for row in file.bad_rows)
+    return Source(
+        path=file.path,
+        format=file.format,
+        stages=tuple(series.stage for series in file.series),
+        rows_read=file.rows_read,
+        rows_skipped=file.rows_skipped,
+        start=moment(min(times), zone) if times else None,
+        end=moment(max(times), zone) if times else None,
+        zone=file.zone,
+        taken_as=taken_as,
+        problems=file.problems,
+        bad_rows=rows,
+    )

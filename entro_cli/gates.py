@@ -1,0 +1,91 @@
+"""Gates: conditions on the numbers of a document, such as violations>10 or coverage<90%."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from entro_engine import EntroError
+
+_GATE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(%?)\s*")
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_STEP_COUNTS = frozenset({"violations", "stable", "stress", "critical"})
+
+
+def broken_gates(gates: list[str], document: Mapping[str, Any]) -> list[str]:
+    """The gates that hold, each with the number that broke it, in words.
+
+    A number is named by its path (`objective.burn_rate`) or, where only one has it, by its last name. With a percent
+    sign a count of steps is taken as a share of the observed steps, another number as a share of one.
+
+    Args:
+        gates: as the user wrote them.
+        document: a JSON document with `observed_steps`.
+
+    Raises:
+        EntroError: when a gate cannot be read, or names no number of the document.
+    """
+    numbers = dict(_numbers("", document))
+    broken = []
+    for gate in gates:
+        name, compare, limit, percent = _parse(gate)
+        value = _value(name, gate, numbers)
+        if percent:
+            steps = name.rpartition(".")[2] in _STEP_COUNTS
+            observed = float(document.get("observed_steps") or 0)
+            value = 100 * value / observed if steps and observed else 0.0 if steps else 100 * value
+        if _COMPARE[compare](value, limit):
+            broken.append(f"{gate.strip()}: it is {value:.6g}{'%' if percent else ''}")
+    return broken
+
+
+def check_gates(gates: list[str]) -> None:
+    """Refuse a gate that cannot be read, before any work is done.
+
+    Raises:
+        EntroError: when one cannot be read.
+    """
+    for gate in gates:
+        _parse(gate)
+
+
+def _parse(gate: str) -> tuple[str, str, float, bool]:
+    match = _GATE.fullmatch(gate)
+    if not match:
+        raise EntroError(
+            f"{gate!r} is no gate", where="--fail-on", expected="NAME>NUMBER, such as violations>10 or critical>5%"
+        )
+    return match[1], match[2], float(match[3]), bool(match[4])
+
+
+def _value(name: str, gate: str, numbers: Mapping[str, float]) -> float:
+    paths = [path for path in numbers if path == name] or [path for path in numbers if path.rpartition(".")[2] == name]
+    if len(paths) == 1:
+        return numbers[paths[0]]
+    several = f"several numbers are called {name}" if paths else f"no number is called {name}"
+    known = ", ".join(sorted(paths or numbers))
+    raise EntroError(
+        f"{several} (or it is not known for this log)", where=f"--fail-on {gate}", expected=f"one of {known}"
+    )
+
+
+def _numbers(prefix: str, value: object) -> list[tuple[str, float]]:
+    """Every number of a document by its path; lists are left out."""
+    if isinstance(value, Mapping):
+        return [
+            pair for key, part in value.items() for pair in _numbers(f"{prefix}.{key}" if prefix else str(key), part)
+        ]
+    if isinstance(value, bool):
+        return []
+    if isinstance(value, int | float):
+        return [(prefix, float(value))]
+    return [(prefix, float(value))] if isinstance(value, str) and value.lstrip("-") == "Infinity" else []

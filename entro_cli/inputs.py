@@ -1,0 +1,198 @@
+"""The files a user names: found, unpacked and made plain before any reader sees them."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import gzip
+import lzma
+import shutil
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, cast
+
+from entro_cli.terminal import visible
+from entro_engine import EntroError
+
+HEAD_BYTES = 1 << 16
+"""How much of a file is looked at to recognise it."""
+
+STDIN = "-"
+"""What stands for standard input on the command line."""
+
+GZIP_MAGIC, ZSTD_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
+_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A log made plain: not packed, not standard input, UTF-8 or nearly.
+
+    Attributes:
+        label: what the user called it, safe to show.
+        path: where its plain content is.
+        head: its first 64 KiB.
+        spool: where a reader may put a mended copy; gone with the context that opened the log.
+    """
+
+    label: str
+    path: Path
+    head: bytes
+    spool: Path
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether its content says it is Parquet."""
+        return self.head.startswith(PARQUET_MAGIC)
+
+
+def find_logs(names: Iterable[str]) -> list[str]:
+    """Files, folders and patterns as a list of files, each once, `-` for standard input.
+
+    Args:
+        names: as the user wrote them.
+
+    Raises:
+        EntroError: when one names nothing, or a folder has no file in it.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        found.update(dict.fromkeys(_matches(name)))
+    return list(found)
+
+
+def _matches(name: str) -> list[str]:
+    path = Path(name)
+    if name == STDIN or (path.exists() and not path.is_dir()):
+        return [name]
+    if path.is_dir():
+        inside = sorted(str(part) for part in path.iterdir() if part.is_file() and not part.name.startswith("."))
+        if not inside:
+            raise EntroError(
+                "the folder has no file in it", where=visible(name), expected="logs", remedy="name another"
+            )
+        return inside
+    matches = sorted(part for part in glob.glob(name, recursive=True) if Path(part).is_file())  # noqa: PTH207 - absolute too
+    if not matches:
+        raise EntroError(
+            "there is no such file",
+            where=visible(name),
+            expected="a log, a folder of logs, a pattern or - for standard input",
+        )
+    return matches
+
+
+@contextmanager
+def plain_logs(names: Iterable[str]) -> Iterator[list[LogFile]]:
+    """The logs, unpacked where they are packed, for as long as the context lasts.
+
+    Args:
+        names: as `find_logs` gives them.
+
+    Raises:
+        EntroError: when one cannot be read, is empty, binary, truncated, or there is no room to unpack it.
+    """
+    with TemporaryDirectory(prefix="entro-") as folder:
+        yield [_plain(name, Path(folder) / f"{index}.log") for index, name in enumerate(names)]
+
+
+def _plain(name: str, spool: Path) -> LogFile:
+    label = "standard input" if name == STDIN else visible(name)
+    source = Path(name)
+    try:
+        if name == STDIN:
+            with spool.open("wb") as out:
+                shutil.copyfileobj(sys.stdin.buffer, out)
+            source = spool
+        elif not source.is_file():  # a named pipe can be read only once
+            with source.open("rb") as file, spool.open("wb") as out:
+                shutil.copyfileobj(file, out)
+            source = spool
+        source = _unpacked(source, spool.with_suffix(".plain"), label)
+        head = _head(source)
+    except OSError as error:
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
+    _check(head, label)
+    return LogFile(label, source, head, spool.with_suffix(".mended"))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _unpacked(source: Path, plain: Path, label: str) -> Path:
+    """The plain content: `source` itself, or `plain` with what was packed or in UTF-16."""
+    magic = _head(source)[:8]
+    if magic.startswith(GZIP_MAGIC):
+        _unpack(_open_gzip(source), plain, label, "gzip")
+    elif magic.startswith(ZSTD_MAGIC):
+        _unpack(_open_zstd(source), plain, label, "zstd")
+    elif magic[:2] in _BOMS:
+        with (
+            source.open(encoding=_BOMS[magic[:2]], errors="replace", newline="") as text,
+            plain.open("w", encoding="utf-8", newline="") as out,
+        ):
+            shutil.copyfileobj(text, out)
+    else:
+        return source
+    return plain
+
+
+def _open_gzip(source: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(source, "rb"))
+
+
+def _open_zstd(source: Path) -> IO[bytes]:
+    zstd = _zstd()
+    return cast(IO[bytes], zstd.open(source, "rb"))
+
+
+def _zstd() -> Any:
+    """The standard library's zstd, or its backport: both tell a truncated file from a whole one."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
+    try:
+        with packed, plain.open("wb") as out:
+            shutil.copyfileobj(packed, out, 1 << 20)
+    except EOFError as error:
+        raise EntroError(
+            f"the {method} file is cut short",
+            where=label,
+            expected="a whole one",
+            remedy="copy it again, or read the log it was made from",
+        ) from error
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, _zstd().ZstdError) as error:
+        raise EntroError(f"the {method} file is damaged: {error}", where=label, remedy="copy it again") from error
+
+
+def _check(head: bytes, label: str) -> None:
+    """Refuse what no reader can make anything of."""
+    if not head.strip():
+        raise EntroError("the file is empty", where=label, expected="a log with at least one row")
+    for magic, what in _ARCHIVES.items():
+        if head.startswith(magic):
+            raise EntroError(
+                f"this is {what}",
+                where=label,
+                expected="a log, plain or packed with gzip or zstd",
+                remedy="unpack it first",
+            )
+    if b"\0" in head and not head.startswith(PARQUET_MAGIC):
+        raise EntroError(
+            "this is a binary file",
+            where=label,
+            expected="a text log or Parquet; `entro analyze --help` tells what is read",
+        )

@@ -1,0 +1,96 @@
+"""Observations: what a reader makes of a file, and all that the rooms behind the readers know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.summary import BadRow
+from entro_engine import Kind
+from entro_engine.entropy import FloatArray
+
+TimeArray = NDArray[np.int64]
+"""Nanoseconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage as the user asked for it with `--stage NAME=COLUMN[:KIND[:FULL]]`."""
+
+    name: str
+    column: str
+    kind: Kind | None = None
+    full: float | None = None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader is told besides the file.
+
+    Attributes:
+        stages: the stages asked for; the rest is recognised by name.
+        time_column: the column that holds the time; None to recognise it.
+        start_ns: where offsets count from, nanoseconds since the epoch; None when the user gave no date.
+        zone: the zone of stamps that name none.
+        zone_given: whether the user named it.
+        strict: make the first bad row an error.
+    """
+
+    zone: tzinfo
+    stages: tuple[StageSpec, ...] = ()
+    time_column: str | None = None
+    start_ns: int | None = None
+    zone_given: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stage's samples in one file: sorted by time, each time once.
+
+    Attributes:
+        stage: its name.
+        kind: what its load measures.
+        times: nanoseconds since the epoch, shape (samples,).
+        values: loads in the stage's unit, shape (samples,).
+        full: the full load the user gave, in that unit; None for the kind's own.
+    """
+
+    stage: str
+    kind: Kind
+    times: TimeArray
+    values: FloatArray
+    full: float | None = None
+
+    @property
+    def interval_ns(self) -> float | None:
+        """The median time between two samples; None with fewer than two."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else None
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What one file gave.
+
+    Attributes:
+        path: the file as the user named it, safe to show.
+        format: the reader's name.
+        series: one a stage.
+        rows_read: rows that were understood, repeated ones too.
+        rows_skipped: rows that were not.
+        bad_rows: the first few of those.
+        zone: how its times were read, in words.
+        problems: what was out of the ordinary, in sentences.
+    """
+
+    path: str
+    format: str
+    series: tuple[Series, ...]
+    rows_read: int
+    rows_skipped: int = 0
+    bad_rows: tuple[BadRow, ...] = ()
+    zone: str = ""
+    problems: tuple[str, ...] = field(default=())

@@ -1,0 +1,56 @@
+"""Which reader reads a log: the one that is surest of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from entro_cli.inputs import LogFile
+from entro_cli.observations import Observations, ReadOptions
+from entro_cli.readers import table
+from entro_cli.readers.tabular import first_line, head_text
+from entro_engine import EntroError
+
+READERS: tuple[ModuleType, ...] = (table,)
+"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)` and `read(log, options)`."""
+
+_LEAST = 0.05
+
+
+def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None) -> Observations:
+    """The observations in a log.
+
+    Args:
+        log: the plain file.
+        options: what the user said.
+        input_format: the reader's name, when the user named one.
+
+    Raises:
+        EntroError: when no reader knows it, or the one that does cannot read it.
+    """
+    reader = _named(input_format) if input_format else _surest(log)
+    observations: Observations = reader.read(log, options)
+    return observations
+
+
+def _named(name: str) -> ModuleType:
+    for reader in READERS:
+        if name == reader.NAME:
+            return reader
+    raise EntroError(f"there is no format {name!r}", where="--input-format", expected=_known(READERS))
+
+
+def _surest(log: LogFile) -> ModuleType:
+    sure, reader = max(((reader.recognise(log), reader) for reader in READERS), key=lambda part: part[0])
+    if sure >= _LEAST:
+        return reader
+    raise EntroError(
+        f"the format is not known; it begins with: {first_line(head_text(log))}",
+        where=log.label,
+        expected="; ".join(f"{known.NAME} ({known.DESCRIPTION})" for known in READERS),
+        remedy="name it with --input-format if it is one of these",
+    )
+
+
+def _known(readers: Sequence[ModuleType]) -> str:
+    return "one of " + ", ".join(reader.NAME for reader in readers)

@@ -1,0 +1,224 @@
+"""Which columns of a table are the time and the stages: by what the user said, then by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from entro_cli.observations import ReadOptions, StageSpec
+from entro_cli.readers.columns import Meaning, meaning, names_time, offset_unit_ns, tokens
+from entro_cli.readers.stamps import StampForm, stamp_form
+from entro_cli.terminal import visible
+from entro_engine import EntroError, Kind
+
+DEFAULT_NAMES = {Kind.RATE: "scraper", Kind.QUEUE: "llm"}
+"""What the stages are called when nobody named them."""
+
+_STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
+_VALUE_COLUMNS = frozenset({"value", "load"})
+
+
+@dataclass(frozen=True)
+class StageColumn:
+    """A stage and where its loads are.
+
+    Attributes:
+        name: the stage.
+        kind: what its load measures.
+        full: the full load the user gave, per second for a rate.
+        source: the column of a wide table, or what stands in the stage column of a long one.
+        divisor: what its values are divided by to be per second.
+    """
+
+    name: str
+    kind: Kind
+    full: float | None
+    source: str
+    divisor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is laid out; columns by their index.
+
+    Attributes:
+        time: the time column.
+        form: the form of its times.
+        stages: of a wide table; of a long one they are found in its rows.
+        stage: the stage column of a long table, None for a wide one.
+        value: the value column of a long table.
+        kind: the kind column of a long table, where it has one.
+    """
+
+    time: int
+    form: StampForm
+    stages: tuple[StageColumn, ...] = ()
+    stage: int | None = None
+    value: int | None = None
+    kind: int | None = None
+
+
+def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
+    """The layout of a table.
+
+    Args:
+        label: the file, for messages.
+        columns: the names of its columns.
+        sample: the cells of its first rows.
+        options: what the user said.
+
+    Raises:
+        EntroError: when the time or the stages are not plain; it shows the columns and the option to add.
+    """
+    time, form = _time(label, columns, sample, options)
+    long = _long(columns, options)
+    if long is not None:
+        return Layout(time, form, stage=long[0], value=long[1], kind=long[2])
+    return Layout(time, form, stages=_stages(label, columns, time, options))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(visible(name) or "(no name)" for name in names[:20])
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _time(
+    label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
+) -> tuple[int, StampForm]:
+    if options.time_column is not None:
+        candidates = [index for index, name in enumerate(columns) if name == options.time_column]
+    else:
+        candidates = [index for index, name in enumerate(columns) if names_time(name)] or [
+            index for index in range(len(columns)) if stamp_form([row[index] for row in sample], None)
+        ]
+    if len(candidates) != 1:
+        raise _no_single_time(label, columns, candidates, options)
+    index = candidates[0]
+    form = stamp_form([row[index] for row in sample], offset_unit_ns(columns[index]))
+    if form is None:
+        shown = next((visible(row[index])[:40] for row in sample if row[index].strip()), "")
+        raise EntroError(
+            f"the column {visible(columns[index])} does not hold times: {shown!r}",
+            where=label,
+            expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
+            remedy=f"name another with --time; the columns are {_listed(columns)}",
+        )
+    return index, form
+
+
+def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], options: ReadOptions) -> EntroError:
+    if options.time_column is not None:
+        found = (
+            f"no column is called {visible(options.time_column)}" if not candidates else "two columns have that name"
+        )
+    elif candidates:
+        found = f"{len(candidates)} columns may be the time: {_listed([columns[index] for index in candidates])}"
+    else:
+        found = "no column is a time"
+    example = columns[candidates[0]] if candidates else "COLUMN"
+    return EntroError(
+        found,
+        where=label,
+        expected="one called time, timestamp, ts, date, datetime or t",
+        remedy=f"add --time {visible(example)}; the columns are {_listed(columns)}",
+    )
+
+
+def _long(columns: Sequence[str], options: ReadOptions) -> tuple[int, int, int | None] | None:
+    """The stage, value and kind columns of a long table; None when it is a wide one."""
+    names = [name.strip().lower() for name in columns]
+    stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
+    value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
+    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.stages):
+        return None
+    return stage[0], value[0], names.index("kind") if "kind" in names else None
+
+
+def _stages(label: str, columns: Sequence[str], time: int, options: ReadOptions) -> tuple[StageColumn, ...]:
+    """The stages of a wide table: those asked for, then those of other kinds that are recognised by name."""
+    asked = [stage_of(spec, spec.column, label) for spec in options.stages if spec.column in columns]
+    taken = {spec.column for spec in options.stages}
+    found = [
+        (name, known)
+        for index, name in enumerate(columns)
+        if index != time and name not in taken and (known := meaning(name)) is not None
+    ]
+    covered = {stage.kind for stage in asked} | {spec.kind for spec in options.stages}
+    recognised = [
+        stage
+        for kind in (Kind.RATE, Kind.QUEUE)
+        if kind not in covered
+        for stage in _recognised(label, columns, kind, [part for part in found if part[1].kind == kind])
+    ]
+    if not asked and not recognised:
+        raise _no_stage(label, columns, time)
+    return tuple(asked + recognised)
+
+
+def _recognised(label: str, columns: Sequence[str], kind: Kind, found: list[tuple[str, Meaning]]) -> list[StageColumn]:
+    """The one column of that kind, as a stage; none where there is none."""
+    if len(found) > 1:
+        names = [name for name, _ in found]
+        raise EntroError(
+            f"{len(found)} columns may be the {kind}: {_listed(names)}",
+            where=label,
+            expected="one",
+            remedy=f"add --stage {DEFAULT_NAMES[kind]}={visible(names[0])} or another; "
+            f"the columns are {_listed(columns)}",
+        )
+    return [StageColumn(DEFAULT_NAMES[kind], kind, None, name, known.divisor) for name, known in found]
+
+
+def _no_stage(label: str, columns: Sequence[str], time: int) -> EntroError:
+    others = [name for index, name in enumerate(columns) if index != time]
+    example = visible(others[0]) if others else "COLUMN"
+    return EntroError(
+        "no column says that it is a rate or a queue",
+        where=label,
+        expected="names such as scraper_rate, requests_per_min, llm_queue or waiting",
+        remedy=f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; "
+        f"the columns are {_listed(columns)}",
+    )
+
+
+def stage_of(spec: StageSpec, source: str, label: str) -> StageColumn:
+    """The stage that a user asked for, its kind taken from the column's name or the stage's where they gave none.
+
+    Raises:
+        EntroError: when neither name says what it is.
+    """
+    known = meaning(source)
+    default = next((kind for kind, name in DEFAULT_NAMES.items() if name == spec.name), None)
+    kind = spec.kind or (known.kind if known else None) or (meaning(spec.name) or Meaning(default or Kind.GENERIC)).kind
+    if spec.kind is None and known is None and default is None and meaning(spec.name) is None:
+        raise EntroError(
+            f"nothing says what the column {visible(source)} measures",
+            where=label,
+            expected="a rate, a queue or a generic load",
+            remedy=f"add the kind: --stage {visible(spec.name)}={visible(source)}:queue",
+        )
+    divisor = known.divisor if known is not None and known.kind == kind else 1.0
+    return StageColumn(spec.name, kind, spec.full, source, divisor)
+
+
+def long_stage(label: str, source: str, kind: str | None, options: ReadOptions) -> StageColumn:
+    """A stage of a long table: by `--stage`, by its kind column, or by its name.
+
+    Args:
+        label: the file, for messages.
+        source: what stands in the stage column.
+        kind: what stands in the kind column; None where there is none.
+        options: what the user said.
+
+    Raises:
+        EntroError: when nothing says what it measures.
+    """
+    spec = next((spec for spec in options.stages if spec.column == source), None)
+    if spec is not None:
+        return stage_of(spec, source, label)
+    known = meaning(source)
+    defaults = {f"{name}{ending}": name for of, name in DEFAULT_NAMES.items() for ending in ("", f"_{of}")}
+    name = defaults.get("_".join(tokens(source)), source)
+    if kind and kind.strip().lower() in set(Kind):
+        return StageColumn(name, Kind(kind.strip().lower()), None, source)
+    return stage_of(StageSpec(name, source, known.kind if known else None), source, label)

@@ -1,0 +1,47 @@
+"""The course as columns: what a terminal and a page without JavaScript show of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from entro_cli.clock import nanoseconds
+from entro_cli.report.daily_report import Summary
+
+REGIMES = ("no data", "stable", "stress", "critical")
+"""The words of a course's regimes, the worst last."""
+
+_WHOLE = 0.25
+_MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class Column:
+    """A part of the time shown: its highest Psi_total (nat) and its worst regime; None and `no data` without data."""
+
+    peak: float | None
+    regime: str
+
+
+def shown(summary: Summary) -> tuple[datetime, datetime]:
+    """The stretch of time the course is drawn for: the period, or the log's part where that is less than a quarter."""
+    period, made = summary.period, summary.made
+    if made.log_start is None or made.log_end is None or made.log_share >= _WHOLE:
+        return period.start, period.end
+    start, end = made.log_start.astimezone(UTC), made.log_end.astimezone(UTC)
+    margin = (end - start) * _MARGIN
+    return (start - margin).astimezone(period.start.tzinfo), (end + margin).astimezone(period.start.tzinfo)
+
+
+def columns(summary: Summary, number: int) -> tuple[Column, ...]:
+    """The stretch of time shown, cut into so many equal parts."""
+    start, end = (nanoseconds(edge) for edge in shown(summary))
+    peaks: list[float | None] = [None] * number
+    worst = [0] * number
+    course = summary.course
+    for when, psi, regime in zip(course.times, course.psi_total, course.regime, strict=True):
+        at = (nanoseconds(when) - start) * number // (end - start)
+        if psi is not None:
+            peaks[at] = max(peaks[at] or 0.0, psi)
+            worst[at] = max(worst[at], REGIMES.index(regime))
+    return tuple(Column(peak, REGIMES[regime]) for peak, regime in zip(peaks, worst, strict=True))

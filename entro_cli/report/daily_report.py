@@ -1,0 +1,294 @@
+"""The report of a day, a week or a month: everything it says, as a Summary, from a Run.
+
+The templates get this Summary, `--format json` prints it, and the tests compare it; a renderer computes nothing but how
+things look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from entro_cli.clock import moment, nanoseconds
+from entro_cli.figures import measure
+from entro_cli.report.course import Course, course_of
+from entro_cli.report.glossary import GLOSSARY, Term
+from entro_cli.report.periods import Period, Span
+from entro_cli.report.verdict import Verdict, judge
+from entro_cli.summary import BurnAlert, Figures, Incident, RegimeCounts, Source
+from entro_engine import Regime, RegimeParameters, Run, __version__
+from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_MEMORY
+
+SCHEMA = "entro/report/1"
+
+MOST_LISTED = 20
+"""How many incidents and alerts a report lists, so that it does not grow with the log."""
+
+_SEVERITIES = ("page", "ticket")
+
+
+@dataclass(frozen=True)
+class PeriodName:
+    """The period of a report.
+
+    Attributes:
+        kind: `day`, `week` or `month`.
+        label: `2026-04-06`, `2026-W15` or `2026-04`.
+        title: the same for people.
+        start: the midnight it begins with.
+        end: the midnight after it.
+        length_s: how long it lasts, s; a day is an hour shorter or longer where the clock is changed.
+        zone: the zone its midnights are in.
+    """
+
+    kind: str
+    label: str
+    title: str
+    start: datetime
+    end: datetime
+    length_s: float
+    zone: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An hour of a day, or a day of a week or a month.
+
+    Attributes:
+        label: `09:00` or `Mon 6`.
+        start: where it begins.
+        end: where it ends.
+        steps: how many steps begin in it, with data or without.
+        regimes: steps in each regime; those outside the log are among those without data.
+        violations: steps over the budget.
+        coverage: steps with data of their own, as a share of `steps`; 0 without steps.
+        peak_psi_total: nat; None without data.
+    """
+
+    label: str
+    start: datetime
+    end: datetime
+    steps: int
+    regimes: RegimeCounts
+    violations: int
+    coverage: float
+    peak_psi_total: float | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the regime engine: its name, its value (nat, or per step, or without unit) and what it does."""
+
+    name: str
+    value: float
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """How the report was made.
+
+    Attributes:
+        sources: what each file gave.
+        rows_read: rows read, of all files.
+        rows_skipped: rows that could not be read, of all files.
+        log_start: where the log's first step in the period begins; None where the log has none in it.
+        log_end: where its last one ends.
+        log_share: the part of the period's steps that lie within the log, whether they have data or not.
+        step_s: length of a step, s.
+        budget: Psi_budget, nat.
+        parameters: of the regime engine.
+        version: of entro.
+    """
+
+    sources: tuple[Source, ...]
+    rows_read: int
+    rows_skipped: int
+    log_start: datetime | None
+    log_end: datetime | None
+    log_share: float
+    step_s: float
+    budget: float
+    parameters: tuple[Parameter, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a report says.
+
+    Attributes:
+        schema: `entro/report/1`.
+        pipeline: its name.
+        period: which period it is about.
+        verdict: overall health, and a sentence a person can act on.
+        notes: what else should be known before believing the figures.
+        figures: of the period. All its steps count, those outside the log as without data: `coverage` is the share of
+            steps with data of their own. The burn rates up to the end are up to the last step of the log.
+        previous_figures: of the previous period; None where the log has no data in it.
+        buckets: the hours of a day, the days of a week or a month.
+        course: the period step by step, thinned, no extreme lost.
+        incidents: the 20 worst, by excess, the worst first; `figures.incidents` has all, by time.
+        alerts: the first 20, by severity, then by time; `figures.objective.alerts` has all.
+        made: from which logs, how, with what parameters.
+        glossary: the words used.
+    """
+
+    schema: str
+    pipeline: str
+    period: PeriodName
+    verdict: Verdict
+    notes: tuple[str, ...]
+    figures: Figures
+    previous_figures: Figures | None
+    buckets: tuple[Bucket, ...]
+    course: Course
+    incidents: tuple[Incident, ...]
+    alerts: tuple[BurnAlert, ...]
+    made: Made
+    glossary: tuple[Term, ...]
+
+
+def summarise(
+    run: Run,
+    period: Period,
+    sources: tuple[Source, ...],
+    pipeline: str,
+    target: float,
+    notes: tuple[str, ...] = (),
+) -> Summary:
+    """What a report on a period says.
+
+    Args:
+        run: the log's steps, those before the period too: the previous period and the burn windows look back on them.
+            It may begin after the period does, end before it, or lie outside it.
+        period: what is reported on; times are told in its zone.
+        sources: the files the run was made from.
+        pipeline: its name.
+        target: the objective, a share of observed steps, 0..1.
+        notes: sentences about the log that a reader should know.
+
+    Raises:
+        ParameterError: when the target is outside 0..1.
+    """
+    figures = _figures(run, period, target)
+    before = _figures(run, period.previous, target)
+    part = run.part(*_steps_in(run, period.start_ns, period.end_ns))
+    incidents = tuple(sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s))
+    alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
+    return Summary(
+        schema=SCHEMA,
+        pipeline=pipeline,
+        period=_name(period),
+        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period)),
+        notes=notes,
+        figures=figures,
+        previous_figures=before if before.observed_steps else None,
+        buckets=tuple(_bucket(run, span) for span in period.spans),
+        course=course_of(part, period.zone),
+        incidents=incidents[:MOST_LISTED],
+        alerts=tuple(alerts[:MOST_LISTED]),
+        made=_made(part, period, sources, figures),
+        glossary=GLOSSARY,
+    )
+
+
+def _steps_in(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The run's steps that begin in a span: the first, and the one after the last."""
+    first, after = (min(max(step, 0), run.steps) for step in _grid_steps(run, start_ns, end_ns))
+    return first, after
+
+
+def _grid_steps(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The same if the run went on before its start and after its end: numbers below 0 and above its steps."""
+    return tuple(-((run.start_ns - ns) // run.step_ns) for ns in (start_ns, end_ns))  # type: ignore[return-value]
+
+
+def _figures(run: Run, period: Period, target: float) -> Figures:
+    """The figures of all steps of a period; those outside the log are steps without data."""
+    first, after = _grid_steps(run, period.start_ns, period.end_ns)
+    within = _steps_in(run, period.start_ns, period.end_ns)
+    figures = measure(run, *within, target, period.zone)
+    steps = after - first
+    outside = steps - figures.steps
+    return replace(
+        figures,
+        start=period.start,
+        end=period.end,
+        steps=steps,
+        coverage=figures.coverage * figures.steps / steps if steps else 0.0,
+        regimes=replace(figures.regimes, no_data=figures.regimes.no_data + outside),
+    )
+
+
+def _bucket(run: Run, span: Span) -> Bucket:
+    edges = nanoseconds(span.start), nanoseconds(span.end)
+    first, after = _grid_steps(run, *edges)
+    part = run.part(*_steps_in(run, *edges))
+    seen = part.psi_total[part.observed]
+    return Bucket(
+        label=span.label,
+        start=span.start,
+        end=span.end,
+        steps=after - first,
+        regimes=_regimes(part, after - first),
+        violations=int(part.violated.sum()),
+        coverage=float(part.own.sum()) / (after - first) if after > first else 0.0,
+        peak_psi_total=float(seen.max()) if len(seen) else None,
+    )
+
+
+def _regimes(part: Run, steps: int) -> RegimeCounts:
+    """The regimes of the log's part of so many steps; the others are without data."""
+    stable, stress, critical = (
+        int(np.count_nonzero(part.trace.regime == regime)) for regime in (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)
+    )
+    return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)
+
+
+def _last_data(part: Run, period: Period) -> datetime | None:
+    """Where the last step with data ends; None without any."""
+    seen = np.flatnonzero(part.observed)
+    return moment(part.start_ns + (int(seen[-1]) + 1) * part.step_ns, period.zone) if len(seen) else None
+
+
+def _name(period: Period) -> PeriodName:
+    return PeriodName(
+        kind=str(period.kind),
+        label=period.label,
+        title=period.title,
+        start=period.start,
+        end=period.end,
+        length_s=period.length_s,
+        zone=str(period.zone),
+    )
+
+
+def _made(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Made:
+    return Made(
+        sources=sources,
+        rows_read=sum(source.rows_read for source in sources),
+        rows_skipped=sum(source.rows_skipped for source in sources),
+        log_start=moment(part.start_ns, period.zone) if part.steps else None,
+        log_end=moment(part.end_ns, period.zone) if part.steps else None,
+        log_share=part.steps / figures.steps if figures.steps else 0.0,
+        step_s=part.step_s,
+        budget=part.budget,
+        parameters=_parameters(RegimeParameters(part.budget)),
+        version=__version__,
+    )
+
+
+def _parameters(levels: RegimeParameters) -> tuple[Parameter, ...]:
+    return (
+        Parameter("lambda_E", LAMBDA_ENERGY, "per step", "what is left of the energy after a step"),
+        Parameter("lambda_M", LAMBDA_MEMORY, "per step", "what is left of the stress memory after a step"),
+        Parameter("w", ENERGY_WEIGHT, "", "how much of the energy counts as load"),
+        Parameter("theta_S", levels.stress_level, "nat", "from this effective load on: Stress"),
+        Parameter("theta_C", levels.critical_level, "nat", "from this effective load on: Critical"),
+        Parameter("h", levels.hysteresis, "nat", "how far a full memory lowers both"),
+        Parameter("energy bound", levels.energy_bound, "nat", "the energy stays within plus and minus this"),
+    )

@@ -1,0 +1,171 @@
+"""The figures of a report as rows of text: this period's, the previous one's beside it, and the change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entro_cli.report import numbers
+from entro_cli.summary import Figures, StageFigures
+
+_LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `beside` says the same in another unit (a time, a number of steps), empty where there is none."""
+
+    label: str
+    value: str
+    beside: str
+    previous: str
+    change: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that belong together."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """How a figure is found and written; a difference is written like the figure unless told otherwise."""
+
+    label: str
+    value: Callable[[Figures], float | None]
+    say: Callable[[float], str]
+    difference: Callable[[float], str] | None = None
+    beside: Callable[[Figures], str] = lambda _: ""
+
+    def row(self, now: Figures, before: Figures | None) -> Row:
+        value, previous = self.value(now), self.value(before) if before else None
+        return Row(
+            label=self.label,
+            value=numbers.optional(self.say, value),
+            beside=self.beside(now),
+            previous=numbers.optional(self.say, previous),
+            change=numbers.change(self.difference or self.say, value, previous),
+        )
+
+
+def figure_table(now: Figures, before: Figures | None) -> tuple[Group, ...]:
+    """Every figure of a report, in groups.
+
+    Args:
+        now: this period's.
+        before: the previous period's, None where there are none: then a dash stands in their place.
+    """
+    groups = {
+        "Budget": _BUDGET,
+        "Regimes": _REGIMES,
+        "Load": (*_LOAD, *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
+        "Engine": _ENGINE,
+    }
+    return tuple(Group(title, tuple(figure.row(now, before) for figure in rows)) for title, rows in groups.items())
+
+
+def headline(now: Figures, before: Figures | None) -> tuple[Row, ...]:
+    """The four figures to read first."""
+    return tuple(figure.row(now, before) for figure in _HEADLINE)
+
+
+def _observed(part: float, figures: Figures) -> float | None:
+    """A number of steps as a share of the observed ones."""
+    return part / figures.observed_steps if figures.observed_steps else None
+
+
+def _steps(number: int) -> str:
+    return f"{numbers.count(number)} step{'' if number == 1 else 's'}"
+
+
+def _regime(label: str, steps: Callable[[Figures], int]) -> _Figure:
+    return _Figure(
+        label,
+        lambda figures: _observed(steps(figures), figures),
+        numbers.share,
+        numbers.points,
+        lambda figures: _steps(steps(figures)),
+    )
+
+
+_OVER = _Figure(
+    "Time over budget",
+    lambda figures: figures.violation_time_s,
+    numbers.duration,
+    beside=lambda figures: _steps(figures.violations),
+)
+_OBJECTIVE = _Figure(
+    "Allowance used",
+    lambda figures: figures.objective.consumed,
+    numbers.share,
+    numbers.points,
+    lambda figures: f"objective {100 * figures.objective.target:g}%",
+)
+_CRITICAL = _regime("Critical", lambda figures: figures.regimes.critical)
+_COVERAGE = _Figure(
+    "Coverage",
+    lambda figures: figures.coverage,
+    numbers.share,
+    numbers.points,
+    lambda figures: f"of {_steps(figures.steps)}",
+)
+_HEADLINE = (_OVER, _OBJECTIVE, _CRITICAL, _COVERAGE)
+
+_BUDGET = (
+    _OVER,
+    _Figure("Violations, share", lambda figures: _observed(figures.violations, figures), numbers.share, numbers.points),
+    _Figure("Incidents", lambda figures: len(figures.incidents), numbers.count),
+    _Figure("Excess (nat s)", lambda figures: figures.excess_nat_s, numbers.quantity),
+    _OBJECTIVE,
+    _Figure("Burn rate", lambda figures: figures.objective.burn_rate, numbers.quantity),
+)
+_REGIMES = (
+    _regime("Stable", lambda figures: figures.regimes.stable),
+    _regime("Stress", lambda figures: figures.regimes.stress),
+    _CRITICAL,
+    _Figure(
+        "No data",
+        lambda figures: figures.regimes.no_data / figures.steps if figures.steps else None,
+        numbers.share,
+        numbers.points,
+        lambda figures: _steps(figures.regimes.no_data),
+    ),
+    _COVERAGE,
+    _Figure("Transitions", lambda figures: figures.transitions, numbers.count),
+)
+_LOAD = (
+    _Figure("Psi_total, mean (nat)", lambda figures: figures.mean_psi_total, numbers.nats),
+    _Figure(
+        "Psi_total, peak (nat)",
+        lambda figures: figures.peak_psi_total,
+        numbers.nats,
+        beside=lambda figures: f"budget {numbers.nats(figures.budget)}",
+    ),
+)
+_ENGINE = (
+    _Figure("Stability, mean", lambda figures: figures.stability_mean, numbers.nats),
+    _Figure("Stability, lowest", lambda figures: figures.stability_min, numbers.nats),
+    _Figure("Energy, mean (nat)", lambda figures: figures.energy_mean, numbers.nats),
+    _Figure("Energy, highest (nat)", lambda figures: figures.energy_max, numbers.nats),
+    _Figure("Memory, mean", lambda figures: figures.memory_mean, numbers.nats),
+    _Figure("Memory, highest", lambda figures: figures.memory_max, numbers.nats),
+)
+
+
+def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
+    """A stage's load and its part in Psi_total."""
+    stage = now.stages[index]
+    unit = _LOAD_UNITS.get(stage.kind)
+    loads = f"{unit}" if unit else "load"
+
+    def of(read: Callable[[StageFigures], float | None]) -> Callable[[Figures], float | None]:
+        return lambda figures: read(figures.stages[index])
+
+    return (
+        _Figure(f"{stage.name}, mean {loads}", of(lambda stage: stage.mean_load), numbers.quantity),
+        _Figure(f"{stage.name}, peak {loads}", of(lambda stage: stage.peak_load), numbers.quantity),
+        _Figure(f"{stage.name}, part in Psi", of(lambda stage: stage.mean_share), numbers.share, numbers.points),
+    )

@@ -1,0 +1,51 @@
+"""A Summary as one page."""
+
+from __future__ import annotations
+
+from entro_cli.report import numbers
+from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
+from entro_cli.report.columns import columns, shown
+from entro_cli.report.daily_report import MOST_LISTED, Summary
+from entro_cli.report.figure_table import figure_table, headline
+from entro_cli.report.page import chart, render_page
+
+_COLUMNS = 240
+
+
+def render(summary: Summary, self_contained: bool = False) -> str:
+    """The report as a page.
+
+    Args:
+        summary: what it says.
+        self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
+
+    Returns:
+        The page; the same bytes for the same summary.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    context = {
+        "summary": summary,
+        "headline": headline(summary.figures, summary.previous_figures),
+        "groups": figure_table(summary.figures, summary.previous_figures),
+        "shown": shown(summary),
+        "columns": columns(summary, _COLUMNS),
+        "ceiling": _ceiling(summary),
+        "charts": {
+            "course": chart(
+                "course", "Psi_total over the period, with budget, thresholds and regimes", course_chart(summary), 340
+            ),
+            "buckets": chart("buckets", "Time in each regime, a bar a part of the period", buckets_chart(summary), 190),
+            "stages": chart("stages", "Each stage's part in Psi_total", stages_chart(summary), 240),
+        },
+        "stage_colour": stage_colour,
+        "most": MOST_LISTED,
+        "n": numbers,
+    }
+    return render_page("report.html", context, self_contained)
+
+
+def _ceiling(summary: Summary) -> float:
+    """What the static picture's full height stands for, nat."""
+    return 1.1 * max(summary.figures.peak_psi_total or 0.0, summary.figures.budget)

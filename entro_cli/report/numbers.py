@@ -1,0 +1,84 @@
+"""Numbers as people read them: one way for each kind of figure, in plain ASCII, the same in every format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+NONE = "-"
+"""What stands where there is no figure."""
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def count(value: float) -> str:
+    """A whole number: 43,200."""
+    return f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """A share as a percentage: 7.1%. Neither 0% nor 100% unless it is exactly that."""
+    if math.isinf(value):
+        return "unlimited"
+    if value in (0, 1) or value >= 10:
+        return f"{100 * value:,.0f}%"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    return f"{100 * value:,.1f}%"
+
+
+def nats(value: float) -> str:
+    """Psi, a threshold or the energy, in nats: 3.004."""
+    return f"{value:.3f}"
+
+
+def quantity(value: float) -> str:
+    """A load or another quantity of any size, to about four digits."""
+    size = abs(value)
+    if 0 < size < 0.0005:
+        return f"{value:.1e}"
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 or size == 0 else 3
+    return f"{value:,.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in its two largest units: 2 h 5 min."""
+    if math.isinf(seconds):
+        return "never"
+    if 0 < seconds < 9.95 and not float(seconds).is_integer():
+        return f"{seconds:.1f} s"
+    unit = next((size for size, _ in _UNITS if seconds >= size), 1)
+    smaller = unit if unit == 1 else _UNITS[[size for size, _ in _UNITS].index(unit) + 1][0]
+    rest, words = round(seconds / smaller) * smaller, []
+    for size, name in _UNITS:
+        whole, rest = divmod(rest, size)
+        if whole:
+            words.append(f"{whole} {name}")
+    return " ".join(words[:2]) or "0 s"
+
+
+def points(value: float) -> str:
+    """A difference of two shares, in percentage points: 1.2 pp."""
+    return f"{100 * value:,.1f} pp"
+
+
+def optional(say: Callable[[float], str], value: float | None) -> str:
+    """A figure that may be missing."""
+    return NONE if value is None else say(value)
+
+
+def change(say: Callable[[float], str], now: float | None, before: float | None) -> str:
+    """By how much a figure changed: `+12 min`, `-0.3 pp`, `=` where no difference can be seen.
+
+    Args:
+        say: how a difference of such figures is written.
+        now: this period's.
+        before: the previous period's.
+    """
+    if now is None or before is None or not (math.isfinite(now) and math.isfinite(before)):
+        return NONE
+    if say(now) == say(before):
+        return "="
+    return f"{'+' if now > before else '-'}{say(abs(now - before))}"

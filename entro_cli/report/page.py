@@ -1,0 +1,189 @@
+"""The machinery of every page: templates, styles, charts that follow the theme, and plotly.js beside or inside it.
+
+A page asks nobody for anything: its styles and its script are inside, plotly.js is a file stored once beside the pages,
+or inside too, and a content-security policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from entro_cli.files import write_whole
+from entro_cli.terminal import visible
+from entro_engine import EntroError
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure as a page holds it.
+
+    Attributes:
+        id: of its `div`, unique on the page and the same each time the page is made.
+        description: what it shows, in a sentence, for those who do not see it.
+        height: px.
+        figure: data and layout as JSON, safe inside a `<script>`.
+    """
+
+    id: str
+    description: str
+    height: int
+    figure: Markup
+
+
+@dataclass(frozen=True)
+class _Library:
+    """How plotly.js comes to a page: the name of the file beside it, or packed inside; and what allows it to run."""
+
+    file: str
+    packed: str
+    source: str
+
+
+def chart(name: str, description: str, figure: Figure, height: int = 320) -> Chart:
+    """Make a figure ready for a page.
+
+    Colours may be written as `var(--NAME)`, a property of `style.css`: they then follow light and dark. Text from a
+    log must have gone through `inert`.
+
+    Args:
+        name: the id of its `div`.
+        description: what it shows, in a sentence.
+        figure: a Plotly figure; its own height is ignored.
+        height: px.
+    """
+    text = figure.to_json(engine="json")  # orjson, used when it happens to be there, writes other bytes
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Chart(name, description, height, Markup(text))  # noqa: S704 - every < > & was escaped above
+
+
+def inert(text: str) -> str:
+    """Text from a log as Plotly shows it, letter by letter: it would read `<b>` or `<a href=...>` as markup."""
+    return str(escape(visible(text)))
+
+
+def render_page(template: str, context: Mapping[str, object], self_contained: bool = False) -> str:
+    """Render a page that extends `page.html`.
+
+    Args:
+        template: its name in the folder of templates.
+        context: what it gets, besides `page`, which is taken.
+        self_contained: put plotly.js inside; without it, the page looks for the file `store_plotly` writes beside it.
+
+    Returns:
+        The page; the same bytes for the same context.
+
+    Raises:
+        EntroError: when the templates are not where the package should have them.
+    """
+    templates = environment(escaping=True)
+    folder = templates_folder()
+    script = (folder / "page.js").read_text(encoding="utf-8")
+    library = _inside() if self_contained else _beside()
+    page = {
+        "style": Markup((folder / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - ours, not from a log
+        "script": Markup(script),  # noqa: S704 - ours too
+        "policy": _policy(script, library),
+        "library": library,
+    }
+    return templates.get_template(template).render(**context, page=page)
+
+
+def environment(escaping: bool, letters: Callable[[str], str] = visible) -> Environment:
+    """The Jinja environment of the templates; a name a template asks for and does not get is an error.
+
+    Args:
+        escaping: whether values are text to be escaped for HTML.
+        letters: what every text a template prints goes through; without it, control characters are written out.
+    """
+    return Environment(
+        loader=FileSystemLoader(templates_folder()),
+        autoescape=escaping,  # noqa: S701 - off only for the terminal, which is no HTML
+        undefined=StrictUndefined,
+        finalize=lambda value: letters(value) if type(value) is str else value,  # not what is markup already
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@cache
+def templates_folder() -> Path:
+    """Where the templates are: beside the package in a wheel, at the top of the repository in an editable install.
+
+    Raises:
+        EntroError: when they are in neither.
+    """
+    package = Path(__file__).parents[1]
+    for folder in (package / "templates", package.parent / "templates"):
+        if (folder / "page.html").is_file():
+            return folder
+    raise EntroError(
+        "the templates of the pages are missing", where=str(package), remedy="install entro again: pip install entro"
+    )
+
+
+def store_plotly(folder: Path) -> Path:
+    """Put plotly.js beside the pages of a folder, once: it is written only where it is absent or different.
+
+    Returns:
+        Its path; the version is in its name, so that older pages keep theirs.
+
+    Raises:
+        EntroError: when it cannot be written.
+    """
+    target, content = folder / _plotly_file(), _plotly_source()
+    if not (target.is_file() and target.stat().st_size == len(content) and target.read_bytes() == content):
+        write_whole(target, content)
+    return target
+
+
+def _plotly_source() -> bytes:
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+
+
+def _plotly_file() -> str:
+    from plotly.offline import get_plotlyjs_version
+
+    return f"plotly-{get_plotlyjs_version()}.min.js"
+
+
+def _beside() -> _Library:
+    return _Library(_plotly_file(), "", "'self' file:")  # not every browser takes 'self' to mean a file beside a file
+
+
+def _inside() -> _Library:
+    """Packed: 2 MB instead of 5, and no `</script>` in it can end the element early."""
+    source = _plotly_source()
+    return _Library("", base64.b64encode(gzip.compress(source, mtime=0)).decode(), _hash(source))
+
+
+def _policy(script: str, library: _Library) -> str:
+    """The content-security policy: our script by its hash, plotly.js, styles; images only as data (saved charts)."""
+    rules = {
+        "default-src": "'none'",
+        "script-src": f"{_hash(script.encode())} {library.source}",
+        "style-src": "'unsafe-inline'",  # Plotly sets styles on what it draws
+        "img-src": "data: blob:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _hash(script: bytes) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"

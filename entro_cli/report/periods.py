@@ -1,0 +1,180 @@
+"""Periods: days, ISO weeks and calendar months in a zone, and the hours or days they are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
+from itertools import pairwise
+
+from entro_cli.clock import NS, moment, nanoseconds
+
+_HOUR_NS = 3600 * NS
+_LONGEST_NAME = 100
+"""Bytes of a pipeline's name in a file name, which may have 255."""
+
+
+class Kind(StrEnum):
+    """How long a period is."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a period with a name: an hour or a day.
+
+    Attributes:
+        label: `09:00` for an hour (`02:00 again` where the clock was set back), `Mon 6` for a day.
+        start: where it begins.
+        end: where it ends.
+    """
+
+    label: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Period:
+    """A day, an ISO week or a calendar month of a zone.
+
+    Both ends are in the zone; the difference of two datetimes of one zone is one of wall clocks, so lengths are to be
+    taken from `start_ns` and `end_ns`: a day has 23 or 25 hours where the clock is changed.
+
+    Attributes:
+        kind: day, week or month.
+        first: its first date.
+        start: the midnight it begins with.
+        end: the midnight after it.
+        zone: whose midnights they are.
+    """
+
+    kind: Kind
+    first: date
+    start: datetime
+    end: datetime
+    zone: tzinfo
+
+    @property
+    def start_ns(self) -> int:
+        """Where it begins, nanoseconds since the epoch."""
+        return nanoseconds(self.start)
+
+    @property
+    def end_ns(self) -> int:
+        """Where it ends, nanoseconds since the epoch."""
+        return nanoseconds(self.end)
+
+    @property
+    def length_s(self) -> float:
+        """How long it really lasts, s."""
+        return (self.end_ns - self.start_ns) / NS
+
+    @property
+    def label(self) -> str:
+        """`2026-04-06`, `2026-W15` or `2026-04`."""
+        if self.kind is Kind.DAY:
+            return self.first.isoformat()
+        if self.kind is Kind.WEEK:
+            year, week, _ = self.first.isocalendar()
+            return f"{year:04}-W{week:02}"
+        return f"{self.first.year:04}-{self.first.month:02}"
+
+    @property
+    def title(self) -> str:
+        """The same for people: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `April 2026`."""
+        if self.kind is Kind.DAY:
+            return f"{self.first:%A} {_day(self.first)}"
+        if self.kind is Kind.MONTH:
+            return f"{self.first:%B %Y}"
+        last = _next(self.kind, self.first) - timedelta(days=1)
+        begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")
+        return f"Week {self.first.isocalendar().week}, {begin} to {_day(last)}"
+
+    @property
+    def previous(self) -> Period:
+        """The period of the same kind that ends where this one begins."""
+        return period_of(self.kind, self.first - timedelta(days=1), self.zone)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The hours of a day, the days of a week or a month."""
+        return self._hours() if self.kind is Kind.DAY else self._days()
+
+    def file_stem(self, pipeline: str) -> str:
+        """The name of its report without an ending: `PIPELINE-day-2026-04-06`.
+
+        Args:
+            pipeline: any name; what does not belong into a file name becomes `_`.
+        """
+        return f"{_file_name(pipeline)}-{self.kind}-{self.label}"
+
+    def _hours(self) -> tuple[Span, ...]:
+        begins = range(self.start_ns, self.end_ns, _HOUR_NS)
+        edges = [moment(ns, self.zone) for ns in (*begins, self.end_ns)]
+        return tuple(
+            Span(f"{start:%H:%M}{' again' if start.fold else ''}", start, end) for start, end in pairwise(edges)
+        )
+
+    def _days(self) -> tuple[Span, ...]:
+        count = (_next(self.kind, self.first) - self.first).days
+        dates = [self.first + timedelta(days=day) for day in range(count + 1)]
+        return tuple(
+            Span(f"{begin:%a} {begin.day}", midnight(begin, self.zone), midnight(end, self.zone))
+            for begin, end in pairwise(dates)
+        )
+
+
+def period_of(kind: Kind, day: date, zone: tzinfo) -> Period:
+    """The period of that kind in which a date lies.
+
+    Args:
+        kind: day, week or month.
+        day: a date of the zone.
+        zone: whose midnights count.
+    """
+    first = _first(kind, day)
+    return Period(kind, first, midnight(first, zone), midnight(_next(kind, first), zone), zone)
+
+
+def latest(kind: Kind, last_ns: int, zone: tzinfo) -> Period:
+    """The latest period with data.
+
+    Args:
+        kind: day, week or month.
+        last_ns: where the last step with data begins, nanoseconds since the epoch.
+        zone: whose midnights count.
+    """
+    return period_of(kind, moment(last_ns, zone).date(), zone)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """Where a date begins; at the first moment there is where the clock is set forward at midnight."""
+    return moment(nanoseconds(datetime.combine(day, time(), tzinfo=zone)), zone)
+
+
+def _first(kind: Kind, day: date) -> date:
+    if kind is Kind.WEEK:
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if kind is Kind.MONTH else day
+
+
+def _next(kind: Kind, first: date) -> date:
+    """The first date of the period after the one that begins with `first`."""
+    if kind is Kind.MONTH:
+        return (first + timedelta(days=31)).replace(day=1)
+    return first + timedelta(days=7 if kind is Kind.WEEK else 1)
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _file_name(pipeline: str) -> str:
+    """The pipeline's name without what means something in a path, a shell or a terminal."""
+    safe = re.sub(r"[^\w.+-]+", "_", pipeline).lstrip(".-")
+    return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or "_"
