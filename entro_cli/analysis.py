@@ -48,13 +48,23 @@ def replay_steps(
         raise EntroError(
             "nothing is left of the log", where="--since/--until", expected="a period that the log reaches into"
         )
+    return Replayed(replay_from(steps, budget, first), first, after)
+
+
+def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
+    """All steps, replayed so that those from `first` on depend on at most 500 steps before it.
+
+    Args:
+        steps: all there are.
+        budget: Psi_budget, nat; gamma * N * Psi_c without it.
+        first: where what is asked for begins.
+    """
     covered = ~np.isnan(steps.loads).any(axis=0)
     loads = np.where(covered, steps.loads, np.nan)
     rest_before = max(first - WARM_UP_STEPS, 0)
     run = replay_loads(steps.stages, loads, steps.step_s, budget, steps.start_ns, rest_before)
     peaks = np.where(covered, steps.peaks, np.nan)
-    own = np.logical_and(covered, steps.own.all(axis=0))
-    return Replayed(replace(run, peaks=peaks, own=own), first, after)
+    return replace(run, peaks=peaks, own=np.logical_and(covered, steps.own.all(axis=0)))
 
 
 def step_range(steps: Steps, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:

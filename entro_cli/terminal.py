@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from entro_cli.document import as_json
@@ -37,9 +36,9 @@ class Terminal:
         """Print one JSON document, and nothing else."""
         sys.stdout.write(as_json(document) + "\n")
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Print plain lines as they are, however long."""
-        sys.stdout.writelines(f"{line}\n" for line in lines)
+    def text(self, text: str) -> None:
+        """Print text as it is."""
+        sys.stdout.write(text)
 
     def note(self, text: str) -> None:
         """Say something that is neither a result nor an error; not with --quiet."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, simulate
+from entro_cli.commands import analyze, demo, report, simulate
 
 app = typer.Typer(
     name="entro",
@@ -25,4 +25,6 @@ def entro(
 
 
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
+app.command("report", epilog=report.EPILOG)(report.report)
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
+app.command("demo", epilog=demo.EPILOG)(demo.demo)

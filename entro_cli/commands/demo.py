@@ -1,0 +1,48 @@
+"""`entro demo`: the whole tour on the sample logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from entro_cli.commands import options as given
+
+EPILOG = """\
+[bold]Example[/bold]: [cyan]entro demo --out /tmp/tour[/cyan]
+"""
+
+Folder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the page is written.")]
+
+_ZONE = "Europe/Berlin"
+
+
+def demo(
+    *,
+    out: Folder = Path("entro-demo"),
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Take the tour: simulate, analyze a sample log, write its weekly report. It ends with the page to open."""
+    from entro_cli.bundled import bundled
+    from entro_cli.commands.analyze import analyze
+    from entro_cli.commands.report import report
+    from entro_cli.commands.simulate import simulate
+    from entro_cli.terminal import Terminal, visible
+
+    terminal = Terminal(quiet, verbose)
+    page = out / "demo-week.html"
+    log = str(bundled("sample_logs") / "five-weeks.csv")
+
+    def step(number: int, what: str, command: str) -> None:
+        terminal.text(f"\n{number}. {what}\n   $ {command}\n\n")
+
+    step(1, "A surge, under four controllers", "entro simulate")
+    simulate(quiet=quiet)
+    step(2, "Five weeks of a pipeline, from its log", f"entro analyze five-weeks.csv --tz {_ZONE}")
+    analyze(logs=[log], tz=_ZONE, pipeline="demo", quiet=quiet)
+    step(3, "The report of its last week", f"entro report --weekly --logs five-weeks.csv --tz {_ZONE} --pipeline demo")
+    report(weekly=True, logs=[log], tz=_ZONE, pipeline="demo", output_format="html", out=page, quiet=True)
+    terminal.text(f"Open this page: {visible(str(page.resolve()))}\n")
