@@ -177,10 +177,13 @@ def _summary(
     period = latest(kind, _last_data_ns(loaded), loaded.zone)
     if date is not None:
         period = period_of(kind, _date(date), loaded.zone)
-    run = replay_from(loaded.steps, budget, step_range(loaded.steps, period.start_ns, None)[0])
+    run, before = (
+        replay_from(loaded.steps, budget, step_range(loaded.steps, span.start_ns, None)[0])
+        for span in (period, period.previous)
+    )
     advice = misfit_advice(loaded.steps, run)
     notes = (advice,) if advice else ()
-    return summarise(run, period, loaded.sources, pipeline, target, notes), period
+    return summarise(run, before, period, loaded.sources, pipeline, target, notes), period
 
 
 def _last_data_ns(loaded: Loaded) -> int:

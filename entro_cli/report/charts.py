@@ -214,7 +214,7 @@ def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
         x=_short(seconds),
         y=_short(numbers_of(summary.course.psi_total)),
         mode="lines",
-        line={"color": "var(--series)", "width": 0.8},
+        line={"color": "rgba(0,0,0,0)"},
         hovertext=said,
         hovertemplate="%{hovertext}<extra></extra>",
     )

@@ -154,6 +154,7 @@ class Summary:
 
 def summarise(
     run: Run,
+    before: Run,
     period: Period,
     sources: tuple[Source, ...],
     pipeline: str,
@@ -163,8 +164,9 @@ def summarise(
     """What a report on a period says.
 
     Args:
-        run: the log's steps, those before the period too: the previous period and the burn windows look back on them.
-            It may begin after the period does, end before it, or lie outside it.
+        run: the log's steps, those before the period too: the burn windows look back on them. It may begin after the
+            period does, end before it, or lie outside it.
+        before: the same steps, replayed for the previous period: its figures are those of its own report.
         period: what is reported on; times are told in its zone.
         sources: the files the run was made from.
         pipeline: its name.
@@ -175,7 +177,7 @@ def summarise(
         ParameterError: when the target is outside 0..1.
     """
     figures = _figures(run, period, target)
-    before = _figures(run, period.previous, target)
+    previous = _figures(before, period.previous, target)
     part = run.part(*_steps_in(run, period.start_ns, period.end_ns))
     incidents = tuple(sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s))
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
@@ -186,7 +188,7 @@ def summarise(
         verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period)),
         notes=notes,
         figures=figures,
-        previous_figures=before if before.observed_steps else None,
+        previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span) for span in period.spans),
         course=course_of(part, period.zone),
         incidents=incidents[:MOST_LISTED],

@@ -11,7 +11,6 @@ import gzip
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +18,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from entro_cli.bundled import bundled
 from entro_cli.files import write_whole
 from entro_cli.terminal import visible
-from entro_engine import EntroError
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -91,7 +90,7 @@ def render_page(template: str, context: Mapping[str, object], self_contained: bo
         EntroError: when the templates are not where the package should have them.
     """
     templates = environment(escaping=True)
-    folder = templates_folder()
+    folder = bundled("templates")
     script = (folder / "page.js").read_text(encoding="utf-8")
     library = _inside() if self_contained else _beside()
     page = {
@@ -111,29 +110,13 @@ def environment(escaping: bool, letters: Callable[[str], str] = visible) -> Envi
         letters: what every text a template prints goes through; without it, control characters are written out.
     """
     return Environment(
-        loader=FileSystemLoader(templates_folder()),
+        loader=FileSystemLoader(bundled("templates")),
         autoescape=escaping,  # noqa: S701 - off only for the terminal, which is no HTML
         undefined=StrictUndefined,
         finalize=lambda value: letters(value) if type(value) is str else value,  # not what is markup already
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-    )
-
-
-@cache
-def templates_folder() -> Path:
-    """Where the templates are: beside the package in a wheel, at the top of the repository in an editable install.
-
-    Raises:
-        EntroError: when they are in neither.
-    """
-    package = Path(__file__).parents[1]
-    for folder in (package / "templates", package.parent / "templates"):
-        if (folder / "page.html").is_file():
-            return folder
-    raise EntroError(
-        "the templates of the pages are missing", where=str(package), remedy="install entro again: pip install entro"
     )
 
 

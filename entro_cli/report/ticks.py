@@ -5,7 +5,7 @@ Plotly knows no zones: its own date axis would be off by an hour after the clock
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -13,7 +13,8 @@ from entro_cli.clock import NS, moment, nanoseconds
 from entro_cli.report.periods import midnight
 
 _DAY_S = 86400
-_INTERVALS_S = (7 * _DAY_S, _DAY_S, 43200, 21600, 10800, 3600, 1800, 900, 300, 60, 30, 10, 5, 1)
+_WEEK_S = 7 * _DAY_S
+_CLOCK_S = (43200, 21600, 10800, 3600, 1800, 900, 300, 60, 30, 10, 5, 1)
 _MOST_MARKS = 300
 
 _SLACK_S = 2 * 3600
@@ -40,16 +41,17 @@ def marks(origin: datetime, start: datetime, end: datetime) -> tuple[Marks, ...]
         Coarse to fine; at least one of them has a mark unless the stretch is shorter than a second.
     """
     length_s = (nanoseconds(end) - nanoseconds(start)) / NS
-    fitting = [interval for interval in _INTERVALS_S if length_s / interval <= _MOST_MARKS]
-    levels = (_level(interval, origin, start, end) for interval in fitting)
+    kinds = [(_WEEK_S, _date), (_DAY_S, _number), (_DAY_S, _weekday), *((interval, _clock) for interval in _CLOCK_S)]
+    fitting = [(interval, say) for interval, say in kinds if length_s / interval <= _MOST_MARKS]
+    levels = (_level(interval, say, origin, start, end) for interval, say in fitting)
     return tuple(level for level in levels if level.at)
 
 
-def _level(interval_s: int, origin: datetime, start: datetime, end: datetime) -> Marks:
+def _level(interval_s: int, say: Callable[[datetime], str], origin: datetime, start: datetime, end: datetime) -> Marks:
     first, last, zero = nanoseconds(start), nanoseconds(end), nanoseconds(origin)
     found = [when for when in _times(interval_s, start, end) if first <= nanoseconds(when) < last]
     at = tuple((nanoseconds(when) - zero) / NS for when in found)
-    return Marks(at, tuple(_text(interval_s, when) for when in found))
+    return Marks(at, tuple(say(when) for when in found))
 
 
 def _times(interval_s: int, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -57,7 +59,7 @@ def _times(interval_s: int, start: datetime, end: datetime) -> Iterator[datetime
     zone = start.tzinfo
     assert zone is not None  # noqa: S101 - a period's ends have one
     for day in _dates(start, end):
-        if interval_s < 7 * _DAY_S or day.weekday() == 0:
+        if interval_s < _WEEK_S or day.weekday() == 0:
             yield midnight(day, zone)
         first = _second_of_day(start) - _SLACK_S if day == start.date() else 0
         last = _second_of_day(end) + _SLACK_S if day == end.date() else _DAY_S
@@ -76,7 +78,20 @@ def _second_of_day(when: datetime) -> int:
     return when.hour * 3600 + when.minute * 60 + when.second
 
 
-def _text(interval_s: int, when: datetime) -> str:
+def _date(when: datetime) -> str:
+    return f"{when.day} {when:%b}"
+
+
+def _number(when: datetime) -> str:
+    return str(when.day)
+
+
+def _weekday(when: datetime) -> str:
+    return f"{when:%a} {when.day}"
+
+
+def _clock(when: datetime) -> str:
+    """The time, and the day where it begins; seconds where there are any."""
     if when.hour == when.minute == when.second == 0:
-        return f"{when.day} {when:%b}" if interval_s >= 7 * _DAY_S else f"{when:%a} {when.day}"
-    return f"{when:%H:%M}" if interval_s >= 60 else f"{when:%H:%M:%S}"
+        return _weekday(when)
+    return f"{when:%H:%M}" if when.second == 0 else f"{when:%H:%M:%S}"

@@ -1,0 +1,141 @@
+"""`entro report` and `entro demo`, through the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENTRO = Path(sys.executable).parent / "entro"
+FIVE_WEEKS = ROOT / "sample_logs" / "five-weeks.csv"
+SERVER_GAUGES = ROOT.parent / "shared" / "data" / "requests" / "timeseries.csv"
+BERLIN = ("--tz", "Europe/Berlin")
+
+
+def entro(*arguments: str | Path, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the installed command and check its status."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C.UTF-8"}
+    result = subprocess.run(
+        [ENTRO, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == status, result.stderr
+    return result
+
+
+def test_a_week_is_a_page_in_this_folder_and_text_on_the_terminal(tmp_path: Path) -> None:
+    result = entro("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, cwd=tmp_path)
+    assert "Week 15, 6 to 12 April 2026" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "\x1b" not in result.stdout
+    names = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
+    assert names[0] == "default-week-2026-W15.html"
+    assert names[1].startswith("plotly-")
+    assert len(names) == 2
+
+
+def test_the_same_report_twice_is_the_same_bytes(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        entro("report", "--monthly", "--logs", FIVE_WEEKS, *BERLIN, "--format", "html", "--out", folder, cwd=tmp_path)
+    (first,), (second,) = (list((tmp_path / folder).glob("*.html")) for folder in ("first", "second"))
+    assert first.name == second.name == "default-month-2026-04.html"
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_json_document_is_the_page_s_period(tmp_path: Path) -> None:
+    arguments = ("report", "--daily", "--date", "2026-03-31", "--logs", FIVE_WEEKS, *BERLIN, "--json")
+    document = json.loads(entro(*arguments, cwd=tmp_path).stdout)
+    assert document["schema"] == "entro/report/1"
+    assert document["period"]["label"] == "2026-03-31"
+    assert [incident["driver"] for incident in document["incidents"]] == ["scraper"]
+    assert document["figures"]["steps"] == 1440
+
+
+def test_the_day_the_clock_is_set_forward_has_23_hours(tmp_path: Path) -> None:
+    arguments = ("report", "--daily", "--date", "2026-03-29", "--logs", FIVE_WEEKS, *BERLIN, "--json")
+    document = json.loads(entro(*arguments, cwd=tmp_path).stdout)
+    assert document["figures"]["steps"] == 23 * 60
+    assert len(document["buckets"]) == 23
+
+
+def test_the_previous_figures_are_those_of_the_previous_report(tmp_path: Path) -> None:
+    def document(date: str) -> dict[str, object]:
+        arguments = ("report", "--weekly", "--date", date, "--logs", FIVE_WEEKS, *BERLIN, "--json")
+        return dict(json.loads(entro(*arguments, cwd=tmp_path).stdout))
+
+    assert document("2026-04-12")["previous_figures"] == document("2026-04-05")["figures"]
+
+
+def test_a_period_without_data_says_so(tmp_path: Path) -> None:
+    arguments = ("report", "--weekly", "--date", "2027-01-01", "--logs", FIVE_WEEKS, *BERLIN, "--format", "terminal")
+    result = entro(*arguments, cwd=tmp_path)
+    assert "no data" in result.stdout.lower()
+
+
+def test_logs_may_follow_the_option_as_a_shell_writes_them(tmp_path: Path) -> None:
+    lines = FIVE_WEEKS.read_text().splitlines(keepends=True)
+    (tmp_path / "a.csv").write_text("".join(lines[:20000]))
+    (tmp_path / "b.csv").write_text("".join([lines[0], *lines[20000:]]))
+    parts = entro("report", "--weekly", "--logs", "a.csv", "b.csv", *BERLIN, "--json", cwd=tmp_path)
+    whole = entro("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, "--json", cwd=tmp_path)
+    assert json.loads(parts.stdout)["figures"] == json.loads(whole.stdout)["figures"]
+
+
+def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> None:
+    arguments = ("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, "--out", "page.html")
+    result = entro(*arguments, "--fail-on", "violations>10", cwd=tmp_path, status=3)
+    assert "gate broken: violations>10" in result.stderr
+    assert (tmp_path / "page.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--weekly",), 1, "add --logs"),
+        ((), 2, "--weekly"),
+        (("--weekly", "--daily", "--logs", FIVE_WEEKS), 2, "choose one"),
+        (("--weekly", "--logs", FIVE_WEEKS, "--date", "today"), 1, "is no date"),
+        (("--weekly", "--logs", FIVE_WEEKS, "--format", "pdf"), 2, "html, terminal, json"),
+        (("--weekly", "--logs", "nowhere.csv"), 1, "nowhere.csv"),
+        (("--weekly", "--logs", FIVE_WEEKS, "--out", "/proc/nowhere/x.html"), 1, "cannot be written"),
+        (("--weekly", "--logs", FIVE_WEEKS, "--tz", "Mars/Olympus"), 1, "no time zone"),
+    ],
+)
+def test_wrong_use_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
+    result = entro("report", *arguments, cwd=tmp_path, status=status)
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".html"]
+
+
+def test_the_tour_ends_with_the_page_to_open(tmp_path: Path) -> None:
+    result = entro("demo", cwd=tmp_path)
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("Open this page: ")
+    page = Path(last.removeprefix("Open this page: "))
+    assert page.is_file()
+    assert page.is_relative_to(tmp_path)
+
+
+def test_the_main_job_on_a_real_server_s_gauges(tmp_path: Path) -> None:
+    if not SERVER_GAUGES.is_file():
+        pytest.skip(f"the server's gauges are not at {SERVER_GAUGES}")
+    reading = ("--stage", "llm=waiting:queue:22", "--start", "2026-04-25T18:49:44Z", "--tz", "UTC")
+    analysis = json.loads(entro("analyze", SERVER_GAUGES, *reading, "--json", cwd=tmp_path).stdout)
+    assert analysis["start"] == "2026-04-25T18:49:45+00:00"
+    assert analysis["steps"] == analysis["observed_steps"] == analysis["rows_read"] == 160
+    assert [incident["driver"] for incident in analysis["incidents"]] == ["llm"]
+    result = entro("report", "--daily", "--logs", SERVER_GAUGES, *reading, "--out", "reports", cwd=tmp_path)
+    assert "Saturday 25 April 2026" in result.stdout
+    page = (tmp_path / "reports" / "default-day-2026-04-25.html").read_text(encoding="utf-8")
+    assert "Saturday 25 April 2026" in page

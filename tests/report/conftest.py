@@ -1,0 +1,3 @@
+from tests.browser_page import browser
+
+__all__ = ["browser"]

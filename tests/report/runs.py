@@ -1,0 +1,48 @@
+"""Runs to report on."""
+
+from dataclasses import replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from entro_cli.clock import nanoseconds
+from entro_cli.report.daily_report import Summary, summarise
+from entro_cli.report.periods import Kind, period_of
+from entro_cli.summary import Source
+from entro_engine import LLM, SCENARIOS, SCRAPER, Run, Stage, Uncontrolled, replay_loads, simulate
+
+ZONE = ZoneInfo("Europe/Berlin")
+SOURCE = Source("metrics.csv", "table", ("scraper", "llm"), 1000, 2, None, None, "UTC", "one source", (), ())
+
+
+def run_of(loads: object, start: str, step_s: float = 60.0, stages: tuple[Stage, ...] = (SCRAPER, LLM)) -> Run:
+    """A run from loads of shape (stages, steps) that begins at a time of `ZONE`."""
+    run = replay_loads(stages, np.asarray(loads, dtype=float), step_s)
+    return replace(run, start_ns=nanoseconds(datetime.fromisoformat(start).replace(tzinfo=ZONE)))
+
+
+def calm(steps: int, start: str, step_s: float = 60.0) -> Run:
+    """A run that is far from its budget."""
+    return run_of(np.full((2, steps), 0.3), start, step_s)
+
+
+def busy(days: int, start: str = "2026-03-02", stages: tuple[Stage, ...] = (SCRAPER, LLM)) -> Run:
+    """Minutes with a daily rhythm; on the second day two hours over the budget, on the third a gap of five hours."""
+    minute = np.arange(days * 1440)
+    wave = 0.8 + 0.4 * np.sin((minute / 1440 - 0.33) * 2 * np.pi)
+    queue = 2 * wave**4 + 0.3 * np.sin(minute)
+    queue[1440 + 600 : 1440 + 720] += 60
+    queue[2 * 1440 + 300 : 2 * 1440 + 600] = np.nan
+    return run_of([wave, np.maximum(queue, 0) + 0 * queue], start, stages=stages)
+
+
+def three_phase(start: str = "2026-04-06T09:00") -> Run:
+    """The published scenario at a time of `ZONE`: 1000 s."""
+    run = simulate(SCENARIOS["three-phase"], Uncontrolled()).run
+    return replace(run, start_ns=nanoseconds(datetime.fromisoformat(start).replace(tzinfo=ZONE)))
+
+
+def summary_of(run: Run, kind: Kind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
+    """The report on the period of that kind in which a date of `ZONE` lies."""
+    return summarise(run, run, period_of(kind, date.fromisoformat(day), ZONE), (SOURCE,), pipeline, target)

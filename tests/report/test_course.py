@@ -1,0 +1,49 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entro_cli.report.course import course_of, thin
+from entro_engine import Regime, replay
+from tests.report.runs import ZONE, busy, calm
+
+PSI = st.lists(st.one_of(st.none(), st.floats(0, 8)), min_size=1, max_size=300).map(
+    lambda values: np.array([np.nan if value is None else value for value in values])
+)
+
+
+@given(PSI, st.integers(4, 60))
+def test_a_thinned_series_is_bounded_and_keeps_every_extreme_regime_and_gap(psi, most):
+    regime = replay(psi)[0].regime
+
+    kept = thin(psi, regime, most)
+
+    assert len(kept) <= max(most, 4)
+    assert list(kept) == sorted(set(kept.tolist()))
+    size = int(np.ceil(len(psi) / max(most // 4, 1))) if len(psi) > most else 1
+    for first in range(0, len(psi), size):
+        steps = np.arange(first, min(first + size, len(psi)))
+        there = np.intersect1d(steps, kept)
+        if not np.isnan(psi[steps]).all():
+            assert np.nanmin(psi[there]) == np.nanmin(psi[steps])
+            assert np.nanmax(psi[there]) == np.nanmax(psi[steps])
+            assert regime[there].max() == regime[steps].max()
+        assert np.isnan(psi[there]).any() == np.isnan(psi[steps]).any()
+
+
+def test_a_short_run_is_kept_whole():
+    course = course_of(calm(1440, "2026-03-02"), ZONE)
+
+    assert len(course.times) == course.steps == 1440
+    assert course.times[0].isoformat() == "2026-03-02T00:00:00+01:00"
+
+
+def test_a_long_run_does_not_grow_and_its_gap_stays_a_gap():
+    run = busy(31)
+
+    course = course_of(run, ZONE)
+
+    assert len(course.times) <= 2000 < course.steps == 31 * 1440
+    assert max(psi for psi in course.psi_total if psi is not None) == np.nanmax(run.psi_total)
+    gap = [psi is None for psi in course.psi_total]
+    assert any(gap)
+    assert [word == Regime.NO_DATA.label for word in course.regime] == gap

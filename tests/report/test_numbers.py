@@ -1,0 +1,54 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entro_cli.report import numbers
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.4, "0.4 s"),
+        (9.97, "10 s"),
+        (45, "45 s"),
+        (59.7, "1 min"),
+        (119.6, "2 min"),
+        (7500, "2 h 5 min"),
+        (3599.9, "1 h"),
+        (86399, "1 d"),
+        (90000, "1 d 1 h"),
+        (math.inf, "never"),
+    ],
+)
+def test_durations_are_told_in_their_two_largest_units(seconds, said):
+    assert numbers.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [(0, "0%"), (1e-6, "<0.1%"), (0.0714, "7.1%"), (0.99999, ">99.9%"), (1, "100%"), (31.2, "3,120%")],
+)
+def test_only_all_and_nothing_are_told_as_such(part, said):
+    assert numbers.share(part) == said
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [(5, 3, "+2"), (3, 5, "-2"), (3, 3, "="), (3, None, "-"), (None, 3, "-"), (math.inf, 3, "-")],
+)
+def test_a_change_is_told_with_its_sign(now, before, said):
+    assert numbers.change(numbers.count, now, before) == said
+
+
+@given(st.floats(-1e12, 1e12), st.sampled_from([numbers.quantity, numbers.nats, numbers.count]))
+def test_numbers_are_short_and_plain(value, say):
+    assert say(value).isascii()
+    assert len(say(value)) <= 18
+
+
+@given(st.floats(0, 1e9))
+def test_a_duration_has_at_most_two_units(seconds):
+    assert len(numbers.duration(seconds).split()) in (2, 4)

@@ -1,0 +1,115 @@
+import json
+import re
+
+import pytest
+from jinja2 import UndefinedError
+
+from entro_cli.report import html, page
+from entro_cli.report.periods import Kind
+from entro_engine import EntroError, Stage
+from entro_engine import Kind as StageKind
+from tests.report.runs import busy, calm, summary_of, three_phase
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "[bold red]x[/bold red][/x]",
+    "\x1b[31mred\x1b[0m\x07\r\n",
+    '"><a href="javascript:alert(1)">=cmd()</a>',
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202eright-to-left\u2028",
+    "%{x}<br>%{customdata[0]}",
+    "日本語" * 70,
+]
+
+
+def hostile_summary(name: str):
+    stages = (Stage(name, StageKind.RATE), Stage(f"{name} queue", StageKind.QUEUE))
+    return summary_of(busy(7, stages=stages), Kind.WEEK, "2026-03-03", pipeline=name)
+
+
+def test_the_same_summary_gives_the_same_page():
+    pages = {html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03")) for _ in range(2)}
+
+    assert len(pages) == 1
+
+
+def test_a_page_does_not_grow_with_the_log():
+    month = html.render(summary_of(busy(35), Kind.MONTH, "2026-03-03"))
+
+    assert len(month) < 600_000
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_from_a_log_are_text_and_nothing_else(name):
+    text = html.render(hostile_summary(name))
+
+    assert "<img" not in text
+    assert "alert(1)</script" not in text
+    assert "<a " not in text
+    assert not set(text) & {"\x1b", "\x07", "\r", "\u202e", "\u2028"}
+    assert text.count("<script") == 5  # three charts, plotly.js and ours
+
+
+def test_figures_are_valid_json_that_cannot_end_its_script():
+    text = html.render(hostile_summary("</script>&\u2028"))
+
+    found = re.findall(r'<script type="application/json" id="(\w+)-figure">(.*?)</script>', text, re.DOTALL)
+    assert [name for name, _ in found] == ["course", "buckets", "stages"]
+    for _, figure in found:
+        assert not set(figure) & set("<>&\u2028")
+        assert json.loads(figure)["data"]
+
+
+def test_a_page_allows_nothing_from_anywhere_else():
+    text = html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03"))
+
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy
+    assert policy[1].startswith("default-src &#39;none&#39;")
+    assert "http" not in policy[1]
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+
+
+def test_every_colour_of_the_charts_is_one_of_the_styles():
+    text = html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03"))
+
+    defined = set(re.findall(r"^\s+(--[\w-]+):", text, re.MULTILINE))
+    used = set(re.findall(r'"var\((--[\w-]+)\)"', text))
+    assert {"--budget", "--critical-fill", "--stage-1"} <= used <= defined
+
+
+def test_a_short_log_is_drawn_where_it_is():
+    text = html.render(summary_of(three_phase(), Kind.DAY, "2026-04-06"))
+
+    assert "Shown: Mon 6 Apr 08:59:40 to 09:17:00" in text
+
+
+def test_a_period_without_data_still_makes_a_page():
+    assert "No data for this month" in html.render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01"))
+
+
+def test_plotly_is_written_once_and_again_only_when_it_differs(tmp_path):
+    path = page.store_plotly(tmp_path)
+    first = path.stat().st_mtime_ns
+
+    page.store_plotly(tmp_path)
+    assert path.stat().st_mtime_ns == first
+    path.write_text("half of it")
+    page.store_plotly(tmp_path)
+
+    assert path.stat().st_size > 1_000_000
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert re.fullmatch(r"plotly-[\d.]+\.min\.js", path.name)
+
+
+def test_plotly_beside_an_unwritable_page_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(EntroError, match="cannot be written"):
+        page.store_plotly(tmp_path / "file" / "folder")
+
+
+def test_a_template_that_asks_for_what_it_does_not_get_is_an_error():
+    with pytest.raises(UndefinedError):
+        page.render_page("report.html", {})

@@ -1,0 +1,69 @@
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from entro_cli.report.periods import Kind
+from entro_cli.report.terminal import render
+from tests.report.runs import busy, calm, summary_of, three_phase
+from tests.report.test_pages import HOSTILE, hostile_summary
+
+ANSI = re.compile(r"\x1b\[\d*m")
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_line_is_wider_than_asked(kind, unicode):
+    for width in (80, 100, 10):
+        text = render(summary_of(busy(35), kind, "2026-03-04"), width, unicode)
+        assert max(map(cell_len, text.splitlines())) <= max(width, 72)
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("name", [*HOSTILE, "x" * 200])
+def test_names_from_a_log_are_shown_as_text_within_the_width(name, unicode):
+    text = render(hostile_summary(name), unicode=unicode)
+
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert unicode or text.isascii()
+
+
+def test_markup_of_rich_stays_as_it_is():
+    assert "[bold red]x[/bold red]" in render(hostile_summary("[bold red]x[/bold red]"))
+
+
+def test_colours_only_when_asked_and_nothing_else_differs():
+    summary = summary_of(busy(7), Kind.WEEK, "2026-03-03")
+
+    plain, coloured = render(summary), render(summary, color=True)
+
+    assert "\x1b" not in plain
+    assert ANSI.search(coloured)
+    assert [line.rstrip() for line in ANSI.sub("", coloured).splitlines()] == plain.splitlines()
+
+
+def test_without_unicode_everything_is_ascii():
+    assert render(summary_of(busy(7), Kind.WEEK, "2026-03-03"), unicode=False).isascii()
+
+
+def test_the_text_says_what_the_report_says():
+    text = render(summary_of(busy(21), Kind.WEEK, "2026-03-10"))
+
+    for word in ("Weekly report: crawler", "Week 11, 9 to 15 March 2026", "week before", "Coverage", "By day"):
+        assert word in text
+
+
+def test_the_worst_incident_and_the_alerts_are_listed():
+    text = render(summary_of(busy(7), Kind.DAY, "2026-03-03"))
+
+    assert re.search(r"^  10:00 +2 h +\d\.\d{3} +[\d,]+ +llm$", text, re.MULTILINE)
+    assert re.search(r"^  page +10:0\d", text, re.MULTILINE)
+
+
+def test_a_period_without_data_still_makes_a_text():
+    assert "NO DATA" in render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01"))
+
+
+def test_the_same_summary_gives_the_same_text():
+    assert len({render(summary_of(three_phase(), Kind.DAY, "2026-04-06")) for _ in range(2)}) == 1
