@@ -143,9 +143,9 @@ def _violations(figures: Figures) -> Iterator[Text]:
         alert = max(firing, key=lambda part: part.threshold)
         yield Text(
             f"Alert ({alert.severity}): burning more than {alert.threshold:g} times too fast over "
-                f"{numbers.duration(alert.long_window_s)} and {numbers.duration(alert.short_window_s)} at the end",
-                style="red",
-            )
+            f"{numbers.duration(alert.long_window_s)} and {numbers.duration(alert.short_window_s)} at the end",
+            style="red",
+        )
     if figures.time_to_budget_s:
         yield Text(
             f"At its last slope the budget is reached in {numbers.duration(figures.time_to_budget_s)}", style="yellow"

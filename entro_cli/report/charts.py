@@ -7,7 +7,6 @@ by pattern as well as by colour. There is no legend in them: the page has one in
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -19,14 +18,13 @@ from entro_cli.clock import NS, nanoseconds
 from entro_cli.report.columns import shown
 from entro_cli.report.course import Course
 from entro_cli.report.daily_report import Bucket, Summary
+from entro_cli.report.drawing import PATTERNS, REGIMES, area, draw_regimes, layout, short
 from entro_cli.report.numbers import count, duration, nats, optional, share
-from entro_cli.report.outlines import Points, down_to, numbers_of, over, seen_stretches, stretches
+from entro_cli.report.outlines import numbers_of, seen_stretches
 from entro_cli.report.page import inert
 from entro_cli.report.ticks import marks
 from entro_cli.summary import Incident
 
-_REGIMES = ("stable", "stress", "critical")
-_PATTERNS = {"stable": "", "stress": ".", "critical": "/", "no data": "x"}
 _STAGE_COLOURS = 6
 
 
@@ -34,15 +32,8 @@ def course_chart(summary: Summary) -> go.Figure:
     """Psi_total against the budget and both thresholds, the area under it by regime, what is over the budget marked."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown(summary)))
-    for regime in _REGIMES:
-        areas = [down_to(0.0, line) for line in stretches(seconds, course, regime)]
-        figure.add_trace(_area(areas, f"var(--{regime}-fill)", pattern=_PATTERNS[regime], ink=f"var(--{regime})"))
-    excess = [down_to(budget, line) for line in over(seconds, course.psi_total, budget)]
-    figure.add_trace(_area(excess, "var(--critical)"))
-    figure.add_trace(_line(seconds, course.stress_threshold, "var(--stress-ink)", dash="dot"))
-    figure.add_trace(_line(seconds, course.critical_threshold, "var(--critical-ink)", dash="dash"))
+    draw_regimes(figure, seconds, course, budget)
     figure.add_trace(_psi_line(seconds, course))
-    figure.add_hline(y=budget, line={"color": "var(--budget)", "width": 1.5})
     figure.add_trace(_incident_marks(summary, seconds))
     highest = max((psi for psi in course.psi_total if psi is not None), default=0.0)
     figure.update_yaxes(range=[0, 1.1 * max(highest, budget)], title_text="Psi, nat")
@@ -59,7 +50,7 @@ def stages_chart(summary: Summary) -> go.Figure:
         lines = seen_stretches(seconds, above)
         floor = dict(zip(seconds.tolist(), below.tolist(), strict=True))
         areas = [[*line, *((x, floor[x]) for x, _ in reversed(line))] for line in lines]
-        figure.add_trace(_area(areas, f"var(--stage-{stage_colour(index)})"))
+        figure.add_trace(area(areas, f"var(--stage-{stage_colour(index)})"))
         below = above
     figure.add_trace(_stage_hover(summary, seconds))
     highest = max((psi for psi in course.psi_total if psi is not None), default=1.0)
@@ -78,7 +69,7 @@ def buckets_chart(summary: Summary) -> go.Figure:
     figure = go.Figure(layout=_layout(summary, summary.period.start, summary.period.end))
     begins = np.array([(nanoseconds(bucket.start) - start) / NS for bucket in buckets])
     lengths = np.array([(nanoseconds(bucket.end) - nanoseconds(bucket.start)) / NS for bucket in buckets])
-    for regime, key in zip((*_REGIMES, "no data"), ("stable", "stress", "critical", "no_data"), strict=True):
+    for regime, key in zip((*REGIMES, "no data"), ("stable", "stress", "critical", "no_data"), strict=True):
         parts = [getattr(bucket.regimes, key) / max(bucket.steps, 1) for bucket in buckets]
         figure.add_trace(_bars(begins + lengths / 2, 0.86 * lengths, parts, regime))
     figure.add_trace(_bucket_marks(buckets, begins + lengths / 2))
@@ -96,66 +87,13 @@ def _seconds(summary: Summary) -> np.ndarray[Any, np.dtype[np.float64]]:
 def _layout(summary: Summary, start: datetime, end: datetime) -> dict[str, Any]:
     """What all charts share; `meta` has the marks a page chooses from by its width."""
     origin = nanoseconds(summary.period.start)
-    quiet = {"showgrid": False, "zeroline": False, "fixedrange": False}
-    return {
-        "template": go.layout.Template(),
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--soft)"},
-        "margin": {"l": 44, "r": 8, "t": 8, "b": 28},
-        "showlegend": False,
-        "hovermode": "x",
-        "hoverlabel": {
-            "bgcolor": "var(--panel)",
-            "bordercolor": "var(--line)",
-            "font": {"color": "var(--ink)", "size": 13},
-            "align": "left",
-        },
-        "meta": {"marks": [asdict(level) for level in marks(summary.period.start, start, end)]},
-        "xaxis": {
-            **quiet,
-            "range": [(nanoseconds(edge) - origin) / NS for edge in (start, end)],
-            "ticks": "outside",
-            "ticklen": 4,
-            "tickcolor": "var(--line)",
-            "linecolor": "var(--line)",
-            "showline": True,
-            "tickangle": 0,
-        },
-        "yaxis": {**quiet, "fixedrange": True, "showgrid": True, "gridcolor": "var(--grid)", "title": {"standoff": 6}},
-    }
-
-
-def _line(x: Any, y: Sequence[float | None], colour: str, dash: str) -> go.Scatter:
-    return go.Scatter(
-        x=_short(x),
-        y=_short(numbers_of(y)),
-        mode="lines",
-        line={"color": colour, "width": 1.2, "dash": dash},
-        hoverinfo="skip",
-        connectgaps=False,
+    return layout(
+        margin={"l": 44, "r": 8, "t": 8, "b": 28},
+        xaxis={"range": [(nanoseconds(edge) - origin) / NS for edge in (start, end)]},
+        yaxis={"title": {"standoff": 6}},
+        hovermode="x",
+        meta={"marks": [asdict(level) for level in marks(summary.period.start, start, end)]},
     )
-
-
-def _area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "") -> go.Scatter:
-    """Closed polygons of one colour."""
-    corners = np.array([corner for area in areas for corner in (*area, (math.nan, math.nan))]).reshape(-1, 2)
-    return go.Scatter(
-        x=_short(corners[:, 0]),
-        y=_short(corners[:, 1]),
-        mode="none",
-        fill="toself",
-        fillcolor=colour,
-        fillpattern={"shape": pattern, "size": 6, "solidity": 0.25, "fgcolor": ink, "bgcolor": colour}
-        if pattern
-        else None,
-        hoverinfo="skip",
-    )
-
-
-def _short(values: Any) -> Any:
-    """Half the bytes: seven digits are more than a screen shows."""
-    return np.asarray(values, dtype=np.float32)
 
 
 def _psi_line(seconds: Any, course: Course) -> go.Scatter:
@@ -167,8 +105,8 @@ def _psi_line(seconds: Any, course: Course) -> go.Scatter:
         )
     ]
     return go.Scatter(
-        x=_short(seconds),
-        y=_short(numbers_of(course.psi_total)),
+        x=short(seconds),
+        y=short(numbers_of(course.psi_total)),
         mode="lines",
         line={"color": "var(--series)", "width": 1},
         customdata=said,
@@ -211,8 +149,8 @@ def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
         parts = [f"{name}: {optional(nats, part)}{_of(part, total)}" for name, part in zip(names, psi, strict=True)]
         said.append("<br>".join([_when(when), *parts]))
     return go.Scatter(
-        x=_short(seconds),
-        y=_short(numbers_of(summary.course.psi_total)),
+        x=short(seconds),
+        y=short(numbers_of(summary.course.psi_total)),
         mode="lines",
         line={"color": "rgba(0,0,0,0)"},
         hovertext=said,
@@ -231,14 +169,14 @@ def _when(when: datetime) -> str:
 def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:
     name = regime.replace(" ", "-")
     return go.Bar(
-        x=_short(middle),
-        y=_short(parts),
-        width=_short(width),
+        x=short(middle),
+        y=short(parts),
+        width=short(width),
         marker={
             "color": f"var(--{name}-bar)",
             "line": {"width": 0},
             "pattern": {
-                "shape": _PATTERNS[regime],
+                "shape": PATTERNS[regime],
                 "size": 5,
                 "solidity": 0.2,
                 "fgcolor": "var(--panel)",
@@ -252,8 +190,8 @@ def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:
 def _bucket_marks(buckets: tuple[Bucket, ...], middle: Any) -> go.Scatter:
     """A diamond over each bar with violations; hovering over any bar tells all about it."""
     return go.Scatter(
-        x=_short(middle),
-        y=_short(np.full(len(buckets), 1.08)),
+        x=short(middle),
+        y=short(np.full(len(buckets), 1.08)),
         mode="markers",
         marker={
             "symbol": "diamond",

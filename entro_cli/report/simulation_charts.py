@@ -6,7 +6,7 @@ well as by colour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from itertools import accumulate
 from typing import Any
@@ -16,7 +16,8 @@ import plotly.graph_objects as go
 
 from entro_cli.clock import nanoseconds
 from entro_cli.report.course import MOST_POINTS, Course, course_of, thin
-from entro_cli.report.outlines import Points, down_to, numbers_of, over, stretches
+from entro_cli.report.drawing import draw_regimes, layout, line
+from entro_cli.report.outlines import numbers_of
 from entro_engine import PlantTrace, Run, Scenario, Simulation
 from entro_engine.entropy import FloatArray
 
@@ -31,7 +32,6 @@ COLOURS = {
 }
 """And in which colour."""
 
-_PATTERNS = {"stable": "", "stress": ".", "critical": "/"}
 _MOST_PHASES = 12
 
 
@@ -47,16 +47,8 @@ def psi_chart(simulation: Simulation, scenario: Scenario, ceiling: float) -> go.
     course = course_of(run, UTC)
     steps = _step_numbers(run, course)
     figure = _figure(scenario, "Psi, nat")
-    for regime, pattern in _PATTERNS.items():
-        areas = [down_to(0.0, line) for line in stretches(steps, course, regime)]
-        figure.add_trace(_area(areas, f"var(--{regime}-fill)", pattern, f"var(--{regime})"))
-    excess = [down_to(run.budget, line) for line in over(steps, course.psi_total, run.budget)]
-    figure.add_trace(_area(excess, "var(--critical)"))
-    figure.add_trace(_line(steps, numbers_of(course.stress_threshold), "var(--stress-ink)", "dot", 1.2, "Stress from"))
-    critical = numbers_of(course.critical_threshold)
-    figure.add_trace(_line(steps, critical, "var(--critical-ink)", "dash", 1.2, "Critical from"))
-    figure.add_trace(_line(steps, numbers_of(course.psi_total), "var(--series)", "solid", 1.4, "Psi_total"))
-    figure.add_hline(y=run.budget, line={"color": "var(--budget)", "width": 1.5})
+    draw_regimes(figure, steps, course, run.budget, ("Stress from", "Critical from"))
+    figure.add_trace(line(steps, numbers_of(course.psi_total), "var(--series)", "solid", 1.4, "Psi_total"))
     figure.update_yaxes(range=[0, ceiling])
     return figure
 
@@ -67,7 +59,7 @@ def rate_chart(simulations: Sequence[Simulation], scenario: Scenario) -> go.Figu
     first = simulations[0].plant
     for name, values in (("demand", first.demand), ("capacity", first.capacity)):
         kept = _kept(values)
-        figure.add_trace(_line(kept, values[kept], "var(--soft)", "dot" if name == "demand" else "dash", 1.0, name))
+        figure.add_trace(line(kept, values[kept], "var(--soft)", "dot" if name == "demand" else "dash", 1.0, name))
     return figure
 
 
@@ -89,7 +81,7 @@ def _overlay(
     for simulation in simulations:
         name, values = simulation.controller, series(simulation.plant)
         kept = _kept(values)
-        figure.add_trace(_line(kept, values[kept], COLOURS[name], DASHES[name], 1.8, name))
+        figure.add_trace(line(kept, values[kept], COLOURS[name], DASHES[name], 1.8, name))
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -105,48 +97,15 @@ def _step_numbers(run: Run, course: Course) -> FloatArray:
     return np.round(begins / run.step_ns)
 
 
-def _line(x: Any, y: FloatArray, colour: str, dash: str, width: float, name: str) -> go.Scatter:
-    return go.Scatter(
-        x=np.asarray(x, dtype=np.float32),
-        y=np.asarray(y, dtype=np.float32),  # seven digits are more than a screen shows
-        mode="lines",
-        line={"color": colour, "width": width, "dash": dash},
-        name=name,
-        hovertemplate="%{y:.3f}",
-    )
-
-
-def _area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "") -> go.Scatter:
-    """Closed polygons of one colour."""
-    corners = np.array([corner for area in areas for corner in (*area, (np.nan, np.nan))]).reshape(-1, 2)
-    shape = {"shape": pattern, "size": 6, "solidity": 0.25, "fgcolor": ink, "bgcolor": colour} if pattern else None
-    return go.Scatter(
-        x=corners[:, 0].astype(np.float32),
-        y=corners[:, 1].astype(np.float32),
-        mode="none",
-        fill="toself",
-        fillcolor=colour,
-        fillpattern=shape,
-        hoverinfo="skip",
-    )
-
-
 def _figure(scenario: Scenario, unit: str) -> go.Figure:
     """An empty chart over the scenario's steps, its phases and stalls marked."""
-    axis = {"showgrid": False, "zeroline": False, "linecolor": "var(--line)", "tickcolor": "var(--line)"}
     figure = go.Figure(
-        layout={
-            "template": go.layout.Template(),
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--soft)"},
-            "margin": {"l": 48, "r": 20, "t": 8, "b": 36},
-            "showlegend": False,
-            "hovermode": "x unified",
-            "hoverlabel": {"bgcolor": "var(--panel)", "bordercolor": "var(--line)", "font": {"color": "var(--ink)"}},
-            "xaxis": {**axis, "range": [0, scenario.steps], "showline": True, "ticks": "outside", "title": "step"},
-            "yaxis": {**axis, "fixedrange": True, "showgrid": True, "gridcolor": "var(--grid)", "title": unit},
-        }
+        layout=layout(
+            margin={"l": 48, "r": 20, "t": 8, "b": 36},
+            xaxis={"range": [0, scenario.steps], "title": "step"},
+            yaxis={"title": unit},
+            hovermode="x unified",
+        )
     )
     _mark_stalls(figure, scenario)
     _mark_phases(figure, scenario)

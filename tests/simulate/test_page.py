@@ -1,13 +1,12 @@
 """The page of the runs: what is in it, and that a browser without a network draws it."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.browser_page import opened
+
 CHARTS = ["psi-uncontrolled", "psi-static", "psi-eq14", "psi-v9", "rate", "queue", "frontier"]
 
 
@@ -84,46 +83,22 @@ def test_json_and_page_together(entro, tmp_path):
     assert outcome.err == f"wrote {tmp_path / 'page.html'}\n"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if not CHROMIUM.exists():
-        reason = f"no browser at {CHROMIUM}"
-        pytest.fail(reason) if os.environ.get("ENTRO_REQUIRE_BROWSER") else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
     [("stall", 1100, "light"), ("stall", 390, "dark"), ("noisy", 390, "light"), ("own", 390, "light")],
 )
-def test_a_browser_draws_it_without_a_network(chromium, folder, name, width, scheme):
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
-    page = context.new_page()
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((folder / f"{name}.html").as_uri())
-    page.wait_for_function("document.documentElement.dataset.charts")
-    assert page.evaluate("document.documentElement.dataset.charts") == "drawn"
-    assert page.locator(".chart:has(path.js-line)").count() == len(CHARTS)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert said == []
-    assert all(url.startswith(folder.as_uri()) for url in asked)
-    context.close()
+def test_a_browser_draws_it_without_a_network(browser, folder, name, width, scheme):
+    with opened(browser, folder / f"{name}.html", width, dark=scheme == "dark") as found:
+        assert found.page.evaluate("document.documentElement.dataset.charts") == "drawn"
+        assert found.page.locator(".chart:has(path.js-line)").count() == len(CHARTS)
+        assert found.overflow() <= 0
+        assert found.complaints == []
+        assert all(url.startswith(folder.as_uri()) for url in found.requests)
 
 
 @pytest.mark.browser
-def test_without_javascript_tables_and_pictures_remain(chromium, folder):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto((folder / "stall.html").as_uri())
-    assert page.locator("table.comparison tbody tr").count() == 15
-    assert [page.locator(".still svg").nth(number).is_visible() for number in range(4)] == [True] * 4
-    context.close()
+def test_without_javascript_tables_and_pictures_remain(browser, folder):
+    with opened(browser, folder / "stall.html", javascript=False) as found:
+        assert found.page.locator("table.comparison tbody tr").count() == 15
+        assert [found.page.locator(".still svg").nth(number).is_visible() for number in range(4)] == [True] * 4

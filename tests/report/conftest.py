@@ -1,3 +1,0 @@
-from tests.browser_page import browser
-
-__all__ = ["browser"]
