@@ -1,11 +1,10 @@
 """The few operations a law needs, on floats and on arrays: so that a law is written once and runs on both.
 
-Python's `math` and NumPy differ in the last bit of log1p and tanh; within one simulation only one of them is used.
+Both forms take log1p and tanh from NumPy, since Python's `math` differs from it in the last bit.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +35,12 @@ def _choose(condition: bool, yes: float, no: float) -> float:
     return yes if condition else no
 
 
-SCALAR = Elementwise(min, max, _choose, math.log1p, math.tanh)
+def _on_float(function: Callable[[float], Any]) -> Callable[[float], float]:
+    """A NumPy function on a plain float, giving one: the last bit is then the same as on an array."""
+    return lambda x: float(function(x))
+
+
+SCALAR = Elementwise(min, max, _choose, _on_float(np.log1p), _on_float(np.tanh))
 """One run: plain floats, quick step by step."""
 
 ARRAY = Elementwise(np.minimum, np.maximum, np.where, np.log1p, np.tanh)

@@ -99,7 +99,7 @@ def entropy_proxy(load: ArrayLike, stage: Stage) -> FloatArray:
     Raises:
         ParameterError: when a load is negative or infinite.
     """
-    x = np.ascontiguousarray(load, dtype=np.float64)
+    x = np.asarray(load, dtype=np.float64, order="C")  # not strided: that has other last bits in log1p
     require(
         not bool(np.any((x < 0) | np.isinf(x))),
         f"load of stage {stage.name}",

@@ -1,0 +1,18 @@
+"""For every test: a browser where it asks for one, and examples that are the same on every machine and at every hour.
+
+`pytest --hypothesis-profile=search` looks further, with new examples each time.
+"""
+
+from hypothesis import Phase, settings
+
+from tests.browser_page import browser
+
+__all__ = ["browser"]
+
+settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.register_profile("search", database=None, deadline=None, max_examples=5000)
+# A law that was broken on purpose need only be seen to fail: no time is spent on the smallest example of it.
+settings.register_profile(
+    "mutation", settings.get_profile("ci"), max_examples=500, phases=(Phase.explicit, Phase.generate)
+)
+settings.load_profile("ci")
