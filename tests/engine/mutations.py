@@ -390,7 +390,7 @@ def copy_tree(target: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", target)
     for folder in ("entro_engine", "tests/engine"):
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "oracle.py"):
+    for file in ("conftest.py", "browser_page.py", "oracle.py"):
         shutil.copy(ROOT / "tests" / file, target / "tests")
 
 
