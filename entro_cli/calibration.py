@@ -15,6 +15,7 @@ _WINDOW_S = 60.0
 _LEAST_WINDOW_STEPS = 5
 _FAR_OVER = 5.0
 _OFTEN = 0.5
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def measure_capacity(steps: Steps) -> Capacity:
     window = max(math.ceil(_WINDOW_S / steps.step_s), _LEAST_WINDOW_STEPS)
     if len(served) >= window:
         whole = np.lib.stride_tricks.sliding_window_view(busy, window).all(axis=1)
-        means = np.lib.stride_tricks.sliding_window_view(served, window)[whole].mean(axis=1)
+        means = _window_means(served, window)[whole]
         if len(means):
             length = f"{window * steps.step_s:g} s"
             return Capacity(
@@ -76,6 +77,12 @@ def measure_capacity(steps: Steps) -> Capacity:
     return Capacity(
         float(np.percentile(rate, 99)), "99th percentile of the arrival rate, the server was never busy", True
     )
+
+
+def _window_means(values: FloatArray, window: int) -> FloatArray:
+    """The mean over each window of as many values, some windows at a time: all at once would fill the memory."""
+    view = np.lib.stride_tricks.sliding_window_view(values, window)
+    return np.concatenate([view[at : at + _AT_ONCE].mean(axis=1) for at in range(0, len(view), _AT_ONCE)])
 
 
 def misfit_advice(steps: Steps, run: Run) -> str | None:
@@ -96,8 +103,10 @@ def misfit_advice(steps: Steps, run: Run) -> str | None:
     if not far and run.violated[observed].mean() <= _OFTEN:
         return None
     if far:
-        reason = ", ".join(f"{stage.name} is {medians[stage.name] / stage.full_load:,.0f} times full" for stage in far)
-        reason = f"at the default full loads half the time {reason}"
+        reason = " and ".join(
+            f"{stage.name} over {medians[stage.name] / stage.full_load:,.0f} times full" for stage in far
+        )
+        reason = f"at the default full loads half the time has {reason}"
     else:
         reason = "at the default full loads the budget is broken most of the time"
     return f"{reason}: they do not fit this log; {_advice(steps)}"

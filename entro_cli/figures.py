@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,27 +105,20 @@ def spans_of_violation(violated: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tuple[Incident, ...]:
     """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
     before = tau if has_before else np.concatenate([[math.nan], tau])
-    rho = run.rho
-    return tuple(
-        _incident(run, rho, first, after, float(before[first]), zone)
-        for first, after in spans_of_violation(run.violated)
-    )
+    violated, delta = run.violated, run.delta  # once, not once an incident: a long log has many
+    psi, rho = np.nan_to_num(run.psi_total), np.nan_to_num(run.rho)
 
+    def incident(first: int, after: int) -> Incident:
+        cut = slice(first, after)
+        return Incident(
+            start=moment(run.start_ns + first * run.step_ns, zone),
+            end=moment(run.start_ns + after * run.step_ns, zone),
+            duration_s=(after - first) * run.step_s,
+            violations=int(violated[cut].sum()),
+            peak_psi_total=float(psi[cut].max()),
+            excess_nat_s=float(delta[cut].sum()) * run.step_s,
+            driver=run.stages[int(rho[:, cut].sum(axis=1).argmax())].name,
+            time_to_budget_s=float(before[first]) if math.isfinite(before[first]) else None,
+        )
 
-def _incident(run: Run, rho: FloatArray, first: int, after: int, warned_s: float, zone: tzinfo) -> Incident:
-    cut = slice(first, after)
-    mean_share = np.nanmean(rho[:, cut], axis=1)
-    return Incident(
-        start=_begin(run, first, zone),
-        end=_begin(run, after, zone),
-        duration_s=(after - first) * run.step_s,
-        violations=int(run.violated[cut].sum()),
-        peak_psi_total=float(np.nanmax(run.psi_total[cut])),
-        excess_nat_s=float(run.delta[cut].sum()) * run.step_s,
-        driver=run.stages[int(np.argmax(mean_share))].name,
-        warned_s=warned_s if math.isfinite(warned_s) else None,
-    )
-
-
-def _begin(run: Run, step: int, zone: tzinfo) -> datetime:
-    return moment(run.start_ns + step * run.step_ns, zone)
+    return tuple(incident(first, after) for first, after in spans_of_violation(violated))

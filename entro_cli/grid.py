@@ -61,7 +61,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     first = min(int(part.times[0]) for part in series)
     origin = local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
     begin = (first - origin) // step
-    after = max(_last_step(part, origin, step) for part in series) + 1
+    after = _after_last(stages, origin, step)
     _check_count(after - begin, series, step, zone)
     start = origin + begin * step
     cells = [_sum([_on_grid(part, start, step, after - begin) for part in stage.parallel]) for stage in stages]
@@ -83,10 +83,13 @@ def _held_ns(series: Series, step: int) -> int:
     return math.ceil(interval) if interval > step else 0
 
 
-def _last_step(series: Series, origin: int, step: int) -> int:
-    """The last step that a series reaches, its last sample's holding included."""
-    last = int(series.times[-1]) + max(_held_ns(series, step) - 1, 0)
-    return (last - origin) // step
+def _after_last(stages: Sequence[StageSources], origin: int, step: int) -> int:
+    """The step after the last: that of the last sample, or further on for as long as every stage's still holds."""
+    last = max(int(part.times[-1]) for stage in stages for part in stage.parallel)
+    held = min(
+        max(int(part.times[-1]) + max(_held_ns(part, step) - 1, 0) for part in stage.parallel) for stage in stages
+    )
+    return (max(last, held) - origin) // step + 1
 
 
 def _check_count(count: int, series: Sequence[Series], step: int, zone: tzinfo) -> None:
@@ -136,10 +139,10 @@ def _hold(cells: _Cells, series: Series, start: int, step: int) -> None:
 
 
 def _bridge(cells: _Cells) -> None:
-    """Carry the load over a single empty step between two with data."""
+    """Carry the load over a single empty step between two with data; a queue ends it as it ended the one before."""
     alone = np.flatnonzero(~cells.own[1:-1] & cells.own[:-2] & cells.own[2:]) + 1
-    for part in (cells.loads, cells.peaks, cells.ends):
-        part[alone] = cells.loads[alone - 1]
+    cells.loads[alone] = cells.peaks[alone] = cells.loads[alone - 1]
+    cells.ends[alone] = cells.ends[alone - 1]
 
 
 def _sum(sources: Sequence[_Cells]) -> _Cells:

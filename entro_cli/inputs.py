@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import glob
 import gzip
 import lzma
@@ -10,7 +11,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,9 @@ from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at to recognise it."""
+
+_MOST_LAYERS = 3
+"""How often a log is unpacked: there are files that unpack to themselves."""
 
 STDIN = "-"
 """What stands for standard input on the command line."""
@@ -36,7 +40,8 @@ class LogFile:
 
     Attributes:
         label: what the user called it, safe to show.
-        path: where its plain content is.
+        path: where its plain content is, under a plain name: a reader's library must not take a pattern, a suffix or
+            a `key=value` folder in the user's name for more than a name.
         head: its first 64 KiB.
         spool: where a reader may put a mended copy; gone with the context that opened the log.
     """
@@ -52,32 +57,43 @@ class LogFile:
         return self.head.startswith(PARQUET_MAGIC)
 
 
-def find_logs(names: Iterable[str]) -> list[str]:
-    """Files, folders and patterns as a list of files, each once, `-` for standard input.
+class NoLogError(EntroError):
+    """A file that is no log of any known format; in a folder it is left out."""
+
+
+def find_logs(names: Iterable[str]) -> dict[str, bool]:
+    """Files, folders and patterns as files, each once, `-` for standard input.
 
     Args:
         names: as the user wrote them.
 
+    Returns:
+        By file, whether the user named it; a folder's files, which they did not name, may be something else than logs.
+
     Raises:
         EntroError: when one names nothing, or a folder has no file in it.
     """
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for name in names:
-        found.update(dict.fromkeys(_matches(name)))
-    return list(found)
+        try:
+            inside = _inside(name) if Path(name).is_dir() else []
+            matches = [] if inside else _matches(name)
+        except OSError as error:
+            raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(name)) from error
+        found = dict.fromkeys(inside, False) | found | dict.fromkeys(matches, True)
+    return found
+
+
+def _inside(folder: str) -> list[str]:
+    inside = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
+    if not inside:
+        raise EntroError("the folder has no file in it", where=visible(folder), expected="logs", remedy="name another")
+    return inside
 
 
 def _matches(name: str) -> list[str]:
-    path = Path(name)
-    if name == STDIN or (path.exists() and not path.is_dir()):
+    if name == STDIN or Path(name).exists():
         return [name]
-    if path.is_dir():
-        inside = sorted(str(part) for part in path.iterdir() if part.is_file() and not part.name.startswith("."))
-        if not inside:
-            raise EntroError(
-                "the folder has no file in it", where=visible(name), expected="logs", remedy="name another"
-            )
-        return inside
     matches = sorted(part for part in glob.glob(name, recursive=True) if Path(part).is_file())  # noqa: PTH207 - absolute too
     if not matches:
         raise EntroError(
@@ -89,37 +105,61 @@ def _matches(name: str) -> list[str]:
 
 
 @contextmanager
-def plain_logs(names: Iterable[str]) -> Iterator[list[LogFile]]:
-    """The logs, unpacked where they are packed, for as long as the context lasts.
+def plain_log(name: str) -> Iterator[LogFile]:
+    """A log, unpacked where it is packed, for as long as the context lasts.
 
     Args:
-        names: as `find_logs` gives them.
+        name: as `find_logs` gives it.
 
     Raises:
-        EntroError: when one cannot be read, is empty, binary, truncated, or there is no room to unpack it.
+        EntroError: when it cannot be read, is empty, binary, truncated, or there is no room to unpack it.
     """
-    with TemporaryDirectory(prefix="entro-") as folder:
-        yield [_plain(name, Path(folder) / f"{index}.log") for index, name in enumerate(names)]
+    with _scratch() as folder:
+        yield _plain(name, Path(folder) / "0.log")
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="entro-")
+    except OSError as error:
+        raise EntroError(
+            "there is no folder for temporary files that can be written to", remedy="name one with TMPDIR"
+        ) from error
 
 
 def _plain(name: str, spool: Path) -> LogFile:
     label = "standard input" if name == STDIN else visible(name)
-    source = Path(name)
+    plain = spool.with_suffix(".plain")
     try:
-        if name == STDIN:
-            with spool.open("wb") as out:
-                shutil.copyfileobj(sys.stdin.buffer, out)
-            source = spool
-        elif not source.is_file():  # a named pipe can be read only once
-            with source.open("rb") as file, spool.open("wb") as out:
-                shutil.copyfileobj(file, out)
-            source = spool
-        source = _unpacked(source, spool.with_suffix(".plain"), label)
-        head = _head(source)
+        _collect(name, spool)
+        for _ in range(_MOST_LAYERS):
+            if not _unpacked(spool, plain, label):
+                break
+            plain.replace(spool)
+        head = _head(spool)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise EntroError(
+                f"there is no room to unpack it in {visible(str(spool.parent))}",
+                where=label,
+                remedy="make room there, or name another place with TMPDIR",
+            ) from error
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
     _check(head, label)
-    return LogFile(label, source, head, spool.with_suffix(".mended"))
+    return LogFile(label, spool, head, spool.with_suffix(".mended"))
+
+
+def _collect(name: str, spool: Path) -> None:
+    """Make `spool` the log: a link to a file, a copy of what can be read only once."""
+    source = Path(name)
+    if name != STDIN and source.is_file():
+        with source.open("rb"):  # told here when it may not be read
+            spool.symlink_to(source.resolve())
+        return
+    if name == STDIN and sys.stdin is None:
+        raise EntroError("standard input is closed", where="-", remedy="name a file, or pipe the log in")
+    with nullcontext(sys.stdin.buffer) if name == STDIN else source.open("rb") as file, spool.open("wb") as out:
+        shutil.copyfileobj(file, out)
 
 
 def _head(path: Path) -> bytes:
@@ -127,8 +167,8 @@ def _head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _unpacked(source: Path, plain: Path, label: str) -> Path:
-    """The plain content: `source` itself, or `plain` with what was packed or in UTF-16."""
+def _unpacked(source: Path, plain: Path, label: str) -> bool:
+    """Write to `plain` what was packed or in UTF-16; False when `source` is plain already."""
     magic = _head(source)[:8]
     if magic.startswith(GZIP_MAGIC):
         _unpack(_open_gzip(source), plain, label, "gzip")
@@ -141,8 +181,8 @@ def _unpacked(source: Path, plain: Path, label: str) -> Path:
         ):
             shutil.copyfileobj(text, out)
     else:
-        return source
-    return plain
+        return False
+    return True
 
 
 def _open_gzip(source: Path) -> IO[bytes]:
@@ -181,17 +221,17 @@ def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
 def _check(head: bytes, label: str) -> None:
     """Refuse what no reader can make anything of."""
     if not head.strip():
-        raise EntroError("the file is empty", where=label, expected="a log with at least one row")
+        raise NoLogError("the file is empty", where=label, expected="a log with at least one row")
     for magic, what in _ARCHIVES.items():
         if head.startswith(magic):
-            raise EntroError(
+            raise NoLogError(
                 f"this is {what}",
                 where=label,
                 expected="a log, plain or packed with gzip or zstd",
                 remedy="unpack it first",
             )
     if b"\0" in head and not head.startswith(PARQUET_MAGIC):
-        raise EntroError(
+        raise NoLogError(
             "this is a binary file",
             where=label,
             expected="a text log or Parquet; `entro analyze --help` tells what is read",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class ReadOptions:
         zone: the zone of stamps that name none.
         zone_given: whether the user named it.
         strict: make the first bad row an error.
+        redact: mask what rows hold wherever it would be shown.
     """
 
     zone: tzinfo
@@ -45,6 +47,7 @@ class ReadOptions:
     start_ns: int | None = None
     zone_given: bool = False
     strict: bool = False
+    redact: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Series:
         times: nanoseconds since the epoch, shape (samples,).
         values: loads in the stage's unit, shape (samples,).
         full: the full load the user gave, in that unit; None for the kind's own.
+        column: what held it in the file.
     """
 
     stage: str
@@ -64,8 +68,9 @@ class Series:
     times: TimeArray
     values: FloatArray
     full: float | None = None
+    column: str = ""
 
-    @property
+    @cached_property
     def interval_ns(self) -> float | None:
         """The median time between two samples; None with fewer than two."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else None
@@ -79,6 +84,7 @@ class Observations:
         path: the file as the user named it, safe to show.
         format: the reader's name.
         series: one a stage.
+        columns: what it has, used or not.
         rows_read: rows that were understood, repeated ones too.
         rows_skipped: rows that were not.
         bad_rows: the first few of those.
@@ -93,4 +99,5 @@ class Observations:
     rows_skipped: int = 0
     bad_rows: tuple[BadRow, ...] = ()
     zone: str = ""
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()

@@ -12,6 +12,11 @@ from entro_cli.clock import NS
 from entro_cli.observations import Observations, Series
 from entro_engine import EntroError, Kind, Stage
 
+_CONTINUED, _COPY, _BESIDE = "continues a source", "a copy of a source, in part", ""
+
+_Source = dict[str, Series]
+"""One source: its series by stage."""
+
 
 @dataclass(frozen=True)
 class StageSources:
@@ -46,20 +51,19 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     Raises:
         EntroError: when files disagree on what a stage is, or two stages have no time in common.
     """
-    by_stage: dict[str, list[tuple[str, Series]]] = {}
-    for file in files:
+    sources, taken = _join(files)
+    named: dict[str, list[tuple[str, Series]]] = {}
+    for file in sorted(files, key=lambda file: file.path):
         for series in file.series:
-            by_stage.setdefault(series.stage, []).append((file.path, series))
-    taken: dict[str, str] = {}
-    joined = []
-    for name, parts in by_stage.items():
-        parallel, words = _join(parts)
-        taken |= words
-        joined.append(StageSources(_stage(name, parts), parallel))
+            named.setdefault(series.stage, []).append((file.path, series))
+    stages = [
+        StageSources(_stage(name, parts), tuple(source[name] for source in sources if name in source))
+        for name, parts in named.items()
+    ]
     rank = {Kind.RATE: 0, Kind.QUEUE: 1, Kind.GENERIC: 2}
-    joined.sort(key=lambda part: rank[part.stage.kind])
-    _check_overlap(joined)
-    return tuple(joined), taken
+    stages.sort(key=lambda part: (rank[part.stage.kind], part.stage.name))
+    _check_overlap(stages)
+    return tuple(stages), taken
 
 
 def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
@@ -75,49 +79,65 @@ def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
     return Stage(name, parts[0][1].kind, full)
 
 
-def _join(parts: list[tuple[str, Series]]) -> tuple[tuple[Series, ...], dict[str, str]]:
-    """One stage's series as sources side by side, each of the parts that belong together."""
-    ordered = sorted(parts, key=lambda part: (int(part[1].times[0]), int(part[1].times[-1]), part[0]))
-    sources: list[Series] = []
-    words: dict[str, str] = {}
-    for path, series in ordered:
-        for index, source in enumerate(sources):
-            relation = _relation(source, series)
-            if relation:
-                sources[index] = _merged(source, series)
-                words[path] = relation
-                break
+def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str]]:
+    """The files as sources side by side, each of the files that belong together, and how each was taken, in words.
+
+    Whatever order the files come in, they are taken in that of their times.
+    """
+    sources: list[_Source] = []
+    taken: dict[str, str] = {}
+    for file in sorted((file for file in files if file.series), key=_span):
+        part = {series.stage: series for series in file.series}
+        index, words = next(
+            ((index, words) for index, source in enumerate(sources) if (words := _relation(source, part))),
+            (len(sources), ""),
+        )
+        if words:
+            sources[index] = _merged(sources[index], part)
         else:
-            words[path] = "a source" if not sources else f"source {len(sources) + 1}, summed"
-            sources.append(series)
-    return tuple(sources), words
+            beside = any(source.keys() & part.keys() for source in sources)
+            words = "another source, summed" if beside else "a source"
+            sources.append(part)
+        taken[file.path] = words
+    return sources, taken
 
 
-def _relation(before: Series, after: Series) -> str:
-    """How the second series goes with the first, in words; empty when they are sources side by side."""
-    slack = max(before.interval_ns or 0, after.interval_ns or 0)
-    if after.times[0] > before.times[-1] - slack:
-        return "continues a source"
-    low, high = after.times[0], min(before.times[-1], after.times[-1])
-    first = _samples_between(before, int(low), int(high))
-    second = _samples_between(after, int(low), int(high))
-    return "a copy of a source, in part" if first <= second or second <= first else ""
+def _span(file: Observations) -> tuple[int, int, str]:
+    times = [int(edge) for series in file.series for edge in (series.times[0], series.times[-1])]
+    return min(times), max(times), file.path
+
+
+def _relation(source: _Source, part: _Source) -> str:
+    """How a later file goes with a source, in words; empty when it is another source, or of other stages."""
+    shared = source.keys() & part.keys()
+    relations = {_series_relation(source[name], part[name]) for name in shared}
+    if not relations or _BESIDE in relations:
+        return ""
+    return _COPY if _COPY in relations else _CONTINUED
+
+
+def _series_relation(before: Series, after: Series) -> str:
+    if after.times[0] > before.times[-1]:
+        return _CONTINUED
+    low, high = int(max(before.times[0], after.times[0])), int(min(before.times[-1], after.times[-1]))
+    first, second = _samples_between(before, low, high), _samples_between(after, low, high)
+    return _COPY if first and second and (first <= second or second <= first) else _BESIDE
 
 
 def _samples_between(series: Series, low: int, high: int) -> set[tuple[int, float]]:
-    inside = (series.times >= low) & (series.times <= high)
-    return set(zip(series.times[inside].tolist(), series.values[inside].tolist(), strict=True))
+    first, after = np.searchsorted(series.times, [low, high + 1]).tolist()
+    return set(zip(series.times[first:after].tolist(), series.values[first:after].tolist(), strict=True))
 
 
-def _merged(first: Series, second: Series) -> Series:
-    """Both series' samples by time; where both have one and they differ, their mean."""
-    times = np.concatenate([first.times, second.times])
-    values = np.concatenate([first.values, second.values])
-    order = np.lexsort([values, times])
-    times, values = times[order], values[order]
-    starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
-    counts = np.diff(starts, append=len(times))
-    return replace(first, times=times[starts], values=np.add.reduceat(values, starts) / counts)
+def _merged(source: _Source, part: _Source) -> _Source:
+    both = {name: _together(source[name], part[name]) for name in source.keys() & part.keys()}
+    return source | part | both
+
+
+def _together(first: Series, second: Series) -> Series:
+    """Both series' samples by time, those that both have once."""
+    times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
+    return replace(first, times=times, values=np.concatenate([first.values, second.values])[places])
 
 
 def _check_overlap(stages: Sequence[StageSources]) -> None:

@@ -37,7 +37,8 @@ class Incident:
     """A maximal run of steps over the budget; one step inside it without violation or data does not end it.
 
     `end` is where its last violating step ends. `violations` are steps; `driver` is the stage with the largest mean
-    share of Psi_total in it; `warned_s` is the time to budget that was told one step before it, None where none was.
+    share of Psi_total in it; `time_to_budget_s` is the forecast one step before it: how long until the budget would be
+    reached at the slope of then, None where it was not being approached.
     """
 
     start: datetime
@@ -47,7 +48,7 @@ class Incident:
     peak_psi_total: float
     excess_nat_s: float
     driver: str
-    warned_s: float | None
+    time_to_budget_s: float | None
 
 
 @dataclass(frozen=True)

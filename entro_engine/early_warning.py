@@ -14,6 +14,9 @@ WINDOW_STEPS = 10
 LEAST_STEPS = 3
 """How many it needs at least."""
 
+_AT_ONCE = 1 << 16
+"""How many windows are worked on at once, so that a long log does not need ten times its own memory."""
+
 
 def time_to_budget(times_s: FloatArray, psi_total: FloatArray, budget: float) -> FloatArray:
     """The time to budget, tau = (budget - Psi_total) / slope, in seconds (ENTROPIA, DOI 10.5281/zenodo.19416737).
@@ -42,11 +45,19 @@ def time_to_budget(times_s: FloatArray, psi_total: FloatArray, budget: float) ->
 def _slopes(times_s: FloatArray, values: FloatArray) -> FloatArray:
     """The least-squares slope at each point over it and up to nine before it, unit/s; NaN before the third."""
     slopes = np.full(values.shape, math.nan)
-    for count in range(LEAST_STEPS, min(WINDOW_STEPS, len(values)) + 1):
-        last = len(values) if count == WINDOW_STEPS else count
-        windows = np.lib.stride_tricks.sliding_window_view(np.stack([times_s, values])[:, :last], count, axis=1)
-        # From the window's first point on: the slope of a flat stretch is exactly 0, at an epoch's large times too.
-        ahead = windows - windows[..., :1]
-        time, value = ahead - ahead.mean(axis=2, keepdims=True)
-        slopes[count - 1 : last] = (time * value).sum(axis=1) / (time * time).sum(axis=1)
+    for count in range(LEAST_STEPS, min(WINDOW_STEPS, len(values) + 1)):  # the first points have fewer before them
+        slopes[count - 1] = _full_slopes(times_s[:count], values[:count], count)[0]
+    whole = max(len(values) - WINDOW_STEPS + 1, 0)
+    for first in range(0, whole, _AT_ONCE):
+        after = min(first + _AT_ONCE, whole) + WINDOW_STEPS - 1
+        slopes[first + WINDOW_STEPS - 1 : after] = _full_slopes(times_s[first:after], values[first:after], WINDOW_STEPS)
     return slopes
+
+
+def _full_slopes(times_s: FloatArray, values: FloatArray, count: int) -> FloatArray:
+    """The slope over each window of `count` points, unit/s."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.stack([times_s, values]), count, axis=1)
+    # From the window's first point on: the slope of a flat stretch is exactly 0, at an epoch's large times too.
+    ahead = windows - windows[..., :1]
+    time, value = ahead - ahead.mean(axis=2, keepdims=True)
+    return np.asarray((time * value).sum(axis=1) / (time * time).sum(axis=1))

@@ -35,6 +35,9 @@ STABILITY_RANGE = (0.05, 1.0)
 ENERGY_WEIGHT = 0.25
 """Chosen: how much of the energy counts as load."""
 
+_ROWS_AT_ONCE = 1 << 16
+"""How many steps' rows are held as Python objects before they go into the array."""
+
 
 class Regime(IntEnum):
     """How a step is. The codes are what `Run.regime` holds."""
@@ -231,12 +234,15 @@ def replay(
     require(not bool(np.any((psi < 0) | np.isinf(psi))), "psi_total", psi_total, "finite numbers of at least 0")
     scale = levels(parameters or RegimeParameters())
     energy, memory, previous = state.energy, state.memory, int(state.regime)
-    out = np.empty((7, len(psi)))
-    for index, value in enumerate(psi.tolist()):
-        row = advance(value, energy, memory, previous, scale)
-        previous, energy, memory = row[0], row[1], row[2]
-        out[:, index] = row
-    trace = RegimeTrace(out[0].astype(np.int8), *out[1:])
+    out = np.empty((len(psi), 7))
+    for begin in range(0, len(psi), _ROWS_AT_ONCE):  # rows in a list, not one by one into the array: twice as quick
+        rows = []
+        for value in psi[begin : begin + _ROWS_AT_ONCE].tolist():
+            row = advance(value, energy, memory, previous, scale)
+            previous, energy, memory = row[0], row[1], row[2]
+            rows.append(row)
+        out[begin : begin + len(rows)] = rows
+    trace = RegimeTrace(out[:, 0].astype(np.int8), *np.ascontiguousarray(out[:, 1:].T))
     return trace, RegimeState(energy, memory, Regime(max(previous, 0)))
 
 

@@ -12,6 +12,7 @@ from entro_cli.commands import options as given
 if TYPE_CHECKING:
     from entro_cli.analysis import Replayed
     from entro_cli.commands.loading import Loaded
+    from entro_cli.terminal import Terminal
 
 EPILOG = """\
 [bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; and a gate for CI.
@@ -24,7 +25,10 @@ EPILOG = """\
 """
 
 StepsCsv = Annotated[
-    Path | None, typer.Option("--steps-csv", metavar="FILE", help="Write one row a step: loads, Psi, regime, states.")
+    Path | None,
+    typer.Option(
+        "--steps-csv", metavar="FILE", help="Write one row a step: loads, Psi, regime, states; - for standard output."
+    ),
 ]
 
 
@@ -54,8 +58,8 @@ def analyze(
 ) -> None:
     """Read logs, replay them, and tell the regimes, the violations, the incidents and which stage drove them.
 
-    A log is a table (CSV, TSV, JSON lines, Parquet; plain, gzip or zstd): a time column and a column a stage, or rows of
-    time, stage and value. Several logs become one pipeline.
+    A log is a table (CSV, TSV, JSON lines, Parquet; plain, gzip or zstd): a time column and a column a stage, or rows
+    of time, stage and value. Several logs become one pipeline.
     """
     from entro_cli.analysis import replay_steps
     from entro_cli.calibration import misfit_advice
@@ -76,19 +80,25 @@ def analyze(
     if advice:
         terminal.warn(advice)
     figures = measure(replayed.run, replayed.first, replayed.after, target, loaded.zone)
-    document = analysis_document(figures, pipeline, loaded.sources)
+    document = analysis_document(figures, pipeline, loaded.sources) if as_json or gates else {}
     broken = broken_gates(gates, document)
+    steps_to_stdout = str(steps_csv) == "-" and not as_json
     if steps_csv:
-        _write_steps(steps_csv, replayed, loaded)
+        _write_steps(steps_csv, replayed, loaded, terminal if steps_to_stdout else None)
     if as_json:
         terminal.document(document)
-    else:
+    elif not steps_to_stdout:
         terminal.show(*analysis_view(figures, pipeline, loaded.sources))
     given.end_with(broken, terminal)
 
 
-def _write_steps(path: Path, replayed: Replayed, loaded: Loaded) -> None:
+def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Terminal | None) -> None:
+    """Write the steps to a file, or to a terminal instead."""
     from entro_cli.files import write_whole
     from entro_cli.steps_csv import steps_csv
 
-    write_whole(path, steps_csv(replayed.run.part(replayed.first, replayed.after), loaded.zone))
+    text = steps_csv(replayed.run.part(replayed.first, replayed.after), loaded.zone)
+    if terminal:
+        terminal.text(text)
+    else:
+        write_whole(path, text)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
+import numpy as np
+
 from entro_cli.clock import duration_ns, moment, moment_ns, zone_of
 from entro_cli.grid import to_steps
-from entro_cli.inputs import STDIN, find_logs, plain_logs
+from entro_cli.inputs import STDIN, NoLogError, find_logs, plain_log
 from entro_cli.observations import Observations, ReadOptions, StageSpec
 from entro_cli.readers.detect import read_log
 from entro_cli.sources import join_sources
@@ -18,6 +20,9 @@ from entro_cli.steps import Steps
 from entro_cli.summary import Source
 from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError, Kind
+
+_LONELY, _LEAST_HOLE = 0.9, 1000
+"""A hole is told of from this share of the log and this many steps on."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,13 @@ class Loaded:
         steps: all of them.
         sources: what each file gave.
         zone: what times are told in.
+        notes: what is out of the ordinary about all of them, in sentences.
     """
 
     steps: Steps
     sources: tuple[Source, ...]
     zone: tzinfo
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def load(names: Sequence[str], options: LoadOptions) -> Loaded:
@@ -69,26 +75,57 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
         strict=options.strict,
+        redact=options.redact,
     )
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     shifts = dict(_shift(text) for text in options.offset)
-    with plain_logs(_found(names)) as logs:
-        files = [_shifted(read_log(log, read, options.input_format), shifts) for log in logs]
+    files, notes = _read(names, read, options.input_format)
+    files = [_shifted(file, shifts) for file in files]
     _check_used(files, read.stages, shifts)
     stages, taken = join_sources(files)
-    sources = tuple(_source(file, taken.get(file.path, ""), zone, options.redact) for file in files)
-    return Loaded(to_steps(stages, zone, step_ns), sources, zone)
+    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
+    steps = to_steps(stages, zone, step_ns)
+    return Loaded(steps, sources, zone, (*notes, *_lonely(steps, zone)))
 
 
-def _found(names: Sequence[str]) -> list[str]:
+def _read(names: Sequence[str], options: ReadOptions, input_format: str | None) -> tuple[list[Observations], list[str]]:
+    """What each file gave, and which files of a folder were left out, in sentences.
+
+    Raises:
+        EntroError: when one cannot be read, or there is no log.
+    """
     found = find_logs(names)
-    if found.count(STDIN) and len(found) > 1:
+    if STDIN in found and len(found) > 1:
         raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
-    return found
+    files, left_out = [], []
+    for name, was_named in found.items():
+        try:
+            with plain_log(name) as log:
+                files.append(read_log(log, options, input_format))
+        except NoLogError as error:
+            if was_named:
+                raise
+            left_out.append(f"{error.where}: left out: {error.found}")
+    if not files:
+        raise EntroError(f"there is no log among {len(found)} files", where=visible(names[0]), remedy="name another")
+    return files, left_out
+
+
+def _lonely(steps: Steps, zone: tzinfo) -> list[str]:
+    """A sentence on a hole that is nearly all of the log: one wrong date makes such a hole."""
+    filled = np.flatnonzero(steps.samples.any(axis=0))
+    gaps = np.diff(filled)
+    if not len(gaps) or gaps.max() < max(_LONELY * steps.count, _LEAST_HOLE):
+        return []
+    after = int(gaps.argmax()) + 1
+    edges = (moment(steps.start_ns + int(filled[at]) * steps.step_ns, zone).isoformat() for at in (after - 1, after))
+    return [f"nothing between {' and '.join(edges)}, {gaps.max() / steps.count:.0%} of the time: is a date wrong?"]
 
 
 def tell_problems(loaded: Loaded, terminal: Terminal) -> None:
     """Warn of everything out of the ordinary in the logs, bad rows with their lines."""
+    for note in loaded.notes:
+        terminal.warn(note)
     for source in loaded.sources:
         for problem in source.problems:
             terminal.warn(f"{source.path}: {problem}")
@@ -96,7 +133,8 @@ def tell_problems(loaded: Loaded, terminal: Terminal) -> None:
             rows = f"{source.rows_skipped:,} of {source.rows_skipped + source.rows_read:,} rows"
             terminal.warn(f"{source.path}: {rows} could not be read and were skipped")
         for row in source.bad_rows:
-            terminal.warn(f"{source.path}: line {row.line}: {row.reason}: {row.text}")
+            line = f"line {row.line}: " if row.line else ""
+            terminal.warn(f"{source.path}: {line}{row.reason}: {row.text}")
         more = source.rows_skipped - len(source.bad_rows)
         if source.bad_rows and more > 0:
             terminal.warn(f"{source.path}: and {more:,} more")
@@ -159,13 +197,14 @@ def _shifted(file: Observations, shifts: dict[str, int]) -> Observations:
 
 def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shifts: dict[str, int]) -> None:
     """Refuse options that name what is not there."""
-    found = {series.stage for file in files for series in file.series}
+    found = {(series.stage, series.column) for file in files for series in file.series}
+    columns = dict.fromkeys(visible(column)[:40] for file in files for column in file.columns)
     for spec in specs:
-        if spec.name not in found:
+        if (spec.name, spec.column) not in found:
             raise EntroError(
                 f"no log has samples of {visible(spec.column)}",
                 where=f"--stage {spec.name}",
-                expected="a column with numbers",
+                expected=f"a column with numbers, of {', '.join([*columns][:20])}",
             )
     known = {name for file in files for name in (file.path, Path(file.path).name)}
     for name in shifts:
@@ -175,9 +214,8 @@ def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shift
         raise EntroError("there is no sample in it, only rows with empty cells", where=files[0].path, expected="loads")
 
 
-def _source(file: Observations, taken_as: str, zone: tzinfo, redact: bool) -> Source:
+def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
     times = [int(edge) for series in file.series for edge in (series.times[0], series.times[-1])]
-    rows = tuple(replace(row, text=re.sub(r"\w", "x", row.text)) if redact else row for row in file.bad_rows)
     return Source(
         path=file.path,
         format=file.format,
@@ -189,5 +227,5 @@ def _source(file: Observations, taken_as: str, zone: tzinfo, redact: bool) -> So
         zone=file.zone,
         taken_as=taken_as,
         problems=file.problems,
-        bad_rows=rows,
+        bad_rows=file.bad_rows,
     )

@@ -11,50 +11,25 @@ TIME_NAMES = frozenset({"time", "timestamp", "ts", "date", "datetime", "t"})
 """What a time column is called, before any unit."""
 
 _TIME_UNITS = frozenset({"ms", "s", "sec", "seconds", "us", "ns", "utc", "unix", "epoch"})
-_RATES = frozenset({"rate", "rps", "qps", "rpm"})
-_COUNTED = frozenset(
-    {"request", "requests", "req", "reqs", "page", "pages", "url", "urls", "query", "queries", "call", "calls", "job"}
-    | {"jobs", "task", "tasks", "item", "items", "message", "messages", "fetch", "fetches", "crawled", "arrivals"}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_RATES = _words("rate rps qps rpm")
+_COUNTED = _words(
+    "request requests req reqs page pages url urls query queries call calls job jobs task tasks item items message "
+    "messages fetch fetches crawled arrivals"
 )
-_NO_RATE = frozenset(  # rates of something other than requests over time
-    {
-        "hit",
-        "cache",
-        "error",
-        "errors",
-        "fail",
-        "failure",
-        "success",
-        "drop",
-        "sample",
-        "sampling",
-        "frame",
-        "bit",
-        "accept",
-    }
-    | {"acceptance", "heart", "learning", "miss", "loss", "win", "tax", "token", "tokens", "byte", "bytes", "burn"}
+_NO_RATE = _words(  # rates of something other than requests over time
+    "hit cache error errors fail failure success drop sample sampling frame bit accept acceptance heart learning miss "
+    "loss win tax token tokens byte bytes burn"
 )
-_QUEUES = frozenset({"queue", "queued", "waiting", "pending", "backlog"})
-_NO_QUEUE = frozenset(  # columns about a queue that do not count requests
-    {
-        "time",
-        "latency",
-        "seconds",
-        "sec",
-        "s",
-        "ms",
-        "us",
-        "duration",
-        "age",
-        "bytes",
-        "capacity",
-        "max",
-        "limit",
-        "id",
-        "name",
-        "percent",
-        "pct",
-    }
+_QUEUES = _words("queue queued waiting pending backlog")
+_NO_QUEUE = _words(  # columns about a queue that do not count requests
+    "ts at timestamp stamp since time latency seconds sec s ms us duration age bytes capacity max limit id name "
+    "percent pct"
 )
 _PER = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from entro_cli.inputs import LogFile
+from entro_cli.inputs import LogFile, NoLogError
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers import table
-from entro_cli.readers.tabular import first_line, head_text
+from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table,)
@@ -26,9 +26,10 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         input_format: the reader's name, when the user named one.
 
     Raises:
-        EntroError: when no reader knows it, or the one that does cannot read it.
+        NoLogError: when no reader knows it.
+        EntroError: when the one that does cannot read it.
     """
-    reader = _named(input_format) if input_format else _surest(log)
+    reader = _named(input_format) if input_format else _surest(log, options)
     observations: Observations = reader.read(log, options)
     return observations
 
@@ -40,12 +41,13 @@ def _named(name: str) -> ModuleType:
     raise EntroError(f"there is no format {name!r}", where="--input-format", expected=_known(READERS))
 
 
-def _surest(log: LogFile) -> ModuleType:
+def _surest(log: LogFile, options: ReadOptions) -> ModuleType:
     sure, reader = max(((reader.recognise(log), reader) for reader in READERS), key=lambda part: part[0])
     if sure >= _LEAST:
         return reader
-    raise EntroError(
-        f"the format is not known; it begins with: {first_line(head_text(log))}",
+    begins = first_line(head_text(log))
+    raise NoLogError(
+        f"the format is not known; it begins with: {masked(begins) if options.redact else begins}",
         where=log.label,
         expected="; ".join(f"{known.NAME} ({known.DESCRIPTION})" for known in READERS),
         remedy="name it with --input-format if it is one of these",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from entro_cli.observations import ReadOptions, StageSpec
 from entro_cli.readers.columns import Meaning, meaning, names_time, offset_unit_ns, tokens
 from entro_cli.readers.stamps import StampForm, stamp_form
+from entro_cli.readers.tabular import masked
 from entro_cli.terminal import visible
 from entro_engine import EntroError, Kind
 
@@ -16,6 +20,8 @@ DEFAULT_NAMES = {Kind.RATE: "scraper", Kind.QUEUE: "llm"}
 
 _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
+_MOST_STAGES = 64
+_SHOWN_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,23 @@ def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[st
     long = _long(columns, options)
     if long is not None:
         return Layout(time, form, stage=long[0], value=long[1], kind=long[2])
-    return Layout(time, form, stages=_stages(label, columns, time, options))
+    stages = _stages(label, columns, time, options)
+    twice = next((stage.source for stage in stages if columns.count(stage.source) > 1), None)
+    if twice is not None:
+        raise EntroError(
+            f"two columns are called {named(twice)}", where=label, expected="columns with names of their own"
+        )
+    return Layout(time, form, stages=stages)
+
+
+def named(name: str) -> str:
+    """A column's or a stage's name as it can be shown in a sentence."""
+    text = visible(name) or "(no name)"
+    return text if len(text) <= _SHOWN_NAME else text[: _SHOWN_NAME - 3] + "..."
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(visible(name) or "(no name)" for name in names[:20])
+    shown = ", ".join(named(name) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
@@ -96,9 +114,10 @@ def _time(
     index = candidates[0]
     form = stamp_form([row[index] for row in sample], offset_unit_ns(columns[index]))
     if form is None:
-        shown = next((visible(row[index])[:40] for row in sample if row[index].strip()), "")
+        shown = next((named(row[index]) for row in sample if row[index].strip()), "")
+        shown = masked(shown) if options.redact else shown
         raise EntroError(
-            f"the column {visible(columns[index])} does not hold times: {shown!r}",
+            f"the column {named(columns[index])} does not hold times but {shown or 'nothing'}",
             where=label,
             expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
             remedy=f"name another with --time; the columns are {_listed(columns)}",
@@ -108,9 +127,7 @@ def _time(
 
 def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], options: ReadOptions) -> EntroError:
     if options.time_column is not None:
-        found = (
-            f"no column is called {visible(options.time_column)}" if not candidates else "two columns have that name"
-        )
+        found = f"no column is called {named(options.time_column)}" if not candidates else "two columns have that name"
     elif candidates:
         found = f"{len(candidates)} columns may be the time: {_listed([columns[index] for index in candidates])}"
     else:
@@ -120,7 +137,7 @@ def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], o
         found,
         where=label,
         expected="one called time, timestamp, ts, date, datetime or t",
-        remedy=f"add --time {visible(example)}; the columns are {_listed(columns)}",
+        remedy=f"add --time {named(example)}; the columns are {_listed(columns)}",
     )
 
 
@@ -148,14 +165,16 @@ def _stages(label: str, columns: Sequence[str], time: int, options: ReadOptions)
         stage
         for kind in (Kind.RATE, Kind.QUEUE)
         if kind not in covered
-        for stage in _recognised(label, columns, kind, [part for part in found if part[1].kind == kind])
+        for stage in _recognised(label, columns, kind, [part for part in found if part[1].kind == kind], options)
     ]
     if not asked and not recognised:
         raise _no_stage(label, columns, time)
     return tuple(asked + recognised)
 
 
-def _recognised(label: str, columns: Sequence[str], kind: Kind, found: list[tuple[str, Meaning]]) -> list[StageColumn]:
+def _recognised(
+    label: str, columns: Sequence[str], kind: Kind, found: list[tuple[str, Meaning]], options: ReadOptions
+) -> list[StageColumn]:
     """The one column of that kind, as a stage; none where there is none."""
     if len(found) > 1:
         names = [name for name, _ in found]
@@ -163,15 +182,19 @@ def _recognised(label: str, columns: Sequence[str], kind: Kind, found: list[tupl
             f"{len(found)} columns may be the {kind}: {_listed(names)}",
             where=label,
             expected="one",
-            remedy=f"add --stage {DEFAULT_NAMES[kind]}={visible(names[0])} or another; "
+            remedy=f"add --stage {DEFAULT_NAMES[kind]}={named(names[0])} or another; "
             f"the columns are {_listed(columns)}",
         )
-    return [StageColumn(DEFAULT_NAMES[kind], kind, None, name, known.divisor) for name, known in found]
+    taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.stages)
+    return [
+        StageColumn(visible(name) if taken else DEFAULT_NAMES[kind], kind, None, name, known.divisor)
+        for name, known in found
+    ]
 
 
 def _no_stage(label: str, columns: Sequence[str], time: int) -> EntroError:
     others = [name for index, name in enumerate(columns) if index != time]
-    example = visible(others[0]) if others else "COLUMN"
+    example = named(others[0]) if others else "COLUMN"
     return EntroError(
         "no column says that it is a rate or a queue",
         where=label,
@@ -192,33 +215,59 @@ def stage_of(spec: StageSpec, source: str, label: str) -> StageColumn:
     kind = spec.kind or (known.kind if known else None) or (meaning(spec.name) or Meaning(default or Kind.GENERIC)).kind
     if spec.kind is None and known is None and default is None and meaning(spec.name) is None:
         raise EntroError(
-            f"nothing says what the column {visible(source)} measures",
+            f"nothing says what the column {named(source)} measures",
             where=label,
             expected="a rate, a queue or a generic load",
-            remedy=f"add the kind: --stage {visible(spec.name)}={visible(source)}:queue",
+            remedy=f"add the kind: --stage {named(spec.name)}={named(source)}:queue",
         )
     divisor = known.divisor if known is not None and known.kind == kind else 1.0
     return StageColumn(spec.name, kind, spec.full, source, divisor)
 
 
-def long_stage(label: str, source: str, kind: str | None, options: ReadOptions) -> StageColumn:
-    """A stage of a long table: by `--stage`, by its kind column, or by its name.
+def long_stages(
+    label: str, names: Sequence[str], kinds: Iterable[str] | None, options: ReadOptions
+) -> tuple[tuple[StageColumn, ...], NDArray[np.int64]]:
+    """The stages named in the rows of a long table.
 
     Args:
         label: the file, for messages.
-        source: what stands in the stage column.
-        kind: what stands in the kind column; None where there is none.
-        options: what the user said.
+        names: what stands in the stage column, shape (rows,).
+        kinds: what stands in the kind column; None where there is none.
+        options: what the user said. Where they asked for some of the stages, those that nothing is known of are left.
+
+    Returns:
+        The stages, in an order that does not depend on that of the rows, and which one each row is of, -1 for none.
 
     Raises:
-        EntroError: when nothing says what it measures.
+        EntroError: when there are too many, or nothing says what one measures.
     """
+    found = sorted(set(names))
+    if len(found) > _MOST_STAGES:
+        raise EntroError(
+            f"the stage column holds {len(found)} different names",
+            where=label,
+            expected=f"at most {_MOST_STAGES} stages",
+            remedy="add --stage NAME=COLUMN:KIND for the columns that hold loads",
+        )
+    of_name: dict[str, set[str]] = {name: set() for name in found}
+    for name, kind in set(zip(names, kinds or (), strict=False)):
+        of_name[name].add(kind.strip().lower())
+    asked = {spec.column for spec in options.stages} & set(found)
+    wanted = [name for name in found if not asked or name in asked or meaning(name) or of_name[name] & set(Kind)]
+    codes = {name: wanted.index(name) if name in wanted else -1 for name in found}
+    stages = tuple(_long_stage(label, name, of_name[name] & set(Kind), options) for name in wanted)
+    return stages, np.fromiter((codes[name] for name in names), np.int64, len(names))
+
+
+def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) -> StageColumn:
+    """A stage of a long table: by `--stage`, by its kind column, or by its name."""
     spec = next((spec for spec in options.stages if spec.column == source), None)
-    if spec is not None:
-        return stage_of(spec, source, label)
-    known = meaning(source)
-    defaults = {f"{name}{ending}": name for of, name in DEFAULT_NAMES.items() for ending in ("", f"_{of}")}
-    name = defaults.get("_".join(tokens(source)), source)
-    if kind and kind.strip().lower() in set(Kind):
-        return StageColumn(name, Kind(kind.strip().lower()), None, source)
-    return stage_of(StageSpec(name, source, known.kind if known else None), source, label)
+    if spec is None:
+        if len(kinds) > 1:
+            raise EntroError(
+                f"stage {named(source)} is a {' and a '.join(sorted(kinds))}", where=label, expected="one kind"
+            )
+        kind = Kind(next(iter(kinds))) if kinds else None
+        defaults = {f"{name}{ending}": name for of, name in DEFAULT_NAMES.items() for ending in ("", f"_{of}")}
+        spec = StageSpec(defaults.get("_".join(tokens(source)), visible(source)), source, kind)
+    return stage_of(spec, source, label)

@@ -73,7 +73,10 @@ def series_of(
         (stage, times, values[index]) if codes is None else (stage, times[codes == index], values[0][codes == index])
         for index, stage in enumerate(stages)
     ]
-    return tuple(series for stage, at, loads in parts if len((series := _series(stage, at, loads, tally)).times))
+    made = [_series(stage, at, loads) for stage, at, loads in parts]
+    averaged = [rows for _, rows in made]
+    tally.averaged += max(averaged) if codes is None else sum(averaged)  # a wide row is one row, whatever it holds
+    return tuple(series for series, _ in made if len(series.times))
 
 
 def _once(
@@ -90,15 +93,16 @@ def _once(
     return times[keep], values[:, keep], None if codes is None else codes[keep]
 
 
-def _series(stage: StageColumn, times: TimeArray, values: FloatArray, tally: Tally) -> Series:
-    """One stage's samples, different values at one time averaged; `times` are sorted."""
+def _series(stage: StageColumn, times: TimeArray, values: FloatArray) -> tuple[Series, int]:
+    """One stage's samples, different values at one time averaged, and how many were; `times` are sorted."""
+    averaged = 0
     there = ~np.isnan(values)
     times, values = times[there], values[there]
     firsts = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
     if len(firsts) < len(times):
         order = np.lexsort([values, times])
         counts = np.diff(firsts, append=len(times))
-        tally.averaged += int(counts[counts > 1].sum())
+        averaged = int(counts[counts > 1].sum())
         values = np.add.reduceat(values[order], firsts) / counts
         times = times[firsts]
-    return Series(stage.name, stage.kind, times, values / stage.divisor, stage.full)
+    return Series(stage.name, stage.kind, times, values / stage.divisor, stage.full, stage.source), averaged

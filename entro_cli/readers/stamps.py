@@ -91,17 +91,44 @@ def stamp_sql(text: str, form: StampForm) -> tuple[str, str]:
         scale = NS // form.unit_ns
         inside = f"{number} BETWEEN {low * scale} AND {high * scale}"
         return f"CASE WHEN {inside} THEN CAST({number} * {form.unit_ns} AS BIGINT) END", "true"
-    clean = rf"replace(regexp_replace(trim({text}), '\s+([+-]\d)', '\1'), ',', '.')"
-    basic = (
-        rf"regexp_replace({clean}, '^(\d{{4}})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6')"
+    return _iso_sql(text)
+
+
+def _iso_sql(text: str) -> tuple[str, str]:
+    """The same for ISO 8601: the usual forms by plain casts, which are several times quicker, others by patterns."""
+    dated = f"({text}[5] = '-' AND {text}[14] = ':' AND NOT contains({text}, ','))"
+    utc = f"({dated} AND suffix({text}, 'Z'))"
+    shifted = (
+        f"({dated} AND length({text}) > 20 AND {text}[-6] IN ('+', '-') AND {text}[-7] <> ' ' AND {text}[-3] = ':')"
     )
-    basic = rf"regexp_replace({basic}, '([T:])0(\d\d)', '\1\2', 'g')"
+    local = f"({dated} AND length({text}) = 19)"
+    general, general_zoned = _general_iso_sql(text)
+    stamp = (
+        f"CASE WHEN {utc} OR {local} THEN {_wall_sql(text)} "
+        f"WHEN {shifted} THEN {_wall_sql(text)} - {_shift_sql(text)} ELSE {general} END"
+    )
+    return stamp, f"CASE WHEN {utc} OR {shifted} THEN true WHEN {local} THEN false ELSE {general_zoned} END"
+
+
+def _general_iso_sql(text: str) -> tuple[str, str]:
+    """Any form: a space before the offset, a decimal comma, no dashes, slashes, a zone's name."""
+    clean = rf"replace(regexp_replace(trim({text}), '\s+([+-]\d)', '\1'), ',', '.')"
+    parts = r"'^(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6'"
+    basic = rf"regexp_replace(regexp_replace({clean}, {parts}), '([T:])0(\d\d)', '\1\2', 'g')"
     dashed, plain = (rf"regexp_matches({clean}, '^\d{{{digits}}}')" for digits in ("4}[-/]{1", "8"))
     iso = f"CASE WHEN {dashed} THEN {clean} WHEN {plain} THEN {basic} END"
     zoned = rf"regexp_matches({clean}, '(:\d\d|T\d{{4,6}}).*?([zZ]|[+-]\d\d(:?\d\d)?|[A-Za-z_/]+)$')"
-    shift = f"epoch_us(TRY_CAST({iso} AS TIMESTAMP)) - epoch_us(TRY_CAST({iso} AS TIMESTAMPTZ))"
-    wall = f"epoch_ns(TRY_CAST({iso} AS TIMESTAMP_NS))"
-    return f"{wall} - CASE WHEN {zoned} THEN 1000 * ({shift}) ELSE 0 END", zoned
+    return f"{_wall_sql(iso)} - CASE WHEN {zoned} THEN {_shift_sql(iso)} ELSE 0 END", zoned
+
+
+def _wall_sql(text: str) -> str:
+    """What the wall clock shows, nanoseconds; DuckDB leaves the zone aside in this cast."""
+    return f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS))"
+
+
+def _shift_sql(text: str) -> str:
+    """How far that clock is before UTC, nanoseconds."""
+    return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
 
 
 @dataclass(frozen=True)

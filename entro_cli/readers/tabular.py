@@ -8,8 +8,9 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Table:
         sample: the cells of the first rows, as text.
         path: the plain file, or the mended copy of it.
         delimiter: of a CSV; empty otherwise.
+        quote: what quotes the cells of a CSV; empty where its quotes are text like any other.
         before: lines before the header of a CSV.
         problems: what had to be mended to read it.
         rejected: how many rows did not have the header's number of cells; known once it was fetched.
@@ -54,30 +56,31 @@ class Table:
     sample: list[list[str]]
     path: Path
     delimiter: str = ""
+    quote: str = '"'
     before: int = 0
     problems: list[str] = field(default_factory=list)
     rejected: int = 0
     rejects: list[BadRow] = field(default_factory=list)
 
-    def fetch(self, connection: duckdb.DuckDBPyConnection, select: str) -> dict[str, Any]:
-        """The columns of `SELECT {select}` over the rows, as NumPy arrays (masked where NULL).
+    def fetch(self, connection: duckdb.DuckDBPyConnection, select: str, rest: str = "") -> dict[str, Any]:
+        """The columns of `SELECT {select} FROM the rows {rest}`, as NumPy arrays (masked where NULL).
 
         The relation has c0, c1, ... (VARCHAR), `broken` (not a row at all) and `line` (BIGINT, where it is known).
 
         Raises:
             EntroError: when the file cannot be read as a table.
         """
-        if self.shape == "csv":
-            return _fetch_csv(connection, self, select)
-        relation = _parquet_sql(self) if self.shape == "parquet" else _json_sql(self)
         try:
-            return connection.execute(f"SELECT {select} FROM {relation}").fetchnumpy()
+            if self.shape == "csv":
+                return _fetch_csv(connection, self, select, rest)
+            relation = _parquet_sql(self) if self.shape == "parquet" else _json_sql(self)
+            return _query(connection, f"SELECT {select} FROM {relation} {rest}")
         except duckdb.Error as error:
             raise _unreadable(self.log, error) from error
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of our own: in memory, spilling into `scratch`, in UTC, never reaching for the network."""
+    """A DuckDB of our own: in memory, spilling into `scratch`, in UTC, without a word or a look at the network."""
     connection = duckdb.connect(
         config={
             "temp_directory": str(scratch),
@@ -85,7 +88,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 
@@ -103,6 +106,16 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
         return _parquet(connection, log)
     text = head_text(log)
     return _json_lines(log, text) if looks_like_json(text) else _csv(log, text)
+
+
+def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The columns of a query's result; Ctrl-C interrupts it as it does everything else."""
+    try:
+        return connection.execute(sql).fetchnumpy()
+    except RuntimeError as error:
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def head_text(log: LogFile) -> str:
@@ -125,7 +138,7 @@ def _quoted(text: str) -> str:
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
-    source = f"read_parquet({_quoted(str(log.path))})"
+    source = f"read_parquet({_quoted(str(log.path))}, hive_partitioning = false)"
     try:
         names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         rows = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
@@ -137,7 +150,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
 
 def _parquet_sql(table: Table) -> str:
     cells = ", ".join(f"CAST({_identifier(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
-    source = f"read_parquet({_quoted(str(table.path))}, file_row_number = true)"
+    source = f"read_parquet({_quoted(str(table.path))}, file_row_number = true, hive_partitioning = false)"
     return f"(SELECT {cells}, false AS broken, file_row_number + 1 AS line FROM {source})"
 
 
@@ -151,7 +164,7 @@ def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
 
 
 def _json_lines(log: LogFile, text: str) -> Table:
-    lines = text.splitlines()[:SAMPLE_ROWS]
+    lines = lines_of(text)[:SAMPLE_ROWS]
     names: dict[str, None] = {}
     for line in lines:
         names.update(dict.fromkeys(_json_object(line)))
@@ -173,6 +186,11 @@ def _json_sql(table: Table) -> str:
     return f"(SELECT {cells}{broken}, CAST(NULL AS BIGINT) AS line FROM ({rows}))"
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text; only line feeds and carriage returns end one, not all that Unicode has."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def sniff_delimiter(text: str) -> tuple[str, int, list[str]]:
     """The delimiter of a CSV, how many lines stand before its header, and the header's cells.
 
@@ -182,16 +200,21 @@ def sniff_delimiter(text: str) -> tuple[str, int, list[str]]:
     Returns:
         The delimiter under which the header and the first rows agree best; a header of one cell when none fits.
     """
-    lines = text.splitlines()
+    lines = lines_of(text)
     before = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    rows = [line for line in lines[before : before + 50] if line.strip()]
-    best = max(DELIMITERS, key=lambda delimiter: _agreement(rows, delimiter))
-    return best, before, next(csv.reader(rows[:1], delimiter=best), [])
+    best = max(DELIMITERS, key=lambda delimiter: _agreement(_records(lines[before:], delimiter, 50)))
+    return best, before, next(iter(_records(lines[before:], best, 1)), [])
 
 
-def _agreement(rows: list[str], delimiter: str) -> tuple[float, int]:
+def _records(lines: list[str], delimiter: str, most: int) -> list[list[str]]:
+    """The cells of the first rows that are not blank; a quoted cell may go over several lines."""
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    return list(islice(filter(None, reader), most))
+
+
+def _agreement(rows: list[list[str]]) -> tuple[float, int]:
     """How many rows have as many cells as the first, as a share, and that number; nothing for a single cell."""
-    counts = [len(cells) for cells in csv.reader(rows, delimiter=delimiter)]
+    counts = [len(cells) for cells in rows]
     if not counts or counts[0] < 2:
         return 0.0, 0
     return Counter(counts)[counts[0]] / len(counts), counts[0]
@@ -199,61 +222,76 @@ def _agreement(rows: list[str], delimiter: str) -> tuple[float, int]:
 
 def _csv(log: LogFile, text: str) -> Table:
     delimiter, before, names = sniff_delimiter(text)
-    rows = list(csv.reader(text.splitlines()[before + 1 : before + 1 + SAMPLE_ROWS], delimiter=delimiter))
+    _, *rows = _records(lines_of(text)[before:], delimiter, SAMPLE_ROWS + 1) or [[]]
     sample = [row for row in rows if len(row) == len(names)]
-    return Table(log, "csv", [name.strip() for name in names], sample, log.path, delimiter, before)
+    return Table(log, "csv", [name.strip() for name in names], sample, log.path, delimiter, before=before)
 
 
-def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str) -> dict[str, Any]:
+def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any]:
     """The rows of a CSV, quotes read as quotes, else as text; if that does not do, from a mended copy of the file."""
-    for mended in (False, True):
-        if mended:
+    for mend in (False, True) if not _ends_differ(table) else (True,):
+        if mend:
             _mend(table)
         for quote in ('"', ""):
-            rows = _try_csv(connection, table, select, quote)
+            table.quote = quote
+            rows = _try_csv(connection, table, select, rest)
             if rows is not None:
                 return rows
     raise EntroError("cannot be read as a table", where=table.log.label, expected="rows of one number of cells")
 
 
-def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, quote: str) -> dict[str, Any] | None:
+def _ends_differ(table: Table) -> bool:
+    """Whether some of the first lines end as on Windows: DuckDB then takes too many for those before the header."""
+    head = table.log.head
+    return table.before > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
+
+
+def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any] | None:
     """The rows, and the table's rejects set; None when a quote swallows rows or the file must be mended first."""
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:
-        rows = connection.execute(f"SELECT {select} FROM {_csv_sql(table, quote)}").fetchnumpy()
+        rows = _query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")
     except duckdb.InvalidInputException:
         return None
-    rejects = connection.execute(
-        "SELECT line_byte_position, min(error_type::VARCHAR), any_value(csv_line), max(error_message) "
-        "FROM reject_errors GROUP BY line, line_byte_position ORDER BY line_byte_position"
-    ).fetchall()
-    kinds = {row[1] for row in rejects}
-    if "INVALID ENCODING" in kinds or (quote and kinds & {"UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"}):
+    found = connection.execute(
+        "SELECT DISTINCT min(error_type::VARCHAR) FROM reject_errors GROUP BY line_byte_position"
+    )
+    kinds = {row[0] for row in found.fetchall()}
+    if "INVALID ENCODING" in kinds or (table.quote and kinds & {"UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"}):
         return None
-    table.rejected = len(rejects)
-    table.rejects = [_reject(table, *row) for row in rejects[:SHOWN_BAD_ROWS]]
+    rejects = "FROM (SELECT DISTINCT line_byte_position AS position, csv_line FROM reject_errors)"
+    (table.rejected,) = connection.execute(f"SELECT count(*) {rejects}").fetchall()[0]
+    first = connection.execute(f"SELECT position, csv_line {rejects} ORDER BY position LIMIT {SHOWN_BAD_ROWS}")
+    table.rejects = [_reject(table, *row) for row in first.fetchall()]
     return rows
 
 
-def _csv_sql(table: Table, quote: str) -> str:
-    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(table.columns)))
+def _csv_sql(table: Table) -> str:
+    names = [f"c{index}" for index in range(len(table.columns))]
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    cells = ", ".join(names if table.quote else (f"trim({name}, ' \"') AS {name}" for name in names))
     return (
-        f"(SELECT *, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({_quoted(str(table.path))}, "
-        f"columns = {{{columns}}}, delim = {_quoted(table.delimiter)}, quote = {_quoted(quote)}, "
-        f"escape = {_quoted(quote)}, header = true, skip = {table.before}, auto_detect = false, strict_mode = true, "
-        f"max_line_size = {_MAX_LINE}, store_rejects = true))"
+        f"(SELECT {cells}, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({_quoted(str(table.path))}, "
+        f"columns = {{{columns}}}, delim = {_quoted(table.delimiter)}, quote = {_quoted(table.quote)}, "
+        f"escape = {_quoted(table.quote)}, header = true, skip = {table.before}, auto_detect = false, "
+        f"strict_mode = true, max_line_size = {_MAX_LINE}, store_rejects = true))"
     )
 
 
-def _reject(table: Table, position: int, kind: str, text: str | None, message: str) -> BadRow:
-    """A row that DuckDB refused, with its line by line feeds."""
-    line = (text or "").lstrip("\n")
-    skipped = len(text or "") - len(line)
+def _reject(table: Table, position: int, text: str | None) -> BadRow:
+    """A row that DuckDB refused, with its line by line feeds; it may come with the blank lines before it."""
+    line = (text or "").lstrip("\r\n")
+    blank = (text or "")[: len(text or "") - len(line)].count("\n")
     with table.path.open("rb") as file:
         before = file.read(max(position - 1, 0)).count(b"\n")
-    found = re.search(r"Found: (\d+)", message)
-    counted = f"{found[1]} cells" if found else kind.lower()
-    return BadRow(before + skipped + 1, f"{counted} instead of {len(table.columns)}", shortened(line))
+    cells: list[str] = next(_cells(table, [line]), [])
+    return BadRow(before + blank + 1, f"{len(cells)} cells instead of {len(table.columns)}", shortened(line))
+
+
+def _cells(table: Table, lines: Iterable[str]) -> Any:
+    """A CSV reader for rows of the table."""
+    csv.field_size_limit(sys.maxsize)
+    return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_MINIMAL if table.quote else csv.QUOTE_NONE)
 
 
 def shortened(text: str) -> str:
@@ -262,16 +300,22 @@ def shortened(text: str) -> str:
     return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 3] + "..."
 
 
+def masked(text: str) -> str:
+    """A text whose letters and digits are not to be read, its shape still to be seen."""
+    return re.sub(r"\w", "x", text)
+
+
 def _mend(table: Table) -> None:
-    """A copy of the file in UTF-8, lone carriage returns as spaces."""
+    """A copy of the file in UTF-8 whose lines end with line feeds alone, other carriage returns as spaces."""
     raw = table.path.read_bytes()
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
         table.problems.append("not UTF-8: read as Latin-1")
-    if re.search(r"\r(?!\n)", text):
-        text = re.sub(r"\r(?!\n)", " " if "\n" in text else "\n", text)
+    text = text.replace("\r\n", "\n")
+    if "\r" in text:
+        text = text.replace("\r", " " if "\n" in text else "\n")
         table.problems.append("carriage returns inside lines were read as spaces")
     table.path = table.log.spool
     table.path.write_text(text, encoding="utf-8", newline="")
@@ -283,21 +327,23 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
     Args:
         table: a CSV or JSON lines.
     """
-    csv.field_size_limit(sys.maxsize)
     with table.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         if table.shape == "json lines":
-            yield from ((number, _json_cells(line, table.columns), line) for number, line in enumerate(file, 1))
+            for number, line in enumerate(file, 1):
+                yield number, _json_cells(line, table.columns) if _json_object(line) else [], line
             return
-        reader: Any = csv.reader(file, delimiter=table.delimiter)
+        reader, line_number = _cells(table, file), 1
         for cells in reader:
-            yield reader.line_num, [cell.rstrip("\r") for cell in cells], table.delimiter.join(cells)
+            inner = [cell.rstrip("\r") if table.quote else cell.rstrip("\r").strip(' "') for cell in cells]
+            yield line_number, inner, table.delimiter.join(cells)
+            line_number = reader.line_num + 1
 
 
 def _json_object(line: str) -> dict[str, Any]:
     """A line's JSON object; empty when it is none."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from entro_cli.document import plain
 from entro_cli.report import numbers
-from entro_cli.summary import Figures, Incident, Source
+from entro_cli.summary import Figures, Source
+from entro_cli.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SCHEMA = "entro/analysis/1"
 
 _MOST_INCIDENTS = 10
+_MOST_SOURCES = 20
+_LONGEST_NAME = 24
 _BAR_WIDTH = 40
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no_data": "dim"}
 _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
@@ -49,7 +52,7 @@ def analysis_view(figures: Figures, pipeline: str, sources: tuple[Source, ...]) 
         pipeline: its name.
         sources: what each file gave.
     """
-    yield _headline(figures, pipeline)
+    yield from _headline(figures, pipeline)
     yield ""
     yield from _regimes(figures)
     yield ""
@@ -58,21 +61,27 @@ def analysis_view(figures: Figures, pipeline: str, sources: tuple[Source, ...]) 
     yield from _violations(figures)
     if figures.incidents:
         yield ""
-        yield _incidents(figures)
+        yield from _incidents(figures)
     yield ""
     yield _sources(sources)
+    if len(sources) > _MOST_SOURCES:
+        yield f"and {len(sources) - _MOST_SOURCES} more logs"
 
 
-def _headline(figures: Figures, pipeline: str) -> Text:
+def _headline(figures: Figures, pipeline: str) -> Iterator[Text]:
     from rich.text import Text
 
-    text = Text(pipeline, style="bold")
-    text.append(
-        f"  {_minute(figures.start)} to {_minute(figures.end)} {figures.start:%Z}, {numbers.count(figures.steps)} steps of "
-        f"{numbers.duration(figures.step_s)}, {numbers.share(figures.coverage)} with data",
-        style="not bold",
-    )
-    return text
+    zones = [f"{figures.start: %Z}", f"{figures.end: %Z}"]  # two of them over a change of the clocks
+    begin = _minute(figures.start) + (zones[0] if zones[0] != zones[1] else "")
+    period = f": {begin} to {_minute(figures.end)}{zones[1]}"
+    yield Text.assemble((_short(visible(pipeline)), "bold"), period)
+    steps = f"{numbers.count(figures.steps)} steps of {numbers.duration(figures.step_s)}"
+    yield Text(f"{steps}, {numbers.share(figures.coverage)} of them with data of their own")
+
+
+def _short(name: str) -> str:
+    """A name as it fits into a table."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
 
 
 def _minute(when: Any) -> str:
@@ -86,7 +95,7 @@ def _regimes(figures: Figures) -> Iterator[Text]:
     for name, steps in counts.items():
         if name == "no_data" and not steps:
             continue
-        share = steps / figures.steps
+        share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
         filled = round(_BAR_WIDTH * share) or (1 if steps else 0)
         line = Text(f"{name.replace('_', ' ').capitalize():<9}{numbers.count(steps):>9} {numbers.share(share):>7}  ")
         yield line.append(_BLOCKS[name] * filled, style=_STYLES[name])
@@ -108,7 +117,7 @@ def _stages(figures: Figures) -> Table:
     )
     for stage in figures.stages:
         table.add_row(
-            stage.name,
+            _short(stage.name),
             stage.kind,
             numbers.quantity(stage.full),
             numbers.optional(numbers.quantity, stage.mean_load),
@@ -124,27 +133,23 @@ def _violations(figures: Figures) -> Iterator[Text]:
     objective = figures.objective
     share = figures.violations / figures.observed_steps if figures.observed_steps else 0.0
     yield Text(
-        f"Budget {numbers.nats(figures.budget)} nat: {numbers.count(figures.violations)} violations "
-        f"({numbers.share(share)} of the observed steps, {numbers.duration(figures.violation_time_s)}), "
-        f"excess {numbers.quantity(figures.excess_nat_s)} nat s, "
-        f"peak Psi_total {numbers.optional(numbers.nats, figures.peak_psi_total)}"
+        f"Budget {numbers.nats(figures.budget)} nat: {numbers.count(figures.violations)} violations, "
+        f"{numbers.share(share)} of the observed steps, {numbers.duration(figures.violation_time_s)}"
     )
-    state = (
-        f"{numbers.duration(objective.remaining_s)} left"
-        if objective.remaining_s >= 0
-        else f"overdrawn by {numbers.duration(-objective.remaining_s)}"
-    )
-    consumed = numbers.optional(numbers.share, objective.consumed)
     yield Text(
-        f"Objective {numbers.share(objective.target)} within the budget: {consumed} of the allowance used, {state}"
+        f"Excess {numbers.quantity(figures.excess_nat_s)} nat s, "
+        f"peak Psi_total {numbers.optional(numbers.nats, figures.peak_psi_total)} nat"
     )
+    left = numbers.duration(abs(objective.remaining_s))
+    state = f"{left} left" if objective.remaining_s >= 0 else f"overdrawn by {left}"
+    used = numbers.optional(numbers.share, objective.consumed)
+    yield Text(f"Objective {numbers.share(objective.target)}: {used} of its allowance used, {state}")
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
         alert = max(firing, key=lambda part: part.threshold)
+        windows = f"{numbers.duration(alert.long_window_s)} and {numbers.duration(alert.short_window_s)}"
         yield Text(
-            f"Alert ({alert.severity}): burning more than {alert.threshold:g} times too fast over "
-            f"{numbers.duration(alert.long_window_s)} and {numbers.duration(alert.short_window_s)} at the end",
-            style="red",
+            f"Alert ({alert.severity}): burning {alert.threshold:g} times too fast over the last {windows}", style="red"
         )
     if figures.time_to_budget_s:
         yield Text(
@@ -152,26 +157,30 @@ def _violations(figures: Figures) -> Iterator[Text]:
         )
 
 
-def _incidents(figures: Figures) -> Table:
+def _incidents(figures: Figures) -> Iterator[RenderableType]:
+    from rich.text import Text
+
     worst = sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s)[:_MOST_INCIDENTS]
     total = len(figures.incidents)
-    title = f"Incidents, worst first ({len(worst)} of {total})" if total > len(worst) else "Incidents, worst first"
-    table = _grid((title, "left"), *((name, "right") for name in ("Lasted", "Peak", "Excess")), ("Driver", "left"))
+    some = f"the worst {len(worst)} of {numbers.count(total)}" if total > len(worst) else "the worst first"
+    yield Text(f"Incidents, {some}; the forecast is that of one step before", style="bold")
+    table = _grid(
+        ("Began", "left"),
+        *((name, "right") for name in ("Lasted", "Peak", "Excess")),
+        ("Driver", "left"),
+        ("Forecast", "left"),
+    )
     for incident in worst:
+        ahead = incident.time_to_budget_s
         table.add_row(
             _minute(incident.start),
             numbers.duration(incident.duration_s),
             numbers.nats(incident.peak_psi_total),
             numbers.quantity(incident.excess_nat_s),
-            _driver(incident),
+            _short(incident.driver),
+            numbers.NONE if ahead is None else f"in {numbers.duration(ahead)}",
         )
-    return table
-
-
-def _driver(incident: Incident) -> str:
-    if incident.warned_s is None:
-        return incident.driver
-    return f"{incident.driver}, warned {numbers.duration(incident.warned_s)} ahead"
+    yield table
 
 
 def _sources(sources: tuple[Source, ...]) -> Table:
@@ -183,11 +192,11 @@ def _sources(sources: tuple[Source, ...]) -> Table:
         ("Skipped", "right"),
         ("Taken as", "left"),
     )
-    for source in sources:
+    for source in sources[:_MOST_SOURCES]:
         table.add_row(
             source.path,
             source.format,
-            ", ".join(source.stages),
+            _short(", ".join(source.stages)),
             numbers.count(source.rows_read),
             numbers.count(source.rows_skipped),
             source.taken_as,

@@ -1,0 +1,177 @@
+"""The rows of a table as arrays, and those that could not be read, with the lines they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.observations import ReadOptions, TimeArray
+from entro_cli.readers.layout import Layout, StageColumn, long_stages
+from entro_cli.readers.stamps import stamp_sql
+from entro_cli.readers.tabular import SHOWN_BAD_ROWS, Table, shortened, text_rows
+from entro_cli.summary import BadRow
+from entro_engine.entropy import FloatArray
+
+_LARGEST = 1e100
+_FINE, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE = range(7)
+_REASONS = (
+    "",
+    "not a row of the table",
+    "the time cannot be read",
+    "no stage is named",
+    "not a number",
+    "infinite",
+    "negative",
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The good rows of a table, in the order of the file, and what was wrong with the others.
+
+    Attributes:
+        times: nanoseconds, as `stamp_sql` gives them, shape (rows,).
+        zoned: whether the time named its zone, shape (rows,).
+        values: shape (stages, rows) of a wide table, (1, rows) of a long one; NaN where missing.
+        stages: the stages.
+        codes: of a long table, which stage each row is of, -1 for one that was not asked for, shape (rows,).
+        skipped: how many rows could not be read.
+        bad: the first few of those, in the order of the file.
+    """
+
+    times: TimeArray
+    zoned: NDArray[np.bool_]
+    values: FloatArray
+    stages: tuple[StageColumn, ...]
+    codes: NDArray[np.int64] | None
+    skipped: int
+    bad: tuple[BadRow, ...]
+
+
+def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layout, options: ReadOptions) -> Rows:
+    """The rows of a table.
+
+    Args:
+        connection: where the table was opened.
+        table: the table.
+        layout: what its columns are.
+        options: what the user said.
+
+    Raises:
+        EntroError: when the file cannot be read as a table, or nothing says what a stage of a long one measures.
+    """
+    columns = _load_columns(table, layout)
+    numbers = [_number_sql(f"c{column}") for column in columns]
+    stamp, zoned = stamp_sql(f"c{layout.time}", layout.form)
+    reason = _reason_sql(layout, stamp, [f"c{column}" for column in columns], numbers)
+    select = [
+        f"coalesce({stamp}, 0) AS stamp",
+        f"coalesce({zoned}, false) AS zoned",
+        f"CAST({reason} AS TINYINT) AS reason",
+        *(f"coalesce({number}, 'nan'::DOUBLE) AS v{index}" for index, number in enumerate(numbers)),
+        *(f"coalesce(c{column}, '') AS {name}" for name, column in _names(layout)),
+    ]
+    got = table.fetch(connection, ", ".join(select))
+    fine = np.equal(np.asarray(got["reason"]), _FINE)
+    bad = table.rejects if fine.all() else _bad_rows(connection, table, layout, reason)
+    stages, codes = layout.stages, None
+    if layout.stage is not None:
+        kinds = compress(got["kind"], fine) if layout.kind is not None else None
+        stages, codes = long_stages(table.log.label, list(compress(got["stage"], fine)), kinds, options)
+    return Rows(
+        times=np.asarray(got["stamp"], dtype=np.int64)[fine],
+        zoned=np.asarray(got["zoned"], dtype=np.bool_)[fine],
+        values=np.stack([_loads(got[f"v{index}"], fine) for index in range(len(numbers))]),
+        stages=stages,
+        codes=codes,
+        skipped=int((~fine).sum()) + table.rejected,
+        bad=tuple(sorted(bad, key=lambda row: row.line)[:SHOWN_BAD_ROWS]),
+    )
+
+
+def _load_columns(table: Table, layout: Layout) -> list[int]:
+    return [table.columns.index(stage.source) for stage in layout.stages] if layout.value is None else [layout.value]
+
+
+def _names(layout: Layout) -> list[tuple[str, int]]:
+    """The columns of a long table that name things."""
+    named = (("stage", layout.stage), ("kind", layout.kind))
+    return [(name, column) for name, column in named if column is not None]
+
+
+def _loads(column: Any, fine: NDArray[np.bool_]) -> FloatArray:
+    return np.asarray(column, dtype=np.float64)[fine] + 0.0  # -0.0 is 0.0
+
+
+def _number_sql(cell: str) -> str:
+    """A cell as a number, NULL where it is none; quotes round it do not matter where the file is read without them."""
+    return rf"coalesce(TRY_CAST({cell} AS DOUBLE), TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE))"
+
+
+def _reason_sql(layout: Layout, stamp: str, cells: Sequence[str], numbers: Sequence[str]) -> str:
+    """Why a row is bad, as an index into `_REASONS`; an empty cell or NaN is a missing sample, not a bad row."""
+    missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null')" for cell in cells]
+    checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ({stamp}) IS NULL THEN {_TIME}"]
+    if layout.stage is not None:
+        checks.append(f"WHEN trim(coalesce(c{layout.stage}, '')) = '' THEN {_STAGE}")
+    for gone, number in zip(missing, numbers, strict=True):
+        checks.append(f"WHEN {number} IS NULL AND NOT {gone} THEN {_TEXT}")
+        checks.append(f"WHEN abs({number}) > {_LARGEST} AND NOT isnan({number}) THEN {_INFINITE}")
+        checks.append(f"WHEN {number} < 0 THEN {_NEGATIVE}")
+    return f"CASE {' '.join(checks)} ELSE {_FINE} END"
+
+
+def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layout, reason: str) -> list[BadRow]:
+    """The first few rows that could not be read, both those that DuckDB refused and those that hold no loads."""
+    rejected, rejects = table.rejected, table.rejects
+    used = [layout.time, *_load_columns(table, layout), *(column for _, column in _names(layout))]
+    cells = ", ".join(f"coalesce(c{column}, '') AS u{index}" for index, column in enumerate(used))
+    got = table.fetch(
+        connection,
+        f"CAST({reason} AS TINYINT) AS reason, coalesce(line, 0) AS line, {cells}",
+        f"WHERE {reason} <> {_FINE} LIMIT {SHOWN_BAD_ROWS}",
+    )
+    table.rejected, table.rejects = rejected, rejects  # a fetch that ends early has not seen them all
+    wanted = [
+        _Unread(
+            int(got["reason"][row]), int(got["line"][row]), [str(got[f"u{index}"][row]) for index in range(len(used))]
+        )
+        for row in range(len(got["reason"]))
+    ]
+    return [*_with_lines(table, used, wanted), *rejects]
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A row that could not be read: an index into `_REASONS`, its line where it is known (else 0), the cells used."""
+
+    reason: int
+    line: int
+    cells: list[str]
+
+
+def _with_lines(table: Table, used: Sequence[int], wanted: Sequence[_Unread]) -> list[BadRow]:
+    """Bad rows with the lines they stand on, found by their cells, in the order of the file."""
+    if table.shape == "parquet":
+        return [BadRow(row.line, _REASONS[row.reason], shortened(", ".join(row.cells))) for row in wanted]
+    found: list[BadRow] = []
+    lines = text_rows(table)
+    for row in wanted:
+        line, text = next(
+            ((line, text) for line, cells, text in lines if _is_row(row, cells, text, used)), (0, ", ".join(row.cells))
+        )
+        found.append(BadRow(line, _REASONS[row.reason], shortened(text)))
+    return found
+
+
+def _is_row(row: _Unread, cells: Sequence[str], text: str, used: Sequence[int]) -> bool:
+    """Whether a row of the file is this one: the same cells in the columns used, or as little of a row."""
+    if row.reason == _BROKEN:
+        return not cells and bool(text.strip())
+    return len(cells) > max(used) and [cells[index] for index in used] == row.cells
