@@ -102,7 +102,7 @@ def _check_count(count: int, series: Sequence[Series], step: int, zone: tzinfo) 
         f"{samples:,} samples span {count:,} steps of {step / NS:g} s: nothing between "
         f"{moment(int(times[after - 1]), zone).isoformat()} and {moment(int(times[after]), zone).isoformat()}",
         expected=f"at most {_MOST_STEPS:,} steps, most with data",
-        remedy="a time is probably wrong; leave it out with --since or --until, or use a longer --step",
+        remedy="a time is probably wrong: take that row out, or use a longer --step",
     )
 
 

@@ -253,10 +253,20 @@ def long_stages(
     for name, kind in set(zip(names, kinds or (), strict=False)):
         of_name[name].add(kind.strip().lower())
     asked = {spec.column for spec in options.stages} & set(found)
-    wanted = [name for name in found if not asked or name in asked or meaning(name) or of_name[name] & set(Kind)]
+    wanted = [
+        name
+        for name in found
+        if not asked or name in asked or meaning(name) or _default_name(name) or of_name[name] & set(Kind)
+    ]
     codes = {name: wanted.index(name) if name in wanted else -1 for name in found}
     stages = tuple(_long_stage(label, name, of_name[name] & set(Kind), options) for name in wanted)
     return stages, np.fromiter((codes[name] for name in names), np.int64, len(names))
+
+
+def _default_name(source: str) -> str | None:
+    """The stage that `llm`, `llm_queue` and the like stand for; None for another name."""
+    defaults = {f"{name}{ending}": name for of, name in DEFAULT_NAMES.items() for ending in ("", f"_{of}")}
+    return defaults.get("_".join(tokens(source)))
 
 
 def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) -> StageColumn:
@@ -268,6 +278,5 @@ def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) 
                 f"stage {named(source)} is a {' and a '.join(sorted(kinds))}", where=label, expected="one kind"
             )
         kind = Kind(next(iter(kinds))) if kinds else None
-        defaults = {f"{name}{ending}": name for of, name in DEFAULT_NAMES.items() for ending in ("", f"_{of}")}
-        spec = StageSpec(defaults.get("_".join(tokens(source)), visible(source)), source, kind)
+        spec = StageSpec(_default_name(source) or visible(source), source, kind)
     return stage_of(spec, source, label)

@@ -172,10 +172,11 @@ def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
     changes = _changes(int(wall.min()), int(wall.max()), zone)
     first = _offset(int(wall.min()) - 2 * 86400 * NS, zone)
     offsets = np.array([first] + [change.after for change in changes], dtype=np.int64)
-    edges = np.array([change.utc + change.before for change in changes], dtype=np.int64)
+    edges = np.array([change.utc + max(change.before, change.after) for change in changes], dtype=np.int64)
     times = wall - offsets[np.searchsorted(edges, wall, side="right")]
     doubtful = skipped = 0
     by_order = True
+    cadence = _cadence(wall)
     for change in changes:
         low, high = sorted((change.utc + change.before, change.utc + change.after))
         inside = (wall >= low) & (wall < high)
@@ -183,7 +184,7 @@ def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
             skipped += int(inside.sum())
             continue
         doubtful += int(inside.sum())
-        second = _second_showing(wall, inside, high - low)
+        second = _second_showing(wall, inside, high - low, cadence)
         if second is None:
             by_order = by_order and not inside.any()
         else:
@@ -191,12 +192,23 @@ def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
     return LocalTimes(times, doubtful, by_order, skipped)
 
 
-def _second_showing(wall: TimeArray, inside: NDArray[np.bool_], length: int) -> NDArray[np.int64] | None:
-    """The rows of the second showing of the doubtful hour; None when the log does not step back just once there."""
+def _cadence(wall: TimeArray) -> float:
+    """The usual time between two rows, nanoseconds; rows at one time are no two."""
+    between = np.diff(wall)
+    return float(np.median(between[between > 0])) if np.any(between > 0) else 0.0
+
+
+def _second_showing(
+    wall: TimeArray, inside: NDArray[np.bool_], length: int, cadence: float
+) -> NDArray[np.int64] | None:
+    """The rows of the second showing of the doubtful hour; None when the log does not step back just once there.
+
+    From one row to the next the clock shows the cadence more, and there the cadence less the hour.
+    """
     rows = np.flatnonzero(inside)
     if not len(rows):
         return None
-    back = rows[(rows > 0) & (np.diff(wall, prepend=wall[0])[rows] <= -length // 2)]
+    back = rows[(rows > 0) & (np.diff(wall, prepend=wall[0])[rows] <= cadence - length / 2)]
     return rows[rows >= back[0]] if len(back) == 1 else None
 
 

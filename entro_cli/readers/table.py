@@ -20,6 +20,7 @@ from entro_cli.readers.tabular import (
     looks_like_json,
     masked,
     open_table,
+    records,
     sniff_delimiter,
 )
 from entro_cli.summary import BadRow
@@ -38,18 +39,18 @@ def recognise(log: LogFile) -> float:
     if looks_like_json(text):
         return 0.8
     delimiter, before, header = sniff_delimiter(text)
-    rows = [line for line in lines_of(text)[before + 1 : before + 50] if line.strip()]
     if len(header) < 2:
         return 0.1 if len(header) == 1 and header[0].strip().isidentifier() else 0.0
+    rows = records(lines_of(text)[before:], delimiter, 50)[1:]
     if not rows:
         return 0.5
-    alike = sum(1 for row in rows if row.count(delimiter) >= len(header) - 1)
-    return 0.7 * alike / len(rows) if _holds_numbers(rows, delimiter) else 0.0
+    alike = sum(1 for row in rows if len(row) >= len(header))
+    return 0.7 * alike / len(rows) if _holds_numbers(rows) else 0.0
 
 
-def _holds_numbers(rows: Sequence[str], delimiter: str) -> bool:
+def _holds_numbers(rows: Sequence[Sequence[str]]) -> bool:
     """Whether most rows have a cell that is a number (or empty): the lines of other logs have delimiters too."""
-    with_number = sum(1 for row in rows if any(_is_number(cell) for cell in row.split(delimiter)))
+    with_number = sum(1 for row in rows if any(_is_number(cell) for cell in row))
     return 2 * with_number > len(rows)
 
 

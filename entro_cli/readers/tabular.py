@@ -202,11 +202,11 @@ def sniff_delimiter(text: str) -> tuple[str, int, list[str]]:
     """
     lines = lines_of(text)
     before = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    best = max(DELIMITERS, key=lambda delimiter: _agreement(_records(lines[before:], delimiter, 50)))
-    return best, before, next(iter(_records(lines[before:], best, 1)), [])
+    best = max(DELIMITERS, key=lambda delimiter: _agreement(records(lines[before:], delimiter, 50)))
+    return best, before, next(iter(records(lines[before:], best, 1)), [])
 
 
-def _records(lines: list[str], delimiter: str, most: int) -> list[list[str]]:
+def records(lines: list[str], delimiter: str, most: int) -> list[list[str]]:
     """The cells of the first rows that are not blank; a quoted cell may go over several lines."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
     return list(islice(filter(None, reader), most))
@@ -222,9 +222,9 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
 
 def _csv(log: LogFile, text: str) -> Table:
     delimiter, before, names = sniff_delimiter(text)
-    _, *rows = _records(lines_of(text)[before:], delimiter, SAMPLE_ROWS + 1) or [[]]
+    _, *rows = records(lines_of(text)[before:], delimiter, SAMPLE_ROWS + 1) or [[]]
     sample = [row for row in rows if len(row) == len(names)]
-    return Table(log, "csv", [name.strip() for name in names], sample, log.path, delimiter, before=before)
+    return Table(log, "csv", [name.strip(" \t\r\n") for name in names], sample, log.path, delimiter, before=before)
 
 
 def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""Several files as one pipeline: one source continued or copied, or sources side by side."""
+
+import csv
+import io
+import itertools
+import json
+
+import pytest
+
+from tests.running import entro
+
+
+def log(folder, name, head, rows):
+    path = folder / name
+    path.write_text(
+        "\n".join([head, *(f"2026-04-06T12:{second // 60:02}:{second % 60:02}Z,{cells}" for second, cells in rows), ""])
+    )
+    return path
+
+
+def read(*paths):
+    """Each stage's loads, how each file was taken, and all that does not name a file."""
+    outcome = entro("analyze", "--json", *paths)
+    assert outcome.status == 0, outcome.err
+    document = json.loads(outcome.out)
+    taken = {source["path"].rpartition("/")[2]: source["taken_as"] for source in document["sources"]}
+    steps = list(csv.DictReader(io.StringIO(entro("analyze", "--steps-csv", "-", *paths).out)))
+    return steps, taken, {key: value for key, value in document.items() if key != "sources"}
+
+
+def column(steps, name):
+    return [float(row[name]) if row[name] else None for row in steps]
+
+
+def every_order(*paths):
+    """What was read, which is the same in whatever order the files are named."""
+    results = [read(*order) for order in itertools.permutations(paths)]
+    assert all(result == results[0] for result in results)
+    return results[0]
+
+
+WIDE = "time,rate,queue"
+
+
+def test_files_that_follow_one_another_are_one_source(tmp_path):
+    rows = [(second, f"1,{second}") for second in range(30)]
+    parts = [log(tmp_path, name, WIDE, rows[begin : begin + 10]) for name, begin in (("c", 0), ("a", 10), ("b", 20))]
+    steps, taken, _ = every_order(*parts)
+    assert column(steps, "load_llm") == list(range(30))
+    assert taken == {"c": "a source", "a": "continues a source", "b": "continues a source"}
+
+
+def test_a_copied_rotation_counts_once(tmp_path):
+    rows = [(second, f"1,{second}") for second in range(30)]
+    parts = [
+        log(tmp_path, "old", WIDE, rows[:20]),
+        log(tmp_path, "new", WIDE, rows[10:]),
+        log(tmp_path, "x", WIDE, rows),
+    ]
+    steps, taken, _ = every_order(*parts)
+    assert column(steps, "load_llm") == list(range(30))
+    assert sorted(taken.values()) == ["a copy of a source, in part"] * 2 + ["a source"]
+
+
+def test_overlapping_files_are_summed(tmp_path):
+    first = log(tmp_path, "first", WIDE, [(second, "1,10") for second in range(10)])
+    second = log(tmp_path, "second", WIDE, [(second, "0.5,7") for second in range(5, 15)])
+    steps, taken, _ = every_order(first, second)
+    assert column(steps, "load_scraper") == [1] * 5 + [1.5] * 5 + [0.5] * 5
+    assert column(steps, "load_llm") == [10] * 5 + [17] * 5 + [7] * 5
+    assert taken == {"first": "a source", "second": "another source, summed"}
+
+
+def test_servers_that_agree_in_one_column_are_still_two(tmp_path):
+    first = log(tmp_path, "first", WIDE, [(second, "1,4") for second in range(10)])
+    second = log(tmp_path, "second", WIDE, [(second, "2,4") for second in range(10)])
+    steps, _, _ = every_order(first, second)
+    assert column(steps, "load_llm") == [8] * 10
+
+
+def test_a_source_inside_the_gaps_of_another_is_another(tmp_path):
+    slow = log(tmp_path, "slow", "time,queue", [(0, "4"), (600, "4")])
+    quick = log(tmp_path, "quick", "time,queue", [(second, "3") for second in range(10, 50, 10)])
+    _, taken, _ = every_order(slow, quick)
+    assert taken["quick"] == "another source, summed"
+
+
+def test_a_hole_of_one_source_is_a_hole_of_the_sum(tmp_path):
+    first = log(tmp_path, "first", "time,queue", [(second, "1") for second in range(20)])
+    second = log(tmp_path, "second", "time,queue", [(second, "2") for second in (*range(2, 8), *range(12, 18))])
+    steps, _, _ = every_order(first, second)
+    assert column(steps, "load_llm") == [1] * 2 + [3] * 6 + [None] * 4 + [3] * 6 + [1] * 2
+
+
+def test_stages_of_different_files_meet(tmp_path):
+    rates = log(tmp_path, "z", "time,rate", [(second, "1") for second in range(20)])
+    queues = log(tmp_path, "a", "time,queue", [(second, "2") for second in range(0, 20, 5)])
+    steps, taken, _ = every_order(rates, queues)
+    assert [name for name in steps[0] if name.startswith("load_")] == ["load_scraper", "load_llm"]
+    assert column(steps, "load_llm") == [2] * 4
+    assert set(taken.values()) == {"a source"}
+
+
+def test_a_clock_can_be_moved(tmp_path):
+    rates = log(tmp_path, "rates", "time,rate", [(second, "1") for second in range(20)])
+    queues = log(tmp_path, "queues", "time,queue", [(second + 600, "2") for second in range(20)])
+    assert "begins 581 s after stage scraper ends" in entro("analyze", rates, queues).error
+    steps, _, _ = read(rates, queues, "--offset", "queues=-10min")
+    assert len(steps) == 20
+
+
+@pytest.mark.parametrize("how", ["folder", "pattern"])
+def test_folders_and_patterns(tmp_path, how):
+    for name, begin in (("1.csv", 0), ("2.csv", 10)):
+        log(tmp_path, name, WIDE, [(second, "1,2") for second in range(begin, begin + 10)])
+    (tmp_path / "README.md").write_text("# What these are\n")
+    steps, taken, _ = read(tmp_path if how == "folder" else tmp_path / "*.csv")
+    assert (len(steps), sorted(taken)) == (20, ["1.csv", "2.csv"])
+    if how == "folder":
+        assert "README.md: left out: the format is not known" in entro("analyze", tmp_path).err
