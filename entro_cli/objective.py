@@ -106,12 +106,18 @@ class _Burns:
         self._observed = np.concatenate([[0], np.cumsum(observed)])
         self._allowance = allowance
         self._step_s = step_s
+        self._known: dict[float, FloatArray | None] = {}
 
     def over(self, window_s: float) -> FloatArray | None:
         """The burn rate over the window that ends with each step; NaN where nothing in it was observed.
 
         A window that begins before the first step has what there is. None when the window is shorter than a step.
         """
+        if window_s not in self._known:
+            self._known[window_s] = self._over(window_s)
+        return self._known[window_s]
+
+    def _over(self, window_s: float) -> FloatArray | None:
         length = int(window_s / self._step_s + 1e-9)
         if length < 1:
             return None
