@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC
 
 import numpy as np
 
+from entro_cli.clock import moment
 from entro_cli.steps import Steps
 from entro_engine import EntroError, Run, replay_loads
 
@@ -45,8 +47,11 @@ def replay_steps(
     """
     first, after = step_range(steps, since_ns, until_ns)
     if first >= after:
+        begin, end = (
+            moment(ns, UTC).isoformat() for ns in (steps.start_ns, steps.start_ns + steps.count * steps.step_ns)
+        )
         raise EntroError(
-            "nothing is left of the log", where="--since/--until", expected="a period that the log reaches into"
+            "nothing is left of the log", where="--since/--until", expected=f"a period between {begin} and {end}"
         )
     return Replayed(replay_from(steps, budget, first), first, after)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from entro_cli.steps import Steps
-from entro_engine import Kind, Run
+from entro_engine import Kind, Run, Stage
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 
 _WINDOW_S = 60.0
 _LEAST_WINDOW_STEPS = 5
 _FAR_OVER = 5.0
 _OFTEN = 0.5
+_ALIKE = 0.2
 _AT_ONCE = 1 << 16
 
 
@@ -85,22 +88,23 @@ def _window_means(values: FloatArray, window: int) -> FloatArray:
     return np.concatenate([view[at : at + _AT_ONCE].mean(axis=1) for at in range(0, len(view), _AT_ONCE)])
 
 
-def misfit_advice(steps: Steps, run: Run) -> str | None:
+def misfit_advice(steps: Steps, run: Run, columns: Mapping[str, str]) -> str | None:
     """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
 
     They cannot when a stage without a full load of its own is far over its default for most of the time, or the budget
-    is broken for most of it.
+    is broken for most of it, unless the server is of the size that the defaults are for: then the load is too much.
 
     Args:
         steps: the log's.
         run: their replay on the full loads in question.
+        columns: where each stage's samples stood, as `--stage` names it.
     """
     observed = run.observed
     if not observed.any() or all(stage.full is not None for stage in run.stages):
         return None
     medians = {stage.name: float(np.median(load[observed])) for stage, load in zip(run.stages, run.loads, strict=True)}
     far = [stage for stage in run.stages if stage.full is None and medians[stage.name] > _FAR_OVER * stage.full_load]
-    if not far and run.violated[observed].mean() <= _OFTEN:
+    if (not far and run.violated[observed].mean() <= _OFTEN) or _is_of_default_size(steps):
         return None
     if far:
         reason = " and ".join(
@@ -109,10 +113,15 @@ def misfit_advice(steps: Steps, run: Run) -> str | None:
         reason = f"at the default full loads half the time has {reason}"
     else:
         reason = "at the default full loads the budget is broken most of the time"
-    return f"{reason}: they do not fit this log; {_advice(steps)}"
+    return f"{reason}: they do not fit this log; {_advice(steps, columns)}"
 
 
-def _advice(steps: Steps) -> str:
+def _is_of_default_size(steps: Steps) -> bool:
+    """Whether the server of a log serves about what the published one does: then it is the load that is too much."""
+    return coupled(steps) and math.isclose(measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_ALIKE)
+
+
+def _advice(steps: Steps, columns: Mapping[str, str]) -> str:
     """Which full loads to set, and how they were come to."""
     wait = DEFAULT_ACCEPTED_WAIT_S
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
@@ -122,8 +131,8 @@ def _advice(steps: Steps) -> str:
         rate, queue = steps.stages
         return (
             f"its server holds {capacity.value:.4g} req/s ({capacity.evidence}{guess}), so with an accepted wait of "
-            f"{wait:.3g} s add --stage {rate.name}=COLUMN:rate:{capacity.value * rate_per_capacity:.4g} "
-            f"--stage {queue.name}=COLUMN:queue:{capacity.value * wait:.4g}"
+            f"{wait:.3g} s add {_option(rate, columns, f'{capacity.value * rate_per_capacity:.4g}')} "
+            f"{_option(queue, columns, f'{capacity.value * wait:.4g}')}"
         )
     kinds = {
         Kind.RATE: f"capacity (req/s) x {rate_per_capacity:g} for a rate",
@@ -131,5 +140,10 @@ def _advice(steps: Steps) -> str:
         Kind.GENERIC: "the load at which the stage is full for another",
     }
     rules = ", ".join(kinds[kind] for kind in dict.fromkeys(stage.kind for stage in steps.stages))
-    stage = steps.stages[0]
-    return f"set the full load of each stage: {rules}: --stage {stage.name}=COLUMN:{stage.kind}:FULL"
+    options = " ".join(_option(stage, columns, "FULL") for stage in steps.stages)
+    return f"set the full load of each stage: {rules}: {options}"
+
+
+def _option(stage: Stage, columns: Mapping[str, str], full: str) -> str:
+    """The option that gives a stage a full load, as a shell takes it."""
+    return f"--stage {shlex.quote(f'{stage.name}={columns[stage.name]}:{stage.kind}:{full}')}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from entro_cli.terminal import visible
 from entro_engine import EntroError
 
 
@@ -30,6 +32,23 @@ def write_whole(path: Path, content: str | bytes) -> None:
             _replace(path, data)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        path: what is about to be written.
+        inputs: the files that are read.
+
+    Raises:
+        EntroError: when it is one of them.
+    """
+    for source in inputs:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise EntroError(
+                "is read here, and would be lost", where=visible(str(path)), remedy="write to another file"
+            )
 
 
 def unwritable(path: Path, error: OSError) -> EntroError:

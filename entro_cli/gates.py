@@ -79,11 +79,13 @@ def _value(name: str, gate: str, numbers: Mapping[str, float]) -> float:
 
 
 def _numbers(prefix: str, value: object) -> list[tuple[str, float]]:
-    """Every number of a document by its path; lists are left out."""
+    """Every number of a document by its path; a list counts as how long it is."""
     if isinstance(value, Mapping):
         return [
             pair for key, part in value.items() for pair in _numbers(f"{prefix}.{key}" if prefix else str(key), part)
         ]
+    if isinstance(value, list):
+        return [(prefix, float(len(value)))]
     if isinstance(value, bool):
         return []
     if isinstance(value, int | float):

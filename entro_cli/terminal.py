@@ -29,8 +29,10 @@ class Terminal:
     def show(self, *parts: RenderableType) -> None:
         """Print results: text, tables, anything Rich can draw."""
         console = _console(sys.stdout)
-        for part in parts:
-            console.print(part)
+        with console.capture() as capture:
+            for part in parts:
+                console.print(part)
+        sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in capture.get().splitlines())
 
     def document(self, document: object) -> None:
         """Print one JSON document, and nothing else."""

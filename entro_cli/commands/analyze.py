@@ -71,18 +71,20 @@ def analyze(
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
+    if as_json and str(steps_csv) == "-":
+        raise typer.BadParameter("standard output is taken by --json", param_hint="--steps-csv")
     gates, target = fail_on or [], parse_target(objective)
     check_gates(gates)
     loaded = load(logs, LoadOptions(stage or (), time, start, tz, step, input_format, offset or (), strict, redact))
     tell_problems(loaded, terminal)
     replayed = replay_steps(loaded.steps, budget, *given.period_ns(since, until, loaded.zone))
-    advice = misfit_advice(loaded.steps, replayed.run)
+    advice = misfit_advice(loaded.steps, replayed.run, loaded.columns)
     if advice:
         terminal.warn(advice)
     figures = measure(replayed.run, replayed.first, replayed.after, target, loaded.zone)
     document = analysis_document(figures, pipeline, loaded.sources) if as_json or gates else {}
     broken = broken_gates(gates, document)
-    steps_to_stdout = str(steps_csv) == "-" and not as_json
+    steps_to_stdout = str(steps_csv) == "-"
     if steps_csv:
         _write_steps(steps_csv, replayed, loaded, terminal if steps_to_stdout else None)
     if as_json:
@@ -94,11 +96,12 @@ def analyze(
 
 def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Terminal | None) -> None:
     """Write the steps to a file, or to a terminal instead."""
-    from entro_cli.files import write_whole
+    from entro_cli.files import refuse_to_overwrite, write_whole
     from entro_cli.steps_csv import steps_csv
 
     text = steps_csv(replayed.run.part(replayed.first, replayed.after), loaded.zone)
     if terminal:
         terminal.text(text)
     else:
+        refuse_to_overwrite(path, loaded.paths)
         write_whole(path, text)

@@ -33,16 +33,26 @@ def demo(
     from entro_cli.terminal import Terminal, visible
 
     terminal = Terminal(quiet, verbose)
-    page = out / "demo-week.html"
-    log = str(bundled("sample_logs") / "five-weeks.csv")
+    page = out / "week.html"
+    log = _shown(bundled("sample_logs") / "five-weeks.csv")
 
     def step(number: int, what: str, command: str) -> None:
         terminal.text(f"\n{number}. {what}\n   $ {command}\n\n")
 
     step(1, "A surge, under four controllers", "entro simulate")
     simulate(quiet=quiet)
-    step(2, "Five weeks of a pipeline, from its log", f"entro analyze five-weeks.csv --tz {_ZONE}")
-    analyze(logs=[log], tz=_ZONE, pipeline="demo", quiet=quiet)
-    step(3, "The report of its last week", f"entro report --weekly --logs five-weeks.csv --tz {_ZONE} --pipeline demo")
-    report(weekly=True, logs=[log], tz=_ZONE, pipeline="demo", output_format="html", out=page, quiet=True)
+    reading = f"{log} --tz {_ZONE}"
+    step(2, "Five weeks of a pipeline, from its log", f"entro analyze {reading}")
+    analyze(logs=[str(log)], tz=_ZONE, quiet=quiet)
+    step(
+        3,
+        "The report of its last week, as a page",
+        f"entro report --weekly --format html --out {page} --logs {reading}",
+    )
+    report(weekly=True, logs=[str(log)], tz=_ZONE, output_format="html", out=page, quiet=True)
     terminal.text(f"Open this page: {visible(str(page.resolve()))}\n")
+
+
+def _shown(path: Path) -> Path:
+    """A path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

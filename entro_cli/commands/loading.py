@@ -48,12 +48,16 @@ class Loaded:
         steps: all of them.
         sources: what each file gave.
         zone: what times are told in.
+        paths: the files that were read.
+        columns: where each stage's samples stood, as `--stage` names it.
         notes: what is out of the ordinary about all of them, in sentences.
     """
 
     steps: Steps
     sources: tuple[Source, ...]
     zone: tzinfo
+    paths: tuple[str, ...]
+    columns: dict[str, str]
     notes: tuple[str, ...] = ()
 
 
@@ -85,7 +89,8 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     stages, taken = join_sources(files)
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
     steps = to_steps(stages, zone, step_ns)
-    return Loaded(steps, sources, zone, (*notes, *_lonely(steps, zone)))
+    columns = {series.stage: visible(series.column) for file in files for series in file.series}
+    return Loaded(steps, sources, zone, tuple(find_logs(names)), columns, (*notes, *_lonely(steps, zone)))
 
 
 def _read(names: Sequence[str], options: ReadOptions, input_format: str | None) -> tuple[list[Observations], list[str]]:

@@ -40,9 +40,7 @@ FailOn = Annotated[
     ),
 ]
 OutPath = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where to write it.")]
-Logs = Annotated[
-    list[str], typer.Argument(metavar="LOGS...", help="Files, folders, patterns, or - for standard input.")
-]
+Logs = Annotated[list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, or - for standard input.")]
 Stages = Annotated[
     list[str] | None,
     typer.Option(

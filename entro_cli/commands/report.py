@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date as date_type
 from pathlib import Path
@@ -37,7 +38,7 @@ Date = Annotated[
     typer.Option(
         "--date",
         metavar="DATE",
-        help="A date in the period.",
+        help="A date in the period; 2026-W15 or 2026-04 will do.",
         show_default="the latest with data",
         rich_help_panel=_WHICH,
     ),
@@ -46,7 +47,9 @@ LogsOption = Annotated[
     list[str] | None,
     typer.Option("--logs", metavar="LOGS...", help="The logs to report on: files, folders, patterns, -."),
 ]
-MoreLogs = Annotated[list[str] | None, typer.Argument(metavar="[LOGS...]", help="More of them.")]
+MoreLogs = Annotated[
+    list[str] | None, typer.Argument(metavar="LOGS", help="More logs, as a shell writes a pattern out.")
+]
 Format = Annotated[
     str | None,
     typer.Option(
@@ -125,17 +128,25 @@ def report(
     )
     tell_problems(loaded, terminal)
     summary, period = _summary(loaded, kind, date, budget, target, pipeline)
-    _write(summary, period.file_stem(pipeline), _Output(form, out, self_contained), terminal)
+    _write(summary, period.file_stem(pipeline), _Output(form, out, self_contained, loaded.paths), terminal)
     given.end_with(broken_gates(fail_on or [], plain(summary.figures)), terminal)
 
 
 @dataclass(frozen=True)
 class _Output:
-    """What is written and where: `form` is html, terminal, json, or empty for a page and the terminal."""
+    """What is written and where.
+
+    Attributes:
+        form: html, terminal, json, or empty for a page and the terminal.
+        place: a file or a folder, `-` for standard output, None when the user named none.
+        self_contained: put plotly.js inside a page.
+        inputs: the files that were read, which are not written over.
+    """
 
     form: str
     place: Path | None
     self_contained: bool
+    inputs: tuple[str, ...]
 
 
 def _one_kind(daily: bool, weekly: bool, monthly: bool) -> Kind:
@@ -181,7 +192,7 @@ def _summary(
         replay_from(loaded.steps, budget, step_range(loaded.steps, span.start_ns, None)[0])
         for span in (period, period.previous)
     )
-    advice = misfit_advice(loaded.steps, run)
+    advice = misfit_advice(loaded.steps, run, loaded.columns)
     notes = (advice,) if advice else ()
     return summarise(run, before, period, loaded.sources, pipeline, target, notes), period
 
@@ -199,9 +210,13 @@ def _date(text: str) -> date_type:
     from entro_engine import EntroError
 
     try:
-        return date_type.fromisoformat(text)
+        return date_type.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
     except ValueError as error:
-        raise EntroError(f"{text!r} is no date", where="--date", expected="a date such as 2026-04-06") from error
+        raise EntroError(
+            f"{text!r} is no date",
+            where="--date",
+            expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
+        ) from error
 
 
 def _write(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
@@ -210,10 +225,10 @@ def _write(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> 
     if output.form in {"", "html"}:
         _write_page(summary, stem, output, terminal)
     if output.form == "json":
-        _deliver(as_json(summary) + "\n", output.place, f"{stem}.json", terminal)
+        _deliver(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
     if output.form in {"", "terminal"}:
         place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _deliver(_as_text(summary, place), place, f"{stem}.txt", terminal)
+        _deliver(_as_text(summary, place), place, f"{stem}.txt", output.inputs, terminal)
 
 
 def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
@@ -226,7 +241,7 @@ def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal
     page = render(summary, alone)
     if not alone:
         store_plotly(path.parent)
-    _deliver(page, place, f"{stem}.html", terminal)
+    _deliver(page, place, f"{stem}.html", output.inputs, terminal)
 
 
 def _as_text(summary: Summary, place: Path | None) -> str:
@@ -253,14 +268,15 @@ def _file(place: Path, name: str) -> Path:
     return place / name if place.is_dir() or not place.suffix else place
 
 
-def _deliver(content: str, place: Path | None, name: str, terminal: Terminal) -> None:
+def _deliver(content: str, place: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
     """Put content where the user wants it: a file, a folder, standard output without one."""
-    from entro_cli.files import write_whole
+    from entro_cli.files import refuse_to_overwrite, write_whole
     from entro_cli.terminal import visible
 
     if place is None or _is_stream(place):
         terminal.text(content)
         return
     path = _file(place, name)
+    refuse_to_overwrite(path, inputs)
     write_whole(path, content)
     terminal.note(f"wrote {visible(str(path))}")

@@ -139,6 +139,7 @@ def simulate(
 
     The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
     """
+    from entro_cli.files import refuse_to_overwrite
     from entro_cli.simulation import FirstRuns, Settings, simulate_all
     from entro_cli.simulation_summary import summarise
 
@@ -158,6 +159,7 @@ def simulate(
     if logs:
         terminal.note(f"wrote {len(logs.written)} logs to {visible(str(log_dir))}")
     if out:
+        refuse_to_overwrite(out, [scenario])
         _write_page(out, self_contained, settings, document, firsts.kept)
         terminal.note(f"wrote {visible(str(out))}")
     if as_json:

@@ -70,6 +70,15 @@ def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
     return None, words
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, or empty."""
+    try:
+        float(cell.strip(' "\t\r') or 0)
+    except ValueError:
+        return False
+    return True
+
+
 def names_time(name: str) -> bool:
     """Whether a column is called what time columns are called, with a unit or without."""
     words = tokens(name)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.observations import ReadOptions, StageSpec
-from entro_cli.readers.columns import Meaning, meaning, names_time, offset_unit_ns, tokens
+from entro_cli.readers.columns import Meaning, is_number, meaning, names_time, offset_unit_ns, tokens
 from entro_cli.readers.stamps import StampForm, stamp_form
 from entro_cli.readers.tabular import masked
 from entro_cli.terminal import visible
@@ -54,6 +54,7 @@ class Layout:
         stage: the stage column of a long table, None for a wide one.
         value: the value column of a long table.
         kind: the kind column of a long table, where it has one.
+        passed_over: columns of numbers that became no stage, where only one stage was recognised.
     """
 
     time: int
@@ -62,6 +63,7 @@ class Layout:
     stage: int | None = None
     value: int | None = None
     kind: int | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
@@ -86,7 +88,22 @@ def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[st
         raise EntroError(
             f"two columns are called {named(twice)}", where=label, expected="columns with names of their own"
         )
-    return Layout(time, form, stages=stages)
+    lone = len(stages) == 1 and not options.stages
+    return Layout(time, form, stages=stages, passed_over=_passed_over(columns, sample, time, stages) if lone else ())
+
+
+def _passed_over(
+    columns: Sequence[str], sample: Sequence[Sequence[str]], time: int, stages: Sequence[StageColumn]
+) -> tuple[str, ...]:
+    """The columns that hold numbers and are neither the time nor a stage."""
+    taken = {columns[time], *(stage.source for stage in stages)}
+    return tuple(
+        name
+        for index, name in enumerate(columns)
+        if name not in taken
+        and all(is_number(row[index]) for row in sample)
+        and any(row[index].strip() for row in sample)
+    )
 
 
 def named(name: str) -> str:
@@ -194,7 +211,7 @@ def _recognised(
 
 def _no_stage(label: str, columns: Sequence[str], time: int) -> EntroError:
     others = [name for index, name in enumerate(columns) if index != time]
-    example = named(others[0]) if others else "COLUMN"
+    example = named(others[0]) if len(others) == 1 else "COLUMN"
     return EntroError(
         "no column says that it is a rate or a queue",
         where=label,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from entro_cli.inputs import LogFile
 from entro_cli.observations import Observations, ReadOptions, TimeArray
-from entro_cli.readers.layout import Layout, find_layout
+from entro_cli.readers.columns import is_number
+from entro_cli.readers.layout import Layout, find_layout, named
 from entro_cli.readers.rows import Rows, fetch_rows
 from entro_cli.readers.samples import Tally, series_of
 from entro_cli.readers.stamps import local_to_utc
@@ -38,6 +39,8 @@ def recognise(log: LogFile) -> float:
     text = head_text(log)
     if looks_like_json(text):
         return 0.8
+    if text.lstrip().startswith(("[{", "[[")):  # JSON, but not a row a line
+        return 0.0
     delimiter, before, header = sniff_delimiter(text)
     if len(header) < 2:
         return 0.1 if len(header) == 1 and header[0].strip().isidentifier() else 0.0
@@ -50,16 +53,8 @@ def recognise(log: LogFile) -> float:
 
 def _holds_numbers(rows: Sequence[Sequence[str]]) -> bool:
     """Whether most rows have a cell that is a number (or empty): the lines of other logs have delimiters too."""
-    with_number = sum(1 for row in rows if any(_is_number(cell) for cell in row))
+    with_number = sum(1 for row in rows if any(is_number(cell) for cell in row))
     return 2 * with_number > len(rows)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.strip(' "\t\r') or 0)
-    except ValueError:
-        return False
-    return True
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
@@ -89,6 +84,11 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     tally.problems += [
         f"there is no number in {visible(stage.source)}: left out" for stage in rows.stages if stage.name not in sampled
     ]
+    if layout.passed_over:
+        only, others = rows.stages[0], ", ".join(named(name) for name in layout.passed_over[:10])
+        tally.problems.append(
+            f"only {named(only.source)} is read, as a {only.kind}; --stage NAME=COLUMN:KIND adds another of {others}"
+        )
     return Observations(
         path=log.label,
         format=NAME,

@@ -285,7 +285,11 @@ def _reject(table: Table, position: int, text: str | None) -> BadRow:
     with table.path.open("rb") as file:
         before = file.read(max(position - 1, 0)).count(b"\n")
     cells: list[str] = next(_cells(table, [line]), [])
-    return BadRow(before + blank + 1, f"{len(cells)} cells instead of {len(table.columns)}", shortened(line))
+    return BadRow(
+        before + blank + 1,
+        f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {len(table.columns)}",
+        shortened(line),
+    )
 
 
 def _cells(table: Table, lines: Iterable[str]) -> Any:

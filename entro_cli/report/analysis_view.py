@@ -98,7 +98,9 @@ def _regimes(figures: Figures) -> Iterator[Text]:
         share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
         filled = round(_BAR_WIDTH * share) or (1 if steps else 0)
         line = Text(f"{name.replace('_', ' ').capitalize():<9}{numbers.count(steps):>9} {numbers.share(share):>7}  ")
-        yield line.append(_BLOCKS[name] * filled, style=_STYLES[name])
+        yield line.append(_BLOCKS[name] * filled, style=_STYLES[name]).append(
+            " of all steps" if name == "no_data" else "", style="dim"
+        )
 
 
 def _grid(*columns: tuple[str, str]) -> Table:
@@ -147,10 +149,13 @@ def _violations(figures: Figures) -> Iterator[Text]:
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
         alert = max(firing, key=lambda part: part.threshold)
-        windows = f"{numbers.duration(alert.long_window_s)} and {numbers.duration(alert.short_window_s)}"
-        yield Text(
-            f"Alert ({alert.severity}): burning {alert.threshold:g} times too fast over the last {windows}", style="red"
+        rates = {window.window_s: window.burn_rate for window in objective.burn_rates}
+        long, short = (
+            f"{numbers.optional(numbers.quantity, rates[length])} times too fast over {numbers.duration(length)}"
+            for length in (alert.long_window_s, alert.short_window_s)
         )
+        yield Text(f"Alert ({alert.severity}): burning {long}", style="red")
+        yield Text(f"and {short}, both above {alert.threshold:g}", style="red")
     if figures.time_to_budget_s:
         yield Text(
             f"At its last slope the budget is reached in {numbers.duration(figures.time_to_budget_s)}", style="yellow"
@@ -163,22 +168,21 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
     worst = sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s)[:_MOST_INCIDENTS]
     total = len(figures.incidents)
     some = f"the worst {len(worst)} of {numbers.count(total)}" if total > len(worst) else "the worst first"
-    yield Text(f"Incidents, {some}; the forecast is that of one step before", style="bold")
+    yield Text(f"Incidents, {some}; the time to budget is what was told one step before", style="bold")
     table = _grid(
         ("Began", "left"),
         *((name, "right") for name in ("Lasted", "Peak", "Excess")),
         ("Driver", "left"),
-        ("Forecast", "left"),
+        ("Time to budget", "right"),
     )
     for incident in worst:
-        ahead = incident.time_to_budget_s
         table.add_row(
             _minute(incident.start),
             numbers.duration(incident.duration_s),
             numbers.nats(incident.peak_psi_total),
             numbers.quantity(incident.excess_nat_s),
             _short(incident.driver),
-            numbers.NONE if ahead is None else f"in {numbers.duration(ahead)}",
+            numbers.optional(numbers.duration, incident.time_to_budget_s),
         )
     yield table
 

@@ -62,7 +62,7 @@ BAD = {
     "two queues of one name": (rows("2026-04-06,1,2", head="time,queue,queue\n"), r"2 columns may be the queue"),
     "no stage": (
         rows("2026-04-06,1,2", head="time,cpu,memory\n"),
-        r"no column says that it is a rate or a queue; .*--stage llm=cpu:queue; the columns are time, cpu, memory",
+        r"no column says that it is a rate or a queue; .*--stage llm=COLUMN:queue; the columns are time, cpu, memory",
     ),
     "one column": (rows("2026-04-06", "2026-04-07", head="time\n"), r"no column says|header but no rows"),
     "text in numbers": (
@@ -99,6 +99,7 @@ BAD = {
         r"the format is not known|does not hold times|no column|cannot be read",
     ),
     "JSON that is cut": (b'{"time": "2026-04-06T12:00:00Z", "queue"\n' * 5, r"not known|no rows|no column"),
+    "a JSON array": (b'[{"time": 1, "queue": 2},\n {"time": 2, "queue": 2}]', r"the format is not known; .*JSON lines"),
     "deep JSON": (b'{"a":' + b"[" * 60000, r"not known|no rows|no column"),
     "long, no stages known": (
         rows("2026-04-06,cpu,1", "2026-04-06,disk,2", head="time,stage,value\n"),
@@ -155,6 +156,7 @@ def test_what_a_log_holds_is_masked_when_asked(tmp_path, case):
         (["{log}", "--stage", "llm=llm_queue:queue:0"], r"full load of stage llm: is 0.0; expected a number above 0"),
         (["{log}", "--stage", "llm=llm_queue:queue:big"], r"'big' is no full load"),
         (["{log}", "--stage", "a=llm_queue", "--stage", "a=scraper_rate"], r"stage a is given twice"),
+        (["{folder}/twice", "--stage", "llm=queue"], r"two columns are called queue"),
         (["{log}", "--time", "when"], r"no column is called when; .*the columns are time, scraper_rate, llm_queue"),
         (["{log}", "--input-format", "excel"], r"--input-format: there is no format 'excel'; expected one of table"),
         (["{log}", "--start", "noon"], r"--start: 'noon' is no date or time"),
@@ -178,6 +180,7 @@ def test_options_that_do_not_fit(tmp_path, arguments, message):
     log.write_text(GOOD if "later" not in arguments[-1] else GOOD.replace(",llm_queue", ""))
     if "later" in arguments[-1]:
         log.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in GOOD.splitlines()))
+    (tmp_path / "twice").write_text("time,queue,queue\n2026-04-07,1,2\n")
     (tmp_path / "later.csv").write_text("time,queue\n2026-04-07T12:00:00Z,1\n2026-04-07T12:00:01Z,2\n")
     error = entro("analyze", *(part.format(folder=tmp_path, log=log) for part in arguments)).error
     assert re.search(message, error), error

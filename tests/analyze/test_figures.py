@@ -132,13 +132,15 @@ DOCUMENT = {
         ("coverage<0.875", False),
         ("objective.consumed>1e9", True),
         ("remaining_steps<0", True),
+        ("incidents>0", True),
+        ("incidents>1", False),
     ],
 )
 def test_gates(gate, breaks):
     assert bool(broken_gates([gate], DOCUMENT)) == breaks
 
 
-@pytest.mark.parametrize("gate", ["peak_psi_total>1", "incidents>1", "nothing>1"])
+@pytest.mark.parametrize("gate", ["peak_psi_total>1", "nothing>1"])
 def test_gates_on_what_is_no_number(gate):
     with pytest.raises(EntroError, match="no number is called"):
         broken_gates([gate], DOCUMENT)
@@ -193,8 +195,16 @@ def test_steps_without_data_serve_nothing():
 
 def test_full_loads_that_cannot_fit_are_told_with_those_to_set():
     steps = steps_of(np.full(300, 300.0), 50 * np.arange(1.0, 301))  # 300 come, 250 go
-    advice = misfit_advice(steps, replay_loads(steps.stages, steps.loads, 1.0))
+    columns = {"scraper": "rate", "llm": "queue length"}
+    advice = misfit_advice(steps, replay_loads(steps.stages, steps.loads, 1.0), columns)
     assert "250 req/s" in advice
-    assert "--stage scraper=COLUMN:rate:625 --stage llm=COLUMN:queue:2083" in advice
+    assert "--stage scraper=rate:rate:625 --stage 'llm=queue length:queue:2083'" in advice
     fitting = (Stage("scraper", Kind.RATE, 625), Stage("llm", Kind.QUEUE, 2083))
-    assert misfit_advice(steps, replay_loads(fitting, steps.loads, 1.0)) is None
+    assert misfit_advice(steps, replay_loads(fitting, steps.loads, 1.0), columns) is None
+
+
+def test_an_overloaded_server_of_the_default_size_needs_no_other_full_loads():
+    steps = steps_of(np.full(300, 2.4), 1.2 * np.arange(1.0, 301))  # 2.4 come, 1.2 go
+    run = replay_loads(steps.stages, steps.loads, 1.0)
+    assert run.violated.mean() > 0.5
+    assert misfit_advice(steps, run, {"scraper": "rate", "llm": "queue"}) is None

@@ -139,3 +139,26 @@ def test_the_main_job_on_a_real_server_s_gauges(tmp_path: Path) -> None:
     assert "Saturday 25 April 2026" in result.stdout
     page = (tmp_path / "reports" / "default-day-2026-04-25.html").read_text(encoding="utf-8")
     assert "Saturday 25 April 2026" in page
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("".join(FIVE_WEEKS.read_text().splitlines(keepends=True)[:2000]))
+    before = log.read_bytes()
+    scenario = tmp_path / "own.toml"
+    scenario.write_text("[[phases]]\nsteps = 5\ndemand = 1.0\n")
+    for arguments in (
+        ("analyze", log, "--steps-csv", log),
+        ("report", "--daily", "--logs", log, "--format", "html", "--out", log),
+        ("simulate", "--scenario", scenario, "--out", scenario),
+    ):
+        assert "would be lost" in entro(*arguments, cwd=tmp_path, status=1).stderr
+    assert log.read_bytes() == before
+    assert scenario.read_text().startswith("[[phases]]")
+
+
+def test_a_column_passed_over_beside_a_lone_stage_is_told(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("time,fetched,queue\n2026-01-01T00:00:00Z,5,1\n2026-01-01T00:00:01Z,5,1\n")
+    assert "fetched" in entro("analyze", "log.csv", cwd=tmp_path).stderr
+    asked = entro("analyze", "log.csv", "--stage", "scraper=fetched:rate", cwd=tmp_path)
+    assert asked.stderr == ""

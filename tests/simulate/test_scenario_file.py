@@ -76,7 +76,7 @@ def test_the_documented_example_runs(entro, tmp_path):
     path.write_text(documented()["example"])
     outcome = entro("simulate", "--scenario", str(path), "--json")
     document = json.loads(outcome.out)
-    assert document["scenario"] == {"name": "morning", "steps": 3000, "step_s": 1.0}
+    assert document["scenario"] == {"name": "morning", "steps": 2700, "step_s": 1.0}
     assert len(document["runs"]) == 4
 
 
