@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.running import entro_process
+
 ROOT = Path(__file__).parents[2]
-ENTRO = Path(sys.executable).parent / "entro"
 FIVE_WEEKS = ROOT / "sample_logs" / "five-weeks.csv"
 SERVER_GAUGES = ROOT.parent / "shared" / "data" / "requests" / "timeseries.csv"
 BERLIN = ("--tz", "Europe/Berlin")
@@ -20,15 +20,7 @@ BERLIN = ("--tz", "Europe/Berlin")
 def entro(*arguments: str | Path, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the installed command and check its status."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C.UTF-8"}
-    result = subprocess.run(
-        [ENTRO, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    result = entro_process(*arguments, cwd=cwd, env=environment, timeout=120)
     assert result.returncode == status, result.stderr
     return result
 

@@ -1,28 +1,14 @@
-"""`entro` in this process, as a user runs it: arguments in, status and both streams out."""
+"""`entro simulate` in this process, as a user runs it."""
 
-import io
 import json
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from entro_cli import app
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-def run_entro(*arguments: str) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        status = app._guarded(list(arguments))
-    return Outcome(status, out.getvalue(), err.getvalue())
+from tests.running import Outcome
+from tests.running import entro as run_entro
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,3 @@
-import io
 import json
 import re
 from functools import partial
@@ -86,10 +85,8 @@ def test_defaults():
     assert type(scenario.phases[0].demand) is float
 
 
-def test_standard_input(entro, monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(PHASE.encode()))
-    monkeypatch.setattr("sys.stdin", stdin)
-    outcome = entro("simulate", "--scenario", "-", "--json", "--controller", "v9")
+def test_standard_input(entro):
+    outcome = entro("simulate", "--scenario", "-", "--json", "--controller", "v9", stdin=PHASE.encode())
     assert json.loads(outcome.out)["scenario"] == {"name": "stdin", "steps": 10, "step_s": 1.0}
 
 
