@@ -33,5 +33,5 @@ def _plain_scalar(value: Any) -> Any:
 
 
 def as_json(document: object) -> str:
-    """A document as indented JSON text, without a newline at its end."""
-    return json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    """A document as indented JSON text, without a newline at its end; other letters than ASCII are escaped."""
+    return json.dumps(plain(document), indent=2, allow_nan=False)  # ASCII: whole through any pipe

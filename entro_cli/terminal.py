@@ -26,6 +26,11 @@ class Terminal:
         self.quiet = quiet
         self.verbose = verbose
 
+    @property
+    def unicode(self) -> bool:
+        """Whether standard output takes more than ASCII."""
+        return "utf" in (sys.stdout.encoding or "").lower()
+
     def show(self, *parts: RenderableType) -> None:
         """Print results: text, tables, anything Rich can draw."""
         console = _console(sys.stdout)

@@ -90,7 +90,7 @@ def analyze(
     if as_json:
         terminal.document(document)
     elif not steps_to_stdout:
-        terminal.show(*analysis_view(figures, pipeline, loaded.sources))
+        terminal.show(*analysis_view(figures, pipeline, loaded.sources, terminal.unicode))
     given.end_with(broken, terminal)
 
 

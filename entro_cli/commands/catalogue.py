@@ -14,6 +14,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["--help", "-h"]},
+    epilog=(
+        "[bold]To begin[/bold]: [cyan]entro demo[/cyan] takes the tour; "
+        "[cyan]entro analyze LOG[/cyan] reads your own log; every command has [cyan]--help[/cyan] with examples."
+    ),
 )
 
 
@@ -24,7 +28,7 @@ def entro(
     """When was your pipeline Stable, in Stress or Critical - and which stage drove it there?"""
 
 
+app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
-app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)

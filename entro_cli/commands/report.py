@@ -228,7 +228,7 @@ def _write(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> 
         _deliver(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
     if output.form in {"", "terminal"}:
         place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _deliver(_as_text(summary, place), place, f"{stem}.txt", output.inputs, terminal)
+        _deliver(_as_text(summary, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
 
 
 def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
@@ -244,7 +244,7 @@ def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal
     _deliver(page, place, f"{stem}.html", output.inputs, terminal)
 
 
-def _as_text(summary: Summary, place: Path | None) -> str:
+def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
     """The report for a terminal, or for a file: colours only where somebody sees them."""
     import os
     import sys
@@ -252,9 +252,10 @@ def _as_text(summary: Summary, place: Path | None) -> str:
     from entro_cli.report.terminal import render
 
     to_file = place is not None and not _is_stream(place)
-    unicode = to_file or "utf" in (sys.stdout.encoding or "").lower()
     return render(
-        summary, unicode=unicode, color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        summary,
+        unicode=to_file or terminal.unicode,
+        color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
     )
 
 

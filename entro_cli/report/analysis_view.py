@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from entro_cli.document import plain
@@ -23,6 +23,7 @@ _LONGEST_NAME = 24
 _BAR_WIDTH = 40
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no_data": "dim"}
 _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
+_ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
 
 
 def analysis_document(figures: Figures, pipeline: str, sources: tuple[Source, ...]) -> dict[str, Any]:
@@ -44,17 +45,20 @@ def analysis_document(figures: Figures, pipeline: str, sources: tuple[Source, ..
     }
 
 
-def analysis_view(figures: Figures, pipeline: str, sources: tuple[Source, ...]) -> Iterator[RenderableType]:
+def analysis_view(
+    figures: Figures, pipeline: str, sources: tuple[Source, ...], unicode: bool = True
+) -> Iterator[RenderableType]:
     """The parts of an analysis, in the order they are printed; every line fits into 80 columns.
 
     Args:
         figures: of the period.
         pipeline: its name.
         sources: what each file gave.
+        unicode: draw bars with block characters; with ASCII otherwise.
     """
     yield from _headline(figures, pipeline)
     yield ""
-    yield from _regimes(figures)
+    yield from _regimes(figures, _BLOCKS if unicode else _ASCII_BLOCKS)
     yield ""
     yield _stages(figures)
     yield ""
@@ -88,7 +92,7 @@ def _minute(when: Any) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
-def _regimes(figures: Figures) -> Iterator[Text]:
+def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
     from rich.text import Text
 
     counts = plain(figures.regimes)
@@ -98,7 +102,7 @@ def _regimes(figures: Figures) -> Iterator[Text]:
         share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
         filled = round(_BAR_WIDTH * share) or (1 if steps else 0)
         line = Text(f"{name.replace('_', ' ').capitalize():<9}{numbers.count(steps):>9} {numbers.share(share):>7}  ")
-        yield line.append(_BLOCKS[name] * filled, style=_STYLES[name]).append(
+        yield line.append(blocks[name] * filled, style=_STYLES[name]).append(
             " of all steps" if name == "no_data" else "", style="dim"
         )
 
