@@ -14,7 +14,7 @@ from entro_cli.clock import NS, moment
 from entro_cli.observations import TimeArray
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([T ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[T ]\d\d:\d\d.*", re.ASCII)
+_ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 
 _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
 """Epoch seconds outside these (1985, 2255) are no stamps of a log."""
@@ -96,7 +96,7 @@ def stamp_sql(text: str, form: StampForm) -> tuple[str, str]:
 
 def _iso_sql(text: str) -> tuple[str, str]:
     """The same for ISO 8601: the usual forms by plain casts, which are several times quicker, others by patterns."""
-    dated = f"({text}[5] = '-' AND {text}[14] = ':' AND NOT contains({text}, ','))"
+    dated = f"({text}[5] = '-' AND {text}[11] <> 't' AND {text}[14] = ':' AND NOT contains({text}, ','))"
     utc = f"({dated} AND suffix({text}, 'Z'))"
     shifted = (
         f"({dated} AND length({text}) > 20 AND {text}[-6] IN ('+', '-') AND {text}[-7] <> ' ' AND {text}[-3] = ':')"
@@ -111,8 +111,9 @@ def _iso_sql(text: str) -> tuple[str, str]:
 
 
 def _general_iso_sql(text: str) -> tuple[str, str]:
-    """Any form: a space before the offset, a decimal comma, no dashes, slashes, a zone's name."""
-    clean = rf"replace(regexp_replace(trim({text}), '\s+([+-]\d)', '\1'), ',', '.')"
+    """Any form: a space before the offset, a decimal comma, small letters, no dashes, slashes, a zone's name."""
+    upper = rf"regexp_replace(regexp_replace(trim({text}), '(\d)t(\d)', '\1T\2'), '(\d)z$', '\1Z')"
+    clean = rf"replace(regexp_replace({upper}, '\s+([+-]\d)', '\1'), ',', '.')"
     parts = r"'^(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6'"
     basic = rf"regexp_replace(regexp_replace({clean}, {parts}), '([T:])0(\d\d)', '\1\2', 'g')"
     dashed, plain = (rf"regexp_matches({clean}, '^\d{{{digits}}}')" for digits in ("4}[-/]{1", "8"))

@@ -42,6 +42,8 @@ UTC_TIMES = [f"2026-04-06T12:00:0{second}+00:00" for second in range(3)]
 FORMS = {
     "Z": "2026-04-06T12:00:0{}Z",
     "a space": "2026-04-06 12:00:0{}+00:00",
+    "small letters": "2026-04-06t12:00:0{}z",
+    "a small t and an offset": "2026-04-06t14:00:0{}+02:00",
     "offset without colon": "2026-04-06T14:00:0{}+0200",
     "offset in hours": "2026-04-06T14:00:0{}+02",
     "offset behind a space": "2026-04-06 14:00:0{} +02:00",
