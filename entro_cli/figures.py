@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import tzinfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +59,9 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Fi
     )
 
 
-def _of(statistic: object, values: FloatArray) -> float | None:
+def _of(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float | None:
     """A statistic of the values, None of nothing."""
-    return float(statistic(values)) if len(values) else None  # type: ignore[operator]
+    return float(statistic(values)) if len(values) else None
 
 
 def _last_finite(tau: FloatArray) -> float | None:

@@ -6,7 +6,6 @@ import codecs
 import errno
 import glob
 import gzip
-import lzma
 import shutil
 import sys
 import zlib
@@ -214,7 +213,7 @@ def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
             expected="a whole one",
             remedy="copy it again, or read the log it was made from",
         ) from error
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, _zstd().ZstdError) as error:
+    except (gzip.BadGzipFile, zlib.error, _zstd().ZstdError) as error:
         raise EntroError(f"the {method} file is damaged: {error}", where=label, remedy="copy it again") from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -83,23 +83,25 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     )
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     shifts = dict(_shift(text) for text in options.offset)
-    files, notes = _read(names, read, options.input_format)
+    found = find_logs(names)
+    files, notes = _read(found, read, options.input_format)
     files = [_shifted(file, shifts) for file in files]
     _check_used(files, read.stages, shifts)
     stages, taken = join_sources(files)
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
     steps = to_steps(stages, zone, step_ns)
     columns = {series.stage: visible(series.column) for file in files for series in file.series}
-    return Loaded(steps, sources, zone, tuple(find_logs(names)), columns, (*notes, *_lonely(steps, zone)))
+    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
 
 
-def _read(names: Sequence[str], options: ReadOptions, input_format: str | None) -> tuple[list[Observations], list[str]]:
+def _read(
+    found: Mapping[str, bool], options: ReadOptions, input_format: str | None
+) -> tuple[list[Observations], list[str]]:
     """What each file gave, and which files of a folder were left out, in sentences.
 
     Raises:
         EntroError: when one cannot be read, or there is no log.
     """
-    found = find_logs(names)
     if STDIN in found and len(found) > 1:
         raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
     files, left_out = [], []
@@ -112,7 +114,11 @@ def _read(names: Sequence[str], options: ReadOptions, input_format: str | None) 
                 raise
             left_out.append(f"{error.where}: left out: {error.found}")
     if not files:
-        raise EntroError(f"there is no log among {len(found)} files", where=visible(names[0]), remedy="name another")
+        raise EntroError(
+            f"there is no log among {len(found)} files",
+            where=visible(str(Path(next(iter(found))).parent)),
+            remedy="name another",
+        )
     return files, left_out
 
 

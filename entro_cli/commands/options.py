@@ -93,6 +93,12 @@ Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up t
 ObjectiveTarget = Annotated[
     str, typer.Option("--objective", metavar="SHARE", help="The share of steps that should be within the budget.")
 ]
+SelfContained = Annotated[
+    bool,
+    typer.Option(
+        "--self-contained", help="Put plotly.js inside the page, not beside it: for mailing.", rich_help_panel="Output"
+    ),
+]
 
 
 def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:

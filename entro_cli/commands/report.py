@@ -70,12 +70,6 @@ Out = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-SelfContained = Annotated[
-    bool,
-    typer.Option(
-        "--self-contained", help="Put plotly.js inside the page, not beside it: for mailing.", rich_help_panel=_OUTPUT
-    ),
-]
 
 
 def report(
@@ -100,7 +94,7 @@ def report(
     redact: given.Redact = False,
     output_format: Format = None,
     out: Out = None,
-    self_contained: SelfContained = False,
+    self_contained: given.SelfContained = False,
     fail_on: given.FailOn = None,
     as_json: given.Json = False,
     quiet: given.Quiet = False,
@@ -233,15 +227,15 @@ def _write(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> 
 
 def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
     from entro_cli.report.html import render
-    from entro_cli.report.page import store_plotly
+    from entro_cli.report.page import store_page
 
     place = output.place or Path()
+    if _is_stream(place):
+        terminal.text(render(summary, self_contained=True))
+        return
     path = _file(place, f"{stem}.html")
-    alone = output.self_contained or _is_stream(place) or (path.exists() and not path.is_file())
-    page = render(summary, alone)
-    if not alone:
-        store_plotly(path.parent)
-    _deliver(page, place, f"{stem}.html", output.inputs, terminal)
+    store_page(path, lambda inside: render(summary, inside), output.self_contained, output.inputs)
+    _told(path, terminal)
 
 
 def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
@@ -272,7 +266,6 @@ def _file(place: Path, name: str) -> Path:
 def _deliver(content: str, place: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
     """Put content where the user wants it: a file, a folder, standard output without one."""
     from entro_cli.files import refuse_to_overwrite, write_whole
-    from entro_cli.terminal import visible
 
     if place is None or _is_stream(place):
         terminal.text(content)
@@ -280,4 +273,10 @@ def _deliver(content: str, place: Path | None, name: str, inputs: tuple[str, ...
     path = _file(place, name)
     refuse_to_overwrite(path, inputs)
     write_whole(path, content)
+    _told(path, terminal)
+
+
+def _told(path: Path, terminal: Terminal) -> None:
+    from entro_cli.terminal import visible
+
     terminal.note(f"wrote {visible(str(path))}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entro_cli.commands.options import Budget, Debug, Json, Quiet, Verbose
+from entro_cli.commands.options import Budget, Debug, Json, Quiet, SelfContained, Verbose
 from entro_cli.terminal import Terminal, visible
 
 if TYPE_CHECKING:
@@ -92,15 +92,6 @@ Page = Annotated[
     Path | None,
     typer.Option("--out", metavar="PAGE.html", help="Draw the runs on a page.", rich_help_panel=_OUTPUT),
 ]
-SelfContained = Annotated[
-    bool,
-    typer.Option(
-        "--self-contained",
-        help="Put plotly.js inside the page, not beside it: for mailing.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-
 EPILOG = """\
 [bold]Example[/bold]: does control still hold when the server stalls for a minute and the load is noisy?
 
@@ -139,7 +130,6 @@ def simulate(
 
     The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
     """
-    from entro_cli.files import refuse_to_overwrite
     from entro_cli.simulation import FirstRuns, Settings, simulate_all
     from entro_cli.simulation_summary import summarise
 
@@ -159,8 +149,7 @@ def simulate(
     if logs:
         terminal.note(f"wrote {len(logs.written)} logs to {visible(str(log_dir))}")
     if out:
-        refuse_to_overwrite(out, [scenario])
-        _write_page(out, self_contained, settings, document, firsts.kept)
+        _write_page(out, scenario, self_contained, settings, document, firsts.kept)
         terminal.note(f"wrote {visible(str(out))}")
     if as_json:
         terminal.document(document)
@@ -234,19 +223,23 @@ def _progress(terminal: Terminal) -> Callable[[Batch], None]:
 
 
 def _write_page(
-    path: Path, self_contained: bool, settings: Settings, document: SimulationDocument, runs: list[Simulation]
+    path: Path,
+    source: str,
+    self_contained: bool,
+    settings: Settings,
+    document: SimulationDocument,
+    runs: list[Simulation],
 ) -> None:
-    from entro_cli.files import write_whole
+    """Draw the runs on a page; `source` is where the scenario is from."""
     from entro_cli.published import compare
-    from entro_cli.report.page import store_plotly
+    from entro_cli.report.page import store_page
     from entro_cli.report.simulation_page import render
     from entro_cli.simulation_summary import describe
 
-    alone = self_contained or (path.exists() and not path.is_file())  # nothing can lie beside a pipe or a device
-    page = render(settings.scenario, document, compare(settings), describe(settings), runs, alone)
-    if not alone:
-        store_plotly(path.parent)
-    write_whole(path, page)
+    def page(inside: bool) -> str:
+        return render(settings.scenario, document, compare(settings), describe(settings), runs, inside)
+
+    store_page(path, page, self_contained, [source])
 
 
 def _show(terminal: Terminal, settings: Settings, document: SimulationDocument) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from entro_cli.bundled import bundled
-from entro_cli.files import write_whole
+from entro_cli.files import refuse_to_overwrite, write_whole
 from entro_cli.terminal import visible
 
 if TYPE_CHECKING:
@@ -118,6 +118,28 @@ def environment(escaping: bool, letters: Callable[[str], str] = visible) -> Envi
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def store_page(
+    path: Path, render: Callable[[bool], str], self_contained: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Write a page, and plotly.js beside it unless it is inside.
+
+    Args:
+        path: where to; nothing can lie beside a pipe or a device, so plotly.js is then inside.
+        render: makes the page, told whether plotly.js is to be inside.
+        self_contained: put it inside in any case.
+        inputs: the files the page was made from, which are not written over.
+
+    Raises:
+        EntroError: when it cannot be written, or is one of the inputs.
+    """
+    refuse_to_overwrite(path, inputs)
+    alone = self_contained or (path.exists() and not path.is_file())
+    page = render(alone)
+    if not alone:
+        store_plotly(path.parent)
+    write_whole(path, page)
 
 
 def store_plotly(folder: Path) -> Path:
