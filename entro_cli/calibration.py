@@ -125,8 +125,8 @@ def _advice(steps: Steps, columns: Mapping[str, str]) -> str:
     """Which full loads to set, and how they were come to."""
     wait = DEFAULT_ACCEPTED_WAIT_S
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
-    if coupled(steps):
-        capacity = measure_capacity(steps)
+    capacity = measure_capacity(steps) if coupled(steps) else None
+    if capacity and capacity.value > 0:  # a log that only fills its queue does not tell what its server serves
         guess = ", a guess" if capacity.is_guess else ""
         rate, queue = steps.stages
         return (

@@ -203,6 +203,12 @@ def test_full_loads_that_cannot_fit_are_told_with_those_to_set():
     assert misfit_advice(steps, replay_loads(fitting, steps.loads, 1.0), columns) is None
 
 
+def test_a_log_that_only_fills_its_queue_tells_no_capacity():
+    steps = steps_of(np.full(3, 9.0), np.array([300.0, 400.0, 500.0]))
+    advice = misfit_advice(steps, replay_loads(steps.stages, steps.loads, 1.0), {"scraper": "rate", "llm": "queue"})
+    assert "--stage scraper=rate:rate:FULL --stage llm=queue:queue:FULL" in advice
+
+
 def test_an_overloaded_server_of_the_default_size_needs_no_other_full_loads():
     steps = steps_of(np.full(300, 2.4), 1.2 * np.arange(1.0, 301))  # 2.4 come, 1.2 go
     run = replay_loads(steps.stages, steps.loads, 1.0)
