@@ -52,8 +52,12 @@ class _Filled:
 
 def default_step_ns(stages: Sequence[StageSources]) -> int:
     """The median sampling interval of the slowest source, rounded up to the ladder; 1 s where none is known."""
-    slowest = max((stage.interval_ns or 0 for stage in stages), default=0)
-    return next((length for length in STEP_LADDER_NS if length >= slowest), STEP_LADDER_NS[-1])
+    return ladder_step_ns(max((stage.interval_ns or 0.0 for stage in stages), default=0.0))
+
+
+def ladder_step_ns(interval: float) -> int:
+    """The shortest step of the ladder that is no shorter than an interval, both in nanoseconds; at most an hour."""
+    return next((length for length in STEP_LADDER_NS if length >= interval), STEP_LADDER_NS[-1])
 
 
 def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None = None) -> Steps:
@@ -74,8 +78,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     series = [part for stage in stages for part in stage.parallel]
     first = min(int(part.times[0]) for part in series)
     origin = grid_origin(first, step, zone)
-    last = max(int(part.times[-1]) for part in series)
-    _check_count((last - origin) // step - (first - origin) // step + 1, series, step, zone)
+    check_span(series, step, zone)
     return fill_steps(
         [
             (
@@ -136,8 +139,17 @@ def _last_start(stages: Sequence[tuple[Stage, Sequence[Part]]], start: int, step
     return max(last, start + (held - start) // step * step)
 
 
-def _check_count(count: int, series: Sequence[Series], step: int, zone: tzinfo) -> None:
+def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
+    """Refuse samples that span far more steps than there are samples.
+
+    Raises:
+        EntroError: when they do: a time is probably wrong.
+    """
+    if not series:
+        return
     samples = sum(len(part.times) for part in series)
+    first, last = min(int(part.times[0]) for part in series), max(int(part.times[-1]) for part in series)
+    count = (last - first) // step + 1
     if count <= _MOST_EMPTY_STEPS or (count <= _MOST_STEPS and count <= 100 * samples):
         return
     times = np.sort(np.concatenate([part.times for part in series]))

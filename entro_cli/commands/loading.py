@@ -71,6 +71,26 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     Raises:
         EntroError: when something cannot be read, or an option does not fit the logs.
     """
+    zone, read = read_options(options)
+    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    shifts = dict(shift_of(text) for text in options.offset)
+    found = find_logs(names)
+    files, notes = _read(found, read, options.input_format)
+    files = [shifted(file, shifts) for file in files]
+    check_used(files, read.stages, shifts)
+    stages, taken = join_sources(files)
+    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
+    steps = to_steps(stages, zone, step_ns)
+    columns = {series.stage: visible(series.column) for file in files for series in file.series}
+    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
+
+
+def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
+    """The zone that times are told in, and what readers are told.
+
+    Raises:
+        EntroError: when an option cannot be read.
+    """
     zone = zone_of(options.tz)
     read = ReadOptions(
         zone=zone,
@@ -81,17 +101,7 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
         strict=options.strict,
         redact=options.redact,
     )
-    step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    shifts = dict(_shift(text) for text in options.offset)
-    found = find_logs(names)
-    files, notes = _read(found, read, options.input_format)
-    files = [_shifted(file, shifts) for file in files]
-    _check_used(files, read.stages, shifts)
-    stages, taken = join_sources(files)
-    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
-    steps = to_steps(stages, zone, step_ns)
-    columns = {series.stage: visible(series.column) for file in files for series in file.series}
-    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
+    return zone, read
 
 
 def _read(
@@ -191,7 +201,7 @@ def _number(text: str, option: str) -> float:
         ) from error
 
 
-def _shift(text: str) -> tuple[str, int]:
+def shift_of(text: str) -> tuple[str, int]:
     """SOURCE=+3s: the file, and how far its clock is moved, nanoseconds."""
     match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
     if not match:
@@ -199,14 +209,15 @@ def _shift(text: str) -> tuple[str, int]:
     return match[1], duration_ns(match[3], "--offset") * (-1 if match[2] == "-" else 1)
 
 
-def _shifted(file: Observations, shifts: dict[str, int]) -> Observations:
+def shifted(file: Observations, shifts: Mapping[str, int]) -> Observations:
+    """A file's observations, its clock moved as `--offset` says."""
     shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
     if not shift:
         return file
     return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
 
 
-def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shifts: dict[str, int]) -> None:
+def check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shifts: Mapping[str, int]) -> None:
     """Refuse options that name what is not there."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     columns = dict.fromkeys(visible(column)[:40] for file in files for column in file.columns)
