@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
 
-from entro_cli.clock import duration_ns, moment, moment_ns, zone_of
+from entro_cli.clock import clock_shift, duration_ns, moment, moment_ns, zone_of
 from entro_cli.grid import to_steps
 from entro_cli.inputs import STDIN, NoLogError, find_logs, plain_log
 from entro_cli.observations import Observations, ReadOptions, StageSpec
@@ -27,7 +26,22 @@ _LONELY, _LEAST_HOLE = 0.9, 1000
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The options of reading logs, as the user wrote them."""
+    """How to read logs, as the user said it.
+
+    Attributes:
+        stage: stages of the command line; the logs must have them.
+        time: the column that holds the time.
+        start: when offsets count from.
+        tz: the zone of stamps that name none, and of what is shown.
+        step: the length of a step.
+        input_format: the format of the logs.
+        offset: how far the clocks of logs are moved, by the command line; the logs must be among those read.
+        strict: make the first bad row an error.
+        redact: mask the text of bad rows.
+        described: stages of the configuration, for logs that have them.
+        clocks: how far the clocks of logs are moved, by the configuration; for those of them that are read.
+        full_of: the full load of a stage of a name and kind that has none of the command line.
+    """
 
     stage: Sequence[str] = ()
     time: str | None = None
@@ -38,6 +52,9 @@ class LoadOptions:
     offset: Sequence[str] = ()
     strict: bool = False
     redact: bool = False
+    described: Sequence[StageSpec] = ()
+    clocks: Sequence[str] = ()
+    full_of: Callable[[str, Kind], float | None] = lambda name, kind: None
 
 
 @dataclass(frozen=True)
@@ -72,9 +89,10 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
         EntroError: when something cannot be read, or an option does not fit the logs.
     """
     zone = zone_of(options.tz)
+    asked = _stage_specs(options.stage)
     read = ReadOptions(
         zone=zone,
-        stages=_stage_specs(options.stage),
+        stages=_with_described(asked, options.described),
         time_column=options.time,
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
@@ -82,11 +100,13 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
         redact=options.redact,
     )
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    shifts = dict(_shift(text) for text in options.offset)
+    shifts = dict(clock_shift(text, "--offset") for text in options.offset)
     found = find_logs(names)
     files, notes = _read(found, read, options.input_format)
-    files = [_shifted(file, shifts) for file in files]
-    _check_used(files, read.stages, shifts)
+    _check_used(files, asked, shifts)
+    shifts = dict(clock_shift(text, "offset") for text in options.clocks) | shifts
+    files = [_with_full(_shifted(file, shifts), options.full_of) for file in files]
+    notes += _not_found(files, read.stages)
     stages, taken = join_sources(files)
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
     steps = to_steps(stages, zone, step_ns)
@@ -160,6 +180,32 @@ def _stage_specs(texts: Sequence[str]) -> tuple[StageSpec, ...]:
     return specs
 
 
+def _with_described(asked: tuple[StageSpec, ...], described: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
+    """The stages asked for, what they leave open filled in; then those described of other names and columns."""
+    kinds = {spec.name: spec.kind for spec in described}
+    names, columns = {spec.name for spec in asked}, {spec.column for spec in asked}
+    others = (spec for spec in described if spec.name not in names and spec.column not in columns)
+    return (*(replace(spec, kind=spec.kind or kinds.get(spec.name)) for spec in asked), *others)
+
+
+def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
+    """A file whose series without a full load have the one they are to have."""
+    series = (
+        part if part.full is not None else replace(part, full=full_of(part.stage, part.kind)) for part in file.series
+    )
+    return replace(file, series=tuple(series))
+
+
+def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[str]:
+    """A sentence on every stage that was described with a column no log has."""
+    found = {(series.stage, series.column) for file in files for series in file.series}
+    return [
+        f"no log has samples of {visible(spec.column)}, the column of the stage {spec.name}"
+        for spec in specs
+        if spec.column and (spec.name, spec.column) not in found
+    ]
+
+
 def _stage_spec(text: str) -> StageSpec:
     """NAME=COLUMN[:KIND[:FULL]]; the column may hold colons itself."""
     name, equals, rest = text.partition("=")
@@ -189,14 +235,6 @@ def _number(text: str, option: str) -> float:
         raise EntroError(
             f"{text!r} is no full load", where=f"--stage {visible(option)}", expected="a number above 0"
         ) from error
-
-
-def _shift(text: str) -> tuple[str, int]:
-    """SOURCE=+3s: the file, and how far its clock is moved, nanoseconds."""
-    match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
-    if not match:
-        raise EntroError(f"{visible(text)!r} is no offset", where="--offset", expected="FILE=+3s or FILE=-1h")
-    return match[1], duration_ns(match[3], "--offset") * (-1 if match[2] == "-" else 1)
 
 
 def _shifted(file: Observations, shifts: dict[str, int]) -> Observations:
