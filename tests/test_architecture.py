@@ -32,7 +32,7 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "suggest", "terminal"}
+TOOLS = {"bundled", "clock", "document", "files", "suggest", "target", "terminal"}
 TYPES = {"cells", "observations", "steps", "summary"}
 ROOMS = {
     "inputs": set(),
@@ -42,6 +42,7 @@ ROOMS = {
     "steps_csv": set(),
     "analysis": set(),
     "calibration": set(),
+    "config": set(),
     "objective": set(),
     "figures": {"objective"},
     "gates": set(),
@@ -58,6 +59,8 @@ WIRING = {"commands", "app"}
 LIBRARIES = {
     "duckdb": {"readers"},
     "jinja2": {"report"},
+    "msgspec": {"config"},
+    "platformdirs": {"config"},
     "plotly": {"report"},
     "typer": {"app", "commands"},
 }

@@ -20,26 +20,42 @@ EPILOG = """\
 [cyan]zcat backup.csv.gz | entro ingest - --pipeline frontend[/cyan]
 """
 
-Again = Annotated[
-    bool, typer.Option("--again", help="Read logs from their beginning, also what was read of them before.")
+Logs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LOGS",
+        help="Files, folders, patterns, or - for standard input.",
+        show_default="those that entro.toml names",
+    ),
+]
+PipelineName = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Whose logs they are.",
+        show_default="default; without LOGS, every one that entro.toml names",
+    ),
 ]
 SourceName = Annotated[
     str | None,
     typer.Option(
-        "--source",
-        metavar="NAME",
-        help="What the logs' source is called, where it runs beside others: sources are summed.",
+        "--source", metavar="NAME", help="What their source is called, where it runs beside others: sources are summed."
     ),
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="Read logs from their beginning, also what was read of them before.")
 ]
 
 
 def ingest(
     *,
-    logs: given.Logs,
+    logs: Logs = None,
     history: given.History = None,
-    pipeline: given.Pipeline = "default",
+    pipeline: PipelineName = None,
     source: SourceName = None,
     again: Again = False,
+    config: given.ConfigFile = None,
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
@@ -58,3 +74,50 @@ def ingest(
 
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
+    from entro_cli.commands.configured import load_options, pipelines_meant, read_settings
+    from entro_cli.commands.storing import StoreOptions, oldest_ns, store
+    from entro_cli.history.places import pipeline_place
+    from entro_cli.report.history_view import stored_document, stored_view
+    from entro_cli.terminal import Terminal
+
+    terminal = Terminal(quiet, verbose)
+    reading = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format, "offset": offset}
+    reading |= {"strict": strict, "redact": redact, "history": history}
+    every = {}
+    for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline):
+        settings = read_settings(config, name, terminal, **reading)
+        place = pipeline_place(settings.history, name)
+        how = StoreOptions(place, again, source, oldest_ns(settings.retention_s))
+        every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
+        tell_stored(every[name], terminal)
+    if as_json:
+        terminal.document(stored_document({name: stored.summary() for name, stored in every.items()}))
+    elif not quiet:
+        terminal.show(*stored_view({name: stored.summary() for name, stored in every.items()}))
+    for stored in every.values():
+        for failure in stored.failures:
+            raise failure
+
+
+def _named(logs: list[str] | None, configured: tuple[str, ...]) -> list[str]:
+    from entro_engine import EntroError
+
+    names = logs or list(configured)
+    if not names:
+        raise EntroError(
+            "no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml"
+        )
+    return names
+
+
+def tell_stored(stored: Stored, terminal: Terminal) -> None:
+    """Warn of everything out of the ordinary in what was stored, of all failures but the first, which ends the command."""
+    for part in stored.parts:
+        path, problems = part.log.path, part.observations.problems
+        for problem in problems:
+            terminal.warn(f"{path}: {problem}")
+        tell_bad_rows(path, part.rows, part.skipped, part.bad_rows, terminal)
+    for problem in stored.problems:
+        terminal.warn(problem)
+    for failure in stored.failures[1:]:
+        terminal.warn(str(failure))

@@ -30,6 +30,8 @@ class ReadOn:
         begins: whether it was read from its beginning.
         before: what was known of it; None when it is new.
         bad_rows: the first few new rows that could not be read.
+        rows: how many new rows were understood.
+        skipped: how many were not.
     """
 
     log: LogSeen
@@ -38,11 +40,15 @@ class ReadOn:
     begins: bool
     before: LogSeen | None
     bad_rows: tuple[BadRow, ...]
+    rows: int
+    skipped: int
 
 
 def options_mark(options: LoadOptions) -> str:
     """The hash of how logs are read: one that was read otherwise has to be read again."""
-    told = [list(options.stage), options.time, options.start, options.tz, options.input_format, list(options.offset)]
+    described = [(spec.name, spec.column, spec.kind) for spec in options.described]
+    clocks = [*options.offset, *options.clocks]
+    told = [*options.stage, *described, *clocks, options.time, options.start, options.tz, options.input_format]
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 
 
@@ -93,12 +99,12 @@ def _read(
     observations = _whole_lines(log, begin, part, head, read, reader)
     unfinished = _last_line(log, part, read, observations.format) if part.end < part.size else None
     head_hash, head_bytes, tail = marks(log.path, part.end)
-    skipped, bad_rows = observations.rows_skipped, observations.bad_rows
-    read_rows = observations.rows_read
-    if begin and before is not None:
-        again = _rows_again(log, begin, before, head, read)
-        read_rows, skipped = before.rows_read + read_rows - again[0], before.rows_skipped + skipped - again[1]
-        bad_rows = _in_file(log, bad_rows, begin, before.offset, head)
+    rows, skipped, bad_rows = observations.rows_read, observations.rows_skipped, observations.bad_rows
+    goes_on = before if begin else None
+    if goes_on is not None:
+        again = _rows_again(log, begin, goes_on, head, read)
+        rows, skipped = rows - again[0], skipped - again[1]
+        bad_rows = _in_file(log, bad_rows, begin, goes_on.offset, head)
     seen = LogSeen(
         path=log.label,
         place="" if name == STDIN else str(Path(name).absolute()),
@@ -109,12 +115,12 @@ def _read(
         options=options_mark(options),
         seen=with_place(before.seen if before else [], place),
         format=observations.format,
-        rows_read=read_rows,
-        rows_skipped=skipped,
-        problems=list(dict.fromkeys([*(before.problems if begin and before else []), *observations.problems])),
+        rows_read=rows + (goes_on.rows_read if goes_on else 0),
+        rows_skipped=skipped + (goes_on.rows_skipped if goes_on else 0),
+        problems=list(dict.fromkeys([*(goes_on.problems if goes_on else []), *observations.problems])),
         zone=observations.zone,
     )
-    return ReadOn(seen, observations, unfinished, begin == 0, before, bad_rows)
+    return ReadOn(seen, observations, unfinished, begin == 0, before, bad_rows, rows, skipped)
 
 
 def _whole_lines(

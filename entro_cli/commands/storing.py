@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import time
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from entro_cli.cells import EMPTY, Cells
 from entro_cli.clock import NS, duration_ns
-from entro_cli.commands.loading import LoadOptions, check_used, read_options, shift_of, shifted
+from entro_cli.commands.loading import LoadOptions, asked_stages, check_used, clock_shifts, read_options, shifted
 from entro_cli.commands.reading_on import ReadOn, read_on
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (
@@ -33,6 +34,7 @@ from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
 from entro_cli.observations import ReadOptions, Series
 from entro_cli.report import numbers
 from entro_cli.sources import source_groups
+from entro_cli.summary import StoredLog, StoredSummary
 from entro_cli.terminal import visible
 from entro_engine import EntroError
 
@@ -76,6 +78,28 @@ class Stored:
     problems: list[str] = field(default_factory=list)
     failures: list[EntroError] = field(default_factory=list)
 
+    def summary(self) -> StoredSummary:
+        """What is said of it."""
+        logs = tuple(
+            StoredLog(
+                path=part.log.path,
+                taken=self.logs[part.log.path],
+                format=part.log.format,
+                stages=tuple(series.stage for series in part.log.series),
+                rows_read=part.rows,
+                rows_skipped=part.skipped,
+                problems=part.observations.problems,
+            )
+            for part in self.parts
+        )
+        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in {log.path for log in logs})
+        return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
+
+
+def oldest_ns(retention_s: float | None) -> int | None:
+    """From when on steps are kept now, nanoseconds since the epoch; None where they are kept for ever."""
+    return None if retention_s is None else time.time_ns() - round(retention_s * NS)
+
 
 def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stored:
     """Read what is new in some logs and add it to a pipeline's history.
@@ -101,6 +125,9 @@ def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stor
         before = encode_state(state)
         stored.parts = _read_all(found, state, read, options, how, stored)
         days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
+        for spec in asked_stages(options):
+            if spec.full is not None and spec.name in state.stages:
+                state.stages[spec.name].full = spec.full
         days |= _too_old(how, days, stored)
         if days or encode_state(state) != before:
             commit(how.place, days, state)
@@ -124,7 +151,7 @@ def _read_all(
 ) -> list[ReadOn]:
     """What is new in the logs; what became of each is told in `stored`."""
     parts = []
-    shifts = dict(shift_of(text) for text in options.offset)
+    shifts = clock_shifts(options)
     for name, was_named in found.items():
         label = "standard input" if name == STDIN else visible(name)
         try:
@@ -141,7 +168,7 @@ def _read_all(
                 stored.logs[label] = "new" if part.begins else "read on"
                 parts.append(_shifted(part, shifts))
     if len(parts) == len(found):  # a log with nothing new would not tell what it has
-        check_used([part.observations for part in parts], read.stages, shifts)
+        check_used([part.observations for part in parts], options)
     return parts
 
 
@@ -231,7 +258,7 @@ def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
 
 
 def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace) -> None:
-    """The stages of what was read, and the full loads given with them, into the state.
+    """The stages of what was read into the state.
 
     Raises:
         EntroError: when a stage is of another kind than it was.
@@ -244,7 +271,6 @@ def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace
                 expected="one kind",
                 remedy=f"name the column with --stage {series.stage}=COLUMN:{known.kind}, or use another --pipeline",
             )
-        known.full = known.full if series.full is None else series.full
 
 
 def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, zone: tzinfo) -> None:

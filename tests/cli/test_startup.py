@@ -8,8 +8,8 @@ import pytest
 from entro_engine import __version__
 from tests.running import entro
 
-HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine"}
-COMMANDS = ("analyze", "report", "simulate", "demo")
+HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec"}
+COMMANDS = ("analyze", "report", "simulate", "config", "demo")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([command, "--help"] for command in COMMANDS)])
