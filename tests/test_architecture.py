@@ -35,6 +35,7 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "terminal"}
 TYPES = {"observations", "steps", "summary"}
 ROOMS = {
+    "alerts": set(),
     "inputs": set(),
     "readers": {"inputs"},
     "sources": set(),
