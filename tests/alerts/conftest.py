@@ -3,10 +3,11 @@
 import asyncio
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from types import SimpleNamespace
 
 import pytest
@@ -117,11 +118,10 @@ def in_thread(serve):
 
 async def _end(server):
     server.close()
-    mine = asyncio.current_task()
-    others = [task for task in asyncio.all_tasks() if task is not mine]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:  # clients have gone, so that each ends by itself
+        await asyncio.wait(others, timeout=5)
+    await asyncio.sleep(0.01)  # a transport closes one turn of the loop later
 
 
 @pytest.fixture
@@ -142,27 +142,41 @@ def mail_server():
     return start
 
 
+class Sayer(BaseRequestHandler):
+    """Says `server.says` and hangs up at the first byte it gets; with None says nothing until the client leaves."""
+
+    def handle(self):
+        if self.server.says:
+            self.request.sendall(self.server.says)
+        if self.server.says != b"":
+            with suppress(ConnectionError):
+                self.request.recv(1)
+
+
 @pytest.fixture
 def byte_server():
-    """A server that says these bytes and then closes, or (with None) says nothing at all."""
+    """A way to start a server that says these bytes; b"": hangs up at once."""
 
     @contextmanager
     def start(says):
-        async def answer(reader, writer):
-            if says is None:
-                await reader.read()
-            else:
-                writer.write(says)
-                await reader.read(1)
-            writer.close()
-
-        async def serve(loop):
-            return await asyncio.start_server(answer, "127.0.0.1", 0)
-
-        with in_thread(serve) as port:
-            yield port
+        server = ThreadingTCPServer(("127.0.0.1", 0), Sayer)
+        server.says = says
+        with served(server):
+            yield server.server_address[1]
 
     return start
+
+
+@contextmanager
+def served(server):
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -198,14 +212,10 @@ def hook():
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.handle_error = lambda *_: None  # a client that does not trust us hangs up
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.over.set()
-            server.shutdown()
-            thread.join(10)
-            server.server_close()
+        with served(server):
+            try:
+                yield server
+            finally:
+                server.over.set()
 
     return start
