@@ -73,7 +73,7 @@ class SecretFile:
 
     def _read(self, where: str) -> bytes:
         """The file's content, of the very file whose mode was looked at."""
-        with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(self.path, "rb", opener=_without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise EntroError("is no file", where=where, expected="a file with a secret in it")
@@ -84,6 +84,11 @@ class SecretFile:
                     remedy=f"run: chmod 600 {visible(shlex.quote(str(self.path)))}",
                 )
             return file.read(_LONGEST)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class SecretText:
