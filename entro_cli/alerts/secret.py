@@ -108,3 +108,23 @@ class SecretText:
         if not value:
             raise EntroError("a secret is empty", where="the configuration's [alerts]")
         return value
+
+
+def secret_of(variable: str | None = None, path: Path | None = None, text: str | None = None) -> Secret | None:
+    """The secret a configuration names in one of three ways; None where it names none.
+
+    Args:
+        variable: the environment variable that holds it.
+        path: the file that holds it.
+        text: the secret itself.
+
+    Raises:
+        EntroError: when it is named in more than one way.
+    """
+    ways: list[Secret] = []
+    ways += [SecretVariable(variable)] if variable is not None else []
+    ways += [SecretFile(path)] if path is not None else []
+    ways += [SecretText(text)] if text is not None else []
+    if len(ways) > 1:
+        raise EntroError("one secret is given in more than one way", where="the configuration's [alerts]")
+    return ways[0] if ways else None

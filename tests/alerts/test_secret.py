@@ -6,7 +6,7 @@ import pytest
 
 from entro_cli.alerts.channels import Channels
 from entro_cli.alerts.mail import Email
-from entro_cli.alerts.secret import SecretFile, SecretText, SecretVariable
+from entro_cli.alerts.secret import SecretFile, SecretText, SecretVariable, secret_of
 from entro_cli.alerts.webhook import Webhook
 from entro_cli.document import as_json
 from entro_engine import EntroError
@@ -92,4 +92,14 @@ def test_nothing_shows_it(file):
             assert VALUE not in f"{value!r} {value!s}"
     with pytest.raises(TypeError) as raised:
         as_json(Webhook(SecretText(VALUE)))  # rather no document than one with the secret in it
+    assert VALUE not in str(raised.value)
+
+
+def test_named_in_one_of_three_ways(file):
+    assert secret_of() is None
+    assert secret_of(variable="A") == SecretVariable("A")
+    assert secret_of(path=file) == SecretFile(file)
+    assert secret_of(text=VALUE).reveal({}) == VALUE
+    with pytest.raises(EntroError, match="in more than one way") as raised:
+        secret_of(variable="A", text=VALUE)
     assert VALUE not in str(raised.value)
