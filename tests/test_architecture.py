@@ -32,13 +32,15 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "suggest", "target", "terminal"}
+TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal"}
 TYPES = {"cells", "observations", "steps", "summary"}
 ROOMS = {
+    "alerts": set(),
     "inputs": set(),
     "readers": {"inputs"},
     "sources": set(),
     "grid": {"sources"},
+    "history": set(),
     "steps_csv": set(),
     "analysis": set(),
     "calibration": set(),
@@ -57,7 +59,7 @@ WIRING = {"commands", "app"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
-    "duckdb": {"readers"},
+    "duckdb": {"history", "readers"},
     "jinja2": {"report"},
     "msgspec": {"config"},
     "platformdirs": {"config"},

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, config, demo, report, simulate
+from entro_cli.commands import analyze, config, demo, ingest, report, simulate
 
 app = typer.Typer(
     name="entro",
@@ -31,5 +31,6 @@ def entro(
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
+app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from entro_cli.commands import options as given
 
-if TYPE_CHECKING:
-    from entro_cli.commands.storing import Stored
-    from entro_cli.terminal import Terminal
-
 EPILOG = """\
-[bold]Examples[/bold]: what is new in the logs of a folder, rotated or not; and a log from elsewhere, for another pipeline.
+[bold]Examples[/bold]: what is new in a folder's logs, rotated or not; and a log from elsewhere, for another pipeline.
 
 [cyan]entro ingest 'logs/pipeline.csv*'[/cyan]
 
@@ -75,16 +71,16 @@ def ingest(
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
     from entro_cli.commands.configured import load_options, pipelines_meant, read_settings
-    from entro_cli.commands.storing import StoreOptions, oldest_ns, store
+    from entro_cli.commands.storing import StoreOptions, oldest_ns, store, tell_stored
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.history_view import stored_document, stored_view
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
-    reading = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format, "offset": offset}
-    reading |= {"strict": strict, "redact": redact, "history": history}
+    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
+    reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history}
     every = {}
-    for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline):
+    for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline, terminal):
         settings = read_settings(config, name, terminal, **reading)
         place = pipeline_place(settings.history, name)
         how = StoreOptions(place, again, source, oldest_ns(settings.retention_s))
@@ -104,20 +100,5 @@ def _named(logs: list[str] | None, configured: tuple[str, ...]) -> list[str]:
 
     names = logs or list(configured)
     if not names:
-        raise EntroError(
-            "no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml"
-        )
+        raise EntroError("no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml")
     return names
-
-
-def tell_stored(stored: Stored, terminal: Terminal) -> None:
-    """Warn of everything out of the ordinary in what was stored, of all failures but the first, which ends the command."""
-    for part in stored.parts:
-        path, problems = part.log.path, part.observations.problems
-        for problem in problems:
-            terminal.warn(f"{path}: {problem}")
-        tell_bad_rows(path, part.rows, part.skipped, part.bad_rows, terminal)
-    for problem in stored.problems:
-        terminal.warn(problem)
-    for failure in stored.failures[1:]:
-        terminal.warn(str(failure))

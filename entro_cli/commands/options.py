@@ -38,7 +38,10 @@ ConfigFile = Annotated[
 History = Annotated[
     Path | None,
     typer.Option(
-        "--history", metavar="DIR", help="Where the history is.", show_default="ENTRO_HISTORY, or the user's data folder"
+        "--history",
+        metavar="DIR",
+        help="Where the history is.",
+        show_default="ENTRO_HISTORY, or the user's data folder",
     ),
 ]
 Pipeline = Annotated[str, typer.Option("--pipeline", metavar="NAME", help="What the pipeline is called.")]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 
 import msgspec
 import numpy as np
 
+from entro_cli import numbers
 from entro_cli.cells import EMPTY, Cells
 from entro_cli.clock import NS, duration_ns
-from entro_cli.commands.loading import LoadOptions, asked_stages, check_used, clock_shifts, read_options, shifted
+from entro_cli.commands.loading import (
+    LoadOptions,
+    asked_stages,
+    check_used,
+    clock_shifts,
+    read_options,
+    shifted,
+    tell_bad_rows,
+)
 from entro_cli.commands.reading_on import ReadOn, read_on
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (
@@ -32,10 +41,9 @@ from entro_cli.history.state import SeriesSeen, StageSeen, State, encode_state, 
 from entro_cli.history.store import commit, writing
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
 from entro_cli.observations import ReadOptions, Series
-from entro_cli.report import numbers
 from entro_cli.sources import source_groups
 from entro_cli.summary import StoredLog, StoredSummary
-from entro_cli.terminal import visible
+from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError
 
 
@@ -85,20 +93,33 @@ class Stored:
                 path=part.log.path,
                 taken=self.logs[part.log.path],
                 format=part.log.format,
-                stages=tuple(series.stage for series in part.log.series),
+                stages=tuple(series.stage for series in part.observations.series),
                 rows_read=part.rows,
                 rows_skipped=part.skipped,
                 problems=part.observations.problems,
             )
             for part in self.parts
         )
-        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in {log.path for log in logs})
+        read = {log.path for log in logs}
+        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in read)
         return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
 
 
 def oldest_ns(retention_s: float | None) -> int | None:
     """From when on steps are kept now, nanoseconds since the epoch; None where they are kept for ever."""
     return None if retention_s is None else time.time_ns() - round(retention_s * NS)
+
+
+def tell_stored(stored: Stored, terminal: Terminal) -> None:
+    """Warn of everything out of the ordinary in what was stored, and of failures but the first: that ends a command."""
+    for part in stored.parts:
+        for problem in part.observations.problems:
+            terminal.warn(f"{part.log.path}: {problem}")
+        tell_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
+    for problem in stored.problems:
+        terminal.warn(problem)
+    for failure in stored.failures[1:]:
+        terminal.warn(str(failure))
 
 
 def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stored:
@@ -263,11 +284,12 @@ def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace
     Raises:
         EntroError: when a stage is of another kind than it was.
     """
+    history = f"the history of {visible(place.name)}"
     for series in (series for reading in readings for series in (*reading.series, *reading.unfinished)):
         known = state.stages.setdefault(series.stage, StageSeen(str(series.kind)))
         if known.kind != series.kind:
             raise EntroError(
-                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in the history of {visible(place.name)}",
+                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {history}",
                 expected="one kind",
                 remedy=f"name the column with --stage {series.stage}=COLUMN:{known.kind}, or use another --pipeline",
             )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from entro_cli import numbers
 from entro_cli.document import plain
-from entro_cli.report import numbers
 from entro_cli.terminal import visible
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from entro_cli import numbers
 from entro_cli.document import plain
-from entro_cli.report import numbers
 from entro_cli.report.tables import grid
 from entro_cli.summary import StoredSummary
 from entro_cli.terminal import visible
