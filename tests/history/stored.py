@@ -1,0 +1,36 @@
+"""What a history holds: the bytes of its day files, and logs to fill it with."""
+
+from datetime import UTC, datetime
+
+from tests.running import entro
+
+START = 1_774_746_000 * 10**9  # 2026-03-29T01:00Z, a change of the clocks in Berlin
+
+
+def days(history):
+    """Every day file's bytes, by its place in the history."""
+    return {path.relative_to(history).as_posix(): path.read_bytes() for path in sorted(history.rglob("*.parquet"))}
+
+
+def ingest(history, *arguments, status=0):
+    """Ingest, and what came of it."""
+    outcome = entro("ingest", "--history", history, *arguments)
+    assert outcome.status == status, outcome.err
+    return outcome
+
+
+def stamp(ns):
+    whole, fraction = divmod(ns, 10**9)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+HEADER = "time,scraper_rate,llm_queue\n"
+
+
+def line(ns, rate, queue):
+    return f"{stamp(ns)},{rate!r},{queue!r}\n"
+
+
+def regular(count, step_s=10, start=START):
+    """A log of so many rows, a row a step."""
+    return [line(start + index * step_s * 10**9, (index % 7) / 4, float(index % 11)) for index in range(count)]
