@@ -160,7 +160,8 @@ class _Reader:
             if key is not None:
                 yield inner, self._made(key, value, (*outer, *inner))
             elif is_table(inner):
-                self._require_name(name, "a stage" if path == ("stages",) else "")
+                if path == ("stages",):
+                    self._require_name(name, "a stage")
                 self.require_table(value, (*outer, *inner))
                 yield from self.values(value, inner, outer)
             else:
