@@ -33,7 +33,7 @@ def _run_block(block: str, folder: Path) -> str:
 
 def _output(command: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    environment = {"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", "ENTRO_CONFIG": os.devnull}
     result = subprocess.run(
         ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120
     )

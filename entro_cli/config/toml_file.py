@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entro_cli.config.keys import Key, is_table, key_of, names_in
 from entro_cli.config.keys import Path as KeyPath
-from entro_cli.config.keys import is_table, key_of, names_in
 from entro_cli.config.rules import At
 from entro_cli.suggest import nearest
 from entro_cli.terminal import visible
@@ -23,8 +23,11 @@ PIPELINES = "pipelines"
 _MOST_BYTES = 1 << 20
 _FEW = 8
 _PASSWORDS = frozenset({"password", "passwd", "secret", "token"})
-_HEADER = re.compile(r"\s*(\[[^\[].*\])\s*(?:#.*)?")
-_ASSIGNED = re.compile(r"\s*([^#\[\]{}]+?)\s*=")
+_WAYS = ("email.password_env", "email.password_file")
+_LONGEST_LINE = 1000
+_NAME = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[\w\-]+)"""
+_HEADER = re.compile(r"(\[[^\[].*\])\s*(?:#.*)?")
+_ASSIGNED = re.compile(rf"({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,7 @@ class _Reader:
 
     def pipeline(self, name: str, table: object) -> Iterator[tuple[KeyPath, Any]]:
         """The values of a pipeline's table, by the place inside it."""
-        if not _is_name(name):
-            raise EntroError(
-                f"{name!r} is no name of a pipeline", where=self._shown, expected="a name of printable characters"
-            )
+        self._require_name(name, "a pipeline")
         self.require_table(table, (PIPELINES, name))
         return self.values(table, (), (PIPELINES, name))
 
@@ -158,21 +158,36 @@ class _Reader:
             inner = (*path, name)
             key = key_of(inner)
             if key is not None:
-                at = At(self._where((*outer, *inner)), self._folder)
-                yield inner, key.rule.apply(value, at, key.secret)
-            elif is_table(inner) and (path != ("stages",) or _is_name(name)):
+                yield inner, self._made(key, value, (*outer, *inner))
+            elif is_table(inner):
+                if path == ("stages",):
+                    self._require_name(name, "a stage")
                 self.require_table(value, (*outer, *inner))
                 yield from self.values(value, inner, outer)
             else:
                 raise self._unknown(name, path, outer)
 
+    def _made(self, key: Key, value: object, place: KeyPath) -> Any:
+        try:
+            return key.rule.apply(value, At("", self._folder), key.secret)
+        except EntroError as error:
+            error.where = self._where(place)  # not before: looking for the line of every value takes time
+            raise
+
+    def _require_name(self, name: str, of: str) -> None:
+        if not name.strip() or not name.isprintable():
+            raise EntroError(
+                f"{name!r} is no name of {of}", where=self._shown, expected="a name of printable characters"
+            )
+
     def _unknown(self, name: str, path: KeyPath, outer: KeyPath) -> EntroError:
         where = self._where((*outer, *path, name))
         if name.lower() in _PASSWORDS and path[:1] == ("alerts",):
+            ways = [known for known in names_in(path) if known.endswith(("_env", "_file"))]
             return EntroError(
                 "a secret does not belong into the file",
                 where=where,
-                remedy="name a variable with password_env or a file with password_file",
+                remedy=f"name the variable or the file that holds it, with {' or '.join(ways or _WAYS)}",
             )
         known = (*names_in(path), *(() if path or outer else (PIPELINES,)))
         few = f"the keys here are {', '.join(known)}"
@@ -186,16 +201,12 @@ class _Reader:
         return f"{at}: {'.'.join(visible(part) for part in place)}"
 
 
-def _is_name(text: str) -> bool:
-    """Whether a stage or a pipeline can be called so."""
-    return bool(text.strip()) and text.isprintable()
-
-
 def _line_of(text: str, place: KeyPath) -> int | None:
     """The line on which a key, or the table nearest around it, begins; None where it is not plain to see."""
     table: KeyPath = ()
     best: tuple[int, int] | None = None
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, whole in enumerate(text.split("\n"), start=1):
+        line = whole[:_LONGEST_LINE].strip()
         if header := _HEADER.fullmatch(line):
             table = here = _path_of(header[1])
         elif assigned := _ASSIGNED.match(line):

@@ -1,0 +1,69 @@
+"""Which file is read, and what its relative paths are relative to."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from entro_cli.config import Given, load_config
+from entro_cli.inputs import find_logs
+from tests.running import entro
+
+
+def file_of(*arguments):
+    return json.loads(entro("config", "--json", *arguments).out)["file"]
+
+
+def test_the_order_in_which_a_file_is_looked_for(folder, write, monkeypatch):
+    assert file_of() is None
+    above, here, named, other = (write("", name) for name in ("entro.toml", "a/b/entro.toml", "x.toml", "y.toml"))
+    (folder / "a/b/c").mkdir()
+    monkeypatch.chdir(folder / "a")
+    assert file_of() == str(above)
+    monkeypatch.chdir(folder / "a/b/c")
+    assert file_of() == str(here)
+    monkeypatch.setenv("ENTRO_CONFIG", "../../../y.toml")
+    assert Path(file_of()).samefile(other)
+    assert file_of("--config", named) == str(named)
+    monkeypatch.setenv("ENTRO_CONFIG", "")
+    assert file_of() == str(here)
+    monkeypatch.setenv("ENTRO_CONFIG", os.devnull)
+    assert file_of() == os.devnull
+
+
+def test_a_folder_of_that_name_is_not_it(folder, write, monkeypatch):
+    above = write("")
+    (folder / "a/entro.toml").mkdir(parents=True)
+    monkeypatch.chdir(folder / "a")
+    assert file_of() == str(above)
+
+
+def test_relative_paths_are_relative_to_what_says_them(folder, write, monkeypatch):
+    write('history = "h"\nreports = "../r"\nlogs = ["logs/*.csv", "/var/log/x.csv", "~/y.csv"]\n', "etc/entro.toml")
+    (folder / "work").mkdir()
+    config = load_config(folder / "etc/entro.toml", {"HOME": "/nowhere"}, folder / "work")
+    found = config.settings()
+    assert found.history == folder / "etc/h"
+    assert found.reports == folder / "etc/../r"
+    assert found.logs == (str(folder / "etc/logs/*.csv"), "/var/log/x.csv", str(Path.home() / "y.csv"))
+    assert config.settings(given={"history": Given("h", "--history")}).history == folder / "work/h"
+    variable = load_config(folder / "etc/entro.toml", {"ENTRO_HISTORY": "v"}, folder / "work")
+    assert variable.settings().history == folder / "work/v"
+
+
+def test_a_folder_that_is_called_like_a_pattern(write, settings, folder):
+    log = write("time,rate\n", "[old] logs/day [1].csv")
+    write('logs = ["*.csv", "day [1].csv"]\n', "[old] logs/entro.toml")
+    pattern, name = load_config(log.parent / "entro.toml", {}, folder).settings().logs
+    assert [*find_logs([pattern])] == [*find_logs([name])] == [str(log)]
+
+
+def test_without_a_file_everything_is_at_its_default(folder, shown):
+    values = shown()
+    assert {origin for _, origin in values.values()} == {"default"}
+    assert values["gamma"][0] == 0.75
+    assert values["wait"][0] == pytest.approx(10 / 1.2)
+    assert values["history"][0].endswith("history")
+    assert "reports" in values
+    assert values["reports"][0] is None
