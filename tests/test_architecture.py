@@ -51,14 +51,17 @@ ROOMS = {
     "simulation_log": {"simulation"},
     "published": {"simulation"},
     "report": {"figures", "published", "simulation_summary"},
+    "schedule": set(),
 }
 WIRING = {"commands", "app"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
     "duckdb": {"readers"},
-    "jinja2": {"report"},
+    "filelock": {"schedule"},
+    "jinja2": {"report", "schedule"},
     "plotly": {"report"},
+    "subprocess": {"schedule"},
     "typer": {"app", "commands"},
 }
 

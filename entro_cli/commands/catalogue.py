@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, demo, report, simulate
+from entro_cli.commands import analyze, demo, report, schedule, simulate
 
 app = typer.Typer(
     name="entro",
@@ -31,4 +31,9 @@ def entro(
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
+jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd make the reports.")
+jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
+jobs.command("list", epilog=schedule.LIST_EPILOG)(schedule.list_jobs)
+jobs.command("remove", epilog=schedule.REMOVE_EPILOG)(schedule.remove)
+app.add_typer(jobs, name="schedule", epilog=schedule.EPILOG)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
