@@ -102,6 +102,6 @@ BEGIN, END = GOOD.split(b"\n")[1] + b"\n", b"# <<< entro <<<\n"
 )
 def test_a_block_that_is_not_as_it_was_written_is_an_error(crontab, where):
     for change in (entries, lambda it: with_entry(it, "x", b"y"), lambda it: without_entries(it, {"daily"})):
-        with pytest.raises(EntroError, match="crontab -e.*nothing was changed") as error:
+        with pytest.raises(EntroError, match=r"crontab -e.*nothing was changed") as error:
             change(crontab)
         assert error.value.where == f"crontab, {where}"

@@ -12,8 +12,24 @@ from entro_cli.schedule.crontab import _found, line
 from entro_cli.schedule.job import LOCALE, Every, Job
 from entro_engine import EntroError
 
-HOSTILE = ("", "100%", r"a\%b", "\\", "\\\\", r"%\\%", "it's", 'say "hi"', "$HOME `id` ~", "*.csv", ">>", "é ü", "\udcff")
-words = st.text(st.sampled_from("ab \\%'\"$`*?~;&|<>()#!={}[]-é\udcff") | st.characters(exclude_categories=["Cc", "Cs"]))
+HOSTILE = (
+    "",
+    "100%",
+    r"a\%b",
+    "\\",
+    "\\\\",
+    r"%\\%",
+    "it's",
+    'say "hi"',
+    "$HOME `id` ~",
+    "*.csv",
+    ">>",
+    "é ü",
+    "\udcff",
+)
+words = st.text(
+    st.sampled_from("ab \\%'\"$`*?~;&|<>()#!={}[]-é\udcff") | st.characters(exclude_categories=["Cc", "Cs"])
+)
 
 
 def debian(command):
