@@ -140,7 +140,9 @@ def add(
         tz=tz or "",
         fail_on=tuple(fail_on or ()),
     )
-    _install(_job(every, at, wanted, name, log), kind, dry_run, terminal)
+    job = _job(every, at, wanted, name, log)
+    _tell_missing(wanted.ingest, terminal)
+    _install(job, kind, dry_run, terminal)
 
 
 def list_jobs(
@@ -229,6 +231,19 @@ def _job(every: Every, at: str, wanted: Wanted, name: str | None, log: str | Non
         environment=kept_environment(os.environ),
         log=log_file(log or "", here),
     )
+
+
+def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
+    """Warn of logs that are not there, or not yet: nobody will be at hand when the job says so."""
+    from glob import escape, glob
+    from pathlib import Path
+
+    from entro_cli.terminal import visible
+
+    for pattern in patterns:
+        place = str(Path(pattern).expanduser())
+        if not glob(place, recursive=True) and not glob(escape(place)):  # noqa: PTH207 - absolute ones too
+            terminal.warn(f"--ingest {visible(pattern)}: there is no such file yet")
 
 
 def _install(job: Job, kind: str, dry_run: bool, terminal: Terminal) -> None:

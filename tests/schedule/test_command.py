@@ -98,6 +98,12 @@ def test_the_folder_of_a_pattern_is_no_pattern(user, monkeypatch):
     assert list(find_logs([pattern])) == list(find_logs([plain])) == [str(odd / "log.csv")]
 
 
+def test_logs_that_are_not_there_yet_are_told(user):
+    (user.work / "[1].csv").touch()
+    assert added("--daily", "--ingest", "[1].csv", "--ingest", "*.csv", "--quiet") == ""
+    assert added("--daily", "--ingest", "*.gz", "--quiet") == "warning: --ingest *.gz: there is no such file yet\n"
+
+
 def test_a_job_of_that_name_is_replaced(user):
     added("--daily", "--pipeline", "shop")
     added("--weekly")

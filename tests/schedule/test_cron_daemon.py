@@ -6,6 +6,7 @@ import pytest
 
 from entro_cli.schedule import crontab
 from entro_cli.schedule.job import LOCALE, Every, Job, clock
+from tests.running import entro
 from tests.schedule.cron_daemon import next_minute, wait_for
 from tests.schedule.test_crontab_line import HOSTILE
 
@@ -28,3 +29,15 @@ def test_the_daemon_runs_it_with_the_arguments_it_was_made_with(cron_daemon, tmp
     assert (found.name, found.log) == ("x", str(log))
     crontab.remove(["x"])
     assert subprocess.run(["crontab", "-l"], capture_output=True, check=True).stdout == MINE
+
+
+@pytest.mark.slow
+def test_the_real_crontab_takes_the_longest_command_and_keeps_no_trace(cron_daemon):
+    subprocess.run(["crontab", "-r"], capture_output=True, check=False)
+    longest = Job("long", Every.DAILY, 6, 0, ("/bin/true", "x" * (998 - len("LC_ALL=C.UTF-8 /bin/true "))))
+    crontab.add(longest)
+    assert entro("schedule", "add", "--weekly", "--cron").status == 0
+    assert [job.name for job in crontab.installed()] == ["long", "weekly"]
+    assert entro("schedule", "remove", "--all").status == 0
+    gone = subprocess.run(["crontab", "-l"], capture_output=True, check=False)
+    assert (gone.returncode, gone.stderr) == (1, b"no crontab for root\n")
