@@ -32,7 +32,9 @@ def test_the_daemon_runs_it_with_the_arguments_it_was_made_with(cron_daemon, tmp
 
 
 @pytest.mark.slow
-def test_the_real_crontab_takes_the_longest_command_and_keeps_no_trace(cron_daemon):
+def test_the_real_crontab_takes_the_longest_command_and_keeps_no_trace(cron_daemon, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     subprocess.run(["crontab", "-r"], capture_output=True, check=False)
     longest = Job("long", Every.DAILY, 6, 0, ("/bin/true", "x" * (998 - len("LC_ALL=C.UTF-8 /bin/true "))))
     crontab.add(longest)
