@@ -88,7 +88,9 @@ def _window_means(values: FloatArray, window: int) -> FloatArray:
     return np.concatenate([view[at : at + _AT_ONCE].mean(axis=1) for at in range(0, len(view), _AT_ONCE)])
 
 
-def misfit_advice(steps: Steps, run: Run, columns: Mapping[str, str]) -> str | None:
+def misfit_advice(
+    steps: Steps, run: Run, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
+) -> str | None:
     """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
 
     They cannot when a stage without a full load of its own is far over its default for most of the time, or the budget
@@ -98,6 +100,7 @@ def misfit_advice(steps: Steps, run: Run, columns: Mapping[str, str]) -> str | N
         steps: the log's.
         run: their replay on the full loads in question.
         columns: where each stage's samples stood, as `--stage` names it.
+        wait_s: the longest accepted wait, s.
     """
     observed = run.observed
     if not observed.any() or all(stage.full is not None for stage in run.stages):
@@ -113,7 +116,7 @@ def misfit_advice(steps: Steps, run: Run, columns: Mapping[str, str]) -> str | N
         reason = f"at the default full loads half the time has {reason}"
     else:
         reason = "at the default full loads the budget is broken most of the time"
-    return f"{reason}: they do not fit this log; {_advice(steps, columns)}"
+    return f"{reason}: they do not fit this log; {_advice(steps, columns, wait_s)}"
 
 
 def _is_of_default_size(steps: Steps) -> bool:
@@ -121,9 +124,8 @@ def _is_of_default_size(steps: Steps) -> bool:
     return coupled(steps) and math.isclose(measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_ALIKE)
 
 
-def _advice(steps: Steps, columns: Mapping[str, str]) -> str:
+def _advice(steps: Steps, columns: Mapping[str, str], wait: float) -> str:
     """Which full loads to set, and how they were come to."""
-    wait = DEFAULT_ACCEPTED_WAIT_S
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
     capacity = measure_capacity(steps) if coupled(steps) else None
     if capacity and capacity.value > 0:  # a log that only fills its queue does not tell what its server serves
@@ -136,7 +138,7 @@ def _advice(steps: Steps, columns: Mapping[str, str]) -> str:
         )
     kinds = {
         Kind.RATE: f"capacity (req/s) x {rate_per_capacity:g} for a rate",
-        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept (s; {wait:.3g} by default) for a queue",
+        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept (s; {wait:.3g} now) for a queue",
         Kind.GENERIC: "the load at which the stage is full for another",
     }
     rules = ", ".join(kinds[kind] for kind in dict.fromkeys(stage.kind for stage in steps.stages))

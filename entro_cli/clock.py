@@ -21,7 +21,7 @@ _UNITS = {
     "d": 86400 * NS,
     "w": 7 * 86400 * NS,
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|min|m|h|d|w)")
 
 
 def moment(ns: int, zone: tzinfo) -> datetime:
@@ -41,8 +41,12 @@ def local_midnight(ns: int, zone: tzinfo) -> int:
     return nanoseconds(datetime(local.year, local.month, local.day, tzinfo=zone))
 
 
-def zone_of(name: str | None) -> tzinfo:
+def zone_of(name: str | None, where: str = "--tz") -> tzinfo:
     """The zone of that name; without a name, the machine's.
+
+    Args:
+        name: such as Europe/Berlin.
+        where: the option or key it was written for, for the message.
 
     Raises:
         EntroError: when there is no zone of that name.
@@ -55,7 +59,7 @@ def zone_of(name: str | None) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise EntroError(
-            f"there is no time zone {name!r}", where="--tz", expected="a name such as UTC or Europe/Berlin"
+            f"there is no time zone {name!r}", where=where, expected="a name such as UTC or Europe/Berlin"
         ) from error
 
 
@@ -78,6 +82,22 @@ def duration_ns(text: str, where: str) -> int:
             expected="a number above 0 with ms, s, min, h, d or w: 10s",
         )
     return length
+
+
+def clock_shift(text: str, where: str) -> tuple[str, int]:
+    """FILE=+3s: the file, and how far its clock is moved, in nanoseconds.
+
+    Args:
+        text: what the user wrote.
+        where: the option or key it was written for, for the message.
+
+    Raises:
+        EntroError: when it is not of that form.
+    """
+    match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
+    if not match:
+        raise EntroError(f"{text!r} is no offset", where=where, expected="FILE=+3s or FILE=-1h")
+    return match[1], duration_ns(match[3], where) * (-1 if match[2] == "-" else 1)
 
 
 def time_or_ago_ns(text: str, now_ns: int, zone: tzinfo, where: str) -> int:

@@ -48,21 +48,25 @@ def broken_gates(gates: list[str], document: Mapping[str, Any]) -> list[str]:
     return broken
 
 
-def check_gates(gates: list[str]) -> None:
+def check_gates(gates: list[str], where: str = "--fail-on") -> None:
     """Refuse a gate that cannot be read, before any work is done.
+
+    Args:
+        gates: as the user wrote them.
+        where: the option or key they were written for, for the message.
 
     Raises:
         EntroError: when one cannot be read.
     """
     for gate in gates:
-        _parse(gate)
+        _parse(gate, where)
 
 
-def _parse(gate: str) -> tuple[str, str, float, bool]:
+def _parse(gate: str, where: str = "--fail-on") -> tuple[str, str, float, bool]:
     match = _GATE.fullmatch(gate)
     if not match:
         raise EntroError(
-            f"{gate!r} is no gate", where="--fail-on", expected="NAME>NUMBER, such as violations>10 or critical>5%"
+            f"{gate!r} is no gate", where=where, expected="NAME>NUMBER, such as violations>10 or critical>5%"
         )
     return match[1], match[2], float(match[3]), bool(match[4])
 

@@ -10,11 +10,12 @@ from datetime import tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.cells import Cells, cells_of
 from entro_cli.clock import NS, local_midnight, moment
 from entro_cli.observations import Series
 from entro_cli.sources import StageSources
 from entro_cli.steps import Steps
-from entro_engine import EntroError
+from entro_engine import EntroError, Stage
 from entro_engine.entropy import FloatArray
 
 STEP_LADDER_NS = tuple(seconds * NS for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600))
@@ -26,7 +27,20 @@ _MOST_EMPTY_STEPS = 5_000_000
 
 
 @dataclass(frozen=True)
-class _Cells:
+class Part:
+    """One source of a stage, ready for the grid.
+
+    Attributes:
+        cells: its steps with samples, at least one.
+        held_ns: how long a sample holds, nanoseconds: the source's interval where it is slower than the step, else 0.
+    """
+
+    cells: Cells
+    held_ns: int
+
+
+@dataclass(frozen=True)
+class _Filled:
     """One stage on the grid; arrays of shape (steps,), as in `Steps`."""
 
     loads: FloatArray
@@ -38,8 +52,12 @@ class _Cells:
 
 def default_step_ns(stages: Sequence[StageSources]) -> int:
     """The median sampling interval of the slowest source, rounded up to the ladder; 1 s where none is known."""
-    slowest = max((stage.interval_ns or 0 for stage in stages), default=0)
-    return next((length for length in STEP_LADDER_NS if length >= slowest), STEP_LADDER_NS[-1])
+    return ladder_step_ns(max((stage.interval_ns or 0.0 for stage in stages), default=0.0))
+
+
+def ladder_step_ns(interval: float) -> int:
+    """The shortest step of the ladder that is no shorter than an interval, both in nanoseconds; at most an hour."""
+    return next((length for length in STEP_LADDER_NS if length >= interval), STEP_LADDER_NS[-1])
 
 
 def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None = None) -> Steps:
@@ -59,14 +77,51 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     step = step_ns or default_step_ns(stages)
     series = [part for stage in stages for part in stage.parallel]
     first = min(int(part.times[0]) for part in series)
-    origin = local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
-    begin = (first - origin) // step
-    after = _after_last(stages, origin, step)
-    _check_count(after - begin, series, step, zone)
-    start = origin + begin * step
-    cells = [_sum([_on_grid(part, start, step, after - begin) for part in stage.parallel]) for stage in stages]
+    origin = grid_origin(first, step, zone)
+    check_span(series, step, zone)
+    return fill_steps(
+        [
+            (
+                stage.stage,
+                [
+                    Part(cells_of(part.times, part.values, origin, step), held_ns(part.interval_ns, step))
+                    for part in stage.parallel
+                ],
+            )
+            for stage in stages
+        ],
+        step,
+    )
+
+
+def grid_origin(first: int, step: int, zone: tzinfo) -> int:
+    """Where a step begins: the epoch, for steps of 30 min and more the local midnight before the first sample.
+
+    Args:
+        first: when that was, nanoseconds since the epoch.
+        step: length of a step, nanoseconds.
+        zone: where midnight is.
+    """
+    return local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
+
+
+def held_ns(interval: float | None, step: int) -> int:
+    """How long a sample of a source slower than the step holds, nanoseconds; 0 for other sources."""
+    return math.ceil(interval) if interval is not None and interval > step else 0
+
+
+def fill_steps(stages: Sequence[tuple[Stage, Sequence[Part]]], step: int) -> Steps:
+    """The stages' cells as regular steps: what still holds is held, single holes are bridged, sources summed.
+
+    Args:
+        stages: the stages and their sources, all on one grid.
+        step: length of a step, nanoseconds.
+    """
+    start = min(int(part.cells.starts[0]) for _, parts in stages for part in parts)
+    count = (_last_start(stages, start, step) - start) // step + 1
+    cells = [_sum([_on_grid(part, start, step, count) for part in parts]) for _, parts in stages]
     return Steps(
-        tuple(stage.stage for stage in stages),
+        tuple(stage for stage, _ in stages),
         start,
         step,
         np.stack([part.loads for part in cells]),
@@ -77,23 +132,24 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     )
 
 
-def _held_ns(series: Series, step: int) -> int:
-    """How long a sample of a source slower than the step holds, nanoseconds; 0 for other sources."""
-    interval = series.interval_ns or 0.0
-    return math.ceil(interval) if interval > step else 0
+def _last_start(stages: Sequence[tuple[Stage, Sequence[Part]]], start: int, step: int) -> int:
+    """Where the last step begins: that of the last sample, or one for as long as every stage's sample still holds."""
+    last = max(int(part.cells.starts[-1]) for _, parts in stages for part in parts)
+    held = min(max(int(part.cells.last[-1]) + max(part.held_ns - 1, 0) for part in parts) for _, parts in stages)
+    return max(last, start + (held - start) // step * step)
 
 
-def _after_last(stages: Sequence[StageSources], origin: int, step: int) -> int:
-    """The step after the last: that of the last sample, or further on for as long as every stage's still holds."""
-    last = max(int(part.times[-1]) for stage in stages for part in stage.parallel)
-    held = min(
-        max(int(part.times[-1]) + max(_held_ns(part, step) - 1, 0) for part in stage.parallel) for stage in stages
-    )
-    return (max(last, held) - origin) // step + 1
+def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
+    """Refuse samples that span far more steps than there are samples.
 
-
-def _check_count(count: int, series: Sequence[Series], step: int, zone: tzinfo) -> None:
+    Raises:
+        EntroError: when they do: a time is probably wrong.
+    """
+    if not series:
+        return
     samples = sum(len(part.times) for part in series)
+    first, last = min(int(part.times[0]) for part in series), max(int(part.times[-1]) for part in series)
+    count = (last - first) // step + 1
     if count <= _MOST_EMPTY_STEPS or (count <= _MOST_STEPS and count <= 100 * samples):
         return
     times = np.sort(np.concatenate([part.times for part in series]))
@@ -106,46 +162,40 @@ def _check_count(count: int, series: Sequence[Series], step: int, zone: tzinfo) 
     )
 
 
-def _on_grid(series: Series, start: int, step: int, count: int) -> _Cells:
-    """One source's samples on the grid."""
-    index = (series.times - start) // step
-    firsts = np.flatnonzero(np.diff(index, prepend=-1))
-    filled = index[firsts]
-    sizes = np.diff(firsts, append=len(index))
+def _on_grid(part: Part, start: int, step: int, count: int) -> _Filled:
+    """One source's cells on the grid."""
+    cells = part.cells
+    index = (cells.starts - start) // step
     loads, peaks, ends = (np.full(count, math.nan) for _ in range(3))
-    cells = _Cells(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
-    cells.loads[filled] = np.add.reduceat(series.values, firsts) / sizes
-    cells.peaks[filled] = np.maximum.reduceat(series.values, firsts)
-    cells.ends[filled] = series.values[firsts + sizes - 1]
-    cells.samples[filled] = sizes
-    cells.own[filled] = True
-    _hold(cells, series, start, step)
-    _bridge(cells)
-    return cells
+    filled = _Filled(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+    loads[index], peaks[index], ends[index] = cells.loads, cells.peaks, cells.ends
+    filled.samples[index] = cells.samples
+    filled.own[index] = True
+    if part.held_ns:
+        _hold(filled, part, start, step)
+    _bridge(filled)
+    return filled
 
 
-def _hold(cells: _Cells, series: Series, start: int, step: int) -> None:
+def _hold(filled: _Filled, part: Part, start: int, step: int) -> None:
     """Let each sample of a source slower than the step hold in the steps that begin within its interval."""
-    held = _held_ns(series, step)
-    if not held:
-        return
-    empty = np.flatnonzero(~cells.own)
+    empty = np.flatnonzero(~filled.own)
     begins = start + empty * step
-    latest = np.searchsorted(series.times, begins, side="right") - 1
-    holds = (latest >= 0) & (begins < series.times[latest] + held)
-    for part in (cells.loads, cells.peaks, cells.ends):
-        part[empty[holds]] = series.values[latest[holds]]
-    cells.own[empty[holds]] = True
+    latest = np.searchsorted(part.cells.starts, begins, side="right") - 1
+    holds = (latest >= 0) & (begins < part.cells.last[latest] + part.held_ns)
+    for values in (filled.loads, filled.peaks, filled.ends):
+        values[empty[holds]] = part.cells.ends[latest[holds]]
+    filled.own[empty[holds]] = True
 
 
-def _bridge(cells: _Cells) -> None:
+def _bridge(filled: _Filled) -> None:
     """Carry the load over a single empty step between two with data; a queue ends it as it ended the one before."""
-    alone = np.flatnonzero(~cells.own[1:-1] & cells.own[:-2] & cells.own[2:]) + 1
-    cells.loads[alone] = cells.peaks[alone] = cells.loads[alone - 1]
-    cells.ends[alone] = cells.ends[alone - 1]
+    alone = np.flatnonzero(~filled.own[1:-1] & filled.own[:-2] & filled.own[2:]) + 1
+    filled.loads[alone] = filled.peaks[alone] = filled.loads[alone - 1]
+    filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum(sources: Sequence[_Cells]) -> _Cells:
+def _sum(sources: Sequence[_Filled]) -> _Filled:
     """Sources side by side as one: summed, in an order that does not depend on theirs.
 
     A source counts from its first step with data to its last; a hole within them is a hole of the sum.
@@ -162,7 +212,7 @@ def _sum(sources: Sequence[_Cells]) -> _Cells:
         )
         return np.where(covered, stacked.sum(axis=0), math.nan)
 
-    return _Cells(
+    return _Filled(
         total([source.loads for source in sources]),
         total([source.peaks for source in sources]),
         total([source.ends for source in sources]),
@@ -171,7 +221,7 @@ def _sum(sources: Sequence[_Cells]) -> _Cells:
     )
 
 
-def _within_span(source: _Cells) -> NDArray[np.bool_]:
+def _within_span(source: _Filled) -> NDArray[np.bool_]:
     """The steps from a source's first with data to its last."""
     filled = np.flatnonzero(~np.isnan(source.loads))
     mask = np.zeros(len(source.loads), np.bool_)

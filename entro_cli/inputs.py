@@ -60,6 +60,10 @@ class NoLogError(EntroError):
     """A file that is no log of any known format; in a folder it is left out."""
 
 
+class EmptyLogError(NoLogError):
+    """A log in which nothing is, or nothing yet but its header."""
+
+
 def find_logs(names: Iterable[str]) -> dict[str, bool]:
     """Files, folders and patterns as files, each once, `-` for standard input.
 
@@ -115,6 +119,33 @@ def plain_log(name: str) -> Iterator[LogFile]:
     """
     with _scratch() as folder:
         yield _plain(name, Path(folder) / "0.log")
+
+
+def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
+    """A part of a log as a log of its own, for as long as the log's context lasts.
+
+    Args:
+        log: the plain log.
+        begin: the part's first byte.
+        end: the byte behind its last one.
+        before: what is put before it: the header of a table.
+
+    Raises:
+        EntroError: when there is nothing in it, or no room for it.
+    """
+    place = log.spool.with_name(f"{begin}-{end}.log")
+    try:
+        with log.path.open("rb") as file, place.open("wb") as out:
+            out.write(before)
+            file.seek(begin)
+            left = end - begin
+            while left > 0 and (content := file.read(min(left, 1 << 20))):
+                left -= out.write(content)
+        head = _head(place)
+    except OSError as error:
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
+    _check(head, log.label)
+    return LogFile(log.label, place, head, place.with_suffix(".mended"))
 
 
 def _scratch() -> TemporaryDirectory[str]:
@@ -220,7 +251,7 @@ def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
 def _check(head: bytes, label: str) -> None:
     """Refuse what no reader can make anything of."""
     if not head.strip():
-        raise NoLogError("the file is empty", where=label, expected="a log with at least one row")
+        raise EmptyLogError("the file is empty", where=label, expected="a log with at least one row")
     for magic, what in _ARCHIVES.items():
         if head.startswith(magic):
             raise NoLogError(

@@ -11,27 +11,12 @@ from numpy.typing import NDArray
 
 from entro_cli.clock import moment
 from entro_cli.summary import BurnAlert, Objective, WindowBurn
-from entro_engine import EntroError, Run
+from entro_cli.target import parse_target
+from entro_engine import Run
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
-DEFAULT_TARGET = 0.99
-"""The share of observed steps that should be within the budget, unless the user says otherwise."""
-
-
-def parse_target(text: str) -> float:
-    """An objective as the user wrote it, 99% or 0.99, as a share.
-
-    Raises:
-        EntroError: when it is neither.
-    """
-    try:
-        target = round(float(text.removesuffix("%")) / 100, 12) if text.endswith("%") else float(text)
-    except ValueError:
-        target = math.nan
-    if not 0 <= target <= 1:
-        raise EntroError(f"{text!r} is no objective", where="--objective", expected="a share such as 99% or 0.99")
-    return target
+__all__ = ["PRESENT_S", "RULES", "BurnRule", "measure_objective", "parse_target"]
 
 
 class BurnRule(NamedTuple):

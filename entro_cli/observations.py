@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
 
@@ -19,10 +20,17 @@ TimeArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage as the user asked for it with `--stage NAME=COLUMN[:KIND[:FULL]]`."""
+    """A stage as the user described it, with `--stage NAME=COLUMN[:KIND[:FULL]]` or in entro.toml.
+
+    Attributes:
+        name: what it is called.
+        column: what holds its loads; empty where the user left that to be recognised by name.
+        kind: what its load measures; None where nobody said.
+        full: the load at which it is full; None where nobody said.
+    """
 
     name: str
-    column: str
+    column: str = ""
     kind: Kind | None = None
     full: float | None = None
 
@@ -32,7 +40,7 @@ class ReadOptions:
     """What a reader is told besides the file.
 
     Attributes:
-        stages: the stages asked for; the rest is recognised by name.
+        stages: the stages described; the rest is recognised by name.
         time_column: the column that holds the time; None to recognise it.
         start_ns: where offsets count from, nanoseconds since the epoch; None when the user gave no date.
         zone: the zone of stamps that name none.
@@ -48,6 +56,19 @@ class ReadOptions:
     zone_given: bool = False
     strict: bool = False
     redact: bool = False
+
+    def placed(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
+        """The stages whose column was named, and those that are called like one of these columns."""
+        named = (
+            spec if spec.column else replace(spec, column=spec.name)
+            for spec in self.stages
+            if spec.column or spec.name in columns
+        )
+        return tuple(named)
+
+    def kind_of(self, stage: str) -> Kind | None:
+        """What was said to be the kind of a stage whose column is recognised by name."""
+        return next((spec.kind for spec in self.stages if spec.name == stage and not spec.column), None)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     Raises:
         EntroError: when files disagree on what a stage is, or two stages have no time in common.
     """
-    sources, taken = _join(files)
+    sources, taken, _ = _join(files)
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
         for series in file.series:
@@ -80,14 +80,21 @@ def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
     return Stage(name, parts[0][1].kind, full)
 
 
-def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str]]:
-    """The files as sources side by side, each of the files that belong together, and how each was taken, in words.
+def source_groups(files: Sequence[Observations]) -> list[list[Observations]]:
+    """The files that are one source together, in the order of their times, for each source."""
+    sources, _, places = _join(files)
+    return [[file for file in _in_order(files) if places[file.path] == index] for index in range(len(sources))]
+
+
+def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str], dict[str, int]]:
+    """The files as sources side by side, how each file was taken, in words, and which of the sources it is of.
 
     Whatever order the files come in, they are taken in that of their times.
     """
     sources: list[_Source] = []
     taken: dict[str, str] = {}
-    for file in sorted((file for file in files if file.series), key=_span):
+    places: dict[str, int] = {}
+    for file in _in_order(files):
         part = {series.stage: series for series in file.series}
         index, words = next(
             ((index, words) for index, source in enumerate(sources) if (words := _relation(source, part))),
@@ -99,8 +106,12 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str]]
             beside = any(source.keys() & part.keys() for source in sources)
             words = "another source, summed" if beside else "a source"
             sources.append(part)
-        taken[file.path] = words
-    return sources, taken
+        taken[file.path], places[file.path] = words, index
+    return sources, taken, places
+
+
+def _in_order(files: Sequence[Observations]) -> list[Observations]:
+    return sorted((file for file in files if file.series), key=_span)
 
 
 def _span(file: Observations) -> tuple[int, int, str]:

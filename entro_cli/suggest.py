@@ -8,5 +8,20 @@ from difflib import get_close_matches
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A remedy for a message: the known name that is nearest to a mistyped one, else empty."""
-    close = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else ""
+    close = nearest_name(name, known)
+    return f"did you mean {close}?" if close else ""
+
+
+def nearest_name(name: str, known: Iterable[str], alike: float = 0.5) -> str | None:
+    """The known name that is nearest to another one.
+
+    Args:
+        name: the other one, in any case.
+        known: in lower case.
+        alike: how alike they must be, 0..1.
+
+    Returns:
+        It, or None where none is so much alike.
+    """
+    close = get_close_matches(name.lower(), list(known), n=1, cutoff=alike)
+    return close[0] if close else None

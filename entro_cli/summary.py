@@ -150,3 +150,26 @@ class Source:
     taken_as: str
     problems: tuple[str, ...]
     bad_rows: tuple[BadRow, ...]
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    """What came of storing a log: `taken` says it in words; rows are those that were new in it."""
+
+    path: str
+    taken: str
+    format: str = ""
+    stages: tuple[str, ...] = ()
+    rows_read: int = 0
+    rows_skipped: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredSummary:
+    """What came of storing logs: the days of UTC that changed, and how many were too old to be kept."""
+
+    step_s: float
+    logs: tuple[StoredLog, ...]
+    days: tuple[str, ...]
+    removed_days: int

@@ -1,13 +1,21 @@
 """For every test: a browser where it asks for one, and examples that are the same on every machine and at every hour.
 
+The developer's own configuration is out of sight: no entro.toml is looked for, and no ENTRO_* variable sets anything.
+
 `pytest --hypothesis-profile=search` looks further, with new examples each time.
 """
+
+import os
 
 from hypothesis import Phase, settings
 
 from tests.browser_page import browser
 
 __all__ = ["browser"]
+
+for name in [name for name in os.environ if name.startswith("ENTRO_") and name != "ENTRO_REQUIRE_BROWSER"]:
+    del os.environ[name]
+os.environ["ENTRO_CONFIG"] = os.devnull
 
 settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
 settings.register_profile("search", database=None, deadline=None, max_examples=5000)

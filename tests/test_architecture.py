@@ -32,16 +32,19 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "suggest", "terminal"}
-TYPES = {"observations", "steps", "summary"}
+TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal"}
+TYPES = {"cells", "observations", "steps", "summary"}
 ROOMS = {
+    "alerts": set(),
     "inputs": set(),
     "readers": {"inputs"},
     "sources": set(),
     "grid": {"sources"},
+    "history": set(),
     "steps_csv": set(),
     "analysis": set(),
     "calibration": set(),
+    "config": set(),
     "objective": set(),
     "figures": {"objective"},
     "gates": set(),
@@ -57,11 +60,13 @@ WIRING = {"commands", "app"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
-    "duckdb": {"readers"},
-    "filelock": {"schedule"},
+    "duckdb": {"history", "readers"},
+    "filelock": {"history", "schedule"},
     "jinja2": {"report", "schedule"},
+    "msgspec": {"config"},
+    "platformdirs": {"config"},
     "plotly": {"report"},
-    "subprocess": {"schedule"},
+    "subprocess": {"alerts", "schedule"},
     "typer": {"app", "commands"},
 }
 

@@ -45,8 +45,9 @@ def analyze(
     since: given.Since = None,
     until: given.Until = None,
     budget: given.Budget = None,
-    objective: given.ObjectiveTarget = "99%",
+    objective: given.Objective = None,
     pipeline: given.Pipeline = "default",
+    config: given.ConfigFile = None,
     strict: given.Strict = False,
     redact: given.Redact = False,
     steps_csv: StepsCsv = None,
@@ -63,25 +64,28 @@ def analyze(
     """
     from entro_cli.analysis import replay_steps
     from entro_cli.calibration import misfit_advice
-    from entro_cli.commands.loading import LoadOptions, load, tell_problems
+    from entro_cli.commands.configured import load_options, read_settings
+    from entro_cli.commands.loading import load, tell_problems
     from entro_cli.figures import measure
     from entro_cli.gates import broken_gates, check_gates
-    from entro_cli.objective import parse_target
     from entro_cli.report.analysis_view import analysis_document, analysis_view
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
     if as_json and str(steps_csv) == "-":
         raise typer.BadParameter("standard output is taken by --json", param_hint="--steps-csv")
-    gates, target = fail_on or [], parse_target(objective)
+    gates = fail_on or []
     check_gates(gates)
-    loaded = load(logs, LoadOptions(stage or (), time, start, tz, step, input_format, offset or (), strict, redact))
+    reading = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format, "offset": offset}
+    settings = read_settings(config, pipeline, terminal, **reading, strict=strict, redact=redact, objective=objective)
+    loaded = load(logs, load_options(settings, stage))
     tell_problems(loaded, terminal)
-    replayed = replay_steps(loaded.steps, budget, *given.period_ns(since, until, loaded.zone))
-    advice = misfit_advice(loaded.steps, replayed.run, loaded.columns)
+    limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
+    replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
+    advice = misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)
     if advice:
         terminal.warn(advice)
-    figures = measure(replayed.run, replayed.first, replayed.after, target, loaded.zone)
+    figures = measure(replayed.run, replayed.first, replayed.after, settings.objective, loaded.zone)
     document = analysis_document(figures, pipeline, loaded.sources) if as_json or gates else {}
     broken = broken_gates(gates, document)
     steps_to_stdout = str(steps_csv) == "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ EPILOG = """\
 Folder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the page is written.")]
 
 _ZONE = "Europe/Berlin"
+_NO_CONFIG = Path(os.devnull)
+"""The tour is the same in every folder."""
 
 
 def demo(
@@ -40,10 +43,10 @@ def demo(
         terminal.text(f"\n{number}. {what}\n   $ {command}\n\n")
 
     step(1, "A surge, under four controllers", "entro simulate")
-    simulate(quiet=quiet)
+    simulate(config=_NO_CONFIG, quiet=quiet)
     reading = f"{log} --tz {_ZONE}"
     step(2, "Five weeks of a pipeline, from its log", f"entro analyze {reading}")
-    analyze(logs=[str(log)], tz=_ZONE, quiet=quiet)
+    analyze(logs=[str(log)], tz=_ZONE, config=_NO_CONFIG, quiet=quiet)
     step(
         3,
         "The report of its last week, as a page",

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
 
-from entro_cli.clock import duration_ns, moment, moment_ns, zone_of
+from entro_cli.clock import clock_shift, duration_ns, moment, moment_ns, zone_of
 from entro_cli.grid import to_steps
 from entro_cli.inputs import STDIN, NoLogError, find_logs, plain_log
 from entro_cli.observations import Observations, ReadOptions, StageSpec
 from entro_cli.readers.detect import read_log
 from entro_cli.sources import join_sources
 from entro_cli.steps import Steps
-from entro_cli.summary import Source
+from entro_cli.summary import BadRow, Source
 from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError, Kind
 
@@ -27,7 +26,22 @@ _LONELY, _LEAST_HOLE = 0.9, 1000
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The options of reading logs, as the user wrote them."""
+    """How to read logs, as the user said it.
+
+    Attributes:
+        stage: stages of the command line; the logs must have them.
+        time: the column that holds the time.
+        start: when offsets count from.
+        tz: the zone of stamps that name none, and of what is shown.
+        step: the length of a step.
+        input_format: the format of the logs.
+        offset: how far the clocks of logs are moved, by the command line; the logs must be among those read.
+        strict: make the first bad row an error.
+        redact: mask the text of bad rows.
+        described: stages of the configuration, for logs that have them.
+        clocks: how far the clocks of logs are moved, by the configuration; for those of them that are read.
+        full_of: the full load of a stage of a name and kind that has none of the command line.
+    """
 
     stage: Sequence[str] = ()
     time: str | None = None
@@ -38,6 +52,9 @@ class LoadOptions:
     offset: Sequence[str] = ()
     strict: bool = False
     redact: bool = False
+    described: Sequence[StageSpec] = ()
+    clocks: Sequence[str] = ()
+    full_of: Callable[[str, Kind], float | None] = lambda name, kind: None
 
 
 @dataclass(frozen=True)
@@ -71,27 +88,48 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     Raises:
         EntroError: when something cannot be read, or an option does not fit the logs.
     """
+    zone, read = read_options(options)
+    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    found = find_logs(names)
+    files, notes = _read(found, read, options.input_format)
+    check_used(files, options)
+    shifts = clock_shifts(options)
+    files = [_with_full(shifted(file, shifts), options.full_of) for file in files]
+    notes += _not_found(files, read.stages)
+    stages, taken = join_sources(files)
+    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
+    steps = to_steps(stages, zone, step_ns)
+    columns = {series.stage: visible(series.column) for file in files for series in file.series}
+    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
+
+
+def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
+    """The zone that times are told in, and what readers are told.
+
+    Raises:
+        EntroError: when an option cannot be read.
+    """
     zone = zone_of(options.tz)
     read = ReadOptions(
         zone=zone,
-        stages=_stage_specs(options.stage),
+        stages=_with_described(asked_stages(options), options.described),
         time_column=options.time,
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
         strict=options.strict,
         redact=options.redact,
     )
-    step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    shifts = dict(_shift(text) for text in options.offset)
-    found = find_logs(names)
-    files, notes = _read(found, read, options.input_format)
-    files = [_shifted(file, shifts) for file in files]
-    _check_used(files, read.stages, shifts)
-    stages, taken = join_sources(files)
-    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
-    steps = to_steps(stages, zone, step_ns)
-    columns = {series.stage: visible(series.column) for file in files for series in file.series}
-    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
+    return zone, read
+
+
+def clock_shifts(options: LoadOptions) -> dict[str, int]:
+    """By file, how far its clock is moved, nanoseconds.
+
+    Raises:
+        EntroError: when an offset cannot be read.
+    """
+    described = dict(clock_shift(text, "offset") for text in options.clocks)
+    return described | dict(clock_shift(text, "--offset") for text in options.offset)
 
 
 def _read(
@@ -140,24 +178,59 @@ def tell_problems(loaded: Loaded, terminal: Terminal) -> None:
     for source in loaded.sources:
         for problem in source.problems:
             terminal.warn(f"{source.path}: {problem}")
-        if source.rows_skipped:
-            rows = f"{source.rows_skipped:,} of {source.rows_skipped + source.rows_read:,} rows"
-            terminal.warn(f"{source.path}: {rows} could not be read and were skipped")
-        for row in source.bad_rows:
-            line = f"line {row.line}: " if row.line else ""
-            terminal.warn(f"{source.path}: {line}{row.reason}: {row.text}")
-        more = source.rows_skipped - len(source.bad_rows)
-        if source.bad_rows and more > 0:
-            terminal.warn(f"{source.path}: and {more:,} more")
+        tell_bad_rows(source.path, source.rows_read, source.rows_skipped, source.bad_rows, terminal)
 
 
-def _stage_specs(texts: Sequence[str]) -> tuple[StageSpec, ...]:
-    specs = tuple(_stage_spec(text) for text in texts)
+def tell_bad_rows(path: str, read: int, skipped: int, bad_rows: Sequence[BadRow], terminal: Terminal) -> None:
+    """Warn of the rows of a log that could not be read, the first few with their lines."""
+    if skipped:
+        terminal.warn(f"{path}: {skipped:,} of {skipped + read:,} rows could not be read and were skipped")
+    for row in bad_rows:
+        line = f"line {row.line}: " if row.line else ""
+        terminal.warn(f"{path}: {line}{row.reason}: {row.text}")
+    more = skipped - len(bad_rows)
+    if bad_rows and more > 0:
+        terminal.warn(f"{path}: and {more:,} more")
+
+
+def asked_stages(options: LoadOptions) -> tuple[StageSpec, ...]:
+    """The stages of the command line.
+
+    Raises:
+        EntroError: when one cannot be read.
+    """
+    specs = tuple(_stage_spec(text) for text in options.stage)
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise EntroError(f"stage {visible(name)} is given twice", where="--stage", expected="each stage once")
     return specs
+
+
+def _with_described(asked: tuple[StageSpec, ...], described: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
+    """The stages asked for, what they leave open filled in; then those described of other names and columns."""
+    kinds = {spec.name: spec.kind for spec in described}
+    names, columns = {spec.name for spec in asked}, {spec.column for spec in asked}
+    others = (spec for spec in described if spec.name not in names and spec.column not in columns)
+    return (*(replace(spec, kind=spec.kind or kinds.get(spec.name)) for spec in asked), *others)
+
+
+def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
+    """A file whose series without a full load have the one they are to have."""
+    series = (
+        part if part.full is not None else replace(part, full=full_of(part.stage, part.kind)) for part in file.series
+    )
+    return replace(file, series=tuple(series))
+
+
+def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[str]:
+    """A sentence on every stage that was described with a column no log has."""
+    found = {(series.stage, series.column) for file in files for series in file.series}
+    return [
+        f"no log has samples of {visible(spec.column)}, the column of the stage {spec.name}"
+        for spec in specs
+        if spec.column and (spec.name, spec.column) not in found
+    ]
 
 
 def _stage_spec(text: str) -> StageSpec:
@@ -191,26 +264,19 @@ def _number(text: str, option: str) -> float:
         ) from error
 
 
-def _shift(text: str) -> tuple[str, int]:
-    """SOURCE=+3s: the file, and how far its clock is moved, nanoseconds."""
-    match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
-    if not match:
-        raise EntroError(f"{visible(text)!r} is no offset", where="--offset", expected="FILE=+3s or FILE=-1h")
-    return match[1], duration_ns(match[3], "--offset") * (-1 if match[2] == "-" else 1)
-
-
-def _shifted(file: Observations, shifts: dict[str, int]) -> Observations:
+def shifted(file: Observations, shifts: Mapping[str, int]) -> Observations:
+    """A file's observations, its clock moved."""
     shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
     if not shift:
         return file
     return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
 
 
-def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shifts: dict[str, int]) -> None:
+def check_used(files: Sequence[Observations], options: LoadOptions) -> None:
     """Refuse options that name what is not there."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     columns = dict.fromkeys(visible(column)[:40] for file in files for column in file.columns)
-    for spec in specs:
+    for spec in asked_stages(options):
         if (spec.name, spec.column) not in found:
             raise EntroError(
                 f"no log has samples of {visible(spec.column)}",
@@ -218,7 +284,7 @@ def _check_used(files: Sequence[Observations], specs: Sequence[StageSpec], shift
                 expected=f"a column with numbers, of {', '.join([*columns][:20])}",
             )
     known = {name for file in files for name in (file.path, Path(file.path).name)}
-    for name in shifts:
+    for name, _ in (clock_shift(text, "--offset") for text in options.offset):
         if name not in known:
             raise EntroError(f"no log is called {visible(name)}", where="--offset", expected=", ".join(sorted(known)))
     if not found:

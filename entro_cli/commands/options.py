@@ -26,6 +26,24 @@ TimeZone = Annotated[
         show_default="the machine's",
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration to use.",
+        show_default="ENTRO_CONFIG, or entro.toml here or above",
+    ),
+]
+History = Annotated[
+    Path | None,
+    typer.Option(
+        "--history",
+        metavar="DIR",
+        help="Where the history is.",
+        show_default="ENTRO_HISTORY, or the user's data folder",
+    ),
+]
 Pipeline = Annotated[str, typer.Option("--pipeline", metavar="NAME", help="What the pipeline is called.")]
 Budget = Annotated[
     float | None,
@@ -92,6 +110,15 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
 ObjectiveTarget = Annotated[
     str, typer.Option("--objective", metavar="SHARE", help="The share of steps that should be within the budget.")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="SHARE",
+        help="The share of steps that should be within the budget.",
+        show_default="99%",
+    ),
 ]
 SelfContained = Annotated[
     bool,

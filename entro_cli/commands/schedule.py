@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,16 +56,6 @@ Pipelines = Annotated[
     list[str] | None,
     typer.Option("--pipeline", metavar="NAME", help="The pipeline to report on. Repeatable.", rich_help_panel=_WHAT),
 ]
-Config = Annotated[
-    str | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help="The configuration.",
-        show_default="the entro.toml here or above",
-        rich_help_panel=_WHAT,
-    ),
-]
 History = Annotated[str | None, typer.Option("--history", metavar="DIR", help="The history.", rich_help_panel=_WHAT)]
 Out = Annotated[str | None, typer.Option("--out", metavar="DIR", help="Where reports go.", rich_help_panel=_WHAT)]
 Log = Annotated[
@@ -102,7 +93,7 @@ def add(
     at: At = "06:00",
     ingest: Ingest = None,
     pipeline: Pipelines = None,
-    config: Config = None,
+    config_file: given.ConfigFile = None,
     history: History = None,
     out: Out = None,
     tz: given.TimeZone = None,
@@ -134,7 +125,7 @@ def add(
     wanted = Wanted(
         ingest=tuple(ingest or ()),
         pipelines=tuple(pipeline or ()),
-        config=config or "",
+        config=_configuration(config_file, pipeline or [], terminal),
         history=history or "",
         out=out or "",
         tz=tz or "",
@@ -212,9 +203,24 @@ def _kind(cron: bool, systemd: bool) -> str:
     return "cron" if cron else "systemd" if systemd else usual_kind()
 
 
+def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal) -> str:
+    """The file that holds here, read now: nobody will be at hand when the job finds fault with it."""
+    import os
+
+    from entro_cli.commands.configured import check_settings, read_config
+    from entro_cli.config.keys import SINGLE
+
+    config = read_config(named, terminal)
+    for pipeline in pipelines:
+        check_settings(config.settings(pipeline))
+    variables = {key.variable for key in SINGLE if key.variable} - {"ENTRO_HISTORY"}
+    for variable in sorted(variables & {name for name, value in os.environ.items() if value}):
+        terminal.warn(f"{variable} is set here, but not where the job runs: say it in entro.toml")
+    return str(config.file or "")
+
+
 def _job(every: Every, at: str, wanted: Wanted, name: str | None, log: str | None) -> Job:
     import os
-    from pathlib import Path
 
     from entro_cli.schedule.job import Job, clock
     from entro_cli.schedule.run_command import kept_environment, log_file, run_command
@@ -236,7 +242,6 @@ def _job(every: Every, at: str, wanted: Wanted, name: str | None, log: str | Non
 def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
     """Warn of logs that are not there, or not yet: nobody will be at hand when the job says so."""
     from glob import escape, glob
-    from pathlib import Path
 
     from entro_cli.terminal import visible
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entro_cli.commands.options import Budget, Debug, Json, Quiet, SelfContained, Verbose
+from entro_cli.commands.options import Budget, ConfigFile, Debug, Json, Quiet, SelfContained, Verbose
 from entro_cli.terminal import Terminal, visible
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def simulate(
     log_dir: LogDir = None,
     start: Start = "2026-01-01T00:00:00Z",
     out: Page = None,
+    config: ConfigFile = None,
     self_contained: SelfContained = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -134,12 +135,12 @@ def simulate(
     from entro_cli.simulation_summary import summarise
 
     terminal = Terminal(quiet, verbose)
-    given = {"alpha": alpha, "beta": beta, "limit": limit}
+    given = {"alpha": alpha, "beta": beta, "limit": limit, "budget": budget}
     settings = Settings(
         _scenario(scenario, capacity, stall or []),
         lag=lag,
         noise=_noise(noise, seed, runs),
-        **_without_none(given | {"budget": budget, "controllers": _chosen(controller)}),
+        **_configured(config, terminal) | _without_none(given | {"controllers": _chosen(controller)}),
     )
     _warn_of_idle(terminal, settings, given)
     logs = _log_writer(settings, log_dir, start)
@@ -155,6 +156,14 @@ def simulate(
         terminal.document(document)
     else:
         _show(terminal, settings, document)
+
+
+def _configured(config: Path | None, terminal: Terminal) -> dict[str, Any]:
+    """The law and the budget of two stages, as they are configured for every pipeline."""
+    from entro_cli.commands.configured import read_settings
+
+    settings = read_settings(config, "default", terminal)
+    return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget(2)}
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

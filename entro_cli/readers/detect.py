@@ -12,7 +12,7 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table,)
-"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)` and `read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)` and `read(log, options)`."""
 
 _LEAST = 0.05
 
@@ -32,6 +32,17 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
     reader = _named(input_format) if input_format else _surest(log, options)
     observations: Observations = reader.read(log, options)
     return observations
+
+
+def preamble(log: LogFile, reader: str) -> bytes:
+    """What stands before the rows of a log, and is needed to read a part of it.
+
+    Args:
+        log: the plain file.
+        reader: the name of the reader that reads it.
+    """
+    before: bytes = _named(reader).preamble(log)
+    return before
 
 
 def _named(name: str) -> ModuleType:

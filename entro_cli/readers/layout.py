@@ -163,21 +163,22 @@ def _long(columns: Sequence[str], options: ReadOptions) -> tuple[int, int, int |
     names = [name.strip().lower() for name in columns]
     stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
     value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
-    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.stages):
+    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.placed(())):
         return None
     return stage[0], value[0], names.index("kind") if "kind" in names else None
 
 
 def _stages(label: str, columns: Sequence[str], time: int, options: ReadOptions) -> tuple[StageColumn, ...]:
     """The stages of a wide table: those asked for, then those of other kinds that are recognised by name."""
-    asked = [stage_of(spec, spec.column, label) for spec in options.stages if spec.column in columns]
-    taken = {spec.column for spec in options.stages}
+    specs = options.placed([name for index, name in enumerate(columns) if index != time])
+    asked = [stage_of(spec, spec.column, label) for spec in specs if spec.column in columns]
+    taken = {spec.column for spec in specs}
     found = [
         (name, known)
         for index, name in enumerate(columns)
         if index != time and name not in taken and (known := meaning(name)) is not None
     ]
-    covered = {stage.kind for stage in asked} | {spec.kind for spec in options.stages}
+    covered = {stage.kind for stage in asked} | {spec.kind for spec in specs}
     recognised = [
         stage
         for kind in (Kind.RATE, Kind.QUEUE)
@@ -185,7 +186,7 @@ def _stages(label: str, columns: Sequence[str], time: int, options: ReadOptions)
         for stage in _recognised(label, columns, kind, [part for part in found if part[1].kind == kind], options)
     ]
     if not asked and not recognised:
-        raise _no_stage(label, columns, time)
+        raise _no_stage(label, columns, time, [spec.column for spec in specs])
     return tuple(asked + recognised)
 
 
@@ -202,18 +203,22 @@ def _recognised(
             remedy=f"add --stage {DEFAULT_NAMES[kind]}={named(names[0])} or another; "
             f"the columns are {_listed(columns)}",
         )
-    taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.stages)
+    taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.placed(columns))
+    said = (None if taken else options.kind_of(DEFAULT_NAMES[kind])) or kind
     return [
-        StageColumn(visible(name) if taken else DEFAULT_NAMES[kind], kind, None, name, known.divisor)
+        StageColumn(
+            visible(name) if taken else DEFAULT_NAMES[kind], said, None, name, known.divisor if said == kind else 1.0
+        )
         for name, known in found
     ]
 
 
-def _no_stage(label: str, columns: Sequence[str], time: int) -> EntroError:
+def _no_stage(label: str, columns: Sequence[str], time: int, asked: Sequence[str]) -> EntroError:
     others = [name for index, name in enumerate(columns) if index != time]
     example = named(others[0]) if len(others) == 1 else "COLUMN"
+    known = f"no column is called {' or '.join(map(named, asked))}, and none" if asked else "no column"
     return EntroError(
-        "no column says that it is a rate or a queue",
+        f"{known} says that it is {'another' if asked else 'a'} rate or {'' if asked else 'a '}queue",
         where=label,
         expected="names such as scraper_rate, requests_per_min, llm_queue or waiting",
         remedy=f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; "
@@ -269,7 +274,7 @@ def long_stages(
     of_name: dict[str, set[str]] = {name: set() for name in found}
     for name, kind in set(zip(names, kinds or (), strict=False)):
         of_name[name].add(kind.strip().lower())
-    asked = {spec.column for spec in options.stages} & set(found)
+    asked = {spec.column for spec in options.placed(found)} & set(found)
     wanted = [
         name
         for name in found
@@ -288,12 +293,12 @@ def _default_name(source: str) -> str | None:
 
 def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) -> StageColumn:
     """A stage of a long table: by `--stage`, by its kind column, or by its name."""
-    spec = next((spec for spec in options.stages if spec.column == source), None)
+    spec = next((spec for spec in options.placed([source]) if spec.column == source), None)
     if spec is None:
         if len(kinds) > 1:
             raise EntroError(
                 f"stage {named(source)} is a {' and a '.join(sorted(kinds))}", where=label, expected="one kind"
             )
-        kind = Kind(next(iter(kinds))) if kinds else None
-        spec = StageSpec(_default_name(source) or visible(source), source, kind)
+        name = _default_name(source) or visible(source)
+        spec = StageSpec(name, source, options.kind_of(name) or (Kind(next(iter(kinds))) if kinds else None))
     return stage_of(spec, source, label)

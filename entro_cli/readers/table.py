@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from entro_cli.inputs import LogFile
+from entro_cli.inputs import EmptyLogError, LogFile
 from entro_cli.observations import Observations, ReadOptions, TimeArray
 from entro_cli.readers.columns import is_number
 from entro_cli.readers.layout import Layout, find_layout, named
@@ -102,9 +102,18 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
+def preamble(log: LogFile) -> bytes:
+    """What stands before the rows, and is needed to read any of them: the header of a CSV."""
+    text = head_text(log)
+    if log.is_parquet or looks_like_json(text):
+        return b""
+    _, before, _ = sniff_delimiter(text)
+    return b"".join(log.head.splitlines(keepends=True)[: before + 1])
+
+
 def _no_rows(table: Table) -> EntroError:
     names = ", ".join(visible(name) for name in table.columns[:20])
-    return EntroError(
+    return EmptyLogError(
         "has a header but no rows that fit it",
         where=table.log.label,
         expected=f"rows of {len(table.columns)} cells ({names})",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from entro_cli import numbers
 from entro_cli.document import plain
-from entro_cli.report import numbers
+from entro_cli.report.tables import grid
 from entro_cli.summary import Figures, Source
 from entro_cli.terminal import visible
 
@@ -107,18 +108,8 @@ def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
         )
 
 
-def _grid(*columns: tuple[str, str]) -> Table:
-    """A table without lines; a column is its title and how it is justified."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for title, justify in columns:
-        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    return table
-
-
 def _stages(figures: Figures) -> Table:
-    table = _grid(
+    table = grid(
         ("Stage", "left"), ("Kind", "left"), *((name, "right") for name in ("Full at", "Mean", "Peak", "Share of Psi"))
     )
     for stage in figures.stages:
@@ -173,7 +164,7 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
     total = len(figures.incidents)
     some = f"the worst {len(worst)} of {numbers.count(total)}" if total > len(worst) else "the worst first"
     yield Text(f"Incidents, {some}; the time to budget is what was told one step before", style="bold")
-    table = _grid(
+    table = grid(
         ("Began", "left"),
         *((name, "right") for name in ("Lasted", "Peak", "Excess")),
         ("Driver", "left"),
@@ -192,7 +183,7 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
 
 
 def _sources(sources: tuple[Source, ...]) -> Table:
-    table = _grid(
+    table = grid(
         ("Log", "left"),
         ("Format", "left"),
         ("Stages", "left"),

@@ -15,11 +15,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from entro_cli.clock import NS, nanoseconds
+from entro_cli.numbers import count, duration, nats, optional, share
 from entro_cli.report.columns import shown
 from entro_cli.report.course import Course
 from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.drawing import PATTERNS, REGIMES, area, draw_regimes, layout, short
-from entro_cli.report.numbers import count, duration, nats, optional, share
 from entro_cli.report.outlines import numbers_of, seen_stretches
 from entro_cli.report.page import inert
 from entro_cli.report.ticks import marks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from entro_cli.report import numbers
+from entro_cli import numbers
 from entro_cli.summary import Figures, StageFigures
 
 _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entro_cli.report import numbers
+from entro_cli import numbers
 from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
 from entro_cli.report.columns import columns, shown
 from entro_cli.report.daily_report import MOST_LISTED, Summary

@@ -9,7 +9,7 @@ from itertools import groupby
 from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from entro_cli.report import numbers
+from entro_cli import numbers
 from entro_cli.report.columns import Column, columns, shown
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.figure_table import figure_table

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from entro_cli.clock import NS, nanoseconds
-from entro_cli.report.numbers import count, duration, share
+from entro_cli.numbers import count, duration, share
 from entro_cli.report.periods import Kind, Period
 from entro_cli.summary import Figures, Incident
 

@@ -19,8 +19,6 @@ from entro_engine import EntroError
 _KEPT = ("TZ", "XDG_DATA_HOME")
 """Variables that decide what entro finds and shows: a job gets those that are set where it is added."""
 
-_CONFIGURATION = "entro.toml"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -29,7 +27,7 @@ class Wanted:
     Attributes:
         ingest: logs to add to the history first: files, folders, patterns.
         pipelines: which to report on.
-        config: the configuration.
+        config: the configuration, the one that holds in their folder when they named none.
         history: the folder of the history.
         out: where reports are written.
         tz: the zone of what is shown.
@@ -62,13 +60,13 @@ def run_command(every: Every, wanted: Wanted, folder: Path, variables: Mapping[s
         variables: their environment.
 
     Raises:
-        EntroError: when a place is standard input, or the configuration is not there.
+        EntroError: when a place is standard input or output.
     """
     history = wanted.history or variables.get("ENTRO_HISTORY", "")
     options = [
         *(("--ingest", _absolute("--ingest", pattern, folder)) for pattern in wanted.ingest),
         *(("--pipeline", name) for name in wanted.pipelines),
-        ("--config", _configuration(wanted.config or variables.get("ENTRO_CONFIG", ""), folder)),
+        ("--config", _absolute("--config", wanted.config, folder)),
         ("--history", _absolute("--history", history, folder)),
         ("--out", _absolute("--out", wanted.out, folder)),
         ("--tz", wanted.tz),
@@ -97,17 +95,6 @@ def log_file(name: str, folder: Path) -> str:
             "there is no such folder", where=visible(f"--log {path.parent}"), remedy="make it first: the job would fail"
         )
     return str(path) if name else ""
-
-
-def _configuration(name: str, folder: Path) -> str:
-    """The configuration to name: the user's, else the one that holds in their folder, which cron would not find."""
-    if name:
-        path = Path(_absolute("--config", name, folder))
-        if not path.is_file():
-            raise EntroError("there is no such file", where=visible(f"--config {path}"), expected="an entro.toml")
-        return str(path)
-    here = (place / _CONFIGURATION for place in (folder, *folder.parents))
-    return next((str(path) for path in here if path.is_file()), "")
 
 
 def _absolute(option: str, name: str, folder: Path) -> str:

@@ -8,8 +8,8 @@ import pytest
 from entro_engine import __version__
 from tests.running import entro
 
-HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine"}
-COMMANDS = ("analyze", "report", "simulate", "schedule", "demo")
+HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec", "filelock"}
+COMMANDS = ("analyze", "report", "simulate", "schedule", "config", "demo")
 PARTS = ("schedule add", "schedule list", "schedule remove")
 
 

@@ -86,6 +86,13 @@ def test_what_the_user_has_set_holds_for_the_job_too(user, monkeypatch):
     assert lines[4].split(" ", 5)[5].startswith("LC_ALL=C.UTF-8 TZ=Asia/Tokyo XDG_DATA_HOME='/data of mine' /")
 
 
+def test_variables_that_the_job_will_not_see_are_told(user, monkeypatch):
+    monkeypatch.setenv("ENTRO_ALPHA", "0.4")
+    assert added("--daily", "--quiet") == (
+        "warning: ENTRO_ALPHA is set here, but not where the job runs: say it in entro.toml\n"
+    )
+
+
 def test_the_folder_of_a_pattern_is_no_pattern(user, monkeypatch):
     odd = user.work / "run [1]*"
     odd.mkdir()
@@ -224,13 +231,17 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
         (["--name", "x\n"], "--name: 'x\\n' is no name of a job"),
         (["--tz", "Mars"], "--tz: there is no time zone 'Mars'"),
         (["--fail-on", "lots"], "--fail-on: 'lots' is no gate"),
-        (["--config", "none.toml"], "none.toml: there is no such file; expected an entro.toml"),
+        (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
+        (["--config", "broken.toml"], "broken.toml: is not TOML"),
+        (["--config", "named.toml", "--pipeline", "other"], "named.toml names no pipeline 'other'"),
         (["--log", "no/such.log"], "no: there is no such folder; make it first: the job would fail"),
         (["--log", "."], "is a folder; expected a file to append to"),
         (["--ingest", "x" * 1000], "bytes long; expected at most 998, which is what cron takes"),
     ],
 )
 def test_what_no_job_can_be_made_of(user, options, error):
+    (user.work / "broken.toml").write_text("[")
+    (user.work / "named.toml").write_text("[pipelines.shop]\n")
     assert error in entro("schedule", "add", "--daily", *options).error
     assert user.crontab is None
 

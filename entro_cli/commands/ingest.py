@@ -1,0 +1,104 @@
+"""`entro ingest`: logs into the history, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from entro_cli.commands import options as given
+
+EPILOG = """\
+[bold]Examples[/bold]: what is new in a folder's logs, rotated or not; and a log from elsewhere, for another pipeline.
+
+[cyan]entro ingest 'logs/pipeline.csv*'[/cyan]
+
+[cyan]zcat backup.csv.gz | entro ingest - --pipeline frontend[/cyan]
+"""
+
+Logs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LOGS",
+        help="Files, folders, patterns, or - for standard input.",
+        show_default="those that entro.toml names",
+    ),
+]
+PipelineName = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Whose logs they are.",
+        show_default="default; without LOGS, every one that entro.toml names",
+    ),
+]
+SourceName = Annotated[
+    str | None,
+    typer.Option(
+        "--source", metavar="NAME", help="What their source is called, where it runs beside others: sources are summed."
+    ),
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="Read logs from their beginning, also what was read of them before.")
+]
+
+
+def ingest(
+    *,
+    logs: Logs = None,
+    history: given.History = None,
+    pipeline: PipelineName = None,
+    source: SourceName = None,
+    again: Again = False,
+    config: given.ConfigFile = None,
+    stage: given.Stages = None,
+    time: given.TimeColumn = None,
+    start: given.Start = None,
+    tz: given.TimeZone = None,
+    step: given.Step = None,
+    offset: given.Offsets = None,
+    input_format: given.InputFormat = None,
+    strict: given.Strict = False,
+    redact: given.Redact = False,
+    as_json: given.Json = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Add what is new in logs to the history: the same log twice changes nothing.
+
+    A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
+    """
+    from entro_cli.commands.configured import load_options, pipelines_meant, read_settings
+    from entro_cli.commands.storing import StoreOptions, oldest_ns, store, tell_stored
+    from entro_cli.history.places import pipeline_place
+    from entro_cli.report.history_view import stored_document, stored_view
+    from entro_cli.terminal import Terminal
+
+    terminal = Terminal(quiet, verbose)
+    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
+    reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history}
+    every = {}
+    for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline, terminal):
+        settings = read_settings(config, name, terminal, **reading)
+        place = pipeline_place(settings.history, name)
+        how = StoreOptions(place, again, source, oldest_ns(settings.retention_s))
+        every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
+        tell_stored(every[name], terminal)
+    if as_json:
+        terminal.document(stored_document({name: stored.summary() for name, stored in every.items()}))
+    elif not quiet:
+        terminal.show(*stored_view({name: stored.summary() for name, stored in every.items()}))
+    for stored in every.values():
+        for failure in stored.failures:
+            raise failure
+
+
+def _named(logs: list[str] | None, configured: tuple[str, ...]) -> list[str]:
+    from entro_engine import EntroError
+
+    names = logs or list(configured)
+    if not names:
+        raise EntroError("no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml")
+    return names

@@ -1,0 +1,363 @@
+"""From the logs a user names into the history: what `ingest`, `analyze --save` and `schedule run` do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, tzinfo
+
+import msgspec
+import numpy as np
+
+from entro_cli import numbers
+from entro_cli.cells import EMPTY, Cells
+from entro_cli.clock import NS, duration_ns
+from entro_cli.commands.loading import (
+    LoadOptions,
+    asked_stages,
+    check_used,
+    clock_shifts,
+    read_options,
+    shifted,
+    tell_bad_rows,
+)
+from entro_cli.commands.reading_on import ReadOn, read_on
+from entro_cli.grid import check_span, grid_origin, ladder_step_ns
+from entro_cli.history.adding import (
+    Reading,
+    kept_cells,
+    kept_samples,
+    new_cells,
+    remember,
+    source_of,
+    tells_step,
+    withdrawn_cells,
+    without,
+)
+from entro_cli.history.days import Day, by_day, connect, merge_days, read_days, same
+from entro_cli.history.places import PipelinePlace, day_at
+from entro_cli.history.state import SeriesSeen, StageSeen, State, encode_state, load_state
+from entro_cli.history.store import commit, writing
+from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
+from entro_cli.observations import ReadOptions, Series
+from entro_cli.sources import source_groups
+from entro_cli.summary import StoredLog, StoredSummary
+from entro_cli.terminal import Terminal, visible
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """How logs are stored.
+
+    Attributes:
+        place: the pipeline's.
+        again: read logs from their beginning, whatever was read of them before.
+        source: what their source is called, where it runs beside others; None to find out.
+        oldest_ns: days that end before this moment are not kept, nanoseconds since the epoch; None to keep all.
+    """
+
+    place: PipelinePlace
+    again: bool = False
+    source: str | None = None
+    oldest_ns: int | None = None
+
+
+@dataclass
+class Stored:
+    """What came of storing logs.
+
+    Attributes:
+        step_s: length of the pipeline's steps, s; 0 where nothing was ever stored.
+        logs: by log, what was done with it, in words.
+        parts: what was read.
+        days: the days that changed.
+        removed: how many days were too old to be kept.
+        problems: what was out of the ordinary, in sentences.
+        failures: why logs could not be read.
+    """
+
+    step_s: float = 0.0
+    logs: dict[str, str] = field(default_factory=dict)
+    parts: list[ReadOn] = field(default_factory=list)
+    days: tuple[date, ...] = ()
+    removed: int = 0
+    problems: list[str] = field(default_factory=list)
+    failures: list[EntroError] = field(default_factory=list)
+
+    def summary(self) -> StoredSummary:
+        """What is said of it."""
+        logs = tuple(
+            StoredLog(
+                path=part.log.path,
+                taken=self.logs[part.log.path],
+                format=part.log.format,
+                stages=tuple(series.stage for series in part.observations.series),
+                rows_read=part.rows,
+                rows_skipped=part.skipped,
+                problems=part.observations.problems,
+            )
+            for part in self.parts
+        )
+        read = {log.path for log in logs}
+        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in read)
+        return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
+
+
+def oldest_ns(retention_s: float | None) -> int | None:
+    """From when on steps are kept now, nanoseconds since the epoch; None where they are kept for ever."""
+    return None if retention_s is None else time.time_ns() - round(retention_s * NS)
+
+
+def tell_stored(stored: Stored, terminal: Terminal) -> None:
+    """Warn of everything out of the ordinary in what was stored, and of failures but the first: that ends a command."""
+    for part in stored.parts:
+        for problem in part.observations.problems:
+            terminal.warn(f"{part.log.path}: {problem}")
+        tell_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
+    for problem in stored.problems:
+        terminal.warn(problem)
+    for failure in stored.failures[1:]:
+        terminal.warn(str(failure))
+
+
+def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stored:
+    """Read what is new in some logs and add it to a pipeline's history.
+
+    A log that cannot be read does not keep the others from being stored.
+
+    Args:
+        names: files, folders, patterns, `-` for standard input.
+        options: how they are read.
+        how: how they are stored.
+
+    Raises:
+        EntroError: when nothing can be stored: there is no such file, the place cannot be written to, the step or a
+            stage is another than the history's.
+    """
+    zone, read = read_options(options)
+    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    found = find_logs(names)
+    stored = Stored()
+    with writing(how.place):
+        state = load_state(how.place)
+        _check_step(state, step_ns, how.place)
+        before = encode_state(state)
+        stored.parts = _read_all(found, state, read, options, how, stored)
+        days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
+        for spec in asked_stages(options):
+            if spec.full is not None and spec.name in state.stages:
+                state.stages[spec.name].full = spec.full
+        days |= _too_old(how, days, stored)
+        if days or encode_state(state) != before:
+            commit(how.place, days, state)
+        stored.step_s = state.step_ns / NS
+        stored.days = tuple(sorted(days))
+    return stored
+
+
+def _check_step(state: State, step_ns: int | None, place: PipelinePlace) -> None:
+    if step_ns is not None and state.step_is_known and step_ns != state.step_ns:
+        raise EntroError(
+            f"the history of {visible(place.name)} has steps of {numbers.duration(state.step_ns / NS)}",
+            where="--step",
+            expected="the same step, or none",
+            remedy="another step needs another --pipeline or --history",
+        )
+
+
+def _read_all(
+    found: Mapping[str, bool], state: State, read: ReadOptions, options: LoadOptions, how: StoreOptions, stored: Stored
+) -> list[ReadOn]:
+    """What is new in the logs; what became of each is told in `stored`."""
+    parts = []
+    shifts = clock_shifts(options)
+    for name, was_named in found.items():
+        label = "standard input" if name == STDIN else visible(name)
+        try:
+            part = read_on(name, state.logs, read, options, how.again)
+        except EmptyLogError:
+            stored.logs[label] = "nothing in it yet"
+        except EntroError as error:
+            stored.logs[label] = "left out"
+            if was_named or not isinstance(error, NoLogError):
+                stored.failures.append(error)
+        else:
+            stored.logs[label] = "nothing new"
+            if isinstance(part, ReadOn):
+                stored.logs[label] = "new" if part.begins else "read on"
+                parts.append(_shifted(part, shifts))
+    if len(parts) == len(found):  # a log with nothing new would not tell what it has
+        check_used([part.observations for part in parts], options)
+    return parts
+
+
+def _shifted(part: ReadOn, shifts: Mapping[str, int]) -> ReadOn:
+    """What was read, its clock moved."""
+    unfinished = shifted(part.unfinished, shifts) if part.unfinished else None
+    return replace(part, observations=shifted(part.observations, shifts), unfinished=unfinished)
+
+
+def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
+    """Put what was read into the state; the days that change."""
+    readings = _readings(stored.parts, state, how.source)
+    _take_stages(readings, state, how.place)
+    was_known = state.step_is_known
+    if not was_known:
+        _take_step(readings, state, step_ns, zone)
+    for reading in readings:
+        check_span(reading.series, state.step_ns, zone)
+    new = new_cells(state, readings)
+    if was_known:
+        days = _changed(how.place, new, withdrawn_cells(state, readings), _edges(readings, state), stored)
+    else:
+        days = _made_anew(how.place, merge_days(kept_cells(state, readings), new))
+    for reading in readings:
+        remember(state, reading)
+    return days
+
+
+def _readings(parts: Sequence[ReadOn], state: State, source: str | None) -> list[Reading]:
+    """What was read, each series told which source it is of."""
+    by_path = {part.observations.path: part for part in parts}
+    used: dict[str, set[str]] = {}
+    readings = []
+    groups = source_groups([part.observations for part in parts])
+    lone = [[part.observations] for part in parts if not part.observations.series]
+    for group in sorted(groups + lone, key=lambda group: all(by_path[file.path].before is None for file in group)):
+        members = [by_path[file.path] for file in group]
+        stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
+        taken = set().union(*(used.get(stage, set()) for stage in stages))
+        name = source or source_of([part.log for part in members], state.logs, taken)
+        for stage in stages:
+            used.setdefault(stage, set()).add(name)
+        readings += [_reading(part, name) for part in members]
+    return readings
+
+
+def _unfinished(part: ReadOn) -> tuple[Series, ...]:
+    return part.unfinished.series if part.unfinished else ()
+
+
+def _reading(part: ReadOn, source: str) -> Reading:
+    known = {} if part.begins or part.before is None else {one.stage: one for one in part.before.series}
+    every = {series.stage: series for series in (*_unfinished(part), *part.observations.series)}
+    seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
+    return Reading(
+        log=msgspec.structs.replace(part.log, series=list(seen.values())),
+        series=part.observations.series,
+        unfinished=_unfinished(part),
+        begins=part.begins,
+        before=part.before,
+        sources=dict.fromkeys(every, source),
+    )
+
+
+def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
+    """What a log gave of a stage, with what it gave before."""
+    now = SeriesSeen(
+        stage=series.stage,
+        kind=str(series.kind),
+        source=source,
+        interval_ns=series.interval_ns,
+        samples=len(series.times),
+        first=int(series.times[0]),
+        last=int(series.times[-1]),
+    )
+    if before is None:
+        return now
+    more = int(np.count_nonzero(series.times > before.last))
+    longer = before if now.interval_ns is None or before.samples > now.samples else now
+    return msgspec.structs.replace(
+        now,
+        interval_ns=longer.interval_ns,
+        samples=before.samples + more,
+        first=min(now.first, before.first),
+        last=max(now.last, before.last),
+    )
+
+
+def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace) -> None:
+    """The stages of what was read into the state.
+
+    Raises:
+        EntroError: when a stage is of another kind than it was.
+    """
+    history = f"the history of {visible(place.name)}"
+    for series in (series for reading in readings for series in (*reading.series, *reading.unfinished)):
+        known = state.stages.setdefault(series.stage, StageSeen(str(series.kind)))
+        if known.kind != series.kind:
+            raise EntroError(
+                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {history}",
+                expected="one kind",
+                remedy=f"name the column with --stage {series.stage}=COLUMN:{known.kind}, or use another --pipeline",
+            )
+
+
+def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, zone: tzinfo) -> None:
+    """The step that the samples of all logs so far tell, or the one that was asked for."""
+    samples = kept_samples(state, readings)
+    intervals = [float(np.median(np.diff(times))) for times, _ in samples.values() if len(times) > 1]
+    state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
+    first = min(int(times[0]) for times, _ in samples.values())
+    state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
+    state.step_is_known = step_ns is not None or tells_step(len(times) for times, _ in samples.values())
+
+
+def _made_anew(place: PipelinePlace, content: Day) -> dict[date, Day]:
+    """All days, made of these cells and no others: while the step is not fixed, all samples are kept aside."""
+    return {day: {} for day in place.days()} | by_day(content)
+
+
+def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored: Stored) -> dict[date, Day]:
+    """The days that are other than they are stored.
+
+    Args:
+        place: the pipeline's.
+        new: cells to add.
+        gone: cells to withdraw.
+        edges: where the first and the last steps of what was read begin; a log may have them in part.
+        stored: is told of steps that were stored with other loads.
+    """
+    added, taken = by_day(new), by_day(gone)
+    there = set(place.days())
+    days: dict[date, Day] = {}
+    differing = 0
+    with connect() as connection:
+        for day in sorted(added.keys() | taken.keys()):
+            old = read_days(connection, [place.day_file(day)]) if day in there else {}
+            fresh = added.get(day, {})
+            merged = merge_days(without(old, taken.get(day, {})), fresh)
+            differing += sum(_differing(old.get(key, EMPTY), cells, edges) for key, cells in fresh.items())
+            if not same(old, merged):
+                days[day] = {key: cells for key, cells in merged.items() if len(cells)}
+    if differing:
+        stored.problems.append(
+            f"{differing:,} steps were stored with other loads: of each the reading with more samples is kept; "
+            "logs of another source beside it are stored with --source NAME"
+        )
+    return days
+
+
+def _edges(readings: Sequence[Reading], state: State) -> set[int]:
+    origin, step = state.grid
+    times = (int(series.times[at]) for reading in readings for series in reading.series for at in (0, -1))
+    return {origin + (time - origin) // step * step for time in times}
+
+
+def _differing(old: Cells, new: Cells, edges: set[int]) -> int:
+    """How many steps both have, with other loads."""
+    starts, first, second = np.intersect1d(old.starts, new.starts, assume_unique=True, return_indices=True)
+    other = old.loads[first] != new.loads[second]
+    return int((other & ~np.isin(starts, list(edges))).sum())
+
+
+def _too_old(how: StoreOptions, days: Mapping[date, Day], stored: Stored) -> dict[date, Day]:
+    """The days that are too old to be kept, without cells."""
+    if how.oldest_ns is None:
+        return {}
+    stored_days = set(how.place.days())
+    old = [day for day in stored_days | days.keys() if day < day_at(how.oldest_ns)]
+    stored.removed = len(stored_days.intersection(old))
+    return {day: {} for day in old}

@@ -1,0 +1,215 @@
+"""What logs gave, as cells to be stored: the steps that two logs have in part are made from the samples of both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from entro_cli.cells import EMPTY, Cells, cells_of
+from entro_cli.history.days import Day, Key, merge_days, plain_last
+from entro_cli.history.state import LogSeen, Samples, State
+from entro_cli.observations import Series, TimeArray
+from entro_engine import Kind
+from entro_engine.entropy import FloatArray
+
+_TELLING_SAMPLES = 10
+"""From so many samples of every source on, the step that they tell is fixed."""
+
+Parts = Iterable[tuple[TimeArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a log, now.
+
+    Attributes:
+        log: what is to be known of it from now on; its edges and its unfinished line are set by `remember`.
+        series: what its whole lines gave.
+        unfinished: what its last line gave, which has no end yet.
+        begins: whether it was read from its beginning.
+        before: what was known of it; None for a log that is new.
+        sources: by stage, which source its samples are of.
+    """
+
+    log: LogSeen
+    series: tuple[Series, ...]
+    unfinished: tuple[Series, ...]
+    begins: bool
+    before: LogSeen | None
+    sources: Mapping[str, str]
+
+    def key(self, series: Series) -> Key:
+        """Whose samples a series has."""
+        return Key(series.stage, series.kind, self.sources[series.stage])
+
+
+def join_samples(parts: Parts) -> tuple[TimeArray, FloatArray]:
+    """Samples of one source from several readings: sorted, exactly repeated ones once, others at one time averaged."""
+    several = list(parts)
+    times = np.concatenate([part[0] for part in several])
+    values = np.concatenate([part[1] for part in several])
+    order = np.lexsort([values, times])
+    times, values = times[order], values[order]
+    new = np.append([True] * bool(len(times)), (np.diff(times) != 0) | (np.diff(values) != 0))
+    times, values = times[new], values[new]
+    firsts = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
+    if len(firsts) == len(times):
+        return times, values
+    return times[firsts], np.add.reduceat(values, firsts) / np.diff(firsts, append=len(times))
+
+
+def new_cells(state: State, readings: Sequence[Reading]) -> Day:
+    """The cells of what was read, on the pipeline's grid.
+
+    Args:
+        state: what is known, the readings' logs still as they were.
+        readings: what was read.
+    """
+    parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+    for reading in readings:
+        for series in (*reading.series, *reading.unfinished):
+            parts.setdefault(reading.key(series), []).append((series.times, series.values))
+    again = [reading.before for reading in readings if reading.before is not None]
+    return {
+        key: _on_grid(state, *join_samples(several), _edges(state.logs, key, without_unfinished_of=again))
+        for key, several in parts.items()
+    }
+
+
+def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
+    """The cells that were made with a line that had no end then, and are to be made again."""
+    gone: Day = {}
+    for log in (reading.before for reading in readings if reading.before is not None):
+        for part in log.unfinished:
+            key, samples = _key_in(log, part.stage), part.unpacked()
+            gone = merge_days(gone, {key: _on_grid(state, *samples, _edges(state.logs, key))})
+    return gone
+
+
+def without(stored: Day, gone: Day) -> Day:
+    """What is stored but for the cells that are withdrawn, where it is just them that is stored."""
+    left = dict(stored)
+    for key in gone.keys() & stored.keys():
+        same = np.isin(stored[key].starts, gone[key].starts)
+        for name, values in vars(stored[key]).items():
+            at = np.searchsorted(gone[key].starts, stored[key].starts[same])
+            same[same] = values[same] == vars(gone[key])[name][at]
+        left[key] = stored[key].take(~same)
+    return left
+
+
+def _on_grid(
+    state: State, times: TimeArray, values: FloatArray, others: Sequence[tuple[TimeArray, FloatArray]] = ()
+) -> Cells:
+    """Samples as cells, together with those that others have in the same steps."""
+    if not len(times):
+        return EMPTY
+    origin, step = state.grid
+    steps = np.unique((times - origin) // step)
+    inside = [(at[mask], loads[mask]) for at, loads in others if (mask := np.isin((at - origin) // step, steps)).any()]
+    if inside:
+        times, values = join_samples([(times, values), *inside])
+    return plain_last(cells_of(times, values, origin, step))
+
+
+def _edges(
+    logs: Iterable[LogSeen], key: Key, without_unfinished_of: Sequence[LogSeen] = ()
+) -> list[tuple[TimeArray, FloatArray]]:
+    """The samples kept of a source: of the first and the last steps of its logs, and of lines without an end."""
+    found = []
+    for log in logs:
+        if any((one.stage, one.source) == (key.stage, key.source) for one in log.series):
+            unfinished = [] if any(log is other for other in without_unfinished_of) else log.unfinished
+            found += [part.unpacked() for part in (*log.edges, *unfinished) if part.stage == key.stage]
+    return found
+
+
+def remember(state: State, reading: Reading) -> None:
+    """Put what was read of a log into what is known, with the samples of its first and its last step."""
+    log, before = reading.log, reading.before
+    log.unfinished = [Samples.packed(part.stage, part.times, part.values) for part in reading.unfinished]
+    kept = [] if reading.begins or before is None else _firsts(before.edges)
+    log.edges = kept + [edge for series in reading.series for edge in _series_edges(state, series, reading.begins)]
+    if before is not None:
+        state.logs[state.logs.index(before)] = log
+    else:
+        state.logs.append(log)
+
+
+def _series_edges(state: State, series: Series, begins: bool) -> list[Samples]:
+    """The samples of a series' last step, of its first one where it is the log's; all while the step is not fixed."""
+    if not len(series.times):
+        return []
+    origin, step = state.grid
+    index = (series.times - origin) // step
+    wanted = {int(index[-1]), *([int(index[0])] if begins else [])}
+    masks = [index == number for number in sorted(wanted)] if state.step_is_known else [np.ones(len(index), bool)]
+    return [Samples.packed(series.stage, series.times[mask], series.values[mask]) for mask in masks]
+
+
+def _firsts(edges: Sequence[Samples]) -> list[Samples]:
+    """Of each stage the samples of its first step."""
+    first: dict[str, Samples] = {}
+    for edge in sorted(edges, key=lambda edge: int(edge.unpacked()[0][0])):
+        first.setdefault(edge.stage, edge)
+    return list(first.values())
+
+
+def kept_samples(state: State, readings: Sequence[Reading]) -> dict[Key, tuple[TimeArray, FloatArray]]:
+    """All samples there are of each source while the step is not fixed: those kept, and those just read."""
+    again = [reading.before for reading in readings]
+    parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+    for log in (log for log in state.logs if not any(log is other for other in again)):
+        for part in (*log.edges, *log.unfinished):
+            parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
+    for reading in readings:
+        for series in (*reading.series, *reading.unfinished):
+            parts.setdefault(reading.key(series), []).append((series.times, series.values))
+    return {key: join_samples(several) for key, several in parts.items()}
+
+
+def kept_cells(state: State, readings: Sequence[Reading]) -> Day:
+    """The same on the pipeline's grid."""
+    return {key: _on_grid(state, *samples) for key, samples in kept_samples(state, readings).items()}
+
+
+def _key_in(log: LogSeen, stage: str) -> Key:
+    """Whose samples a log has of a stage."""
+    return next(Key(one.stage, Kind(one.kind), one.source) for one in log.series if one.stage == stage)
+
+
+def source_of(logs: Sequence[LogSeen], known: Sequence[LogSeen], taken: set[str]) -> str:
+    """What the source of some logs is called: as it was, or as the logs they continue by their names; else it is new.
+
+    Args:
+        logs: the logs of one source.
+        known: those that were read before.
+        taken: what sources are called that run beside it.
+    """
+    before = [one.source for other in known for one in other.series if any(_is_same(log, other) for log in logs)]
+    for level in (0, 1):
+        mine = {stems(log.place)[level] for log in logs if log.place}
+        before += [one.source for other in known if stems(other.place)[level] in mine for one in other.series]
+    new = [logs[0].format, *(f"{logs[0].format} {number}" for number in range(2, len(taken) + 2))]
+    return next(name for name in [*before, *new] if name not in taken)
+
+
+def _is_same(log: LogSeen, other: LogSeen) -> bool:
+    """Whether both are one log, one as it was known before."""
+    return log.seen[:1] == other.seen[:1] and log.seen != []
+
+
+def tells_step(samples: Iterable[int]) -> bool:
+    """Whether so many samples of each source are enough to tell the step."""
+    counts = list(samples)
+    return min(counts, default=0) >= _TELLING_SAMPLES or max(counts, default=0) >= 100 * _TELLING_SAMPLES
+
+
+def stems(path: str) -> tuple[str, str]:
+    """A log's place without what its rotations add behind its name, and without any number in its name."""
+    folder, slash, name = path.rpartition("/")
+    plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
+    return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)

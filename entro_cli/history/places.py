@@ -1,0 +1,119 @@
+"""Where everything of a history stands: a folder a pipeline, in it a folder a day (UTC) and one for the books."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from entro_cli.clock import NS, moment, nanoseconds
+from entro_engine import EntroError
+
+DAY_NS = 86400 * NS
+"""Nanoseconds in a day of UTC."""
+
+DAY_FILE = "steps.parquet"
+"""What the one file of a day is called."""
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class PipelinePlace:
+    """Where a pipeline's history stands.
+
+    Attributes:
+        history: the folder of all pipelines.
+        name: the pipeline, as its user calls it.
+    """
+
+    history: Path
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """`pipeline=NAME`, a partition as DuckDB and Spark read it: what a path cannot hold is percent-encoded."""
+        return self.history / f"pipeline={quote(self.name, safe=' ')}"
+
+    @property
+    def books(self) -> Path:
+        """What is kept besides the steps; readers of partitions pass over a name that begins with `_`."""
+        return self.folder / "_entro"
+
+    @property
+    def state(self) -> Path:
+        """The grid, the stages and the logs that were read."""
+        return self.books / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever writes."""
+        return self.books / "lock"
+
+    @property
+    def staging(self) -> Path:
+        """Where files are made before they are moved to their places."""
+        return self.books / "staging"
+
+    def day_file(self, day: date) -> Path:
+        """The steps of a day."""
+        return self.folder / f"date={day.isoformat()}" / DAY_FILE
+
+    def days(self) -> list[date]:
+        """The days with a file, in order."""
+        return sorted(self._days())
+
+    def _days(self) -> Iterator[date]:
+        if not self.folder.is_dir():
+            return
+        for folder in self.folder.iterdir():
+            day = _day_of(folder.name)
+            if day is not None and (folder / DAY_FILE).exists():
+                yield day
+
+
+def pipeline_place(history: Path, name: str) -> PipelinePlace:
+    """The place of a pipeline.
+
+    Raises:
+        EntroError: when the name cannot be one.
+    """
+    place = PipelinePlace(history, name)
+    if not name.strip() or len(place.folder.name) > _LONGEST or name in {".", ".."}:
+        raise EntroError(
+            f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"
+        )
+    return place
+
+
+def stored_pipelines(history: Path) -> list[PipelinePlace]:
+    """Every pipeline that a history holds, by name."""
+    if not history.is_dir():
+        return []
+    names = (folder.name.removeprefix("pipeline=") for folder in history.iterdir() if _is_pipeline(folder))
+    return [PipelinePlace(history, unquote(name)) for name in sorted(names)]
+
+
+def _is_pipeline(folder: Path) -> bool:
+    return folder.name.startswith("pipeline=") and folder.is_dir()
+
+
+def _day_of(name: str) -> date | None:
+    match = re.fullmatch(r"date=(\d{4}-\d\d-\d\d)", name)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+def day_at(ns: int) -> date:
+    """The day of UTC in which a moment lies."""
+    return moment(ns, UTC).date()
+
+
+def day_start_ns(day: date) -> int:
+    """Where a day of UTC begins, nanoseconds since the epoch."""
+    return nanoseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))

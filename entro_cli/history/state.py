@@ -1,0 +1,200 @@
+"""What a history knows of a pipeline besides its steps: the grid, the stages, and how far each log was read."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from entro_cli.history.days import Key, connect, grid_of
+from entro_cli.history.places import PipelinePlace
+from entro_cli.observations import TimeArray
+from entro_cli.terminal import visible
+from entro_engine import EntroError, Kind
+from entro_engine.entropy import FloatArray
+
+VERSION = 1
+"""Of the folder's layout and of everything in it."""
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""By version, what makes a state of it one of the next; the next write keeps it. There is one version so far."""
+
+
+class Samples(msgspec.Struct):
+    """Some samples of one source of one stage, packed: the raw ones of a step that a log may have in part."""
+
+    stage: str
+    times: bytes
+    values: bytes
+
+    @classmethod
+    def packed(cls, stage: str, times: TimeArray, values: FloatArray) -> Samples:
+        """Pack samples: times in nanoseconds since the epoch, loads in the stage's unit."""
+        return cls(stage, zlib.compress(times.astype("<i8").tobytes()), zlib.compress(values.astype("<f8").tobytes()))
+
+    def unpacked(self) -> tuple[TimeArray, FloatArray]:
+        """Times and loads again."""
+        times, values = zlib.decompress(self.times), zlib.decompress(self.values)
+        return np.frombuffer(times, "<i8").astype(np.int64), np.frombuffer(values, "<f8").astype(np.float64)
+
+
+class SeriesSeen(msgspec.Struct):
+    """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns)."""
+
+    stage: str
+    kind: str
+    source: str
+    interval_ns: float | None
+    samples: int
+    first: int
+    last: int
+
+
+class LogSeen(msgspec.Struct, kw_only=True):
+    """A log, and how far it was read.
+
+    Attributes:
+        path: as it was last called, safe to show.
+        place: where it was, absolute.
+        head: the hash of its first `head_bytes` bytes, unpacked.
+        head_bytes: how many those are.
+        offset: how much of it was read, in whole lines, bytes unpacked.
+        tail: the hash of the bytes before `offset`.
+        options: the hash of how it was read.
+        seen: device, inode, size and time of change (ns) of the files it was found as, the latest last.
+        format: what it was read as.
+        series: what it gave.
+        rows_read: rows that were understood.
+        rows_skipped: rows that were not.
+        problems: what was out of the ordinary, in sentences.
+        zone: how its times were read, in words.
+        edges: the samples of its first and its last step.
+        unfinished: those of its last line, which had no end yet.
+    """
+
+    path: str
+    place: str
+    head: str
+    head_bytes: int
+    offset: int
+    tail: str
+    options: str
+    format: str
+    seen: list[tuple[int, int, int, int]] = []
+    series: list[SeriesSeen] = []
+    rows_read: int = 0
+    rows_skipped: int = 0
+    problems: list[str] = []
+    zone: str = ""
+    edges: list[Samples] = []
+    unfinished: list[Samples] = []
+
+
+class StageSeen(msgspec.Struct):
+    """A stage: what its load measures, and the full load that was last given with its logs."""
+
+    kind: str
+    full: float | None = None
+
+
+class State(msgspec.Struct, kw_only=True):
+    """Everything about a pipeline's history but the steps.
+
+    Attributes:
+        version: of the layout.
+        step_ns: length of a step, nanoseconds.
+        origin_ns: where a step begins, nanoseconds since the epoch.
+        step_is_known: whether the step is fixed; not while there were too few samples to tell it.
+        stages: by name.
+        logs: the logs that were read, in the order they were first read.
+        digests: by day, the hashes that its file may have: two of them while it is being replaced.
+    """
+
+    version: int = VERSION
+    step_ns: int = 0
+    origin_ns: int = 0
+    step_is_known: bool = False
+    stages: dict[str, StageSeen] = {}
+    logs: list[LogSeen] = []
+    digests: dict[str, list[str]] = {}
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Where a step begins and how long it is, nanoseconds."""
+        return self.origin_ns, self.step_ns
+
+    def intervals_ns(self) -> dict[Key, float]:
+        """The usual time between two samples of each source, the median over its logs, weighed by their samples."""
+        told: dict[Key, list[tuple[float, int]]] = {}
+        for part in (part for log in self.logs for part in log.series if part.interval_ns is not None):
+            key = Key(part.stage, Kind(part.kind), part.source)
+            told.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
+        return {key: _weighed_median(parts) for key, parts in told.items()}
+
+
+def _weighed_median(parts: list[tuple[float, int]]) -> float:
+    parts = sorted(parts)
+    half = sum(weight for _, weight in parts) / 2
+    reached = 0
+    for value, weight in parts:
+        reached += weight
+        if reached >= half:
+            return value
+    return parts[-1][0]
+
+
+def load_state(place: PipelinePlace) -> State:
+    """What is known of a pipeline; nothing yet when it was never written.
+
+    Where the file is gone but steps are there, they tell the grid themselves.
+
+    Raises:
+        EntroError: when it is damaged, or of a version this one does not know.
+    """
+    try:
+        content = place.state.read_bytes()
+    except FileNotFoundError:
+        return _from_days(place)
+    except OSError as error:
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(str(place.state))) from error
+    try:
+        raw = msgspec.json.decode(content)
+        version = raw["version"]
+        for older in range(version, VERSION):
+            raw = MIGRATIONS[older](raw)
+        if version > VERSION:
+            raise _too_new(version, place.state)
+        return msgspec.convert(raw, State)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise EntroError(
+            f"the file is damaged: {visible(str(error))}",
+            where=visible(str(place.state)),
+            remedy="move it away: the steps stay, and logs are then read again from their beginning",
+        ) from error
+
+
+def _too_new(version: int, path: Path) -> EntroError:
+    return EntroError(
+        f"the history is of version {version}",
+        where=visible(str(path)),
+        expected=f"version {VERSION} or older",
+        remedy="use the entro that wrote it, or a newer one",
+    )
+
+
+def _from_days(place: PipelinePlace) -> State:
+    days = place.days()
+    if not days:
+        return State()
+    with connect() as connection:
+        origin, step = grid_of(connection, place.day_file(days[-1]))
+    return State(step_ns=step, origin_ns=origin, step_is_known=True)
+
+
+def encode_state(state: State) -> bytes:
+    """The state as it is written: JSON, a log a line."""
+    return msgspec.json.format(msgspec.json.encode(state), indent=1)

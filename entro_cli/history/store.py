@@ -1,0 +1,156 @@
+"""Writing a history: under a lock, whole files only, all of them made before the first one takes its place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from entro_cli.files import sync_folder, unwritable
+from entro_cli.history.days import Day, connect, write_day
+from entro_cli.history.places import PipelinePlace
+from entro_cli.history.state import State, encode_state
+from entro_cli.terminal import visible
+from entro_engine import EntroError
+
+PATIENCE_S = 600.0
+"""How long one waits for another who writes."""
+
+Digests = dict[str, list[str]]
+"""By day, the hashes that its file may have: two of them while it is being replaced."""
+
+
+@contextmanager
+def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Be the only one who writes a pipeline's history, for as long as the context lasts.
+
+    Args:
+        place: the pipeline's; its folder is made where it is missing.
+        patience_s: how long to wait for another, s.
+
+    Raises:
+        EntroError: when another writes for longer than that, or the place cannot be written to.
+    """
+    try:
+        place.books.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(place.lock, timeout=patience_s):
+            _tidy(place)
+            yield
+    except filelock.Timeout as error:
+        raise EntroError(
+            f"another entro has been writing there for {patience_s:g} s",
+            where=visible(str(place.folder)),
+            remedy="wait for it to end, or end it",
+        ) from error
+    except OSError as error:
+        raise unwritable(Path(error.filename or place.folder), error) from error
+
+
+def _tidy(place: PipelinePlace) -> None:
+    """Take away what one who was killed left: files that never took their places, folders of days that were removed."""
+    if place.staging.is_dir():
+        shutil.rmtree(place.staging)
+        for folder in place.folder.glob("date=*"):
+            with suppress(OSError):
+                folder.rmdir()  # only where it is empty
+
+
+def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None:
+    """Make some days, and then the state, what is stored.
+
+    Everything is written and synced aside first, so a disk that fills leaves the history as it was. Moved are the days
+    before the state, so one who is killed in between has only to be run again.
+
+    Args:
+        place: the pipeline's, which the caller alone writes.
+        days: the days that change; one without cells is removed.
+        state: what is known afterwards.
+
+    Raises:
+        OSError: when it cannot be written; nothing that was stored is changed then.
+    """
+    place.staging.mkdir()
+    try:
+        files = _staged_days(place, days, state)
+        told = read_digests(place)
+        fresh = {day.isoformat(): [digest(file)] for day, file in files.items()}
+        gone = {day.isoformat() for day in days.keys() - files.keys()}
+        either = told | {day: [*told.get(day, []), *one] for day, one in fresh.items()}
+        after = {day: one for day, one in (told | fresh).items() if day not in gone}
+        moves = [(_staged(place, "either", _encoded(either)), _digests_file(place))]
+        moves += [(file, place.day_file(day)) for day, file in files.items()]
+        moves += [(_staged(place, "state", encode_state(state)), place.state)]
+        moves += [(_staged(place, "after", _encoded(after)), _digests_file(place))]
+        for _, target in moves:
+            target.parent.mkdir(exist_ok=True)
+    except BaseException:
+        _tidy(place)
+        raise
+    _move(moves)
+    for day in days.keys() - files.keys():
+        remove_day(place, day)
+    shutil.rmtree(place.staging)
+
+
+def remove_day(place: PipelinePlace, day: date) -> None:
+    """Take a day away."""
+    place.day_file(day).unlink(missing_ok=True)
+    with suppress(OSError):
+        place.day_file(day).parent.rmdir()  # only where nobody else put something
+
+
+def read_digests(place: PipelinePlace) -> Digests:
+    """The hashes of the day files; none where they cannot be read, since they only help to find damage."""
+    try:
+        return msgspec.json.decode(_digests_file(place).read_bytes(), type=Digests)
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def digest(path: Path) -> str:
+    """The hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _staged_days(place: PipelinePlace, days: Mapping[date, Day], state: State) -> dict[date, Path]:
+    """The files of the days that are not empty, written and synced in the place aside."""
+    files = {day: place.staging / f"{day.isoformat()}.parquet" for day, content in days.items() if content}
+    with connect() as connection:
+        for day, file in files.items():
+            write_day(connection, file, days[day], state.grid)
+            _sync(file)
+    return files
+
+
+def _staged(place: PipelinePlace, name: str, content: bytes) -> Path:
+    file = place.staging / name
+    file.write_bytes(content)
+    _sync(file)
+    return file
+
+
+def _move(moves: list[tuple[Path, Path]]) -> None:
+    for file, target in moves:
+        file.replace(target)
+        sync_folder(target.parent)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _digests_file(place: PipelinePlace) -> Path:
+    return place.books / "digests.json"
+
+
+def _encoded(digests: Digests) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(dict(sorted(digests.items()))), indent=1)

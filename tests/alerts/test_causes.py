@@ -1,0 +1,135 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entro_cli.alerts.alert import Alert
+from entro_cli.alerts.causes import digest, gate_alert, incident_alerts, silence_alert
+from entro_cli.summary import Incident
+from tests.alerts.conftest import NOW
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driver="llm"):
+    return Incident(
+        start=start,
+        end=start + timedelta(minutes=minutes),
+        duration_s=60.0 * minutes,
+        violations=minutes,
+        peak_psi_total=8.029,
+        excess_nat_s=6137.2,
+        driver=driver,
+        time_to_budget_s=None,
+    )
+
+
+def test_an_incident():
+    (alert,) = incident_alerts("default", [incident()], 0, budget=3.0, report="/reports/default-day-2026-04-09.html")
+    assert alert == Alert(
+        key="incident default 2026-04-09T14:21:00Z",
+        pipeline="default",
+        subject="entro: default over its budget for 29 min, driven by llm",
+        text="The stages of default were over their shared budget for 29 min.\n"
+        "Began: 2026-04-09 16:21 CEST\n"
+        "Last step over the budget until: 2026-04-09 16:50 CEST\n"
+        "Peak: 8.029 nat, 2.7 times the budget of 3.000 nat\n"
+        "Excess: 6,137 nat s\n"
+        "Driver: llm, look there first\n"
+        "Report: /reports/default-day-2026-04-09.html",
+        kind="incident",
+        start=incident().start,
+    )
+
+
+def test_only_what_lasted_long_enough_in_the_order_given():
+    begun = [datetime(2026, 4, day, tzinfo=UTC) for day in (3, 1, 2)]
+    incidents = [incident(start, minutes) for start, minutes in zip(begun, (10, 4, 5), strict=True)]
+    alerts = incident_alerts("default", incidents, 300, budget=3.0)
+    assert [alert.start for alert in alerts] == [begun[0], begun[2]]
+    assert "Report" not in alerts[0].text
+
+
+def test_the_key_does_not_depend_on_the_zone_or_on_what_is_known_by_now():
+    shown_in_utc = incident(incident().start.astimezone(UTC), minutes=45, driver="scraper")
+    (first,) = incident_alerts("default", [incident()], 0, budget=3.0)
+    (later,) = incident_alerts("default", [shown_in_utc], 0, budget=1.5)
+    (other,) = incident_alerts("other", [incident()], 0, budget=3.0)
+    assert first.key == later.key != other.key
+
+
+def test_silence():
+    last = datetime(2026, 4, 9, 12, 40, tzinfo=UTC)
+    alert = silence_alert("default", last.astimezone(BERLIN), NOW, 7200)
+    assert alert is not None
+    assert alert.key == "silence default 2026-04-09T12:40:00Z"
+    assert alert.subject == "entro: default silent for 2 h 20 min"
+    assert alert.text.startswith("Nothing has arrived for default since 2026-04-09 14:40 CEST, 2 h 20 min ago.\n")
+    assert (alert.kind, alert.start) == ("silence", last)
+
+
+@pytest.mark.parametrize("ago_s", [7200, 7199, 0, -1, -1e6])
+def test_no_silence(ago_s):
+    assert silence_alert("default", NOW - timedelta(seconds=ago_s), NOW, 7200) is None
+
+
+def test_one_silence_is_one_key_and_the_next_another():
+    last = NOW - timedelta(hours=3)
+    keys = [
+        silence_alert("default", data, now, 7200).key
+        for data, now in [(last, NOW), (last, NOW + timedelta(days=1)), (NOW, NOW + timedelta(days=2))]
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_no_data_ever():
+    alert = silence_alert("default", None, NOW, 7200)
+    assert alert is not None
+    assert alert.subject == "entro: default has no data yet"
+
+
+def test_gates():
+    assert gate_alert("default", "day 2026-04-09", []) is None
+    first = gate_alert("default", "day 2026-04-09", ["violations>10: it is 29", "coverage<90%: it is 80%"], report="r")
+    later = gate_alert("default", "day 2026-04-09", ["violations>10: it is 31", "coverage<90%: it is 85%"])
+    one = gate_alert("default", "day 2026-04-09", ["violations>10: it is 31"])
+    assert first.subject == "entro: default broke 2 gates in day 2026-04-09: violations>10: it is 29"
+    assert first.text.splitlines()[1:] == ["violations>10: it is 29", "coverage<90%: it is 80%", "Report: r"]
+    assert first.key == later.key != one.key
+
+
+def test_a_digest_has_the_silence_first_and_the_newest_incidents():
+    starts = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(30)]
+    alerts = [*incident_alerts("default", map(incident, starts), 0, budget=3.0), silence_alert("b", None, NOW, 1)]
+    told = digest(alerts)
+    lines = told.text.splitlines()
+    assert told.subject == "entro: 31 alerts for b, default, in one message"
+    assert lines[1] == "- b has no data yet"
+    assert lines[2] == "- 2026-01-30 00:00 UTC: default over its budget for 29 min, driven by llm"
+    assert lines[-1] == "and 11 more, older ones"
+    assert len(lines) == 22
+    assert (told.kind, told.start) == ("digest", starts[0])
+    assert told.key == digest(alerts[::-1]).key != digest(alerts[1:]).key
+
+
+@given(st.text(), st.text(max_size=20), st.sampled_from(["", "\r\nBcc: x@example.org", "\x1b[2J", "x" * 10_000]))
+def test_whatever_the_names_are_an_alert_is_short_and_printable(pipeline, driver, hostile):
+    names = pipeline + hostile, driver + hostile
+    alerts = [
+        *incident_alerts(names[0], [incident(driver=names[1])], 0, budget=3.0, report=hostile),
+        silence_alert(names[0], None, NOW, 1),
+        gate_alert(names[0], hostile, [hostile, names[1]]),
+    ]
+    for alert in [*alerts, digest(alerts)]:
+        assert (alert.subject + alert.key + alert.pipeline).isprintable()
+        assert all(line.isprintable() for line in alert.text.split("\n"))
+        assert 0 < len(alert.subject) <= 150
+        assert len(alert.key) < 250
+        assert len(alert.text) < 7000
+
+
+def test_two_long_names_are_two_keys():
+    first, second = (silence_alert("x" * 10_000 + end, None, NOW, 1) for end in "ab")
+    assert first.key != second.key

@@ -1,0 +1,214 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from entro_cli.alerts.alert import Alert
+from entro_cli.alerts.channel import PartlyToldError
+from entro_cli.alerts.channels import Channels
+from entro_cli.alerts.command import Command
+from entro_cli.alerts.ledger import Ledger
+from entro_cli.alerts.mail import Email
+from entro_cli.alerts.secret import SecretText
+from entro_cli.alerts.telling import tell
+from entro_cli.alerts.webhook import Webhook
+from entro_engine import EntroError
+from tests.alerts.conftest import NOW, Mailbox
+
+
+class Recorder:
+    """A channel that notes what it was told, and fails where it is made to."""
+
+    def __init__(self, name="recorder"):
+        self.name = name
+        self.told = []
+        self.raises = {}
+
+    def send(self, alert, around):
+        if alert.key in self.raises:
+            raise self.raises[alert.key]
+        self.told.append(alert.key)
+
+
+def alerts(*keys):
+    return [Alert(key, "default", f"entro: {key}", key, "incident") for key in keys]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return tmp_path / "state" / "told.json"
+
+
+@pytest.fixture
+def telling(ledger):
+    def telling(keys, *channels, now=NOW):
+        return tell(alerts(*keys), channels, ledger, now, {}, sleep=lambda _: None)
+
+    return telling
+
+
+def test_each_once_on_each_channel_in_the_order_given(telling, ledger):
+    first, second = Recorder("first"), Recorder("second")
+    assert telling("ba", first) == []
+    assert telling("abcb", first, second) == []
+    assert telling("abc", first, second) == []
+    assert first.told == ["b", "a", "c"]
+    assert second.told == ["a", "b", "c"]
+    document = json.loads(ledger.read_text())
+    assert document["schema"] == "entro/told/1"
+    assert document["told"][0] == {"key": "b", "channel": "first", "at": "2026-04-09T15:00:00+00:00"}
+
+
+def test_nothing_to_tell_writes_nothing(telling, ledger):
+    assert telling("", Recorder()) == []
+    assert telling("a") == []
+    assert not ledger.exists()
+
+
+def test_what_failed_is_tried_again_and_keeps_nothing_else_from_being_told(telling):
+    first, second = Recorder("first"), Recorder("second")
+    first.raises = {"b": EntroError("is full", where="pager")}
+    assert telling("abc", first, second) == ["first: not told (entro: b): pager: is full"]
+    assert first.told == ["a", "c"]
+    assert second.told == ["a", "b", "c"]
+    first.raises = {}
+    assert telling("abc", first, second) == []
+    assert first.told == ["a", "c", "b"]
+    assert second.told == ["a", "b", "c"]
+
+
+def test_a_channel_that_fails_twice_is_left_until_next_time(telling):
+    first, second = Recorder("first"), Recorder("second")
+    first.raises = {key: EntroError("is down") for key in "abcde"}
+    failures = telling("abcde", first, second)
+    assert len(failures) == 3
+    assert failures[-1] == "first: 3 more not tried after 2 failures"
+    assert second.told == list("abcde")
+
+
+def test_partly_told_is_told_and_said(telling):
+    channel = Recorder()
+    channel.raises = {"a": PartlyToldError("refused gone@example.org")}
+    assert telling("a", channel) == ["recorder: refused gone@example.org"]
+    assert telling("a", channel) == []
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_a_kill_loses_nothing_that_was_told(telling, end):
+    channel = Recorder()
+    channel.raises = {"c": end()}
+    with pytest.raises(end):
+        telling("abcd", channel)
+    channel.raises = {}
+    assert telling("abcd", channel) == []
+    assert channel.told == ["a", "b", "c", "d"]
+
+
+def test_many_at_once_are_one_message(telling):
+    many = [f"k{number}" for number in range(11)]
+    old, new = Recorder("old"), Recorder("new")
+    telling(many[:1], old)
+    assert telling(many, old, new) == []
+    assert old.told == many
+    assert len(new.told) == 1
+    assert new.told[0].startswith("digest ")
+    assert telling(many, old, new) == []
+    assert len(new.told) == 1
+
+
+def test_a_digest_that_failed_is_tried_again(telling):
+    many = [f"k{number}" for number in range(50)]
+    channel = Recorder()
+    telling(many, channel)
+    (key,) = channel.told
+    other = Recorder("other")
+    other.raises = {key: EntroError("is down")}
+    (failure,) = telling(many, other)
+    assert failure == "other: not told (entro: 50 alerts for default, in one message): is down"
+    other.raises = {}
+    assert telling(many, other) == []
+    assert other.told == [key]
+
+
+def test_what_is_old_is_forgotten(telling, ledger):
+    channel = Recorder()
+    telling("a", channel)
+    telling("b", channel, now=NOW + timedelta(days=400))
+    assert Ledger.load(ledger).holds("a", "recorder")
+    telling("c", channel, now=NOW + timedelta(days=401))
+    assert not Ledger.load(ledger).holds("a", "recorder")
+    assert Ledger.load(ledger).holds("b", "recorder")
+
+
+ENTRY = {"key": "a", "channel": "b", "at": "2026-04-09T15:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"schema": "entro/told/2", "told": []}',
+        b'{"schema": "entro/told/1"}',
+        b'{"schema": "entro/told/1", "told": 3}',
+        b'{"schema": "entro/told/1", "told": ["x"]}',
+        json.dumps({"schema": "entro/told/1", "told": [{**ENTRY, "at": "yesterday"}]}).encode(),
+        json.dumps({"schema": "entro/told/1", "told": [{**ENTRY, "at": 3}]}).encode(),
+        json.dumps({"schema": "entro/told/1", "told": [{**ENTRY, "at": "2026-04-09T15:00:00"}]}).encode(),
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_ledger_is_named_and_kept(telling, ledger, content):
+    ledger.parent.mkdir()
+    ledger.write_bytes(content)
+    channel = Recorder()
+    with pytest.raises(EntroError, match=r"told\.json: is damaged.*; delete it; what was told already is then told"):
+        telling("a", channel)
+    assert channel.told == []
+    assert ledger.read_bytes() == content
+
+
+def test_a_ledger_that_cannot_be_read(telling, ledger):
+    ledger.mkdir(parents=True)
+    with pytest.raises(EntroError, match="cannot be read: Is a directory"):
+        telling("a", Recorder())
+
+
+def test_a_ledger_that_cannot_be_written_keeps_nobody_from_being_told(telling, ledger, monkeypatch):
+    def full(path, content):
+        raise EntroError("cannot be written: No space left on device", where=str(path))
+
+    monkeypatch.setattr("entro_cli.alerts.ledger.write_whole", full)
+    first, second = Recorder("first"), Recorder("second")
+    assert telling("ab", first, second) == [f"{ledger}: cannot be written: No space left on device"]
+    assert first.told == second.told == ["a", "b"]
+
+
+def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):
+    mailbox = Mailbox()
+    environ = {"PATH": "/usr/bin:/bin"}
+    with mail_server(mailbox) as port, hook((403, {}), (200, {})) as server:
+        channels = Channels(
+            command=Command(("sh", "-c", 'echo "$ENTRO_ALERT_SUBJECT" >> "$0"', str(tmp_path / "pager"))),
+            email=Email(("ops@example.org",), "entro@example.org", "127.0.0.1", port, "none"),
+            webhook=Webhook(SecretText(f"http://127.0.0.1:{server.server_port}/t0ps3cr3t")),
+        )
+        assert [channel.name for channel in channels] == ["command", "email", "webhook"]
+        failures = tell(alerts("a"), channels, ledger, NOW, environ)
+        assert failures == [
+            "webhook: not told (entro: a): webhook at 127.0.0.1: answered 403; check the address of [alerts.webhook]"
+        ]
+        assert tell(alerts("a"), channels, ledger, NOW, environ) == []
+        assert tell(alerts("a"), channels, ledger, NOW, environ) == []
+    assert (tmp_path / "pager").read_text() == "entro: a\n"
+    assert len(mailbox.messages) == 1
+    assert len(server.posted) == 2
+    assert "t0ps3cr3t" not in ledger.read_text()
+
+
+def test_no_channels():
+    assert list(Channels()) == []
