@@ -6,27 +6,29 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
-CHROMIUM := /usr/bin/chromium
+# What some tests use of the system, and Debian's packages of it.
+PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/bin/systemd-analyze=systemd
 WORKERS := 2
 # Two makes at once in one tree take turns at installing, where there is a flock.
 LOCK := $(if $(shell command -v flock),flock Makefile)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# In CI the slow tests run too, and a test that finds no browser fails instead of being skipped.
+# In CI the slow tests run too, and a test that finds no browser or no cron fails instead of being skipped.
 ifneq ($(filter-out 0 false,$(CI)),)
 export ENTRO_REQUIRE_BROWSER := 1
+export ENTRO_REQUIRE_SYSTEM := 1
 else
 SELECT := -m 'not slow'
 endif
 
 .NOTPARALLEL:
-.PHONY: demo test lint clean installed installed-dev browser
+.PHONY: demo test lint clean installed installed-dev programs
 
 demo: installed
 	@$(BIN)/entro demo
 
-test: lint browser
+test: lint programs
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SELECT)
 
 lint: installed-dev
@@ -63,18 +65,19 @@ $(VENV)/.created:
 	exit 1
 	@touch $@
 
-# Debian's Chromium, where it is missing and may be installed without asking anyone.
-browser:
-	@if ! [ -x $(CHROMIUM) ] && command -v apt-get >/dev/null; then \
-	  if [ "$$(id -u)" = 0 ]; then as_root=env; \
-	  elif sudo -n true 2>/dev/null; then as_root='sudo -n env'; \
-	  else exit 0; fi; \
-	  echo 'installing Chromium for the browser tests'; \
+# What is missing of them is installed where that needs nobody's leave; the rest is told, and is an error in CI.
+programs:
+	@missing() { for each in $(PROGRAMS); do [ -x "$${each%=*}" ] || echo "$${each#*=}"; done; }; \
+	if [ "$$(id -u)" = 0 ]; then as_root=env; elif sudo -n true 2>/dev/null; then as_root='sudo -n env'; fi; \
+	if [ -n "$$(missing)" ] && [ -n "$$as_root" ] && command -v apt-get >/dev/null; then \
+	  echo "installing for the tests:" $$(missing); \
 	  $$as_root apt-get -qq update; \
-	  $$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-	    -o DPkg::Lock::Timeout=300 install chromium >/dev/null; \
-	fi || true
-	@if ! [ -x $(CHROMIUM) ]; then \
-	  echo "no browser at $(CHROMIUM) (Debian: apt-get install chromium): the browser tests cannot run" >&2; \
-	  [ -z "$$ENTRO_REQUIRE_BROWSER" ]; \
+	  for package in $$(missing); do \
+	    $$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+	      -o DPkg::Lock::Timeout=300 install $$package >/dev/null; \
+	  done; \
+	fi; \
+	if [ -n "$$(missing)" ]; then \
+	  echo "tests that need these cannot run (Debian: apt-get install):" $$(missing) >&2; \
+	  [ -z "$$ENTRO_REQUIRE_SYSTEM" ]; \
 	fi

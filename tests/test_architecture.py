@@ -54,16 +54,19 @@ ROOMS = {
     "simulation_log": {"simulation"},
     "published": {"simulation"},
     "report": {"figures", "published", "simulation_summary"},
+    "schedule": set(),
 }
 WIRING = {"commands", "app"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
     "duckdb": {"history", "readers"},
-    "jinja2": {"report"},
-    "msgspec": {"config"},
+    "filelock": {"history", "schedule"},
+    "jinja2": {"report", "schedule"},
+    "msgspec": {"commands", "config", "history"},
     "platformdirs": {"config"},
     "plotly": {"report"},
+    "subprocess": {"alerts", "schedule"},
     "typer": {"app", "commands"},
 }
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, config, demo, ingest, report, simulate
+from entro_cli.commands import analyze, config, demo, ingest, report, schedule, simulate
 
 app = typer.Typer(
     name="entro",
@@ -33,4 +33,9 @@ app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)
+jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd make the reports.")
+jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
+jobs.command("list", epilog=schedule.LIST_EPILOG)(schedule.list_jobs)
+jobs.command("remove", epilog=schedule.REMOVE_EPILOG)(schedule.remove)
+app.add_typer(jobs, name="schedule", epilog=schedule.EPILOG)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)

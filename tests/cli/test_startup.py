@@ -8,11 +8,14 @@ import pytest
 from entro_engine import __version__
 from tests.running import entro
 
-HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec"}
-COMMANDS = ("analyze", "report", "simulate", "config", "demo")
+HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec", "filelock"}
+COMMANDS = ("analyze", "report", "simulate", "schedule", "config", "demo")
+PARTS = ("schedule add", "schedule list", "schedule remove")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([command, "--help"] for command in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], *([*command.split(), "--help"] for command in (*COMMANDS, *PARTS))]
+)
 def test_nothing_heavy_is_imported(arguments):
     code = f"import sys; from entro_cli import app; app._guarded({arguments!r}); print(*sys.modules, file=sys.stderr)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -24,10 +27,11 @@ def test_the_version():
     assert entro("--version") == (0, f"entro {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
 def test_every_command_is_in_the_help_and_has_an_example(command):
-    assert command in entro("--help").out
-    assert "Example" in entro(command, "--help").out
+    *above, name = command.split()
+    assert f" {name} " in entro(*above, "--help").out
+    assert "Example" in entro(*above, name, "--help").out
 
 
 @pytest.mark.parametrize("arguments", [["analyse"], ["--nonsense"]])
