@@ -114,12 +114,12 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[Part]]], step: int) -> Ste
     """The stages' cells as regular steps: what still holds is held, single holes are bridged, sources summed.
 
     Args:
-        stages: the stages and their sources, all on one grid.
+        stages: the stages and their sources, all on one grid; a stage may have none, but not all of them.
         step: length of a step, nanoseconds.
     """
     start = min(int(part.cells.starts[0]) for _, parts in stages for part in parts)
     count = (_last_start(stages, start, step) - start) // step + 1
-    cells = [_sum([_on_grid(part, start, step, count) for part in parts]) for _, parts in stages]
+    cells = [_sum([_on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     return Steps(
         tuple(stage for stage, _ in stages),
         start,
@@ -135,7 +135,10 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[Part]]], step: int) -> Ste
 def _last_start(stages: Sequence[tuple[Stage, Sequence[Part]]], start: int, step: int) -> int:
     """Where the last step begins: that of the last sample, or one for as long as every stage's sample still holds."""
     last = max(int(part.cells.starts[-1]) for _, parts in stages for part in parts)
-    held = min(max(int(part.cells.last[-1]) + max(part.held_ns - 1, 0) for part in parts) for _, parts in stages)
+    held = min(
+        max((int(part.cells.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last)
+        for _, parts in stages
+    )
     return max(last, start + (held - start) // step * step)
 
 
@@ -195,11 +198,14 @@ def _bridge(filled: _Filled) -> None:
     filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum(sources: Sequence[_Filled]) -> _Filled:
+def _sum(sources: Sequence[_Filled], count: int) -> _Filled:
     """Sources side by side as one: summed, in an order that does not depend on theirs.
 
     A source counts from its first step with data to its last; a hole within them is a hole of the sum.
     """
+    if not sources:
+        nothing = np.full(count, math.nan)
+        return _Filled(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
     if len(sources) == 1:
         return sources[0]
     inside = [_within_span(source) for source in sources]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,20 +73,37 @@ def new_cells(state: State, readings: Sequence[Reading]) -> Day:
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
             parts.setdefault(reading.key(series), []).append((series.times, series.values))
-    again = [reading.before for reading in readings if reading.before is not None]
+    made_anew = superseded(state, readings)
     return {
-        key: _on_grid(state, *join_samples(several), _edges(state.logs, key, without_unfinished_of=again))
+        key: _on_grid(state, *join_samples(several), _kept(state.logs, key, made_anew))
         for key, several in parts.items()
     }
 
 
+def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
+    """The samples kept of logs that were read again: of lines that had no end, and of steps that were read whole."""
+    origin, step = state.grid
+    gone: list[Samples] = []
+    for reading in readings:
+        if reading.before is not None:
+            begins = {series.stage: (int(series.times[0]) - origin) // step for series in reading.series}
+            gone += reading.before.unfinished
+            gone += [
+                edge
+                for edge in reading.before.edges
+                if reading.begins or (int(edge.unpacked()[0][0]) - origin) // step > begins.get(edge.stage, math.inf)
+            ]
+    return gone
+
+
 def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
-    """The cells that were made with a line that had no end then, and are to be made again."""
+    """The cells that were made with samples that are superseded, and are to be made again."""
     gone: Day = {}
+    made_anew = superseded(state, readings)
     for log in (reading.before for reading in readings if reading.before is not None):
-        for part in log.unfinished:
+        for part in (part for part in (*log.unfinished, *log.edges) if _is_among(part, made_anew)):
             key, samples = _key_in(log, part.stage), part.unpacked()
-            gone = merge_days(gone, {key: _on_grid(state, *samples, _edges(state.logs, key))})
+            gone = merge_days(gone, {key: _on_grid(state, *samples, _kept(state.logs, key))})
     return gone
 
 
@@ -115,16 +133,19 @@ def _on_grid(
     return plain_last(cells_of(times, values, origin, step))
 
 
-def _edges(
-    logs: Iterable[LogSeen], key: Key, without_unfinished_of: Sequence[LogSeen] = ()
-) -> list[tuple[TimeArray, FloatArray]]:
+def _kept(logs: Iterable[LogSeen], key: Key, but: Sequence[Samples] = ()) -> list[tuple[TimeArray, FloatArray]]:
     """The samples kept of a source: of the first and the last steps of its logs, and of lines without an end."""
-    found = []
-    for log in logs:
-        if any((one.stage, one.source) == (key.stage, key.source) for one in log.series):
-            unfinished = [] if any(log is other for other in without_unfinished_of) else log.unfinished
-            found += [part.unpacked() for part in (*log.edges, *unfinished) if part.stage == key.stage]
-    return found
+    return [
+        part.unpacked()
+        for log in logs
+        if any((one.stage, one.source) == (key.stage, key.source) for one in log.series)
+        for part in (*log.edges, *log.unfinished)
+        if part.stage == key.stage and not _is_among(part, but)
+    ]
+
+
+def _is_among(part: Samples, parts: Sequence[Samples]) -> bool:
+    return any(part is other for other in parts)
 
 
 def remember(state: State, reading: Reading) -> None:

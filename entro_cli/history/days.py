@@ -48,7 +48,15 @@ Day = dict[Key, Cells]
 
 
 class DamagedDayError(EntroError):
-    """A day file that cannot be read."""
+    """A day file that cannot be read, or is gone.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(found, where=visible(str(path)), remedy="move it away and ingest its logs again with --again")
+        self.path = path
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -117,9 +125,11 @@ def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> D
     try:
         return _read(connection, paths)
     except (duckdb.Error, ValueError) as error:
-        for path in paths if len(paths) > 1 else ():
-            read_days(connection, [path])
-        raise _damaged(paths[0], error) from error
+        if len(paths) == 1:
+            raise _damaged(paths[0], error) from error
+    for path in paths:
+        read_days(connection, [path])
+    return _read(connection, paths)  # one was replaced meanwhile
 
 
 def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Day:
@@ -182,9 +192,7 @@ def grid_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int
     try:
         return int(said["origin_ns"]), int(said["step_ns"])
     except (KeyError, ValueError) as error:
-        raise DamagedDayError(
-            "does not say its grid", where=visible(str(path)), expected=f"a file of {FORMAT}"
-        ) from error
+        raise DamagedDayError(path, "it does not say its grid") from error
 
 
 def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tuple[int, int]) -> str:
@@ -224,11 +232,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
 
 
 def _damaged(path: Path, error: Exception) -> DamagedDayError:
-    return DamagedDayError(
-        f"the file is damaged: {visible(str(error).partition(chr(10))[0])[:120]}",
-        where=visible(str(path)),
-        remedy="move it away and ingest its logs again with --again",
-    )
+    return DamagedDayError(path, f"the file is damaged: {visible(str(error).partition(chr(10))[0])[:120]}")
 
 
 def _quoted(path: Path) -> str:

@@ -1,0 +1,83 @@
+"""What is stored of a pipeline, read back for a stretch of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from entro_cli.history.days import DamagedDayError, Day, connect, read_days
+from entro_cli.history.places import DAY_NS, PipelinePlace, day_start_ns, stored_pipelines
+from entro_cli.history.state import State, load_state
+from entro_cli.suggest import nearest
+from entro_cli.terminal import visible
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class StoredCells:
+    """The stored cells of a stretch of time.
+
+    Attributes:
+        state: what is known of the pipeline.
+        day: the cells, by stage and source.
+        problems: the day files that could not be read, in sentences.
+    """
+
+    state: State
+    day: Day
+    problems: tuple[str, ...]
+
+
+def stored(place: PipelinePlace) -> State:
+    """What is known of a pipeline that is there.
+
+    Raises:
+        EntroError: when nothing is stored of it; it names the pipelines there are.
+    """
+    state = load_state(place)
+    if not state.step_ns or not place.days():
+        names = [other.name for other in stored_pipelines(place.history) if other.days()]
+        there = ", ".join(visible(name) for name in names[:10])
+        raise EntroError(
+            f"nothing is stored of pipeline {visible(place.name)}",
+            where=visible(str(place.history)),
+            expected=f"one of {there}" if names else "a history",
+            remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
+        )
+    return state
+
+
+def read_stored(
+    place: PipelinePlace, state: State, begin_ns: int | None = None, after_ns: int | None = None
+) -> StoredCells:
+    """The cells of the steps that begin in a stretch of time.
+
+    A day file that is damaged is left out, and told.
+
+    Args:
+        place: the pipeline's.
+        state: what is known of it.
+        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
+        after_ns: where it ends; None for the last step.
+    """
+    begin = begin_ns if begin_ns is not None else -(1 << 62)
+    after = after_ns if after_ns is not None else 1 << 62
+    days = [day for day in place.days() if begin - DAY_NS < day_start_ns(day) < after]
+    content, problems = _readable(place, days)
+    cut = {key: cells.between(begin, after) for key, cells in content.items()}
+    return StoredCells(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
+
+
+def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
+    """The cells of some days, and which of them cannot be read, in sentences."""
+    paths = [place.day_file(day) for day in days]
+    problems: list[str] = []
+    with connect() as connection:
+        while True:
+            try:
+                return read_days(connection, paths), tuple(problems)
+            except DamagedDayError as error:
+                paths.remove(error.path)
+                if error.path.exists():  # else it was removed meanwhile
+                    problems.append(f"{error.where}: left out: {error.found}")
