@@ -52,9 +52,8 @@ def recall(
     state = stored(place)
     cells = read_stored(place, state, begin_ns, after_ns)
     logs = [log for log in state.logs if _overlaps(log, begin_ns, after_ns)]
-    return Recalled(
-        _steps(state, cells.day, settings, begin_ns), tuple(_source(log, zone) for log in logs), cells.problems
-    )
+    sources = tuple(_source(log, zone) for log in logs)
+    return Recalled(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
 
 
 def last_data_ns(place: PipelinePlace, settings: Settings, before_ns: int | None = None) -> int | None:
@@ -97,7 +96,8 @@ def _steps(state: State, day: Day, settings: Settings, begin_ns: int | None) -> 
     nothing = np.empty((len(stages), 0))
     start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
     whole = tuple(stage for stage, _ in stages)
-    return Steps(whole, start, state.step_ns, *[nothing] * 3, nothing.astype(np.int64), nothing.astype(np.bool_))
+    counts, marks = nothing.astype(np.int64), nothing.astype(np.bool_)
+    return Steps(whole, start, state.step_ns, nothing, nothing, nothing, counts, marks)
 
 
 def _stage(state: State, settings: Settings, name: str) -> Stage:
