@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -107,7 +108,7 @@ def _stage(state: State, settings: Settings, name: str) -> Stage:
     return Stage(name, kind, known.full if full is None else full)
 
 
-def check_stages(place: PipelinePlace, settings: Settings, asked: tuple[str, ...]) -> None:
+def check_stages(place: PipelinePlace, asked: Sequence[str]) -> None:
     """Refuse stages of the command line that the history does not have.
 
     Raises:
