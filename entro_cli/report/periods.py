@@ -218,6 +218,21 @@ def last_complete(kind: Kind, now: datetime) -> Period:
     return period_of(kind, now.date(), zone).previous
 
 
+def due(kind: Kind, last: date | None, now: datetime, most: int = 31) -> tuple[Period, ...]:
+    """The complete periods that are to be reported on now, the oldest first; the latest is always one of them.
+
+    Args:
+        kind: day, week or month.
+        last: the first date of the last one that was reported on; None where none was.
+        now: in the zone whose midnights count.
+        most: of those that were missed, how many are made up.
+    """
+    periods = [last_complete(kind, now)]
+    while last is not None and len(periods) < most and periods[0].previous.first > last:
+        periods.insert(0, periods[0].previous)
+    return tuple(periods)
+
+
 def midnight(day: date, zone: tzinfo) -> datetime:
     """Where a date begins; at the first moment there is where the clock is set forward at midnight."""
     return moment(nanoseconds(datetime.combine(day, time(), tzinfo=zone)), zone)
