@@ -13,7 +13,7 @@ from tests.browser_page import browser
 
 __all__ = ["browser"]
 
-for name in [name for name in os.environ if name.startswith("ENTRO_") and name != "ENTRO_REQUIRE_BROWSER"]:
+for name in [name for name in os.environ if name.startswith("ENTRO_") and not name.startswith("ENTRO_REQUIRE_")]:
     del os.environ[name]
 os.environ["ENTRO_CONFIG"] = os.devnull
 

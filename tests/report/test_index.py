@@ -1,0 +1,86 @@
+"""The index of a folder of reports."""
+
+import html
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.browser_page import opened
+from tests.running import entro, entro_process
+
+FIVE_WEEKS = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
+BERLIN = ("--tz", "Europe/Berlin")
+HOSTILE = "<b onclick=x>x</b>\"'&[red]"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("history")
+    for name in ("default", HOSTILE):
+        assert entro("ingest", FIVE_WEEKS, "--history", folder, "--pipeline", name).status == 0
+    return folder
+
+
+def write(history, out, *arguments):
+    outcome = entro("report", *arguments, "--history", history, *BERLIN, "--format", "html", "--out", out)
+    assert outcome.status == 0, outcome.err
+    return outcome
+
+
+def links(out):
+    text = (out / "index.html").read_text()
+    return [html.unescape(target) for target in re.findall(r'<a href="([^"]*)"', text)]
+
+
+def test_every_report_is_listed_the_latest_first(history, tmp_path):
+    for date in ("2026-04-07", "2026-04-09", "2026-04-08"):
+        write(history, tmp_path, "--daily", "--date", date)
+    write(history, tmp_path, "--weekly")
+    (tmp_path / "other.html").write_text("<title>not ours</title>")
+    write(history, tmp_path, "--monthly")
+    days = [f"default-day-2026-04-0{day}.html" for day in (9, 8, 7)]
+    assert links(tmp_path) == ["default-month-2026-04.html", "default-week-2026-W15.html", *days]
+    text = (tmp_path / "index.html").read_text()
+    assert "Thursday 9 April 2026" in text
+    assert "look first at llm" in text
+
+
+def test_somebody_elses_index_is_left_alone(history, tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    assert "is not ours" in write(history, tmp_path, "--weekly").err
+    assert (tmp_path / "index.html").read_text() == "mine"
+    assert (tmp_path / "default-week-2026-W15.html").exists()
+
+
+def test_reports_of_logs_and_of_other_names_keep_no_index(history, tmp_path):
+    write(history, tmp_path / "page.html", "--weekly")
+    assert entro("report", "--weekly", "--logs", FIVE_WEEKS, "--out", tmp_path, "-q").status == 0
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.browser
+def test_names_are_inert_and_links_lead_there(browser, history, tmp_path):
+    write(history, tmp_path, "--weekly", "--pipeline", HOSTILE)
+    with opened(browser, tmp_path / "index.html", width=390, javascript=False) as page:
+        assert page.page.locator("h2").inner_text() == HOSTILE
+        assert page.page.locator("b").count() == 0
+        assert page.overflow() <= 0
+        assert page.faint() == []
+        page.page.locator("a").first.click()
+        page.page.wait_for_load_state()
+        assert page.page.locator("h1").inner_text().startswith("Week 15")
+        assert page.page.locator("b[onclick]").count() == 0
+    assert page.complaints == []
+
+
+@pytest.mark.slow
+def test_reports_written_at_once_are_all_listed(history, tmp_path):
+    def one(day):
+        arguments = ("--daily", "--date", f"2026-04-{day:02}", "--history", history, *BERLIN, "--out", tmp_path, "-q")
+        return entro_process("report", *arguments).returncode
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(one, range(1, 9))) == {0}
+    assert len(links(tmp_path)) == 8
