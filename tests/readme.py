@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,4 +43,6 @@ def _output(command: str, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_real_output(README.read_text(encoding="utf-8"), ROOT), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(ROOT / "sample_logs", Path(scratch) / "sample_logs")
+        README.write_text(with_real_output(README.read_text(encoding="utf-8"), Path(scratch)), encoding="utf-8")

@@ -57,11 +57,10 @@ def run(
     It says nothing when all is well. A broken gate is one message and status 3, what could not be done is a message
     and status 1; the rest is done all the same.
     """
-    from platformdirs import user_data_path
-
     from entro_cli.clock import moment, moment_ns, zone_of
     from entro_cli.commands.configured import pipelines_meant, read_settings
     from entro_cli.commands.scheduled import Job, run_job
+    from entro_cli.config import usual_place
     from entro_cli.gates import check_gates
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.periods import Kind
@@ -87,7 +86,7 @@ def run(
             settings=settings,
             kind=kind,
             logs=tuple(ingest or settings.logs),
-            out=out or settings.reports or user_data_path("entro", appauthor=False) / "reports",
+            out=out or settings.reports or usual_place("reports"),
             gates=(*(fail_on or ()), *settings.fail_on),
             now=datetime.now(zone) if as_of is None else moment(moment_ns(as_of, zone, "--as-of"), zone),
         )

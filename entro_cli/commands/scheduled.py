@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import filelock
 
 from entro_cli.alerts.alert import Alert
 from entro_cli.alerts.causes import gate_alert, incident_alerts, silence_alert
@@ -28,6 +25,7 @@ from entro_cli.figures import measure
 from entro_cli.gates import broken_gates
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
+from entro_cli.history.store import alone_at
 from entro_cli.report.periods import Kind, Period, due
 from entro_cli.schedule.reported import last_reported, remember_reported
 from entro_cli.summary import Incident
@@ -81,7 +79,7 @@ def run_job(job: Job, terminal: Terminal) -> Outcome:
         terminal: is told the details.
     """
     outcome = Outcome()
-    with _alone(job) as alone:
+    with alone_at(job.place, f"run-{job.kind}") as alone:
         if not alone:
             terminal.detail(f"{visible(job.place.name)}: another run is at work")
             return outcome
@@ -90,17 +88,6 @@ def run_job(job: Job, terminal: Terminal) -> Outcome:
         _attempt(outcome, lambda: _report(job, periods, terminal, outcome))
         _attempt(outcome, lambda: _tell(job, periods[0].start, outcome))
     return outcome
-
-
-@contextmanager
-def _alone(job: Job) -> Iterator[bool]:
-    """Whether no other run of this kind is at work on the pipeline, for as long as the context lasts."""
-    job.place.books.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(job.place.books / f"run-{job.kind}.lock", timeout=0):
-            yield True
-    except filelock.Timeout:
-        yield False
 
 
 def _attempt(outcome: Outcome, part: Callable[[], None]) -> None:
@@ -152,9 +139,8 @@ def _tell(job: Job, since: datetime, outcome: Outcome) -> None:
     if job.settings.silence_s is not None:
         silence = silence_alert(job.place.name, _last_data(job), job.now, job.settings.silence_s)
         found += [silence] if silence else []
-    ledger = job.place.books / "told.json"
-    with filelock.FileLock(ledger.with_suffix(".lock")):
-        outcome.failures += tell(found, channels, ledger, job.now, os.environ)
+    with alone_at(job.place, "tell", wait=True):
+        outcome.failures += tell(found, channels, job.place.books / "told.json", job.now, os.environ)
 
 
 def _incidents(job: Job, since: datetime) -> tuple[Sequence[Incident], float]:

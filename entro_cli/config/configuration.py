@@ -65,7 +65,7 @@ class Config:
     def _resolve(self, pipeline: str, given: Mapping[str, Given]) -> Layer:
         """The value in force of every key."""
         resolved = {key.path: Given(key.default, DEFAULT) for key in SINGLE}
-        resolved["history",] = Given(user_data_path("entro", appauthor=False) / "history", DEFAULT)
+        resolved["history",] = Given(usual_place("history"), DEFAULT)
         for layer in (*self._of_file(pipeline), self._variables, self._of_options(given)):
             lay_over(resolved, layer)
         if resolved[_PORT].value is None:
@@ -99,6 +99,11 @@ class Config:
                 plain = str(value) if isinstance(value, Path) else value
                 layer[NAMED[name].path] = Given(NAMED[name].rule.apply(plain, at), origin)
         return layer
+
+
+def usual_place(name: str) -> Path:
+    """Where something of the user's is kept when nobody said where: a folder of their data folder."""
+    return user_data_path("entro", appauthor=False) / name
 
 
 def load_config(file: Path | None, environ: Mapping[str, str], folder: Path) -> Config:

@@ -53,6 +53,33 @@ def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[No
         raise unwritable(Path(error.filename or place.folder), error) from error
 
 
+@contextmanager
+def alone_at(place: PipelinePlace, work: str, wait: bool = False) -> Iterator[bool]:
+    """Whether nobody else does some work for a pipeline, for as long as the context lasts.
+
+    Args:
+        place: the pipeline's; its folder is made where it is missing.
+        work: what is done, a word that can be a file's name.
+        wait: for the other to end.
+
+    Raises:
+        EntroError: when the place cannot be written to.
+    """
+    try:
+        place.books.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(place.books / f"{work}.lock", timeout=-1 if wait else 0)
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise unwritable(place.books, error) from error
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def _tidy(place: PipelinePlace) -> None:
     """Take away what one who was killed left: files that never took their places, folders of days that were removed."""
     if place.staging.is_dir():

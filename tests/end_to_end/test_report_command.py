@@ -93,7 +93,7 @@ def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("--weekly",), 1, "add --logs"),
+        (("--weekly",), 1, "`entro ingest LOGS` fills it"),
         ((), 2, "--weekly"),
         (("--weekly", "--daily", "--logs", FIVE_WEEKS), 2, "choose one"),
         (("--weekly", "--logs", FIVE_WEEKS, "--date", "today"), 1, "is no date"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.clock import NS, nanoseconds
-from entro_cli.report.periods import Kind, latest, period_of
+from entro_cli.report.periods import Kind, due, last_complete, latest, period_of, range_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from(
@@ -98,7 +98,7 @@ def test_a_pipeline_of_any_name_makes_a_safe_file_name(name):
 
 
 def test_titles_say_what_people_say():
-    titles = [period_of(kind, date(2026, 4, 8), BERLIN).title for kind in Kind]
+    titles = [period_of(kind, date(2026, 4, 8), BERLIN).title for kind in (Kind.DAY, Kind.WEEK, Kind.MONTH)]
     over_new_year = period_of(Kind.WEEK, date(2027, 1, 1), BERLIN).title
 
     assert titles == ["Wednesday 8 April 2026", "Week 15, 6 to 12 April 2026", "April 2026"]
@@ -108,3 +108,29 @@ def test_titles_say_what_people_say():
         == period_of(Kind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).end
         - period_of(Kind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).start
     )
+
+
+def test_a_range_has_a_title_a_name_parts_and_one_before_it():
+    start, end = (datetime(2026, 4, day, hour, tzinfo=BERLIN) for day, hour in ((6, 0), (8, 0)))
+    period = range_of(start, end)
+    assert period.title == "6 April 2026 to 8 April 2026"
+    assert period.file_stem("p") == "p-range-2026-04-06_2026-04-08"
+    assert (period.previous.start, period.previous.end) == (datetime(2026, 4, 4, tzinfo=BERLIN), start)
+    assert len(period.spans) == 48
+    odd = range_of(datetime(2026, 3, 28, 12, 30, tzinfo=BERLIN), datetime(2026, 7, 2, 8, tzinfo=BERLIN))
+    assert odd.title == "28 March 2026 12:30 to 2 July 2026 08:00"
+    assert odd.label == "2026-03-28T123000_2026-07-02T080000"
+    assert [span.label for span in odd.spans] == ["Mar 2026", "Apr 2026", "May 2026", "Jun 2026", "Jul 2026"]
+    assert all(before.end == after.start for before, after in pairwise(odd.spans))
+    assert (odd.spans[0].start, odd.spans[-1].end) == (odd.start, odd.end)
+
+
+@pytest.mark.parametrize("kind", [Kind.DAY, Kind.WEEK, Kind.MONTH])
+def test_what_is_due(kind):
+    now = datetime(2026, 4, 13, 6, tzinfo=BERLIN)
+    newest = last_complete(kind, now)
+    assert newest.end <= now < period_of(kind, now.date(), BERLIN).end
+    assert due(kind, None, now) == due(kind, newest.first, now) == due(kind, now.date(), now) == (newest,)
+    missed = due(kind, newest.previous.previous.previous.first, now)
+    assert [period.first for period in missed] == [newest.previous.previous.first, newest.previous.first, newest.first]
+    assert len(due(kind, date(1990, 1, 1), now)) == 31

@@ -191,7 +191,18 @@ def test_the_real_daemon_makes_the_report_at_the_next_minute(cron_daemon, tmp_pa
     log.write_text("time,rate,queue\n" + "".join(f"{yesterday}T12:{minute:02}:00Z,1,0\n" for minute in range(60)))
     places = ("--history", tmp_path / "h", "--out", tmp_path / "reports", "--log", tmp_path / "log.txt", "--tz", "UTC")
     added = subprocess.run(
-        [COMMAND, "schedule", "add", "--daily", "--at", next_minute(), "--cron", "--ingest", "logs 100%/*.csv", *places],
+        [
+            COMMAND,
+            "schedule",
+            "add",
+            "--daily",
+            "--at",
+            next_minute(),
+            "--cron",
+            "--ingest",
+            "logs 100%/*.csv",
+            *places,
+        ],
         cwd=tmp_path,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
