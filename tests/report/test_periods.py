@@ -1,5 +1,6 @@
 import itertools
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
