@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,13 @@ class Steps:
     def step_s(self) -> float:
         """Length of a step, s."""
         return self.step_ns / 1e9
+
+    def part(self, first: int, after: int) -> Steps:
+        """The steps from `first` up to but not including `after`."""
+        cut = slice(first, after)
+        names = ("loads", "peaks", "ends", "samples", "own")
+        arrays = {name: getattr(self, name)[:, cut] for name in names}
+        return replace(self, start_ns=self.start_ns + first * self.step_ns, **arrays)
 
     def to_frame(self) -> pd.DataFrame:
         """The steps as a pandas frame: index `time` (UTC), columns load_, peak_, end_ and samples_ a stage."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,8 @@ from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
     from entro_cli.analysis import Replayed
-    from entro_cli.commands.loading import Loaded
+    from entro_cli.commands.loading import Loaded, LoadOptions
+    from entro_cli.config import Settings
     from entro_cli.terminal import Terminal
 
 EPILOG = """\
@@ -30,6 +32,8 @@ StepsCsv = Annotated[
         "--steps-csv", metavar="FILE", help="Write one row a step: loads, Psi, regime, states; - for standard output."
     ),
 ]
+
+Save = Annotated[bool, typer.Option("--save", help="Add the logs to the history, too, at its step.")]
 
 
 def analyze(
@@ -51,6 +55,8 @@ def analyze(
     strict: given.Strict = False,
     redact: given.Redact = False,
     steps_csv: StepsCsv = None,
+    save: Save = False,
+    history: given.History = None,
     fail_on: given.FailOn = None,
     as_json: given.Json = False,
     quiet: given.Quiet = False,
@@ -76,9 +82,13 @@ def analyze(
         raise typer.BadParameter("standard output is taken by --json", param_hint="--steps-csv")
     gates = fail_on or []
     check_gates(gates)
-    reading = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format, "offset": offset}
-    settings = read_settings(config, pipeline, terminal, **reading, strict=strict, redact=redact, objective=objective)
-    loaded = load(logs, load_options(settings, stage))
+    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
+    reading |= {"offset": offset, "strict": strict, "redact": redact, "objective": objective, "history": history}
+    settings = read_settings(config, pipeline, terminal, **reading)
+    options = load_options(settings, stage)
+    if save:
+        options = _saved(logs, options, settings, terminal)
+    loaded = load(logs, options)
     tell_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
@@ -96,6 +106,34 @@ def analyze(
     elif not steps_to_stdout:
         terminal.show(*analysis_view(figures, pipeline, loaded.sources, terminal.unicode))
     given.end_with(broken, terminal)
+
+
+def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: Terminal) -> LoadOptions:
+    """Add logs to the history; the options with its step, so that they are analyzed as they are stored.
+
+    Raises:
+        EntroError: when one of them cannot be stored.
+    """
+    from time import time_ns
+
+    from entro_cli.commands.storing import StoreOptions, oldest_ns, store
+    from entro_cli.history.places import pipeline_place
+    from entro_cli.inputs import STDIN
+    from entro_cli.terminal import visible
+    from entro_engine import EntroError
+
+    if STDIN in logs:
+        raise EntroError(
+            "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
+        )
+    place = pipeline_place(settings.history, settings.pipeline)
+    stored = store(logs, options, StoreOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+    for failure in stored.failures:
+        raise failure
+    for problem in stored.problems:
+        terminal.warn(problem)
+    terminal.note(f"saved into {visible(str(place.folder))}, {len(stored.days)} days changed")
+    return replace(options, step=f"{stored.step_s:.9f}s") if options.step is None else options
 
 
 def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Terminal | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, config, demo, ingest, report, schedule, simulate
+from entro_cli.commands import analyze, config, demo, ingest, report, schedule, schedule_run, simulate
 
 app = typer.Typer(
     name="entro",
@@ -35,6 +35,7 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)
 jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd make the reports.")
 jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
+jobs.command("run", epilog=schedule_run.EPILOG)(schedule_run.run)
 jobs.command("list", epilog=schedule.LIST_EPILOG)(schedule.list_jobs)
 jobs.command("remove", epilog=schedule.REMOVE_EPILOG)(schedule.remove)
 app.add_typer(jobs, name="schedule", epilog=schedule.EPILOG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +84,7 @@ def ingest(
     for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline, terminal):
         settings = read_settings(config, name, terminal, **reading)
         place = pipeline_place(settings.history, name)
-        how = StoreOptions(place, again, source, oldest_ns(settings.retention_s))
+        how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
         every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
         tell_stored(every[name], terminal)
     if as_json:

@@ -108,9 +108,7 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From then on: an ISO date or time, or 7d, 24h ago.")
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
-ObjectiveTarget = Annotated[
-    str, typer.Option("--objective", metavar="SHARE", help="The share of steps that should be within the budget.")
-]
+
 Objective = Annotated[
     str | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -52,9 +53,8 @@ def recall(
     state = stored(place)
     cells = read_stored(place, state, begin_ns, after_ns)
     logs = [log for log in state.logs if _overlaps(log, begin_ns, after_ns)]
-    return Recalled(
-        _steps(state, cells.day, settings, begin_ns), tuple(_source(log, zone) for log in logs), cells.problems
-    )
+    sources = tuple(_source(log, zone) for log in logs)
+    return Recalled(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
 
 
 def last_data_ns(place: PipelinePlace, settings: Settings, before_ns: int | None = None) -> int | None:
@@ -97,7 +97,8 @@ def _steps(state: State, day: Day, settings: Settings, begin_ns: int | None) -> 
     nothing = np.empty((len(stages), 0))
     start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
     whole = tuple(stage for stage, _ in stages)
-    return Steps(whole, start, state.step_ns, *[nothing] * 3, nothing.astype(np.int64), nothing.astype(np.bool_))
+    counts, marks = nothing.astype(np.int64), nothing.astype(np.bool_)
+    return Steps(whole, start, state.step_ns, nothing, nothing, nothing, counts, marks)
 
 
 def _stage(state: State, settings: Settings, name: str) -> Stage:
@@ -107,7 +108,7 @@ def _stage(state: State, settings: Settings, name: str) -> Stage:
     return Stage(name, kind, known.full if full is None else full)
 
 
-def check_stages(place: PipelinePlace, settings: Settings, asked: tuple[str, ...]) -> None:
+def check_stages(place: PipelinePlace, asked: Sequence[str]) -> None:
     """Refuse stages of the command line that the history does not have.
 
     Raises:

@@ -5,29 +5,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date as date_type
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
-    from entro_cli.commands.loading import Loaded
-    from entro_cli.report.daily_report import Summary
+    from entro_cli.commands.reporting import Material
+    from entro_cli.config import Settings
     from entro_cli.report.periods import Kind, Period
-    from entro_cli.terminal import Terminal
 
 _WHICH, _OUTPUT = "Which period", "Output"
 
 EPILOG = """\
-[bold]Examples[/bold]: the last week of a log, as a page and in the terminal; one day of it; and the month as JSON.
+[bold]Examples[/bold]: the last complete week of the history, into a folder with an index; the last two days; and a
+week of a log that is in no history.
+
+[cyan]entro report --weekly --last --out reports/[/cyan]
+
+[cyan]entro report --since 2d --format terminal[/cyan]
 
 [cyan]entro report --weekly --logs sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
-
-[cyan]entro report --daily --date 2026-04-09 --logs 'logs/*.csv.gz' --out reports/[/cyan]
-
-[cyan]entro report --monthly --logs pipeline.parquet --json[/cyan]
 """
 
 Daily = Annotated[bool, typer.Option("--daily", help="The report of a day.", rich_help_panel=_WHICH)]
@@ -43,9 +44,15 @@ Date = Annotated[
         rich_help_panel=_WHICH,
     ),
 ]
+Last = Annotated[bool, typer.Option("--last", help="The last complete one: for cron.", rich_help_panel=_WHICH)]
 LogsOption = Annotated[
     list[str] | None,
-    typer.Option("--logs", metavar="LOGS...", help="The logs to report on: files, folders, patterns, -."),
+    typer.Option(
+        "--logs",
+        metavar="LOGS...",
+        help="Report on these logs: files, folders, patterns, -.",
+        show_default="on the history",
+    ),
 ]
 MoreLogs = Annotated[
     list[str] | None, typer.Argument(metavar="LOGS", help="More logs, as a shell writes a pattern out.")
@@ -66,7 +73,7 @@ Out = Annotated[
         "--out",
         metavar="PATH",
         help="A folder, or a file; - for standard output.",
-        show_default="this folder",
+        show_default="`reports` of entro.toml, else this folder",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -79,6 +86,12 @@ def report(
     weekly: Weekly = False,
     monthly: Monthly = False,
     date: Date = None,
+    last: Last = False,
+    since: given.Since = None,
+    until: given.Until = None,
+    history: given.History = None,
+    pipeline: given.Pipeline = "default",
+    config: given.ConfigFile = None,
     logs: LogsOption = None,
     stage: given.Stages = None,
     time: given.TimeColumn = None,
@@ -88,8 +101,7 @@ def report(
     offset: given.Offsets = None,
     input_format: given.InputFormat = None,
     budget: given.Budget = None,
-    objective: given.ObjectiveTarget = "99%",
-    pipeline: given.Pipeline = "default",
+    objective: given.Objective = None,
     strict: given.Strict = False,
     redact: given.Redact = False,
     output_format: Format = None,
@@ -101,103 +113,131 @@ def report(
     verbose: given.Verbose = False,
     debug: given.Debug = False,
 ) -> None:
-    """Write the report of a day, a week or a month, the previous one's figures beside it.
+    """Write the report of a day, a week, a month or any range, the previous one's figures beside it.
 
     It is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
     """
-    from entro_cli.commands.loading import LoadOptions, load, tell_problems
+    from entro_cli.clock import zone_of
+    from entro_cli.commands.configured import load_options, read_settings
+    from entro_cli.commands.delivering import Output, deliver
+    from entro_cli.commands.loading import LoadOptions, asked_stages, load, tell_problems
+    from entro_cli.commands.reporting import from_logs, last_observed_ns, summary_of
     from entro_cli.document import plain
     from entro_cli.gates import broken_gates, check_gates
-    from entro_cli.objective import parse_target
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
-    kind = _one_kind(daily, weekly, monthly)
     form = _form("json" if as_json else output_format)
     check_gates(fail_on or [])
-    target = parse_target(objective)
-    loaded = load(
-        _logs([*(logs or []), *(more_logs or [])]),
-        LoadOptions(stage or (), time, start, tz, step, input_format, offset or (), strict, redact),
-    )
-    tell_problems(loaded, terminal)
-    summary, period = _summary(loaded, kind, date, budget, target, pipeline)
-    _write(summary, period.file_stem(pipeline), _Output(form, out, self_contained, loaded.paths), terminal)
+    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
+    reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history, "objective": objective}
+    named = [*(logs or []), *(more_logs or [])]
+    stages = () if named else asked_stages(LoadOptions(stage or ()))
+    settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
+    zone = zone_of(settings.zone)
+    within = given.period_ns(since, until, zone)
+    which = _Which(_one_kind(daily, weekly, monthly, bool(since or until)), date, last, within, zone)
+    if named:
+        loaded = load(named, load_options(settings, stage))
+        tell_problems(loaded, terminal)
+        material = from_logs(loaded, within)
+        period = which.period(last_observed_ns(material.steps))
+        output = Output(form, out, self_contained, loaded.paths)
+    else:
+        period, material = _from_history(settings, [stage.name for stage in stages], which)
+        for note in material.notes:
+            terminal.warn(note)
+        output = Output(form, out or settings.reports, self_contained, indexed=True)
+    summary = summary_of(material, period, settings, budget)
+    deliver(summary, period.file_stem(pipeline), output, terminal)
     given.end_with(broken_gates(fail_on or [], plain(summary.figures)), terminal)
 
 
 @dataclass(frozen=True)
-class _Output:
-    """What is written and where.
+class _Which:
+    """Which period is reported on, as the options say it.
 
     Attributes:
-        form: html, terminal, json, or empty for a page and the terminal.
-        place: a file or a folder, `-` for standard output, None when the user named none.
-        self_contained: put plotly.js inside a page.
-        inputs: the files that were read, which are not written over.
+        kind: day, week, month or range.
+        date: a date in it.
+        last: whether it is the last complete one.
+        within: what --since and --until say, nanoseconds since the epoch.
+        zone: whose midnights count.
     """
 
-    form: str
-    place: Path | None
-    self_contained: bool
-    inputs: tuple[str, ...]
+    kind: Kind
+    date: str | None
+    last: bool
+    within: tuple[int | None, int | None]
+    zone: tzinfo
+
+    def period(self, last_ns: int | None) -> Period:
+        """The period.
+
+        Args:
+            last_ns: where the last step with data begins, nanoseconds since the epoch; None without any.
+
+        Raises:
+            EntroError: when --date cannot be read, the range is empty, or nothing says which period is meant.
+        """
+        from entro_cli.report.periods import Kind, last_complete, latest, period_of
+
+        if self.kind is Kind.RANGE:
+            return _range(self.within, self.zone)
+        if self.date is not None:
+            return period_of(self.kind, _date(self.date), self.zone)
+        if self.last or last_ns is None:
+            return last_complete(self.kind, datetime.now(self.zone))
+        return latest(self.kind, last_ns, self.zone)
 
 
-def _one_kind(daily: bool, weekly: bool, monthly: bool) -> Kind:
+def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
+    """The range from --since to --until, or to now.
+
+    Raises:
+        EntroError: when nothing says where it begins, or it is empty.
+    """
+    from entro_cli.clock import moment
+    from entro_cli.report.periods import range_of
+    from entro_engine import EntroError
+
+    since, until = within
+    if since is None:
+        raise EntroError(
+            "nothing says where the range begins", where="entro report", remedy="add --since, as --since 7d"
+        )
+    end = datetime.now(zone) if until is None else moment(until, zone)
+    return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
+
+
+def _from_history(settings: Settings, stages: list[str], which: _Which) -> tuple[Period, Material]:
+    """The period, and what is stored of it; `stages` are those of the command line."""
+    from entro_cli.commands.recalling import check_stages, last_data_ns
+    from entro_cli.commands.reporting import from_history
+    from entro_cli.history.places import pipeline_place
+
+    place = pipeline_place(settings.history, settings.pipeline)
+    check_stages(place, stages)
+    period = which.period(last_data_ns(place, settings, which.within[1]))
+    return period, from_history(place, settings, which.zone, period, which.within)
+
+
+def _one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool) -> Kind:
     from entro_cli.report.periods import Kind
 
-    chosen = [kind for kind, wanted in zip(Kind, (daily, weekly, monthly), strict=True) if wanted]
-    if len(chosen) != 1:
-        raise typer.BadParameter("choose one of --daily, --weekly and --monthly", param_hint="period")
-    return chosen[0]
+    kinds = {Kind.DAY: daily, Kind.WEEK: weekly, Kind.MONTH: monthly}
+    chosen = [kind for kind, wanted in kinds.items() if wanted]
+    if len(chosen) > 1 or (not chosen and not ranged):
+        raise typer.BadParameter(
+            "choose one of --daily, --weekly and --monthly, or a range with --since", param_hint="period"
+        )
+    return chosen[0] if chosen else Kind.RANGE
 
 
 def _form(name: str | None) -> str:
     if name not in {None, "html", "terminal", "json"}:
         raise typer.BadParameter(f"{name!r} is not one of html, terminal, json", param_hint="--format")
     return name or ""
-
-
-def _logs(names: list[str]) -> list[str]:
-    from entro_engine import EntroError
-
-    if not names:
-        raise EntroError(
-            "there is no history to report from in this version",
-            where="entro report",
-            expected="the logs of the period",
-            remedy="add --logs FILE, as in --logs 'logs/*.csv'",
-        )
-    return names
-
-
-def _summary(
-    loaded: Loaded, kind: Kind, date: str | None, budget: float | None, target: float, pipeline: str
-) -> tuple[Summary, Period]:
-    from entro_cli.analysis import replay_from, step_range
-    from entro_cli.calibration import misfit_advice
-    from entro_cli.report.daily_report import summarise
-    from entro_cli.report.periods import latest, period_of
-
-    period = latest(kind, _last_data_ns(loaded), loaded.zone)
-    if date is not None:
-        period = period_of(kind, _date(date), loaded.zone)
-    run, before = (
-        replay_from(loaded.steps, budget, step_range(loaded.steps, span.start_ns, None)[0])
-        for span in (period, period.previous)
-    )
-    advice = misfit_advice(loaded.steps, run, loaded.columns)
-    notes = (advice,) if advice else ()
-    return summarise(run, before, period, loaded.sources, pipeline, target, notes), period
-
-
-def _last_data_ns(loaded: Loaded) -> int:
-    """Where the last step with data of all stages begins, nanoseconds since the epoch."""
-    import numpy as np
-
-    observed = np.flatnonzero(~np.isnan(loaded.steps.loads).any(axis=0))
-    last = int(observed[-1]) if len(observed) else 0
-    return loaded.steps.start_ns + last * loaded.steps.step_ns
 
 
 def _date(text: str) -> date_type:
@@ -211,72 +251,3 @@ def _date(text: str) -> date_type:
             where="--date",
             expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
         ) from error
-
-
-def _write(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
-    from entro_cli.document import as_json
-
-    if output.form in {"", "html"}:
-        _write_page(summary, stem, output, terminal)
-    if output.form == "json":
-        _deliver(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
-    if output.form in {"", "terminal"}:
-        place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _deliver(_as_text(summary, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
-
-
-def _write_page(summary: Summary, stem: str, output: _Output, terminal: Terminal) -> None:
-    from entro_cli.report.html import render
-    from entro_cli.report.page import store_page
-
-    place = output.place or Path()
-    if _is_stream(place):
-        terminal.text(render(summary, self_contained=True))
-        return
-    path = _file(place, f"{stem}.html")
-    store_page(path, lambda inside: render(summary, inside), output.self_contained, output.inputs)
-    _told(path, terminal)
-
-
-def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
-    """The report for a terminal, or for a file: colours only where somebody sees them."""
-    import os
-    import sys
-
-    from entro_cli.report.terminal import render
-
-    to_file = place is not None and not _is_stream(place)
-    return render(
-        summary,
-        unicode=to_file or terminal.unicode,
-        color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
-    )
-
-
-def _is_stream(place: Path) -> bool:
-    """Whether a place stands for standard output."""
-    return str(place) == "-"
-
-
-def _file(place: Path, name: str) -> Path:
-    """The file that a place means: itself, or the one of that name in it."""
-    return place / name if place.is_dir() or not place.suffix else place
-
-
-def _deliver(content: str, place: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
-    """Put content where the user wants it: a file, a folder, standard output without one."""
-    from entro_cli.files import refuse_to_overwrite, write_whole
-
-    if place is None or _is_stream(place):
-        terminal.text(content)
-        return
-    path = _file(place, name)
-    refuse_to_overwrite(path, inputs)
-    write_whole(path, content)
-    _told(path, terminal)
-
-
-def _told(path: Path, terminal: Terminal) -> None:
-    from entro_cli.terminal import visible
-
-    terminal.note(f"wrote {visible(str(path))}")

@@ -117,7 +117,7 @@ def add(
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
-    every = _every(daily, weekly, monthly)
+    every = chosen_every(daily, weekly, monthly)
     kind = _kind(cron, systemd)
     check_gates(fail_on or [])
     if tz:
@@ -186,7 +186,8 @@ def remove(
         terminal.note("no job is scheduled")
 
 
-def _every(daily: bool, weekly: bool, monthly: bool) -> Every:
+def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Every:
+    """How often, as the options say it."""
     from entro_cli.schedule.job import Every
 
     chosen = [every for every, wanted in zip(Every, (daily, weekly, monthly), strict=True) if wanted]

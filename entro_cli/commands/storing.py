@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
@@ -106,9 +105,9 @@ class Stored:
         return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
 
 
-def oldest_ns(retention_s: float | None) -> int | None:
-    """From when on steps are kept now, nanoseconds since the epoch; None where they are kept for ever."""
-    return None if retention_s is None else time.time_ns() - round(retention_s * NS)
+def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
+    """From when on steps are kept, nanoseconds since the epoch; None where they are kept for ever."""
+    return None if retention_s is None else now_ns - round(retention_s * NS)
 
 
 def tell_stored(stored: Stored, terminal: Terminal) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from entro_cli import numbers
 from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
 from entro_cli.report.columns import columns, shown
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.figure_table import figure_table, headline
+from entro_cli.report.index import Mark
 from entro_cli.report.page import chart, render_page
+from entro_cli.terminal import visible
 
 _COLUMNS = 240
+_LONGEST_NAME = 200
 
 
 def render(summary: Summary, self_contained: bool = False) -> str:
@@ -27,6 +32,7 @@ def render(summary: Summary, self_contained: bool = False) -> str:
     """
     context = {
         "summary": summary,
+        "mark": _mark(summary),
         "headline": headline(summary.figures, summary.previous_figures),
         "groups": figure_table(summary.figures, summary.previous_figures),
         "shown": shown(summary),
@@ -44,6 +50,20 @@ def render(summary: Summary, self_contained: bool = False) -> str:
         "n": numbers,
     }
     return render_page("report.html", context, self_contained)
+
+
+def _mark(summary: Summary) -> Mark:
+    """What the page says of itself to the index of its folder."""
+    period, verdict = summary.period, summary.verdict
+    return Mark(
+        pipeline=visible(summary.pipeline[:_LONGEST_NAME]),
+        kind=period.kind,
+        label=period.label,
+        title=period.title,
+        start=period.start.astimezone(UTC).isoformat(),
+        health=str(verdict.health),
+        sentence=verdict.sentence,
+    )
 
 
 def _ceiling(summary: Summary) -> float:

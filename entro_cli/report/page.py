@@ -75,13 +75,14 @@ def inert(text: str) -> str:
     return str(escape(visible(text)))
 
 
-def render_page(template: str, context: Mapping[str, object], self_contained: bool = False) -> str:
+def render_page(template: str, context: Mapping[str, object], self_contained: bool = False, charts: bool = True) -> str:
     """Render a page that extends `page.html`.
 
     Args:
         template: its name in the folder of templates.
         context: what it gets, besides `page`, which is taken.
         self_contained: put plotly.js inside; without it, the page looks for the file `store_plotly` writes beside it.
+        charts: whether it has any; a page without them has no script at all.
 
     Returns:
         The page; the same bytes for the same context.
@@ -92,7 +93,7 @@ def render_page(template: str, context: Mapping[str, object], self_contained: bo
     templates = environment(escaping=True)
     folder = bundled("templates")
     script = (folder / "page.js").read_text(encoding="utf-8")
-    library = _inside() if self_contained else _beside()
+    library = None if not charts else _inside() if self_contained else _beside()
     page = {
         "style": Markup((folder / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - ours, not from a log
         "script": Markup(script),  # noqa: S704 - ours too
@@ -177,11 +178,11 @@ def _inside() -> _Library:
     return _Library("", base64.b64encode(gzip.compress(source, mtime=0)).decode(), _hash(source))
 
 
-def _policy(script: str, library: _Library) -> str:
+def _policy(script: str, library: _Library | None) -> str:
     """The content-security policy: our script by its hash, plotly.js, styles; images only as data (saved charts)."""
     rules = {
         "default-src": "'none'",
-        "script-src": f"{_hash(script.encode())} {library.source}",
+        "script-src": f"{_hash(script.encode())} {library.source}" if library else "'none'",
         "style-src": "'unsafe-inline'",  # Plotly sets styles on what it draws
         "img-src": "data: blob:",
         "base-uri": "'none'",

@@ -1,4 +1,4 @@
-"""Periods: days, ISO weeks and calendar months in a zone, and the hours or days they are made of."""
+"""Periods: days, ISO weeks, calendar months and any ranges in a zone, and the hours or days they are made of."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from enum import StrEnum
 from itertools import pairwise
 
 from entro_cli.clock import NS, moment, nanoseconds
+from entro_engine import EntroError
 
 _HOUR_NS = 3600 * NS
+_MOST_DAYS_BY_HOUR, _MOST_DAYS_BY_DAY = 3, 93
+"""Longer ranges are told by the day, and still longer ones by the month."""
+
 _LONGEST_NAME = 100
 """Bytes of a pipeline's name in a file name, which may have 255."""
 
@@ -21,6 +25,7 @@ class Kind(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    RANGE = "range"
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Period:
-    """A day, an ISO week or a calendar month of a zone.
+    """A day, an ISO week, a calendar month or any range of a zone.
 
     Both ends are in the zone; the difference of two datetimes of one zone is one of wall clocks, so lengths are to be
     taken from `start_ns` and `end_ns`: a day has 23 or 25 hours where the clock is changed.
 
     Attributes:
-        kind: day, week or month.
+        kind: day, week, month or range.
         first: its first date.
-        start: the midnight it begins with.
-        end: the midnight after it.
+        start: the midnight it begins with, or where the range does.
+        end: the midnight after it, or where the range ends.
         zone: whose midnights they are.
     """
 
@@ -76,12 +81,15 @@ class Period:
 
     @property
     def label(self) -> str:
-        """`2026-04-06`, `2026-W15` or `2026-04`."""
+        """`2026-04-06`, `2026-W15`, `2026-04`, or `2026-04-06_2026-04-08` (with times where they are no midnights)."""
         if self.kind is Kind.DAY:
             return self.first.isoformat()
         if self.kind is Kind.WEEK:
             year, week, _ = self.first.isocalendar()
             return f"{year:04}-W{week:02}"
+        if self.kind is Kind.RANGE:
+            form = "%Y-%m-%d" if self._is_of_days else "%Y-%m-%dT%H%M%S"
+            return f"{self.start:{form}}_{self.end:{form}}"
         return f"{self.first.year:04}-{self.first.month:02}"
 
     @property
@@ -91,18 +99,24 @@ class Period:
             return f"{self.first:%A} {_day(self.first)}"
         if self.kind is Kind.MONTH:
             return f"{self.first:%B %Y}"
+        if self.kind is Kind.RANGE:
+            return f"{_moment(self.start)} to {_moment(self.end)}"
         last = _next(self.kind, self.first) - timedelta(days=1)
         begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")
         return f"Week {self.first.isocalendar().week}, {begin} to {_day(last)}"
 
     @property
     def previous(self) -> Period:
-        """The period of the same kind that ends where this one begins."""
+        """The period of the same kind that ends where this one begins; for a range one as long."""
+        if self.kind is Kind.RANGE:
+            return range_of(moment(self.start_ns - (self.end_ns - self.start_ns), self.zone), self.start)
         return period_of(self.kind, self.first - timedelta(days=1), self.zone)
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The hours of a day, the days of a week or a month."""
+        """The hours of a day, the days of a week or a month; of a range hours, days or months, by its length."""
+        if self.kind is Kind.RANGE:
+            return self._parts()
         return self._hours() if self.kind is Kind.DAY else self._days()
 
     def file_stem(self, pipeline: str) -> str:
@@ -112,6 +126,26 @@ class Period:
             pipeline: any name; what does not belong into a file name becomes `_`.
         """
         return f"{_file_name(pipeline)}-{self.kind}-{self.label}"
+
+    @property
+    def _is_of_days(self) -> bool:
+        """Whether it goes from a midnight to a midnight."""
+        return all(edge == midnight(edge.date(), self.zone) for edge in (self.start, self.end))
+
+    def _parts(self) -> tuple[Span, ...]:
+        """The hours, days or months of a range; the first and the last one may be parts of one."""
+        days = self.length_s / 86400
+        if days <= _MOST_DAYS_BY_HOUR:
+            first = self.start_ns + _HOUR_NS - self.start_ns % _HOUR_NS
+            inner, form = [moment(ns, self.zone) for ns in range(first, self.end_ns, _HOUR_NS)], "%a %H:%M"
+        else:
+            count = (self.end.date() - self.start.date()).days
+            dates = [self.start.date() + timedelta(days=day) for day in range(1, count + 1)]
+            by_month = days > _MOST_DAYS_BY_DAY
+            inner = [midnight(day, self.zone) for day in dates if day.day == 1 or not by_month]
+            form = "%b %Y" if by_month else "%-d %b"
+        edges = [self.start, *(edge for edge in inner if nanoseconds(edge) < self.end_ns), self.end]
+        return tuple(Span(f"{begin:{form}}", begin, end) for begin, end in pairwise(edges))
 
     def _hours(self) -> tuple[Span, ...]:
         begins = range(self.start_ns, self.end_ns, _HOUR_NS)
@@ -141,6 +175,26 @@ def period_of(kind: Kind, day: date, zone: tzinfo) -> Period:
     return Period(kind, first, midnight(first, zone), midnight(_next(kind, first), zone), zone)
 
 
+def range_of(start: datetime, end: datetime) -> Period:
+    """Any stretch of time.
+
+    Args:
+        start: where it begins; its zone is the period's.
+        end: where it ends, later.
+
+    Raises:
+        EntroError: when it does not end after it begins.
+    """
+    zone = start.tzinfo
+    if zone is None or nanoseconds(end) <= nanoseconds(start):
+        raise EntroError(
+            f"nothing is between {start.isoformat()} and {end.isoformat()}",
+            where="--since/--until",
+            expected="a range that ends after it begins",
+        )
+    return Period(Kind.RANGE, start.date(), start, end, zone)
+
+
 def latest(kind: Kind, last_ns: int, zone: tzinfo) -> Period:
     """The latest period with data.
 
@@ -150,6 +204,33 @@ def latest(kind: Kind, last_ns: int, zone: tzinfo) -> Period:
         zone: whose midnights count.
     """
     return period_of(kind, moment(last_ns, zone).date(), zone)
+
+
+def last_complete(kind: Kind, now: datetime) -> Period:
+    """The last period that is over.
+
+    Args:
+        kind: day, week or month.
+        now: in the zone whose midnights count.
+    """
+    zone = now.tzinfo
+    assert zone is not None  # noqa: S101 - now is in a zone
+    return period_of(kind, now.date(), zone).previous
+
+
+def due(kind: Kind, last: date | None, now: datetime, most: int = 31) -> tuple[Period, ...]:
+    """The complete periods that are to be reported on now, the oldest first; the latest is always one of them.
+
+    Args:
+        kind: day, week or month.
+        last: the first date of the last one that was reported on; None where none was.
+        now: in the zone whose midnights count.
+        most: of those that were missed, how many are made up.
+    """
+    periods = [last_complete(kind, now)]
+    while last is not None and len(periods) < most and periods[0].previous.first > last:
+        periods.insert(0, periods[0].previous)
+    return tuple(periods)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -170,8 +251,13 @@ def _next(kind: Kind, first: date) -> date:
     return first + timedelta(days=7 if kind is Kind.WEEK else 1)
 
 
-def _day(day: date) -> str:
+def _day(day: date | datetime) -> str:
     return f"{day.day} {day:%B %Y}"
+
+
+def _moment(when: datetime) -> str:
+    """A moment of a range's title, the time where it is no midnight."""
+    return f"{_day(when)} {when:%H:%M:%S}".removesuffix(" 00:00:00").removesuffix(":00")
 
 
 def _file_name(pipeline: str) -> str:

@@ -1,0 +1,107 @@
+"""A report's way out: a page with its index, a file, standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entro_cli.document import as_json
+from entro_cli.files import refuse_to_overwrite, write_whole
+from entro_cli.terminal import Terminal, visible
+
+if TYPE_CHECKING:
+    from entro_cli.report.daily_report import Summary
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written and where.
+
+    Attributes:
+        form: html, terminal, json, or empty for a page and the terminal.
+        place: a file or a folder, `-` for standard output, None when the user named none.
+        self_contained: put plotly.js inside a page.
+        inputs: the files that were read, which are not written over.
+        indexed: keep an index of all reports beside a page that has its usual name.
+    """
+
+    form: str = ""
+    place: Path | None = None
+    self_contained: bool = False
+    inputs: tuple[str, ...] = ()
+    indexed: bool = False
+
+
+def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
+    """Write a report.
+
+    Args:
+        summary: what it says.
+        stem: its usual name, without an ending.
+        output: what is written and where.
+        terminal: is told what was written, and gets what has no other place.
+
+    Raises:
+        EntroError: when it cannot be written.
+    """
+    if output.form in {"", "html"}:
+        _write_page(summary, stem, output, terminal)
+    if output.form == "json":
+        _put(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
+    if output.form in {"", "terminal"}:
+        place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
+        _put(_as_text(summary, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
+
+
+def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
+    from entro_cli.report.html import render
+    from entro_cli.report.index import update_index
+    from entro_cli.report.page import store_page
+
+    place = output.place or Path()
+    if _is_stream(place):
+        terminal.text(render(summary, self_contained=True))
+        return
+    path = _file(place, f"{stem}.html")
+    store_page(path, lambda inside: render(summary, inside), output.self_contained, output.inputs)
+    terminal.note(f"wrote {visible(str(path))}")
+    if output.indexed and path.name == f"{stem}.html":
+        problem = update_index(path.parent)
+        if problem:
+            terminal.warn(problem)
+
+
+def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
+    """The report for a terminal, or for a file: colours only where somebody sees them."""
+    from entro_cli.report.terminal import render
+
+    to_file = place is not None and not _is_stream(place)
+    return render(
+        summary,
+        unicode=to_file or terminal.unicode,
+        color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+    )
+
+
+def _is_stream(place: Path) -> bool:
+    """Whether a place stands for standard output."""
+    return str(place) == "-"
+
+
+def _file(place: Path, name: str) -> Path:
+    """The file that a place means: itself, or the one of that name in it."""
+    return place / name if place.is_dir() or not place.suffix else place
+
+
+def _put(content: str, place: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
+    """Put content where the user wants it: a file, a folder, standard output without one."""
+    if place is None or _is_stream(place):
+        terminal.text(content)
+        return
+    path = _file(place, name)
+    refuse_to_overwrite(path, inputs)
+    write_whole(path, content)
+    terminal.note(f"wrote {visible(str(path))}")

@@ -1,0 +1,107 @@
+"""From steps to the Summary of a period, whether they come from logs or from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+import numpy as np
+
+from entro_cli.analysis import WARM_UP_STEPS, replay_from, step_range
+from entro_cli.calibration import misfit_advice
+from entro_cli.clock import NS
+from entro_cli.commands.loading import Loaded
+from entro_cli.commands.recalling import recall
+from entro_cli.config import Settings
+from entro_cli.history.places import PipelinePlace
+from entro_cli.history.reading import stored
+from entro_cli.objective import RULES
+from entro_cli.report.daily_report import Summary, summarise
+from entro_cli.report.periods import Period
+from entro_cli.steps import Steps
+from entro_cli.summary import Source
+
+_LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from.
+
+    Attributes:
+        steps: those of the period, of the one before, and those before them that windows look back on.
+        sources: where they are from.
+        columns: where each stage's samples stood, as `--stage` names it.
+        notes: what else should be known, in sentences.
+    """
+
+    steps: Steps
+    sources: tuple[Source, ...]
+    columns: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def from_logs(loaded: Loaded, within: tuple[int | None, int | None]) -> Material:
+    """What logs gave of a stretch of time.
+
+    Args:
+        loaded: the logs.
+        within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
+            None leaves out nothing.
+    """
+    steps = loaded.steps.part(*step_range(loaded.steps, *within))
+    return Material(steps, loaded.sources, loaded.columns)
+
+
+def from_history(
+    place: PipelinePlace, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
+) -> Material:
+    """What is stored of a period, of the one before, and of the time that their windows look back on.
+
+    Args:
+        place: the pipeline's.
+        settings: in force for it.
+        zone: what times are told in.
+        period: what is reported on.
+        within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
+            None leaves out nothing.
+
+    Raises:
+        EntroError: when nothing is stored of the pipeline.
+    """
+    back = max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * stored(place).step_ns)
+    begin = max(period.previous.start_ns - back, -(1 << 62) if within[0] is None else within[0])
+    after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
+    recalled = recall(place, settings, zone, begin, after)
+    columns = {stage.name: stage.name for stage in recalled.steps.stages}
+    return Material(recalled.steps, recalled.sources, columns, recalled.problems)
+
+
+def summary_of(
+    material: Material, period: Period, settings: Settings, budget: float | None, shown_as: str | None = None
+) -> Summary:
+    """What the report of a period says.
+
+    Args:
+        material: what it is made from.
+        period: what it is about.
+        settings: in force for the pipeline.
+        budget: Psi_budget, nat; that of the settings without it.
+        shown_as: the pipeline's name in it; that of the settings without one.
+    """
+    steps = material.steps
+    limit = settings.budget(len(steps.stages)) if budget is None else budget
+    run, before = (
+        replay_from(steps, limit, step_range(steps, span.start_ns, None)[0]) for span in (period, period.previous)
+    )
+    advice = misfit_advice(steps, run, material.columns, settings.wait_s)
+    notes = (*material.notes, *([advice] if advice else []))
+    return summarise(run, before, period, material.sources, shown_as or settings.pipeline, settings.objective, notes)
+
+
+def last_observed_ns(steps: Steps) -> int:
+    """Where the last step with data of all stages begins, nanoseconds since the epoch; the first step without any."""
+    observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
+    last = int(observed[-1]) if len(observed) else 0
+    return steps.start_ns + last * steps.step_ns

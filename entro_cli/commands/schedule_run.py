@@ -1,0 +1,104 @@
+"""`entro schedule run`: what the line of cron or of systemd calls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from entro_cli.commands import options as given
+from entro_cli.commands import schedule
+
+EPILOG = """\
+[bold]Examples[/bold]: what a daily job runs; and the same as if it were another day, to make up what was missed.
+
+[cyan]entro schedule run --daily --ingest 'logs/*.csv' --out reports/[/cyan]
+
+[cyan]entro schedule run --daily --as-of 2026-04-07T06:00[/cyan]
+"""
+
+_KINDS = {"daily": "day", "weekly": "week", "monthly": "month"}
+
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="TIME", help="Run as if it were then.", show_default="now")
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Where reports go.",
+        show_default="`reports` of entro.toml, else the user's data folder",
+    ),
+]
+
+
+def run(
+    *,
+    daily: schedule.Daily = False,
+    weekly: schedule.Weekly = False,
+    monthly: schedule.Monthly = False,
+    ingest: schedule.Ingest = None,
+    pipeline: schedule.Pipelines = None,
+    config: given.ConfigFile = None,
+    history: given.History = None,
+    out: OutDir = None,
+    tz: given.TimeZone = None,
+    fail_on: given.FailOn = None,
+    as_of: AsOf = None,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Ingest, write the report of the last complete period and of those that were missed, and tell of incidents.
+
+    It says nothing when all is well. A broken gate is one message and status 3, what could not be done is a message
+    and status 1; the rest is done all the same.
+    """
+    from platformdirs import user_data_path
+
+    from entro_cli.clock import moment, moment_ns, zone_of
+    from entro_cli.commands.configured import pipelines_meant, read_settings
+    from entro_cli.commands.scheduled import Job, run_job
+    from entro_cli.gates import check_gates
+    from entro_cli.history.places import pipeline_place
+    from entro_cli.report.periods import Kind
+    from entro_cli.terminal import Terminal
+    from entro_engine import EntroError
+
+    terminal = Terminal(not verbose, verbose)
+    check_gates(fail_on or [])
+    kind = Kind(_KINDS[schedule.chosen_every(daily, weekly, monthly).value])
+    names = tuple(pipeline or ()) or pipelines_meant(config, None, terminal)
+    if ingest and len(names) > 1:
+        raise EntroError(
+            f"the logs are of one pipeline, and there are {len(names)}",
+            where="--ingest",
+            remedy="add --pipeline NAME, or give each pipeline its `logs` in entro.toml",
+        )
+    outcomes = []
+    for name in names:
+        settings = read_settings(config, name, terminal, history=history, zone=tz)
+        zone = zone_of(settings.zone)
+        job = Job(
+            place=pipeline_place(settings.history, name),
+            settings=settings,
+            kind=kind,
+            logs=tuple(ingest or settings.logs),
+            out=out or settings.reports or user_data_path("entro", appauthor=False) / "reports",
+            gates=(*(fail_on or ()), *settings.fail_on),
+            now=datetime.now(zone) if as_of is None else moment(moment_ns(as_of, zone, "--as-of"), zone),
+        )
+        outcomes.append(run_job(job, terminal))
+    broken = [gate for outcome in outcomes for gate in outcome.broken]
+    for gate in broken:
+        terminal.warn(f"gate broken: {gate}")
+    failures = list(dict.fromkeys(failure for outcome in outcomes for failure in outcome.failures))
+    for failure in failures[1:]:
+        terminal.warn(failure)
+    if failures:
+        raise EntroError(failures[0])
+    if broken:
+        raise typer.Exit(3)
