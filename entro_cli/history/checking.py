@@ -87,10 +87,12 @@ def _notes(place: PipelinePlace, listed: Digests) -> Iterator[str]:
     days = {day.isoformat() for day in place.days()}
     if days and not place.state.exists():
         yield f"{_shown(place.state)} is gone: logs will be read from their beginning again"
-    for day in sorted(days - listed.keys()):
-        yield f"{_shown(place.folder / f'date={day}' / DAY_FILE)}: only its content was checked, its hash is not known"
-    for day in sorted(listed.keys() - days - {place.state.name}):
-        yield f"{_shown(place.folder / f'date={day}' / DAY_FILE)} is gone"
+    unlisted = sorted(days - listed.keys())
+    if unlisted:
+        yield f"{_shown(place.digests)} does not list {_few(unlisted)}: only the content of the files was checked"
+    gone = sorted(listed.keys() - days - {place.state.name})
+    if gone:
+        yield f"{_shown(place.folder)}: the file of {_few(gone)} is gone"
     if place.staging.exists():
         yield f"{_shown(place.staging)}: of an entro that is writing, or was ended; the next one takes it away"
     for path in _foreign(place):
@@ -98,16 +100,19 @@ def _notes(place: PipelinePlace, listed: Digests) -> Iterator[str]:
 
 
 def _foreign(place: PipelinePlace) -> Iterator[Path]:
-    """Files and folders that nothing here made."""
-    ours = {place.state, place.digests, place.lock, place.staging}
+    """Files and folders beside the books that nothing here made."""
     days = {place.day_file(day).parent for day in place.days()}
     with suppress(FileNotFoundError):  # removed meanwhile
-        for path in sorted([*place.folder.iterdir(), *place.books.glob("*")]):
+        for path in sorted(place.folder.iterdir()):
             is_empty = path.is_dir() and path.name.startswith("date=") and not any(path.iterdir())
-            if path not in {*ours, *days, place.books} and not is_empty:
+            if path not in {*days, place.books} and not is_empty:
                 yield path
         for folder in sorted(days):
             yield from (path for path in sorted(folder.iterdir()) if path.name != DAY_FILE)
+
+
+def _few(days: list[str]) -> str:
+    return visible(", ".join(days[:3])) + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
 
 
 def _shown(path: Path) -> str:

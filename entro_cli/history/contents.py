@@ -11,7 +11,7 @@ from entro_cli.history.places import DAY_NS, PipelinePlace, day_start_ns
 from entro_cli.history.reading import left_out, unaltered
 from entro_cli.history.state import State, load_state, state_of_days
 from entro_cli.holdings import HeldDay, HeldStage, Holding
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 
 
 def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
@@ -34,7 +34,7 @@ def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
         pipeline=place.name,
         history=str(place.history),
         step_s=state.step_ns / NS,
-        stages=tuple(sorted(state.stages)),
+        stages=tuple(stage.name for stage in stages_of(state)),
         first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,
         last=moment(max(count.last_ns for count in counts.values()), zone) if counts else None,
         days=len(days),
@@ -46,11 +46,12 @@ def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
 
 
 def stages_of(state: State) -> tuple[HeldStage, ...]:
-    """The stages of a pipeline and the sources that feed each, both by name."""
+    """The stages of a pipeline, rates first, and the sources that feed each, by name."""
     series = [one for log in state.logs for one in log.series]
+    kinds = list(Kind)
     return tuple(
         HeldStage(name, seen.kind, seen.full, tuple(sorted({one.source for one in series if one.stage == name})))
-        for name, seen in sorted(state.stages.items())
+        for name, seen in sorted(state.stages.items(), key=lambda item: (kinds.index(Kind(item[1].kind)), item[0]))
     )
 
 
