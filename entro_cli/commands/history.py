@@ -188,7 +188,7 @@ def check(
     """Read every stored file, and name those that are damaged: with status 1 when there is one."""
     from entro_cli.commands.holding import meant
     from entro_cli.history import checking
-    from entro_cli.report.history_view import CHECK_SCHEMA, checks_view, pipelines_document
+    from entro_cli.report.history_view import CHECK_SCHEMA, checks_text, pipelines_document
     from entro_cli.terminal import Terminal
     from entro_engine import EntroError
 
@@ -199,7 +199,7 @@ def check(
     if as_json:
         terminal.document(pipelines_document(CHECK_SCHEMA, checks))
     elif checks:
-        terminal.show(*checks_view(checks))
+        terminal.text(checks_text(checks))
     else:
         terminal.note(found.how_to_fill())
     if damaged:

@@ -75,6 +75,8 @@ def holdings_view(holdings: Sequence[Holding]) -> Iterator[RenderableType]:
         ("Last step", "left"),
         *((name, "right") for name in ("Days", "Steps", "Bytes", "A step")),
     )
+    for column in table.columns[3:]:
+        column.no_wrap = True  # names give way
     for one in holdings:
         table.add_row(
             *(Text(visible(cell)) for cell in (one.pipeline, numbers.duration(one.step_s), ", ".join(one.stages))),
@@ -157,19 +159,15 @@ def export_document(pipeline: str, file: str, form: str, steps: Steps, zone: tzi
     }
 
 
-def checks_view(checks: Sequence[Checked]) -> Iterator[RenderableType]:
-    """The damaged files, what else is there, and how many files were read."""
-    from rich.text import Text
-
-    damaged = [damage for one in checks for damage in one.damaged]
-    for damage in damaged:
-        yield Text(f"{damage.path}: {damage.found}", no_wrap=True, overflow="ignore")
-    if not damaged:
+def checks_text(checks: Sequence[Checked]) -> str:
+    """The damaged files or that there is none, and what else is there; a line each, as long as a path may be."""
+    lines = [f"{damage.path}: {damage.found}" for one in checks for damage in one.damaged]
+    if not lines:
         files = sum(one.files for one in checks)
         pipelines = f"{len(checks)} pipeline{'' if len(checks) == 1 else 's'}"
-        yield Text(f"{pipelines}, {numbers.count(files)} file{'' if files == 1 else 's'}: nothing is damaged")
-    for note in (note for one in checks for note in one.notes):
-        yield Text(f"note: {note}", no_wrap=True, overflow="ignore")
+        lines = [f"{pipelines}, {numbers.count(files)} file{'' if files == 1 else 's'}: nothing is damaged"]
+    lines += [f"note: {note}" for one in checks for note in one.notes]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def pruned_document(pruned: Sequence[Pruned], cut: date, dry_run: bool) -> dict[str, Any]:
