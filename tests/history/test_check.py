@@ -116,6 +116,9 @@ def made_a_folder(path):
     path.mkdir()
 
 
+DAMAGES = [truncated, emptied, of_another_day, of_another_step, made_text, made_a_folder]
+
+
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize(
     "damage",
@@ -130,9 +133,8 @@ def test_a_damaged_day(history, damage, listed):
     damage(day_file(history))
     outcome = check(history)
     assert outcome.status == 1
-    assert [row for row in outcome.out.splitlines() if not row.startswith("note: ")][0].startswith(
-        f"{day_file(history)}: "
-    )
+    named = [row for row in outcome.out.splitlines() if not row.startswith("note: ")]
+    assert named[0].startswith(f"{day_file(history)}: ")
     if listed:
         assert_damaged(history, day_file(history))
         assert exported(history, damaged=1) == without(whole, DAYS[1])
