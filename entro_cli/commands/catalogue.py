@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, config, demo, ingest, report, schedule, schedule_run, simulate
+from entro_cli.commands import analyze, config, demo, history, ingest, report, schedule, schedule_run, simulate
 
 app = typer.Typer(
     name="entro",
@@ -33,6 +33,13 @@ app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)
+kept = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at what is stored, and look after it.")
+kept.command("list", epilog=history.LIST_EPILOG)(history.list_pipelines)
+kept.command("show", epilog=history.SHOW_EPILOG)(history.show)
+kept.command("export", epilog=history.EXPORT_EPILOG)(history.export)
+kept.command("check", epilog=history.CHECK_EPILOG)(history.check)
+kept.command("prune", epilog=history.PRUNE_EPILOG)(history.prune)
+app.add_typer(kept, name="history", epilog=history.EPILOG)
 jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd make the reports.")
 jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
 jobs.command("run", epilog=schedule_run.EPILOG)(schedule_run.run)

@@ -81,7 +81,10 @@ def read_on(
         if before is not None and not again and part.size == before.offset:
             before.seen = with_place(before.seen, place)
             return before
-        return _read(log, part, before, name, place, read, options)
+        found = _read(log, part, before, name, place, read, options)
+    if before is not None and not again:
+        found.log.pruned_ns = before.pruned_ns
+    return found
 
 
 def _read(

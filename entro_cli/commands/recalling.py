@@ -52,9 +52,20 @@ def recall(
     """
     state = stored(place)
     cells = read_stored(place, state, begin_ns, after_ns)
-    logs = [log for log in state.logs if _overlaps(log, begin_ns, after_ns)]
-    sources = tuple(_source(log, zone) for log in logs)
+    sources = sources_of(state, zone, begin_ns, after_ns)
     return Recalled(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
+
+
+def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
+    """The logs that gave something of a stretch of time, in the order they were first read.
+
+    Args:
+        state: what is known of their pipeline.
+        zone: what times are told in.
+        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
+        after_ns: where it ends; None for the last step.
+    """
+    return tuple(_source(log, zone) for log in state.logs if _overlaps(log, begin_ns, after_ns))
 
 
 def last_data_ns(place: PipelinePlace, settings: Settings, before_ns: int | None = None) -> int | None:

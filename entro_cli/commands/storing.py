@@ -29,6 +29,7 @@ from entro_cli.history.adding import (
     kept_samples,
     new_cells,
     remember,
+    since,
     source_of,
     tells_step,
     withdrawn_cells,
@@ -37,7 +38,7 @@ from entro_cli.history.adding import (
 from entro_cli.history.days import Day, by_day, connect, merge_days, read_days, same
 from entro_cli.history.places import PipelinePlace, day_at
 from entro_cli.history.state import SeriesSeen, StageSeen, State, encode_state, load_state
-from entro_cli.history.store import commit, writing
+from entro_cli.history.store import commit, read_digests, refuse_altered, writing
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
 from entro_cli.observations import ReadOptions, Series
 from entro_cli.sources import source_groups
@@ -245,8 +246,8 @@ def _reading(part: ReadOn, source: str) -> Reading:
     seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
     return Reading(
         log=msgspec.structs.replace(part.log, series=list(seen.values())),
-        series=part.observations.series,
-        unfinished=_unfinished(part),
+        series=since(part.log.pruned_ns, part.observations.series),
+        unfinished=since(part.log.pruned_ns, _unfinished(part)),
         begins=part.begins,
         before=part.before,
         sources=dict.fromkeys(every, source),
@@ -323,8 +324,10 @@ def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored:
     there = set(place.days())
     days: dict[date, Day] = {}
     differing = 0
+    listed = read_digests(place)
     with connect() as connection:
         for day in sorted(added.keys() | taken.keys()):
+            refuse_altered(place, day, listed)
             old = read_days(connection, [place.day_file(day)]) if day in there else {}
             fresh = added.get(day, {})
             merged = merge_days(without(old, taken.get(day, {})), fresh)

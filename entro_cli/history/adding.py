@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,12 @@ class Reading:
     def key(self, series: Series) -> Key:
         """Whose samples a series has."""
         return Key(series.stage, series.kind, self.sources[series.stage])
+
+
+def since(begin: int, series: Iterable[Series]) -> tuple[Series, ...]:
+    """What some series have at `begin` (nanoseconds since the epoch) and later; without those that have nothing."""
+    kept = ((one, one.times >= begin) for one in series)
+    return tuple(replace(one, times=one.times[at], values=one.values[at]) for one, at in kept if at.any())
 
 
 def join_samples(parts: Parts) -> tuple[TimeArray, FloatArray]:

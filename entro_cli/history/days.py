@@ -133,10 +133,53 @@ def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> D
 
 
 def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Day:
-    files = ", ".join(_quoted(path) for path in paths)
-    source = f"read_parquet([{files}], hive_partitioning = false)"
-    keys = connection.execute(f"SELECT DISTINCT stage, kind, source FROM {source} ORDER BY ALL").fetchall()
-    return {Key(stage, Kind(kind), name): _cells(connection, source, stage, kind, name) for stage, kind, name in keys}
+    source = _source(*paths)
+    return {key: _cells(connection, source, *map(str, key)) for key in _keys(connection, source)}
+
+
+def _source(*paths: Path) -> str:
+    """Day files as DuckDB reads them."""
+    return f"read_parquet([{', '.join(map(_quoted, paths))}], hive_partitioning = false)"
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[Key]:
+    found = connection.execute(f"SELECT DISTINCT stage, kind, source FROM {source} ORDER BY ALL").fetchall()
+    return [Key(stage, Kind(kind), name) for stage, kind, name in found]
+
+
+def keys_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Key]:
+    """Whose cells a day file holds.
+
+    Raises:
+        DamagedDayError: when it cannot be read.
+    """
+    try:
+        return _keys(connection, _source(path))
+    except (duckdb.Error, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+class Count(NamedTuple):
+    """What a day file holds, in numbers: steps with samples of any stage, samples, and where its steps begin, ns."""
+
+    steps: int
+    samples: int
+    first_ns: int
+    last_ns: int
+
+
+def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> Count:
+    """Count what a day file holds.
+
+    Raises:
+        DamagedDayError: when it cannot be read, or holds nothing.
+    """
+    counted = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
+    try:
+        found = connection.execute(f"SELECT {counted} FROM {_source(path)}").fetchall()[0]
+        return Count(*map(int, found))
+    except (duckdb.Error, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
 
 
 def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Cells:
@@ -206,20 +249,27 @@ def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tup
     """
     try:
         found = _metadata(connection, path).get("entro", "")
+        if found != FORMAT:
+            return f"its schema is {visible(found) or 'not named'}, not {FORMAT}"
+        if grid_of(connection, path) != grid:
+            return "its steps are not the pipeline's"
         content = read_days(connection, [path])
     except DamagedDayError as error:
         return error.found
-    if found != FORMAT:
-        return f"its schema is {visible(found) or 'not named'}, not {FORMAT}"
-    begin, (origin, step) = day_start_ns(day), grid
-    for cells in content.values():
-        if not len(cells) or cells.starts[0] < begin or cells.starts[-1] >= begin + DAY_NS:
-            return "it holds steps of another day"
-        if np.any(np.diff(cells.starts) <= 0) or np.any((cells.starts - origin) % step):
-            return "it holds steps that are not on the pipeline's grid"
-        if np.any(cells.samples < 1) or not np.all(np.isfinite(cells.loads) & (cells.loads >= 0)):
-            return "it holds a load that cannot be one"
-    return "" if content else "it holds no step"
+    flaws = (_flaw_of_cells(cells, day_start_ns(day), grid) for cells in content.values())
+    return next(filter(None, flaws), "" if content else "it holds no step")
+
+
+def _flaw_of_cells(cells: Cells, begin: int, grid: tuple[int, int]) -> str:
+    """What cannot be in a day's cells of one source, where the day begins at `begin`."""
+    origin, step = grid
+    if not len(cells) or cells.starts[0] < begin or cells.starts[-1] >= begin + DAY_NS:
+        return "it holds steps of another day"
+    if np.any(np.diff(cells.starts) <= 0) or np.any((cells.starts - origin) % step):
+        return "it holds steps that are not on the pipeline's grid"
+    if np.any(cells.samples < 1) or not np.all(np.isfinite(cells.loads) & (cells.loads >= 0)):
+        return "it holds a load that cannot be one"
+    return ""
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

@@ -49,6 +49,11 @@ class PipelinePlace:
         return self.books / "state.json"
 
     @property
+    def digests(self) -> Path:
+        """The hashes of the other files, which tell one that is damaged."""
+        return self.books / "digests.json"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes."""
         return self.books / "lock"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from entro_cli.history.days import DamagedDayError, Day, connect, read_days
 from entro_cli.history.places import DAY_NS, PipelinePlace, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
+from entro_cli.history.store import read_digests, refuse_altered
 from entro_cli.suggest import nearest
 from entro_cli.terminal import visible
 from entro_engine import EntroError
@@ -37,15 +39,20 @@ def stored(place: PipelinePlace) -> State:
     """
     state = load_state(place)
     if not state.step_ns or not place.days():
-        names = [other.name for other in stored_pipelines(place.history) if other.days()]
-        there = ", ".join(visible(name) for name in names[:10])
-        raise EntroError(
-            f"nothing is stored of pipeline {visible(place.name)}",
-            where=visible(str(place.history)),
-            expected=f"one of {there}" if names else "a history",
-            remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
-        )
+        raise nothing_stored(place)
     return state
+
+
+def nothing_stored(place: PipelinePlace) -> EntroError:
+    """The error to show where nothing is stored of a pipeline; it names those there are."""
+    names = [other.name for other in stored_pipelines(place.history) if other.days()]
+    there = ", ".join(visible(name) for name in names[:10])
+    return EntroError(
+        f"nothing is stored of pipeline {visible(place.name)}",
+        where=visible(str(place.history)),
+        expected=f"one of {there}" if names else "a history",
+        remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
+    )
 
 
 def read_stored(
@@ -71,8 +78,7 @@ def read_stored(
 
 def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
     """The cells of some days, and which of them cannot be read, in sentences."""
-    paths = [place.day_file(day) for day in days]
-    problems: list[str] = []
+    paths, problems = unaltered(place, days)
     with connect() as connection:
         while True:
             try:
@@ -80,4 +86,22 @@ def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[st
             except DamagedDayError as error:
                 paths.remove(error.path)
                 if error.path.exists():  # else it was removed meanwhile
-                    problems.append(f"{error.where}: left out: {error.found}")
+                    problems.append(left_out(error))
+
+
+def unaltered(place: PipelinePlace, days: Sequence[date]) -> tuple[list[Path], list[str]]:
+    """The files of some days that are as they were written, as far as that is known; the others in sentences."""
+    listed = read_digests(place)
+    paths, problems = [], []
+    for day in days:
+        try:
+            refuse_altered(place, day, listed)
+            paths.append(place.day_file(day))
+        except DamagedDayError as error:
+            problems.append(left_out(error))
+    return paths, problems
+
+
+def left_out(error: DamagedDayError) -> str:
+    """The sentence that tells of a day file that is not read."""
+    return f"{error.where}: left out: {error.found}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from entro_cli.history.days import Key, connect, grid_of
+from entro_cli.history.days import DamagedDayError, Key, connect, grid_of, keys_of
 from entro_cli.history.places import PipelinePlace
 from entro_cli.observations import TimeArray
 from entro_cli.terminal import visible
@@ -74,6 +75,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
         zone: how its times were read, in words.
         edges: the samples of its first and its last step.
         unfinished: those of its last line, which had no end yet.
+        pruned_ns: steps that begin before it were removed since it was read, nanoseconds since the epoch.
     """
 
     path: str
@@ -92,6 +94,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
     zone: str = ""
     edges: list[Samples] = []
     unfinished: list[Samples] = []
+    pruned_ns: int = 0
 
 
 class StageSeen(msgspec.Struct):
@@ -111,7 +114,6 @@ class State(msgspec.Struct, kw_only=True):
         step_is_known: whether the step is fixed; not while there were too few samples to tell it.
         stages: by name.
         logs: the logs that were read, in the order they were first read.
-        digests: by day, the hashes that its file may have: two of them while it is being replaced.
     """
 
     version: int = VERSION
@@ -120,7 +122,6 @@ class State(msgspec.Struct, kw_only=True):
     step_is_known: bool = False
     stages: dict[str, StageSeen] = {}
     logs: list[LogSeen] = []
-    digests: dict[str, list[str]] = {}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -150,7 +151,7 @@ def _weighed_median(parts: list[tuple[float, int]]) -> float:
 def load_state(place: PipelinePlace) -> State:
     """What is known of a pipeline; nothing yet when it was never written.
 
-    Where the file is gone but steps are there, they tell the grid themselves.
+    Where the file is gone but steps are there, they tell the grid and the stages themselves.
 
     Raises:
         EntroError: when it is damaged, or of a version this one does not know.
@@ -158,7 +159,7 @@ def load_state(place: PipelinePlace) -> State:
     try:
         content = place.state.read_bytes()
     except FileNotFoundError:
-        return _from_days(place)
+        return state_of_days(place)
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(str(place.state))) from error
     try:
@@ -168,13 +169,24 @@ def load_state(place: PipelinePlace) -> State:
             raw = MIGRATIONS[older](raw)
         if version > VERSION:
             raise _too_new(version, place.state)
-        return msgspec.convert(raw, State)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
+        return _sound(msgspec.convert(raw, State))
+    except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
             f"the file is damaged: {visible(str(error))}",
             where=visible(str(place.state)),
             remedy="move it away: the steps stay, and logs are then read again from their beginning",
         ) from error
+
+
+def _sound(state: State) -> State:
+    """The same state; what is wrong in it is an error now, not where it is first needed."""
+    for part in (part for log in state.logs for part in (*log.edges, *log.unfinished)):
+        times, values = part.unpacked()
+        if not 0 < len(times) == len(values):
+            raise ValueError("samples that do not fit together")
+    for kind in (seen.kind for seen in state.stages.values()):
+        Kind(kind)
+    return state
 
 
 def _too_new(version: int, path: Path) -> EntroError:
@@ -186,13 +198,22 @@ def _too_new(version: int, path: Path) -> EntroError:
     )
 
 
-def _from_days(place: PipelinePlace) -> State:
-    days = place.days()
-    if not days:
-        return State()
+def state_of_days(place: PipelinePlace) -> State:
+    """What the day files of a pipeline tell themselves: the grid and the stages; nothing of logs.
+
+    One that is damaged tells nothing.
+    """
+    state = State()
+    stages: dict[str, StageSeen] = {}
     with connect() as connection:
-        origin, step = grid_of(connection, place.day_file(days[-1]))
-    return State(step_ns=step, origin_ns=origin, step_is_known=True)
+        for path in map(place.day_file, reversed(place.days())):
+            with suppress(DamagedDayError):
+                grid, keys = grid_of(connection, path), keys_of(connection, path)
+                if not state.step_is_known:
+                    state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages)
+                for key in keys:
+                    stages.setdefault(key.stage, StageSeen(str(key.kind)))
+    return state
 
 
 def encode_state(state: State) -> bytes:

@@ -14,7 +14,7 @@ import filelock
 import msgspec
 
 from entro_cli.files import sync_folder, unwritable
-from entro_cli.history.days import Day, connect, write_day
+from entro_cli.history.days import DamagedDayError, Day, connect, write_day
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.state import State, encode_state
 from entro_cli.terminal import visible
@@ -23,8 +23,10 @@ from entro_engine import EntroError
 PATIENCE_S = 600.0
 """How long one waits for another who writes."""
 
+_LOOKS = 3
+
 Digests = dict[str, list[str]]
-"""By day, the hashes that its file may have: two of them while it is being replaced."""
+"""By day, the hashes that its file may have: two of them while it is being replaced; likewise of `state.json`."""
 
 
 @contextmanager
@@ -84,9 +86,14 @@ def _tidy(place: PipelinePlace) -> None:
     """Take away what one who was killed left: files that never took their places, folders of days that were removed."""
     if place.staging.is_dir():
         shutil.rmtree(place.staging)
-        for folder in place.folder.glob("date=*"):
-            with suppress(OSError):
-                folder.rmdir()  # only where it is empty
+        remove_empty_folders(place)
+
+
+def remove_empty_folders(place: PipelinePlace) -> None:
+    """Take away the folders of days that hold nothing."""
+    for folder in place.folder.glob("date=*"):
+        with suppress(OSError):
+            folder.rmdir()  # only where it is empty
 
 
 def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None:
@@ -108,13 +115,15 @@ def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None
         files = _staged_days(place, days, state)
         told = read_digests(place)
         fresh = {day.isoformat(): [digest(file)] for day, file in files.items()}
+        state_file = _staged(place, "state", encode_state(state))
+        fresh[place.state.name] = [digest(state_file)]
         gone = {day.isoformat() for day in days.keys() - files.keys()}
         either = told | {day: [*told.get(day, []), *one] for day, one in fresh.items()}
         after = {day: one for day, one in (told | fresh).items() if day not in gone}
-        moves = [(_staged(place, "either", _encoded(either)), _digests_file(place))]
+        moves = [(_staged(place, "either", _encoded(either)), place.digests)]
         moves += [(file, place.day_file(day)) for day, file in files.items()]
-        moves += [(_staged(place, "state", encode_state(state)), place.state)]
-        moves += [(_staged(place, "after", _encoded(after)), _digests_file(place))]
+        moves += [(state_file, place.state)]
+        moves += [(_staged(place, "after", _encoded(after)), place.digests)]
         for _, target in moves:
             target.parent.mkdir(exist_ok=True)
     except BaseException:
@@ -136,9 +145,50 @@ def remove_day(place: PipelinePlace, day: date) -> None:
 def read_digests(place: PipelinePlace) -> Digests:
     """The hashes of the day files; none where they cannot be read, since they only help to find damage."""
     try:
-        return msgspec.json.decode(_digests_file(place).read_bytes(), type=Digests)
-    except (OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(place.digests.read_bytes(), type=Digests)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
+
+
+def is_as_written(path: Path, key: str, place: PipelinePlace, listed: Digests) -> bool | None:
+    """Whether a file is one that was written there; None where none is listed.
+
+    Whoever reads holds no lock, so a file that does not fit is compared again: it may just have been replaced.
+
+    Args:
+        path: the file.
+        key: what it is listed under: its day, or `state.json`.
+        place: the pipeline's.
+        listed: the hashes as they were a moment ago.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    for _ in range(_LOOKS):
+        if key not in listed:
+            return None
+        found = digest(path)
+        if found in listed[key]:
+            return True
+        listed = read_digests(place)  # after the file, so that they are no older
+    return False
+
+
+def refuse_altered(place: PipelinePlace, day: date, listed: Digests) -> None:
+    """Refuse a day file that is not one that was written there.
+
+    Args:
+        place: the pipeline's.
+        day: whose file it is.
+        listed: the hashes as they were a moment ago.
+
+    Raises:
+        DamagedDayError: when it is another, whether it can be read or not.
+    """
+    path = place.day_file(day)
+    with suppress(OSError):  # who reads it then is told why
+        if is_as_written(path, day.isoformat(), place, listed) is False:
+            raise DamagedDayError(path, "its bytes are not those that were written")
 
 
 def digest(path: Path) -> str:
@@ -173,10 +223,6 @@ def _move(moves: list[tuple[Path, Path]]) -> None:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _digests_file(place: PipelinePlace) -> Path:
-    return place.books / "digests.json"
 
 
 def _encoded(digests: Digests) -> bytes:

@@ -9,8 +9,13 @@ from entro_engine import __version__
 from tests.running import entro
 
 HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec", "filelock"}
-COMMANDS = ("analyze", "report", "simulate", "schedule", "config", "demo")
-PARTS = ("schedule add", "schedule list", "schedule remove")
+COMMANDS = ("analyze", "ingest", "report", "history", "simulate", "schedule", "config", "demo")
+PARTS = (
+    *(f"history {name}" for name in ("list", "show", "export", "check", "prune")),
+    "schedule add",
+    "schedule list",
+    "schedule remove",
+)
 
 
 @pytest.mark.parametrize(
