@@ -208,11 +208,11 @@ def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, z
         _take_step(readings, state, step_ns, zone)
     for reading in readings:
         check_span(reading.series, state.step_ns, zone)
-    new = new_cells(state, readings)
     if was_known:
-        days = _changed(how.place, new, withdrawn_cells(state, readings), _edges(readings, state), stored)
+        new, gone = new_cells(state, readings), withdrawn_cells(state, readings)
+        days = _changed(how.place, new, gone, _edges(readings, state), stored)
     else:
-        days = _made_anew(how.place, merge_days(kept_cells(state, readings), new))
+        days = _made_anew(how.place, kept_cells(state, readings))
     for reading in readings:
         remember(state, reading)
     return days

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entro_cli.cells import EMPTY, Cells, cells_of
 from entro_cli.history.days import Day, Key, merge_days, plain_last
@@ -132,11 +133,18 @@ def _on_grid(
     if not len(times):
         return EMPTY
     origin, step = state.grid
-    steps = np.unique((times - origin) // step)
-    inside = [(at[mask], loads[mask]) for at, loads in others if (mask := np.isin((at - origin) // step, steps)).any()]
-    if inside:
-        times, values = join_samples([(times, values), *inside])
+    if others:
+        at, loads = join_samples(others)
+        inside = _in_steps((at - origin) // step, (times - origin) // step)
+        if inside.any():
+            times, values = join_samples([(times, values), (at[inside], loads[inside])])
     return plain_last(cells_of(times, values, origin, step))
+
+
+def _in_steps(numbers: TimeArray, steps: TimeArray) -> NDArray[np.bool_]:
+    """Which of some numbers are among those of some steps, both in order."""
+    places = np.minimum(np.searchsorted(steps, numbers), len(steps) - 1)
+    return np.asarray(steps[places] == numbers)
 
 
 def _kept(logs: Iterable[LogSeen], key: Key, but: Sequence[Samples] = ()) -> list[tuple[TimeArray, FloatArray]]:
