@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from entro_cli.inputs import LogFile
+from entro_cli.inputs import HEAD_BYTES, LogFile
 from entro_cli.summary import BadRow
 from entro_cli.terminal import visible
 from entro_engine import EntroError
@@ -119,9 +119,9 @@ def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
 
 
 def head_text(log: LogFile) -> str:
-    """The head of a log as text, up to the last whole line."""
+    """The head of a log as text, up to the last whole line; all of it where that is all there is."""
     head = log.head.removeprefix(b"\xef\xbb\xbf")
-    whole = head[: head.rfind(b"\n") + 1] or head
+    whole = head if len(log.head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
     try:
         return whole.decode()
     except UnicodeDecodeError:
