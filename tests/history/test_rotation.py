@@ -110,7 +110,9 @@ def test_only_what_is_new_is_read_and_counted(tmp_path):
 
     read = reading_on.read_log
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading_on, "read_log", lambda log, *rest: seen.append(log.path.stat().st_size) or read(log, *rest))
+        patch.setattr(
+            reading_on, "read_log", lambda log, *rest: seen.append(log.path.stat().st_size) or read(log, *rest)
+        )
         outcome = ingest(tmp_path / "h", log, "--json")
     assert max(seen) < 400_000 < log.stat().st_size / 5
     (part,) = json.loads(outcome.out)["pipelines"][0]["logs"]
@@ -176,7 +178,9 @@ FORMS = {
     "Latin-1": lambda text: text.replace("\n", ",caf\xe9\n").encode("latin-1"),
     "comments before the header": lambda text: b"# made by x\n\n" + text.encode(),
     "tabs": lambda text: text.replace(",", "\t").encode(),
-    "quotes": lambda text: "\n".join(",".join(f'"{cell}"' for cell in row.split(",")) for row in text.split("\n")).encode(),
+    "quotes": lambda text: "\n".join(
+        ",".join(f'"{cell}"' for cell in row.split(",")) for row in text.split("\n")
+    ).encode(),
     "JSON lines": lambda text: "".join(
         json.dumps(dict(zip(HEADER.strip().split(","), row.split(","), strict=True))) + "\n"
         for row in text.splitlines()[1:]
