@@ -81,7 +81,7 @@ def ingest(
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
     reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history}
     every = {}
-    for name in [pipeline or "default"] if logs else pipelines_meant(config, pipeline, terminal):
+    for name in ["default" if pipeline is None else pipeline] if logs else pipelines_meant(config, pipeline, terminal):
         settings = read_settings(config, name, terminal, **reading)
         place = pipeline_place(settings.history, name)
         how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.cells import EMPTY, Cells, cells_of
+from entro_cli.cells import EMPTY, Cells, cells_of, merge_cells
 from entro_cli.history.days import Day, Key, merge_days, plain_last
 from entro_cli.history.state import LogSeen, Samples, State
 from entro_cli.observations import Series, TimeArray
@@ -82,9 +82,19 @@ def new_cells(state: State, readings: Sequence[Reading]) -> Day:
             parts.setdefault(reading.key(series), []).append((series.times, series.values))
     made_anew = superseded(state, readings)
     return {
-        key: _on_grid(state, *join_samples(several), _kept(state.logs, key, made_anew))
+        key: _on_grid(state, *join_samples(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
         for key, several in parts.items()
     }
+
+
+def _at_edges(
+    state: State, parts: Sequence[tuple[TimeArray, FloatArray]], others: Sequence[tuple[TimeArray, FloatArray]]
+) -> list[tuple[TimeArray, FloatArray]]:
+    """The samples of others in the first or the last step of one of the parts: the steps it may have in part."""
+    origin, step = state.grid
+    edges = [(int(times[at]) - origin) // step for times, _ in parts for at in (0, -1)]
+    masks = (np.isin((times - origin) // step, edges) for times, _ in others)
+    return [(times[mask], values[mask]) for (times, values), mask in zip(others, masks, strict=True) if mask.any()]
 
 
 def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
@@ -136,8 +146,9 @@ def _on_grid(
     if others:
         at, loads = join_samples(others)
         inside = _in_steps((at - origin) // step, (times - origin) // step)
-        if inside.any():
-            times, values = join_samples([(times, values), (at[inside], loads[inside])])
+        if inside.any():  # alone, too: logs that say otherwise at one time come out alike in any order
+            both = join_samples([(times, values), (at[inside], loads[inside])])
+            return merge_cells([plain_last(cells_of(*one, origin, step)) for one in ((times, values), both)])
     return plain_last(cells_of(times, values, origin, step))
 
 

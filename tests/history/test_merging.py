@@ -5,7 +5,6 @@ import math
 import random
 from datetime import UTC
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -40,9 +39,8 @@ def written(folder, name, lines, header=HEADER):
 
 def spider(number, first, after):
     """Lines of one of two spiders that write at the same times."""
-    return [
-        line(START + index * 10 * 10**9, number + index % 3, float(number * index % 7)) for index in range(first, after)
-    ]
+    steps = range(first, after)
+    return [line(START + index * 10 * 10**9, number + index % 3, float(number * index % 7)) for index in steps]
 
 
 def test_two_sources_side_by_side_grown_and_rotated(tmp_path):
@@ -210,15 +208,9 @@ def test_versions(tmp_path, monkeypatch):
     assert "version 2; expected version 1 or older" in ingest(tmp_path / "h", log, status=1).error
     path.write_text(json.dumps({key: value for key, value in state.items() if key != "stages"} | {"steps": "old"}))
     monkeypatch.setattr(books, "VERSION", 2)
-    monkeypatch.setattr(
-        books,
-        "MIGRATIONS",
-        {
-            1: lambda old: (
-                {key: value for key, value in old.items() if key != "steps"} | {"version": 2, "stages": state["stages"]}
-            )
-        },
-    )
+    new = {"version": 2, "stages": state["stages"]}
+    migration = {1: lambda old: {key: value for key, value in old.items() if key != "steps"} | new}
+    monkeypatch.setattr(books, "MIGRATIONS", migration)
     written(tmp_path, "log.csv", regular(60))
     ingest(tmp_path / "h", log)
     after = json.loads(path.read_text())
@@ -234,7 +226,7 @@ def test_a_damaged_day_is_named(tmp_path):
     day.write_bytes(day.read_bytes()[:-20])
     written(tmp_path, "log.csv", lines)
     error = ingest(tmp_path / "h", log, status=1).error
-    assert error.startswith(f"{day}: the file is damaged")
+    assert error.startswith(f"{day}: its bytes are not those that were written")
     day.unlink()
     ingest(tmp_path / "h", log, "--again")
     ingest(tmp_path / "w", log)
@@ -248,4 +240,3 @@ def test_the_folder_is_read_by_anybody(tmp_path):
     rows = duckdb.sql(f"SELECT pipeline, stage, sum(samples), max(load) FROM '{tmp_path}/h/*/*/*.parquet' GROUP BY ALL")
     assert sorted(rows.fetchall()) == [("a b", "llm", 50, 10.0), ("a b", "scraper", 50, 1.5)]
     assert math.isclose(recalled(tmp_path / "h", "a b").step_s, 10)
-    assert ZoneInfo("UTC")
