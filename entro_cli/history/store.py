@@ -199,7 +199,7 @@ def digest(path: Path) -> str:
 
 def _staged_days(place: PipelinePlace, days: Mapping[date, Day], state: State) -> dict[date, Path]:
     """The files of the days that are not empty, written and synced in the place aside."""
-    files = {day: place.staging / f"{day.isoformat()}.parquet" for day, content in days.items() if content}
+    files = {day: place.staging / day.isoformat() for day, content in days.items() if content}
     with connect() as connection:
         for day, file in files.items():
             write_day(connection, file, days[day], state.grid)

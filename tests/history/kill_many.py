@@ -1,0 +1,192 @@
+"""Processes of `entro` killed at random moments: nothing stored is lost, and once more gives the undisturbed bytes.
+
+`python -m tests.history.kill_many 200 --seed 1` kills as many, spread over the scenarios, and prints a tally.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.history.stored import HEADER, START, days, regular
+
+ROOT = Path(__file__).parents[2]
+ENTRO = [sys.executable, "-m", "entro_cli.app"]
+
+# Runs `entro`, and dies at the n-th of its operations on files that others would see.
+AT_THE_NTH = """
+import os, pathlib, signal, sys
+left = int(sys.argv.pop(1))
+def counted(do):
+    def now(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return do(*arguments, **options)
+    return now
+for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "open"):
+    setattr(os, name, counted(getattr(os, name)))
+from entro_cli.app import main
+main()
+"""
+
+
+@dataclass
+class Scenario:
+    """A command, and the folder it works in as it was before.
+
+    Attributes:
+        name: what is tried.
+        folder: with `h`, the history; `logs`; and perhaps `out`, the reports.
+        arguments: of `entro`, the folder being where it runs.
+        keeps: whether every step stored before must be there after a kill.
+    """
+
+    name: str
+    folder: Path
+    arguments: tuple[str, ...]
+    keeps: bool = True
+
+    def copy(self, place: Path) -> Path:
+        """The folder as it was before, once more."""
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(self.folder, place)
+        for path in self.folder.rglob("*"):  # as new as it was: a log that was touched would be looked at again
+            shutil.copystat(path, place / path.relative_to(self.folder))
+        return place
+
+
+def scenarios(folder: Path) -> list[Scenario]:
+    """An ingest into a history, a report from it, a prune of it."""
+    base = folder / "base"
+    (base / "logs").mkdir(parents=True)
+    lines = regular(25_000, step_s=60, start=START - 10 * 86400 * 10**9)
+    (base / "logs" / "a.csv").write_text(HEADER + "".join(lines[:12_000]))
+    run(base, ("ingest", "logs/a.csv"))
+    (base / "logs" / "b.csv").write_text(HEADER + "".join(lines[11_000:]))
+    reported = folder / "reported"
+    shutil.copytree(base, reported)
+    run(reported, ("ingest", "logs/b.csv"))
+    out = ("--out", "out", "--tz", "UTC", "--quiet", "--format", "html")
+    run(reported, ("report", "--weekly", "--date", "2026-03-25", *out))
+    return [
+        Scenario("ingest", base, ("ingest", "logs/a.csv", "logs/b.csv")),
+        Scenario("report", reported, ("report", "--weekly", "--date", "2026-03-30", *out)),
+        Scenario("prune", reported, ("history", "prune", "--before", "2026-03-25"), keeps=False),
+    ]
+
+
+def command(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return (*arguments, "--history", "h")
+
+
+def run(
+    folder: Path, arguments: tuple[str, ...], before: list[str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    started = subprocess.run(
+        [*(before or ENTRO), *command(arguments)], cwd=folder, capture_output=True, check=False, env=quiet()
+    )
+    if before is None:
+        assert started.returncode == 0, started.stderr
+    return started
+
+
+def quiet() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "ENTRO_CONFIG": os.devnull}
+
+
+def seen(folder: Path) -> dict[str, bytes]:
+    """Every day and every file of the reports."""
+    reports = {path.name: path.read_bytes() for path in sorted((folder / "out").glob("*")) if path.is_file()}
+    return days(folder / "h") | reports
+
+
+@dataclass
+class Trial:
+    """A scenario, what it gives undisturbed, and how long that takes."""
+
+    scenario: Scenario
+    before: dict[str, bytes]
+    after: dict[str, bytes]
+    seconds: float
+
+    @classmethod
+    def of(cls, scenario: Scenario, place: Path) -> Trial:
+        """Run it once, undisturbed."""
+        scenario.copy(place)
+        before, begun = seen(place), time.perf_counter()
+        run(place, scenario.arguments)
+        return cls(scenario, before, seen(place), time.perf_counter() - begun)
+
+    def check(self, place: Path) -> None:
+        """After a kill: each file is the old or the new one; once more gives the new ones, and nothing else."""
+        for name, content in seen(place).items():
+            if not name.startswith("."):
+                assert content in {self.before.get(name), self.after.get(name)}, f"{name} is neither old nor new"
+        missing = self.before.keys() - seen(place).keys()
+        assert not missing or not self.scenario.keeps, f"lost: {missing}"
+        assert missing <= self.before.keys() - self.after.keys(), f"lost: {missing}"
+        assert run(place, ("history", "check")).returncode == 0
+        run(place, self.scenario.arguments)
+        assert seen(place) == self.after
+        assert run(place, ("history", "check")).returncode == 0
+        assert not [path for path in (place / "h").rglob("staging/*") if path.is_file()]
+
+    def kill_at(self, place: Path, seconds: float) -> bool:
+        """Kill it so long after its start; whether it was still at work."""
+        self.scenario.copy(place)
+        arguments = [*ENTRO, *command(self.scenario.arguments)]
+        with subprocess.Popen(
+            arguments, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet()
+        ) as process:
+            time.sleep(seconds)
+            process.kill()
+        self.check(place)
+        return process.returncode == -signal.SIGKILL
+
+    def kill_at_operation(self, place: Path, number: int) -> bool:
+        """Kill it at the n-th of its operations on files; whether there were as many."""
+        self.scenario.copy(place)
+        ended = run(place, self.scenario.arguments, before=[sys.executable, "-c", AT_THE_NTH, str(number)])
+        self.check(place)
+        return ended.returncode == -signal.SIGKILL
+
+
+def moments(trial: Trial, draw: random.Random, number: int) -> list[float]:
+    """So many moments of a run, but few of its start, when nothing is done yet."""
+    return [draw.uniform(0.4, 1.0) * trial.seconds for _ in range(number)]
+
+
+def main() -> None:
+    """Kill as many as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("number", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    draw, tally = random.Random(options.seed), Counter[str]()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        trials = [Trial.of(scenario, folder / "place") for scenario in scenarios(folder)]
+        for number in range(options.number):
+            trial = trials[number % len(trials)]
+            (moment,) = moments(trial, draw, 1)
+            killed = trial.kill_at(folder / "place", moment)
+            tally[f"{trial.scenario.name}: {'killed' if killed else 'had ended'}"] += 1
+    for what, times in sorted(tally.items()):
+        print(f"{times:5} {what}")
+    print(f"{options.number} runs, seed {options.seed}: nothing lost, the same bytes after once more")
+
+
+if __name__ == "__main__":
+    main()
