@@ -1,0 +1,118 @@
+"""A history of a year at 10-second steps for three pipelines: its size, a day more of it, its reports.
+
+`python benchmarks/history.py [FOLDER] [RUNS]`, with the Python that entro is installed for. Logs are kept in FOLDER.
+Each time is the median of whole processes, beside one that reads the same days with DuckDB alone in the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ENTRO = str(Path(sys.executable).parent / "entro")
+PIPELINES = ("shop", "news", "maps")
+DAY = 8640
+DAYS = 365
+BEGIN = np.datetime64("2025-04-01T00:00:00")
+READ = 'import duckdb, sys; duckdb.sql(f"SELECT sum(load) FROM read_parquet({sys.argv[1:]})").fetchall()'
+
+
+def rows(seed: int, first_day: int, days: int) -> str:
+    """Some days of a log: a daily rhythm, noise, three decimals."""
+    draw = np.random.default_rng((seed, first_day))
+    seconds = 10 * np.arange(first_day * DAY, (first_day + days) * DAY)
+    stamps = (BEGIN + seconds.astype("timedelta64[s]")).astype(str)
+    rhythm = np.sin(seconds / 86400 * 2 * np.pi)
+    rates = np.round(np.clip(1 + 0.4 * rhythm + 0.2 * draw.standard_normal(len(seconds)), 0, None), 3).tolist()
+    queues = np.round(np.clip(3 + 3 * rhythm + 2 * draw.standard_normal(len(seconds)), 0, None), 3).tolist()
+    return "".join(f"{at}Z,{rate},{queue}\n" for at, rate, queue in zip(stamps, rates, queues, strict=True))
+
+
+def write_logs(folder: Path) -> None:
+    """A log of a year for each pipeline, where there is none yet."""
+    for seed, name in enumerate(PIPELINES):
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            with path.with_suffix(".part").open("w") as file:
+                file.write("timestamp,scraper_rate,llm_queue\n")
+                file.writelines(rows(seed, day, 5) for day in range(0, DAYS, 5))
+            path.with_suffix(".part").rename(path)
+
+
+def timed(command: list[str], folder: Path) -> float:
+    """The wall time of a command, s."""
+    begin = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - begin
+
+
+def median_s(command: list[str], folder: Path, runs: int, before: Callable[[int], None] = lambda _: None) -> float:
+    """The median over some runs after one to warm up, s; `before` prepares each of them."""
+    times = []
+    for run in range(runs + 1):
+        before(run)
+        times.append(timed(command, folder))
+    return statistics.median(times[1:])
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        logs = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch)
+        runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+        work = Path(scratch) / "work"
+        work.mkdir(parents=True)
+        logs.mkdir(parents=True, exist_ok=True)
+        write_logs(logs)
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {runs}")
+        measure(logs.resolve(), work, runs)
+
+
+def measure(logs: Path, work: Path, runs: int) -> None:
+    """Fill a history and time what is done with it."""
+    ingest = [ENTRO, "ingest", "--history", "h", "--pipeline"]
+    for name in PIPELINES:
+        (work / f"{name}.csv").write_bytes((logs / f"{name}.csv").read_bytes())
+        seconds = timed([*ingest, name, f"{name}.csv"], work)
+        a_step = size(work / "h" / f"pipeline={name}") / DAYS / DAY
+        print(f"a year of {name:<5} {seconds:7.1f} s, {a_step:.1f} bytes a step")
+    name = PIPELINES[0]
+
+    def grow(run: int) -> None:
+        with (work / f"{name}.csv").open("a") as file:
+            file.write(rows(0, DAYS + run, 1))
+
+    def rotate(run: int) -> None:
+        (work / "new.csv").unlink(missing_ok=True)
+        (work / "new.csv").write_text("timestamp,scraper_rate,llm_queue\n" + rows(0, DAYS + runs + 1 + run, 1))
+
+    report = [ENTRO, "report", "--history", "h", "--pipeline", PIPELINES[1], "--tz", "UTC", "--out", "out", "-q"]
+    days = sorted(str(path) for path in (work / "h" / f"pipeline={PIPELINES[1]}").glob("*/*.parquet"))
+    reference = {count: median_s([sys.executable, "-c", READ, *days[-count:]], work, runs) for count in (1, 18, 66)}
+    timings = {
+        "ingest of a day more, the log grown": (median_s([*ingest, name, f"{name}.csv"], work, runs, grow), 1),
+        "ingest of a day more, a new log": (median_s([*ingest, name, "new.csv"], work, runs, rotate), 1),
+        "report --weekly": (median_s([*report, "--weekly", "--date", "2026-03-24"], work, runs), 18),
+        "report --monthly": (median_s([*report, "--monthly", "--date", "2026-03"], work, runs), 66),
+    }
+    for title, (seconds, count) in timings.items():
+        ratio = seconds / reference[count]
+        print(f"{title:<36}{seconds:6.2f} s{ratio:6.1f} x DuckDB reading the {count} days it needs")
+
+
+if __name__ == "__main__":
+    main()
