@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 
-import msgspec
 import numpy as np
 
 from entro_cli import numbers
@@ -22,6 +21,7 @@ from entro_cli.commands.loading import (
     tell_bad_rows,
 )
 from entro_cli.commands.reading_on import ReadOn, read_on
+from entro_cli.commands.readings import readings_of
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (
     Reading,
@@ -29,19 +29,16 @@ from entro_cli.history.adding import (
     kept_samples,
     new_cells,
     remember,
-    since,
-    source_of,
     tells_step,
     withdrawn_cells,
     without,
 )
 from entro_cli.history.days import Day, by_day, connect, merge_days, read_days, same
 from entro_cli.history.places import PipelinePlace, day_at
-from entro_cli.history.state import SeriesSeen, StageSeen, State, encode_state, load_state
+from entro_cli.history.state import StageSeen, State, encode_state, load_state
 from entro_cli.history.store import commit, read_digests, refuse_altered, writing
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
-from entro_cli.observations import ReadOptions, Series
-from entro_cli.sources import source_groups
+from entro_cli.observations import ReadOptions
 from entro_cli.summary import StoredLog, StoredSummary
 from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError
@@ -201,7 +198,7 @@ def _shifted(part: ReadOn, shifts: Mapping[str, int]) -> ReadOn:
 
 def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
     """Put what was read into the state; the days that change."""
-    readings = _readings(stored.parts, state, how.source)
+    readings = readings_of(stored.parts, state, how.source)
     _take_stages(readings, state, how.place)
     was_known = state.step_is_known
     if not was_known:
@@ -216,66 +213,6 @@ def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, z
     for reading in readings:
         remember(state, reading)
     return days
-
-
-def _readings(parts: Sequence[ReadOn], state: State, source: str | None) -> list[Reading]:
-    """What was read, each series told which source it is of."""
-    by_path = {part.observations.path: part for part in parts}
-    used: dict[str, set[str]] = {}
-    readings = []
-    groups = source_groups([part.observations for part in parts])
-    lone = [[part.observations] for part in parts if not part.observations.series]
-    for group in sorted(groups + lone, key=lambda group: all(by_path[file.path].before is None for file in group)):
-        members = [by_path[file.path] for file in group]
-        stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
-        taken = set().union(*(used.get(stage, set()) for stage in stages))
-        name = source or source_of([part.log for part in members], state.logs, taken)
-        for stage in stages:
-            used.setdefault(stage, set()).add(name)
-        readings += [_reading(part, name) for part in members]
-    return readings
-
-
-def _unfinished(part: ReadOn) -> tuple[Series, ...]:
-    return part.unfinished.series if part.unfinished else ()
-
-
-def _reading(part: ReadOn, source: str) -> Reading:
-    known = {} if part.begins or part.before is None else {one.stage: one for one in part.before.series}
-    every = {series.stage: series for series in (*_unfinished(part), *part.observations.series)}
-    seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
-    return Reading(
-        log=msgspec.structs.replace(part.log, series=list(seen.values())),
-        series=since(part.log.pruned_ns, part.observations.series),
-        unfinished=since(part.log.pruned_ns, _unfinished(part)),
-        begins=part.begins,
-        before=part.before,
-        sources=dict.fromkeys(every, source),
-    )
-
-
-def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
-    """What a log gave of a stage, with what it gave before."""
-    now = SeriesSeen(
-        stage=series.stage,
-        kind=str(series.kind),
-        source=source,
-        interval_ns=series.interval_ns,
-        samples=len(series.times),
-        first=int(series.times[0]),
-        last=int(series.times[-1]),
-    )
-    if before is None:
-        return now
-    more = int(np.count_nonzero(series.times > before.last))
-    longer = before if now.interval_ns is None or before.samples > now.samples else now
-    return msgspec.structs.replace(
-        now,
-        interval_ns=longer.interval_ns,
-        samples=before.samples + more,
-        first=min(now.first, before.first),
-        last=max(now.last, before.last),
-    )
 
 
 def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace) -> None:

@@ -1,0 +1,80 @@
+"""What was read of logs, each series told which source it is of and what is to be known of its log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from entro_cli.commands.reading_on import ReadOn
+from entro_cli.history.adding import Reading, since, source_of
+from entro_cli.history.state import SeriesSeen, State
+from entro_cli.observations import Series
+from entro_cli.sources import source_groups
+
+
+def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> list[Reading]:
+    """What was read, each series told which source it is of.
+
+    Args:
+        parts: what was read of each log.
+        state: what is known of the pipeline.
+        source: what the source of all of them is called; None to find out.
+    """
+    by_path = {part.observations.path: part for part in parts}
+    used: dict[str, set[str]] = {}
+    readings = []
+    groups = source_groups([part.observations for part in parts])
+    lone = [[part.observations] for part in parts if not part.observations.series]
+    for group in sorted(groups + lone, key=lambda group: all(by_path[file.path].before is None for file in group)):
+        members = [by_path[file.path] for file in group]
+        stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
+        taken = set().union(*(used.get(stage, set()) for stage in stages))
+        name = source or source_of([part.log for part in members], state.logs, taken)
+        for stage in stages:
+            used.setdefault(stage, set()).add(name)
+        readings += [_reading(part, name) for part in members]
+    return readings
+
+
+def _unfinished(part: ReadOn) -> tuple[Series, ...]:
+    return part.unfinished.series if part.unfinished else ()
+
+
+def _reading(part: ReadOn, source: str) -> Reading:
+    known = {} if part.begins or part.before is None else {one.stage: one for one in part.before.series}
+    every = {series.stage: series for series in (*_unfinished(part), *part.observations.series)}
+    seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
+    return Reading(
+        log=msgspec.structs.replace(part.log, series=list(seen.values())),
+        series=since(part.log.pruned_ns, part.observations.series),
+        unfinished=since(part.log.pruned_ns, _unfinished(part)),
+        begins=part.begins,
+        before=part.before,
+        sources=dict.fromkeys(every, source),
+    )
+
+
+def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
+    """What a log gave of a stage, with what it gave before."""
+    now = SeriesSeen(
+        stage=series.stage,
+        kind=str(series.kind),
+        source=source,
+        interval_ns=series.interval_ns,
+        samples=len(series.times),
+        first=int(series.times[0]),
+        last=int(series.times[-1]),
+    )
+    if before is None:
+        return now
+    more = int(np.count_nonzero(series.times > before.last))
+    longer = before if now.interval_ns is None or before.samples > now.samples else now
+    return msgspec.structs.replace(
+        now,
+        interval_ns=longer.interval_ns,
+        samples=before.samples + more,
+        first=min(now.first, before.first),
+        last=max(now.last, before.last),
+    )
