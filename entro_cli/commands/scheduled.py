@@ -103,7 +103,7 @@ def _ingest(job: Job, terminal: Terminal, outcome: Outcome) -> None:
     settings = job.settings
     how = StoreOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
     result = store(job.logs, load_options(settings), how)
-    tell_stored(result, terminal)
+    tell_stored(result, terminal, calm=True)
     outcome.failures += [str(failure) for failure in result.failures[:1]]
 
 

@@ -107,10 +107,16 @@ def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
     return None if retention_s is None else now_ns - round(retention_s * NS)
 
 
-def tell_stored(stored: Stored, terminal: Terminal) -> None:
-    """Warn of everything out of the ordinary in what was stored, and of failures but the first: that ends a command."""
+def tell_stored(stored: Stored, terminal: Terminal, calm: bool = False) -> None:
+    """Warn of what was out of the ordinary in what was stored, and of failures but the first: that ends a command.
+
+    Args:
+        stored: what came of it.
+        terminal: is told.
+        calm: not of what was mended; reports tell it, too.
+    """
     for part in stored.parts:
-        for problem in part.observations.problems:
+        for problem in () if calm else part.observations.problems:
             terminal.warn(f"{part.log.path}: {problem}")
         tell_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
     for problem in stored.problems:

@@ -45,6 +45,19 @@ def test_it_is_quiet_when_all_is_well(job, tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "reports").iterdir()} == before
 
 
+def test_rows_that_were_mended_are_no_news_and_bad_ones_are(job, tmp_path):
+    lines = FIVE_WEEKS.read_text().splitlines(keepends=True)[:3000]
+    log = tmp_path / "log.csv"
+    log.write_text("".join([*lines, lines[-1]]))
+    assert job("2026-03-11T06:00", ingest=log) == (0, "", "")
+    with log.open("a") as file:
+        file.write("broken\n")
+    outcome = job("2026-03-11T06:10", ingest=log)
+    assert (outcome.status, outcome.out) == (0, "")
+    assert "line 3002: 1 cell instead of 3: broken" in outcome.err
+    assert job("2026-03-11T06:20", ingest=log) == (0, "", "")
+
+
 def test_what_was_missed_is_made_up(job, tmp_path):
     job("2026-04-04T06:00")
     job("2026-04-07T09:30")
