@@ -136,7 +136,10 @@ def report(
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
     within = given.period_ns(since, until, zone)
-    which = _Which(_one_kind(daily, weekly, monthly, bool(since or until)), date, last, within, zone)
+    kind = _one_kind(daily, weekly, monthly, bool(since or until))
+    which = _Which(kind, date, last, within, zone)
+    if kind == "range":  # it is what is reported on, and the time before it is looked back on
+        within = (None, None)
     if named:
         loaded = load(named, load_options(settings, stage))
         tell_problems(loaded, terminal)
@@ -144,7 +147,7 @@ def report(
         period = which.period(last_observed_ns(material.steps))
         output = Output(form, out, self_contained, loaded.paths)
     else:
-        period, material = _from_history(settings, [stage.name for stage in stages], which)
+        period, material = _from_history(settings, [stage.name for stage in stages], which, within)
         for note in material.notes:
             terminal.warn(note)
         output = Output(form, out or settings.reports, self_contained, indexed=True)
@@ -210,8 +213,10 @@ def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
     return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
 
 
-def _from_history(settings: Settings, stages: list[str], which: _Which) -> tuple[Period, Material]:
-    """The period, and what is stored of it; `stages` are those of the command line."""
+def _from_history(
+    settings: Settings, stages: list[str], which: _Which, within: tuple[int | None, int | None]
+) -> tuple[Period, Material]:
+    """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
     from entro_cli.commands.recalling import check_stages, last_data_ns
     from entro_cli.commands.reporting import from_history
     from entro_cli.history.places import pipeline_place
@@ -219,7 +224,7 @@ def _from_history(settings: Settings, stages: list[str], which: _Which) -> tuple
     place = pipeline_place(settings.history, settings.pipeline)
     check_stages(place, stages)
     period = which.period(last_data_ns(place, settings, which.within[1]))
-    return period, from_history(place, settings, which.zone, period, which.within)
+    return period, from_history(place, settings, which.zone, period, within)
 
 
 def _one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool) -> Kind:

@@ -34,12 +34,13 @@ class PeriodName:
     """The period of a report.
 
     Attributes:
-        kind: `day`, `week` or `month`.
-        label: `2026-04-06`, `2026-W15` or `2026-04`.
+        kind: `day`, `week`, `month` or `range`.
+        label: `2026-04-06`, `2026-W15`, `2026-04` or `2026-04-06_2026-04-08`.
         title: the same for people.
         start: the midnight it begins with.
         end: the midnight after it.
         length_s: how long it lasts, s; a day is an hour shorter or longer where the clock is changed.
+        parts: what `buckets` are: hour, day or month.
         zone: the zone its midnights are in.
     """
 
@@ -49,6 +50,7 @@ class PeriodName:
     start: datetime
     end: datetime
     length_s: float
+    parts: str
     zone: str
 
 
@@ -265,6 +267,7 @@ def _name(period: Period) -> PeriodName:
         start=period.start,
         end=period.end,
         length_s=period.length_s,
+        parts=period.parts,
         zone=str(period.zone),
     )
 

@@ -113,10 +113,18 @@ class Period:
         return period_of(self.kind, self.first - timedelta(days=1), self.zone)
 
     @property
+    def parts(self) -> str:
+        """What its spans are: hour, day or month."""
+        if self.kind is not Kind.RANGE:
+            return "hour" if self.kind is Kind.DAY else "day"
+        days = self.length_s / 86400
+        return "hour" if days <= _MOST_DAYS_BY_HOUR else "day" if days <= _MOST_DAYS_BY_DAY else "month"
+
+    @property
     def spans(self) -> tuple[Span, ...]:
         """The hours of a day, the days of a week or a month; of a range hours, days or months, by its length."""
         if self.kind is Kind.RANGE:
-            return self._parts()
+            return self._pieces()
         return self._hours() if self.kind is Kind.DAY else self._days()
 
     def file_stem(self, pipeline: str) -> str:
@@ -132,16 +140,15 @@ class Period:
         """Whether it goes from a midnight to a midnight."""
         return all(edge == midnight(edge.date(), self.zone) for edge in (self.start, self.end))
 
-    def _parts(self) -> tuple[Span, ...]:
+    def _pieces(self) -> tuple[Span, ...]:
         """The hours, days or months of a range; the first and the last one may be parts of one."""
-        days = self.length_s / 86400
-        if days <= _MOST_DAYS_BY_HOUR:
+        if self.parts == "hour":
             first = self.start_ns + _HOUR_NS - self.start_ns % _HOUR_NS
             inner, form = [moment(ns, self.zone) for ns in range(first, self.end_ns, _HOUR_NS)], "%a %H:%M"
         else:
             count = (self.end.date() - self.start.date()).days
             dates = [self.start.date() + timedelta(days=day) for day in range(1, count + 1)]
-            by_month = days > _MOST_DAYS_BY_DAY
+            by_month = self.parts == "month"
             inner = [midnight(day, self.zone) for day in dates if day.day == 1 or not by_month]
             form = "%b %Y" if by_month else "%-d %b"
         edges = [self.start, *(edge for edge in inner if nanoseconds(edge) < self.end_ns), self.end]
