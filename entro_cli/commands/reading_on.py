@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from entro_cli.commands.loading import LoadOptions
-from entro_cli.history.recognise import FilePlace, Unread, file_place, known, marks, unchanged, unread, with_place
+from entro_cli.history.recognise import Unread, file_place, known, marks, unchanged, unread, with_place
 from entro_cli.history.state import LogSeen
 from entro_cli.inputs import STDIN, LogFile, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
-from entro_cli.readers.detect import preamble, read_log
+from entro_cli.readers.detect import goes_on_under, preamble, read_log
 from entro_cli.summary import BadRow
 from entro_engine import EntroError
 
@@ -81,42 +81,66 @@ def read_on(
         if before is not None and not again and part.size == before.offset:
             before.seen = with_place(before.seen, place)
             return before
-        found = _read(log, part, before, name, place, read, options)
+        header = _header(log, before, logs, mark, options.input_format)
+        found = _read(log, part, header, before, read, options, again)
+        found.log.place = "" if name == STDIN else str(Path(name).absolute())
+        found.log.seen = with_place(before.seen if before else [], place)
     if before is not None and not again:
         found.log.pruned_ns = before.pruned_ns
     return found
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What stands before the rows of a log, and whether the log has it itself; unknown and empty before it is read."""
+
+    text: bytes
+    is_own: bool = True
+
+
+def _header(log: LogFile, before: LogSeen | None, logs: Sequence[LogSeen], mark: str, reader: str | None) -> _Header:
+    """The header of a log: its own, or that of the latest log of the kind that it goes on from, where it has none."""
+    if before is not None:
+        return _Header(before.header if before.is_headless else preamble(log, before.format), not before.is_headless)
+    for other in reversed(logs):
+        if other.options == mark and other.header and goes_on_under(log, other.format, other.header):
+            return _Header(other.header, is_own=False)
+    return _Header(preamble(log, reader) if reader else b"")
+
+
 def _read(
     log: LogFile,
     part: Unread,
+    header: _Header,
     before: LogSeen | None,
-    name: str,
-    place: FilePlace | None,
     read: ReadOptions,
     options: LoadOptions,
+    again: bool,
 ) -> ReadOn:
     reader = before.format if before is not None else options.input_format
-    head = preamble(log, reader) if reader else b""
-    begin = part.begin if part.begin > len(head) else 0
-    observations = _whole_lines(log, begin, part, head, read, reader)
-    unfinished = _last_line(log, part, read, observations.format) if part.end < part.size else None
+    begin = part.begin if part.begin > len(header.text) else 0
+    observations = _whole_lines(log, begin, part, header, read, reader)
+    header = header if header.text else _Header(preamble(log, observations.format))
+    unfinished = _last_line(log, part, header, read, observations.format) if part.end < part.size else None
     head_hash, head_bytes, tail = marks(log.path, part.end)
     rows, skipped, bad_rows = observations.rows_read, observations.rows_skipped, observations.bad_rows
-    goes_on = before if begin else None
+    goes_on = None if again else before
     if goes_on is not None:
-        again = _rows_again(log, begin, goes_on, head, read)
-        rows, skipped = rows - again[0], skipped - again[1]
-        bad_rows = _in_file(log, bad_rows, begin, goes_on.offset, head)
+        known_rows = _rows_again(log, begin, goes_on, header, read)
+        rows, skipped = max(rows - known_rows[0], 0), max(skipped - known_rows[1], 0)
+    if bad_rows:
+        put_before = header.text if begin or not header.is_own else b""
+        bad_rows = _in_file(log, bad_rows, begin, goes_on.offset if goes_on else 0, put_before)
     seen = LogSeen(
         path=log.label,
-        place="" if name == STDIN else str(Path(name).absolute()),
+        place="",
+        header=header.text,
+        is_headless=not header.is_own,
         head=head_hash,
         head_bytes=head_bytes,
         offset=part.end,
         tail=tail,
         options=options_mark(options),
-        seen=with_place(before.seen if before else [], place),
         format=observations.format,
         rows_read=rows + (goes_on.rows_read if goes_on else 0),
         rows_skipped=skipped + (goes_on.rows_skipped if goes_on else 0),
@@ -127,40 +151,42 @@ def _read(
 
 
 def _whole_lines(
-    log: LogFile, begin: int, part: Unread, head: bytes, read: ReadOptions, reader: str | None
+    log: LogFile, begin: int, part: Unread, header: _Header, read: ReadOptions, reader: str | None
 ) -> Observations:
     """The observations in the whole lines of a part of a log, which may grow meanwhile."""
-    if begin == 0 and part.end == part.size:
+    has_header = begin == 0 and header.is_own
+    if has_header and part.end == part.size:
         observations = read_log(log, read, reader)
         if log.path.stat().st_size == part.size:
             return observations
-    return read_log(excerpt(log, begin, part.end, head if begin else b""), read, reader)
+    return read_log(excerpt(log, begin, part.end, b"" if has_header else header.text), read, reader)
 
 
-def _last_line(log: LogFile, part: Unread, read: ReadOptions, reader: str) -> Observations | None:
+def _last_line(log: LogFile, part: Unread, header: _Header, read: ReadOptions, reader: str) -> Observations | None:
     """What a line without an end gives, if anything can be made of it."""
     try:
-        return read_log(excerpt(log, part.end, part.size, preamble(log, reader)), replace(read, strict=False), reader)
+        return read_log(excerpt(log, part.end, part.size, header.text), replace(read, strict=False), reader)
     except EntroError:
         return None
 
 
-def _rows_again(log: LogFile, begin: int, before: LogSeen, head: bytes, read: ReadOptions) -> tuple[int, int]:
+def _rows_again(log: LogFile, begin: int, before: LogSeen, header: _Header, read: ReadOptions) -> tuple[int, int]:
     """How many good and bad rows were read again."""
+    if begin == 0:
+        return before.rows_read, before.rows_skipped
     try:
-        lines = excerpt(log, begin, before.offset, head)
+        lines = excerpt(log, begin, before.offset, header.text)
         observations = read_log(lines, replace(read, strict=False), before.format)
     except EntroError:
         return 0, 0
     return observations.rows_read, observations.rows_skipped
 
 
-def _in_file(log: LogFile, rows: Sequence[BadRow], begin: int, known_to: int, head: bytes) -> tuple[BadRow, ...]:
+def _in_file(log: LogFile, rows: Sequence[BadRow], begin: int, known_to: int, put_before: bytes) -> tuple[BadRow, ...]:
     """Bad rows with the lines they have in the whole file, but for those that were told of before."""
-    if not rows:
-        return ()
     with log.path.open("rb") as file:
-        before = file.read(begin).count(b"\n") - head.count(b"\n")
-        told = before + head.count(b"\n") + file.read(known_to - begin).count(b"\n")
+        lines = file.read(begin).count(b"\n")
+        told = lines + file.read(max(known_to - begin, 0)).count(b"\n")
+    before = lines - put_before.count(b"\n")
     shifted = (replace(row, line=row.line + before if row.line else 0) for row in rows)
-    return tuple(row for row in shifted if row.line > told)
+    return tuple(row for row in shifted if row.line > told or not row.line)

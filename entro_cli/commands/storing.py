@@ -189,7 +189,7 @@ def _read_all(
         else:
             stored.logs[label] = "nothing new"
             if isinstance(part, ReadOn):
-                stored.logs[label] = "new" if part.begins else "read on"
+                stored.logs[label] = "new" if part.before is None else "read on"
                 parts.append(_shifted(part, shifts))
     if len(parts) == len(found):  # a log with nothing new would not tell what it has
         check_used([part.observations for part in parts], options)
