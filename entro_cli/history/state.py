@@ -67,7 +67,6 @@ class LogSeen(msgspec.Struct, kw_only=True):
         tail: the hash of the bytes before `offset`.
         options: the hash of how it was read.
         header: what stands before its rows, or, where it has no header, before those of the log it goes on from.
-        is_headless: whether that is so.
         seen: device, inode, size and time of change (ns) of the files it was found as, the latest last.
         format: what it was read as.
         series: what it gave.
@@ -89,7 +88,6 @@ class LogSeen(msgspec.Struct, kw_only=True):
     options: str
     format: str
     header: bytes = b""
-    is_headless: bool = False
     seen: list[tuple[int, int, int, int]] = []
     series: list[SeriesSeen] = []
     rows_read: int = 0

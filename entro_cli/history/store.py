@@ -126,6 +126,8 @@ def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None
         moves += [(_staged(place, "after", _encoded(after)), place.digests)]
         for _, target in moves:
             target.parent.mkdir(exist_ok=True)
+        for folder in (place.folder, place.history):  # a file is lost with its folder where the power fails
+            sync_folder(folder)
     except BaseException:
         _tidy(place)
         raise
