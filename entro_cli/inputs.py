@@ -44,12 +44,14 @@ class LogFile:
             a `key=value` folder in the user's name for more than a name.
         head: its first 64 KiB.
         spool: where a reader may put a mended copy; gone with the context that opened the log.
+        changed_s: when the file was last changed, seconds since the epoch.
     """
 
     label: str
     path: Path
     head: bytes
     spool: Path
+    changed_s: float = 0.0
 
     @property
     def is_parquet(self) -> bool:
@@ -147,7 +149,7 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return LogFile(log.label, place, head, place.with_suffix(".mended"))
+    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s)
 
 
 def _scratch() -> TemporaryDirectory[str]:
@@ -178,7 +180,8 @@ def _plain(name: str, spool: Path) -> LogFile:
             ) from error
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
     _check(head, label)
-    return LogFile(label, spool, head, spool.with_suffix(".mended"))
+    source = spool if name == STDIN else Path(name)
+    return LogFile(label, spool, head, spool.with_suffix(".mended"), source.stat().st_mtime)
 
 
 def _collect(name: str, spool: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,17 @@ from entro_engine.entropy import FloatArray
 
 TimeArray = NDArray[np.int64]
 """Nanoseconds since the epoch."""
+
+
+class Measure(StrEnum):
+    """What the values of a series say of their times."""
+
+    SAMPLES = "samples"
+    """What was so at a time."""
+    SPANS = "spans"
+    """What was so, on average, from one time to another: a rate that was counted, a queue between two changes."""
+    EVENTS = "events"
+    """How many happened at a time, and none at others between the first and the last: a rate, exactly."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class ReadOptions:
         start_ns: where offsets count from, nanoseconds since the epoch; None when the user gave no date.
         zone: the zone of stamps that name none.
         zone_given: whether the user named it.
+        year: of stamps that name none; None for that in which the file was last changed.
         strict: make the first bad row an error.
         redact: mask what rows hold wherever it would be shown.
     """
@@ -54,6 +67,7 @@ class ReadOptions:
     time_column: str | None = None
     start_ns: int | None = None
     zone_given: bool = False
+    year: int | None = None
     strict: bool = False
     redact: bool = False
 
@@ -78,10 +92,15 @@ class Series:
     Attributes:
         stage: its name.
         kind: what its load measures.
-        times: nanoseconds since the epoch, shape (samples,).
-        values: loads in the stage's unit, shape (samples,).
+        times: nanoseconds since the epoch, shape (samples,); of spans where they end.
+        values: loads in the stage's unit, shape (samples,); of events how many there were, 0 where only the log is known
+            to begin or to end.
         full: the full load the user gave, in that unit; None for the kind's own.
         column: what held it in the file.
+        measure: what the values say of their times.
+        begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of the
+            one before, shape (samples,); None for others.
+        stands_in: whether it is taken only where no other log has the stage: a server's count of what it was sent.
     """
 
     stage: str
@@ -90,11 +109,18 @@ class Series:
     values: FloatArray
     full: float | None = None
     column: str = ""
+    measure: Measure = Measure.SAMPLES
+    begins: TimeArray | None = None
+    stands_in: bool = False
 
     @cached_property
     def interval_ns(self) -> float | None:
-        """The median time between two samples; None with fewer than two."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else None
+        """How long a sample is of, in the median; None where nothing tells it: of events, and of levels between changes."""
+        if self.begins is not None:
+            return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
+        if self.measure is Measure.EVENTS or len(self.times) < 2:
+            return None
+        return float(np.median(np.diff(self.times)))
 
 
 @dataclass(frozen=True)
