@@ -142,15 +142,25 @@ class Trial:
         left = [place / "h" / "pipeline=default" / "_entro" / name for name in ("staging", "committed")]
         assert not [path for path in left if path.exists()]
 
-    def kill_at(self, place: Path, seconds: float) -> bool:
-        """Kill it so long after its start; whether it was still at work."""
+    def kill_at(self, place: Path, part: float) -> bool:
+        """Kill it after a part of the time it takes; whether it was still at work.
+
+        One that had ended tells how long a run takes now: others may be at work on the machine, or no longer.
+        """
         self.scenario.copy(place)
-        arguments = [*ENTRO, *command(self.scenario.arguments)]
+        begun = time.perf_counter()
         with subprocess.Popen(
-            arguments, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet()
+            [*ENTRO, *command(self.scenario.arguments)],
+            cwd=place,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=quiet(),
         ) as process:
-            time.sleep(seconds)
-            process.kill()
+            try:
+                process.wait(part * self.seconds)
+                self.seconds = time.perf_counter() - begun
+            except subprocess.TimeoutExpired:
+                process.kill()
         self.check(place)
         return process.returncode == -signal.SIGKILL
 
@@ -163,9 +173,9 @@ class Trial:
         return ended != 0
 
 
-def moments(trial: Trial, draw: random.Random, number: int) -> list[float]:
-    """So many moments of a run, but few of its start, when nothing is done yet."""
-    return [draw.uniform(0.4, 1.0) * trial.seconds for _ in range(number)]
+def moment(draw: random.Random) -> float:
+    """A moment of a run as a part of it, but not of its start, when nothing is done yet."""
+    return draw.uniform(0.4, 1.0)
 
 
 def main() -> None:
@@ -180,8 +190,7 @@ def main() -> None:
         trials = [Trial.of(scenario, folder / "place") for scenario in scenarios(folder)]
         for number in range(options.number):
             trial = trials[number % len(trials)]
-            (moment,) = moments(trial, draw, 1)
-            killed = trial.kill_at(folder / "place", moment)
+            killed = trial.kill_at(folder / "place", moment(draw))
             tally[f"{trial.scenario.name}: {'killed' if killed else 'had ended'}"] += 1
     for what, times in sorted(tally.items()):
         print(f"{times:5} {what}")
