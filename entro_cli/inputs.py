@@ -6,6 +6,7 @@ import codecs
 import errno
 import glob
 import gzip
+import os
 import shutil
 import sys
 import zlib
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkstemp
 from typing import IO, Any, cast
 
 from entro_cli.terminal import visible
@@ -133,9 +134,10 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     Raises:
         EntroError: when there is nothing in it, or no room for it.
     """
-    place = log.spool.with_name(f"{begin}-{end}.log")
     try:
-        with log.path.open("rb") as file, place.open("wb") as out:
+        handle, name = mkstemp(suffix=".log", dir=log.spool.parent)
+        place = Path(name)
+        with log.path.open("rb") as file, os.fdopen(handle, "wb") as out:
             out.write(before)
             file.seek(begin)
             left = end - begin

@@ -76,24 +76,31 @@ def ingest(
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.history_view import stored_document, stored_view
     from entro_cli.terminal import Terminal
+    from entro_engine import EntroError
 
     terminal = Terminal(quiet, verbose)
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
     reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history}
-    every = {}
+    every, failures = {}, []
     for name in ["default" if pipeline is None else pipeline] if logs else pipelines_meant(config, pipeline, terminal):
-        settings = read_settings(config, name, terminal, **reading)
-        place = pipeline_place(settings.history, name)
-        how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
-        every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
-        tell_stored(every[name], terminal)
-    if as_json:
+        try:
+            settings = read_settings(config, name, terminal, **reading)
+            place = pipeline_place(settings.history, name)
+            how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
+            every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
+        except EntroError as error:  # one pipeline keeps no other from being stored
+            failures.append(error)
+        else:
+            tell_stored(every[name], terminal)
+            failures += every[name].failures[:1]
+    if every and as_json:
         terminal.document(stored_document({name: stored.summary() for name, stored in every.items()}))
-    elif not quiet:
+    elif every and not quiet:
         terminal.show(*stored_view({name: stored.summary() for name, stored in every.items()}))
-    for stored in every.values():
-        for failure in stored.failures:
-            raise failure
+    for failure in failures[1:]:
+        terminal.warn(str(failure))
+    for failure in failures[:1]:
+        raise failure
 
 
 def _named(logs: list[str] | None, configured: tuple[str, ...]) -> list[str]:

@@ -9,14 +9,54 @@ from pathlib import Path
 
 import msgspec
 
-from entro_cli.commands.loading import LoadOptions
-from entro_cli.history.recognise import FilePlace, Unread, file_place, known, marks, unchanged, unread, with_place
+from entro_cli.clock import moment
+from entro_cli.commands.loading import LoadOptions, clock_shifts, shifted
+from entro_cli.commands.new_rows import (
+    all_problems,
+    bad_rows_in_file,
+    behind,
+    first_new_ns,
+    new_problems,
+    whole_from_ns,
+)
+from entro_cli.history.recognise import (
+    MARGINS_BYTES,
+    FilePlace,
+    Unread,
+    file_place,
+    known,
+    marks,
+    unchanged,
+    unread,
+    with_place,
+)
 from entro_cli.history.state import LogSeen
 from entro_cli.inputs import STDIN, LogFile, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
-from entro_cli.readers.detect import preamble, read_log
+from entro_cli.readers.detect import goes_on_under, preamble, read_log
 from entro_cli.summary import BadRow
+from entro_cli.terminal import visible
 from entro_engine import EntroError
+
+_LOOKS = 3
+"""How often a log is read that is rotated meanwhile."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How logs are read on.
+
+    Attributes:
+        reading: what their readers are told.
+        options: the same as the user wrote it.
+        again: read them from their beginning, whatever was read of them before.
+        grid: where a step begins and how long it is, nanoseconds; None while the step is not fixed.
+    """
+
+    reading: ReadOptions
+    options: LoadOptions
+    again: bool
+    grid: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -52,17 +92,16 @@ def options_mark(options: LoadOptions) -> str:
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 
 
-def read_on(
-    name: str, logs: Sequence[LogSeen], read: ReadOptions, options: LoadOptions, again: bool
-) -> ReadOn | LogSeen:
+def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
     """Read what is new in a log.
+
+    A log is opened more than once, so one that was rotated meanwhile is read again: what would be taken for read else
+    might be another's.
 
     Args:
         name: as `find_logs` gives it.
         logs: those that were read before.
-        read: how it is read.
-        options: the same as the user wrote it.
-        again: read it from its beginning, whatever was read of it before.
+        how: how it is read.
 
     Returns:
         What was read, or what is known of the log where nothing is new in it.
@@ -70,97 +109,190 @@ def read_on(
     Raises:
         EntroError: when it cannot be read.
     """
-    mark = options_mark(options)
-    place = None if name == STDIN else file_place(Path(name))
-    same = None if again else unchanged(logs, place, mark)
-    if same is not None:
-        return same
-    with plain_log(name) as log:
-        before = known(logs, log.path, mark)
-        part = unread(log.path, None if again else before, whole=log.is_parquet)
-        if before is not None and not again and part.size == before.offset:
-            before.seen = with_place(before.seen, place)
+    mark = options_mark(how.options)
+    for _ in range(_LOOKS):
+        place = None if name == STDIN else file_place(Path(name))
+        same = None if how.again else unchanged(logs, place, mark)
+        if same is not None:
+            return same
+        found = _read_once(name, logs, mark, place, how)
+        if place is None or _is_still(Path(name), place):
+            if isinstance(found, LogSeen):
+                found.seen = with_place(found.seen, place)
+            return found
+    raise EntroError("is rotated again and again while it is read", where=visible(name), remedy="run it again")
+
+
+def _is_still(path: Path, place: FilePlace) -> bool:
+    """Whether a file is the one it was, and no shorter."""
+    now = file_place(path)
+    return now is not None and now[:2] == place[:2] and now[2] >= place[2]
+
+
+def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace | None, how: How) -> ReadOn | LogSeen:
+    absolute = "" if name == STDIN else str(Path(name).absolute())
+    with plain_log(name) as plain:
+        header = _missing_header(plain, logs, mark)
+        log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain
+        before = known(logs, log.path, mark, absolute)
+        if before is not None and not how.again and log.path.stat().st_size == before.offset:
             return before
-        found = _read(log, part, before, name, place, read, options)
-    if before is not None and not again:
-        found.log.pruned_ns = before.pruned_ns
-    return found
-
-
-def _read(
-    log: LogFile,
-    part: Unread,
-    before: LogSeen | None,
-    name: str,
-    place: FilePlace | None,
-    read: ReadOptions,
-    options: LoadOptions,
-) -> ReadOn:
-    reader = before.format if before is not None else options.input_format
-    head = preamble(log, reader) if reader else b""
-    begin = part.begin if part.begin > len(head) else 0
-    observations = _whole_lines(log, begin, part, head, read, reader)
-    unfinished = _last_line(log, part, read, observations.format) if part.end < part.size else None
-    head_hash, head_bytes, tail = marks(log.path, part.end)
-    rows, skipped, bad_rows = observations.rows_read, observations.rows_skipped, observations.bad_rows
-    goes_on = before if begin else None
-    if goes_on is not None:
-        again = _rows_again(log, begin, goes_on, head, read)
-        rows, skipped = rows - again[0], skipped - again[1]
-        bad_rows = _in_file(log, bad_rows, begin, goes_on.offset, head)
-    seen = LogSeen(
-        path=log.label,
-        place="" if name == STDIN else str(Path(name).absolute()),
-        head=head_hash,
-        head_bytes=head_bytes,
-        offset=part.end,
-        tail=tail,
-        options=options_mark(options),
+        found = _read_enough(log, before, how)
+    seen = msgspec.structs.replace(
+        found.log,
+        place=absolute,
+        options=mark,
         seen=with_place(before.seen if before else [], place),
-        format=observations.format,
-        rows_read=rows + (goes_on.rows_read if goes_on else 0),
-        rows_skipped=skipped + (goes_on.rows_skipped if goes_on else 0),
-        problems=list(dict.fromkeys([*(goes_on.problems if goes_on else []), *observations.problems])),
-        zone=observations.zone,
+        pruned_ns=before.pruned_ns if before and not how.again else 0,
     )
-    return ReadOn(seen, observations, unfinished, begin == 0, before, bad_rows, rows, skipped)
+    shifts = clock_shifts(how.options)
+    unfinished = shifted(found.unfinished, shifts) if found.unfinished else None
+    lines = header.count(b"\n")
+    bad_rows = tuple(replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
+    observations = shifted(found.observations, shifts)
+    return replace(found, log=seen, observations=observations, unfinished=unfinished, bad_rows=bad_rows)
 
 
-def _whole_lines(
-    log: LogFile, begin: int, part: Unread, head: bytes, read: ReadOptions, reader: str | None
-) -> Observations:
-    """The observations in the whole lines of a part of a log, which may grow meanwhile."""
-    if begin == 0 and part.end == part.size:
+def _missing_header(log: LogFile, logs: Sequence[LogSeen], mark: str) -> bytes:
+    """The header of the latest log that a log without one goes on from; empty where it has one, or none fits."""
+    headers = {other.header: other.format for other in reversed(logs) if other.options == mark and other.header}
+    return next((header for header, reader in headers.items() if goes_on_under(log, reader, header)), b"")
+
+
+def _read_enough(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
+    """Read a log from so far before what is new that it comes out as in one reading."""
+    if before is None or how.again or how.grid is None:
+        return _read_whole(log, before, how)
+    for margin in MARGINS_BYTES:
+        part = unread(log.path, before, margin, lines=not log.is_parquet)
+        head = preamble(log, before.format)
+        if part.begin <= len(head):
+            break
+        try:
+            found = _read_part(log, part, before, head, how)
+        except EntroError:  # what a part cannot tell, more of the log may
+            continue
+        if found is not None:
+            return found
+    return _read_whole(log, before, how)
+
+
+def _read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: How) -> ReadOn | None:
+    """A log from a line in it on; None where that is too late to tell all that is new."""
+    observations = read_log(excerpt(log, part.begin, part.end, head), how.reading, before.format)
+    again = _lenient(log, part.begin, before.offset, head, before.format, how)
+    if _begins_in_doubt(observations, how.reading) or _reaches_back(observations, again, before, how):
+        return None
+    told = new_problems(observations.problems, again.problems)
+    seen = _seen(log, part, observations)
+    seen.rows_read += before.rows_read - again.rows_read
+    seen.rows_skipped += before.rows_skipped - again.rows_skipped
+    seen.problems = all_problems(before.problems, told)
+    rows = bad_rows_in_file(log, observations.bad_rows, part.begin, head)
+    told_of = replace(observations, problems=tuple(told), bad_rows=rows)
+    return _found(log, part, told_of, seen, before, how)
+
+
+def _read_whole(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
+    """A log from its beginning."""
+    part = unread(log.path, None, 0, lines=not log.is_parquet)
+    observations = _whole_lines(log, part, how.reading, before.format if before else how.options.input_format)
+    seen = _seen(log, part, observations)
+    if before is None or how.again:
+        return replace(_found(log, part, observations, seen, None, how), before=before)
+    told = new_problems(observations.problems, before.problems)
+    return _found(log, part, replace(observations, problems=tuple(told)), seen, before, how)
+
+
+def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
+    """Whether a part of a log begins in an hour that the clock shows twice: only what is before it tells which."""
+    first = min((int(series.times[0]) for series in observations.series), default=0)
+    shown = moment(first, read.zone)
+    return shown.utcoffset() != shown.replace(fold=1 - shown.fold).utcoffset()
+
+
+def _reaches_back(now: Observations, again: Observations, before: LogSeen, how: How) -> bool:
+    """Whether something new is in a step that was begun before the part that was read, and is not kept as samples."""
+    origin, step = how.grid or (0, 1)
+    shifts = clock_shifts(how.options)
+    now, again = shifted(now, shifts), shifted(again, shifts)
+    whole_from = whole_from_ns(again)
+    kept = {series.stage: (series.last - origin) // step * step + origin for series in before.series}
+    for stage, first in first_new_ns(now, again).items():
+        begin = (first - origin) // step * step + origin
+        if begin < kept.get(stage, begin) and (whole_from is None or begin < whole_from):
+            return True
+    return False
+
+
+def _whole_lines(log: LogFile, part: Unread, read: ReadOptions, reader: str | None) -> Observations:
+    """The observations in the whole lines of a log, which may grow meanwhile."""
+    if part.end == part.size:
         observations = read_log(log, read, reader)
         if log.path.stat().st_size == part.size:
             return observations
-    return read_log(excerpt(log, begin, part.end, head if begin else b""), read, reader)
+    return read_log(excerpt(log, 0, part.end), read, reader)
 
 
-def _last_line(log: LogFile, part: Unread, read: ReadOptions, reader: str) -> Observations | None:
+def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str, how: How) -> Observations:
+    """The observations in a part of a log, bad rows or not."""
+    return read_log(excerpt(log, begin, end, head), replace(how.reading, strict=False), reader)
+
+
+def _seen(log: LogFile, part: Unread, observations: Observations) -> LogSeen:
+    """What is to be known of a log from now on, as far as what was read tells; the caller says where it is."""
+    head, head_bytes, tail = marks(log.path, part.end)
+    return LogSeen(
+        path=log.label,
+        place="",
+        head=head,
+        head_bytes=head_bytes,
+        offset=part.end,
+        tail=tail,
+        options="",
+        header=preamble(log, observations.format),
+        format=observations.format,
+        rows_read=observations.rows_read,
+        rows_skipped=observations.rows_skipped,
+        problems=list(observations.problems),
+        zone=observations.zone,
+    )
+
+
+def _found(
+    log: LogFile, part: Unread, observations: Observations, seen: LogSeen, before: LogSeen | None, how: How
+) -> ReadOn:
+    """What was read, its new rows counted."""
+    skipped = seen.rows_skipped - (before.rows_skipped if before else 0)
+    return ReadOn(
+        log=seen,
+        observations=observations,
+        unfinished=_last_line(log, part, seen.format, how) if part.end < part.size else None,
+        begins=part.begin == 0,
+        before=before,
+        bad_rows=_new_bad_rows(log, part, observations, before, how) if skipped > 0 else (),
+        rows=max(seen.rows_read - (before.rows_read if before else 0), 0),
+        skipped=max(skipped, 0),
+    )
+
+
+def _new_bad_rows(
+    log: LogFile, part: Unread, observations: Observations, before: LogSeen | None, how: How
+) -> tuple[BadRow, ...]:
+    """The first few bad rows that were not told of before, with their lines in the whole log."""
+    if before is None or log.is_parquet:
+        return observations.bad_rows
+    head = preamble(log, before.format)
+    try:
+        new = _lenient(log, before.offset, part.end, head, before.format, how)
+    except EntroError:  # there is hardly a good row among what is new
+        return behind(log, observations.bad_rows, before.offset)
+    return bad_rows_in_file(log, new.bad_rows, before.offset, head)
+
+
+def _last_line(log: LogFile, part: Unread, reader: str, how: How) -> Observations | None:
     """What a line without an end gives, if anything can be made of it."""
     try:
-        return read_log(excerpt(log, part.end, part.size, preamble(log, reader)), replace(read, strict=False), reader)
+        return _lenient(log, part.end, part.size, preamble(log, reader), reader, how)
     except EntroError:
         return None
-
-
-def _rows_again(log: LogFile, begin: int, before: LogSeen, head: bytes, read: ReadOptions) -> tuple[int, int]:
-    """How many good and bad rows were read again."""
-    try:
-        lines = excerpt(log, begin, before.offset, head)
-        observations = read_log(lines, replace(read, strict=False), before.format)
-    except EntroError:
-        return 0, 0
-    return observations.rows_read, observations.rows_skipped
-
-
-def _in_file(log: LogFile, rows: Sequence[BadRow], begin: int, known_to: int, head: bytes) -> tuple[BadRow, ...]:
-    """Bad rows with the lines they have in the whole file, but for those that were told of before."""
-    if not rows:
-        return ()
-    with log.path.open("rb") as file:
-        before = file.read(begin).count(b"\n") - head.count(b"\n")
-        told = before + head.count(b"\n") + file.read(known_to - begin).count(b"\n")
-    shifted = (replace(row, line=row.line + before if row.line else 0) for row in rows)
-    return tuple(row for row in shifted if row.line > told)

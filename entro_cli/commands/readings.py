@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from entro_cli.commands.reading_on import ReadOn
-from entro_cli.history.adding import Reading, since, source_of
+from entro_cli.history.adding import Reading, named_source, since, source_of
 from entro_cli.history.state import SeriesSeen, State
-from entro_cli.observations import Series
+from entro_cli.observations import Observations, Series
 from entro_cli.sources import source_groups
 
 
@@ -25,7 +25,8 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
     by_path = {part.observations.path: part for part in parts}
     used: dict[str, set[str]] = {}
     readings = []
-    groups = source_groups([part.observations for part in parts])
+    joined = source_groups([part.observations for part in parts])
+    groups = [group for one in joined for group in _by_source(one, by_path, state)]
     lone = [[part.observations] for part in parts if not part.observations.series]
     for group in sorted(groups + lone, key=lambda group: all(by_path[file.path].before is None for file in group)):
         members = [by_path[file.path] for file in group]
@@ -36,6 +37,23 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
             used.setdefault(stage, set()).add(name)
         readings += [_reading(part, name) for part in members]
     return readings
+
+
+def _by_source(group: Sequence[Observations], by_path: Mapping[str, ReadOn], state: State) -> list[list[Observations]]:
+    """The files of a group by the source they are known to be of; those that are new go with the first.
+
+    Sources side by side may be alike for as long as what is new, and still are two.
+    """
+    known = {file.path: _known_source(by_path[file.path], state) for file in group}
+    names = [*dict.fromkeys(name for name in known.values() if name is not None)]
+    if not names:
+        return [[*group]]
+    return [[file for file in group if (known[file.path] or names[0]) == name] for name in names]
+
+
+def _known_source(part: ReadOn, state: State) -> str | None:
+    before = [one.source for one in part.before.series] if part.before is not None else []
+    return before[0] if before else named_source(part.log.place, state.logs)
 
 
 def _unfinished(part: ReadOn) -> tuple[Series, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, tzinfo
 
 import numpy as np
@@ -11,16 +11,9 @@ import numpy as np
 from entro_cli import numbers
 from entro_cli.cells import EMPTY, Cells
 from entro_cli.clock import NS, duration_ns
-from entro_cli.commands.loading import (
-    LoadOptions,
-    asked_stages,
-    check_used,
-    clock_shifts,
-    read_options,
-    shifted,
-    tell_bad_rows,
-)
-from entro_cli.commands.reading_on import ReadOn, read_on
+from entro_cli.commands.gathering import Gathering, find_each
+from entro_cli.commands.loading import LoadOptions, asked_stages, read_options, tell_bad_rows
+from entro_cli.commands.reading_on import ReadOn
 from entro_cli.commands.readings import readings_of
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (
@@ -37,8 +30,6 @@ from entro_cli.history.days import Day, by_day, connect, merge_days, read_days, 
 from entro_cli.history.places import PipelinePlace, day_at
 from entro_cli.history.state import StageSeen, State, encode_state, load_state
 from entro_cli.history.store import commit, read_digests, refuse_altered, writing
-from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
-from entro_cli.observations import ReadOptions
 from entro_cli.summary import StoredLog, StoredSummary
 from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError
@@ -141,13 +132,15 @@ def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stor
     """
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    found = find_logs(names)
-    stored = Stored()
+    found, failures = find_each(names)
+    stored = Stored(failures=failures)
     with writing(how.place):
         state = load_state(how.place)
         _check_step(state, step_ns, how.place)
         before = encode_state(state)
-        stored.parts = _read_all(found, state, read, options, how, stored)
+        gathered = Gathering(state, read, options, how.again, how.source).read(found)
+        stored.parts, stored.logs = gathered.parts, gathered.taken
+        stored.failures += gathered.failures
         days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
         for spec in asked_stages(options):
             if spec.full is not None and spec.name in state.stages:
@@ -168,38 +161,6 @@ def _check_step(state: State, step_ns: int | None, place: PipelinePlace) -> None
             expected="the same step, or none",
             remedy="another step needs another --pipeline or --history",
         )
-
-
-def _read_all(
-    found: Mapping[str, bool], state: State, read: ReadOptions, options: LoadOptions, how: StoreOptions, stored: Stored
-) -> list[ReadOn]:
-    """What is new in the logs; what became of each is told in `stored`."""
-    parts = []
-    shifts = clock_shifts(options)
-    for name, was_named in found.items():
-        label = "standard input" if name == STDIN else visible(name)
-        try:
-            part = read_on(name, state.logs, read, options, how.again)
-        except EmptyLogError:
-            stored.logs[label] = "nothing in it yet"
-        except EntroError as error:
-            stored.logs[label] = "left out"
-            if was_named or not isinstance(error, NoLogError):
-                stored.failures.append(error)
-        else:
-            stored.logs[label] = "nothing new"
-            if isinstance(part, ReadOn):
-                stored.logs[label] = "new" if part.begins else "read on"
-                parts.append(_shifted(part, shifts))
-    if len(parts) == len(found):  # a log with nothing new would not tell what it has
-        check_used([part.observations for part in parts], options)
-    return parts
-
-
-def _shifted(part: ReadOn, shifts: Mapping[str, int]) -> ReadOn:
-    """What was read, its clock moved."""
-    unfinished = shifted(part.unfinished, shifts) if part.unfinished else None
-    return replace(part, observations=shifted(part.observations, shifts), unfinished=unfinished)
 
 
 def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:

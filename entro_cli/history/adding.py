@@ -243,6 +243,17 @@ def source_of(logs: Sequence[LogSeen], known: Sequence[LogSeen], taken: set[str]
     return next(name for name in [*before, *new] if name not in taken)
 
 
+def named_source(place: str, known: Iterable[LogSeen]) -> str | None:
+    """The source that a log is of by its name, rotated or not; None where no log of that name is known.
+
+    Args:
+        place: where the log is, absolute; empty for standard input.
+        known: the logs that were read before.
+    """
+    name = stems(place)[0]
+    return next((one.source for log in known if place and stems(log.place)[0] == name for one in log.series), None)
+
+
 def _is_same(log: LogSeen, other: LogSeen) -> bool:
     """Whether both are one log, one as it was known before."""
     return log.seen[:1] == other.seen[:1] and log.seen != []

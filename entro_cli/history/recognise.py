@@ -10,8 +10,9 @@ from pathlib import Path
 from entro_cli.history.state import LogSeen
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
-_MARGIN_BYTES = 1 << 18
-"""How much of what was read is read again: rows may be out of order there, or in an hour the clock shows twice."""
+MARGINS_BYTES = (1 << 18, 1 << 22, 1 << 26)
+"""How much of what was read is read again: rows may be out of order there, or in an hour the clock shows twice.
+Where the first is not enough the next is taken, and at last all of it."""
 
 _PLACES_KEPT = 4
 _CHUNK = 1 << 20
@@ -48,17 +49,21 @@ def unchanged(logs: Sequence[LogSeen], place: FilePlace | None, options: str) ->
     return next((log for log in logs if place is not None and place in log.seen and log.options == options), None)
 
 
-def known(logs: Sequence[LogSeen], path: Path, options: str) -> LogSeen | None:
-    """The log that begins as a file does and was read the same way: the one of which most was read.
+def known(logs: Sequence[LogSeen], path: Path, options: str, place: str) -> LogSeen | None:
+    """The log that begins as a file does and was read the same way.
+
+    Logs of two sources may hold the same for a while: one that was in the file's place comes before the others, of
+    those the one of which most was read.
 
     Args:
         logs: those that were read.
         path: the plain content.
         options: the hash of how it is read now.
+        place: where the file is, absolute.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        for log in sorted(logs, key=lambda log: -log.offset):
+        for log in sorted(logs, key=lambda log: (log.place != place, -log.offset)):
             if not 0 < log.offset <= size or log.options != options:
                 continue
             file.seek(0)
@@ -67,19 +72,20 @@ def known(logs: Sequence[LogSeen], path: Path, options: str) -> LogSeen | None:
     return None
 
 
-def unread(path: Path, log: LogSeen | None, whole: bool) -> Unread:
+def unread(path: Path, log: LogSeen | None, margin: int, lines: bool) -> Unread:
     """What of a file is to be read.
 
     Args:
         path: the plain content.
-        log: which log it is, where that is known.
-        whole: whether it can only be read whole.
+        log: which log it is, where it is to be read on.
+        margin: how much of what was read is read again, bytes.
+        lines: whether it is lines; else it can only be read whole.
     """
     size = path.stat().st_size
-    end = size if whole else last_line_end(path, size)
-    if whole or log is None:
+    end = last_line_end(path, size) if lines else size
+    if not lines or log is None:
         return Unread(0, end, size)
-    return Unread(_line_begin(path, max(log.offset - _MARGIN_BYTES, 0)), end, size)
+    return Unread(_line_begin(path, max(log.offset - margin, 0)), end, size)
 
 
 def marks(path: Path, offset: int) -> tuple[str, int, str]:

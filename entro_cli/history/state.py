@@ -66,6 +66,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
         offset: how much of it was read, in whole lines, bytes unpacked.
         tail: the hash of the bytes before `offset`.
         options: the hash of how it was read.
+        header: what stands before its rows, or, where it has no header, before those of the log it goes on from.
         seen: device, inode, size and time of change (ns) of the files it was found as, the latest last.
         format: what it was read as.
         series: what it gave.
@@ -86,6 +87,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
     tail: str
     options: str
     format: str
+    header: bytes = b""
     seen: list[tuple[int, int, int, int]] = []
     series: list[SeriesSeen] = []
     rows_read: int = 0

@@ -129,6 +129,8 @@ def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None
         _staged(place, _GONE, msgspec.json.encode(gone))
         for day in files:
             place.day_file(day).parent.mkdir(exist_ok=True)
+        for folder in (place.folder, place.history):  # a file is lost with its folder where the power fails
+            sync_folder(folder)
         sync_folder(place.staging)
         place.staging.replace(place.committed)
     except BaseException:

@@ -12,7 +12,8 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table,)
-"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)` and `read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)` and
+`read(log, options)`."""
 
 _LEAST = 0.05
 
@@ -43,6 +44,12 @@ def preamble(log: LogFile, reader: str) -> bytes:
     """
     before: bytes = _named(reader).preamble(log)
     return before
+
+
+def goes_on_under(log: LogFile, reader: str, header: bytes) -> bool:
+    """Whether a log without a preamble of its own goes on under that of another, which such a reader read."""
+    goes_on: bool = _named(reader).goes_on_under(log, header)
+    return goes_on
 
 
 def _named(name: str) -> ModuleType:

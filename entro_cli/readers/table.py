@@ -11,7 +11,7 @@ from entro_cli.readers.columns import is_number
 from entro_cli.readers.layout import Layout, find_layout, named
 from entro_cli.readers.rows import Rows, fetch_rows
 from entro_cli.readers.samples import Tally, series_of
-from entro_cli.readers.stamps import local_to_utc
+from entro_cli.readers.stamps import local_to_utc, stamp_form
 from entro_cli.readers.tabular import (
     Table,
     connect,
@@ -109,6 +109,21 @@ def preamble(log: LogFile) -> bytes:
         return b""
     _, before, _ = sniff_delimiter(text)
     return b"".join(log.head.splitlines(keepends=True)[: before + 1])
+
+
+def goes_on_under(log: LogFile, header: bytes) -> bool:
+    """Whether a log without a header of its own goes on under another's: its first line is a row of such a table.
+
+    Args:
+        log: the plain file.
+        header: what stood before the rows of the other.
+    """
+    text = head_text(log)
+    delimiter, _, names = sniff_delimiter(header.decode("utf-8", "replace"))
+    if log.is_parquet or looks_like_json(text) or len(names) < 2:
+        return False
+    cells = next(iter(records(lines_of(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
+    return len(cells) == len(names) and all(is_number(cell) or stamp_form([cell], None) for cell in cells)
 
 
 def _no_rows(table: Table) -> EntroError:

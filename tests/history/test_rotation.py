@@ -74,6 +74,23 @@ def test_copy_and_truncate(whole, tmp_path):
     assert days(tmp_path / "h") == whole
 
 
+def test_a_log_whose_header_is_in_an_earlier_rotation(whole, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(HEADER + "".join(LINES[:1000]))
+    ingest(tmp_path / "h", tmp_path / "log*")
+    log.rename(tmp_path / "log.csv.1")
+    log.write_text("".join(LINES[1000:1007]) + "broken\n" + LINES[1007][:13])
+    assert "log.csv: line 8: 1 cell instead of 3: broken" in ingest(tmp_path / "h", tmp_path / "log*").err
+    with log.open("a") as file:
+        file.write(LINES[1007][13:])
+        file.writelines(LINES[1008:])
+    assert "broken" not in ingest(tmp_path / "h", tmp_path / "log*").err
+    assert days(tmp_path / "h") == whole
+    other = tmp_path / "other.csv"
+    other.write_text("".join(line.replace(",", ",x,", 1) for line in LINES[:5]))
+    assert "no column says that it is a rate or a queue" in ingest(tmp_path / "h", other, status=1).err
+
+
 @pytest.mark.parametrize("change", ["touched", "copied", "linked", "replaced by as many bytes"])
 def test_nothing_is_new(whole, tmp_path, change):
     log = tmp_path / "log.csv"
