@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 
 ENTRO = str(Path(sys.executable).parent / "entro")
@@ -23,7 +24,7 @@ PIPELINES = ("shop", "news", "maps")
 DAY = 8640
 DAYS = 365
 BEGIN = np.datetime64("2025-04-01T00:00:00")
-READ = 'import duckdb, sys; duckdb.sql(f"SELECT sum(load) FROM read_parquet({sys.argv[1:]})").fetchall()'
+READ = 'import duckdb, numpy, sys; duckdb.sql(f"SELECT sum(load) FROM read_parquet({sys.argv[1:]})").fetchall()'
 
 
 def rows(seed: int, first_day: int, days: int) -> str:
@@ -78,7 +79,8 @@ def main() -> None:
         work.mkdir(parents=True)
         logs.mkdir(parents=True, exist_ok=True)
         write_logs(logs)
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {runs}")
+        versions = f"Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {versions}, median of {runs}")
         measure(logs.resolve(), work, runs)
 
 

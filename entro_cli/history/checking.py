@@ -95,6 +95,8 @@ def _notes(place: PipelinePlace, listed: Digests) -> Iterator[str]:
         yield f"{_shown(place.folder)}: the file of {_few(gone)} is gone"
     if place.staging.exists():
         yield f"{_shown(place.staging)}: of an entro that is writing, or was ended; the next one takes it away"
+    if place.committed.exists():
+        yield f"{_shown(place.committed)}: of an entro that is writing, or was ended; the next one finishes it"
     for path in _foreign(place):
         yield f"{_shown(path)} is not of the history"
 

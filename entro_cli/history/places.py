@@ -63,6 +63,11 @@ class PipelinePlace:
         """Where files are made before they are moved to their places."""
         return self.books / "staging"
 
+    @property
+    def committed(self) -> Path:
+        """The same once they are all made: what is in it is stored, also where it has yet to be moved."""
+        return self.books / "committed"
+
     def day_file(self, day: date) -> Path:
         """The steps of a day."""
         return self.folder / f"date={day.isoformat()}" / DAY_FILE

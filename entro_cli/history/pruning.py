@@ -23,7 +23,7 @@ def prune(place: PipelinePlace, cut: date, dry_run: bool = False) -> Pruned:
     Raises:
         EntroError: when it cannot be written to, or its state is damaged.
     """
-    if dry_run or not _before(place, cut):
+    if dry_run or not (_before(place, cut) or place.committed.is_dir()):
         return _told(place, _before(place, cut))
     with writing(place):
         days = _before(place, cut)

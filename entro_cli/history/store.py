@@ -25,6 +25,9 @@ PATIENCE_S = 600.0
 
 _LOOKS = 3
 
+_EITHER, _STATE, _AFTER, _GONE = "either", "state", "after", "gone"
+"""What is made aside besides days: the hashes while and when all is moved, the state, the days to remove."""
+
 Digests = dict[str, list[str]]
 """By day, the hashes that its file may have: two of them while it is being replaced; likewise of `state.json`."""
 
@@ -83,7 +86,9 @@ def alone_at(place: PipelinePlace, work: str, wait: bool = False) -> Iterator[bo
 
 
 def _tidy(place: PipelinePlace) -> None:
-    """Take away what one who was killed left: files that never took their places, folders of days that were removed."""
+    """Finish what one who was killed had committed, and take away what was never committed."""
+    if place.committed.is_dir():
+        _finish(place)
     if place.staging.is_dir():
         shutil.rmtree(place.staging)
         remove_empty_folders(place)
@@ -97,10 +102,10 @@ def remove_empty_folders(place: PipelinePlace) -> None:
 
 
 def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None:
-    """Make some days, and then the state, what is stored.
+    """Make some days, and the state, what is stored.
 
-    Everything is written and synced aside first, so a disk that fills leaves the history as it was. Moved are the days
-    before the state, so one who is killed in between has only to be run again.
+    Everything is written and synced aside first, so a disk that fills leaves the history as it was. One rename then
+    commits all of it; who is killed behind that leaves the moves to the next who writes.
 
     Args:
         place: the pipeline's, which the caller alone writes.
@@ -108,33 +113,44 @@ def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None
         state: what is known afterwards.
 
     Raises:
-        OSError: when it cannot be written; nothing that was stored is changed then.
+        OSError: when it cannot be written; nothing that was stored is changed then, or the next who writes finishes it.
     """
     place.staging.mkdir()
     try:
         files = _staged_days(place, days, state)
-        told = read_digests(place)
+        gone = sorted(day.isoformat() for day in days.keys() - files.keys())
+        state_file = _staged(place, _STATE, encode_state(state))
         fresh = {day.isoformat(): [digest(file)] for day, file in files.items()}
-        state_file = _staged(place, "state", encode_state(state))
         fresh[place.state.name] = [digest(state_file)]
-        gone = {day.isoformat() for day in days.keys() - files.keys()}
+        told = read_digests(place)
         either = told | {day: [*told.get(day, []), *one] for day, one in fresh.items()}
-        after = {day: one for day, one in (told | fresh).items() if day not in gone}
-        moves = [(_staged(place, "either", _encoded(either)), place.digests)]
-        moves += [(file, place.day_file(day)) for day, file in files.items()]
-        moves += [(state_file, place.state)]
-        moves += [(_staged(place, "after", _encoded(after)), place.digests)]
-        for _, target in moves:
-            target.parent.mkdir(exist_ok=True)
+        _staged(place, _EITHER, _encoded(either))
+        _staged(place, _AFTER, _encoded({day: one for day, one in (told | fresh).items() if day not in gone}))
+        _staged(place, _GONE, msgspec.json.encode(gone))
+        for day in files:
+            place.day_file(day).parent.mkdir(exist_ok=True)
         for folder in (place.folder, place.history):  # a file is lost with its folder where the power fails
             sync_folder(folder)
+        sync_folder(place.staging)
+        place.staging.replace(place.committed)
     except BaseException:
         _tidy(place)
         raise
-    _move(moves)
-    for day in days.keys() - files.keys():
-        remove_day(place, day)
-    shutil.rmtree(place.staging)
+    _finish(place)
+
+
+def _finish(place: PipelinePlace) -> None:
+    """Move what is committed to its place, as far as nobody did before: the days, then the state; remove old days."""
+    sync_folder(place.books)
+    files = {file.name: file for file in place.committed.iterdir()}
+    days = sorted(files.keys() - {_EITHER, _STATE, _AFTER, _GONE})
+    targets = {_EITHER: place.digests, **{day: place.day_file(date.fromisoformat(day)) for day in days}}
+    targets |= {_STATE: place.state, _AFTER: place.digests}
+    _move([(files[name], target) for name, target in targets.items() if name in files])
+    if _GONE in files:
+        for day in msgspec.json.decode(files[_GONE].read_bytes(), type=list[date]):
+            remove_day(place, day)
+    shutil.rmtree(place.committed)
 
 
 def remove_day(place: PipelinePlace, day: date) -> None:
@@ -218,6 +234,7 @@ def _staged(place: PipelinePlace, name: str, content: bytes) -> Path:
 
 def _move(moves: list[tuple[Path, Path]]) -> None:
     for file, target in moves:
+        target.parent.mkdir(exist_ok=True)
         file.replace(target)
         sync_folder(target.parent)
 

@@ -15,31 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.history.forked import ROOT, Forks
 from tests.history.stored import HEADER, START, days, regular
 
-ROOT = Path(__file__).parents[2]
 ENTRO = [sys.executable, "-m", "entro_cli.app"]
-
-# Runs `entro`, and dies at the n-th of its operations on files that others would see.
-AT_THE_NTH = """
-import os, pathlib, signal, sys
-left = int(sys.argv.pop(1))
-def counted(do):
-    def now(*arguments, **options):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return do(*arguments, **options)
-    return now
-for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "open"):
-    setattr(os, name, counted(getattr(os, name)))
-from entro_cli.app import main
-main()
-"""
 
 
 @dataclass
@@ -68,21 +51,36 @@ class Scenario:
 
 
 def scenarios(folder: Path) -> list[Scenario]:
-    """An ingest into a history, a report from it, a prune of it."""
+    """An ingest into a history, a first report from it, one that replaces an older page, a prune of it."""
     base = folder / "base"
     (base / "logs").mkdir(parents=True)
     lines = regular(25_000, step_s=60, start=START - 10 * 86400 * 10**9)
     (base / "logs" / "a.csv").write_text(HEADER + "".join(lines[:12_000]))
     run(base, ("ingest", "logs/a.csv"))
     (base / "logs" / "b.csv").write_text(HEADER + "".join(lines[11_000:]))
-    reported = folder / "reported"
-    shutil.copytree(base, reported)
-    run(reported, ("ingest", "logs/b.csv"))
-    out = ("--out", "out", "--tz", "UTC", "--quiet", "--format", "html")
-    run(reported, ("report", "--weekly", "--date", "2026-03-25", *out))
+    whole, reported = folder / "whole", folder / "reported"
+    report = (
+        "report",
+        "--weekly",
+        "--date",
+        "2026-03-25",
+        "--out",
+        "out",
+        "--tz",
+        "UTC",
+        "--quiet",
+        "--format",
+        "html",
+    )
+    for place in (whole, reported):
+        shutil.copytree(base, place)
+    run(reported, report)
+    for place in (whole, reported):
+        run(place, ("ingest", "logs/b.csv"))
     return [
         Scenario("ingest", base, ("ingest", "logs/a.csv", "logs/b.csv")),
-        Scenario("report", reported, ("report", "--weekly", "--date", "2026-03-30", *out)),
+        Scenario("first report", whole, report),
+        Scenario("report", reported, report),
         Scenario("prune", reported, ("history", "prune", "--before", "2026-03-25"), keeps=False),
     ]
 
@@ -91,15 +89,14 @@ def command(arguments: tuple[str, ...]) -> tuple[str, ...]:
     return (*arguments, "--history", "h")
 
 
-def run(
-    folder: Path, arguments: tuple[str, ...], before: list[str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    started = subprocess.run(
-        [*(before or ENTRO), *command(arguments)], cwd=folder, capture_output=True, check=False, env=quiet()
-    )
-    if before is None:
-        assert started.returncode == 0, started.stderr
-    return started
+def run(folder: Path, arguments: tuple[str, ...]) -> None:
+    assert status_of(folder, arguments) == 0, arguments
+
+
+def status_of(folder: Path, arguments: tuple[str, ...]) -> int:
+    return subprocess.run(
+        [*ENTRO, *command(arguments)], cwd=folder, capture_output=True, check=False, env=quiet()
+    ).returncode
 
 
 def quiet() -> dict[str, str]:
@@ -129,43 +126,56 @@ class Trial:
         run(place, scenario.arguments)
         return cls(scenario, before, seen(place), time.perf_counter() - begun)
 
-    def check(self, place: Path) -> None:
+    def check(self, place: Path, status: Callable[[Path, tuple[str, ...]], int] = status_of) -> None:
         """After a kill: each file is the old or the new one; once more gives the new ones, and nothing else."""
-        for name, content in seen(place).items():
+        found = seen(place)
+        for name, content in found.items():
             if not name.startswith("."):
                 assert content in {self.before.get(name), self.after.get(name)}, f"{name} is neither old nor new"
-        missing = self.before.keys() - seen(place).keys()
+        missing = self.before.keys() - found.keys()
         assert not missing or not self.scenario.keeps, f"lost: {missing}"
         assert missing <= self.before.keys() - self.after.keys(), f"lost: {missing}"
-        assert run(place, ("history", "check")).returncode == 0
-        run(place, self.scenario.arguments)
+        assert status(place, ("history", "check")) == 0
+        assert status(place, self.scenario.arguments) == 0
         assert seen(place) == self.after
-        assert run(place, ("history", "check")).returncode == 0
-        assert not [path for path in (place / "h").rglob("staging/*") if path.is_file()]
+        assert status(place, ("history", "check")) == 0
+        left = [place / "h" / "pipeline=default" / "_entro" / name for name in ("staging", "committed")]
+        assert not [path for path in left if path.exists()]
 
-    def kill_at(self, place: Path, seconds: float) -> bool:
-        """Kill it so long after its start; whether it was still at work."""
+    def kill_at(self, place: Path, part: float) -> bool:
+        """Kill it after a part of the time it takes; whether it was still at work.
+
+        One that had ended tells how long a run takes now: others may be at work on the machine, or no longer.
+        """
         self.scenario.copy(place)
-        arguments = [*ENTRO, *command(self.scenario.arguments)]
+        begun = time.perf_counter()
         with subprocess.Popen(
-            arguments, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet()
+            [*ENTRO, *command(self.scenario.arguments)],
+            cwd=place,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=quiet(),
         ) as process:
-            time.sleep(seconds)
-            process.kill()
+            try:
+                process.wait(part * self.seconds)
+                self.seconds = time.perf_counter() - begun
+            except subprocess.TimeoutExpired:
+                process.kill()
         self.check(place)
         return process.returncode == -signal.SIGKILL
 
-    def kill_at_operation(self, place: Path, number: int) -> bool:
-        """Kill it at the n-th of its operations on files; whether there were as many."""
+    def kill_at_operation(self, place: Path, number: int, forking: Forks) -> bool:
+        """Kill it right before the n-th of its operations on files; whether there were as many."""
         self.scenario.copy(place)
-        ended = run(place, self.scenario.arguments, before=[sys.executable, "-c", AT_THE_NTH, str(number)])
-        self.check(place)
-        return ended.returncode == -signal.SIGKILL
+        ended = forking.run(place, *command(self.scenario.arguments), kill_before=number)
+        self.check(place, lambda folder, arguments: forking.run(folder, *command(arguments)))
+        assert ended in {0, -signal.SIGKILL}
+        return ended != 0
 
 
-def moments(trial: Trial, draw: random.Random, number: int) -> list[float]:
-    """So many moments of a run, but few of its start, when nothing is done yet."""
-    return [draw.uniform(0.4, 1.0) * trial.seconds for _ in range(number)]
+def moment(draw: random.Random) -> float:
+    """A moment of a run as a part of it, but not of its start, when nothing is done yet."""
+    return draw.uniform(0.4, 1.0)
 
 
 def main() -> None:
@@ -180,8 +190,7 @@ def main() -> None:
         trials = [Trial.of(scenario, folder / "place") for scenario in scenarios(folder)]
         for number in range(options.number):
             trial = trials[number % len(trials)]
-            (moment,) = moments(trial, draw, 1)
-            killed = trial.kill_at(folder / "place", moment)
+            killed = trial.kill_at(folder / "place", moment(draw))
             tally[f"{trial.scenario.name}: {'killed' if killed else 'had ended'}"] += 1
     for what, times in sorted(tally.items()):
         print(f"{times:5} {what}")

@@ -210,12 +210,14 @@ def test_what_is_no_damage(history):
     staging = books(history, "staging")
     staging.mkdir()
     (staging / "2026-03-29.parquet").write_bytes(b"half")
+    books(history, "committed").mkdir()
     books(history, ".state.json.entro-abc").write_bytes(b"half")
     shutil.rmtree(folder / f"date={DAYS[4]}")
     assert_clean(
         history,
         f"{folder}: the file of {DAYS[4]} is gone",
         f"{staging}: of an entro that is writing, or was ended; the next one takes it away",
+        f"{books(history, 'committed')}: of an entro that is writing, or was ended; the next one finishes it",
         f"{folder / 'date=soon'} is not of the history",
         f"{folder / 'notes.txt'} is not of the history",
         f"{folder / f'date={DAYS[0]}' / 'copy.parquet'} is not of the history",

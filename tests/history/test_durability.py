@@ -6,14 +6,17 @@ import random
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from entro_cli.history.days import connect, count_day
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.store import writing
 from entro_engine import EntroError
 from tests.history.stored import HEADER, START, days, ingest, line, regular
-from tests.running import entro, entro_process
+from tests.running import COMMAND, entro, entro_process
 
 LINES = regular(20_000, step_s=60)
 
@@ -59,6 +62,28 @@ def test_eight_at_once_and_a_reader(whole, tmp_path, parts):
     assert days(tmp_path / "h") == whole
     assert problems == []
     assert looks == sorted(looks)
+
+
+def test_nobody_sees_half_a_day(tmp_path):
+    """While an ingest is at work, each day is not there yet, or whole."""
+    log = written(tmp_path, "log.csv", LINES)
+    ingest(tmp_path / "whole", log)
+    place = PipelinePlace(tmp_path / "h", "default")
+    with connect() as connection:
+        whole = {day: count_day(connection, file).steps for day, file in files_of(tmp_path / "whole").items()}
+        writer = subprocess.Popen([COMMAND, "ingest", log, "--history", tmp_path / "h"], stdout=subprocess.DEVNULL)
+        looks = 0
+        while writer.poll() is None or not looks:
+            for day in place.days():
+                assert count_day(connection, place.day_file(day)).steps == whole[day]
+                looks += 1
+    assert writer.returncode == 0
+    assert place.days() == list(whole)
+
+
+def files_of(history):
+    place = PipelinePlace(history, "default")
+    return {day: place.day_file(day) for day in place.days()}
 
 
 @pytest.fixture
@@ -113,6 +138,56 @@ def test_a_disk_that_fills_leaves_no_partial_page(disk, tmp_path):
     assert process.returncode == 1
     assert "No space left on device" in process.stderr
     assert everything(place) == {}
+
+
+def test_a_disk_that_fills_keeps_the_old_page(disk, tmp_path):
+    place = disk("8m")  # plotly.js alone is 4.8 MB
+    report = ("report", "--daily", "--date", "2026-03-29", "--history", tmp_path / "h", "--tz", "UTC", "--out", place)
+    ingest(tmp_path / "h", written(tmp_path, "a.csv", LINES[:300]))
+    assert entro(*report, "-q", "--format", "html").status == 0
+    ingest(tmp_path / "h", written(tmp_path, "b.csv", LINES[300:3000]))
+    fill(place)
+    before = everything(place)
+    assert "No space left on device" in entro(*report, "-q", "--format", "html").error
+    assert everything(place) == before
+    (place / "filler").unlink()
+    assert entro(*report, "-q", "--format", "html").status == 0
+    assert everything(place).keys() == before.keys() - {Path("filler")}
+
+
+def test_a_full_disk_is_pruned_or_stays_as_it_was(disk, tmp_path):
+    place = disk("1m")
+    ingest(place / "h", written(tmp_path, "a.csv", LINES))
+    prune = ("history", "prune", "--before", "2026-04-05", "--history", place / "h")
+    fill(place)
+    before = everything(place)
+    assert "No space left on device" in entro(*prune).error
+    assert everything(place) == before
+    (place / "filler").unlink()
+    assert entro(*prune).status == 0
+    assert entro("history", "check", "--history", place / "h").status == 0
+
+
+def fill(place):
+    """Leave no room on a disk."""
+    with suppress(OSError), (place / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 4096)
+
+
+def test_a_history_that_may_only_be_read(disk, tmp_path):
+    place = disk("1m")
+    ingest(place / "h", written(tmp_path, "a.csv", LINES[:3000]))
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    before = everything(place)
+    more = written(tmp_path, "b.csv", LINES[3000:3100])
+    assert "cannot be written: Read-only file system" in ingest(place / "h", more, status=1).error
+    prune = entro("history", "prune", "--before", "2026-03-30", "--history", place / "h")
+    assert "cannot be written: Read-only file system" in prune.error
+    assert entro("history", "check", "--history", place / "h").status == 0
+    report = ("report", "--daily", "--date", "2026-03-29", "--history", place / "h", "--tz", "UTC", "--json")
+    assert json.loads(entro(*report).out)["figures"]["observed_steps"] == 1380
+    assert everything(place) == before
 
 
 def test_a_place_that_may_not_be_written_to(tmp_path):

@@ -1,0 +1,83 @@
+"""`entro` run in forks of one process that has imported it: hundreds of runs, each killed at another operation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# Forks for each line it reads, and says how the fork ended. One is killed right before the n-th of its operations that
+# others could see, whose names are those of `os`: `Path` and `shutil` go through them.
+_SERVER = """
+import json, os, signal, sys
+import duckdb, numpy
+import entro_cli.commands.configured, entro_cli.commands.storing, entro_cli.report.html
+from entro_cli.app import main
+
+def counted(do):
+    def now(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return do(*arguments, **options)
+    return now
+
+for line in sys.stdin:
+    folder, arguments, left = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        sys.argv = ["entro", *arguments]
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync"):
+            setattr(os, name, counted(getattr(os, name)))
+        status = 1
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        finally:
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Forks:
+    """A way to run `entro` at once."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self.server = server
+
+    def run(self, folder: Path, *arguments: str, kill_before: int = 0) -> int:
+        """Run it in a folder; its status, negative for a signal. 0 kills it never."""
+        assert self.server.stdin
+        assert self.server.stdout
+        self.server.stdin.write(json.dumps([str(folder), arguments, kill_before]) + "\n")
+        self.server.stdin.flush()
+        ended = self.server.stdout.readline()
+        assert ended, f"what forks has ended itself: {self.server.wait()}"
+        return int(ended)
+
+
+@contextmanager
+def forks() -> Iterator[Forks]:
+    """What forks, for as long as the context lasts."""
+    quiet = {"PYTHONPATH": str(ROOT), "ENTRO_CONFIG": os.devnull, "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | quiet,
+    ) as server:
+        yield Forks(server)
