@@ -235,7 +235,8 @@ def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored:
             old = read_days(connection, [place.day_file(day)]) if day in there else {}
             fresh, left = added.get(day, {}), without(old, taken.get(day, {}))
             merged = merge_days(left, fresh)
-            differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in fresh.items())
+            new_to_it = without(fresh, taken.get(day, {}))  # what was read before, and again, says nothing new
+            differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
             if not same(old, merged):
                 days[day] = {key: cells for key, cells in merged.items() if len(cells)}
     if differing:
