@@ -15,16 +15,16 @@ from entro_cli.summary import BadRow
 _COUNTED = re.compile(r"(\d+) (row|time)s? (.*)")
 
 
-def first_new_ns(now: Observations, again: Observations) -> dict[str, int]:
-    """By stage, when the first sample was that was not read before, nanoseconds since the epoch.
+def first_new_ns(now: Observations, again: Observations) -> int | None:
+    """When the first sample was that was not read before, nanoseconds since the epoch; None without any.
 
     Args:
         now: what was read.
         again: what of it was read before.
     """
     before = {series.stage: series for series in again.series}
-    firsts = ((series.stage, _first_new(series, before.get(series.stage))) for series in now.series)
-    return {stage: first for stage, first in firsts if first is not None}
+    firsts = (_first_new(series, before.get(series.stage)) for series in now.series)
+    return min((first for first in firsts if first is not None), default=None)
 
 
 def _first_new(series: Series, before: Series | None) -> int | None:

@@ -69,6 +69,7 @@ class ReadOn:
         unfinished: of its last line, which has no end yet; None without one, or where nothing can be made of it.
         begins: whether it was read from its beginning.
         before: what was known of it; None when it is new.
+        again: what of it was read before, of lines that are read again; None where none are.
         bad_rows: the first few new rows that could not be read.
         rows: how many new rows were understood.
         skipped: how many were not.
@@ -79,6 +80,7 @@ class ReadOn:
     unfinished: Observations | None
     begins: bool
     before: LogSeen | None
+    again: Observations | None
     bad_rows: tuple[BadRow, ...]
     rows: int
     skipped: int
@@ -147,10 +149,11 @@ def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace |
     )
     shifts = clock_shifts(how.options)
     unfinished = shifted(found.unfinished, shifts) if found.unfinished else None
+    again = shifted(found.again, shifts) if found.again else None
     lines = header.count(b"\n")
     bad_rows = tuple(replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
     observations = shifted(found.observations, shifts)
-    return replace(found, log=seen, observations=observations, unfinished=unfinished, bad_rows=bad_rows)
+    return replace(found, log=seen, observations=observations, unfinished=unfinished, again=again, bad_rows=bad_rows)
 
 
 def _missing_header(log: LogFile, logs: Sequence[LogSeen], mark: str) -> bytes:
@@ -181,7 +184,7 @@ def _read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: Ho
     """A log from a line in it on; None where that is too late to tell all that is new."""
     observations = read_log(excerpt(log, part.begin, part.end, head), how.reading, before.format)
     again = _lenient(log, part.begin, before.offset, head, before.format, how)
-    if _begins_in_doubt(observations, how.reading) or _reaches_back(observations, again, before, how):
+    if _begins_in_doubt(observations, how.reading) or _reaches_back(observations, again, how):
         return None
     told = new_problems(observations.problems, again.problems)
     seen = _seen(log, part, observations)
@@ -190,7 +193,7 @@ def _read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: Ho
     seen.problems = all_problems(before.problems, told)
     rows = bad_rows_in_file(log, observations.bad_rows, part.begin, head)
     told_of = replace(observations, problems=tuple(told), bad_rows=rows)
-    return _found(log, part, told_of, seen, before, how)
+    return replace(_found(log, part, told_of, seen, before, how), again=again)
 
 
 def _read_whole(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
@@ -201,7 +204,16 @@ def _read_whole(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
     if before is None or how.again:
         return replace(_found(log, part, observations, seen, None, how), before=before)
     told = new_problems(observations.problems, before.problems)
-    return _found(log, part, replace(observations, problems=tuple(told)), seen, before, how)
+    found = _found(log, part, replace(observations, problems=tuple(told)), seen, before, how)
+    return replace(found, again=_read_before(log, before, how))
+
+
+def _read_before(log: LogFile, before: LogSeen, how: How) -> Observations | None:
+    """What a log gave when it was last read, if anything can be made of it."""
+    try:
+        return _lenient(log, 0, before.offset, b"", before.format, how)
+    except EntroError:
+        return None
 
 
 def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
@@ -211,18 +223,13 @@ def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
     return shown.utcoffset() != shown.replace(fold=1 - shown.fold).utcoffset()
 
 
-def _reaches_back(now: Observations, again: Observations, before: LogSeen, how: How) -> bool:
-    """Whether something new is in a step that was begun before the part that was read, and is not kept as samples."""
+def _reaches_back(now: Observations, again: Observations, how: How) -> bool:
+    """Whether a step with something new in it begins before the part that was read: late rows, or a long step."""
     origin, step = how.grid or (0, 1)
     shifts = clock_shifts(how.options)
-    now, again = shifted(now, shifts), shifted(again, shifts)
-    whole_from = whole_from_ns(again)
-    kept = {series.stage: (series.last - origin) // step * step + origin for series in before.series}
-    for stage, first in first_new_ns(now, again).items():
-        begin = (first - origin) // step * step + origin
-        if begin < kept.get(stage, begin) and (whole_from is None or begin < whole_from):
-            return True
-    return False
+    again = shifted(again, shifts)
+    first, whole_from = first_new_ns(shifted(now, shifts), again), whole_from_ns(again)
+    return first is not None and (whole_from is None or (first - origin) // step * step + origin < whole_from)
 
 
 def _whole_lines(log: LogFile, part: Unread, read: ReadOptions, reader: str | None) -> Observations:
@@ -270,6 +277,7 @@ def _found(
         unfinished=_last_line(log, part, seen.format, how) if part.end < part.size else None,
         begins=part.begin == 0,
         before=before,
+        again=None,
         bad_rows=_new_bad_rows(log, part, observations, before, how) if skipped > 0 else (),
         rows=max(seen.rows_read - (before.rows_read if before else 0), 0),
         skipped=max(skipped, 0),

@@ -56,6 +56,10 @@ def _known_source(part: ReadOn, state: State) -> str | None:
     return before[0] if before else named_source(part.log.place, state.logs)
 
 
+def _again(part: ReadOn) -> tuple[Series, ...]:
+    return part.again.series if part.again else ()
+
+
 def _unfinished(part: ReadOn) -> tuple[Series, ...]:
     return part.unfinished.series if part.unfinished else ()
 
@@ -71,6 +75,7 @@ def _reading(part: ReadOn, source: str) -> Reading:
         begins=part.begins,
         before=part.before,
         sources=dict.fromkeys(every, source),
+        again=since(part.log.pruned_ns, (one for one in _again(part) if one.stage in every)),
     )
 
 

@@ -233,9 +233,10 @@ def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored:
         for day in sorted(added.keys() | taken.keys()):
             refuse_altered(place, day, listed)
             old = read_days(connection, [place.day_file(day)]) if day in there else {}
-            fresh = added.get(day, {})
-            merged = merge_days(without(old, taken.get(day, {})), fresh)
-            differing += sum(_differing(old.get(key, EMPTY), cells, edges) for key, cells in fresh.items())
+            fresh, left = added.get(day, {}), without(old, taken.get(day, {}))
+            merged = merge_days(left, fresh)
+            new_to_it = without(fresh, taken.get(day, {}))  # what was read before, and again, says nothing new
+            differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
             if not same(old, merged):
                 days[day] = {key: cells for key, cells in merged.items() if len(cells)}
     if differing:

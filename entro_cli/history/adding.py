@@ -34,6 +34,7 @@ class Reading:
         begins: whether it was read from its beginning.
         before: what was known of it; None for a log that is new.
         sources: by stage, which source its samples are of.
+        again: what the lines gave that were read before and are read again.
     """
 
     log: LogSeen
@@ -42,6 +43,7 @@ class Reading:
     begins: bool
     before: LogSeen | None
     sources: Mapping[str, str]
+    again: tuple[Series, ...] = ()
 
     def key(self, series: Series) -> Key:
         """Whose samples a series has."""
@@ -121,6 +123,11 @@ def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
         for part in (part for part in (*log.unfinished, *log.edges) if _is_among(part, made_anew)):
             key, samples = _key_in(log, part.stage), part.unpacked()
             gone = merge_days(gone, {key: _on_grid(state, *samples, _kept(state.logs, key))})
+    for reading in readings:
+        for series in reading.again:  # a row more at a time that is there changes a step, and not its number of samples
+            key = reading.key(series)
+            cells = _on_grid(state, series.times, series.values, _kept(state.logs, key))
+            gone = merge_days(gone, {key: cells})
     return gone
 
 
