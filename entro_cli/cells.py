@@ -78,7 +78,7 @@ def merge_cells(parts: Sequence[Cells]) -> Cells:
     every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Cells)}
     order = np.lexsort([every[name] for name in ("last", "ends", "peaks", "loads", "samples", "starts")])
     starts = every["starts"][order]
-    best = order[np.append(np.diff(starts) != 0, [True] * bool(len(starts)))]
+    best = order[np.diff(starts, append=starts[-1:] + 1) != 0]
     return Cells(**{name: values[best] for name, values in every.items()})
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Writing files so that nobody ever finds half of one, and telling whether others have written theirs to the end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 
 from entro_cli.terminal import visible
 from entro_engine import EntroError
+
+_LOOKED_AT = 1 << 20
+"""How many bytes are looked at together."""
 
 _JUST_MADE_S = 0.2
 """A file so young may not be locked yet by the one who writes it."""
@@ -111,3 +114,17 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def last_line_end(path: Path, size: int) -> int:
+    """Behind the last line feed of a file's first `size` bytes; `size` where there is none."""
+    with path.open("rb") as file:
+        after = size
+        while after > 0:
+            begin = max(after - _LOOKED_AT, 0)
+            file.seek(begin)
+            found = file.read(after - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            after = begin
+    return size

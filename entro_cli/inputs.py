@@ -45,6 +45,7 @@ class LogFile:
         head: its first 64 KiB.
         spool: where a reader may put a mended copy; gone with the context that opened the log.
         changed_s: when the file was last changed, seconds since the epoch.
+        begins: the first 64 KiB of the log that it is a part of; empty for one that is whole.
     """
 
     label: str
@@ -52,6 +53,7 @@ class LogFile:
     head: bytes
     spool: Path
     changed_s: float = 0.0
+    begins: bytes = b""
 
     @property
     def is_parquet(self) -> bool:
@@ -149,7 +151,7 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s)
+    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s, log.begins or log.head)
 
 
 def _scratch() -> TemporaryDirectory[str]:

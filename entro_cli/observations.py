@@ -93,13 +93,13 @@ class Series:
         stage: its name.
         kind: what its load measures.
         times: nanoseconds since the epoch, shape (samples,); of spans where they end.
-        values: loads in the stage's unit, shape (samples,); of events how many there were, 0 where only the log is known
-            to begin or to end.
+        values: loads in the stage's unit, shape (samples,); of events how many there were, 0 where only the log is
+            known to begin or to end.
         full: the full load the user gave, in that unit; None for the kind's own.
         column: what held it in the file.
         measure: what the values say of their times.
-        begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of the
-            one before, shape (samples,); None for others.
+        begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of
+            the one before, shape (samples,); None for others.
         stands_in: whether it is taken only where no other log has the stage: a server's count of what it was sent.
     """
 
@@ -115,7 +115,7 @@ class Series:
 
     @cached_property
     def interval_ns(self) -> float | None:
-        """How long a sample is of, in the median; None where nothing tells it: of events, and of levels between changes."""
+        """The usual time that a sample is of; None where nothing tells it: of events, of levels between changes."""
         if self.begins is not None:
             return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
         if self.measure is Measure.EVENTS or len(self.times) < 2:

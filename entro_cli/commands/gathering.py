@@ -78,8 +78,9 @@ class Gathering:
                 self.taken[label] = "left out"
                 if was_named or not isinstance(error, NoLogError):
                     self.failures.append(error)
-        if len(self.parts) == len(found):  # a log with nothing new would not tell what it has
-            check_used([part.observations for part in self.parts], self.options)
+        if len(self.parts) == len(found) and all(part.before is None for part in self.parts):
+            read = [one for part in self.parts for one in (part.observations, part.unfinished) if one]
+            check_used(read, self.options)  # what is read on does not tell all that its log has
         return self
 
     def _take(self, name: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from entro_cli.commands.new_rows import (
     new_problems,
     whole_from_ns,
 )
+from entro_cli.history.adding import since
 from entro_cli.history.recognise import (
     MARGINS_BYTES,
     FilePlace,
@@ -31,7 +34,7 @@ from entro_cli.history.recognise import (
     with_place,
 )
 from entro_cli.history.state import LogSeen
-from entro_cli.inputs import STDIN, LogFile, excerpt, plain_log
+from entro_cli.inputs import STDIN, EmptyLogError, LogFile, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.detect import goes_on_under, preamble, read_log
 from entro_cli.summary import BadRow
@@ -147,13 +150,9 @@ def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace |
         seen=with_place(before.seen if before else [], place),
         pruned_ns=before.pruned_ns if before and not how.again else 0,
     )
-    shifts = clock_shifts(how.options)
-    unfinished = shifted(found.unfinished, shifts) if found.unfinished else None
-    again = shifted(found.again, shifts) if found.again else None
     lines = header.count(b"\n")
     bad_rows = tuple(replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
-    observations = shifted(found.observations, shifts)
-    return replace(found, log=seen, observations=observations, unfinished=unfinished, again=again, bad_rows=bad_rows)
+    return replace(found, log=seen, bad_rows=bad_rows)
 
 
 def _missing_header(log: LogFile, logs: Sequence[LogSeen], mark: str) -> bytes:
@@ -182,10 +181,13 @@ def _read_enough(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
 
 def _read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: How) -> ReadOn | None:
     """A log from a line in it on; None where that is too late to tell all that is new."""
-    observations = read_log(excerpt(log, part.begin, part.end, head), how.reading, before.format)
+    observations = _read_log(excerpt(log, part.begin, part.end, head), how, before.format)
     again = _lenient(log, part.begin, before.offset, head, before.format, how)
-    if _begins_in_doubt(observations, how.reading) or _reaches_back(observations, again, how):
-        return None
+    whole_from = _whole_from(again, how.grid or (0, 1))
+    first_new = first_new_ns(observations, again)
+    if _begins_in_doubt(observations, how.reading) or (first_new is not None and first_new < whole_from):
+        return None  # late rows, or a step that is longer than the part
+    observations, again = (replace(one, series=since(whole_from, one.series)) for one in (observations, again))
     told = new_problems(observations.problems, again.problems)
     seen = _seen(log, part, observations)
     seen.rows_read += before.rows_read - again.rows_read
@@ -199,7 +201,7 @@ def _read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: Ho
 def _read_whole(log: LogFile, before: LogSeen | None, how: How) -> ReadOn:
     """A log from its beginning."""
     part = unread(log.path, None, 0, lines=not log.is_parquet)
-    observations = _whole_lines(log, part, how.reading, before.format if before else how.options.input_format)
+    observations = _whole_lines(log, part, how, before.format if before else how.options.input_format)
     seen = _seen(log, part, observations)
     if before is None or how.again:
         return replace(_found(log, part, observations, seen, None, how), before=before)
@@ -223,32 +225,42 @@ def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
     return shown.utcoffset() != shown.replace(fold=1 - shown.fold).utcoffset()
 
 
-def _reaches_back(now: Observations, again: Observations, how: How) -> bool:
-    """Whether a step with something new in it begins before the part that was read: late rows, or a long step."""
-    origin, step = how.grid or (0, 1)
-    shifts = clock_shifts(how.options)
-    again = shifted(again, shifts)
-    first, whole_from = first_new_ns(shifted(now, shifts), again), whole_from_ns(again)
-    return first is not None and (whole_from is None or (first - origin) // step * step + origin < whole_from)
+def _whole_from(again: Observations, grid: tuple[int, int]) -> float:
+    """Where the first step begins that a part of a log has whole, nanoseconds since the epoch; infinite without any."""
+    origin, step = grid
+    middle = whole_from_ns(again)
+    return math.inf if middle is None else origin - (origin - middle) // step * step
 
 
-def _whole_lines(log: LogFile, part: Unread, read: ReadOptions, reader: str | None) -> Observations:
+def _whole_lines(log: LogFile, part: Unread, how: How, reader: str | None) -> Observations:
     """The observations in the whole lines of a log, which may grow meanwhile."""
     if part.end == part.size:
-        observations = read_log(log, read, reader)
+        observations = _read_log(log, how, reader)
         if log.path.stat().st_size == part.size:
             return observations
-    return read_log(excerpt(log, 0, part.end), read, reader)
+    try:
+        return _read_log(excerpt(log, 0, part.end), how, reader)
+    except EmptyLogError:  # it may have but a first row that has no end yet
+        with suppress(EntroError):
+            found = _lenient(log, 0, part.size, b"", reader, how)
+            return replace(found, series=(), rows_read=0, rows_skipped=0, bad_rows=())
+        raise
 
 
-def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str, how: How) -> Observations:
+def _read_log(log: LogFile, how: How, reader: str | None) -> Observations:
+    """The observations in a log, its clock moved as the user said."""
+    return shifted(read_log(log, how.reading, reader), clock_shifts(how.options))
+
+
+def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None, how: How) -> Observations:
     """The observations in a part of a log, bad rows or not."""
-    return read_log(excerpt(log, begin, end, head), replace(how.reading, strict=False), reader)
+    return _read_log(excerpt(log, begin, end, head), replace(how, reading=replace(how.reading, strict=False)), reader)
 
 
 def _seen(log: LogFile, part: Unread, observations: Observations) -> LogSeen:
     """What is to be known of a log from now on, as far as what was read tells; the caller says where it is."""
-    head, head_bytes, tail = marks(log.path, part.end)
+    is_bare = not observations.rows_read + observations.rows_skipped
+    head, head_bytes, tail = marks(log.path, part.end, part.size if is_bare else part.end)
     return LogSeen(
         path=log.label,
         place="",
@@ -274,7 +286,7 @@ def _found(
     return ReadOn(
         log=seen,
         observations=observations,
-        unfinished=_last_line(log, part, seen.format, how) if part.end < part.size else None,
+        unfinished=_last_line(log, part, observations, before, how) if part.end < part.size else None,
         begins=part.begin == 0,
         before=before,
         again=None,
@@ -298,9 +310,20 @@ def _new_bad_rows(
     return bad_rows_in_file(log, new.bad_rows, before.offset, head)
 
 
-def _last_line(log: LogFile, part: Unread, reader: str, how: How) -> Observations | None:
-    """What a line without an end gives, if anything can be made of it."""
+def _last_line(
+    log: LogFile, part: Unread, whole: Observations, before: LogSeen | None, how: How
+) -> Observations | None:
+    """What a line without an end gives, if anything can be made of it.
+
+    It may be cut within its time or its stage's name, so that it counts only where it goes on from the whole lines.
+    """
     try:
-        return _lenient(log, part.end, part.size, preamble(log, reader), reader, how)
+        found = _lenient(log, part.end, part.size, preamble(log, whole.format), whole.format, how)
     except EntroError:
         return None
+    if not whole.rows_read and before is None:
+        return found
+    last = {one.stage: one.last for one in (before.series if before else ())}
+    last |= {one.stage: int(one.times[-1]) for one in whole.series}
+    on = (one for one in found.series if one.stage in last and int(one.times[0]) >= last[one.stage])
+    return replace(found, series=tuple(on)) if found.zone in (whole.zone, "as written") else None

@@ -12,6 +12,7 @@ from entro_cli.history.adding import Reading, named_source, since, source_of
 from entro_cli.history.state import SeriesSeen, State
 from entro_cli.observations import Observations, Series
 from entro_cli.sources import source_groups
+from entro_cli.terminal import visible
 
 
 def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> list[Reading]:
@@ -32,7 +33,8 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
         members = [by_path[file.path] for file in group]
         stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
         taken = set().union(*(used.get(stage, set()) for stage in stages))
-        name = source or source_of([part.log for part in members], state.logs, taken)
+        before = next(filter(None, map(_stored_source, members)), None)
+        name = before or source or source_of([part.log for part in members], state.logs, taken)
         for stage in stages:
             used.setdefault(stage, set()).add(name)
         readings += [_reading(part, name) for part in members]
@@ -52,8 +54,22 @@ def _by_source(group: Sequence[Observations], by_path: Mapping[str, ReadOn], sta
 
 
 def _known_source(part: ReadOn, state: State) -> str | None:
-    before = [one.source for one in part.before.series] if part.before is not None else []
-    return before[0] if before else named_source(part.log.place, state.logs)
+    return _stored_source(part) or named_source(part.log.place, state.logs)
+
+
+def _stored_source(part: ReadOn) -> str | None:
+    """The source that a log was stored as when it was last read; None for one that is new."""
+    return next((one.source for one in part.before.series), None) if part.before is not None else None
+
+
+def other_sources(readings: Sequence[Reading], source: str | None) -> list[str]:
+    """A sentence on every log that stays of the source it was stored as, though another was asked for."""
+    kept = {reading.log.path: set(reading.sources.values()) - {source} for reading in readings}
+    return [
+        f"{path}: stored as source {visible(name)} before: it stays that"
+        for path, names in kept.items()
+        for name in sorted(names if source else ())
+    ]
 
 
 def _again(part: ReadOn) -> tuple[Series, ...]:

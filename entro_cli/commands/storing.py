@@ -14,7 +14,7 @@ from entro_cli.clock import NS, duration_ns
 from entro_cli.commands.gathering import Gathering, find_each
 from entro_cli.commands.loading import LoadOptions, asked_stages, read_options, tell_bad_rows
 from entro_cli.commands.reading_on import ReadOn
-from entro_cli.commands.readings import readings_of
+from entro_cli.commands.readings import other_sources, readings_of
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (
     Reading,
@@ -166,12 +166,13 @@ def _check_step(state: State, step_ns: int | None, place: PipelinePlace) -> None
 def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
     """Put what was read into the state; the days that change."""
     readings = readings_of(stored.parts, state, how.source)
+    stored.problems += other_sources(readings, how.source)
     _take_stages(readings, state, how.place)
     was_known = state.step_is_known
     if not was_known:
         _take_step(readings, state, step_ns, zone)
     for reading in readings:
-        check_span(reading.series, state.step_ns, zone)
+        check_span((*reading.series, *reading.unfinished), state.step_ns, zone)
     if was_known:
         new, gone = new_cells(state, readings), withdrawn_cells(state, readings)
         days = _changed(how.place, new, gone, _edges(readings, state), stored)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.cells import EMPTY, Cells, cells_of, merge_cells
+from entro_cli.continuing import stems
 from entro_cli.history.days import Day, Key, merge_days, plain_last
 from entro_cli.history.state import LogSeen, Samples, State
 from entro_cli.observations import Series, TimeArray
@@ -50,7 +50,7 @@ class Reading:
         return Key(series.stage, series.kind, self.sources[series.stage])
 
 
-def since(begin: int, series: Iterable[Series]) -> tuple[Series, ...]:
+def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
     """What some series have at `begin` (nanoseconds since the epoch) and later; without those that have nothing."""
     kept = ((one, one.times >= begin) for one in series)
     return tuple(replace(one, times=one.times[at], values=one.values[at]) for one, at in kept if at.any())
@@ -63,7 +63,7 @@ def join_samples(parts: Parts) -> tuple[TimeArray, FloatArray]:
     values = np.concatenate([part[1] for part in several])
     order = np.lexsort([values, times])
     times, values = times[order], values[order]
-    new = np.append([True] * bool(len(times)), (np.diff(times) != 0) | (np.diff(values) != 0))
+    new = (np.diff(times, prepend=times[:1] - 1) != 0) | (np.diff(values, prepend=values[:1]) != 0)
     times, values = times[new], values[new]
     firsts = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
     if len(firsts) == len(times):
@@ -110,7 +110,7 @@ def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
             gone += [
                 edge
                 for edge in reading.before.edges
-                if reading.begins or (int(edge.unpacked()[0][0]) - origin) // step > begins.get(edge.stage, math.inf)
+                if reading.begins or (int(edge.unpacked()[0][0]) - origin) // step >= begins.get(edge.stage, math.inf)
             ]
     return gone
 
@@ -120,9 +120,11 @@ def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
     gone: Day = {}
     made_anew = superseded(state, readings)
     for log in (reading.before for reading in readings if reading.before is not None):
-        for part in (part for part in (*log.unfinished, *log.edges) if _is_among(part, made_anew)):
-            key, samples = _key_in(log, part.stage), part.unpacked()
-            gone = merge_days(gone, {key: _on_grid(state, *samples, _kept(state.logs, key))})
+        parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+        for part in (part for part in (*log.edges, *log.unfinished) if _is_among(part, made_anew)):
+            parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
+        for key, several in parts.items():
+            gone = merge_days(gone, {key: _on_grid(state, *join_samples(several), _kept(state.logs, key))})
     for reading in readings:
         for series in reading.again:  # a row more at a time that is there changes a step, and not its number of samples
             key = reading.key(series)
@@ -184,12 +186,21 @@ def remember(state: State, reading: Reading) -> None:
     """Put what was read of a log into what is known, with the samples of its first and its last step."""
     log, before = reading.log, reading.before
     log.unfinished = [Samples.packed(part.stage, part.times, part.values) for part in reading.unfinished]
-    kept = [] if reading.begins or before is None else _firsts(before.edges)
-    log.edges = kept + [edge for series in reading.series for edge in _series_edges(state, series, reading.begins)]
+    gone = superseded(state, [reading])
+    kept = [] if before is None else [edge for edge in before.edges if not _is_among(edge, gone)]
+    made = {series.stage: _series_edges(state, series, _begins(kept, series, reading)) for series in reading.series}
+    firsts = _firsts(kept)
+    log.edges = [edge for edge in kept if edge.stage not in made or _is_among(edge, firsts)]
+    log.edges += [edge for edges in made.values() for edge in edges]
     if before is not None:
         state.logs[state.logs.index(before)] = log
     else:
         state.logs.append(log)
+
+
+def _begins(kept: Sequence[Samples], series: Series, reading: Reading) -> bool:
+    """Whether a series holds the first step of its stage in the log: no step before it is kept."""
+    return reading.begins or not any(edge.stage == series.stage for edge in kept)
 
 
 def _series_edges(state: State, series: Series, begins: bool) -> list[Samples]:
@@ -270,10 +281,3 @@ def tells_step(samples: Iterable[int]) -> bool:
     """Whether so many samples of each source are enough to tell the step."""
     counts = list(samples)
     return min(counts, default=0) >= _TELLING_SAMPLES or max(counts, default=0) >= 100 * _TELLING_SAMPLES
-
-
-def stems(path: str) -> tuple[str, str]:
-    """A log's place without what its rotations add behind its name, and without any number in its name."""
-    folder, slash, name = path.rpartition("/")
-    plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
-    return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from entro_cli.files import last_line_end
 from entro_cli.history.state import LogSeen
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
@@ -15,7 +16,6 @@ MARGINS_BYTES = (1 << 18, 1 << 22, 1 << 26)
 Where the first is not enough the next is taken, and at last all of it."""
 
 _PLACES_KEPT = 4
-_CHUNK = 1 << 20
 
 FilePlace = tuple[int, int, int, int]
 """Device, inode, size and time of change (ns) of a file: while they stay, so does what it holds."""
@@ -88,9 +88,15 @@ def unread(path: Path, log: LogSeen | None, margin: int, lines: bool) -> Unread:
     return Unread(_line_begin(path, max(log.offset - margin, 0)), end, size)
 
 
-def marks(path: Path, offset: int) -> tuple[str, int, str]:
-    """What a log read up to `offset` is recognised by: the hash of its head, how long that is, the hash of its tail."""
-    head_bytes = min(_HEAD_BYTES, offset)
+def marks(path: Path, offset: int, told_by: int) -> tuple[str, int, str]:
+    """What a log is recognised by: the hash of its head, how long that is, the hash of its tail.
+
+    Args:
+        path: the plain content.
+        offset: behind the last whole line that was read.
+        told_by: how much of it tells it from others: more than that where only a header stands before `offset`.
+    """
+    head_bytes = min(_HEAD_BYTES, told_by)
     with path.open("rb") as file:
         return _hash(file.read(head_bytes)), head_bytes, _tail(path, offset)
 
@@ -100,20 +106,6 @@ def with_place(places: list[FilePlace], place: FilePlace | None) -> list[FilePla
     if place is None:
         return places
     return [*(known for known in places if known[:2] != place[:2]), place][-_PLACES_KEPT:]
-
-
-def last_line_end(path: Path, size: int) -> int:
-    """Behind the last line feed of a file's first `size` bytes; `size` where there is none."""
-    with path.open("rb") as file:
-        after = size
-        while after > 0:
-            begin = max(after - _CHUNK, 0)
-            file.seek(begin)
-            found = file.read(after - begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            after = begin
-    return size
 
 
 def _line_begin(path: Path, offset: int) -> int:

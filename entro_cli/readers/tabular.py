@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,8 @@ def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
 def _json_lines(log: LogFile, text: str) -> Table:
     lines = lines_of(text)[:SAMPLE_ROWS]
     names: dict[str, None] = {}
-    for line in lines:
+    of_all = lines_of(head_text(replace(log, head=log.begins)))[:SAMPLE_ROWS] if log.begins else lines
+    for line in of_all:
         names.update(dict.fromkeys(_json_object(line)))
     sample = [_json_cells(line, list(names)) for line in lines if _json_object(line)]
     return Table(log, "json lines", list(names), sample, log.path)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entro_cli.commands import reading_on
 from tests.history.stored import HEADER, START, days, ingest, line
 
 GAPS = st.sampled_from([250_000_000, 10**9, 10**9, 10**9, 1_700_000_000, 2 * 10**9, 7 * 10**9, 3600 * 10**9])
@@ -35,7 +36,7 @@ def place(tmp_path_factory):
 
 
 @given(lines=logs(at_once=True), data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
     folder = place()
     options = data.draw(st.sampled_from([("--step", "1s"), ("--step", "10s"), ("--step", "1h"), ()]))
@@ -50,8 +51,24 @@ def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
     assert days(folder / "parts") == expected
 
 
+@given(lines=logs(at_once=True), data=st.data())
+@settings(max_examples=25)
+def test_a_log_of_which_little_is_read_again(place, lines, data):
+    folder = place()
+    options = ("--step", data.draw(st.sampled_from(["1s", "10s", "1h"])))
+    expected = stored_whole(folder, lines, *options)
+    content = (HEADER + "".join(lines)).encode()
+    log = folder / "log.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading_on, "MARGINS_BYTES", (data.draw(st.sampled_from([60, 200, 500])),))
+        for cut in [*sorted(data.draw(st.lists(st.integers(1, len(content)), max_size=5))), len(content)]:
+            log.write_bytes(content[:cut])
+            ingest(folder / "parts", log, *options)
+    assert days(folder / "parts") == expected
+
+
 @given(lines=logs(), data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_parts_that_overlap_in_any_order(place, lines, data):
     folder = place()
     options = ("--step", data.draw(st.sampled_from(["1s", "10s", "1h"])))

@@ -145,13 +145,15 @@ def test_a_log_that_is_written_to_meanwhile(tmp_path):
     lines = regular(40_000)
     log = tmp_path / "log.csv"
     log.write_text(HEADER)
-    over = threading.Event()
+    was_read, over = threading.Event(), threading.Event()
 
     def write():
         with log.open("a", buffering=1 << 14) as file:
             for begin in range(0, len(lines), 2000):
                 file.writelines(lines[begin : begin + 2000])
                 time.sleep(0.02)
+                if begin == len(lines) // 2:
+                    was_read.wait(60)
         over.set()
 
     writer = threading.Thread(target=write)
@@ -160,6 +162,7 @@ def test_a_log_that_is_written_to_meanwhile(tmp_path):
     while not over.is_set():
         ingest(tmp_path / "h", tmp_path / "log*", "--step", "10s")
         rounds += 1
+        was_read.set()
     writer.join()
     ingest(tmp_path / "h", log, "--step", "10s")
     ingest(tmp_path / "w", log, "--step", "10s")
@@ -274,7 +277,7 @@ def test_real_logs_in_parts(tmp_path, name, options):
     (tmp_path / "whole.csv").write_bytes(content)
     ingest(tmp_path / "w", tmp_path / "whole.csv", *options)
     log = tmp_path / "log.csv"
-    for cut in [*sorted(random.Random(7).sample(range(100, len(content)), 12)), len(content)]:
+    for cut in [*sorted(random.Random(7).sample(range(100, len(content)), 20)), len(content)]:
         log.write_bytes(content[:cut])
         ingest(tmp_path / "h", log, *options)
     assert days(tmp_path / "h") == days(tmp_path / "w")

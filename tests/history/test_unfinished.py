@@ -1,0 +1,64 @@
+"""A last line that has no end yet: it counts as long as it has none, and leaves no trace once it has one."""
+
+import pytest
+
+from tests.history.stored import HEADER, START, days, ingest, line, regular
+from tests.history.test_merging import recalled
+from tests.history.test_read_on import books, grown
+
+
+@pytest.mark.parametrize("cut", [2, 4, 5, 6, 8, 10])
+@pytest.mark.parametrize("stamps", ["text", "milliseconds"])
+def test_one_that_is_cut_within_its_time(tmp_path, stamps, cut):
+    text = "2026-04-01T00:{:02}:{:02}Z" if stamps == "text" else "17747460{:02}{:02}0"
+    lines = [f"{index % 7},{index % 11},{text.format(index // 60, index % 60)}\n" for index in range(200)]
+    content = "rate,queue,time\n" + "".join(lines)
+    grown(tmp_path, content, [len(content) - cut], "--step", "1s", "--tz", "UTC")
+
+
+def test_one_that_is_the_only_one_of_its_day_and_turns_out_bad(tmp_path):
+    before = HEADER + "".join(regular(30))
+    last = line(START + 86400 * 10**9, 1.5, 2.0).rstrip("\n")
+    grown(tmp_path, before + last + "x\n", [len(before + last)])
+
+
+def test_one_that_names_a_stage_in_part(tmp_path):
+    times = (f"{at:04}" for at in range(100))
+    lines = [
+        f"2026-04-01 00:{at[:2]}:{at[2:]},1,{stage}\n" for at in times if at[2:] < "60" for stage in ("rate", "queue_b")
+    ]
+    content = "time,value,stage\n" + "".join(lines)
+    grown(tmp_path, content, [len(content) - 3], "--tz", "UTC")
+    assert sorted(books(tmp_path / "parts")["stages"]) == sorted(books(tmp_path / "whole")["stages"])
+
+
+def test_one_that_is_the_first_row(tmp_path):
+    lines = regular(30)
+    log = tmp_path / "log.csv"
+    log.write_text(HEADER + lines[0].rstrip("\n"))
+    ingest(tmp_path / "h", log)
+    assert recalled(tmp_path / "h").samples.tolist() == [[1], [1]]
+    ingest(tmp_path / "h", log)
+    other = tmp_path / "other.csv"
+    other.write_text(HEADER + "".join(lines[20:]))
+    ingest(tmp_path / "h", other)
+    assert recalled(tmp_path / "h").samples.sum() == 22
+    log.write_text(HEADER + "".join(lines[:20]))
+    ingest(tmp_path / "h", log)
+    whole = tmp_path / "whole.csv"
+    whole.write_text(HEADER + "".join(lines))
+    ingest(tmp_path / "w", whole)
+    assert days(tmp_path / "h") == days(tmp_path / "w")
+
+
+@pytest.mark.parametrize("cut", [1, 10, 29, 31, 33, 35])
+def test_a_first_row_that_is_cut_anywhere(tmp_path, cut):
+    content = HEADER + "".join(regular(30))
+    grown(tmp_path, content, [len(HEADER) + cut])
+
+
+def test_a_date_far_away_is_refused_there_too(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(HEADER + "".join(regular(50)) + line(START + 36 * 365 * 86400 * 10**9, 1.0, 1.0).rstrip("\n"))
+    assert "a time is probably wrong" in ingest(tmp_path / "h", log, status=1).error
+    assert days(tmp_path / "h") == {}
