@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from entro_cli.clock import clock_shift, duration_ns, moment, moment_ns, zone_of
+from entro_cli.commands.reading_logs import read_logs
 from entro_cli.grid import to_steps
-from entro_cli.inputs import STDIN, NoLogError, find_logs, plain_log
+from entro_cli.inputs import find_logs
 from entro_cli.observations import Observations, ReadOptions, StageSpec
-from entro_cli.readers.detect import read_log
 from entro_cli.sources import join_sources
 from entro_cli.steps import Steps
 from entro_cli.summary import BadRow, Source
@@ -91,7 +91,7 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
-    files, notes = _read(found, read, options.input_format)
+    files, notes = read_logs(found, read, options.input_format)
     check_used(files, options)
     shifts = clock_shifts(options)
     files = [_with_full(shifted(file, shifts), options.full_of) for file in files]
@@ -130,34 +130,6 @@ def clock_shifts(options: LoadOptions) -> dict[str, int]:
     """
     described = dict(clock_shift(text, "offset") for text in options.clocks)
     return described | dict(clock_shift(text, "--offset") for text in options.offset)
-
-
-def _read(
-    found: Mapping[str, bool], options: ReadOptions, input_format: str | None
-) -> tuple[list[Observations], list[str]]:
-    """What each file gave, and which files of a folder were left out, in sentences.
-
-    Raises:
-        EntroError: when one cannot be read, or there is no log.
-    """
-    if STDIN in found and len(found) > 1:
-        raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
-    files, left_out = [], []
-    for name, was_named in found.items():
-        try:
-            with plain_log(name) as log:
-                files.append(read_log(log, options, input_format))
-        except NoLogError as error:
-            if was_named:
-                raise
-            left_out.append(f"{error.where}: left out: {error.found}")
-    if not files:
-        raise EntroError(
-            f"there is no log among {len(found)} files",
-            where=visible(str(Path(next(iter(found))).parent)),
-            remedy="name another",
-        )
-    return files, left_out
 
 
 def _lonely(steps: Steps, zone: tzinfo) -> list[str]:

@@ -12,8 +12,8 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table,)
-"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)` and
-`read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)`,
+`carry(log)` and `read(log, options)`."""
 
 _LEAST = 0.05
 
@@ -44,6 +44,17 @@ def preamble(log: LogFile, reader: str) -> bytes:
     """
     before: bytes = _named(reader).preamble(log)
     return before
+
+
+def carry(log: LogFile, reader: str) -> bytes:
+    """What of a log has to stand before one that goes on where it ends, so that it reads as if both were one file.
+
+    Args:
+        log: the plain file.
+        reader: the name of the reader that reads it.
+    """
+    left: bytes = _named(reader).carry(log)
+    return left
 
 
 def goes_on_under(log: LogFile, reader: str, header: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from entro_cli.files import last_line_end
 from entro_cli.inputs import EmptyLogError, LogFile
 from entro_cli.observations import Observations, ReadOptions, TimeArray
 from entro_cli.readers.columns import is_number
@@ -109,6 +110,16 @@ def preamble(log: LogFile) -> bytes:
         return b""
     _, before, _ = sniff_delimiter(text)
     return b"".join(log.head.splitlines(keepends=True)[: before + 1])
+
+
+def carry(log: LogFile) -> bytes:
+    """The header, and a last line that has no end yet."""
+    if log.is_parquet:
+        return b""
+    size = log.path.stat().st_size
+    with log.path.open("rb") as file:
+        file.seek(last_line_end(log.path, size))
+        return preamble(log) + file.read()
 
 
 def goes_on_under(log: LogFile, header: bytes) -> bool:

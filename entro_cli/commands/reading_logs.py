@@ -1,0 +1,203 @@
+"""The logs a user names as observations: each by itself, and those that go on from another as if both were one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from entro_cli.continuing import Earlier, beyond, goes_on_from, stems
+from entro_cli.files import last_line_end
+from entro_cli.inputs import STDIN, EmptyLogError, LogFile, NoLogError, excerpt, plain_log
+from entro_cli.observations import Observations, ReadOptions
+from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log
+from entro_cli.terminal import visible
+from entro_engine import EntroError
+
+
+@dataclass
+class _Read:
+    """A log, and what was read of it.
+
+    Attributes:
+        name: as `find_logs` gives it.
+        was_named: whether the user named it.
+        observations: what it gave; None where it could not be read by itself.
+        error: why it could not; None where it could.
+        carry: what of it has to stand before a log that goes on from it.
+        unfinished: whether its last line has no end.
+        after: the log that it goes on from.
+    """
+
+    name: str
+    was_named: bool
+    observations: Observations | None = None
+    error: EntroError | None = None
+    carry: bytes = b""
+    unfinished: bool = False
+    after: _Read | None = None
+
+    @property
+    def first(self) -> int | None:
+        """When its first sample is, nanoseconds since the epoch; None without one."""
+        series = self.observations.series if self.observations else ()
+        return min((int(part.times[0]) for part in series), default=None)
+
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return str(Path(self.name).absolute())
+
+    @property
+    def reader(self) -> str:
+        """The name of its reader; empty where it could not be read by itself."""
+        return self.observations.format if self.observations else ""
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows of it were read."""
+        return self.observations.rows_read if self.observations else 0
+
+    @property
+    def earlier(self) -> Earlier:
+        """The same for those that go on from it."""
+        series = self.observations.series if self.observations else ()
+        last = max((int(part.times[-1]) for part in series), default=None)
+        return Earlier(self.place, self.reader, last, self.carry)
+
+
+def read_logs(
+    found: Mapping[str, bool], options: ReadOptions, input_format: str | None
+) -> tuple[list[Observations], list[str]]:
+    """What each log gave, and which files of a folder were left out, in sentences.
+
+    Args:
+        found: as `find_logs` gives them.
+        options: how they are read.
+        input_format: the reader's name, when the user named one.
+
+    Raises:
+        EntroError: when one cannot be read, or there is no log.
+    """
+    if STDIN in found and len(found) > 1:
+        raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
+    logs = [_alone(name, was_named, options, input_format, len(found) > 1) for name, was_named in found.items()]
+    ordered = _in_order(logs)
+    for place, later in enumerate(ordered):
+        _go_on(later, ordered[:place], options)
+    left_out = []
+    for log in logs:
+        if log.error and (log.was_named or not isinstance(log.error, NoLogError)):
+            raise log.error
+        if log.error:
+            left_out.append(f"{log.error.where}: left out: {log.error.found}")
+    files = [log.observations for log in logs if log.observations]
+    if not files:
+        raise EntroError(
+            f"there is no log among {len(found)} files",
+            where=visible(str(Path(next(iter(found))).parent)),
+            remedy="name another",
+        )
+    return files, left_out
+
+
+def _alone(name: str, was_named: bool, options: ReadOptions, input_format: str | None, others: bool) -> _Read:
+    """A log by itself; where there are others, why it cannot be read may be that it goes on from one of them."""
+    read = _Read(name, was_named)
+    with plain_log(name) as log:
+        try:
+            read.observations = read_log(log, options, input_format)
+        except EntroError as error:
+            read.error = error
+            if not others:
+                return read
+        if others and not log.is_parquet:
+            size = log.path.stat().st_size
+            read.unfinished = last_line_end(log.path, size) < size or log.head.find(b"\n") < 0
+            read.carry = carry(log, read.reader) if read.reader else log.head
+    return read
+
+
+def _in_order(logs: Sequence[_Read]) -> list[_Read]:
+    """Logs in the order of their times; one that could not be read by itself behind the log it was named after."""
+    ordered: list[tuple[float, int, _Read]] = []
+    latest = float("-inf")
+    for place, log in enumerate(logs):
+        latest = latest if log.first is None else float(log.first)
+        ordered.append((latest, place, log))
+    return [log for _, _, log in sorted(ordered, key=lambda part: part[:2])]
+
+
+def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
+    """Read a log as what it goes on from leaves it, if it goes on from one."""
+    before = _before(later, others)
+    if before is None:
+        return
+    with plain_log(later.name) as log:
+        if later.observations and (not before.carry or preamble(log, later.reader)):
+            return  # it is whole in itself
+        joined = excerpt(log, 0, log.path.stat().st_size, before.carry)
+        try:
+            found = _less(read_log(joined, options, before.reader or None), log, before.carry, options)
+        except EntroError:
+            if not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
+                later.carry, later.after = joined.path.read_bytes(), before
+            return
+        carried_on = carry(joined, found.format)
+    whole = _without_last_line(before, found, options)
+    if whole.rows_read + found.rows_read < before.rows_read + later.rows_read:
+        return  # a last line without its end was whole all the same
+    before.observations, before.error = whole, None
+    later.observations = replace(found, series=beyond(found.series, whole))
+    later.carry, later.error, later.after = carried_on, None, before
+
+
+def _before(later: _Read, others: Sequence[_Read]) -> _Read | None:
+    """The log that another goes on from."""
+    if later.observations and later.first is not None:
+        by_place = {other.place: other for other in others if other.observations}
+        earlier = [other.earlier for other in by_place.values()]
+        found = goes_on_from(later.place, later.reader, later.first, earlier)
+        return by_place[found.place] if found else None
+    alike = [other for other in others if stems(other.place) == stems(later.place)] or others
+    return next((other for other in reversed(alike) if _is_bare(other) or _fits(later, other)), None)
+
+
+def _is_bare(log: _Read) -> bool:
+    """Whether a log ends within a line, or behind its header: the rest is in the next one."""
+    return log.unfinished or isinstance(log.error, EmptyLogError)
+
+
+def _fits(later: _Read, other: _Read) -> bool:
+    """Whether a log that cannot be read by itself goes on under the header of another."""
+    with plain_log(later.name) as log:
+        return bool(other.reader) and goes_on_under(log, other.reader, other.carry)
+
+
+def _without_last_line(before: _Read, found: Observations, options: ReadOptions) -> Observations:
+    """What a log gives but for a last line that has its end in the next one; of that, what the next one is read as."""
+    if before.observations and not before.unfinished:
+        return before.observations
+    text = before.after.carry if before.after else b""
+    try:
+        with plain_log(before.name) as log:
+            end = last_line_end(log.path, log.path.stat().st_size) if b"\n" in log.head else 0
+            lines = excerpt(log, 0, end, text if end else text[: text.rfind(b"\n") + 1])
+            whole = _less(read_log(lines, options, found.format), log, text, options)
+    except EntroError:  # it was nothing else
+        return Observations(visible(before.name), found.format, (), 0, zone=found.zone)
+    known = before.after.observations if before.after else None
+    return replace(whole, series=beyond(whole.series, known)) if known else whole
+
+
+def _less(found: Observations, log: LogFile, text: bytes, options: ReadOptions) -> Observations:
+    """What was read of a log but for the rows put before it, its bad rows with the lines they have in the log."""
+    whole = text[: text.rfind(b"\n") + 1]
+    lines = whole.count(b"\n")
+    bad_rows = (replace(row, line=row.line - lines) for row in found.bad_rows if row.line > lines)
+    with suppress(EntroError):  # lines that are nothing by themselves
+        carried = read_log(excerpt(log, 0, 0, whole), replace(options, strict=False), found.format)
+        read, skipped = found.rows_read - carried.rows_read, found.rows_skipped - carried.rows_skipped
+        found = replace(found, rows_read=max(read, 0), rows_skipped=max(skipped, 0))
+    return replace(found, bad_rows=tuple(bad_rows))
