@@ -4,8 +4,8 @@ It keeps two states. The *energy field* E is a leaky integral of the load above 
 charges it, rest discharges it. The *stress memory* M in 0..1 says how stressed the recent steps were; it lowers both
 thresholds, so that leaving a regime takes a lower load than entering it.
 
-`advance` holds the whole meaning, for one step of one series; `replay` is a loop round it. `advance_runs` is the same
-law for many series side by side, equal to it bit by bit.
+`replay` holds the whole meaning, for a series: two loops over what each step needs of the one before, and whole arrays
+for the rest. `advance` is one step of it, `advance_runs` one step of many series side by side: equal to it bit by bit.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from entro_engine.controller import ALPHA, BETA, Controller, corrections, requir
 from entro_engine.elementwise import SCALAR, Elementwise
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
+from entro_engine.sequential import Loop, loop_for
 
 LAMBDA_ENERGY = 0.92
 """Published: what is left of the energy after a step."""
@@ -35,8 +36,8 @@ STABILITY_RANGE = (0.05, 1.0)
 ENERGY_WEIGHT = 0.25
 """Chosen: how much of the energy counts as load."""
 
-_ROWS_AT_ONCE = 1 << 16
-"""How many steps' rows are held as Python objects before they go into the array."""
+_STEPS_AT_ONCE = 1 << 15
+"""How many steps are replayed together: as many as fit into a processor's own memory."""
 
 
 class Regime(IntEnum):
@@ -132,47 +133,42 @@ class RegimeTrace:
     stability: FloatArray
 
 
-_Row = tuple[int, float, float, float, float, float, float]
 _Levels = tuple[float, float, float, float, float]
 
 
-def advance(psi_total: float, energy: float, memory: float, previous: int, levels: _Levels) -> _Row:
-    """One step of one series.
+def advance(
+    psi_total: float, energy: float, memory: float, previous: int, levels: _Levels
+) -> tuple[int, float, float, float, float]:
+    """One step of one series with data, without the stability.
 
     Args:
-        psi_total: what the step was loaded with, nat; NaN where it has no data.
+        psi_total: what the step was loaded with, nat.
         energy: E before the step, nat.
         memory: M before the step.
-        previous: code of the regime before the step, -1 for no data.
+        previous: code of the regime before the step.
         levels: budget, theta_S, theta_C, h and the energy bound, nat, as `levels` gives them.
 
     Returns:
-        regime code, E, M, t_S, t_C, L, stability; the last four NaN without data.
+        regime code, E, M, t_S and t_C.
     """
     budget, stress_level, critical_level, hysteresis, bound = levels
-    if math.isnan(psi_total):  # the states relax, the regime is forgotten
-        return -1, LAMBDA_ENERGY * energy, LAMBDA_MEMORY * memory, math.nan, math.nan, math.nan, math.nan
-    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous if previous > 0 else 0.0)
+    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)
     energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
     energy = -bound if energy < -bound else bound if energy > bound else energy
     stress = stress_level - hysteresis * memory
     critical = critical_level - hysteresis * memory
     load = psi_total + ENERGY_WEIGHT * energy
-    regime = 2 if psi_total > budget or load >= critical else 1 if load >= stress else 0
-    stability = 1.0 - (load - stress) / (budget - stress)
-    low, high = STABILITY_RANGE
-    stability = low if stability < low else high if stability > high else stability
-    return regime, energy, memory, stress, critical, load, stability
+    return 2 if psi_total > budget or load >= critical else 1 if load >= stress else 0, energy, memory, stress, critical
 
 
 def advance_runs(psi_total: FloatArray, energy: FloatArray, memory: FloatArray, previous: Any, levels: _Levels) -> Any:
-    """One step of many series with data: `advance` on arrays with an entry a series, without the stability.
+    """One step of many series with data: `advance` on arrays with an entry a series.
 
     Returns:
         regime codes, E, M, t_S and t_C, arrays of the shape of `psi_total`.
     """
     budget, stress_level, critical_level, hysteresis, bound = levels
-    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * np.maximum(previous, 0))
+    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)
     energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
     energy = np.clip(energy, -bound, bound)
     stress = stress_level - hysteresis * memory
@@ -233,17 +229,71 @@ def replay(
     psi = np.asarray(psi_total, dtype=np.float64)
     require(not bool(np.any((psi < 0) | np.isinf(psi))), "psi_total", psi_total, "finite numbers of at least 0")
     scale = levels(parameters or RegimeParameters())
-    energy, memory, previous = state.energy, state.memory, int(state.regime)
-    out = np.empty((len(psi), 7))
-    for begin in range(0, len(psi), _ROWS_AT_ONCE):  # rows in a list, not one by one into the array: twice as quick
-        rows = []
-        for value in psi[begin : begin + _ROWS_AT_ONCE].tolist():
-            row = advance(value, energy, memory, previous, scale)
-            previous, energy, memory = row[0], row[1], row[2]
-            rows.append(row)
-        out[begin : begin + len(rows)] = rows
-    trace = RegimeTrace(out[:, 0].astype(np.int8), *np.ascontiguousarray(out[:, 1:].T))
-    return trace, RegimeState(energy, memory, Regime(max(previous, 0)))
+    loop = loop_for(len(psi))
+    trace = RegimeTrace(np.empty(len(psi), np.int8), *np.empty((6, len(psi))))
+    for begin in range(0, len(psi), _STEPS_AT_ONCE):
+        part = slice(begin, begin + _STEPS_AT_ONCE)
+        state = _replay_part(psi[part], state, scale, loop, RegimeTrace(*(out[part] for out in vars(trace).values())))
+    return trace, state
+
+
+def _replay_part(psi: FloatArray, state: RegimeState, scale: _Levels, loop: Loop, out: RegimeTrace) -> RegimeState:
+    """Some steps of a series, into `out`; the state behind them."""
+    budget, stress_level, critical_level, hysteresis, bound = scale
+    no_data = np.isnan(psi)
+    pressure = np.where(no_data, -0.0, (1.0 - LAMBDA_ENERGY) * (psi - stress_level))  # adding -0.0 changes no bit
+    (energy,) = loop(_energies, (pressure,), (out.energy,), (state.energy,), (bound,))
+    load = np.add(psi, ENERGY_WEIGHT * out.energy, out=out.effective_load)
+    before, thresholds = (state.memory, int(state.regime)), (stress_level, critical_level, hysteresis)
+    memory, regime = loop(_regimes, (load, psi > budget), (out.memory, out.regime), before, thresholds)
+    lowered = np.where(no_data, np.nan, hysteresis * out.memory)
+    stress = np.subtract(stress_level, lowered, out=out.stress_threshold)
+    np.subtract(critical_level, lowered, out=out.critical_threshold)
+    np.clip(1.0 - (load - stress) / (budget - stress), *STABILITY_RANGE, out=out.stability)
+    return RegimeState(energy, memory, Regime(max(regime, 0)))
+
+
+def _energies(pressure: Any, out: Any, before: tuple[float], bounds: tuple[float]) -> tuple[float]:
+    """E after each step; it does not depend on the regimes, only on how far each step was over the stress level."""
+    (energy,), (bound,) = before, bounds
+    for index in range(len(pressure)):
+        energy = LAMBDA_ENERGY * energy + pressure[index]
+        if energy > bound:
+            energy = bound
+        elif energy < -bound:
+            energy = -bound
+        out[index] = energy
+    return (energy,)
+
+
+def _regimes(
+    load: Any,
+    is_over: Any,
+    memories: Any,
+    regimes: Any,
+    before: tuple[float, int],
+    thresholds: tuple[float, float, float],
+) -> tuple[float, int]:
+    """M after each step and its regime, from L, NaN without data, and from whether Psi_total is over the budget."""
+    memory, regime = before
+    stress_level, critical_level, hysteresis = thresholds
+    for index in range(len(load)):
+        effective = load[index]
+        if effective != effective:  # noqa: PLR0124 - NaN: no data; quicker than isnan
+            memory = LAMBDA_MEMORY * memory
+            regime = -1
+        else:
+            memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime if regime > 0 else 0.0)
+            lowered = hysteresis * memory
+            if is_over[index] or effective >= critical_level - lowered:
+                regime = 2
+            elif effective >= stress_level - lowered:
+                regime = 1
+            else:
+                regime = 0
+        memories[index] = memory
+        regimes[index] = regime
+    return memory, regime
 
 
 def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[np.int8]:

@@ -123,44 +123,32 @@ REGIMES = (
         "every violating step is Critical",
         "that clause dropped, and the energy given its full weight",
         "test_regime_laws::test_every_violating_step_is_critical",
-        *(V9, "regime = 2 if psi_total > budget or load >= critical", "regime = 2 if load >= critical"),
+        *(V9, "if is_over[index] or effective", "if effective"),
         *(V9, "ENERGY_WEIGHT = 0.25", "ENERGY_WEIGHT = 1.0"),
     ),
     mutation(
         "a load over the critical level is Critical",
         "only violating steps are",
         "test_regime_laws::test_a_load_over_the_critical_level_is_critical_within_the_budget",
-        *(V9, "regime = 2 if psi_total > budget or load >= critical", "regime = 2 if psi_total > budget"),
+        *(V9, "if is_over[index] or effective >= critical_level - lowered", "if is_over[index]"),
     ),
     mutation(
         "monotone",
         "the sign of the hysteresis: memory raises the stress threshold",
         "test_regime_laws::test_monotone_no_step_gets_better_when_loads_get_worse",
-        *(
-            V9,
-            "else energy\n    stress = stress_level - hysteresis",
-            "else energy\n    stress = stress_level + hysteresis",
-        ),
+        *(V9, "elif effective >= stress_level - lowered", "elif effective >= stress_level + lowered"),
     ),
     mutation(
         "monotone",
         "sustained pressure discharges the energy",
         "test_regime_laws::test_monotone_no_step_gets_better_when_loads_get_worse",
-        *(
-            V9,
-            "load = psi_total + ENERGY_WEIGHT * energy\n    regime",
-            "load = psi_total - ENERGY_WEIGHT * energy\n    regime",
-        ),
+        *(V9, "np.add(psi, ENERGY_WEIGHT * out.energy", "np.subtract(psi, ENERGY_WEIGHT * out.energy"),
     ),
     mutation(
         "no flapping",
         "the sign of the hysteresis: memory raises the stress threshold",
         "test_regime_laws::test_no_flapping_under_a_constant_load",
-        *(
-            V9,
-            "else energy\n    stress = stress_level - hysteresis",
-            "else energy\n    stress = stress_level + hysteresis",
-        ),
+        *(V9, "elif effective >= stress_level - lowered", "elif effective >= stress_level + lowered"),
     ),
     mutation(
         "recovery",
@@ -196,37 +184,37 @@ REGIMES = (
         "streaming, in chunks",
         "E not carried from chunk to chunk",
         "test_regime_laws::test_streaming_in_chunks_of_any_sizes_gives_the_same_bits",
-        *(V9, "trace, RegimeState(energy, memory,", "trace, RegimeState(0.0, memory,"),
+        *(V9, "return RegimeState(energy, memory,", "return RegimeState(0.0, memory,"),
     ),
     mutation(
         "streaming, step by step",
         "the regime not carried from step to step",
         "test_regime_laws::test_streaming_step_by_step_gives_the_same_bits",
-        *(V9, "Regime(max(previous, 0)))", "Regime.STABLE)"),
+        *(V9, "Regime(max(regime, 0)))", "Regime.STABLE)"),
     ),
     mutation(
         "a hole forgets the regime",
         "the regime before it kept across it",
         "test_regime_laws::test_a_hole_relaxes_the_states_and_forgets_the_regime",
-        *(V9, "previous, energy, memory = row[0],", "previous, energy, memory = row[0] if row[0] >= 0 else previous,"),
+        *(V9, "            regime = -1\n", "            regime = regime\n"),
     ),
     mutation(
         "a hole relaxes the states",
         "both kept as they are",
         "test_regime_laws::test_a_hole_relaxes_the_states_and_forgets_the_regime",
-        *(V9, "return -1, LAMBDA_ENERGY * energy, LAMBDA_MEMORY * memory,", "return -1, energy, memory,"),
+        *(V9, "            memory = LAMBDA_MEMORY * memory\n", "            memory = memory\n"),
     ),
     mutation(
         "the energy stays within its bound",
         "no clamp",
         "test_regime_laws::test_states_stay_in_their_ranges",
-        *(V9, "energy = -bound if energy < -bound else bound if energy > bound else energy\n", "\n"),
+        *(V9, "        if energy > bound:\n            energy = bound\n        elif", "        if"),
     ),
     mutation(
         "stability stays in its range",
         "no lower end",
         "test_regime_laws::test_states_stay_in_their_ranges",
-        *(V9, "stability = low if stability < low else high", "stability = high"),
+        *(V9, "*STABILITY_RANGE, out", "-math.inf, 1.0, out"),
     ),
     mutation(
         "the order within a step (against the oracle)",
@@ -234,14 +222,14 @@ REGIMES = (
         "test_regime_laws::test_it_agrees_with_the_oracle",
         *(
             V9,
-            "    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous if previous > 0 else 0.0)\n",
-            "",
+            "memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime if regime > 0 else 0.0)\n",
+            "pass\n",
         ),
         *(
             V9,
-            "    stability = 1.0 - (load",
-            "    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous if previous > 0 else 0.0)\n"
-            "    stability = 1.0 - (load",
+            "        memories[index] = memory\n",
+            "        memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime if regime > 0 else 0.0)\n"
+            "        memories[index] = memory\n",
         ),
     ),
     mutation(

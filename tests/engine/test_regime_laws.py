@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_engine import REST, Regime, RegimeParameters, RegimeState, RegimeTrace, replay, step
+from entro_engine import REST, Regime, RegimeParameters, RegimeState, RegimeTrace, replay, sequential, step
 from entro_engine.entro_engine_v9 import advance, advance_runs, levels, replay_runs
 from tests import oracle
 from tests.engine.strategies import BUDGETS, SHARES, loads, series
@@ -175,11 +175,36 @@ def test_one_step_of_many_series_has_the_bits_of_each_alone(starts, budget):
     before = np.array([state[2] for state, _ in starts], dtype=np.int8)
     together = advance_runs(psi_total, energy, memory, before, scale)
     alone = [
-        advance(*values, scale)[:5]
+        advance(*values, scale)
         for values in zip(psi_total.tolist(), energy.tolist(), memory.tolist(), before.tolist(), strict=True)
     ]
     for found, expected in zip(together, zip(*alone, strict=True), strict=True):
         assert np.asarray(found, dtype=float).tobytes() == np.array(expected, dtype=float).tobytes()
+
+
+@given(loads(holes=False), STATES)
+def test_step_by_step_in_the_form_for_one_has_the_bits_of_the_replay(load, state):
+    psi_total, budget = load
+    energy, memory, regime = state[0] * budget, state[1], int(state[2])
+    trace, _ = replay(psi_total, RegimeState(energy, memory, state[2]), RegimeParameters(budget))
+    names = ("regime", "energy", "memory", "stress_threshold", "critical_threshold")
+    for index, value in enumerate(psi_total.tolist()):
+        row = advance(value, energy, memory, regime, levels(RegimeParameters(budget)))
+        regime, energy, memory = row[:3]
+        assert row == tuple(getattr(trace, name)[index] for name in names)
+
+
+@pytest.mark.parametrize("steps", [1, 40_000])
+def test_compiled_it_gives_the_same_bits(monkeypatch, steps):
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    rng = np.random.default_rng(7)
+    psi_total = np.where(rng.random(steps) < 0.05, np.nan, np.abs(np.cumsum(rng.normal(0, 0.3, steps))) % 5)
+    plain, after = replay(psi_total)
+    monkeypatch.setattr(sequential, "WORTH_COMPILING", 1)
+    compiled, after_too = replay(psi_total)
+    assert after == after_too
+    for name, values in vars(plain).items():
+        assert getattr(compiled, name).tobytes() == values.tobytes(), name
 
 
 @given(st.lists(loads(holes=False), min_size=1, max_size=4))
