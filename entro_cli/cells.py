@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.observations import TimeArray
+from entro_cli.clock import NS
+from entro_cli.observations import Measure, Series, TimeArray
 from entro_engine.entropy import FloatArray
 
 
@@ -46,20 +47,29 @@ class Cells:
         return self.take(slice(first, end))
 
 
-def cells_of(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
+def cells_of(series: Series, origin: int, step_ns: int) -> Cells:
     """One source's samples as cells.
 
+    Of samples a step has the mean, of spans the mean over the time in it that they cover, of events their number over
+    the step's length; every step between the first event and the last is one, with events or without.
+
     Args:
-        times: of the samples, nanoseconds since the epoch, sorted, each once, shape (samples,).
-        values: loads in the stage's unit, shape (samples,).
+        series: sorted, each time once.
         origin: where a step begins, nanoseconds since the epoch; the others begin whole steps from it.
         step_ns: length of a step, nanoseconds.
     """
+    if not len(series.times):
+        return EMPTY
+    if series.begins is not None:
+        return _of_spans(series.begins, series.times, series.values, origin, step_ns)
+    of = _of_events if series.measure is Measure.EVENTS else _of_samples
+    return of(series.times, series.values, origin, step_ns)
+
+
+def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
     index = (times - origin) // step_ns
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     sizes = np.diff(firsts, append=len(index))
-    if not len(firsts):
-        return EMPTY
     return Cells(
         origin + index[firsts] * step_ns,
         np.add.reduceat(values, firsts) / sizes,
@@ -67,6 +77,37 @@ def cells_of(times: TimeArray, values: FloatArray, origin: int, step_ns: int) ->
         values[firsts + sizes - 1],
         sizes,
         times[firsts + sizes - 1],
+    )
+
+
+def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) -> Cells:
+    index = (times - origin) // step_ns
+    at = index - index[0]
+    starts = origin + np.arange(index[0], index[-1] + 1) * step_ns
+    happened = np.bincount(at, weights=counts)
+    rates = happened / (step_ns / NS)
+    last = starts.copy()
+    last[at] = times  # sorted: the last one stays
+    return Cells(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
+
+
+def _of_spans(begins: TimeArray, ends: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
+    first, last = (begins - origin) // step_ns, (ends - 1 - origin) // step_ns
+    sizes = last - first + 1  # of each span, in how many steps it is
+    span = np.repeat(np.arange(len(values)), sizes)
+    index = first[span] + np.arange(len(span)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    starts = origin + index * step_ns
+    covered = (np.minimum(ends[span], starts + step_ns) - np.maximum(begins[span], starts)).astype(np.float64)
+    loads, firsts = values[span], np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
+    in_step = np.diff(firsts, append=len(index))
+    means = np.add.reduceat(loads * covered, firsts) / np.add.reduceat(covered, firsts)
+    return Cells(
+        starts[firsts],
+        np.where(in_step == 1, loads[firsts], means),  # not rounded where there is nothing to average
+        np.maximum.reduceat(loads, firsts),
+        loads[firsts + in_step - 1],
+        in_step,
+        np.minimum(ends[span], starts + step_ns)[firsts + in_step - 1] - 1,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from entro_cli.cells import Cells, cells_of
 from entro_cli.clock import NS, local_midnight, moment
-from entro_cli.observations import Series
+from entro_cli.observations import Measure, Series
 from entro_cli.sources import StageSources
 from entro_cli.steps import Steps
 from entro_engine import EntroError, Stage
@@ -83,10 +83,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
         [
             (
                 stage.stage,
-                [
-                    Part(cells_of(part.times, part.values, origin, step), held_ns(part.interval_ns, step))
-                    for part in stage.parallel
-                ],
+                [Part(cells_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
             )
             for stage in stages
         ],
@@ -103,6 +100,11 @@ def grid_origin(first: int, step: int, zone: tzinfo) -> int:
         zone: where midnight is.
     """
     return local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
+
+
+def _held_ns(series: Series, step: int) -> int:
+    """The same of a series: what is no sample is known for its own time, and does not hold beyond it."""
+    return held_ns(series.interval_ns, step) if series.measure is Measure.SAMPLES else 0
 
 
 def held_ns(interval: float | None, step: int) -> int:

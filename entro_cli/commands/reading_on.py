@@ -21,7 +21,7 @@ from entro_cli.commands.new_rows import (
     new_problems,
     whole_from_ns,
 )
-from entro_cli.history.adding import since
+from entro_cli.history.joining import since
 from entro_cli.history.recognise import (
     MARGINS_BYTES,
     FilePlace,

@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from entro_cli.commands.reading_on import ReadOn
-from entro_cli.history.adding import Reading, named_source, since, source_of
+from entro_cli.history.adding import Reading, named_source, source_of
+from entro_cli.history.joining import since
 from entro_cli.history.state import SeriesSeen, State
-from entro_cli.observations import Observations, Series
+from entro_cli.observations import Measure, Observations, Series
 from entro_cli.sources import source_groups
 from entro_cli.terminal import visible
 
@@ -101,7 +102,7 @@ def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
         stage=series.stage,
         kind=str(series.kind),
         source=source,
-        interval_ns=series.interval_ns,
+        interval_ns=series.interval_ns if series.measure is Measure.SAMPLES else None,  # others do not hold beyond it
         samples=len(series.times),
         first=int(series.times[0]),
         last=int(series.times[-1]),

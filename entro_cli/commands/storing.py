@@ -203,11 +203,11 @@ def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace
 def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, zone: tzinfo) -> None:
     """The step that the samples of all logs so far tell, or the one that was asked for."""
     samples = kept_samples(state, readings)
-    intervals = [float(np.median(np.diff(times))) for times, _ in samples.values() if len(times) > 1]
+    intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
-    first = min(int(times[0]) for times, _ in samples.values())
+    first = min(int(series.times[0]) for series in samples.values())
     state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
-    state.step_is_known = step_ns is not None or tells_step(len(times) for times, _ in samples.values())
+    state.step_is_known = step_ns is not None or tells_step(len(series.times) for series in samples.values())
 
 
 def _made_anew(place: PipelinePlace, content: Day) -> dict[date, Day]:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.cells import EMPTY, Cells, cells_of, merge_cells
 from entro_cli.continuing import stems
 from entro_cli.history.days import Day, Key, merge_days, plain_last
+from entro_cli.history.joining import edge_steps, in_steps, join
 from entro_cli.history.state import LogSeen, Samples, State
-from entro_cli.observations import Series, TimeArray
+from entro_cli.observations import Series
 from entro_engine import Kind
-from entro_engine.entropy import FloatArray
 
 _TELLING_SAMPLES = 10
 """From so many samples of every source on, the step that they tell is fixed."""
-
-Parts = Iterable[tuple[TimeArray, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -50,27 +47,6 @@ class Reading:
         return Key(series.stage, series.kind, self.sources[series.stage])
 
 
-def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
-    """What some series have at `begin` (nanoseconds since the epoch) and later; without those that have nothing."""
-    kept = ((one, one.times >= begin) for one in series)
-    return tuple(replace(one, times=one.times[at], values=one.values[at]) for one, at in kept if at.any())
-
-
-def join_samples(parts: Parts) -> tuple[TimeArray, FloatArray]:
-    """Samples of one source from several readings: sorted, exactly repeated ones once, others at one time averaged."""
-    several = list(parts)
-    times = np.concatenate([part[0] for part in several])
-    values = np.concatenate([part[1] for part in several])
-    order = np.lexsort([values, times])
-    times, values = times[order], values[order]
-    new = (np.diff(times, prepend=times[:1] - 1) != 0) | (np.diff(values, prepend=values[:1]) != 0)
-    times, values = times[new], values[new]
-    firsts = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
-    if len(firsts) == len(times):
-        return times, values
-    return times[firsts], np.add.reduceat(values, firsts) / np.diff(firsts, append=len(times))
-
-
 def new_cells(state: State, readings: Sequence[Reading]) -> Day:
     """The cells of what was read, on the pipeline's grid.
 
@@ -78,39 +54,35 @@ def new_cells(state: State, readings: Sequence[Reading]) -> Day:
         state: what is known, the readings' logs still as they were.
         readings: what was read.
     """
-    parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+    parts: dict[Key, list[Series]] = {}
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
-            parts.setdefault(reading.key(series), []).append((series.times, series.values))
+            parts.setdefault(reading.key(series), []).append(series)
     made_anew = superseded(state, readings)
     return {
-        key: _on_grid(state, *join_samples(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
+        key: _on_grid(state, join(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
         for key, several in parts.items()
     }
 
 
-def _at_edges(
-    state: State, parts: Sequence[tuple[TimeArray, FloatArray]], others: Sequence[tuple[TimeArray, FloatArray]]
-) -> list[tuple[TimeArray, FloatArray]]:
+def _at_edges(state: State, parts: Sequence[Series], others: Sequence[Series]) -> list[Series]:
     """The samples of others in the first or the last step of one of the parts: the steps it may have in part."""
-    origin, step = state.grid
-    edges = [(int(times[at]) - origin) // step for times, _ in parts for at in (0, -1)]
-    masks = (np.isin((times - origin) // step, edges) for times, _ in others)
-    return [(times[mask], values[mask]) for (times, values), mask in zip(others, masks, strict=True) if mask.any()]
+    edges = {number for part in parts for number in edge_steps(part, state.grid)}
+    inside = (in_steps(other, edges, state.grid) for other in others)
+    return [other for other in inside if len(other.times)]
 
 
 def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
     """The samples kept of logs that were read again: of lines that had no end, and of steps that were read whole."""
-    origin, step = state.grid
     gone: list[Samples] = []
     for reading in readings:
         if reading.before is not None:
-            begins = {series.stage: (int(series.times[0]) - origin) // step for series in reading.series}
+            begins = {series.stage: edge_steps(series, state.grid)[0] for series in reading.series}
             gone += reading.before.unfinished
             gone += [
                 edge
                 for edge in reading.before.edges
-                if reading.begins or (int(edge.unpacked()[0][0]) - origin) // step >= begins.get(edge.stage, math.inf)
+                if reading.begins or edge_steps(edge.unpacked(), state.grid)[0] >= begins.get(edge.stage, math.inf)
             ]
     return gone
 
@@ -120,16 +92,15 @@ def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
     gone: Day = {}
     made_anew = superseded(state, readings)
     for log in (reading.before for reading in readings if reading.before is not None):
-        parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+        parts: dict[Key, list[Series]] = {}
         for part in (part for part in (*log.edges, *log.unfinished) if _is_among(part, made_anew)):
             parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
         for key, several in parts.items():
-            gone = merge_days(gone, {key: _on_grid(state, *join_samples(several), _kept(state.logs, key))})
+            gone = merge_days(gone, {key: _on_grid(state, join(several), _kept(state.logs, key))})
     for reading in readings:
         for series in reading.again:  # a row more at a time that is there changes a step, and not its number of samples
             key = reading.key(series)
-            cells = _on_grid(state, series.times, series.values, _kept(state.logs, key))
-            gone = merge_days(gone, {key: cells})
+            gone = merge_days(gone, {key: _on_grid(state, series, _kept(state.logs, key))})
     return gone
 
 
@@ -145,29 +116,23 @@ def without(stored: Day, gone: Day) -> Day:
     return left
 
 
-def _on_grid(
-    state: State, times: TimeArray, values: FloatArray, others: Sequence[tuple[TimeArray, FloatArray]] = ()
-) -> Cells:
+def _on_grid(state: State, series: Series, others: Sequence[Series] = ()) -> Cells:
     """Samples as cells, together with those that others have in the same steps."""
-    if not len(times):
+    if not len(series.times):
         return EMPTY
-    origin, step = state.grid
-    if others:
-        at, loads = join_samples(others)
-        inside = _in_steps((at - origin) // step, (times - origin) // step)
-        if inside.any():  # alone, too: logs that say otherwise at one time come out alike in any order
-            both = join_samples([(times, values), (at[inside], loads[inside])])
-            return merge_cells([plain_last(cells_of(*one, origin, step)) for one in ((times, values), both)])
-    return plain_last(cells_of(times, values, origin, step))
+    mine = plain_last(cells_of(series, *state.grid))
+    if not others:
+        return mine
+    numbers = (mine.starts - state.origin_ns) // state.step_ns
+    inside = in_steps(join(others), numbers.tolist(), state.grid)
+    if not len(inside.times):
+        return mine
+    both = plain_last(cells_of(join([series, inside]), *state.grid))
+    # alone, too: logs that say otherwise at one time come out alike in any order
+    return merge_cells([mine, both.take(np.isin(both.starts, mine.starts))])
 
 
-def _in_steps(numbers: TimeArray, steps: TimeArray) -> NDArray[np.bool_]:
-    """Which of some numbers are among those of some steps, both in order."""
-    places = np.minimum(np.searchsorted(steps, numbers), len(steps) - 1)
-    return np.asarray(steps[places] == numbers)
-
-
-def _kept(logs: Iterable[LogSeen], key: Key, but: Sequence[Samples] = ()) -> list[tuple[TimeArray, FloatArray]]:
+def _kept(logs: Iterable[LogSeen], key: Key, but: Sequence[Samples] = ()) -> list[Series]:
     """The samples kept of a source: of the first and the last steps of its logs, and of lines without an end."""
     return [
         part.unpacked()
@@ -185,7 +150,7 @@ def _is_among(part: Samples, parts: Sequence[Samples]) -> bool:
 def remember(state: State, reading: Reading) -> None:
     """Put what was read of a log into what is known, with the samples of its first and its last step."""
     log, before = reading.log, reading.before
-    log.unfinished = [Samples.packed(part.stage, part.times, part.values) for part in reading.unfinished]
+    log.unfinished = [Samples.packed(part) for part in reading.unfinished]
     gone = superseded(state, [reading])
     kept = [] if before is None else [edge for edge in before.edges if not _is_among(edge, gone)]
     made = {series.stage: _series_edges(state, series, _begins(kept, series, reading)) for series in reading.series}
@@ -207,37 +172,37 @@ def _series_edges(state: State, series: Series, begins: bool) -> list[Samples]:
     """The samples of a series' last step, of its first one where it is the log's; all while the step is not fixed."""
     if not len(series.times):
         return []
-    origin, step = state.grid
-    index = (series.times - origin) // step
-    wanted = {int(index[-1]), *([int(index[0])] if begins else [])}
-    masks = [index == number for number in sorted(wanted)] if state.step_is_known else [np.ones(len(index), bool)]
-    return [Samples.packed(series.stage, series.times[mask], series.values[mask]) for mask in masks]
+    if not state.step_is_known:
+        return [Samples.packed(series)]
+    first, last = edge_steps(series, state.grid)
+    wanted = sorted({last, *([first] if begins else [])})
+    return [Samples.packed(in_steps(series, [number], state.grid)) for number in wanted]
 
 
 def _firsts(edges: Sequence[Samples]) -> list[Samples]:
     """Of each stage the samples of its first step."""
     first: dict[str, Samples] = {}
-    for edge in sorted(edges, key=lambda edge: int(edge.unpacked()[0][0])):
+    for edge in sorted(edges, key=lambda edge: int(edge.unpacked().times[0])):
         first.setdefault(edge.stage, edge)
     return list(first.values())
 
 
-def kept_samples(state: State, readings: Sequence[Reading]) -> dict[Key, tuple[TimeArray, FloatArray]]:
+def kept_samples(state: State, readings: Sequence[Reading]) -> dict[Key, Series]:
     """All samples there are of each source while the step is not fixed: those kept, and those just read."""
     again = [reading.before for reading in readings]
-    parts: dict[Key, list[tuple[TimeArray, FloatArray]]] = {}
+    parts: dict[Key, list[Series]] = {}
     for log in (log for log in state.logs if not any(log is other for other in again)):
         for part in (*log.edges, *log.unfinished):
             parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
-            parts.setdefault(reading.key(series), []).append((series.times, series.values))
-    return {key: join_samples(several) for key, several in parts.items()}
+            parts.setdefault(reading.key(series), []).append(series)
+    return {key: join(several) for key, several in parts.items()}
 
 
 def kept_cells(state: State, readings: Sequence[Reading]) -> Day:
     """The same on the pipeline's grid."""
-    return {key: _on_grid(state, *samples) for key, samples in kept_samples(state, readings).items()}
+    return {key: _on_grid(state, samples) for key, samples in kept_samples(state, readings).items()}
 
 
 def _key_in(log: LogSeen, stage: str) -> Key:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from entro_cli.history.days import DamagedDayError, connect, read_days
+from entro_cli.history.joining import since
 from entro_cli.history.places import DAY_NS, PipelinePlace, day_start_ns
 from entro_cli.history.state import Samples, State, load_state
 from entro_cli.history.store import commit, remove_empty_folders, writing
@@ -65,6 +66,4 @@ def _forget(state: State, begin_ns: int) -> None:
 
 def _since(begin_ns: int, parts: Sequence[Samples]) -> list[Samples]:
     """What is left of some samples from a moment on."""
-    unpacked = ((part.stage, *part.unpacked()) for part in parts)
-    kept = ((stage, times, values, times >= begin_ns) for stage, times, values in unpacked)
-    return [Samples.packed(stage, times[at], values[at]) for stage, times, values, at in kept if at.any()]
+    return [Samples.packed(series) for series in since(begin_ns, (part.unpacked() for part in parts))]

@@ -13,10 +13,9 @@ import numpy as np
 
 from entro_cli.history.days import DamagedDayError, Key, connect, grid_of, keys_of
 from entro_cli.history.places import PipelinePlace
-from entro_cli.observations import TimeArray
+from entro_cli.observations import Measure, Series, TimeArray
 from entro_cli.terminal import visible
 from entro_engine import EntroError, Kind
-from entro_engine.entropy import FloatArray
 
 VERSION = 1
 """Of the folder's layout and of everything in it."""
@@ -31,16 +30,31 @@ class Samples(msgspec.Struct):
     stage: str
     times: bytes
     values: bytes
+    kind: str = Kind.GENERIC.value
+    measure: str = Measure.SAMPLES.value
+    begins: bytes = b""
 
     @classmethod
-    def packed(cls, stage: str, times: TimeArray, values: FloatArray) -> Samples:
-        """Pack samples: times in nanoseconds since the epoch, loads in the stage's unit."""
-        return cls(stage, zlib.compress(times.astype("<i8").tobytes()), zlib.compress(values.astype("<f8").tobytes()))
+    def packed(cls, series: Series) -> Samples:
+        """Pack a series: times in nanoseconds since the epoch, loads in the stage's unit."""
+        begins = b"" if series.begins is None else _packed_times(series.begins)
+        values = zlib.compress(series.values.astype("<f8").tobytes())
+        measure = series.measure.value
+        return cls(series.stage, _packed_times(series.times), values, series.kind.value, measure, begins)
 
-    def unpacked(self) -> tuple[TimeArray, FloatArray]:
-        """Times and loads again."""
-        times, values = zlib.decompress(self.times), zlib.decompress(self.values)
-        return np.frombuffer(times, "<i8").astype(np.int64), np.frombuffer(values, "<f8").astype(np.float64)
+    def unpacked(self) -> Series:
+        """The series again, without its full load and column."""
+        times, values = _times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
+        begins = _times(self.begins) if self.begins else None
+        return Series(self.stage, Kind(self.kind), times, values, measure=Measure(self.measure), begins=begins)
+
+
+def _packed_times(times: TimeArray) -> bytes:
+    return zlib.compress(times.astype("<i8").tobytes())
+
+
+def _times(packed: bytes) -> TimeArray:
+    return np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
 
 
 class SeriesSeen(msgspec.Struct):
@@ -183,12 +197,16 @@ def load_state(place: PipelinePlace) -> State:
 def _sound(state: State) -> State:
     """The same state; what is wrong in it is an error now, not where it is first needed."""
     for part in (part for log in state.logs for part in (*log.edges, *log.unfinished)):
-        times, values = part.unpacked()
-        if not 0 < len(times) == len(values):
+        series = part.unpacked()
+        if not 0 < len(series.times) == len(series.values) or len(series.times) != len(_begins(series)):
             raise ValueError("samples that do not fit together")
     for kind in (seen.kind for seen in state.stages.values()):
         Kind(kind)
     return state
+
+
+def _begins(series: Series) -> TimeArray:
+    return series.times if series.begins is None else series.begins
 
 
 def _too_new(version: int, path: Path) -> EntroError:
