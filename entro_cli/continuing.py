@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from entro_cli.observations import Measure, Observations, Series
+from entro_cli.observations import Measure, Series
+
+Ends = Mapping[str, tuple[int, float]]
+"""By stage, when its last sample was (nanoseconds since the epoch), and the value of that."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A log that others may go on from.
-
-    Attributes:
-        place: where it is; empty for standard input.
-        format: the name of its reader.
-        last: when its last sample was, nanoseconds since the epoch; None where it has none.
-        carry: what of it has to stand before a log that goes on from it.
-    """
+    """A log that others may go on from: where it is, its reader's name, and when its last sample was (ns), if any."""
 
     place: str
     format: str
     last: int | None
-    carry: bytes
 
 
 def stems(path: str) -> tuple[str, str]:
@@ -35,46 +30,45 @@ def stems(path: str) -> tuple[str, str]:
     return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)
 
 
-def goes_on_from(place: str, reader: str, first: int, others: Sequence[Earlier]) -> Earlier | None:
-    """The log that another goes on from: the latest of those that end before it begins.
+def goes_on_from(place: str, reader: str, first: int, others: Sequence[Earlier]) -> int | None:
+    """Which log another goes on from, as an index: the latest of those that end before it begins; None where none does.
 
     Where several run beside each other, only one of the same name, rotations and numbers aside, is sure to be that.
 
     Args:
-        place: where the log is.
+        place: where the log is; empty for standard input.
         reader: the name of its reader.
         first: when its first sample is, nanoseconds since the epoch.
         others: the logs that were read, itself not among them.
     """
-    alike = [other for other in others if other.format == reader and other.last is not None]
-    for level in (0, 1):
-        named = [other for other in alike if stems(other.place)[level] == stems(place)[level]]
-        if named:
-            alike = named
-            break
-    else:
-        alike = alike if len({stems(other.place) for other in alike}) == 1 else []
-    before = [other for other in alike if other.last is not None and other.last <= first]
-    return max(before, key=lambda other: (other.last, other.place), default=None)
+    alike = [index for index, other in enumerate(others) if other.format == reader and other.last is not None]
+    same = ([index for index in alike if stems(others[index].place)[level] == stems(place)[level]] for level in (0, 1))
+    one = alike if len({stems(others[index].place) for index in alike}) == 1 else []
+    chosen = next(filter(None, same), one)
+    ends = [(others[index].last or 0, index) for index in chosen if (others[index].last or 0) <= first]
+    return max(ends)[1] if ends else None
 
 
-def beyond(series: Iterable[Series], earlier: Observations) -> tuple[Series, ...]:
-    """What some series tell that those of an earlier log do not: what is behind the end of each stage there.
+def ends_of(series: Iterable[Series], before: Ends) -> Ends:
+    """Where what is known of each stage ends, once some series are known too, and what their last value is."""
+    return {**before, **{part.stage: (int(part.times[-1]), float(part.values[-1])) for part in series}}
+
+
+def beyond(series: Iterable[Series], ends: Ends) -> tuple[Series, ...]:
+    """What some series tell that is not known yet: what is behind the end of what is known of their stages.
 
     Args:
-        series: of a log that was read with what the earlier one carries before it.
-        earlier: what the earlier one gave.
+        series: of a log that was read with what an earlier one carries before it.
+        ends: where the earlier one ends.
     """
-    known = {part.stage: part for part in earlier.series}
-    parts = (_beyond(part, known[part.stage]) if part.stage in known else part for part in series)
+    parts = (_beyond(part, *ends[part.stage]) if part.stage in ends else part for part in series)
     return tuple(part for part in parts if len(part.times))
 
 
-def _beyond(series: Series, known: Series) -> Series:
-    end = int(known.times[-1])
+def _beyond(series: Series, end: int, told: float) -> Series:
     times, values, begins = series.times, series.values, series.begins
-    if series.measure is Measure.EVENTS:  # of those at the end itself the log tells all, the earlier one perhaps some
-        values = np.where(times == end, np.maximum(values - known.values[-1], 0.0), values)
+    if series.measure is Measure.EVENTS:  # of those at the end itself the log tells all, the earlier one told some
+        values = np.where(times == end, np.maximum(values - told, 0.0), values)
     later = times >= end if series.measure is Measure.EVENTS else times > end
     cut = None if begins is None else np.maximum(begins, end)[later]
     return replace(series, times=times[later], values=values[later], begins=cut)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from entro_cli.continuing import Earlier, beyond, goes_on_from, stems
+from entro_cli.commands.carried import Carried, read_behind
+from entro_cli.continuing import Earlier, beyond, ends_of, goes_on_from, stems
 from entro_cli.files import last_line_end
-from entro_cli.inputs import STDIN, EmptyLogError, LogFile, NoLogError, excerpt, plain_log
+from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log
 from entro_cli.terminal import visible
@@ -27,7 +27,7 @@ class _Read:
         error: why it could not; None where it could.
         carry: what of it has to stand before a log that goes on from it.
         unfinished: whether its last line has no end.
-        after: the log that it goes on from.
+        after: what it goes on from.
     """
 
     name: str
@@ -36,13 +36,19 @@ class _Read:
     error: EntroError | None = None
     carry: bytes = b""
     unfinished: bool = False
-    after: _Read | None = None
+    after: Carried = field(default_factory=Carried)
 
     @property
     def first(self) -> int | None:
         """When its first sample is, nanoseconds since the epoch; None without one."""
         series = self.observations.series if self.observations else ()
         return min((int(part.times[0]) for part in series), default=None)
+
+    @property
+    def last(self) -> int | None:
+        """When its last sample is, nanoseconds since the epoch; None without one."""
+        series = self.observations.series if self.observations else ()
+        return max((int(part.times[-1]) for part in series), default=None)
 
     @property
     def place(self) -> str:
@@ -60,11 +66,10 @@ class _Read:
         return self.observations.rows_read if self.observations else 0
 
     @property
-    def earlier(self) -> Earlier:
-        """The same for those that go on from it."""
+    def carried(self) -> Carried:
+        """What it leaves to a log that goes on from it."""
         series = self.observations.series if self.observations else ()
-        last = max((int(part.times[-1]) for part in series), default=None)
-        return Earlier(self.place, self.reader, last, self.carry)
+        return Carried(self.carry, ends_of(series, self.after.ends), self.reader or self.after.format)
 
 
 def read_logs(
@@ -134,32 +139,33 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
     before = _before(later, others)
     if before is None:
         return
+    carried = before.carried
     with plain_log(later.name) as log:
-        if later.observations and (not before.carry or preamble(log, later.reader)):
+        if later.observations and (not carried.text or preamble(log, later.reader)):
             return  # it is whole in itself
-        joined = excerpt(log, 0, log.path.stat().st_size, before.carry)
+        size = log.path.stat().st_size
         try:
-            found = _less(read_log(joined, options, before.reader or None), log, before.carry, options)
+            found = read_behind(log, 0, size, replace(carried, ends={}), options)
         except EntroError:
             if not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
-                later.carry, later.after = joined.path.read_bytes(), before
+                later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
             return
-        carried_on = carry(joined, found.format)
+        carried_on = carry(excerpt(log, 0, size, carried.text), found.format)
     whole = _without_last_line(before, found, options)
     if whole.rows_read + found.rows_read < before.rows_read + later.rows_read:
         return  # a last line without its end was whole all the same
     before.observations, before.error = whole, None
-    later.observations = replace(found, series=beyond(found.series, whole))
-    later.carry, later.error, later.after = carried_on, None, before
+    later.observations = replace(found, series=beyond(found.series, before.carried.ends))  # a half line ends nowhere
+    later.carry, later.error, later.after = carried_on, None, before.carried
 
 
 def _before(later: _Read, others: Sequence[_Read]) -> _Read | None:
     """The log that another goes on from."""
     if later.observations and later.first is not None:
-        by_place = {other.place: other for other in others if other.observations}
-        earlier = [other.earlier for other in by_place.values()]
+        known = [other for other in others if other.observations]
+        earlier = [Earlier(other.place, other.reader, other.last) for other in known]
         found = goes_on_from(later.place, later.reader, later.first, earlier)
-        return by_place[found.place] if found else None
+        return None if found is None else known[found]
     alike = [other for other in others if stems(other.place) == stems(later.place)] or others
     return next((other for other in reversed(alike) if _is_bare(other) or _fits(later, other)), None)
 
@@ -179,25 +185,11 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
     """What a log gives but for a last line that has its end in the next one; of that, what the next one is read as."""
     if before.observations and not before.unfinished:
         return before.observations
-    text = before.after.carry if before.after else b""
+    after = replace(before.after, format=found.format)
     try:
         with plain_log(before.name) as log:
-            end = last_line_end(log.path, log.path.stat().st_size) if b"\n" in log.head else 0
-            lines = excerpt(log, 0, end, text if end else text[: text.rfind(b"\n") + 1])
-            whole = _less(read_log(lines, options, found.format), log, text, options)
+            if b"\n" in log.head:
+                return read_behind(log, 0, last_line_end(log.path, log.path.stat().st_size), after, options)
     except EntroError:  # it was nothing else
-        return Observations(visible(before.name), found.format, (), 0, zone=found.zone)
-    known = before.after.observations if before.after else None
-    return replace(whole, series=beyond(whole.series, known)) if known else whole
-
-
-def _less(found: Observations, log: LogFile, text: bytes, options: ReadOptions) -> Observations:
-    """What was read of a log but for the rows put before it, its bad rows with the lines they have in the log."""
-    whole = text[: text.rfind(b"\n") + 1]
-    lines = whole.count(b"\n")
-    bad_rows = (replace(row, line=row.line - lines) for row in found.bad_rows if row.line > lines)
-    with suppress(EntroError):  # lines that are nothing by themselves
-        carried = read_log(excerpt(log, 0, 0, whole), replace(options, strict=False), found.format)
-        read, skipped = found.rows_read - carried.rows_read, found.rows_skipped - carried.rows_skipped
-        found = replace(found, rows_read=max(read, 0), rows_skipped=max(skipped, 0))
-    return replace(found, bad_rows=tuple(bad_rows))
+        pass
+    return Observations(visible(before.name), found.format, (), 0, zone=found.zone)
