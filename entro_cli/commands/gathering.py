@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from entro_cli.commands.loading import LoadOptions, check_used
-from entro_cli.commands.reading_on import How, ReadOn, read_on
+from entro_cli.commands.reading_on import read_on
+from entro_cli.commands.reading_part import How, ReadOn
 from entro_cli.history.adding import named_source
 from entro_cli.history.state import LogSeen, State
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
@@ -68,7 +69,7 @@ class Gathering:
         Raises:
             EntroError: when an option does not fit the logs.
         """
-        for name, was_named in found.items():
+        for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
             label = "standard input" if name == STDIN else visible(name)
             try:
                 self.taken[label] = self._take(name)
@@ -111,6 +112,14 @@ class Gathering:
 
     def _source_at(self, place: str) -> str | None:
         return named_source(place, self.state.logs)
+
+
+def _changed_ns(name: str) -> int:
+    """When a file was last changed: a log that others go on from comes before them."""
+    try:
+        return 0 if name == STDIN else Path(name).stat().st_mtime_ns
+    except OSError:  # whoever reads it is told why
+        return 0
 
 
 def _has_more(part: ReadOn, twin: ReadOn) -> bool:

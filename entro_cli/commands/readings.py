@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from entro_cli.commands.reading_on import ReadOn
+from entro_cli.commands.reading_part import ReadOn
 from entro_cli.history.adding import Reading, named_source, source_of
 from entro_cli.history.joining import since
 from entro_cli.history.state import SeriesSeen, State

@@ -13,7 +13,7 @@ from entro_cli.cells import EMPTY, Cells
 from entro_cli.clock import NS, duration_ns
 from entro_cli.commands.gathering import Gathering, find_each
 from entro_cli.commands.loading import LoadOptions, asked_stages, read_options, tell_bad_rows
-from entro_cli.commands.reading_on import ReadOn
+from entro_cli.commands.reading_part import ReadOn
 from entro_cli.commands.readings import other_sources, readings_of
 from entro_cli.grid import check_span, grid_origin, ladder_step_ns
 from entro_cli.history.adding import (

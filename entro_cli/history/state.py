@@ -91,6 +91,10 @@ class LogSeen(msgspec.Struct, kw_only=True):
         edges: the samples of its first and its last step.
         unfinished: those of its last line, which had no end yet.
         pruned_ns: steps that begin before it were removed since it was read, nanoseconds since the epoch.
+        carried: what the log that it goes on from carries before it.
+        carried_ends: by stage, where that log ends (ns, on the log's own clock), and its last value.
+        carry: what of it has to stand before a log that goes on from it.
+        ends: by stage, where it ends itself, likewise.
     """
 
     path: str
@@ -111,6 +115,10 @@ class LogSeen(msgspec.Struct, kw_only=True):
     edges: list[Samples] = []
     unfinished: list[Samples] = []
     pruned_ns: int = 0
+    carried: bytes = b""
+    carried_ends: dict[str, tuple[int, float]] = {}
+    carry: bytes = b""
+    ends: dict[str, tuple[int, float]] = {}
 
 
 class StageSeen(msgspec.Struct):

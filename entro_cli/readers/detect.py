@@ -12,8 +12,8 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table,)
-"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)`,
-`carry(log)` and `read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, IN_PARTS, `recognise(log)`, `preamble(log)`,
+`goes_on_under(log, header)`, `carry(log)` and `read(log, options)`."""
 
 _LEAST = 0.05
 
@@ -30,9 +30,26 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         NoLogError: when no reader knows it.
         EntroError: when the one that does cannot read it.
     """
-    reader = _named(input_format) if input_format else _surest(log, options)
+    reader = _named(reader_of(log, options, input_format))
     observations: Observations = reader.read(log, options)
     return observations
+
+
+def reader_of(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:
+    """The name of the reader of a log: the one that the user named, or that is surest of its content.
+
+    Raises:
+        NoLogError: when no reader knows it.
+        EntroError: when there is none of the name given.
+    """
+    name: str = (_named(input_format) if input_format else _surest(log, options)).NAME
+    return name
+
+
+def reads_in_parts(reader: str) -> bool:
+    """Whether lines of a log, with what stands before its rows, can be read without those before them."""
+    in_parts: bool = _named(reader).IN_PARTS
+    return in_parts
 
 
 def preamble(log: LogFile, reader: str) -> bytes:

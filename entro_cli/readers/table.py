@@ -32,6 +32,8 @@ from entro_engine import EntroError
 NAME = "table"
 DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and a column a stage, or time, stage and value"
 
+IN_PARTS = True
+
 
 def recognise(log: LogFile) -> float:
     """How sure it is that a log is a table, 0..1, from its content."""
