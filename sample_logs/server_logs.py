@@ -139,7 +139,8 @@ def sglang_log(log: list[Request]) -> Iterator[str]:
         (
             1000 * second,
             f"Decode batch, #running-req: {busy}, #token: {busy * 1400}, token usage: {busy * 0.03:.2f}, "
-            f"cuda graph: True, gen throughput (token/s): {busy * 41.5:.2f}, #queue-req: {waiting(log, 1000 * second)}, ",
+            f"cuda graph: True, gen throughput (token/s): {busy * 41.5:.2f}, "
+            f"#queue-req: {waiting(log, 1000 * second)}, ",
         )
         for second in range(5, LENGTH_S + 1, 5)
         for busy in [running(log, 1000 * second)]
