@@ -30,7 +30,7 @@ _CLOCK = re.compile(rf'(?:# |\{{")({re.escape(CLOCK_COLUMN)})(?:": | )(-?\d{{1,1
 
 def recognise(log: LogFile) -> float:
     """How sure it is that a log has a row a request, 0..1, from its content."""
-    if not log.is_parquet and tables.recognise(log) < 0.3:
+    if head_text(log).lstrip().startswith(("[{", "[[")):  # JSON, but not a row a line
         return 0.0
     try:
         with connect(log.spool.parent) as connection:
@@ -173,7 +173,8 @@ def quantities_of(requests: Requests) -> tuple[Quantity, ...]:
         found.append(_level("in_system", Kind.QUEUE, stage, requests.queued, finishes, last))
     if requests.starts is not None and requests.finishes is not None:
         ran = starts != NEVER
-        found.append(_level("running", Kind.GENERIC, "", starts[ran], finishes[ran], last))
+        if ran.any():
+            found.append(_level("running", Kind.GENERIC, "", starts[ran], finishes[ran], last))
     return tuple(found)
 
 
@@ -196,7 +197,8 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
         last: the end of the log.
     """
     came, gone = np.sort(begins), np.sort(np.minimum(ends, last))
-    changes = np.unique(np.concatenate([came, gone, [last]])) if len(came) else came
+    moments = np.sort(np.concatenate([came, gone, [last]]))
+    changes = moments[np.diff(moments, prepend=moments[0] - 1) > 0]  # np.unique hashes: a hundred times slower
     counts = np.searchsorted(came, changes[:-1], side="right") - np.searchsorted(gone, changes[:-1], side="right")
     return Quantity(
         name, kind, changes[1:], counts.astype(np.float64), stage, measure=Measure.SPANS, begins=changes[:-1]
