@@ -112,7 +112,8 @@ def named(name: str) -> str:
     return text if len(text) <= _SHOWN_NAME else text[: _SHOWN_NAME - 3] + "..."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Columns' names as they can be shown in a sentence, the first 20."""
     shown = ", ".join(named(name) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
@@ -137,7 +138,7 @@ def _time(
             f"the column {named(columns[index])} does not hold times but {shown or 'nothing'}",
             where=label,
             expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
-            remedy=f"name another with --time; the columns are {_listed(columns)}",
+            remedy=f"name another with --time; the columns are {listed(columns)}",
         )
     return index, form
 
@@ -146,7 +147,7 @@ def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], o
     if options.time_column is not None:
         found = f"no column is called {named(options.time_column)}" if not candidates else "two columns have that name"
     elif candidates:
-        found = f"{len(candidates)} columns may be the time: {_listed([columns[index] for index in candidates])}"
+        found = f"{len(candidates)} columns may be the time: {listed([columns[index] for index in candidates])}"
     else:
         found = "no column is a time"
     example = columns[candidates[0]] if candidates else "COLUMN"
@@ -154,7 +155,7 @@ def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], o
         found,
         where=label,
         expected="one called time, timestamp, ts, date, datetime or t",
-        remedy=f"add --time {named(example)}; the columns are {_listed(columns)}",
+        remedy=f"add --time {named(example)}; the columns are {listed(columns)}",
     )
 
 
@@ -197,11 +198,10 @@ def _recognised(
     if len(found) > 1:
         names = [name for name, _ in found]
         raise EntroError(
-            f"{len(found)} columns may be the {kind}: {_listed(names)}",
+            f"{len(found)} columns may be the {kind}: {listed(names)}",
             where=label,
             expected="one",
-            remedy=f"add --stage {DEFAULT_NAMES[kind]}={named(names[0])} or another; "
-            f"the columns are {_listed(columns)}",
+            remedy=f"add --stage {DEFAULT_NAMES[kind]}={named(names[0])} or another; the columns are {listed(columns)}",
         )
     taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.placed(columns))
     said = (None if taken else options.kind_of(DEFAULT_NAMES[kind])) or kind
@@ -222,7 +222,7 @@ def _no_stage(label: str, columns: Sequence[str], time: int, asked: Sequence[str
         where=label,
         expected="names such as scraper_rate, requests_per_min, llm_queue or waiting",
         remedy=f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; "
-        f"the columns are {_listed(columns)}",
+        f"the columns are {listed(columns)}",
     )
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from entro_cli.observations import ReadOptions, TimeArray
 from entro_cli.readers.layout import Layout, StageColumn, long_stages
 from entro_cli.readers.stamps import stamp_sql
-from entro_cli.readers.tabular import SHOWN_BAD_ROWS, Table, shortened, text_rows
+from entro_cli.readers.tabular import SHOWN_BAD_ROWS, Table
+from entro_cli.readers.unread import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.summary import BadRow
 from entro_engine.entropy import FloatArray
 
@@ -22,7 +23,7 @@ _LARGEST = 1e100
 _FINE, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE = range(7)
 _REASONS = (
     "",
-    "not a row of the table",
+    NOT_A_ROW,
     "the time cannot be read",
     "no stage is named",
     "not a number",
@@ -131,47 +132,10 @@ def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layou
     """The first few rows that could not be read, both those that DuckDB refused and those that hold no loads."""
     rejected, rejects = table.rejected, table.rejects
     used = [layout.time, *_load_columns(table, layout), *(column for _, column in _names(layout))]
-    cells = ", ".join(f"coalesce(c{column}, '') AS u{index}" for index, column in enumerate(used))
     got = table.fetch(
         connection,
-        f"CAST({reason} AS TINYINT) AS reason, coalesce(line, 0) AS line, {cells}",
+        f"CAST({reason} AS TINYINT) AS reason, {unread_sql(used)}",
         f"WHERE {reason} <> {_FINE} LIMIT {SHOWN_BAD_ROWS}",
     )
     table.rejected, table.rejects = rejected, rejects  # a fetch that ends early has not seen them all
-    wanted = [
-        _Unread(
-            int(got["reason"][row]), int(got["line"][row]), [str(got[f"u{index}"][row]) for index in range(len(used))]
-        )
-        for row in range(len(got["reason"]))
-    ]
-    return [*_with_lines(table, used, wanted), *rejects]
-
-
-@dataclass(frozen=True)
-class _Unread:
-    """A row that could not be read: an index into `_REASONS`, its line where it is known (else 0), the cells used."""
-
-    reason: int
-    line: int
-    cells: list[str]
-
-
-def _with_lines(table: Table, used: Sequence[int], wanted: Sequence[_Unread]) -> list[BadRow]:
-    """Bad rows with the lines they stand on, found by their cells, in the order of the file."""
-    if table.shape == "parquet":
-        return [BadRow(row.line, _REASONS[row.reason], shortened(", ".join(row.cells))) for row in wanted]
-    found: list[BadRow] = []
-    lines = text_rows(table)
-    for row in wanted:
-        line, text = next(
-            ((line, text) for line, cells, text in lines if _is_row(row, cells, text, used)), (0, ", ".join(row.cells))
-        )
-        found.append(BadRow(line, _REASONS[row.reason], shortened(text)))
-    return found
-
-
-def _is_row(row: _Unread, cells: Sequence[str], text: str, used: Sequence[int]) -> bool:
-    """Whether a row of the file is this one: the same cells in the columns used, or as little of a row."""
-    if row.reason == _BROKEN:
-        return not cells and bool(text.strip())
-    return len(cells) > max(used) and [cells[index] for index in used] == row.cells
+    return [*bad_rows(table, used, got, [_REASONS[code] for code in got["reason"].tolist()]), *rejects]

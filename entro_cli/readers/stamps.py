@@ -101,7 +101,8 @@ def _iso_sql(text: str) -> tuple[str, str]:
     shifted = (
         f"({dated} AND length({text}) > 20 AND {text}[-6] IN ('+', '-') AND {text}[-7] <> ' ' AND {text}[-3] = ':')"
     )
-    local = f"({dated} AND length({text}) = 19)"
+    fraction = f"({text}[20] = '.' AND TRY_CAST({text}[21:] AS UBIGINT) IS NOT NULL)"
+    local = f"({dated} AND (length({text}) = 19 OR {fraction}))"
     general, general_zoned = _general_iso_sql(text)
     stamp = (
         f"CASE WHEN {utc} OR {local} THEN {_wall_sql(text)} "

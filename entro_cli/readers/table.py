@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from entro_cli.files import last_line_end
-from entro_cli.inputs import EmptyLogError, LogFile
-from entro_cli.observations import Observations, ReadOptions, TimeArray
+from entro_cli.inputs import LogFile
+from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.columns import is_number
-from entro_cli.readers.layout import Layout, find_layout, named
-from entro_cli.readers.rows import Rows, fetch_rows
+from entro_cli.readers.layout import find_layout, named
+from entro_cli.readers.rows import fetch_rows
 from entro_cli.readers.samples import Tally, series_of
-from entro_cli.readers.stamps import local_to_utc, stamp_form
+from entro_cli.readers.stamps import stamp_form
 from entro_cli.readers.tabular import (
-    Table,
     connect,
-    first_line,
     head_text,
     lines_of,
     looks_like_json,
@@ -25,9 +23,9 @@ from entro_cli.readers.tabular import (
     records,
     sniff_delimiter,
 )
-from entro_cli.summary import BadRow
+from entro_cli.readers.unread import check_share, no_rows
+from entro_cli.readers.zones import to_utc
 from entro_cli.terminal import visible
-from entro_engine import EntroError
 
 NAME = "table"
 DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and a column a stage, or time, stage and value"
@@ -38,7 +36,7 @@ IN_PARTS = True
 def recognise(log: LogFile) -> float:
     """How sure it is that a log is a table, 0..1, from its content."""
     if log.is_parquet:
-        return 1.0
+        return 0.9
     text = head_text(log)
     if looks_like_json(text):
         return 0.8
@@ -75,13 +73,21 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         table = open_table(connection, log)
         layout = find_layout(log.label, table.columns, table.sample, options) if table.sample else None
         if layout is None:
-            raise _no_rows(table)
+            raise no_rows(table)
         rows = fetch_rows(connection, table, layout, options)
     bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
     good = len(rows.times)
-    _check_share(table, good, rows.skipped, bad, options)
+    check_share(
+        table,
+        good,
+        rows.skipped,
+        bad,
+        options,
+        expected="a table of loads",
+        remedy="the format is probably another, or --time and --stage name the wrong columns",
+    )
     tally = Tally(problems=list(table.problems))
-    times, zone = _utc(rows, table, layout, options, tally)
+    times, zone = to_utc(log.label, rows.times, rows.zoned, layout.form, options, tally)
     series = series_of(times, rows.values, rows.stages, rows.codes, tally)
     sampled = {part.stage for part in series}
     tally.problems += [
@@ -137,60 +143,3 @@ def goes_on_under(log: LogFile, header: bytes) -> bool:
         return False
     cells = next(iter(records(lines_of(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
     return len(cells) == len(names) and all(is_number(cell) or stamp_form([cell], None) for cell in cells)
-
-
-def _no_rows(table: Table) -> EntroError:
-    names = ", ".join(visible(name) for name in table.columns[:20])
-    return EmptyLogError(
-        "has a header but no rows that fit it",
-        where=table.log.label,
-        expected=f"rows of {len(table.columns)} cells ({names})",
-    )
-
-
-def _check_share(table: Table, good: int, skipped: int, bad: tuple[BadRow, ...], options: ReadOptions) -> None:
-    """Refuse a table with no good row, with more bad rows than good ones, or with any bad row under --strict."""
-    label = table.log.label
-    first = f"line {bad[0].line}: {bad[0].reason}: {bad[0].text}" if bad else ""
-    if not good and not skipped:
-        raise _no_rows(table)
-    if skipped and options.strict:
-        raise EntroError(first, where=label, expected="good rows only, with --strict")
-    if skipped > good:
-        begins = first_line(head_text(table.log))
-        begins = masked(begins) if options.redact else begins
-        looks = "" if table.shape == "parquet" else f"; the file begins with: {begins}"
-        raise EntroError(
-            f"{skipped} of {good + skipped} rows cannot be read ({first}){looks}",
-            where=label,
-            expected="a table of loads",
-            remedy="the format is probably another, or --time and --stage name the wrong columns",
-        )
-
-
-def _utc(rows: Rows, table: Table, layout: Layout, options: ReadOptions, tally: Tally) -> tuple[TimeArray, str]:
-    """The times as nanoseconds since the epoch, and how they were read, in words."""
-    if layout.form.is_offset:
-        if options.start_ns is None:
-            tally.problems.append("times are offsets and no --start was given: the dates shown are not real")
-            return rows.times, "offsets, no date"
-        return rows.times + options.start_ns, "offsets from --start"
-    if options.start_ns is not None:
-        tally.problems.append("its times are dates: --start was not used")
-    if layout.form.unit_ns:
-        return rows.times, layout.form.name
-    if rows.zoned.all():
-        return rows.times, "as written"
-    if rows.zoned.any() and not options.zone_given:
-        raise EntroError(
-            f"{int((~rows.zoned).sum())} of {len(rows.zoned)} times name no zone while the others do",
-            where=table.log.label,
-            expected="one way of writing times",
-            remedy="name the zone of those with --tz",
-        )
-    naive = ~rows.zoned
-    local = local_to_utc(rows.times[naive], options.zone)
-    times = rows.times.copy()
-    times[naive] = local.times
-    tally.clock(local)
-    return times, f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})"
