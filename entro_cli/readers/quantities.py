@@ -51,9 +51,7 @@ def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[
         return tuple(
             _series(told[spec.column], spec.name, spec.kind, spec.full) for spec in placed if spec.column in told
         )
-    return tuple(
-        _series(part, part.stage, options.kind_of(part.stage), None) for part in told.values() if part.stage
-    )
+    return tuple(_series(part, part.stage, options.kind_of(part.stage), None) for part in told.values() if part.stage)
 
 
 def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -> Series:
