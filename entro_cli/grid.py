@@ -76,7 +76,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     """
     step = step_ns or default_step_ns(stages)
     series = [part for stage in stages for part in stage.parallel]
-    first = min(int(part.times[0]) for part in series)
+    first = min(part.first_ns for part in series)
     origin = grid_origin(first, step, zone)
     check_span(series, step, zone)
     return fill_steps(
@@ -153,7 +153,7 @@ def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
     if not series:
         return
     samples = sum(len(part.times) for part in series)
-    first, last = min(int(part.times[0]) for part in series), max(int(part.times[-1]) for part in series)
+    first, last = min(part.first_ns for part in series), max(int(part.times[-1]) for part in series)
     count = (last - first) // step + 1
     if count <= _MOST_EMPTY_STEPS or (count <= _MOST_STEPS and count <= 100 * samples):
         return

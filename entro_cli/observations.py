@@ -113,6 +113,11 @@ class Series:
     begins: TimeArray | None = None
     stands_in: bool = False
 
+    @property
+    def first_ns(self) -> int:
+        """When the first sample is, or the first span begins, nanoseconds since the epoch."""
+        return int(self.times[0] if self.begins is None else self.begins[0])
+
     @cached_property
     def interval_ns(self) -> float | None:
         """The usual time that a sample is of; None where nothing tells it: of events, of levels between changes."""

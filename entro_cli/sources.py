@@ -9,10 +9,15 @@ from itertools import pairwise
 import numpy as np
 
 from entro_cli.clock import NS
-from entro_cli.observations import Observations, Series
+from entro_cli.numbers import duration
+from entro_cli.observations import Measure, Observations, Series
 from entro_engine import EntroError, Kind, Stage
 
 _CONTINUED, _COPY, _BESIDE = "continues a source", "a copy of a source, in part", ""
+_NOT_USED = "not used: other logs tell it themselves"
+
+_HOUR_NS = 3600 * NS
+_YEAR_NS = 365 * 24 * _HOUR_NS
 
 _Source = dict[str, Series]
 """One source: its series by stage."""
@@ -51,7 +56,10 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     Raises:
         EntroError: when files disagree on what a stage is, or two stages have no time in common.
     """
-    sources, taken, _ = _join(files)
+    used = _without_stand_ins(files)
+    sources, taken, _ = _join(used)
+    taken |= {file.path: _NOT_USED for file, left in zip(files, used, strict=True) if file.series and not left.series}
+    files = used
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
         for series in file.series:
@@ -65,6 +73,15 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     if not any(len(file.series) == len(stages) for file in files):  # one file is of one time, whatever is in it
         _check_overlap(stages)
     return tuple(stages), taken
+
+
+def _without_stand_ins(files: Sequence[Observations]) -> list[Observations]:
+    """The files without the series that stand in for a stage which another series measures itself."""
+    measured = {series.stage for file in files for series in file.series if not series.stands_in}
+    return [
+        replace(file, series=tuple(one for one in file.series if not (one.stands_in and one.stage in measured)))
+        for file in files
+    ]
 
 
 def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
@@ -115,8 +132,8 @@ def _in_order(files: Sequence[Observations]) -> list[Observations]:
 
 
 def _span(file: Observations) -> tuple[int, int, str]:
-    times = [int(edge) for series in file.series for edge in (series.times[0], series.times[-1])]
-    return min(times), max(times), file.path
+    begins = (int(series.first_ns) for series in file.series)
+    return min(begins), max(int(series.times[-1]) for series in file.series), file.path
 
 
 def _relation(source: _Source, part: _Source) -> str:
@@ -129,9 +146,10 @@ def _relation(source: _Source, part: _Source) -> str:
 
 
 def _series_relation(before: Series, after: Series) -> str:
-    if after.times[0] > before.times[-1]:
+    end = int(before.times[-1])
+    if after.first_ns > end or (after.measure is not Measure.SAMPLES and after.first_ns == end):
         return _CONTINUED
-    low, high = int(max(before.times[0], after.times[0])), int(min(before.times[-1], after.times[-1]))
+    low, high = int(max(before.times[0], after.times[0])), min(end, int(after.times[-1]))
     first, second = _samples_between(before, low, high), _samples_between(after, low, high)
     return _COPY if first and second and (first <= second or second <= first) else _BESIDE
 
@@ -147,22 +165,58 @@ def _merged(source: _Source, part: _Source) -> _Source:
 
 
 def _together(first: Series, second: Series) -> Series:
-    """Both series' samples by time, those that both have once."""
+    """Both series' samples by time, those that both have once; events where one ends and the other begins add up."""
     times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
-    return replace(first, times=times, values=np.concatenate([first.values, second.values])[places])
+    values = np.concatenate([first.values, second.values])[places]
+    if first.measure is Measure.EVENTS and first.times[-1] == second.times[0]:
+        values[np.searchsorted(times, second.times[0])] += second.values[0]
+    begins = None
+    if first.begins is not None and second.begins is not None:
+        begins = np.concatenate([first.begins, second.begins])[places]
+    return replace(first, times=times, values=values, begins=begins)
 
 
 def _check_overlap(stages: Sequence[StageSources]) -> None:
-    spans = [
-        (min(int(part.times[0]) for part in stage.parallel), max(int(part.times[-1]) for part in stage.parallel), stage)
-        for stage in stages
-    ]
-    spans.sort(key=lambda span: span[:2])
-    for (_, end, first), (start, _, second) in pairwise(spans):
-        slack = max(first.interval_ns or 0, second.interval_ns or 0)
-        if start > end + slack:
+    spans = sorted((_Span.of(stage) for stage in stages), key=lambda span: (span.begin, span.end))
+    for first, second in pairwise(spans):
+        slack = max(first.stage.interval_ns or 0, second.stage.interval_ns or 0)
+        if second.begin > first.end + slack:
+            names = second.stage.stage.name, first.stage.stage.name
             raise EntroError(
-                f"stage {second.stage.name} begins {(start - end) / NS:,.0f} s after stage {first.stage.name} ends",
+                f"stage {names[0]} begins {duration((second.begin - first.end) / NS)} after stage {names[1]} ends",
                 expected="logs of one time",
-                remedy="if they are of one time, one is in another zone or year: --tz, --offset FILE=+1h",
+                remedy=_cause(first, second),
             )
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A stage, and when it begins and ends, nanoseconds since the epoch."""
+
+    stage: StageSources
+    begin: int
+    end: int
+
+    @classmethod
+    def of(cls, stage: StageSources) -> _Span:
+        return cls(
+            stage, min(part.first_ns for part in stage.parallel), max(int(part.times[-1]) for part in stage.parallel)
+        )
+
+    def overlap(self, other: _Span, shift: int) -> int:
+        """How long both last together once the other is moved back."""
+        return min(self.end, other.end - shift) - max(self.begin, other.begin - shift)
+
+
+def _cause(first: _Span, second: _Span) -> str:
+    """Why two stages have no time in common, likely: moved by some hours, or by a year, they would have the most."""
+    year = round((second.begin - first.begin) / _YEAR_NS) * _YEAR_NS
+    shifts = [halves * _HOUR_NS // 2 for halves in range(1, 29)]  # zones are at most 14 hours off
+    shifts += [year + days * 24 * _HOUR_NS for days in (-1, 0, 1) if year]
+    best = max(shifts, key=lambda shift: (first.overlap(second, shift), -shift))
+    if 2 * first.overlap(second, best) < min(first.end - first.begin, second.end - second.begin):
+        return "if they are of one time, one is in another zone or year: --tz, --year, --offset FILE=+1h"
+    if best >= _YEAR_NS // 2:
+        return "the year of one is probably wrong: name it with --year"
+    hours = f"{best / _HOUR_NS:g}h"
+    return f"they fit if one is {hours} off, so its zone is probably wrong: --tz, or --offset FILE=-{hours}"

@@ -42,6 +42,7 @@ def analyze(
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
+    year: given.Year = None,
     tz: given.TimeZone = None,
     step: given.Step = None,
     offset: given.Offsets = None,
@@ -83,7 +84,14 @@ def analyze(
     gates = fail_on or []
     check_gates(gates)
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {"offset": offset, "strict": strict, "redact": redact, "objective": objective, "history": history}
+    reading |= {
+        "year": year,
+        "offset": offset,
+        "strict": strict,
+        "redact": redact,
+        "objective": objective,
+        "history": history,
+    }
     settings = read_settings(config, pipeline, terminal, **reading)
     options = load_options(settings, stage)
     if save:

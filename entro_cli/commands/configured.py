@@ -90,6 +90,7 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
         stage=stage or (),
         time=settings.time,
         start=settings.start,
+        year=settings.year,
         tz=settings.zone,
         step=settings.step,
         input_format=settings.input_format,

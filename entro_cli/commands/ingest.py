@@ -56,6 +56,7 @@ def ingest(
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
+    year: given.Year = None,
     tz: given.TimeZone = None,
     step: given.Step = None,
     offset: given.Offsets = None,
@@ -80,7 +81,7 @@ def ingest(
 
     terminal = Terminal(quiet, verbose)
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history}
+    reading |= {"year": year, "offset": offset, "strict": strict, "redact": redact, "history": history}
     every, failures = {}, []
     for name in ["default" if pipeline is None else pipeline] if logs else pipelines_meant(config, pipeline, terminal):
         try:

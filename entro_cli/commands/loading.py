@@ -32,6 +32,7 @@ class LoadOptions:
         stage: stages of the command line; the logs must have them.
         time: the column that holds the time.
         start: when offsets count from.
+        year: of stamps that name none.
         tz: the zone of stamps that name none, and of what is shown.
         step: the length of a step.
         input_format: the format of the logs.
@@ -46,6 +47,7 @@ class LoadOptions:
     stage: Sequence[str] = ()
     time: str | None = None
     start: str | None = None
+    year: int | None = None
     tz: str | None = None
     step: str | None = None
     input_format: str | None = None
@@ -116,6 +118,7 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
         time_column=options.time,
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
+        year=options.year,
         strict=options.strict,
         redact=options.redact,
     )
@@ -264,7 +267,7 @@ def check_used(files: Sequence[Observations], options: LoadOptions) -> None:
 
 
 def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
-    times = [int(edge) for series in file.series for edge in (series.times[0], series.times[-1])]
+    times = [edge for series in file.series for edge in (series.first_ns, int(series.times[-1]))]
     return Source(
         path=file.path,
         format=file.format,

@@ -76,6 +76,10 @@ Start = Annotated[
     str | None,
     typer.Option("--start", metavar="TIME", help="When offsets count from.", rich_help_panel=_READING),
 ]
+Year = Annotated[
+    int | None,
+    typer.Option("--year", metavar="YYYY", help="Of stamps that name no year.", rich_help_panel=_READING),
+]
 Step = Annotated[
     str | None,
     typer.Option(

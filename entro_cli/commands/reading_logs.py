@@ -110,17 +110,16 @@ def read_logs(
 def _alone(name: str, was_named: bool, options: ReadOptions, input_format: str | None, others: bool) -> _Read:
     """A log by itself; where there are others, why it cannot be read may be that it goes on from one of them."""
     read = _Read(name, was_named)
-    with plain_log(name) as log:
-        try:
+    try:
+        with plain_log(name) as log:
+            if others and not log.is_parquet:
+                size = log.path.stat().st_size
+                read.unfinished = last_line_end(log.path, size) < size or log.head.find(b"\n") < 0
+                read.carry = log.head
             read.observations = read_log(log, options, input_format)
-        except EntroError as error:
-            read.error = error
-            if not others:
-                return read
-        if others and not log.is_parquet:
-            size = log.path.stat().st_size
-            read.unfinished = last_line_end(log.path, size) < size or log.head.find(b"\n") < 0
-            read.carry = carry(log, read.reader) if read.reader else log.head
+            read.carry = carry(log, read.reader) if others else b""
+    except EntroError as error:
+        read.error = error
     return read
 
 

@@ -30,6 +30,7 @@ def options_mark(options: LoadOptions) -> str:
     described = [(spec.name, spec.column, spec.kind) for spec in options.described]
     clocks = [*options.offset, *options.clocks]
     told = [*options.stage, *described, *clocks, options.time, options.start, options.tz, options.input_format]
+    told += [] if options.year is None else [str(options.year)]
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 
 

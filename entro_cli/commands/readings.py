@@ -106,6 +106,7 @@ def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
         samples=len(series.times),
         first=int(series.times[0]),
         last=int(series.times[-1]),
+        stands_in=series.stands_in,
     )
     if before is None:
         return now

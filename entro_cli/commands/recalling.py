@@ -91,7 +91,8 @@ def last_data_ns(place: PipelinePlace, settings: Settings, before_ns: int | None
 
 
 def _steps(state: State, day: Day, settings: Settings, begin_ns: int | None) -> Steps:
-    intervals = state.intervals_ns()
+    intervals, left_out = state.intervals_ns(), state.stand_ins()
+    day = {key: cells for key, cells in day.items() if key not in left_out}
     stages = [
         (
             _stage(state, settings, name),

@@ -96,6 +96,7 @@ def report(
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
+    year: given.Year = None,
     tz: given.TimeZone = None,
     step: given.Step = None,
     offset: given.Offsets = None,
@@ -130,7 +131,14 @@ def report(
     form = _form("json" if as_json else output_format)
     check_gates(fail_on or [])
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {"offset": offset, "strict": strict, "redact": redact, "history": history, "objective": objective}
+    reading |= {
+        "year": year,
+        "offset": offset,
+        "strict": strict,
+        "redact": redact,
+        "history": history,
+        "objective": objective,
+    }
     named = [*(logs or []), *(more_logs or [])]
     stages = () if named else asked_stages(LoadOptions(stage or ()))
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)

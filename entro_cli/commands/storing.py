@@ -205,7 +205,7 @@ def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, z
     samples = kept_samples(state, readings)
     intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
-    first = min(int(series.times[0]) for series in samples.values())
+    first = min(series.first_ns for series in samples.values())
     state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
     state.step_is_known = step_ns is not None or tells_step(len(series.times) for series in samples.values())
 

@@ -64,6 +64,7 @@ KEYS = (
     Key("logs", rules.PATTERNS, ()),
     Key("time", rules.TEXT),
     Key("start", rules.MOMENT),
+    Key("year", rules.YEAR),
     Key("input_format", rules.TEXT),
     Key("offset", rules.SHIFTS, ()),
     Key("strict", rules.SWITCH, False),

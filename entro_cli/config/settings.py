@@ -34,6 +34,7 @@ class Settings:
         stages: the stages that were described; a column that is empty is recognised by name.
         time: the column that holds the time; None to recognise it.
         start: when offsets count from; None where nobody said.
+        year: of stamps that name none; None where nobody said.
         input_format: the format of the logs; None to recognise it.
         offset: how far the clocks of logs are moved, each FILE=+3s.
         strict: make the first bad row an error.
@@ -60,6 +61,7 @@ class Settings:
     stages: tuple[StageSpec, ...]
     time: str | None
     start: str | None
+    year: int | None
     input_format: str | None
     offset: tuple[str, ...]
     strict: bool

@@ -58,7 +58,10 @@ def _times(packed: bytes) -> TimeArray:
 
 
 class SeriesSeen(msgspec.Struct):
-    """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns)."""
+    """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns).
+
+    One that stands in counts only where no other source tells the stage.
+    """
 
     stage: str
     kind: str
@@ -67,6 +70,7 @@ class SeriesSeen(msgspec.Struct):
     samples: int
     first: int
     last: int
+    stands_in: bool = False
 
 
 class LogSeen(msgspec.Struct, kw_only=True):
@@ -151,6 +155,14 @@ class State(msgspec.Struct, kw_only=True):
     def grid(self) -> tuple[int, int]:
         """Where a step begins and how long it is, nanoseconds."""
         return self.origin_ns, self.step_ns
+
+    def stand_ins(self) -> set[Key]:
+        """The sources that only stand in for a stage which another source tells itself."""
+        parts = [part for log in self.logs for part in log.series]
+        told = {Key(part.stage, Kind(part.kind), part.source) for part in parts if not part.stands_in}
+        standing = {Key(part.stage, Kind(part.kind), part.source) for part in parts if part.stands_in} - told
+        stages = {key.stage for key in told}
+        return {key for key in standing if key.stage in stages}
 
     def intervals_ns(self) -> dict[Key, float]:
         """The usual time between two samples of each source, the median over its logs, weighed by their samples."""

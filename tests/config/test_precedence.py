@@ -28,6 +28,7 @@ VALUES = {
     "silence": [("2h", 7200.0), ("90s", 90.0)],
     "time": [("ts", "ts"), ("when", "when")],
     "start": [("2026-04-06", "2026-04-06"), ("2026-04-07T01:00:00Z", "2026-04-07T01:00:00Z")],
+    "year": [(2025, 2025), (2026, 2026)],
     "input_format": [("table", "table"), ("other", "other")],
     "strict": [(True, True), (False, False)],
     "redact": [(True, True), (False, False)],

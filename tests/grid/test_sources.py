@@ -104,7 +104,7 @@ def test_stages_of_different_files_meet(tmp_path):
 def test_a_clock_can_be_moved(tmp_path):
     rates = log(tmp_path, "rates", "time,rate", [(second, "1") for second in range(20)])
     queues = log(tmp_path, "queues", "time,queue", [(second + 600, "2") for second in range(20)])
-    assert "begins 581 s after stage scraper ends" in entro("analyze", rates, queues).error
+    assert "begins 9 min 41 s after stage scraper ends" in entro("analyze", rates, queues).error
     steps, _, _ = read(rates, queues, "--offset", "queues=-10min")
     assert len(steps) == 20
 
@@ -118,3 +118,20 @@ def test_folders_and_patterns(tmp_path, how):
     assert (len(steps), sorted(taken)) == (20, ["1.csv", "2.csv"])
     if how == "folder":
         assert "README.md: left out: the format is not known" in entro("analyze", tmp_path).err
+
+
+@pytest.mark.parametrize(
+    ("later_s", "cause"),
+    [
+        (8 * 3600, "they fit if one is 8h off, so its zone is probably wrong: --tz, or --offset FILE=-8h"),
+        (5.5 * 3600, "they fit if one is 5.5h off, so its zone is probably wrong: --tz, or --offset FILE=-5.5h"),
+        (365 * 86400, "the year of one is probably wrong: name it with --year"),
+        (3 * 86400, "if they are of one time, one is in another zone or year: --tz, --year, --offset FILE=+1h"),
+    ],
+)
+def test_why_logs_have_no_time_in_common(tmp_path, later_s, cause):
+    rates, queues = tmp_path / "rates", tmp_path / "queues"
+    begin = 1_775_462_400
+    rates.write_text("time,rate\n" + "".join(f"{begin + 10 * at},1\n" for at in range(90)))
+    queues.write_text("time,queue\n" + "".join(f"{begin + 10 * at + later_s:.0f},2\n" for at in range(90)))
+    assert cause in entro("analyze", rates, queues).error
