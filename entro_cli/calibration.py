@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entro_cli.steps import Steps
 from entro_engine import Kind, Run, Stage
@@ -41,18 +42,37 @@ def coupled(steps: Steps) -> bool:
     return [stage.kind for stage in steps.stages] == [Kind.RATE, Kind.QUEUE]
 
 
-def served_per_step(steps: Steps) -> FloatArray:
+def queue_before(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
+    """The queue before each step of a rate stage that feeds a queue stage, requests, shape (steps,).
+
+    Args:
+        steps: of a pipeline for which `coupled` holds.
+        initial_queue: before the first step, requests.
+    """
+    return np.concatenate([[initial_queue], steps.ends[1][:-1]])
+
+
+def served_per_step(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
     """Requests served in each step of a rate stage that feeds a queue stage, by conservation, shape (steps,).
 
-    served_t = r_t dt - (q_t - q_{t-1}) with q at the end of the steps; the queue before the first step is taken as 0.
-    NaN in steps without data and in those after one.
+    served_t = r_t dt - (q_t - q_{t-1}), q at the end of the steps. NaN in steps without data and in those after one.
+
+    Args:
+        steps: of a pipeline for which `coupled` holds.
+        initial_queue: before the first step, requests.
     """
     rate, queue = steps.loads[0], steps.ends[1]
-    before = np.concatenate([[0.0], queue[:-1]])
+    before = queue_before(steps, initial_queue)
     return np.asarray(rate * steps.step_s - (queue - before), dtype=np.float64)
 
 
-def measure_capacity(steps: Steps) -> Capacity:
+def busy_steps(steps: Steps, initial_queue: float = 0.0) -> NDArray[np.bool_]:
+    """The steps that are counted and have a queue at their beginning or their end, shape (steps,)."""
+    waiting = (queue_before(steps, initial_queue) > 0) | (steps.ends[1] > 0)
+    return np.asarray(waiting & ~np.isnan(served_per_step(steps, initial_queue)), dtype=np.bool_)
+
+
+def measure_capacity(steps: Steps, initial_queue: float = 0.0) -> Capacity:
     """The capacity of the server behind a queue stage that a rate stage feeds.
 
     The 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which the
@@ -60,11 +80,10 @@ def measure_capacity(steps: Steps) -> Capacity:
 
     Args:
         steps: of a pipeline for which `coupled` holds.
+        initial_queue: before the first step, requests.
     """
-    served = served_per_step(steps) / steps.step_s
-    queue = steps.ends[1]
-    before = np.concatenate([[0.0], queue[:-1]])
-    busy = ~np.isnan(served) & ((before > 0) | (queue > 0))
+    served = served_per_step(steps, initial_queue) / steps.step_s
+    busy = busy_steps(steps, initial_queue)
     window = max(math.ceil(_WINDOW_S / steps.step_s), _LEAST_WINDOW_STEPS)
     if len(served) >= window:
         whole = np.lib.stride_tricks.sliding_window_view(busy, window).all(axis=1)

@@ -52,6 +52,49 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class CoordinationRun:
+    """One course of the same demand: as it was measured, or in the plant.
+
+    `unserved` is what waits in queue and frontier at the end; with something left the mean wait, over the whole
+    pipeline, is a lower bound. `mean_wait_s` is None where nothing was served.
+    """
+
+    violations: int
+    excess_nat_s: float
+    peak_queue: float
+    peak_psi_total: float
+    peak_frontier: float
+    mean_wait_s: float | None
+    unserved: float
+    regimes: RegimeCounts
+
+
+@dataclass(frozen=True)
+class Coordination:
+    """What coordination would have changed: the demand of the log in the plant, without and with the v9 controller.
+
+    Everything is counted at the full loads given here, which follow from the capacity and the accepted wait unless they
+    were set. `withheld` says why there is no comparison; None where there is one. `model_error` is how far the queue of
+    the uncontrolled run is from the measured one, as a share of that. `held_rate` is the highest mean rate that the
+    controller let through while it held something back, req/s; None where it never did.
+    """
+
+    withheld: str | None
+    capacity: float | None = None
+    capacity_evidence: str = ""
+    capacity_is_guess: bool = False
+    accepted_wait_s: float | None = None
+    full_rate: float | None = None
+    full_queue: float | None = None
+    plant_step_s: float | None = None
+    model_error: float | None = None
+    measured: CoordinationRun | None = None
+    uncontrolled: CoordinationRun | None = None
+    coordinated: CoordinationRun | None = None
+    held_rate: float | None = None
+
+
+@dataclass(frozen=True)
 class BurnAlert:
     """A time in which the budget burned too fast over a long and a short window at once.
 

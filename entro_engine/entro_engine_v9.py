@@ -253,8 +253,9 @@ def _replay_part(psi: FloatArray, state: RegimeState, scale: _Levels, loop: Loop
     return RegimeState(energy, memory, Regime(max(regime, 0)))
 
 
-def _energies(pressure: Any, out: Any, before: tuple[float], bounds: tuple[float]) -> tuple[float]:
+def _energies(inputs: Any, outputs: Any, before: tuple[float], bounds: tuple[float]) -> tuple[float]:
     """E after each step; it does not depend on the regimes, only on how far each step was over the stress level."""
+    (pressure,), (out,) = inputs, outputs
     (energy,), (bound,) = before, bounds
     for index in range(len(pressure)):
         energy = LAMBDA_ENERGY * energy + pressure[index]
@@ -267,14 +268,10 @@ def _energies(pressure: Any, out: Any, before: tuple[float], bounds: tuple[float
 
 
 def _regimes(
-    load: Any,
-    is_over: Any,
-    memories: Any,
-    regimes: Any,
-    before: tuple[float, int],
-    thresholds: tuple[float, float, float],
+    inputs: Any, outputs: Any, before: tuple[float, int], thresholds: tuple[float, float, float]
 ) -> tuple[float, int]:
     """M after each step and its regime, from L, NaN without data, and from whether Psi_total is over the budget."""
+    (load, is_over), (memories, regimes) = inputs, outputs
     memory, regime = before
     stress_level, critical_level, hysteresis = thresholds
     for index in range(len(load)):

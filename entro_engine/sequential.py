@@ -1,8 +1,8 @@
 """Loops that cannot be vectorised, since each step needs the one before: in plain Python, or compiled where that pays.
 
-A kernel is a function of arrays to read, arrays to fill, the state before the first step and constants, the latter two
-tuples; it returns the state after the last step. numba compiles the very function that also runs without it, so both
-give the same bits.
+A kernel is a function of four tuples: arrays to read, arrays to fill, the state before the first step, and constants.
+It returns the state after the last step. numba compiles the very function that also runs without it, so both give the
+same bits.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WORTH_COMPILING = 3_000_000
 """From so many steps on a compiled loop makes up for the time that it takes to load the compiler."""
 
 
-def loop_for(steps: int) -> Loop:
+def loop_for(steps: int, worth: int | None = None) -> Loop:
     """How to run kernels over so many steps in all: compiled where that pays and numba is there, else as they are."""
-    return _compiled if steps >= WORTH_COMPILING and find_spec("numba") else _plain
+    return _compiled if steps >= (worth or WORTH_COMPILING) and find_spec("numba") else _plain
 
 
 def _plain(
@@ -39,7 +39,7 @@ def _plain(
 ) -> tuple[Any, ...]:
     read = [values.tolist() for values in inputs]  # lists are twice as quick as arrays, one by one
     filled: list[list[Any]] = [[0] * len(read[0]) for _ in outputs]
-    state = kernel(*read, *filled, state, constants)
+    state = kernel(tuple(read), tuple(filled), state, constants)
     for out, values in zip(outputs, filled, strict=True):
         out[:] = values
     return state
@@ -52,7 +52,7 @@ def _compiled(
     state: tuple[Any, ...],
     constants: tuple[float, ...],
 ) -> tuple[Any, ...]:
-    return compiled(kernel)(*inputs, *outputs, state, constants)
+    return compiled(kernel)(tuple(inputs), tuple(outputs), state, constants)
 
 
 @cache

@@ -26,6 +26,7 @@ ENGINE = {
     "entro_engine_v9": {"controller", "elementwise", "entropy", "errors", "sequential"},
     "early_warning": {"entropy"},
     "run": {"budget", "entro_engine_v9", "entropy", "errors"},
+    "log_plant": {"controller", "entro_engine_v9", "entropy", "errors", "sequential", "simulator_v9"},
     "workload": {"entropy", "errors"},
     "simulator_v9": {"controller", "elementwise", "entro_engine_v9", "entropy", "errors", "run", "workload"},
 }
@@ -46,6 +47,7 @@ ROOMS = {
     "steps_csv": set(),
     "analysis": set(),
     "calibration": set(),
+    "coordination": {"calibration"},
     "config": set(),
     "objective": set(),
     "figures": {"objective"},

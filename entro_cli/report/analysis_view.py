@@ -69,6 +69,9 @@ def analysis_view(
         yield from _incidents(figures)
     yield ""
     yield _sources(sources)
+    if len(sources) > 1 or any(source.zone not in {"", "as written"} for source in sources):
+        yield ""
+        yield _spans(sources)
     if len(sources) > _MOST_SOURCES:
         yield f"and {len(sources) - _MOST_SOURCES} more logs"
 
@@ -200,4 +203,12 @@ def _sources(sources: tuple[Source, ...]) -> Table:
             numbers.count(source.rows_skipped),
             source.taken_as,
         )
+    return table
+
+
+def _spans(sources: tuple[Source, ...]) -> Table:
+    table = grid(("Log", "left"), ("From", "left"), ("Until", "left"), ("Times", "left"))
+    for source in sources[:_MOST_SOURCES]:
+        edges = ("-" if edge is None else _minute(edge) for edge in (source.start, source.end))
+        table.add_row(source.path, *edges, source.zone)
     return table

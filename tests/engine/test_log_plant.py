@@ -1,0 +1,72 @@
+"""The plant of a log is the plant of the simulator, whatever is fed to it; nothing is lost in it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entro_engine import Kind, ParameterError, Plant, Stage, log_plant
+from entro_engine.baselines import Uncontrolled
+from entro_engine.entro_engine_v9 import V9Controller
+from entro_engine.log_plant import run_log_plant
+from entro_engine.simulator_v9 import simulate_plant
+
+RATES = st.lists(st.one_of(st.just(0.0), st.floats(0.0, 5.0)), min_size=1, max_size=60)
+PLANTS = st.builds(
+    lambda full_rate, full_queue, capacity, step, queue: Plant(
+        Stage("rate", Kind.RATE, full_rate), Stage("queue", Kind.QUEUE, full_queue), capacity, step, queue
+    ),
+    st.floats(0.5, 50.0),
+    st.floats(1.0, 500.0),
+    st.floats(0.0, 10.0),
+    st.sampled_from([0.25, 1.0, 7.5]),
+    st.one_of(st.just(0.0), st.floats(0.0, 50.0)),
+)
+
+
+@given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4), controlled=st.booleans())
+@settings(deadline=None)
+def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, controlled):
+    steps = min(len(demand), len(capacity))
+    asked, can_serve = np.array(demand[:steps]), np.array(capacity[:steps])
+    found = run_log_plant(asked, can_serve, plant, parts, 3.0, (0.5, 2.0) if controlled else None)
+    controller = V9Controller(3.0) if controlled else Uncontrolled()
+    expected = simulate_plant(np.repeat(asked, parts), np.repeat(can_serve, parts), controller, plant)
+    size = 1e-10 * np.maximum(1.0, expected.queue.max() + expected.frontier.max())
+    np.testing.assert_allclose(found.rate, expected.rate.reshape(-1, parts).mean(axis=1), rtol=0, atol=size)
+    np.testing.assert_allclose(found.queue, expected.queue[parts - 1 :: parts], rtol=0, atol=size)
+    np.testing.assert_allclose(found.frontier, expected.frontier[parts - 1 :: parts], rtol=0, atol=size)
+    waiting = ((expected.queue + expected.frontier) * plant.step_s).reshape(-1, parts).sum(axis=1)
+    np.testing.assert_allclose(found.waited, waiting, rtol=1e-9, atol=size * plant.step_s)
+
+
+@given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4))
+@settings(deadline=None)
+def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
+    steps = min(len(demand), len(capacity))
+    asked = np.array(demand[:steps])
+    trace = run_log_plant(asked, np.array(capacity[:steps]), plant, parts, 3.0)
+    known = plant.initial_queue + np.cumsum(asked) * plant.step_s * parts
+    np.testing.assert_allclose(np.cumsum(trace.served) + trace.queue + trace.frontier, known, rtol=1e-9, atol=1e-9)
+
+
+def test_compiled_it_is_the_same_plant(monkeypatch):
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    rng = np.random.default_rng(5)
+    demand, capacity = rng.uniform(0, 3, 3000), np.repeat(rng.uniform(0, 2, 300), 10)
+    for gains in (None, (0.5, 2.0)):
+        plain = run_log_plant(demand, capacity, Plant(), 2, 3.0, gains)
+        monkeypatch.setattr(log_plant, "_WORTH_COMPILING", 1)
+        compiled = run_log_plant(demand, capacity, Plant(), 2, 3.0, gains)
+        monkeypatch.undo()
+        for name, values in vars(plain).items():
+            np.testing.assert_allclose(getattr(compiled, name), values, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("demand", "capacity", "plant"),
+    [([1.0], [1.0, 2.0], Plant()), ([-1.0], [1.0], Plant()), ([1.0], [np.nan], Plant()), ([1.0], [1.0], Plant(lag=2))],
+)
+def test_what_is_out_of_its_domain_is_refused(demand, capacity, plant):
+    with pytest.raises(ParameterError):
+        run_log_plant(np.array(demand), np.array(capacity), plant, 1, 3.0)
