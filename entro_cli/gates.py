@@ -72,11 +72,13 @@ def _parse(gate: str, where: str = "--fail-on") -> tuple[str, str, float, bool]:
 
 
 def _value(name: str, gate: str, numbers: Mapping[str, float]) -> float:
-    paths = [path for path in numbers if path == name] or [path for path in numbers if path.rpartition(".")[2] == name]
+    called = [path for path in numbers if path == name] or [path for path in numbers if path.rpartition(".")[2] == name]
+    depth = min((path.count(".") for path in called), default=0)
+    paths = [path for path in called if path.count(".") == depth]  # regimes.critical rather than one deep inside
     if len(paths) == 1:
         return numbers[paths[0]]
     several = f"several numbers are called {name}" if paths else f"no number is called {name}"
-    known = ", ".join(sorted(paths or numbers))
+    known = ", ".join(sorted(paths or [path for path in numbers if path.count(".") < 2]))
     raise EntroError(
         f"{several} (or it is not known for this log)", where=f"--fail-on {gate}", expected=f"one of {known}"
     )

@@ -95,6 +95,21 @@ class Coordination:
 
 
 @dataclass(frozen=True)
+class Recommendation:
+    """What to do: in a sentence, with the number behind it.
+
+    `command` shows that number, as `field` of its JSON document; `setting` does it.
+    """
+
+    sentence: str
+    number: float
+    unit: str
+    field: str
+    command: str
+    setting: str
+
+
+@dataclass(frozen=True)
 class BurnAlert:
     """A time in which the budget burned too fast over a long and a short window at once.
 

@@ -48,6 +48,7 @@ ROOMS = {
     "analysis": set(),
     "calibration": set(),
     "coordination": {"calibration"},
+    "recommendations": set(),
     "config": set(),
     "objective": set(),
     "figures": {"objective"},

@@ -72,8 +72,8 @@ def analyze(
     from entro_cli.analysis import replay_steps
     from entro_cli.calibration import misfit_advice
     from entro_cli.commands.configured import load_options, read_settings
+    from entro_cli.commands.coordinating import analysis_of, shown_by
     from entro_cli.commands.loading import load, tell_problems
-    from entro_cli.figures import measure
     from entro_cli.gates import broken_gates, check_gates
     from entro_cli.report.analysis_view import analysis_document, analysis_view
     from entro_cli.terminal import Terminal
@@ -103,8 +103,10 @@ def analyze(
     advice = misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)
     if advice:
         terminal.warn(advice)
-    figures = measure(replayed.run, replayed.first, replayed.after, settings.objective, loaded.zone)
-    document = analysis_document(figures, pipeline, loaded.sources) if as_json or gates else {}
+    others = (("--stage", stage), ("--since", since), ("--until", until))
+    command = shown_by(["analyze", *logs, "--json"], settings, *others)
+    analysis = analysis_of(replayed, loaded, settings, command)
+    document = analysis_document(analysis) if as_json or gates else {}
     broken = broken_gates(gates, document)
     steps_to_stdout = str(steps_csv) == "-"
     if steps_csv:
@@ -112,7 +114,7 @@ def analyze(
     if as_json:
         terminal.document(document)
     elif not steps_to_stdout:
-        terminal.show(*analysis_view(figures, pipeline, loaded.sources, terminal.unicode))
+        terminal.show(*analysis_view(analysis, terminal.unicode))
     given.end_with(broken, terminal)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entro_cli import numbers
 from entro_cli.document import plain
+from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.tables import grid
-from entro_cli.summary import Figures, Source
+from entro_cli.summary import Coordination, Figures, Recommendation, Source
 from entro_cli.terminal import visible
 
 if TYPE_CHECKING:
@@ -27,37 +29,49 @@ _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
 _ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
 
 
-def analysis_document(figures: Figures, pipeline: str, sources: tuple[Source, ...]) -> dict[str, Any]:
-    """The JSON document of an analysis.
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis says.
 
-    Args:
-        figures: of the period.
+    Attributes:
         pipeline: its name.
+        figures: of the period.
+        coordination: what it would have changed.
+        recommendations: what to do.
         sources: what each file gave.
     """
+
+    pipeline: str
+    figures: Figures
+    coordination: Coordination
+    recommendations: tuple[Recommendation, ...]
+    sources: tuple[Source, ...]
+
+
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """The JSON document of an analysis."""
+    sources = analysis.sources
     return {
         "schema": SCHEMA,
-        "pipeline": pipeline,
-        **plain(figures),
-        "coordination": None,
+        "pipeline": analysis.pipeline,
+        **plain(analysis.figures),
+        "coordination": plain(analysis.coordination),
+        "recommendations": plain(analysis.recommendations),
         "rows_read": sum(source.rows_read for source in sources),
         "rows_skipped": sum(source.rows_skipped for source in sources),
         "sources": plain(sources),
     }
 
 
-def analysis_view(
-    figures: Figures, pipeline: str, sources: tuple[Source, ...], unicode: bool = True
-) -> Iterator[RenderableType]:
+def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[RenderableType]:
     """The parts of an analysis, in the order they are printed; every line fits into 80 columns.
 
     Args:
-        figures: of the period.
-        pipeline: its name.
-        sources: what each file gave.
+        analysis: what it says.
         unicode: draw bars with block characters; with ASCII otherwise.
     """
-    yield from _headline(figures, pipeline)
+    figures, sources = analysis.figures, analysis.sources
+    yield from _headline(figures, analysis.pipeline)
     yield ""
     yield from _regimes(figures, _BLOCKS if unicode else _ASCII_BLOCKS)
     yield ""
@@ -67,6 +81,8 @@ def analysis_view(
     if figures.incidents:
         yield ""
         yield from _incidents(figures)
+    yield ""
+    yield from _coordination(analysis)
     yield ""
     yield _sources(sources)
     if len(sources) > 1 or any(source.zone not in {"", "as written"} for source in sources):
@@ -183,6 +199,25 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
             numbers.optional(numbers.duration, incident.time_to_budget_s),
         )
     yield table
+
+
+def _coordination(analysis: Analysis) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    coordination = analysis.coordination
+    yield Text("What coordination would have changed", style="bold")
+    if coordination.withheld:
+        yield Text(f"Not told: {coordination.withheld}")
+        return
+    table = grid(("", "left"), ("Measured", "right"), ("In the plant", "right"), ("Coordinated", "right"))
+    for row in coordination_rows(coordination):
+        table.add_row(row.label, row.measured, row.uncontrolled, row.coordinated)
+    yield table
+    yield Text(coordination_terms(coordination), style="dim")
+    for recommendation in analysis.recommendations:
+        yield ""
+        yield Text(recommendation.sentence)
+        yield Text(f"{recommendation.setting}; see {recommendation.field} in: {recommendation.command}", style="dim")
 
 
 def _sources(sources: tuple[Source, ...]) -> Table:

@@ -166,7 +166,7 @@ def test_what_a_log_holds_is_masked_when_asked(tmp_path, case):
         (["{log}", "--budget", "-1"], r"psi_budget: is -1.0"),
         (["{log}", "--objective", "often"], r"--objective: 'often' is no objective"),
         (["{log}", "--fail-on", "violations"], r"--fail-on: 'violations' is no gate; expected NAME>NUMBER"),
-        (["{log}", "--fail-on", "joy>1"], r"--fail-on joy>1: no number is called joy .* expected one of budget, cover"),
+        (["{log}", "--fail-on", "joy>1"], r"--fail-on joy>1: no number is called joy .* expected one of budget, coord"),
         (["{log}", "--steps-csv", "/dev/null/steps.csv"], r"/dev/null/steps.csv: cannot be written"),
         (["{log}", "{folder}/later.csv"], r"stage llm begins 23 h 59 min after stage scraper ends; .*--offset"),
     ],

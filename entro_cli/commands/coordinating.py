@@ -1,0 +1,98 @@
+"""What coordination would have changed in a period, and what to do about it: the rooms wired together."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+
+from entro_cli.analysis import Replayed
+from entro_cli.calibration import coupled
+from entro_cli.commands.loading import Loaded
+from entro_cli.config import Settings
+from entro_cli.coordination import Terms, coordinate
+from entro_cli.figures import measure
+from entro_cli.recommendations import recommendations
+from entro_cli.report.analysis_view import Analysis
+from entro_cli.steps import Steps
+from entro_cli.summary import Coordination, Recommendation
+
+
+def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command: str) -> Analysis:
+    """What an analysis says.
+
+    Args:
+        replayed: the pipeline's steps, and which of them are asked for.
+        loaded: the logs they are from.
+        settings: in force for the pipeline.
+        command: what shows the same again, as JSON.
+    """
+    span = (replayed.first, replayed.after)
+    coordination = coordination_of(loaded.steps, *span, settings, replayed.run.budget)
+    return Analysis(
+        pipeline=settings.pipeline,
+        figures=measure(replayed.run, *span, settings.objective, loaded.zone),
+        coordination=coordination,
+        recommendations=recommended(coordination, loaded.steps, command),
+        sources=loaded.sources,
+    )
+
+
+def coordination_of(steps: Steps, first: int, after: int, settings: Settings, budget: float) -> Coordination:
+    """What coordination would have changed.
+
+    Args:
+        steps: all there are.
+        first: the period's first step.
+        after: the step behind its last.
+        settings: in force for the pipeline.
+        budget: Psi_budget, nat.
+    """
+    if first >= after:
+        return Coordination("there is no step with data")
+    before = float(steps.ends[1][first - 1]) if coupled(steps) and first > 0 else 0.0
+    terms = Terms(settings.wait_s, budget, settings.alpha, settings.beta, settings.capacity)
+    return coordinate(steps.part(first, after), terms, 0.0 if math.isnan(before) else before)
+
+
+def recommended(coordination: Coordination, steps: Steps, command: str) -> tuple[Recommendation, ...]:
+    """What to do about it.
+
+    Args:
+        coordination: what it would have changed.
+        steps: of the pipeline.
+        command: what shows the numbers, as a shell takes it.
+    """
+    names = (steps.stages[0].name, steps.stages[1].name) if coupled(steps) else None
+    return recommendations(coordination, names, command)
+
+
+_TAKEN_ANYWAY = {"history", "reports", "pipeline"}
+"""Keys whose options a report's command names itself, or that change no number."""
+
+
+def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
+    """The command that shows the numbers of another one again, as a shell takes it.
+
+    Args:
+        command: its words behind `entro`.
+        settings: in force for the pipeline; what options said of them is said again.
+        more: other options, with what they were given.
+    """
+    words = ["entro", *command]
+    for option, value in (*_said(settings), *more):
+        for one in (value,) if isinstance(value, str) else value or ():
+            words += [option, one] if one else [option]
+    return shlex.join(words)
+
+
+def _said(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
+    for key, origin in sorted(settings.origins.items()):
+        if origin.startswith("--") and key not in _TAKEN_ANYWAY:
+            value = getattr(settings, key, None)
+            if isinstance(value, bool):
+                yield origin, [""] if value else []
+            elif isinstance(value, tuple):
+                yield origin, [str(one) for one in value]
+            elif value is not None:
+                yield origin, str(value)
