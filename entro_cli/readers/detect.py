@@ -7,11 +7,11 @@ from types import ModuleType
 
 from entro_cli.inputs import LogFile, NoLogError
 from entro_cli.observations import Observations, ReadOptions
-from entro_cli.readers import table, vllm
+from entro_cli.readers import sglang, table, vllm
 from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
-READERS: tuple[ModuleType, ...] = (table, vllm)
+READERS: tuple[ModuleType, ...] = (table, vllm, sglang)
 """Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)` and
 `read(log, options)`."""
 

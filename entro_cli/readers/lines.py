@@ -58,6 +58,15 @@ def blocks(log: LogFile, size: int = _BLOCK) -> Iterator[Block]:
         yield Block(rest, offset, 0)
 
 
+def line_starts(block: Block, literal: bytes) -> Iterator[int]:
+    """Where the lines of a block begin that have a literal."""
+    content, place = block.content, block.content.find(literal)
+    while place >= 0:
+        yield content.rfind(b"\n", 0, place) + 1
+        end = content.find(b"\n", place)
+        place = content.find(literal, end) if end >= 0 else -1
+
+
 def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[bytes]:
     """The lines that begin at some places of a log, without their ends, cut to a length in bytes."""
     with log.path.open("rb") as file:
