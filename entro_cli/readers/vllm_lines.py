@@ -7,11 +7,9 @@ import re
 from array import array
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from entro_cli.clock import NS
 from entro_cli.inputs import LogFile
-from entro_cli.readers.access import has_access_lines, request_places
+from entro_cli.readers.access import Requests, has_access_lines
 from entro_cli.readers.carried import MARK, is_mark
 from entro_cli.readers.lines import BadLines, Block, blocks, line_starts
 from entro_cli.readers.undated import LineStamps, StampForm, stamp_in
@@ -127,14 +125,15 @@ class _Finder:
 
     def find(self, log: LogFile) -> VllmLines:
         found = self.found
+        requests = Requests()
         for block in blocks(log):
-            places = request_places(block.content)
-            found.access_logged = found.access_logged or len(places) > 0 or has_access_lines(block.content)
-            lines = sorted({*line_starts(block, _RATE), *line_starts(block, _START), *line_starts(block, MARK)})
-            before = np.searchsorted(places, np.array(lines, dtype=np.int64)).tolist()
-            for begin, requests in zip(lines, before, strict=True):
-                self._line(block, begin, found.requests_in_all + requests)
-            found.requests_in_all += int(np.searchsorted(places, block.finished))
+            found.access_logged = found.access_logged or has_access_lines(block.content)
+            literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
+            lines = sorted({begin for literal in literals for begin in line_starts(block, literal)})
+            *before, whole = requests.before(block.content[: block.finished], lines)
+            for begin, number in zip(lines, before, strict=True):
+                self._line(block, begin, found.requests_in_all + number)
+            found.requests_in_all += whole
             if block.finished < len(block.content):
                 found.unfinished = block.content[block.finished :]
         return found

@@ -39,8 +39,8 @@ def v1(when, waiting=0, running=1, rate=5.0, engine="Engine 000: ", pid="", pref
     stamp = f"{when:%m-%d %H:%M:%S}"
     return (
         f"{prefix}{pid}INFO {stamp} [loggers.py:123] {engine}Avg prompt throughput: {rate:.1f} tokens/s, Avg "
-        f"generation throughput: {rate:.1f} tokens/s, Running: {running} reqs, Waiting: {waiting} reqs, GPU KV cache usage: 0.7%, "
-        "Prefix cache hit rate: 0.0%"
+        f"generation throughput: {rate:.1f} tokens/s, Running: {running} reqs, Waiting: {waiting} reqs, GPU KV cache "
+        "usage: 0.7%, Prefix cache hit rate: 0.0%"
     )
 
 
