@@ -33,7 +33,8 @@ def _hold(
     return Recommendation(
         sentence=(
             f"Hold {rate} to what {queue} serves, {numbers.quantity(capacity)} req/s, as long as requests wait there: "
-            f"{avoided} steps over the budget would not have been, with at most {numbers.quantity(coordinated.peak_queue)} requests waiting in {queue} instead of "
+            f"{avoided} steps over the budget would not have been, "
+            f"with at most {numbers.quantity(coordinated.peak_queue)} requests waiting in {queue} instead of "
             f"{numbers.quantity(measured.peak_queue)}."
         ),
         number=capacity,

@@ -11,7 +11,7 @@ from entro_cli.readers.tabular import SHOWN_BAD_ROWS, masked, shortened
 from entro_cli.summary import BadRow
 from entro_engine import EntroError
 
-_BLOCK = 1 << 24
+_BLOCK = 1 << 20
 _LONGEST = 1 << 26
 """A line longer than this is taken in pieces: it is none of a log."""
 
@@ -41,21 +41,24 @@ def blocks(log: LogFile, size: int = _BLOCK) -> Iterator[Block]:
     Raises:
         EntroError: when it cannot be read.
     """
-    rest, offset = b"", 0
+    offset = 0
     try:
         with log.path.open("rb") as file:
-            while read := file.read(size):
-                content = rest + read
-                end = content.rfind(b"\n") + 1
-                if not end and len(content) > _LONGEST:
-                    end = len(content)
-                if end:
-                    yield Block(content[:end], offset, end)
-                rest, offset = content[end:], offset + end
+            while content := file.read(size) + file.readline(_LONGEST):
+                finished = len(content) if content.endswith(b"\n") else content.rfind(b"\n") + 1
+                yield Block(content, offset, finished)
+                offset += len(content)
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
-    if rest:
-        yield Block(rest, offset, 0)
+
+
+def line_starts(block: Block, literal: bytes) -> Iterator[int]:
+    """Where the lines of a block begin that have a literal."""
+    content, place = block.content, block.content.find(literal)
+    while place >= 0:
+        yield content.rfind(b"\n", 0, place) + 1
+        end = content.find(b"\n", place)
+        place = content.find(literal, end) if end >= 0 else -1
 
 
 def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[bytes]:

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.clock import NS, moment, nanoseconds
 from entro_cli.inputs import LogFile
@@ -208,11 +207,12 @@ def _with_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tal
     """
     steps = np.diff(values)
     over = (steps < -_DAY // 2).astype(np.int64) - (steps > _DAY - _DAY // 24)
-    behind: NDArray[np.int64] = np.concatenate([[0], np.cumsum(over)])
+    behind: TimeArray = np.concatenate([[0], np.cumsum(over)])
     if options.start_ns is not None:
         first = nanoseconds(moment(options.start_ns, options.zone).replace(tzinfo=UTC))
         midnight = first // _DAY * _DAY
-        return values + midnight + behind * _DAY + (_DAY if midnight + int(values[0]) < first else 0)
+        dated: TimeArray = values + midnight + behind * _DAY + (_DAY if midnight + int(values[0]) < first else 0)
+        return dated
     changed = nanoseconds(_changed(log, options.zone).replace(tzinfo=UTC))
     midnight = changed // _DAY * _DAY
     if midnight + int(values[-1]) > changed + 60 * NS:
@@ -220,4 +220,5 @@ def _with_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tal
     tally.problems.append(
         "its stamps have no date: the last is taken to be of the day the file was last changed; --start names the first"
     )
-    return values + midnight - (behind[-1] - behind) * _DAY
+    wall: TimeArray = values + midnight - (behind[-1] - behind) * _DAY
+    return wall

@@ -68,24 +68,23 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         EntroError: when it has no stats line, or most of those it has cannot be read.
     """
     lines = find_lines(log)
-    good = lines.stats_lines
-    bad = lines.bad.check(log, good, options, "stats lines of vLLM")
-    if not good:
+    bad = lines.bad.check(log, lines.stats_lines, options, "stats lines of vLLM")
+    tally = Tally()
+    times, zone = lines.stamps.utc(log, options, tally)
+    ticks = Ticks(lines, times)
+    if not lines.stats_lines and not ticks.ends:
         raise EmptyLogError(
             "there is no stats line of vLLM in it",
             where=log.label,
             expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
             remedy="the server must run without --disable-log-stats; idle ones print none",
         )
-    tally = Tally()
-    times, zone = lines.stamps.utc(log, options, tally)
-    ticks = Ticks(lines, times)
     quantities = _quantities(ticks, lines, tally)
     return Observations(
         path=log.label,
         format=NAME,
         series=stages_among(quantities, options),
-        rows_read=good + lines.requests_in_all,
+        rows_read=lines.stats_lines + lines.requests_in_all,
         rows_skipped=lines.bad.count,
         bad_rows=bad,
         zone=zone,
@@ -100,12 +99,9 @@ def carry(log: LogFile) -> bytes:
     Args:
         log: the plain file.
     """
-    lines = find_lines(log)
+    lines = find_lines(log, only_whole=True)
     ticks = Ticks(lines, lines.stamps.rough())
-    finished = log.path.stat().st_size - len(lines.unfinished)
-    open_from = len(lines.keys) if ticks.open_from is None else ticks.open_from
-    left = [index for index in range(open_from, len(lines.keys)) if lines.offsets[index] < finished]
-    standing = [index for index in ticks.standing() if lines.offsets[index] < finished]
+    left = [] if ticks.open_from is None else [*range(ticks.open_from, len(lines.keys))]
     evidence = [EVIDENCE.rstrip()] if lines.access_logged else []
     behind: list[bytes] = []
     counted = ticks.counted
@@ -113,7 +109,7 @@ def carry(log: LogFile) -> bytes:
         behind += [SHORTEST.rstrip()] * (lines.requests[index] - counted) + [text]
         counted = lines.requests[index]
     behind += [SHORTEST.rstrip()] * (lines.requests_in_all - counted)
-    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in standing])]
+    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in ticks.standing()])]
     return carried(before, behind, lines.unfinished)
 
 
@@ -153,6 +149,11 @@ def _told(ticks: Ticks, lines: VllmLines) -> list[str]:
     left = lines.requests_in_all - ticks.counted
     return [
         *([f"{ticks.idle} samples are of an idle server, which prints nothing: zeros"] if ticks.idle else []),
+        *(
+            [f"for {stalled:,.0f} s it printed nothing though requests were running, as no token went through: no data"]
+            if (stalled := ticks.stalled_ns / NS)
+            else []
+        ),
         *([f"{left} requests after the last whole stats line have no time: left out"] if left > 0 else []),
         *(["the last tick lacks an engine: left out"] if ticks.open_from is not None else []),
     ]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from entro_cli.clock import NS
 from entro_cli.inputs import LogFile
-from entro_cli.readers.access import has_access_lines, request_places
+from entro_cli.readers.access import Requests, has_access_lines
 from entro_cli.readers.carried import MARK, is_mark
-from entro_cli.readers.lines import BadLines, Block, blocks
+from entro_cli.readers.lines import BadLines, Block, blocks, line_starts
 from entro_cli.readers.undated import LineStamps, StampForm, stamp_in
 
 START, CARRIED = -1, -2
@@ -94,16 +91,17 @@ class _UnreadableError(ValueError):
     """A stats line that cannot be read; its text says why."""
 
 
-def find_lines(log: LogFile) -> VllmLines:
+def find_lines(log: LogFile, only_whole: bool = False) -> VllmLines:
     """Everything of a log that tells something, in one pass, without a loop over the other lines.
 
     Args:
         log: the plain file.
+        only_whole: leave out a last line that has no end yet, even if it tells all that is needed of it.
 
     Raises:
         EntroError: when it cannot be read.
     """
-    return _Finder().find(log)
+    return _Finder(only_whole).find(log)
 
 
 def holds_stats(content: bytes) -> bool:
@@ -119,21 +117,23 @@ def holds_stats(content: bytes) -> bool:
 class _Finder:
     """One pass over a log."""
 
-    def __init__(self) -> None:
+    def __init__(self, only_whole: bool) -> None:
+        self.only_whole = only_whole
         self.found = VllmLines()
         self.known: dict[Engine, int] = {}
         self.last = (StampForm.ZONED, 0)
 
     def find(self, log: LogFile) -> VllmLines:
         found = self.found
+        requests = Requests()
         for block in blocks(log):
-            places = request_places(block.content)
-            found.access_logged = found.access_logged or len(places) > 0 or has_access_lines(block.content)
-            lines = sorted({*_line_starts(block, _RATE), *_line_starts(block, _START), *_line_starts(block, MARK)})
-            before = np.searchsorted(places, np.array(lines, dtype=np.int64)).tolist()
-            for begin, requests in zip(lines, before, strict=True):
-                self._line(block, begin, found.requests_in_all + requests)
-            found.requests_in_all += int(np.searchsorted(places, block.finished))
+            found.access_logged = found.access_logged or has_access_lines(block.content)
+            literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
+            lines = sorted({begin for literal in literals for begin in line_starts(block, literal)})
+            *before, whole = requests.before(block.content[: block.finished], lines)
+            for begin, number in zip(lines, before, strict=True):
+                self._line(block, begin, found.requests_in_all + number)
+            found.requests_in_all += whole
             if block.finished < len(block.content):
                 found.unfinished = block.content[block.finished :]
         return found
@@ -143,6 +143,8 @@ class _Finder:
         end = block.content.find(b"\n", begin)
         whole = block.content[begin : end if end >= 0 else len(block.content)]
         offset = block.offset + begin
+        if end < 0 and self.only_whole:
+            return
         if is_mark(whole):
             self._put(CARRIED, self.last, offset, requests, (math.nan,) * 4)
             return
@@ -200,15 +202,6 @@ class _Finder:
         found.requests.append(requests)
         found.values.extend(values)
         self.last = stamp
-
-
-def _line_starts(block: Block, literal: bytes) -> Iterator[int]:
-    """Where the lines of a block begin that have a literal."""
-    content, place = block.content, block.content.find(literal)
-    while place >= 0:
-        yield content.rfind(b"\n", 0, place) + 1
-        end = content.find(b"\n", place)
-        place = content.find(literal, end) if end >= 0 else -1
 
 
 def _json_stamp(line: bytes) -> tuple[StampForm, int] | None:

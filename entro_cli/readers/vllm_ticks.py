@@ -49,6 +49,7 @@ class Ticks:
         values: waiting, running, prompt and generation throughput, four numbers a sample.
         begins, ends, counts: spans, and how many requests came in each.
         idle: how many of the samples are of times in which an idle server printed nothing.
+        stalled_ns: how long it printed nothing while requests were running, but no token went through, nanoseconds.
         counted: how many requests are in spans, or before them.
         open_from: the first line of the last tick where engines of it are still missing; None where it is whole.
         started: the last start that no tick came behind; -1 where there is none.
@@ -64,7 +65,7 @@ class Ticks:
         self.lines, self.at = lines, times
         self.times, self.values = array("q"), array("d")
         self.begins, self.ends, self.counts = array("q"), array("q"), array("q")
-        self.idle, self.counted, self.started = 0, 0, -1
+        self.idle, self.stalled_ns, self.counted, self.started = 0, 0, 0, -1
         self.open_from: int | None = None
         self.live: dict[int, _Last] = {}
         self._reached: int | None = None
@@ -102,10 +103,14 @@ class Ticks:
         return keys[index] >= 0 and near and all(keys[index] != keys[other] for other in tick)
 
     def _is_open(self, tick: list[int]) -> bool:
-        """Whether the last tick of the log lacks an engine that will be in it."""
-        there = {self.lines.keys[index] for index in tick}
-        now = int(self.at[tick[0]])
-        return any(key not in there and not last.is_idle and _holds(last, now) for key, last in self.live.items())
+        """Whether the log's last tick lacks an engine that will be in it; they print in the order of their names."""
+        keys, now = self.lines.keys, int(self.at[tick[0]])
+        there, last = {keys[index] for index in tick}, self.lines.engines[keys[tick[-1]]]
+        missing = [(self.lines.engines[key], line) for key, line in self.live.items() if key not in there]
+        return any(
+            (engine.process == last.process and engine.name > last.name) if line.is_idle else _holds(line, now)
+            for engine, line in missing
+        )
 
     def _close(self, tick: list[int]) -> None:
         lines = self._without_parts(tick)
@@ -155,9 +160,13 @@ class Ticks:
             now: the time, nanoseconds.
             rounded: whether a tick is at that time.
         """
-        if self._reached is None or not self.live or not all(last.is_idle for last in self.live.values()):
+        if self._reached is None or not self.live:
             return
         gap, interval = now - self._reached, min(last.interval_ns for last in self.live.values())
+        if not all(last.is_idle for last in self.live.values()):
+            if rounded and 2 * gap > 3 * interval and all(last.is_zero for last in self.live.values()):
+                self.stalled_ns += gap
+            return
         ticks = round(gap / interval) if rounded else gap // interval + 1
         begin, length = self._reached, gap / ticks if rounded and ticks > 0 else interval
         for tick in range(1, ticks):
@@ -194,7 +203,7 @@ class Ticks:
     def _forget(self, index: int) -> None:
         """What came up to here is in another log's samples."""
         del self.times[:], self.values[:], self.begins[:], self.ends[:], self.counts[:]
-        self.idle, self.counted = 0, self.lines.requests[index]
+        self.idle, self.stalled_ns, self.counted = 0, 0, self.lines.requests[index]
 
     def _sample(self, time: int, values: Sequence[float]) -> None:
         self.times.append(time)

@@ -1,0 +1,96 @@
+"""Stamps that leave out the zone, the year or the day, against datetime's own arithmetic."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entro_cli.readers.samples import Tally
+from entro_cli.readers.undated import LineStamps, StampForm, stamp_in
+from entro_engine import EntroError
+from tests.readers.text_logs import log_of, options
+
+NS = 10**9
+MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2029, 12, 31))
+
+
+def ns(when):
+    return round((when.replace(tzinfo=when.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * NS
+
+
+def times_of(texts, changed, tally=None, **given):
+    stamps = LineStamps()
+    for text in texts:
+        stamps.add(stamp_in(text.encode()))
+    with log_of(b"x", changed) as log:
+        return stamps.utc(log, options(**given), tally or Tally())
+
+
+FORMS = {
+    "INFO 03-01 12:00:05 [x.py:1]": (StampForm.YEARLESS, (60 * 24 + 12) * 3600 + 5),
+    "2026-03-01T12:00:05Z INFO 03-01 04:00:05 [x.py:1]": (StampForm.ZONED, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
+    "2026-03-01T12:00:05.250+02:00 x": (StampForm.ZONED, ns(datetime(2026, 3, 1, 10, 0, 5)) // NS, 0.25),
+    "2026-03-01 12:00:05,250 [INFO]": (StampForm.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS, 0.25),
+    "[2026-03-01 12:00:05 DP0]": (StampForm.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
+    "[12:00:05 TP0]": (StampForm.DAYLESS, 43205),
+    "INFO 13-41 25:00:05 [x.py:1]": None,
+    "[25:00:05] x": None,
+    "2026-02-30 12:00:05 x": None,
+    "no time": None,
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_forms(text):
+    expected = FORMS[text]
+    assert stamp_in(text.encode()) == (expected and (expected[0], sum(round(part * NS) for part in expected[1:])))
+
+
+@given(MOMENTS, st.lists(st.integers(0, 170 * 86400), max_size=12), st.integers(0, 200))
+def test_years_are_found_from_the_last_change(first, gaps, late_days):
+    moments = [first.replace(microsecond=0)]
+    for gap in gaps:
+        moments.append(moments[-1] + timedelta(seconds=gap))
+    changed = moments[-1].replace(tzinfo=UTC) + timedelta(days=late_days)
+    tally = Tally()
+    times, words = times_of([f"INFO {when:%m-%d %H:%M:%S} [" for when in moments], changed, tally)
+    assert times.tolist() == [ns(when) for when in moments]
+    assert f"year {moments[-1].year}" in words
+    assert any("over new year" in problem for problem in tally.problems) == (moments[0].year < moments[-1].year)
+
+
+@given(MOMENTS, st.lists(st.integers(0, 11 * 3600), max_size=12), st.integers(0, 12 * 3600), st.booleans())
+def test_days_are_found_from_the_last_change_or_the_start(first, gaps, late, from_start):
+    moments = [first.replace(microsecond=0)]
+    for gap in gaps:
+        moments.append(moments[-1] + timedelta(seconds=gap))
+    start = ns(moments[0].replace(hour=0, minute=0, second=0)) if from_start else None
+    changed = moments[-1].replace(tzinfo=UTC) + timedelta(seconds=late, days=40 if from_start else 0)
+    times, _ = times_of([f"[{when:%H:%M:%S}]" for when in moments], changed, start_ns=start)
+    assert times.tolist() == [ns(when) for when in moments]
+
+
+def test_a_line_out_of_order_over_new_year():
+    texts = ["INFO 12-31 23:59:58 [", "INFO 01-01 00:00:00 [", "INFO 12-31 23:59:59 [", "INFO 01-01 00:00:01 ["]
+    tally = Tally()
+    times, _ = times_of(texts, datetime(2026, 1, 2, tzinfo=UTC), tally)
+    assert [(time - ns(datetime(2026, 1, 1))) // NS for time in times.tolist()] == [-2, 0, -1, 1]
+    assert any("steps back once, by 1 s" in problem for problem in tally.problems)
+
+
+def test_a_leap_day():
+    assert times_of(["INFO 02-29 01:00:00 ["], datetime(2026, 5, 1, tzinfo=UTC))[0].tolist() == [
+        ns(datetime(2024, 2, 29, 1))
+    ]
+    with pytest.raises(EntroError, match=r"February 29, which 2026 has not.*--year"):
+        times_of(["INFO 02-29 01:00:00 ["], datetime(2026, 5, 1, tzinfo=UTC), year=2026)
+
+
+def test_a_zone_is_only_for_stamps_without():
+    berlin = {"zone": ZoneInfo("Europe/Berlin"), "zone_given": True}
+    texts = ["2026-07-01T12:00:00Z x", "INFO 07-01 14:00:01 [", "[2026-07-01 14:00:02]"]
+    times, words = times_of(texts, datetime(2026, 7, 2, tzinfo=UTC), **berlin)
+    assert [(time - ns(datetime(2026, 7, 1, 12))) // NS for time in times.tolist()] == [0, 1, 2]
+    assert words == "as written, year 2026 (the last change of the file), Europe/Berlin (--tz)"

@@ -1,0 +1,471 @@
+"""The vLLM reader: every version's lines, engines, idle times, restarts, requests between ticks, logs cut in two."""
+
+import os
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from entro_cli.inputs import EmptyLogError
+from entro_cli.observations import Measure
+from entro_cli.readers import detect, vllm
+from entro_engine import EntroError, Kind
+from tests.readers.text_logs import (
+    CHANGED,
+    carried,
+    check_cut,
+    check_damaged,
+    log_of,
+    named,
+    observed,
+    options,
+    quantity,
+    real_log,
+)
+from tests.running import entro
+
+NAMES = ("waiting", "running", "prompt_throughput", "generation_throughput", "requests")
+BEGIN = datetime(2026, 3, 1, 12, 0, 0)
+ACCESS = 'INFO:     10.0.0.1:51234 - "POST /v1/chat/completions HTTP/1.1" 200 OK'
+START = "INFO {:%m-%d %H:%M:%S} [core.py:58] Initializing a V1 LLM engine (v0.10.1) with config: model='m'"
+
+
+def v1(when, waiting=0, running=1, rate=5.0, engine="Engine 000: ", pid="", prefix=""):
+    stamp = f"{when:%m-%d %H:%M:%S}"
+    return (
+        f"{prefix}{pid}INFO {stamp} [loggers.py:123] {engine}Avg prompt throughput: {rate:.1f} tokens/s, Avg "
+        f"generation throughput: {rate:.1f} tokens/s, Running: {running} reqs, Waiting: {waiting} reqs, GPU KV cache "
+        "usage: 0.7%, Prefix cache hit rate: 0.0%"
+    )
+
+
+def text(*lines):
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def at(seconds):
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def seconds_of(times):
+    begin = int(BEGIN.replace(tzinfo=UTC).timestamp()) * 10**9
+    return [(time - begin) / 1e9 for time in times.tolist()]
+
+
+def spans_of(observations):
+    """(begin, end, how many requests) of each span, seconds."""
+    part = quantity(observations, "requests")
+    counts = part.values * (part.times - part.begins) / 1e9
+    return list(zip(seconds_of(part.begins), seconds_of(part.times), np.round(counts, 9).tolist(), strict=True))
+
+
+LINES = {
+    "0.1": "INFO 03-01 12:00:00 scheduler.py:271] Throughput: 9.5 tokens/s, Running: 2 reqs, Swapped: 1 reqs, "
+    "Pending: 3 reqs, GPU KV cache usage: 0.1%, CPU KV cache usage: 0.0%",
+    "0.2.7": "INFO 03-01 12:00:00 llm_engine.py:706] Avg prompt throughput: 1.5 tokens/s, Avg generation "
+    "throughput: 2.5 tokens/s, Running: 2 reqs, Swapped: 1 reqs, Pending: 3 reqs, GPU KV cache usage: "
+    "0.1%, CPU KV cache usage: 0.0%",
+    "0.6": "INFO 03-01 12:00:00 metrics.py:449] Avg prompt throughput: 1.5 tokens/s, Avg generation throughput: "
+    "2.5 tokens/s, Running: 2 reqs, Swapped: 1 reqs, Pending: 3 reqs, GPU KV cache usage: 0.1%, CPU KV "
+    "cache usage: 0.0%.",
+    "0.8.0": "INFO 03-01 12:00:00 [loggers.py:80] Avg prompt throughput: 1.5 tokens/s, Avg generation throughput: "
+    "2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: "
+    "0.0%",
+    "0.9": "INFO 03-01 12:00:00 [loggers.py:116] Engine 000: Avg prompt throughput: 1.5 tokens/s, Avg "
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, "
+    "Prefix cache hit rate: 0.0%",
+    "newest": "(APIServer pid=7) INFO 03-01 12:00:00 [v1/metrics/loggers.py:259] Engine 000: Avg prompt "
+    "throughput: 1.5 tokens/s, Avg generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 "
+    "reqs, Deferred: 1 reqs, Preemptions: 4, GPU KV cache usage: 0.1%, Prefix cache hit rate: 0.0%, "
+    "Corrupted: 0 reqs, MM cache hit rate: 0.0%",
+    "aggregated": "INFO 03-01 12:00:00 [loggers.py:236] 4 Engines Aggregated: Avg prompt throughput: 1.5 tokens/s, Avg "
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, "
+    "Prefix cache hit rate: 0.0%",
+    "a fork": "INFO 03-01 12:00:00 metrics.py:351] instance id: ab12, Avg prompt throughput: 1.5 tokens/s, Avg "
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Swapped: 0 reqs, Migrating waiting: 7 reqs, "
+    "Migrating Running: 8 reqs, Pending: 3 reqs, GPU KV cache usage: 0.1%, CPU KV cache usage: 0.0%.",
+    "colours": "\x1b[1;36m(APIServer pid=1)\x1b[0;0m \x1b[32mINFO\x1b[0m 03-01 12:00:00 "
+    "[loggers.py:259] Engine 000: Avg prompt "
+    "throughput: 1.5 tokens/s, Avg generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 "
+    "reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: 0.0%",
+    "a prefix": "[node-7|prod] INFO 03-01 12:00:00 [loggers.py:80] Avg prompt throughput: 1.5 tokens/s, Avg "
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, "
+    "Prefix cache hit rate: 0.0%",
+    "a container's stamp": "2026-03-01T12:00:00.000000000Z INFO 03-01 04:00:00 [loggers.py:80] Avg prompt "
+    "throughput: 1.5 "
+    "tokens/s, Avg generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache "
+    "usage: 0.1%",
+    "JSON": '{"asctime": "2026-03-01 12:00:00,000", "levelname": "INFO", "message": "Engine 000: Avg prompt '
+    "throughput: 1.5 tokens/s, Avg generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 "
+    'reqs, GPU KV cache usage: 0.1%"}',
+    "JSON, the time last": '{"log": "INFO [loggers.py:80] Avg prompt throughput: 1.5 tokens/s, Avg generation '
+    "throughput: 2.5 "
+    'tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%\\n", "time": '
+    '"2026-03-01T12:00:00Z"}',
+    "a whole stamp": "2026-03-01 12:00:00 | INFO | vllm | Avg prompt throughput: 1.5 tokens/s, Avg "
+    "generation throughput: "
+    "2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: "
+    "0.0%",
+}
+
+
+@pytest.mark.parametrize("version", LINES)
+def test_every_version(version):
+    observations = observed(vllm, text(LINES[version]), stages=named(*NAMES))
+    values = {part.column: part.values.tolist() for part in observations.series}
+    rates = {} if version == "0.1" else {"prompt_throughput": [1.5], "generation_throughput": [2.5]}
+    assert values == {"waiting": [3], "running": [2]} | rates
+    assert seconds_of(observations.series[0].times) == [0]
+    assert observations.rows_skipped == 0
+
+
+@pytest.mark.parametrize("version", LINES)
+def test_every_version_is_recognised(version):
+    with log_of(text(LINES[version])) as log:
+        assert vllm.recognise(log) > 0.9
+        assert detect.read_log(log, options()).format == "vllm"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_and_a_byte_order_mark(end):
+    lines = [v1(at(0), 3), ACCESS, v1(at(10), 4), "\xff\xfe"]
+    content = b"\xef\xbb\xbf" + "".join(line + end for line in lines).encode("latin-1")
+    observations = observed(vllm, content)
+    assert quantity(observations, "waiting").values.tolist() == [3, 4]
+    assert spans_of(observations) == [(0, 10, 1)]
+
+
+def test_what_is_a_stage_and_what_is_not():
+    observations = observed(vllm, text(v1(at(0)), ACCESS, v1(at(10))))
+    assert {(part.stage, part.kind, part.measure, part.stands_in) for part in observations.series} == {
+        ("llm", Kind.QUEUE, Measure.SAMPLES, False),
+        ("scraper", Kind.RATE, Measure.SPANS, True),
+    }
+    assert set(observations.columns) == set(NAMES)
+    assert quantity(observed(vllm, text(v1(at(0)), v1(at(10)))), "requests") is None, "requests are not logged"
+
+
+PATHS = {
+    "/v1/chat/completions": 1,
+    "/v1/completions": 1,
+    "/v1/embeddings?user=a": 1,
+    "/v1/responses": 1,
+    "/generate": 1,
+    "/score": 1,
+    "/some/long/root/path/of/a/gateway/v1/chat/completions": 1,
+    "/some/long/root/path/of/a/gateway/v1/chat/complaints": 0,
+    "/v1/responses/resp_0123456789abcdef0123456789/cancel": 0,
+    "/v1/chat/completions/render": 0,
+    "/tokenize": 0,
+    "/v1/load_lora_adapter": 0,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_which_requests_count(path):
+    lines = [
+        ACCESS.replace("/v1/chat/completions", path),
+        ACCESS.replace("POST", "GET"),
+        ACCESS.replace("POST /v1/chat/completions", "GET /metrics"),
+        '{"log": "' + ACCESS.replace("/v1/chat/completions", path).replace('"', '\\"') + '\\n"}',
+        'Received: prompt="POST /v1/completions HTTP/1.1"',
+    ]
+    observations = observed(vllm, text(v1(at(0)), *lines, v1(at(10))))
+    assert spans_of(observations) == [(0, 10, 2 * PATHS[path])]
+
+
+def test_requests_are_counted_between_stats_lines():
+    content = text(
+        ACCESS, ACCESS, v1(at(0)), ACCESS, v1(at(10)), v1(at(20)), ACCESS, ACCESS, ACCESS, v1(at(31)), ACCESS
+    )
+    observations = observed(vllm, content)
+    assert spans_of(observations) == [(-10, 0, 2), (0, 10, 1), (10, 20, 0), (20, 31, 3)]
+    assert "1 requests after the last whole stats line have no time: left out" in observations.problems
+    assert observations.rows_read == 4 + 7
+
+
+def test_engines_are_summed_tick_by_tick():
+    lines = []
+    for tick in range(4):
+        lines += [v1(at(10 * tick + i // 2), i + tick, 1, engine=f"Engine {i:03d}: ") for i in range(3)]
+    observations = observed(vllm, text(*lines))
+    waiting = quantity(observations, "waiting")
+    assert seconds_of(waiting.times) == [0, 10, 20, 30]
+    assert waiting.values.tolist() == [3, 6, 9, 12]
+
+
+def test_the_line_of_all_engines_stands_for_theirs():
+    lines = []
+    for tick in range(3):
+        names = ("Engine 000: ", "Engine 001: ", "2 Engines Aggregated: ")
+        lines += [v1(at(10 * tick), waiting, engine=name) for name, waiting in zip(names, (1, 2, 3), strict=True)]
+    assert quantity(observed(vllm, text(*lines)), "waiting").values.tolist() == [3, 3, 3]
+
+
+def test_an_engine_that_rests_counts_as_nothing_while_others_work():
+    lines = [v1(at(0), 3, engine="Engine 000: "), v1(at(0), 2, engine="Engine 001: ")]
+    lines += [v1(at(10), 0, 0, 0.0, engine="Engine 000: "), v1(at(10), 2, engine="Engine 001: ")]
+    lines += [v1(at(10 * tick), tick, engine="Engine 001: ") for tick in range(2, 9)]
+    waiting = quantity(observed(vllm, text(*lines)), "waiting")
+    assert waiting.values.tolist() == [5, 2, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_silence_after_a_line_of_zeros_is_idleness():
+    content = text(v1(at(0), 4), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, v1(at(60), 1))
+    observations = observed(vllm, content)
+    assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 20, 30, 40, 50, 60]
+    assert quantity(observations, "waiting").values.tolist() == [4, 0, 0, 0, 0, 0, 1]
+    assert spans_of(observations)[-3:] == [(30, 40, 0), (40, 50, 0), (50, 60, 1)]
+    assert "4 samples are of an idle server, which prints nothing: zeros" in observations.problems
+
+
+SILENT = {
+    "requests are running": [v1(at(0)), v1(at(10), 0, 1, 0.0), v1(at(60))],
+    "no zeros before": [v1(at(0)), v1(at(10)), v1(at(60))],
+    "zeros are printed": [v1(at(0), 0, 0, 0.0), v1(at(10), 0, 0, 0.0), v1(at(60))],
+    "V1 before it was quiet": [v1(at(0), engine=""), v1(at(10), 0, 0, 0.0, engine=""), v1(at(60), engine="")],
+    "V0": [
+        LINES["0.6"],
+        re.sub(r"\d+\.\d tok|\d+ reqs", "0 reqs", LINES["0.6"]).replace("0 reqsens", "0.0 tokens"),
+        LINES["0.6"].replace("12:00:0", "12:01:0"),
+    ],
+}
+
+
+@pytest.mark.parametrize("why", SILENT)
+def test_other_silence_is_no_data(why):
+    assert len(quantity(observed(vllm, text(*SILENT[why])), "waiting").times) <= 3
+
+
+def test_the_log_s_own_interval():
+    lines = [v1(at(60 * minute), 1) for minute in range(3)] + [v1(at(180), 0, 0, 0.0), v1(at(600), 1)]
+    assert seconds_of(quantity(observed(vllm, text(*lines)), "waiting").times) == [60 * minute for minute in range(11)]
+
+
+def test_a_restart_ends_idleness():
+    lines = [v1(at(0)), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, START.format(at(35)), ACCESS, v1(at(100)), v1(at(110))]
+    observations = observed(vllm, text(*lines))
+    assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 20, 30, 100, 110]
+    assert spans_of(observations) == [(0, 10, 1), (10, 20, 0), (20, 30, 0), (30, 35, 1), (90, 100, 1), (100, 110, 0)]
+
+
+def test_a_restart_without_idleness():
+    lines = [v1(at(0)), v1(at(10)), ACCESS, START.format(at(60)), v1(at(100)), ACCESS, v1(at(110))]
+    observations = observed(vllm, text(*lines))
+    assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 100, 110]
+    assert spans_of(observations) == [(0, 10, 0), (10, 20, 1), (100, 110, 1)]
+
+
+def test_two_servers_in_one_file_are_summed():
+    lines = []
+    for tick in range(6):
+        lines += [v1(at(10 * tick), 2, pid="(APIServer pid=1) "), v1(at(10 * tick + 4), 3, pid="(APIServer pid=2) ")]
+    waiting = quantity(observed(vllm, text(*lines)), "waiting")
+    assert waiting.values.tolist()[1:] == [5] * 10, "the last tick may still get the other server's line"
+
+
+def test_the_year_is_that_of_the_last_change():
+    content = text(v1(datetime(2025, 12, 31, 23, 59, 50), 1), v1(datetime(2026, 1, 1, 0, 0, 0), 2))
+    for changed, said, year in (
+        (datetime(2026, 1, 1, 0, 5, tzinfo=UTC), {}, 2026),
+        (datetime(2026, 5, 1, tzinfo=UTC), {}, 2026),
+        (datetime(2025, 12, 31, 23, tzinfo=UTC), {}, 2026),
+        (datetime(2025, 12, 30, tzinfo=UTC), {}, 2025),
+        (datetime(2026, 5, 1, tzinfo=UTC), {"year": 2024}, 2024),
+    ):
+        observations = observed(vllm, content, changed, **said)
+        times = quantity(observations, "waiting").times
+        assert times.tolist()[1] == int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+        assert np.diff(times).tolist() == [10**10]
+        assert f"year {year}" in observations.zone
+
+
+def test_the_zone():
+    berlin = observed(vllm, text(v1(at(0))), zone=ZoneInfo("Europe/Berlin"), zone_given=True)
+    assert seconds_of(berlin.series[0].times) == [-3600]
+    assert "Europe/Berlin (--tz)" in berlin.zone
+    container = observed(vllm, text(LINES["a container's stamp"]), zone=ZoneInfo("Europe/Berlin"))
+    assert (seconds_of(container.series[0].times), container.zone) == ([0], "as written")
+
+
+def test_the_hour_that_the_clock_shows_twice():
+    begin = datetime(2026, 10, 25, 1, 30)
+    berlin = ZoneInfo("Europe/Berlin")
+    moments = [begin + timedelta(minutes=10 * step) for step in range(9)]
+    moments += [begin + timedelta(minutes=10 * step) for step in range(3, 12)]
+    lines = [v1(when, step) for step, when in enumerate(moments)]
+    waiting = quantity(observed(vllm, text(*lines), datetime(2026, 11, 1, tzinfo=UTC), zone=berlin), "waiting")
+    assert len(waiting.times) == len(lines)
+    assert waiting.values.tolist() == [*range(18)]
+
+
+def test_a_clock_that_steps_back_is_told():
+    content = text(v1(at(0), 1), ACCESS, v1(at(10), 2), ACCESS, v1(at(5), 3), ACCESS, v1(at(15), 4))
+    observations = observed(vllm, content)
+    assert quantity(observations, "waiting").values.tolist() == [1, 3, 2, 4]
+    assert spans_of(observations) == [(0, 10, 1), (10, 15, 2)]
+    assert any("the clock steps back once, by 5 s" in problem for problem in observations.problems)
+
+
+BAD = {
+    "a number": (v1(at(10)).replace("Waiting: 0", "Waiting: x"), "not a number"),
+    "an infinity": (v1(at(10)).replace("throughput: 5.0", "throughput: inf", 1), "infinite"),
+    "a negative": (v1(at(10)).replace("Running: 1", "Running: -1"), "negative"),
+    "a cut line": (v1(at(10))[:140], "cut short"),
+    "no time": (v1(at(10)).replace("03-01", "13-41"), "time"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_lines_are_counted_and_shown(what):
+    line, reason = BAD[what]
+    content = text(v1(at(0)), ACCESS, line, v1(at(20)))
+    observations = observed(vllm, content, redact=True)
+    assert (observations.rows_skipped, observations.bad_rows[0].line) == (1, 3)
+    assert reason in observations.bad_rows[0].reason
+    assert "INFO" not in observations.bad_rows[0].text
+    with pytest.raises(EntroError, match="line 3"):
+        observed(vllm, content, strict=True)
+    with pytest.raises(EntroError, match="2 of 3 lines cannot be read"):
+        observed(vllm, text(v1(at(0)), line, line))
+
+
+def test_a_log_without_stats_lines():
+    content = text(START.format(at(0)), ACCESS)
+    with log_of(content) as log:
+        assert vllm.recognise(log) > 0.5
+    with pytest.raises(EmptyLogError, match="no stats line"):
+        observed(vllm, content)
+
+
+def test_what_a_prompt_says_is_no_stats_line():
+    quoted = f"INFO 03-01 12:00:05 [logger.py:39] Received request cmpl-1: prompt: '{'x' * 500} {v1(at(5), 99)}'"
+    assert quantity(observed(vllm, text(v1(at(0)), quoted, v1(at(10)))), "waiting").values.tolist() == [0, 0]
+
+
+def generated(seed, engines=1, ticks=40):
+    """A log with its truth: waiting by second of tick, requests in all. Idle times, restarts and noise in it."""
+    chance = random.Random(seed)
+    lines, truth, requests, second, busy = [], {}, 0, 0, True
+    was_zero = [True] * engines
+    for _ in range(ticks):
+        came = chance.choice([0, 0, 1, 3, 7])
+        lines += [ACCESS] * came
+        requests += came
+        if chance.random() < 0.2:
+            lines.append(ACCESS.replace("POST /v1/chat/completions", "GET /health"))
+        busy = chance.random() < (0.9 if busy else 0.4)
+        depths = [chance.randrange(9) if busy else 0 for _ in range(engines)]
+        for engine, depth in enumerate(depths):
+            if busy or not was_zero[engine]:
+                rate = 5.0 if busy else 0.0
+                lines.append(v1(at(second), depth, int(busy), rate, f"Engine {engine:03d}: ", "(APIServer pid=9) "))
+            was_zero[engine] = not busy
+        truth[second] = sum(depths)
+        second += 10
+    return text(*lines), truth, requests
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 4]))
+@example(1, 1)
+def test_generated_logs_give_their_truth(seed, engines):
+    content, truth, requests = generated(seed, engines)
+    try:
+        observations = observed(vllm, content)
+    except EmptyLogError:
+        assert not any(truth.values())
+        return
+    waiting = quantity(observations, "waiting")
+    seen = dict(zip(map(int, seconds_of(waiting.times)), waiting.values.tolist(), strict=True))
+    assert seen == {second: value for second, value in truth.items() if min(seen) <= second <= max(seen)}
+    if quantity(observations, "requests"):
+        left = sum(int(problem.split()[0]) for problem in observations.problems if "left out" in problem)
+        assert sum(count for _, _, count in spans_of(observations)) + left == requests
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.floats(0, 1))
+def test_a_log_cut_anywhere(seed, engines, share):
+    content, _, _ = generated(seed, engines, 12)
+    first = content.find(b"Engine 000")
+    place = int(len(content) * share)
+    if engines > 1 and place <= content.find(b"\n", content.find(b"Engine 002", first)):
+        return  # how many engines there are is known after their first lines
+    check_cut(vllm, content, place, *NAMES)
+
+
+def test_a_log_cut_at_every_byte_round_a_restart():
+    content = text(
+        v1(at(0)), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, START.format(at(35)), ACCESS, v1(at(100)), v1(at(110))
+    )
+    for place in range(0, len(content), 3):
+        check_cut(vllm, content, place, *NAMES)
+
+
+def test_what_is_carried_is_little():
+    content, _, _ = generated(3, 1, 200)
+    assert len(carried(vllm, content)) < 2000
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_damaged_logs(seed):
+    content, _, _ = generated(seed, 1 + seed % 3, 8)
+    check_damaged(vllm, content, seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_bytes(seed):
+    content = random.Random(seed).randbytes(2000)
+    check_damaged(vllm, content, seed)
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    from entro_cli.readers import lines, vllm_lines
+
+    content, _, _ = generated(5, 2, 30)
+    whole = observed(vllm, content)
+    monkeypatch.setattr(vllm_lines, "blocks", lambda log: lines.blocks(log, 700))
+    for before, after in zip(whole.series, observed(vllm, content).series, strict=True):
+        assert (before.times == after.times).all()
+        assert (before.values == after.values).all()
+
+
+@pytest.mark.parametrize("name", ["vllm.log", "qwen38-int4.log"])
+def test_real_logs_against_a_count_of_their_own(name):
+    path = real_log(f"vllm/{name}")
+    lines = path.read_text(errors="replace").split("\n")
+    stats = re.compile(r"INFO (\d\d-\d\d \d\d:\d\d:\d\d) .*Running: (\d+) reqs, Waiting: (\d+) reqs")
+    truth, posts = {}, 0
+    for line in lines:
+        posts += '"POST /v1/chat/completions HTTP' in line
+        if match := stats.search(line):
+            when = datetime.strptime(f"2026-{match[1]}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            truth[int(when.timestamp())] = (int(match[3]), int(match[2]))
+    with log_of(path.read_bytes(), datetime(2026, 9, 1, tzinfo=UTC)) as log:
+        observations = vllm.read(log, options(stages=named("waiting", "running", "requests")))
+    parts = {part.column: part for part in observations.series}
+    seen = [(parts[name].times // 10**9).tolist() for name in ("waiting", "running")]
+    values = {
+        when: (waiting, running)
+        for when, waiting, running in zip(seen[0], parts["waiting"].values, parts["running"].values, strict=True)
+    }
+    assert seen[0] == seen[1]
+    assert {when: values[when] for when in truth} == truth
+    assert all(values[when] == (0, 0) for when in values.keys() - truth.keys())
+    counts = parts["requests"].values * (parts["requests"].times - parts["requests"].begins) / 1e9
+    assert round(counts.sum(), 6) == posts
+    assert observations.rows_read == len(truth) + posts
+
+
+def test_analyze_reads_it(tmp_path):
+    content, _, _ = generated(7, 2)
+    path = tmp_path / "server.log"
+    path.write_bytes(content)
+    os.utime(path, (CHANGED.timestamp(),) * 2)
+    outcome = entro("analyze", path, "--tz", "UTC")
+    assert outcome.status == 0, outcome.err
+    assert "vllm" in outcome.out

@@ -1,0 +1,126 @@
+"""Text logs given to their readers: read, cut in two, and damaged."""
+
+import os
+import random
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from entro_cli.inputs import EmptyLogError, plain_log
+from entro_cli.observations import Measure, ReadOptions, StageSpec
+from entro_engine import EntroError
+
+CHANGED = datetime(2026, 6, 30, 12, tzinfo=UTC)
+"""When the logs were last changed, unless a test says otherwise."""
+
+
+def options(**given):
+    return ReadOptions(**{"zone": UTC, **given})
+
+
+@contextmanager
+def log_of(content, changed=CHANGED):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "server.log"
+        path.write_bytes(content)
+        os.utime(path, (changed.timestamp(),) * 2)
+        with plain_log(str(path)) as log:
+            yield log
+
+
+def observed(reader, content, changed=CHANGED, **given):
+    with log_of(content, changed) as log:
+        return reader.read(log, options(**given))
+
+
+def carried(reader, content):
+    with log_of(content) as log:
+        return reader.carry(log)
+
+
+def quantity(observations, name):
+    return next((part for part in observations.series if part.column == name), None)
+
+
+def named(*names):
+    """Options that make stages of quantities, whatever they are without."""
+    return tuple(StageSpec(name, name) for name in names)
+
+
+def samples(reader, content, *names):
+    """All of some quantities as a set: of spans when they begin and end, of all the time and the value."""
+    observations = observed(reader, content, stages=named(*names))
+    return {
+        (part.column, *entry)
+        for part in observations.series
+        for entry in zip(
+            part.times.tolist(),
+            part.values.tolist(),
+            [0] * len(part.times) if part.begins is None else part.begins.tolist(),
+            strict=True,
+        )
+        if part.measure is not Measure.EVENTS or entry[1]
+    }
+
+
+def check_cut(reader, content, place, *names):
+    """A log cut anywhere gives, part by part, what it gives whole."""
+    place = max(place, 1)
+    first, second = content[:place], content[place:]
+    parts = set()
+    for part in (first, carried(reader, first) + second):
+        with suppress(EmptyLogError):  # a part without any line that tells something
+            parts |= samples(reader, part, *names)
+    whole = samples(reader, content, *names)
+    assert (parts - whole, whole - parts) == (set(), set())
+
+
+def damaged(content, seed):
+    """A log with bytes changed, lines cut, doubled, moved or blown up."""
+    chance = random.Random(seed)
+    lines = content.splitlines(keepends=True)
+    for _ in range(chance.randrange(1, 8)):
+        at = chance.randrange(len(lines))
+        line = lines[at]
+        cut = chance.randrange(len(line) + 1)
+        lines[at] = chance.choice(
+            [
+                line[:cut],
+                line[:cut] + b"\n" + line[cut:],
+                line[:cut] + bytes(chance.randrange(256) for _ in range(chance.randrange(9))) + line[cut:],
+                line * 2,
+                line.replace(b"0", b"9999999999999999999"),
+                line.replace(b"\n", b"\r\n"),
+                line[:cut] + b"\x1b[1;36m" + line[cut:],
+                line[:cut] + b"\xff\xfe\0" + line[cut:],
+                lines[chance.randrange(len(lines))],
+            ]
+        )
+    return b"".join(lines)
+
+
+def check_damaged(reader, content, seed):
+    """Whatever is in a log, it is read or refused, never crashed on."""
+    given = options(strict=seed % 5 == 0, redact=seed % 3 == 0)
+    try:
+        with log_of(damaged(content, seed)) as log:
+            assert 0 <= reader.recognise(log) <= 1
+            reader.carry(log)
+            observations = reader.read(log, given)
+    except EntroError:
+        return
+    for part in observations.series:
+        assert (part.times[1:] > part.times[:-1]).all()
+        assert (part.values >= 0).all()
+        if part.begins is not None:
+            assert (part.begins < part.times).all()
+            assert (part.begins[1:] >= part.times[:-1]).all()
+
+
+def real_log(name):
+    """A real log made by others; the test is skipped where it is not there."""
+    path = Path(__file__).parents[3] / "shared" / "data" / name
+    return path if path.is_file() else pytest.skip(f"needs the real log {name}, which is not part of the project")
