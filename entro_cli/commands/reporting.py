@@ -11,17 +11,20 @@ import numpy as np
 from entro_cli.analysis import WARM_UP_STEPS, replay_from, step_range
 from entro_cli.calibration import misfit_advice
 from entro_cli.clock import NS
+from entro_cli.commands.coordinating import coordination_of, recommended, shown_by
 from entro_cli.commands.loading import Loaded
 from entro_cli.commands.recalling import recall
 from entro_cli.config import Settings
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.objective import RULES
-from entro_cli.report.daily_report import Summary, summarise
-from entro_cli.report.periods import Period
+from entro_cli.report.daily_report import Advice, Summary, summarise
+from entro_cli.report.periods import Kind, Period
 from entro_cli.steps import Steps
 from entro_cli.summary import Source
 
+_DEFAULT_PIPELINE = "default"
+_FLAGS = {Kind.DAY: "--daily", Kind.WEEK: "--weekly", Kind.MONTH: "--monthly"}
 _LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
 
 
@@ -34,12 +37,14 @@ class Material:
         sources: where they are from.
         columns: where each stage's samples stood, as `--stage` names it.
         notes: what else should be known, in sentences.
+        logs: the files they were read from; none where they are from the history.
     """
 
     steps: Steps
     sources: tuple[Source, ...]
     columns: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
 
 
 def from_logs(loaded: Loaded, within: tuple[int | None, int | None]) -> Material:
@@ -51,7 +56,7 @@ def from_logs(loaded: Loaded, within: tuple[int | None, int | None]) -> Material
             None leaves out nothing.
     """
     steps = loaded.steps.part(*step_range(loaded.steps, *within))
-    return Material(steps, loaded.sources, loaded.columns)
+    return Material(steps, loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
@@ -97,7 +102,27 @@ def summary_of(
     )
     advice = misfit_advice(steps, run, material.columns, settings.wait_s)
     notes = (*material.notes, *([advice] if advice else []))
-    return summarise(run, before, period, material.sources, shown_as or settings.pipeline, settings.objective, notes)
+    advised = _advice(material, period, settings, limit)
+    name = shown_as or settings.pipeline
+    return summarise(run, before, period, material.sources, name, settings.objective, notes, advised)
+
+
+def _advice(material: Material, period: Period, settings: Settings, budget: float) -> Advice:
+    """What coordination would have changed in a period, and what to do about it."""
+    steps = material.steps
+    coordination = coordination_of(steps, *step_range(steps, period.start_ns, period.end_ns), settings, budget)
+    return Advice(coordination, recommended(coordination, steps, _command(material, period, settings)))
+
+
+def _command(material: Material, period: Period, settings: Settings) -> str:
+    """The command that makes the same report as JSON."""
+    if period.kind is Kind.RANGE:
+        which = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
+    else:
+        which = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
+    logs = [word for log in material.logs for word in ("--logs", log)]
+    pipeline = [] if settings.pipeline == _DEFAULT_PIPELINE else ["--pipeline", settings.pipeline]
+    return shown_by(["report", *which, *pipeline, *logs, "--format", "json"], settings)
 
 
 def last_observed_ns(steps: Steps) -> int:

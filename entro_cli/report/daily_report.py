@@ -17,7 +17,7 @@ from entro_cli.report.course import Course, course_of
 from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.verdict import Verdict, judge
-from entro_cli.summary import BurnAlert, Figures, Incident, RegimeCounts, Source
+from entro_cli.summary import BurnAlert, Coordination, Figures, Incident, Recommendation, RegimeCounts, Source
 from entro_engine import Regime, RegimeParameters, Run, __version__
 from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_MEMORY
 
@@ -90,6 +90,18 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What coordination would have changed, and what to do about it."""
+
+    coordination: Coordination
+    recommendations: tuple[Recommendation, ...]
+
+
+NO_ADVICE = Advice(Coordination("nobody asked"), ())
+"""Of a report on a Run that is of no log."""
+
+
+@dataclass(frozen=True)
 class Made:
     """How the report was made.
 
@@ -135,6 +147,8 @@ class Summary:
         course: the period step by step, thinned, no extreme lost.
         incidents: the 20 worst, by excess, the worst first; `figures.incidents` has all, by time.
         alerts: the first 20, by severity, then by time; `figures.objective.alerts` has all.
+        coordination: what it would have changed: the period's demand in the plant, without and with the v9 controller.
+        recommendations: what to do, each with its number, the command that shows it, and the setting that does it.
         made: from which logs, how, with what parameters.
         glossary: the words used.
     """
@@ -150,6 +164,8 @@ class Summary:
     course: Course
     incidents: tuple[Incident, ...]
     alerts: tuple[BurnAlert, ...]
+    coordination: Coordination
+    recommendations: tuple[Recommendation, ...]
     made: Made
     glossary: tuple[Term, ...]
 
@@ -162,6 +178,7 @@ def summarise(
     pipeline: str,
     target: float,
     notes: tuple[str, ...] = (),
+    advice: Advice = NO_ADVICE,
 ) -> Summary:
     """What a report on a period says.
 
@@ -174,6 +191,7 @@ def summarise(
         pipeline: its name.
         target: the objective, a share of observed steps, 0..1.
         notes: sentences about the log that a reader should know.
+        advice: what coordination would have changed, and what to do about it.
 
     Raises:
         ParameterError: when the target is outside 0..1.
@@ -195,6 +213,8 @@ def summarise(
         course=course_of(part, period.zone),
         incidents=incidents[:MOST_LISTED],
         alerts=tuple(alerts[:MOST_LISTED]),
+        coordination=advice.coordination,
+        recommendations=advice.recommendations,
         made=_made(part, period, sources, figures),
         glossary=GLOSSARY,
     )

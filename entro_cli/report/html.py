@@ -7,6 +7,7 @@ from datetime import UTC
 from entro_cli import numbers
 from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
 from entro_cli.report.columns import columns, shown
+from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.figure_table import figure_table, headline
 from entro_cli.report.index import Mark
@@ -35,6 +36,8 @@ def render(summary: Summary, self_contained: bool = False) -> str:
         "mark": _mark(summary),
         "headline": headline(summary.figures, summary.previous_figures),
         "groups": figure_table(summary.figures, summary.previous_figures),
+        "coordination": coordination_rows(summary.coordination),
+        "terms": coordination_terms(summary.coordination),
         "shown": shown(summary),
         "columns": columns(summary, _COLUMNS),
         "ceiling": _ceiling(summary),

@@ -11,6 +11,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli import numbers
 from entro_cli.report.columns import Column, columns, shown
+from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.figure_table import figure_table
 from entro_cli.report.page import environment
@@ -88,6 +89,8 @@ def render(summary: Summary, width: int = 80, unicode: bool = True, color: bool 
     context = {
         "summary": summary,
         "groups": figure_table(summary.figures, summary.previous_figures),
+        "coordination": coordination_rows(summary.coordination),
+        "terms": coordination_terms(summary.coordination),
         "shown": shown(summary),
         "columns": columns(summary, pen.width - 2),
         "most": MOST_LISTED,
