@@ -6,12 +6,15 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.clock import moment
 from entro_cli.steps import Steps
-from entro_engine import Kind, Run, Stage
+from entro_cli.summary import Calibration, FullLoad
+from entro_engine import EntroError, Kind, Run, Stage, psi_budget
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 
 _WINDOW_S = 60.0
@@ -105,6 +108,52 @@ def _window_means(values: FloatArray, window: int) -> FloatArray:
     """The mean over each window of as many values, some windows at a time: all at once would fill the memory."""
     view = np.lib.stride_tricks.sliding_window_view(values, window)
     return np.concatenate([view[at : at + _AT_ONCE].mean(axis=1) for at in range(0, len(view), _AT_ONCE)])
+
+
+def calibration_of(steps: Steps, wait_s: float, gamma: float, zone: tzinfo) -> Calibration:
+    """What a log says of its server, with the evidence for it.
+
+    Args:
+        steps: the log's.
+        wait_s: the longest accepted wait, s.
+        gamma: the share of the critical entropy that is the budget.
+        zone: what times are told in.
+
+    Raises:
+        EntroError: when it is no rate stage that feeds a queue stage, or does not tell what its server serves.
+    """
+    if not coupled(steps):
+        kinds = ", ".join(f"{stage.name} ({stage.kind})" for stage in steps.stages)
+        raise EntroError(
+            f"the stages are {kinds}",
+            expected="one rate stage that feeds one queue stage",
+            remedy="name them with --stage NAME=COLUMN:KIND, or add the log that has the other one",
+        )
+    found = measure_capacity(steps)
+    if not found.value > 0:
+        raise EntroError(
+            "the log does not tell what its server serves: what came in only filled the queue",
+            expected="a log in which requests were served",
+        )
+    rate, queue = steps.stages
+    fulls = (found.value * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY, found.value * wait_s)
+    is_default = math.isclose(wait_s, DEFAULT_ACCEPTED_WAIT_S)
+    return Calibration(
+        start=moment(steps.start_ns, zone),
+        end=moment(steps.start_ns + steps.count * steps.step_ns, zone),
+        step_s=steps.step_s,
+        capacity=found.value,
+        evidence=found.evidence,
+        is_guess=found.is_guess,
+        wait_s=wait_s,
+        wait_evidence="the published default, q_max / c_max" if is_default else "as asked for",
+        stages=(
+            FullLoad(rate.name, str(rate.kind), fulls[0], "req/s", "capacity x 3.0 / 1.2"),
+            FullLoad(queue.name, str(queue.kind), fulls[1], "requests", "capacity x longest accepted wait"),
+        ),
+        gamma=gamma,
+        budget=psi_budget(len(steps.stages), gamma),
+    )
 
 
 def misfit_advice(

@@ -95,6 +95,37 @@ class Coordination:
 
 
 @dataclass(frozen=True)
+class FullLoad:
+    """The load at which a stage is full, in its unit, and why."""
+
+    name: str
+    kind: str
+    full: float
+    unit: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a log itself says of its server: capacity in req/s, full loads, budget in nats.
+
+    `is_guess` is whether the log never kept the server busy for long enough to tell the capacity.
+    """
+
+    start: datetime
+    end: datetime
+    step_s: float
+    capacity: float
+    evidence: str
+    is_guess: bool
+    wait_s: float
+    wait_evidence: str
+    stages: tuple[FullLoad, ...]
+    gamma: float
+    budget: float
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """What to do: in a sentence, with the number behind it.
 

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from entro_cli.commands import analyze, config, demo, history, ingest, report, schedule, schedule_run, simulate
+from entro_cli.commands import (
+    analyze,
+    calibrate,
+    config,
+    demo,
+    history,
+    ingest,
+    report,
+    schedule,
+    schedule_run,
+    simulate,
+)
 
 app = typer.Typer(
     name="entro",
@@ -31,6 +42,7 @@ def entro(
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
+app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)
 kept = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at what is stored, and look after it.")

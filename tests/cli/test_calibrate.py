@@ -1,0 +1,78 @@
+"""`entro calibrate`: what a log says of its server, written where `entro config` finds it."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.running import entro
+
+LOGS = Path(__file__).parents[2] / "sample_logs" / "formats"
+REQUESTS = Path(__file__).parents[3] / "shared" / "data" / "requests" / "requests.jsonl"
+
+
+def calibrate(*arguments, status=0):
+    outcome = entro("calibrate", *arguments)
+    assert outcome.status == status, outcome.err
+    return outcome
+
+
+def test_the_real_requests():
+    if not REQUESTS.exists():
+        pytest.skip("the shared data is not there")
+    text = calibrate(REQUESTS, "--step", "1s", "--out", "-").out
+    found = tomllib.loads(text)
+    assert round(found["capacity"], 3) == 2.567
+    assert found["stages"]["scraper"]["full"] == pytest.approx(found["capacity"] * 2.5)
+    assert found["stages"]["llm"]["full"] == pytest.approx(found["capacity"] * found["wait"])
+    assert "95th percentile over 65 busy windows of 60 s" in text
+
+
+def test_it_is_in_force_where_it_is_written(tmp_path):
+    out = tmp_path / "entro.toml"
+    document = json.loads(calibrate(LOGS / "requests.csv", "--target-wait", "5s", "--out", out, "--json").out)
+    assert (document["schema"], document["written"]) == ("entro/calibration/1", str(out))
+    assert document["wait_s"] == 5.0
+    assert not document["is_guess"]
+    settings = json.loads(entro("config", "--config", out, "--json").out)
+    assert "capacity" in json.dumps(settings)
+    analysis = json.loads(entro("analyze", LOGS / "requests.csv", "--config", out, "--json").out)
+    assert [stage["full"] for stage in analysis["stages"]] == [stage["full"] for stage in document["stages"]]
+    assert analysis["coordination"]["capacity_evidence"] == "as configured"
+
+
+def test_the_capacity_is_what_the_server_was_made_to_serve():
+    """Eight at a time, six seconds each on the average: 1.33 requests a second."""
+    document = json.loads(calibrate(LOGS / "requests.csv", "--out", "/dev/null", "--force", "--json").out)
+    assert document["capacity"] == pytest.approx(8 / 6, rel=0.06)
+
+
+def test_nothing_is_written_over(tmp_path):
+    out = tmp_path / "entro.toml"
+    out.write_text("wait = 3\n")
+    error = calibrate(LOGS / "requests.csv", "--out", out, status=1).error
+    assert "is there already; --force writes over it" in error
+    assert out.read_text() == "wait = 3\n"
+    calibrate(LOGS / "requests.csv", "--out", out, "--force")
+    assert "capacity" in out.read_text()
+
+
+def test_a_guess_is_called_one(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("time,rate,queue\n" + "".join(f"2026-04-06T00:{at:02}:00Z,{at % 3},0\n" for at in range(30)))
+    text = calibrate(log, "--out", "-").out
+    assert "99th percentile of the arrival rate, the server was never busy; a GUESS" in text
+
+
+def test_other_pipelines_are_refused(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("time,rate\n" + "".join(f"2026-04-06T00:{at:02}:00Z,{at % 3}\n" for at in range(30)))
+    assert "expected one rate stage that feeds one queue stage" in calibrate(log, "--out", "-", status=1).error
+
+
+def test_a_hostile_name_stays_a_name(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("time,rate,queue\n" + "".join(f"2026-04-06T00:{at:02}:00Z,1,{at % 2}\n" for at in range(30)))
+    text = calibrate(log, "--stage", 'a"]\\\x1b=rate:rate', "--stage", "b=queue:queue", "--out", "-").out
+    assert set(tomllib.loads(text)["stages"]) >= {"b"}
