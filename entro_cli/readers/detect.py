@@ -12,8 +12,8 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table, vllm, sglang)
-"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)` and
-`read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, `recognise(log)`, `preamble(log)`, `goes_on_under(log, header)`,
+`read(log, options)`, and, where a log goes on in another, `carry(log)`."""
 
 _LEAST = 0.05
 

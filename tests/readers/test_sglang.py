@@ -231,3 +231,9 @@ def test_a_real_log_against_a_count_of_its_own():
         for _ in range(int(count))
     ]
     assert happened == posts
+
+
+def test_a_real_log_cut_anywhere():
+    content = real_log("sglang/sglang-int4.log").read_bytes()
+    for place in range(1, len(content), len(content) // 20 + 1):
+        check_cut(sglang, content, place, *NAMES)
