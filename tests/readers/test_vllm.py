@@ -302,6 +302,9 @@ def test_the_hour_that_the_clock_shows_twice():
     waiting = quantity(observed(vllm, text(*lines), datetime(2026, 11, 1, tzinfo=UTC), zone=berlin), "waiting")
     assert len(waiting.times) == len(lines)
     assert waiting.values.tolist() == [*range(18)]
+    content = text(*lines)
+    for place in range(1, len(content), 97):
+        check_cut(vllm, content, [place], *NAMES, zone=berlin, changed=datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def test_a_clock_that_steps_back_is_told():
@@ -396,8 +399,8 @@ def test_generated_logs_give_their_truth(seed, engines):
         assert sum(count for _, _, count in spans_of(observations)) + left == requests
 
 
-@given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.floats(0, 1), st.sampled_from([0, 0.2]))
-def test_a_log_cut_anywhere(seed, engines, share, restarts):
+@given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0, 0.2]))
+def test_a_log_cut_anywhere(seed, engines, share, second, restarts):
     content, _, _ = generated(seed, engines, 12, restarts if engines == 1 else 0)
     content = text(ACCESS.replace("POST /v1/chat/completions", "GET /health")) + content  # requests are logged
     first = content.find(b"Engine 000")
@@ -406,7 +409,7 @@ def test_a_log_cut_anywhere(seed, engines, share, restarts):
         return
     if engines > 1 and place <= content.find(b"\n", content.find(b"Engine 002", first)):
         return  # how many engines there are is known after their first lines
-    check_cut(vllm, content, place, *NAMES)
+    check_cut(vllm, content, [place, place + int((len(content) - place) * second)], *NAMES)
 
 
 def test_a_log_cut_at_every_byte_round_a_restart():
@@ -414,7 +417,7 @@ def test_a_log_cut_at_every_byte_round_a_restart():
         v1(at(0)), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, START.format(at(35)), ACCESS, v1(at(100)), v1(at(110))
     )
     for place in range(0, len(content), 3):
-        check_cut(vllm, content, place, *NAMES)
+        check_cut(vllm, content, [place], *NAMES)
 
 
 def test_what_is_carried_is_little():
@@ -476,7 +479,7 @@ def test_real_logs_against_a_count_of_their_own(name):
 def test_real_logs_cut_anywhere(name):
     content = real_log(f"vllm/{name}").read_bytes()
     for place in range(len(content) // 5, len(content), len(content) // 15 + 1):
-        check_cut(vllm, content, place, *NAMES)
+        check_cut(vllm, content, [place], *NAMES)
 
 
 def test_analyze_reads_it(tmp_path):
