@@ -93,7 +93,7 @@ def carry(log: LogFile) -> bytes:
     """
     lines = find_lines(log, only_whole=True)
     batches = _Batches(lines, lines.stamps.rough())
-    standing = sorted({*batches.standing(), *_of_last_stamps(lines)})
+    standing = sorted({*batches.standing(), *_of_last_stamps(lines), *lines.stamps.last_hour_back()})
     left = [index for index in standing if index >= batches.open_from and lines.keys[index] >= 0]
     texts = dict(zip(standing, lines_at(log, [lines.offsets[index] for index in standing]), strict=True))
     before = [text for index in standing if index not in left for text in _repeated(lines, index, texts[index])]

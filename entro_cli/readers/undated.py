@@ -102,6 +102,18 @@ class LineStamps:
         """Nanoseconds that tell how long it is from one stamp to the next, for those that are near; shape (lines,)."""
         return np.array(self._values, dtype=np.int64)
 
+    def last_hour_back(self) -> list[int]:
+        """The two lines between which the clock was set back an hour, if that was in the last two hours; else none.
+
+        In the hour that the clock shows twice, the later lines are known by these.
+        """
+        rough = self.rough()
+        steps = np.diff(rough)
+        back = np.flatnonzero((steps < -30 * 60 * NS) & (steps > -70 * 60 * NS))
+        if not len(back) or abs(int(rough[-1] - rough[back[-1]])) > 7200 * NS:
+            return []
+        return [int(back[-1]), int(back[-1]) + 1]
+
     def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, str]:
         """The times, and how they were read, in words.
 

@@ -109,7 +109,8 @@ def carry(log: LogFile) -> bytes:
         behind += [SHORTEST.rstrip()] * (lines.requests[index] - counted) + [text]
         counted = lines.requests[index]
     behind += [SHORTEST.rstrip()] * (lines.requests_in_all - counted)
-    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in ticks.standing()])]
+    standing = sorted({*ticks.standing(), *lines.stamps.last_hour_back()} - {*left})
+    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in standing])]
     return carried(before, behind, lines.unfinished)
 
 

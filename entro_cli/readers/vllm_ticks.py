@@ -192,11 +192,11 @@ class Ticks:
         now, requests = int(self.at[index]), self.lines.requests[index]
         self._fill(now, rounded=False)
         left = requests - self.counted
-        if left and (self._reached is None or now > self._reached):
+        if self._reached is None or now > self._reached:
             begin = now - self._usual_ns if self._reached is None else self._reached
-            end = min(now, begin + self._usual_ns)
-            self._add_span(begin, end, left)
-            self._reached, self.counted = end, requests
+            if left:
+                self._add_span(begin, min(now, begin + self._usual_ns), left)
+            self._reached, self.counted = now, requests
         self.live.clear()
         self._is_new, self.started = True, index
 

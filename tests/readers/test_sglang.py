@@ -184,12 +184,13 @@ def test_generated_logs_give_their_truth(seed):
     assert (counted.values.sum() if counted else 0) == requests
 
 
-@given(st.integers(0, 10**6), st.sampled_from([1, 2]), st.floats(0, 1))
-def test_a_log_cut_anywhere(seed, ranks, share):
+@given(st.integers(0, 10**6), st.sampled_from([1, 2]), st.lists(st.floats(0, 1), min_size=1, max_size=3))
+def test_a_log_cut_anywhere(seed, ranks, shares):
     content, _, _ = generated(seed, ranks, 12)
     known = text(*(batch(at(when), 1, rank=f" DP{rank} TP{rank}") for when in (-50, -45) for rank in range(ranks)))
     content = known + content  # how many ranks there are is known after their first lines
-    check_cut(sglang, content, len(known) // 2 + int((len(content) - len(known) // 2) * share), *NAMES)
+    half = len(known) // 2
+    check_cut(sglang, content, [half + int((len(content) - half) * share) for share in shares], *NAMES)
 
 
 def test_what_is_carried_is_little():
@@ -231,3 +232,9 @@ def test_a_real_log_against_a_count_of_its_own():
         for _ in range(int(count))
     ]
     assert happened == posts
+
+
+def test_a_real_log_cut_anywhere():
+    content = real_log("sglang/sglang-int4.log").read_bytes()
+    for place in range(1, len(content), len(content) // 20 + 1):
+        check_cut(sglang, content, [place], *NAMES)

@@ -302,6 +302,9 @@ def test_the_hour_that_the_clock_shows_twice():
     waiting = quantity(observed(vllm, text(*lines), datetime(2026, 11, 1, tzinfo=UTC), zone=berlin), "waiting")
     assert len(waiting.times) == len(lines)
     assert waiting.values.tolist() == [*range(18)]
+    content = text(*lines)
+    for place in range(1, len(content), 97):
+        check_cut(vllm, content, [place], *NAMES, zone=berlin, changed=datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def test_a_clock_that_steps_back_is_told():
@@ -348,12 +351,18 @@ def test_what_a_prompt_says_is_no_stats_line():
     assert quantity(observed(vllm, text(v1(at(0)), quoted, v1(at(10)))), "waiting").values.tolist() == [0, 0]
 
 
-def generated(seed, engines=1, ticks=40):
-    """A log with its truth: waiting by second of tick, requests in all. Idle times, restarts and noise in it."""
+def generated(seed, engines=1, ticks=40, restarts=0.0):
+    """A log with its truth: waiting by second of tick, requests in all. Idle times, noise and restarts in it."""
     chance = random.Random(seed)
     lines, truth, requests, second, busy = [], {}, 0, 0, True
-    was_zero = [True] * engines
+    was_zero, process = [True] * engines, 9
     for _ in range(ticks):
+        if chance.random() < restarts:
+            lines += [ACCESS] * chance.choice([0, 0, 2])
+            second, process = second + chance.choice([3, 17, 60]), process + 1
+            lines += [START.format(at(second))] * engines
+            second += chance.choice([5, 60])
+            was_zero = [True] * engines
         came = chance.choice([0, 0, 1, 3, 7])
         lines += [ACCESS] * came
         requests += came
@@ -364,7 +373,9 @@ def generated(seed, engines=1, ticks=40):
         for engine, depth in enumerate(depths):
             if busy or not was_zero[engine]:
                 rate = 5.0 if busy else 0.0
-                lines.append(v1(at(second), depth, int(busy), rate, f"Engine {engine:03d}: ", "(APIServer pid=9) "))
+                lines.append(
+                    v1(at(second), depth, int(busy), rate, f"Engine {engine:03d}: ", f"(APIServer pid={process}) ")
+                )
             was_zero[engine] = not busy
         truth[second] = sum(depths)
         second += 10
@@ -388,14 +399,17 @@ def test_generated_logs_give_their_truth(seed, engines):
         assert sum(count for _, _, count in spans_of(observations)) + left == requests
 
 
-@given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.floats(0, 1))
-def test_a_log_cut_anywhere(seed, engines, share):
-    content, _, _ = generated(seed, engines, 12)
+@given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0, 0.2]))
+def test_a_log_cut_anywhere(seed, engines, share, second, restarts):
+    content, _, _ = generated(seed, engines, 12, restarts if engines == 1 else 0)
+    content = text(ACCESS.replace("POST /v1/chat/completions", "GET /health")) + content  # requests are logged
     first = content.find(b"Engine 000")
     place = int(len(content) * share)
+    if first < 0:
+        return
     if engines > 1 and place <= content.find(b"\n", content.find(b"Engine 002", first)):
         return  # how many engines there are is known after their first lines
-    check_cut(vllm, content, place, *NAMES)
+    check_cut(vllm, content, [place, place + int((len(content) - place) * second)], *NAMES)
 
 
 def test_a_log_cut_at_every_byte_round_a_restart():
@@ -403,7 +417,7 @@ def test_a_log_cut_at_every_byte_round_a_restart():
         v1(at(0)), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, START.format(at(35)), ACCESS, v1(at(100)), v1(at(110))
     )
     for place in range(0, len(content), 3):
-        check_cut(vllm, content, place, *NAMES)
+        check_cut(vllm, content, [place], *NAMES)
 
 
 def test_what_is_carried_is_little():
@@ -459,6 +473,13 @@ def test_real_logs_against_a_count_of_their_own(name):
     counts = parts["requests"].values * (parts["requests"].times - parts["requests"].begins) / 1e9
     assert round(counts.sum(), 6) == posts
     assert observations.rows_read == len(truth) + posts
+
+
+@pytest.mark.parametrize("name", ["vllm.log", "qwen38-int4.log"])
+def test_real_logs_cut_anywhere(name):
+    content = real_log(f"vllm/{name}").read_bytes()
+    for place in range(len(content) // 5, len(content), len(content) // 15 + 1):
+        check_cut(vllm, content, [place], *NAMES)
 
 
 def test_analyze_reads_it(tmp_path):

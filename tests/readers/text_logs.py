@@ -4,6 +4,7 @@ import os
 import random
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,9 +51,9 @@ def named(*names):
     return tuple(StageSpec(name, name) for name in names)
 
 
-def samples(reader, content, *names):
+def samples(reader, content, *names, changed=CHANGED, **given):
     """All of some quantities as a set: of spans when they begin and end, of all the time and the value."""
-    observations = observed(reader, content, stages=named(*names))
+    observations = observed(reader, content, changed, stages=named(*names), **given)
     return {
         (part.column, *entry)
         for part in observations.series
@@ -66,15 +67,16 @@ def samples(reader, content, *names):
     }
 
 
-def check_cut(reader, content, place, *names):
-    """A log cut anywhere gives, part by part, what it gives whole."""
-    place = max(place, 1)
-    first, second = content[:place], content[place:]
-    parts = set()
-    for part in (first, carried(reader, first) + second):
+def check_cut(reader, content, places, *names, **given):
+    """A log cut anywhere, once or more often, gives part by part what it gives whole."""
+    edges = sorted({max(place, 1) for place in places if place < len(content)})
+    parts, before = set(), b""
+    for begin, end in pairwise([0, *edges, len(content)]):
+        part = before + content[begin:end]
         with suppress(EmptyLogError):  # a part without any line that tells something
-            parts |= samples(reader, part, *names)
-    whole = samples(reader, content, *names)
+            parts |= samples(reader, part, *names, **given)
+        before = carried(reader, part)
+    whole = samples(reader, content, *names, **given)
     assert (parts - whole, whole - parts) == (set(), set())
 
 
