@@ -116,6 +116,15 @@ def _umask() -> int:
     return mask
 
 
+def unfinished_from(path: Path) -> int:
+    """Where the last line of a file begins that has no end yet; behind the file where every line has one."""
+    size = path.stat().st_size
+    end = last_line_end(path, size)
+    with path.open("rb") as file:
+        file.seek(max(end - 1, 0))
+        return end if file.read(1) in {b"\n", b""} else 0
+
+
 def last_line_end(path: Path, size: int) -> int:
     """Behind the last line feed of a file's first `size` bytes; `size` where there is none."""
     with path.open("rb") as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from entro_cli.commands.carried import Carried, read_behind
 from entro_cli.continuing import Earlier, beyond, ends_of, goes_on_from, stems
-from entro_cli.files import last_line_end
+from entro_cli.files import unfinished_from
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log
@@ -113,8 +113,7 @@ def _alone(name: str, was_named: bool, options: ReadOptions, input_format: str |
     try:
         with plain_log(name) as log:
             if others and not log.is_parquet:
-                size = log.path.stat().st_size
-                read.unfinished = last_line_end(log.path, size) < size or log.head.find(b"\n") < 0
+                read.unfinished = unfinished_from(log.path) < log.path.stat().st_size
                 read.carry = log.head
             read.observations = read_log(log, options, input_format)
             read.carry = carry(log, read.reader) if others else b""
@@ -148,6 +147,7 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
         except EntroError:
             if not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
                 later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
+                before.error = None
             return
         carried_on = carry(excerpt(log, 0, size, carried.text), found.format)
     whole = _without_last_line(before, found, options)
@@ -187,8 +187,8 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
     after = replace(before.after, format=found.format)
     try:
         with plain_log(before.name) as log:
-            if b"\n" in log.head:
-                return read_behind(log, 0, last_line_end(log.path, log.path.stat().st_size), after, options)
+            if end := unfinished_from(log.path):
+                return read_behind(log, 0, end, after, options)
     except EntroError:  # it was nothing else
         pass
     return Observations(visible(before.name), found.format, (), 0, zone=found.zone)

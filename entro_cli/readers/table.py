@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from entro_cli.files import last_line_end
+from entro_cli.files import unfinished_from
 from entro_cli.inputs import LogFile
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.columns import is_number
@@ -124,10 +124,10 @@ def carry(log: LogFile) -> bytes:
     """The header, and a last line that has no end yet."""
     if log.is_parquet:
         return b""
-    size = log.path.stat().st_size
+    begin = unfinished_from(log.path)
     with log.path.open("rb") as file:
-        file.seek(last_line_end(log.path, size))
-        return preamble(log) + file.read()
+        file.seek(begin)
+        return (preamble(log) if begin else b"") + file.read()
 
 
 def goes_on_under(log: LogFile, header: bytes) -> bool:

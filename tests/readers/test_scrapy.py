@@ -1,0 +1,231 @@
+"""Scrapy logs: pages from counts and stamps, runs told apart, clocks told by the spiders themselves."""
+
+import json
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entro_cli.inputs import plain_log
+from entro_cli.observations import Measure, ReadOptions
+from entro_cli.readers import scrapy
+from entro_engine import EntroError
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "scrapy" / "freenodes_2024-09_2025-02.log"
+BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)
+NS = 10**9
+
+
+def read(path, **options):
+    with plain_log(str(path)) as log:
+        return scrapy.read(log, ReadOptions(**{"zone": UTC} | options))
+
+
+def carried(path):
+    with plain_log(str(path)) as log:
+        return scrapy.carry(log)
+
+
+def logstats(at, pages, items=0, logger="scrapy.extensions.logstats", offset=""):
+    stamp = f"{BEGIN + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}{offset}"
+    told = f"Crawled {pages} pages (at {pages * 7} pages/min), scraped {items} items (at 0 items/min)"
+    return f"{stamp} [{logger}] INFO: {told}\n"
+
+
+def closing(at, pages, hours=0, began=0, more=""):
+    stamp = f"{BEGIN + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}"
+    end = BEGIN + timedelta(seconds=at) - timedelta(hours=hours)
+    parts = f"{end.year}, {end.month}, {end.day}, {end.hour}, {end.minute}, {end.second}, 250"
+    return (
+        f"{stamp} [scrapy.core.engine] INFO: Closing spider (finished)\n"
+        f"{stamp} [scrapy.statscollectors] INFO: Dumping Scrapy stats:\n"
+        f"{{'downloader/request_count': {pages},\n 'elapsed_time_seconds': {at - began}.25,\n"
+        f" 'finish_reason': 'finished',\n"
+        f" 'finish_time': datetime.datetime({parts}),\n"
+        f" 'item_scraped_count': {pages},\n{more} 'response_received_count': {pages}}}\n"
+        f"{stamp} [scrapy.core.engine] INFO: Spider closed (finished)\n"
+    )
+
+
+def written(folder, *lines, name="scrapy.log"):
+    path = folder / name
+    path.write_text("".join(lines))
+    return path
+
+
+def counts(series):
+    """Requests in each span of a rate, with where it begins and ends, seconds from the beginning of the log."""
+    zero = round(BEGIN.timestamp()) * NS
+    seconds = (series.times - series.begins) / NS
+    found = zip(series.begins - zero, series.times - zero, series.values * seconds, strict=True)
+    return [(begin / NS, end / NS, round(pages, 6)) for begin, end, pages in found]
+
+
+def test_rates_are_of_the_time_that_passed_not_of_the_minute_that_was_meant(tmp_path):
+    path = written(tmp_path, logstats(0, 0), logstats(60, 30), logstats(302, 54), logstats(362, 60))
+    (series,) = read(path).series
+    assert (series.stage, series.measure, series.column) == ("scraper", Measure.SPANS, "pages")
+    assert counts(series) == [(0, 60, 30), (60, 302, 24), (302, 362, 6)]
+
+
+def test_the_last_pages_are_in_the_closing_stats(tmp_path):
+    path = written(tmp_path, logstats(0, 0), logstats(60, 30), closing(75, 36))
+    assert counts(read(path).series[0]) == [(0, 60, 30), (60, 75, 6)]
+
+
+def test_nothing_is_known_between_two_runs(tmp_path):
+    path = written(tmp_path, logstats(0, 0), closing(30, 6), logstats(600, 0), logstats(660, 9))
+    assert counts(read(path).series[0]) == [(0, 30, 6), (600, 660, 9)]
+
+
+def test_a_counter_that_goes_back_is_another_run(tmp_path):
+    path = written(tmp_path, logstats(0, 0), logstats(60, 50), logstats(100, 0), logstats(160, 20))
+    found = read(path)
+    assert counts(found.series[0]) == [(0, 60, 50), (100, 160, 20)]
+
+
+def test_two_spiders_in_one_log_are_told_apart_and_summed(tmp_path):
+    first = [(60 * at, 90 * at) for at in range(6)]
+    second = [(60 * at + 20, 6 * at) for at in range(6)]
+    lines = [logstats(at, pages) for at, pages in sorted(first + second)]
+    found = read(written(tmp_path, *lines))
+    assert sum(pages for *_, pages in counts(found.series[0])) == pytest.approx(450 + 30)
+    inside = [round(pages / (end - begin), 6) for begin, end, pages in counts(found.series[0])]
+    assert inside == [1.5] + [1.6] * (len(inside) - 2) + [0.1]
+    assert "1 runs of spiders overlap with another: their rates are summed" in found.problems
+
+
+@pytest.mark.parametrize("hours", [8, 0, -5, 5.5])
+def test_the_clock_is_told_by_the_spider(tmp_path, hours):
+    path = written(tmp_path, logstats(0, 0), closing(60, 60, hours))
+    found = read(path)
+    shift = round(hours * 3600) * NS
+    assert found.series[0].begins.tolist() == [round(BEGIN.timestamp()) * NS - shift]
+    words = {8: "UTC+8", 0: "UTC", -5: "UTC-5", 5.5: "UTC+5:30"}
+    assert found.zone == f"from its closing stats: {words[hours]}"
+    assert read(path, zone_given=True).series[0].begins.tolist() == [round(BEGIN.timestamp()) * NS]
+
+
+def test_stamps_of_0_x_say_how_far_their_clock_is_off(tmp_path):
+    lines = [logstats(0, 0, logger="dmoz", offset="+0800"), logstats(60, 60, logger="dmoz", offset="+0800")]
+    found = read(written(tmp_path, *lines))
+    assert found.series[0].begins.tolist() == [(round(BEGIN.timestamp()) - 8 * 3600) * NS]
+    assert found.zone == "as written, UTC+8"
+
+
+@pytest.mark.parametrize("logger", ["scrapy.extensions.logstats", "scrapy", "spider one"])
+def test_every_version_is_recognised(tmp_path, logger):
+    with plain_log(str(written(tmp_path, logstats(0, 0, logger=logger), logstats(60, 3, logger=logger)))) as log:
+        assert scrapy.recognise(log) > 0.9
+
+
+def responses(at, number, logger="scrapy.core.engine"):
+    stamp = f"{BEGIN + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}"
+    return "".join(
+        f"{stamp} [{logger}] DEBUG: Crawled (200) <GET https://e.example/{index}> (referer: None)\n"
+        for index in range(number)
+    )
+
+
+def test_responses_are_the_stage_where_no_line_counts_pages(tmp_path):
+    path = written(tmp_path, responses(0, 3), responses(1, 1), responses(7, 5))
+    (series,) = read(path).series
+    assert (series.column, series.measure) == ("responses", Measure.EVENTS)
+    assert series.values.tolist() == [3, 1, 5]
+    both = read(written(tmp_path, logstats(0, 0), responses(5, 9), logstats(60, 9)))
+    assert both.series[0].column == "pages"
+    assert both.columns == ("pages", "items", "responses")
+
+
+def test_the_frontier_is_what_is_enqueued_and_not_dequeued(tmp_path):
+    more = " 'scheduler/dequeued': 40,\n 'scheduler/enqueued': 55,\n"
+    periodic = json.dumps({"stats": {"scheduler/enqueued": 30, "scheduler/dequeued": 10}})
+    told = f"{BEGIN + timedelta(seconds=30):%Y-%m-%d %H:%M:%S} [scrapy.extensions.periodic_log] INFO: {periodic}\n"
+    path = written(tmp_path, logstats(0, 0), told, closing(60, 40, more=more))
+    options = ReadOptions(zone=UTC)
+    assert "frontier" in read(path).columns
+    from entro_cli.observations import StageSpec
+
+    (frontier,) = read(path, stages=(StageSpec("frontier", "frontier"),)).series
+    assert frontier.values.tolist() == [20, 15]
+    assert options.zone is UTC
+
+
+def test_a_line_that_is_cut_is_shown(tmp_path):
+    cut = "2026-04-06 08:02:00 [scrapy.extensions.logstats] INFO: Crawled 4x pages (at 3 pages/min), scraped 0 it\n"
+    found = read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut))
+    assert (found.rows_skipped, found.bad_rows[0].line) == (1, 3)
+    with pytest.raises(EntroError, match="line 3: not a line of logstats"):
+        read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut), strict=True)
+
+
+def test_the_real_log_has_the_pages_that_its_lines_count():
+    if not REAL.exists():
+        pytest.skip("the shared data is not there")
+    text = REAL.read_text()
+    found = read(REAL)
+    received = sum(map(int, re.findall(r"'response_received_count': (\d+)", text)))
+    total = sum(pages for *_, pages in counts(found.series[0]))
+    last = [int(pages) for pages in re.findall(r"INFO: Crawled (\d+) pages", text)]
+    unclosed = len(re.findall("Spider opened", text)) - len(re.findall("Dumping Scrapy stats", text))
+    assert received <= total + 1e-6 <= received + unclosed * max(last) + 1e-3
+    assert found.rows_skipped == 0
+
+
+def pieces(folder, content, cuts):
+    """What is read of parts, each with what the one before carries before it."""
+    before, found = b"", []
+    for index, (begin, end) in enumerate(zip([0, *cuts], [*cuts, len(content)], strict=True)):
+        path = folder / f"part{index}"
+        path.write_bytes(before + content[begin:end])
+        try:
+            found.append(read(path))
+        except EntroError:
+            found.append(None)
+        before = carried(path)
+    return [part for part in found if part is not None]
+
+
+def test_cut_anywhere_it_is_the_same(tmp_path_factory):
+    lines = [logstats(0, 0), responses(3, 2), logstats(60, 31), logstats(121, 60), closing(130, 64)]
+    lines += [logstats(700, 0), logstats(760, 11)]
+    content = "".join(lines).encode()
+
+    @given(cuts=st.lists(st.integers(1, len(content) - 1), min_size=1, max_size=3, unique=True))
+    @settings(max_examples=60, deadline=None)
+    def check(cuts):
+        folder = tmp_path_factory.mktemp("cut")
+        (folder / "whole").write_bytes(content)
+        whole = counts(read(folder / "whole").series[0])
+        parts = pieces(folder, content, sorted(cuts))
+        spans = {
+            span for part in parts for series in part.series if series.begins is not None for span in counts(series)
+        }
+        assert sorted(spans) == whole
+
+    check()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_never_breaks_it(tmp_path, seed):
+    draw = random.Random(seed)
+    content = bytearray("".join([logstats(0, 0), responses(3, 5), logstats(60, 30), closing(90, 36)]).encode())
+    for _ in range(draw.randrange(1, 30)):
+        place = draw.randrange(len(content))
+        what = draw.choice([b"\x00", b"\xff", b"\r\n", b"\n", b"{", b"}", b"999999999999999999999", b"\x1b[31m", b""])
+        content[place : place + draw.randrange(3)] = what
+    path = tmp_path / "log"
+    path.write_bytes(b"x" + bytes(content).replace(b"\x00", b" "))
+    try:
+        found = read(path)
+    except EntroError:
+        return
+    for series in found.series:
+        assert np.all(np.isfinite(series.values))
+        assert np.all(series.values >= 0)
+    carried(path)
