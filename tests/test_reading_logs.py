@@ -17,7 +17,8 @@ def analysis(*logs):
     outcome = entro("analyze", *logs, "--json", "--tz", "UTC")
     assert outcome.status == 0, outcome.err
     document = json.loads(outcome.out)
-    return {key: value for key, value in document.items() if key not in {"sources", "recommendations"}}, document["sources"]
+    sources, _ = document.pop("sources"), document.pop("recommendations")
+    return document, sources
 
 
 @pytest.fixture(scope="module")

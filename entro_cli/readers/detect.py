@@ -7,11 +7,11 @@ from types import ModuleType
 
 from entro_cli.inputs import LogFile, NoLogError
 from entro_cli.observations import Observations, ReadOptions
-from entro_cli.readers import events, prometheus, scrapy, sglang, table, vllm
+from entro_cli.readers import celery, events, prometheus, scrapy, sglang, table, vllm
 from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
-READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, prometheus)
+READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
 """Every reader: a module with NAME, DESCRIPTION, IN_PARTS, `recognise(log)`, `preamble(log)`,
 `goes_on_under(log, header)`, `carry(log)` and `read(log, options)`."""
 
