@@ -37,6 +37,7 @@ TYPES = {"cells", "holdings", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),
     "inputs": set(),
+    "prometheus_server": {"alerts", "readers"},
     "readers": {"inputs"},
     "sources": set(),
     "grid": {"sources"},

@@ -12,16 +12,20 @@ from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
     from entro_cli.analysis import Replayed
+    from entro_cli.commands.asking import Question
     from entro_cli.commands.loading import Loaded, LoadOptions
     from entro_cli.config import Settings
     from entro_cli.terminal import Terminal
 
 EPILOG = """\
-[bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; and a gate for CI.
+[bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; a server
+that is asked; and a gate for CI.
 
 [cyan]entro analyze sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
 
 [cyan]entro analyze gauges.csv --stage llm=waiting:queue:22 --start 2026-04-25T18:49:44Z[/cyan]
+
+[cyan]entro analyze --prometheus http://localhost:9090 --preset vllm --since 24h[/cyan]
 
 [cyan]zcat pipeline.csv.gz | entro analyze - --json --fail-on 'critical>5%' --fail-on 'coverage<90%'[/cyan]
 """
@@ -38,7 +42,7 @@ Save = Annotated[bool, typer.Option("--save", help="Add the logs to the history,
 
 def analyze(
     *,
-    logs: given.Logs,
+    logs: given.LogsOrNone = None,
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
@@ -48,6 +52,10 @@ def analyze(
     input_format: given.InputFormat = None,
     since: given.Since = None,
     until: given.Until = None,
+    prometheus: given.Prometheus = None,
+    rate: given.RateQuery = None,
+    queue: given.QueueQuery = None,
+    preset: given.Preset = None,
     budget: given.Budget = None,
     objective: given.Objective = None,
     pipeline: given.Pipeline = "default",
@@ -66,10 +74,12 @@ def analyze(
     """Read logs, replay them, and tell the regimes, the violations, the incidents and which stage drove them.
 
     A log is a table (CSV, TSV, JSON lines, Parquet; plain, gzip or zstd): a time column and a column a stage, or rows
-    of time, stage and value. Several logs become one pipeline.
+    of time, stage and value; a table of requests; or a saved answer of a Prometheus server, which can be asked as
+    well. Several logs become one pipeline.
     """
     from entro_cli.analysis import replay_steps
     from entro_cli.calibration import misfit_advice
+    from entro_cli.commands.asking import answers
     from entro_cli.commands.configured import load_options, read_settings
     from entro_cli.commands.loading import load, tell_problems
     from entro_cli.figures import measure
@@ -86,9 +96,10 @@ def analyze(
     reading |= {"offset": offset, "strict": strict, "redact": redact, "objective": objective, "history": history}
     settings = read_settings(config, pipeline, terminal, **reading)
     options = load_options(settings, stage)
+    question = _question(logs, prometheus, rate, queue, preset)
     if save:
-        options = _saved(logs, options, settings, terminal)
-    loaded = load(logs, options)
+        options = _saved(logs or [], options, settings, terminal)
+    loaded = load(logs or [], options, answers(question, settings, since, until))
     tell_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
@@ -108,6 +119,18 @@ def analyze(
     given.end_with(broken, terminal)
 
 
+def _question(
+    logs: list[str] | None, prometheus: str | None, rate: str | None, queue: str | None, preset: str | None
+) -> Question | None:
+    """What a server is to be asked, if one is named; there must be that or a log."""
+    from entro_cli.commands.asking import question_of
+
+    question = question_of(prometheus, rate, queue, preset)
+    if not logs and question is None:
+        raise typer.BadParameter("name logs, or a server with --prometheus", param_hint="LOGS")
+    return question
+
+
 def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: Terminal) -> LoadOptions:
     """Add logs to the history; the options with its step, so that they are analyzed as they are stored.
 
@@ -122,6 +145,8 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     from entro_cli.terminal import visible
     from entro_engine import EntroError
 
+    if not logs:
+        raise EntroError("there is no log to save", where="--save", remedy="name one; a server's answers are not saved")
     if STDIN in logs:
         raise EntroError(
             "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
