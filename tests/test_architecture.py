@@ -39,6 +39,7 @@ TYPES = {"cells", "holdings", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),
     "inputs": set(),
+    "prometheus_server": {"alerts", "readers"},
     "readers": {"inputs"},
     "sources": set(),
     "grid": {"sources"},

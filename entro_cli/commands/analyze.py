@@ -12,16 +12,20 @@ from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
     from entro_cli.analysis import Replayed
+    from entro_cli.commands.asking import Question
     from entro_cli.commands.loading import Loaded, LoadOptions
     from entro_cli.config import Settings
     from entro_cli.terminal import Terminal
 
 EPILOG = """\
-[bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; and a gate for CI.
+[bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; a server
+that is asked; and a gate for CI.
 
 [cyan]entro analyze sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
 
 [cyan]entro analyze gauges.csv --stage llm=waiting:queue:22 --start 2026-04-25T18:49:44Z[/cyan]
+
+[cyan]entro analyze --prometheus http://localhost:9090 --preset vllm --since 24h[/cyan]
 
 [cyan]zcat pipeline.csv.gz | entro analyze - --json --fail-on 'critical>5%' --fail-on 'coverage<90%'[/cyan]
 """
@@ -38,7 +42,7 @@ Save = Annotated[bool, typer.Option("--save", help="Add the logs to the history,
 
 def analyze(
     *,
-    logs: given.Logs,
+    logs: given.LogsOrNone = None,
     stage: given.Stages = None,
     time: given.TimeColumn = None,
     start: given.Start = None,
@@ -49,6 +53,10 @@ def analyze(
     input_format: given.InputFormat = None,
     since: given.Since = None,
     until: given.Until = None,
+    prometheus: given.Prometheus = None,
+    rate: given.RateQuery = None,
+    queue: given.QueueQuery = None,
+    preset: given.Preset = None,
     budget: given.Budget = None,
     objective: given.Objective = None,
     pipeline: given.Pipeline = "default",
@@ -67,10 +75,12 @@ def analyze(
     """Read logs, replay them, and tell the regimes, the violations, the incidents and which stage drove them.
 
     A log is a table (CSV, TSV, JSON lines, Parquet; plain, gzip or zstd): a time column and a column a stage, or rows
-    of time, stage and value. Several logs become one pipeline.
+    of time, stage and value; a table of requests; or a saved answer of a Prometheus server, which can be asked as
+    well. Several logs become one pipeline.
     """
     from entro_cli.analysis import replay_steps
     from entro_cli.calibration import misfit_advice
+    from entro_cli.commands.asking import answers
     from entro_cli.commands.configured import load_options, read_settings
     from entro_cli.commands.coordinating import analysis_of, shown_by
     from entro_cli.commands.loading import load, tell_problems
@@ -81,8 +91,7 @@ def analyze(
     terminal = Terminal(quiet, verbose)
     if as_json and str(steps_csv) == "-":
         raise typer.BadParameter("standard output is taken by --json", param_hint="--steps-csv")
-    gates = fail_on or []
-    check_gates(gates)
+    check_gates(gates := fail_on or [])
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
     reading |= {
         "year": year,
@@ -94,28 +103,40 @@ def analyze(
     }
     settings = read_settings(config, pipeline, terminal, **reading)
     options = load_options(settings, stage)
+    question = _question(logs, prometheus, rate, queue, preset)
     if save:
-        options = _saved(logs, options, settings, terminal)
-    loaded = load(logs, options)
+        options = _saved(logs or [], options, settings, terminal)
+    loaded = load(logs or [], options, answers(question, settings, since, until))
     tell_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
-    advice = misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)
-    if advice:
+    for advice in filter(None, [misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)]):
         terminal.warn(advice)
-    others = (("--stage", stage), ("--since", since), ("--until", until))
-    command = shown_by(["analyze", *logs, "--json"], settings, *others)
+    asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
+    others = (*asked, ("--stage", stage), ("--since", since), ("--until", until))
+    command = shown_by(["analyze", *(logs or []), "--json"], settings, *others)
     analysis = analysis_of(replayed, loaded, settings, command)
     document = analysis_document(analysis) if as_json or gates else {}
     broken = broken_gates(gates, document)
-    steps_to_stdout = str(steps_csv) == "-"
     if steps_csv:
-        _write_steps(steps_csv, replayed, loaded, terminal if steps_to_stdout else None)
+        _write_steps(steps_csv, replayed, loaded, terminal if str(steps_csv) == "-" else None)
     if as_json:
         terminal.document(document)
-    elif not steps_to_stdout:
+    elif str(steps_csv) != "-":
         terminal.show(*analysis_view(analysis, terminal.unicode))
     given.end_with(broken, terminal)
+
+
+def _question(
+    logs: list[str] | None, prometheus: str | None, rate: str | None, queue: str | None, preset: str | None
+) -> Question | None:
+    """What a server is to be asked, if one is named; there must be that or a log."""
+    from entro_cli.commands.asking import question_of
+
+    question = question_of(prometheus, rate, queue, preset)
+    if not logs and question is None:
+        raise typer.BadParameter("name logs, or a server with --prometheus", param_hint="LOGS")
+    return question
 
 
 def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: Terminal) -> LoadOptions:
@@ -132,6 +153,8 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     from entro_cli.terminal import visible
     from entro_engine import EntroError
 
+    if not logs:
+        raise EntroError("there is no log to save", where="--save", remedy="name one; a server's answers are not saved")
     if STDIN in logs:
         raise EntroError(
             "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"

@@ -80,12 +80,13 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def load(names: Sequence[str], options: LoadOptions) -> Loaded:
+def load(names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = ()) -> Loaded:
     """Read logs and put them onto the grid.
 
     Args:
-        names: files, folders, patterns, `-` for standard input.
+        names: files, folders, patterns, `-` for standard input; at least one where nothing was asked.
         options: how to read them.
+        asked: what servers answered.
 
     Raises:
         EntroError: when something cannot be read, or an option does not fit the logs.
@@ -93,7 +94,8 @@ def load(names: Sequence[str], options: LoadOptions) -> Loaded:
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
-    files, notes = read_logs(found, read, options.input_format)
+    files, notes = read_logs(found, read, options.input_format) if found or not asked else ([], [])
+    files += asked
     check_used(files, options)
     shifts = clock_shifts(options)
     files = [_with_full(shifted(file, shifts), options.full_of) for file in files]

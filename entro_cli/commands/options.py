@@ -59,6 +59,9 @@ FailOn = Annotated[
 ]
 OutPath = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where to write it.")]
 Logs = Annotated[list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, or - for standard input.")]
+LogsOrNone = Annotated[
+    list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, or - for standard input.")
+]
 Stages = Annotated[
     list[str] | None,
     typer.Option(
@@ -99,7 +102,7 @@ InputFormat = Annotated[
     typer.Option(
         "--input-format",
         metavar="NAME",
-        help="The logs' format: table.",
+        help="The logs' format: table, events, prometheus.",
         show_default="recognised from the content",
         rich_help_panel=_READING,
     ),
@@ -112,6 +115,30 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From then on: an ISO date or time, or 7d, 24h ago.")
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
+
+_SERVER = "A Prometheus server"
+Prometheus = Annotated[
+    str | None,
+    typer.Option(
+        "--prometheus",
+        metavar="URL",
+        help="Ask this server, too: from --since (an hour ago) to --until (now), every --step (15 s).",
+        rich_help_panel=_SERVER,
+    ),
+]
+RateQuery = Annotated[
+    str | None,
+    typer.Option("--rate", metavar="QUERY", help="The query for the rate, per second.", rich_help_panel=_SERVER),
+]
+QueueQuery = Annotated[
+    str | None, typer.Option("--queue", metavar="QUERY", help="The query for the queue.", rich_help_panel=_SERVER)
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="The queries for a server: vllm, sglang or tgi.", rich_help_panel=_SERVER
+    ),
+]
 
 Objective = Annotated[
     str | None,

@@ -165,15 +165,25 @@ def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], lis
     quantities, problems = [], []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name)
-        if known.is_counter:
-            quantity, told = counted_rate(name, parts)
-        else:
-            quantity, told = summed(name, known.kind or Kind.GENERIC, parts)
-            quantity, negative = negative_taken_out(quantity)
-            told += negative
+        quantity, told = quantity_of(name, known.kind or Kind.GENERIC, parts)
         quantities.append(replace(quantity, stage=known.stage))
         problems += told
     return _one_a_stage(quantities, problems), problems
+
+
+def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[str]]:
+    """The series of one metric, or of one query, as one quantity, and what was out of the ordinary, in sentences.
+
+    Args:
+        name: what it is called.
+        kind: what it measures; a rate where the series are counters.
+        series: one an engine or an instance.
+    """
+    if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
+        return counted_rate(name, series)
+    quantity, told = summed(name, kind, series)
+    quantity, negative = negative_taken_out(quantity)
+    return quantity, [*told, *negative]
 
 
 def _one_a_stage(quantities: list[Quantity], problems: list[str]) -> list[Quantity]:
