@@ -8,10 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from entro_cli.clock import NS
 from entro_cli.observations import Measure, Series
 
 Ends = Mapping[str, tuple[int, float]]
 """By stage, when its last sample was (nanoseconds since the epoch), and the value of that."""
+
+
+_STAMP_NS = NS
+"""Many tools write whole seconds: what is of one may begin in the log before."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def goes_on_from(place: str, reader: str, first: int, others: Sequence[Earlier])
     same = ([index for index in alike if stems(others[index].place)[level] == stems(place)[level]] for level in (0, 1))
     one = alike if len({stems(others[index].place) for index in alike}) == 1 else []
     chosen = next(filter(None, same), one)
-    ends = [(others[index].last or 0, index) for index in chosen if (others[index].last or 0) <= first]
+    ends = [(others[index].last or 0, index) for index in chosen if (others[index].last or 0) <= first + _STAMP_NS]
     return max(ends)[1] if ends else None
 
 

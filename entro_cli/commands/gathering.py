@@ -79,7 +79,7 @@ class Gathering:
                 self.taken[label] = "left out"
                 if was_named or not isinstance(error, NoLogError):
                     self.failures.append(error)
-        if len(self.parts) == len(found) and all(part.before is None for part in self.parts):
+        if len(self.parts) == len(found) and not any(part.before or part.log.carried for part in self.parts):
             read = [one for part in self.parts for one in (part.observations, part.unfinished) if one]
             check_used(read, self.options)  # what is read on does not tell all that its log has
         return self

@@ -16,6 +16,10 @@ from entro_cli.terminal import visible
 from entro_engine import EntroError
 
 
+_LATE = 1 << 62
+"""When a log begins that tells nothing by itself: behind every other."""
+
+
 @dataclass
 class _Read:
     """A log, and what was read of it.
@@ -160,10 +164,10 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
 
 def _before(later: _Read, others: Sequence[_Read]) -> _Read | None:
     """The log that another goes on from."""
-    if later.observations and later.first is not None:
+    if later.observations:
         known = [other for other in others if other.observations]
         earlier = [Earlier(other.place, other.reader, other.last) for other in known]
-        found = goes_on_from(later.place, later.reader, later.first, earlier)
+        found = goes_on_from(later.place, later.reader, _LATE if later.first is None else later.first, earlier)
         return None if found is None else known[found]
     alike = [other for other in others if stems(other.place) == stems(later.place)] or others
     return next((other for other in reversed(alike) if _is_bare(other) or _fits(later, other)), None)

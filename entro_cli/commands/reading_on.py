@@ -21,6 +21,7 @@ from entro_cli.readers.detect import goes_on_under, preamble, read_log, reader_o
 from entro_cli.terminal import visible
 from entro_engine import EntroError
 
+_LATE = 1 << 62
 _LOOKS = 3
 """How often a log is read that is rotated meanwhile."""
 
@@ -107,9 +108,10 @@ def _carried(log: LogFile, before: LogSeen | None, logs: Sequence[LogSeen], plac
     others = [other for other in logs if other.options == mark and other.carry]
     if reads_in_parts(reader) or not others:
         return Carried(format=reader)
-    first = min((int(one.times[0]) for one in read_log(log, how.reading, reader).series), default=None)
+    series = read_log(log, how.reading, reader).series
+    first = min((int(one.times[0]) for one in series), default=_LATE)  # what tells nothing alone may behind another
     earlier = [Earlier(other.place, other.format, _last(other)) for other in others]
-    found = goes_on_from(place, reader, first, earlier) if first is not None else None
+    found = goes_on_from(place, reader, first, earlier)
     return Carried(format=reader) if found is None else Carried(others[found].carry, others[found].ends, reader)
 
 
