@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 # What some tests use of the system, and Debian's packages of it.
-PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/bin/systemd-analyze=systemd
+PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/bin/prometheus=prometheus /usr/bin/systemd-analyze=systemd
 WORKERS := 2
 # Two makes at once in one tree take turns at installing, where there is a flock.
 LOCK := $(if $(shell command -v flock),flock Makefile)

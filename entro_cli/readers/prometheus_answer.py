@@ -186,6 +186,6 @@ def _sample(row: Any) -> tuple[float, float] | None:
     try:
         when, value = row
         stamp, number = float(when), float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (stamp, number) if math.isfinite(stamp) and 0 < stamp < 9e9 else None

@@ -1,0 +1,257 @@
+"""Saved answers of a Prometheus server: what each metric is, sums of engines, counters as rates."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entro_cli.observations import Measure, StageSpec
+from entro_cli.readers import events, prometheus, table
+from entro_engine import EntroError, Kind
+from tests.readers.reading import carried, read, recognised
+from tests.running import entro
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "prometheus"
+BEGIN = 1_775_476_800
+NS = 10**9
+
+
+def matrix(*series, **more):
+    """An answer; each series is (labels, {seconds since BEGIN: value})."""
+    result = [
+        {
+            "metric": labels,
+            "values": [[BEGIN + at, value if isinstance(value, str) else repr(value)] for at, value in points.items()],
+        }
+        for labels, points in series
+    ]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}, **more}).encode()
+
+
+def engine(number, name="vllm:num_requests_waiting"):
+    return {"__name__": name, "engine": str(number), "model_name": "m"}
+
+
+def points(series):
+    return {
+        (when - BEGIN * NS) / NS: value
+        for when, value in zip(series.times.tolist(), series.values.tolist(), strict=True)
+    }
+
+
+WAITING = matrix((engine(0), {0: 1.0, 15: 2.0}))
+QUEUES = [
+    "vllm:num_requests_waiting",
+    "sglang:num_queue_reqs",
+    "tgi_queue_size",
+    "llamacpp:requests_deferred",
+    "my_queue",
+]
+COUNTERS = ["vllm:request_success_total", "sglang:num_requests_total", "tgi_request_count", "scrapy_responses_total"]
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queues_are_known_by_name(name, tmp_path):
+    (series,) = read(prometheus, matrix((engine(0, name), {0: 1.0, 15: 2.0})), tmp_path).series
+    assert (series.stage, series.kind, series.column, points(series)) == ("llm", Kind.QUEUE, name, {0: 1, 15: 2})
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_counters_become_rates(name, tmp_path):
+    got = read(prometheus, matrix((engine(0, name), {0: 10.0, 10: 30.0, 20: 5.0})), tmp_path)
+    (series,) = got.series
+    assert (series.stage, series.kind, series.measure) == ("scraper", Kind.RATE, Measure.SPANS)
+    assert points(series) == {10: 2.0, 20: 0.5}
+    assert [(when - BEGIN * NS) // NS for when in series.begins.tolist()] == [0, 10]
+    assert got.problems == (f"{name} fell 1 times: taken as counters that began again",)
+
+
+def test_both_of_one_server(tmp_path):
+    content = WAITING + b"\n" + matrix((engine(0, "vllm:request_success_total"), {0: 0.0, 15: 30.0})) + b"\n"
+    assert [(series.stage, points(series)) for series in read(prometheus, content, tmp_path).series] == [
+        ("llm", {0: 1, 15: 2}),
+        ("scraper", {15: 2.0}),
+    ]
+
+
+def test_engines_are_summed_where_all_that_run_are_there(tmp_path):
+    parts = [(engine(0), {0: 1.0, 15: 2.0, 30: 3.0, 45: 4.0}), (engine(1), {15: 10.0, 45: 20.0})]
+    got = read(prometheus, matrix(*parts), tmp_path)
+    assert points(got.series[0]) == {0: 1, 15: 12, 45: 24}  # at 30 s the second has none
+    assert got.problems == (
+        "2 series of vllm:num_requests_waiting were summed",
+        "vllm:num_requests_waiting: at 1 times some of the series have no sample: these have no sum",
+    )
+    assert points(read(prometheus, matrix(*parts[::-1]), tmp_path).series[0]) == points(got.series[0])
+
+
+def test_counters_of_engines_scraped_at_other_times(tmp_path):
+    name = "vllm:request_success_total"
+    content = matrix((engine(0, name), {0: 0.0, 10: 20.0}), (engine(1, name), {5: 0.0, 15: 10.0}))
+    assert points(read(prometheus, content, tmp_path).series[0]) == {5: 2.0, 10: 3.0, 15: 1.0}
+
+
+def test_nan_and_infinities_are_missing_samples(tmp_path):
+    got = read(prometheus, matrix((engine(0), {0: 1.0, 15: "NaN", 30: "+Inf", 45: 2.0})), tmp_path)
+    assert points(got.series[0]) == {0: 1, 45: 2}
+    assert got.problems == ("2 samples are NaN or infinite: taken as missing",)
+
+
+def test_negative_loads_and_odd_samples_are_left_out_and_told(tmp_path):
+    content = WAITING.replace(b'"2.0"', b'"-2.0"').replace(b"]]", b'], [1, 2, 3], "x", [null, "1"]]')
+    got = read(prometheus, content, tmp_path)
+    assert points(got.series[0]) == {0: 1}
+    assert got.rows_skipped == 3
+    assert "3 samples are no pair of a time and a number: left out" in got.problems
+    assert "1 samples of vllm:num_requests_waiting are negative: left out" in got.problems
+    with pytest.raises(EntroError, match="3 samples are no pair"):
+        read(prometheus, content, tmp_path, strict=True)
+
+
+def test_an_expression_must_be_named(tmp_path):
+    content = matrix(({"job": "a"}, {0: 0.5, 15: 1.0}))
+    with pytest.raises(EntroError, match=r"nothing says what it measures.*--stage scraper=value:rate"):
+        read(prometheus, content, tmp_path)
+    (series,) = read(prometheus, content, tmp_path, stages=(StageSpec("scraper", "value", Kind.RATE),)).series
+    assert (series.stage, series.kind, points(series)) == ("scraper", Kind.RATE, {0: 0.5, 15: 1.0})
+
+
+def test_running_is_a_stage_only_where_it_is_named(tmp_path):
+    content = matrix((engine(0), {0: 1.0}), (engine(0, "vllm:num_requests_running"), {0: 7.0}))
+    assert [series.stage for series in read(prometheus, content, tmp_path).series] == ["llm"]
+    named = read(prometheus, content, tmp_path, stages=(StageSpec("gpu", "vllm:num_requests_running"),)).series
+    assert [(series.stage, series.kind) for series in named] == [("gpu", Kind.GENERIC)]
+
+
+def test_two_answers_that_differ_are_of_two_queries(tmp_path):
+    content = matrix(({}, {0: 1.0})) + b"\n" + matrix(({}, {0: 2.0}))
+    with pytest.raises(EntroError, match=r"differ at one time.*a file of its own"):
+        read(prometheus, content, tmp_path)
+
+
+def test_what_the_server_warns_of_is_told(tmp_path):
+    content = matrix((engine(0), {0: 1.0}), warnings=["slow \x1b[31m storage"])
+    assert read(prometheus, content, tmp_path).problems[0].startswith("slow ")
+    assert "\x1b" not in read(prometheus, content, tmp_path).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            b'{"status":"error","errorType":"bad_data","error":"1:4: parse error"}',
+            r"could not answer \(bad_data\): 1:4",
+        ),
+        (b'{"status":"success","data":{"resultType":"vector","result":[]}}', "instant query .a vector.*query_range"),
+        (b'{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}', "instant query .a scalar"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "no series matched"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[1]}}', "is no answer"),
+        (b'{"status":"success","data":{"resultType":"matrix","result"', "is no JSON, or is cut short"),
+        (matrix((engine(0), {0: "NaN"})), "there is no number in it, 1 samples are NaN"),
+        (matrix((engine(0, "x_total"), {0: 1.0})), "a counter needs two samples"),
+    ],
+)
+def test_what_holds_no_course_is_an_error_in_words(content, says, tmp_path):
+    with pytest.raises(EntroError, match=says):
+        read(prometheus, content, tmp_path)
+
+
+def test_it_is_told_from_other_json(tmp_path):
+    assert recognised(prometheus, WAITING, tmp_path) == 1.0
+    assert max(recognised(reader, WAITING, tmp_path) for reader in (events, table)) < 1.0
+    for other in (b'{"time": 1, "queue": 2}\n', b'{"status": "success", "latency": 3}\n', b"a,b\n1,2\n", b"{"):
+        assert recognised(prometheus, other, tmp_path) == 0.0
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), where=st.integers(0, 10**6))
+def test_lines_in_two_parts_are_the_whole(tmp_path_factory, seed, where):
+    """A long time asked for in parts, an answer a line, and the file read twice while it grows."""
+    folder = tmp_path_factory.mktemp("parts")
+    chance = random.Random(seed)
+    names = ["vllm:num_requests_waiting", "vllm:request_success_total"]
+    counted, lines = 0.0, []
+    for part in range(6):
+        at = range(part * 40, part * 40 + 40, 10)
+        counts = {second: (counted := chance.choice([counted + chance.randrange(20), 0.0])) for second in at}
+        levels = {second: float(chance.randrange(9)) for second in at}
+        lines.append(matrix((engine(0, names[0]), levels), (engine(0, names[1]), counts)) + b"\n")
+    content = b"".join(lines)
+    cut = len(lines[0]) + where % (len(content) - len(lines[0]))
+    first = content[: content[:cut].rfind(b"\n") + 1]
+    second = carried(prometheus, content[:cut], folder) + content[cut:]
+    whole = {series.stage: series for series in read(prometheus, content, folder).series}
+    parts = [{series.stage: series for series in read(prometheus, part, folder).series} for part in (first, second)]
+    assert {when: load for part in parts for when, load in points(part["llm"]).items()} == points(whole["llm"])
+    both = {when: load for part in parts if "scraper" in part for when, load in points(part["scraper"]).items()}
+    assert both == points(whole["scraper"])
+
+
+def test_fuzz(tmp_path):
+    chance = random.Random(20260406)
+    seeds = [WAITING, matrix((engine(0, COUNTERS[0]), {0: 1.0, 5: 2.0})) + b"\n" + WAITING]
+    odd = [
+        b"\0",
+        b"\xff\xfe",
+        b'"',
+        b"null",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"\n",
+        b"1e999",
+        b"-",
+        b"9" * 400,
+        b"\\ud800",
+        b"[" * 3000,
+    ]
+    said, read_well = [], 0
+    for _ in range(600):
+        content = bytearray(chance.choice(seeds))
+        for _ in range(chance.randrange(1, 4)):
+            place = chance.randrange(len(content))
+            content[place : place + chance.randrange(0, 6)] = chance.choice([*odd, chance.randbytes(2)])
+        try:
+            recognised(prometheus, bytes(content), tmp_path)
+            carried(prometheus, bytes(content), tmp_path)
+            read(prometheus, bytes(content), tmp_path)
+            read_well += 1
+        except EntroError as error:
+            said.append(str(error))
+    assert read_well > 20
+    assert not any("\n" in text for text in said)
+
+
+def test_through_the_command(tmp_path):
+    path = tmp_path / "answers.json"
+    rate = matrix((engine(0, COUNTERS[0]), {second: float(second) for second in range(0, 300, 15)}))
+    queue = matrix((engine(0), dict.fromkeys(range(0, 300, 15), 3.0)))
+    path.write_bytes(rate + b"\n" + queue)
+    outcome = entro("analyze", path, "--json")
+    assert outcome.status == 0, outcome.err
+    assert json.loads(outcome.out)["sources"][0]["format"] == "prometheus"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not there")
+def test_real_answers(tmp_path):
+    rate = (REAL / "query_range_rate.json").read_bytes()
+    assert recognised(prometheus, rate, tmp_path) == 1.0
+    (series,) = read(prometheus, rate, tmp_path, stages=(StageSpec("scraper", "value", Kind.RATE),)).series
+    assert series.values.tolist() == [0.7631000000000001, 1, 1, 1, 1]
+    for name, says in [
+        ("error_bad_query", "unclosed left parenthesis"),
+        ("error_too_many_points", "exceeded maximum resolution"),
+        ("query_instant_vector", "instant query"),
+        ("query_range_empty", "no series matched"),
+        ("query_range_nan_inf", "3 samples are NaN or infinite"),
+    ]:
+        content = (REAL / f"{name}.json").read_bytes()
+        assert recognised(prometheus, content, tmp_path) == 1.0
+        with pytest.raises(EntroError, match=says):
+            read(prometheus, content, tmp_path)
+    (gap,) = read(prometheus, (REAL / "query_range_gauge_with_leading_gap.json").read_bytes(), tmp_path).series
+    assert len(gap.times) == 4
