@@ -61,7 +61,7 @@ def cells_of(series: Series, origin: int, step_ns: int) -> Cells:
     if not len(series.times):
         return EMPTY
     if series.begins is not None:
-        return _of_spans(series.begins, series.times, series.values, origin, step_ns)
+        return _of_spans(series, series.begins, origin, step_ns)
     of = _of_events if series.measure is Measure.EVENTS else _of_samples
     return of(series.times, series.values, origin, step_ns)
 
@@ -91,7 +91,8 @@ def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) 
     return Cells(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
 
 
-def _of_spans(begins: TimeArray, ends: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
+def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> Cells:
+    ends, values = series.times, series.values
     first, last = (begins - origin) // step_ns, (ends - 1 - origin) // step_ns
     sizes = last - first + 1  # of each span, in how many steps it is
     span = np.repeat(np.arange(len(values)), sizes)
@@ -100,10 +101,14 @@ def _of_spans(begins: TimeArray, ends: TimeArray, values: FloatArray, origin: in
     covered = (np.minimum(ends[span], starts + step_ns) - np.maximum(begins[span], starts)).astype(np.float64)
     loads, firsts = values[span], np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     in_step = np.diff(firsts, append=len(index))
-    means = np.add.reduceat(loads * covered, firsts) / np.add.reduceat(covered, firsts)
+    time = np.add.reduceat(covered, firsts)
+    if series.adds_up:  # where its spans do not reach there is nothing
+        time = np.full(len(firsts), float(step_ns))
+    alone = (in_step == 1) & (covered[firsts] == time)  # not rounded where there is nothing to average
+    means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
     return Cells(
         starts[firsts],
-        np.where(in_step == 1, loads[firsts], means),  # not rounded where there is nothing to average
+        means,
         np.maximum.reduceat(loads, firsts),
         loads[firsts + in_step - 1],
         in_step,

@@ -72,6 +72,8 @@ def beyond(series: Iterable[Series], ends: Ends) -> tuple[Series, ...]:
 
 def _beyond(series: Series, end: int, told: float) -> Series:
     times, values, begins = series.times, series.values, series.begins
+    if series.adds_up:  # what it tells of before comes on top of what is known
+        return series
     if series.measure is Measure.EVENTS:  # of those at the end itself the log tells all, the earlier one told some
         values = np.where(times == end, np.maximum(values - told, 0.0), values)
     later = times >= end if series.measure is Measure.EVENTS else times > end

@@ -101,6 +101,8 @@ class Series:
         begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of
             the one before, shape (samples,); None for others.
         stands_in: whether it is taken only where no other log has the stage: a server's count of what it was sent.
+        adds_up: whether what other logs of its kind tell of the same time comes on top of it, exactly: a row a request.
+            Where its spans do not reach there is nothing, rather than nothing known.
     """
 
     stage: str
@@ -112,6 +114,7 @@ class Series:
     measure: Measure = Measure.SAMPLES
     begins: TimeArray | None = None
     stands_in: bool = False
+    adds_up: bool = False
 
     @property
     def first_ns(self) -> int:

@@ -10,10 +10,12 @@ import numpy as np
 
 from entro_cli.clock import NS
 from entro_cli.numbers import duration
-from entro_cli.observations import Measure, Observations, Series
+from entro_cli.observations import Measure, Observations, Series, TimeArray
 from entro_engine import EntroError, Kind, Stage
+from entro_engine.entropy import FloatArray
 
 _CONTINUED, _COPY, _BESIDE = "continues a source", "a copy of a source, in part", ""
+_ADDS = "adds to a source"
 _NOT_USED = "not used: other logs tell it themselves"
 
 _HOUR_NS = 3600 * NS
@@ -118,7 +120,7 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
             (len(sources), ""),
         )
         if words:
-            sources[index] = _merged(sources[index], part)
+            sources[index] = _merged(sources[index], part, words)
         else:
             beside = any(source.keys() & part.keys() for source in sources)
             words = "another source, summed" if beside else "a source"
@@ -142,11 +144,14 @@ def _relation(source: _Source, part: _Source) -> str:
     relations = {_series_relation(source[name], part[name]) for name in shared}
     if not relations or _BESIDE in relations:
         return ""
-    return _COPY if _COPY in relations else _CONTINUED
+    return next(words for words in (_ADDS, _COPY, _CONTINUED) if words in relations)
 
 
 def _series_relation(before: Series, after: Series) -> str:
     end = int(before.times[-1])
+    if before.adds_up and after.adds_up:
+        every, more = (set(zip(one.times.tolist(), one.values.tolist(), strict=True)) for one in (before, after))
+        return _COPY if more <= every else _ADDS
     if after.first_ns > end or (after.measure is not Measure.SAMPLES and after.first_ns == end):
         return _CONTINUED
     low, high = int(max(before.times[0], after.times[0])), min(end, int(after.times[-1]))
@@ -159,9 +164,31 @@ def _samples_between(series: Series, low: int, high: int) -> set[tuple[int, floa
     return set(zip(series.times[first:after].tolist(), series.values[first:after].tolist(), strict=True))
 
 
-def _merged(source: _Source, part: _Source) -> _Source:
-    both = {name: _together(source[name], part[name]) for name in source.keys() & part.keys()}
+def _merged(source: _Source, part: _Source, words: str) -> _Source:
+    join = _added if words == _ADDS else _together
+    both = {name: join(source[name], part[name]) for name in source.keys() & part.keys()}
     return source | part | both
+
+
+def _added(first: Series, second: Series) -> Series:
+    """What both tell, one on top of the other: events at one time are as many as both have, levels are summed."""
+    if first.begins is None or second.begins is None:
+        times, places = np.unique(np.concatenate([first.times, second.times]), return_inverse=True)
+        values = np.bincount(places, np.concatenate([first.values, second.values])).astype(np.float64)
+        return replace(first, times=times, values=values)
+    edges = np.unique(np.concatenate([first.begins, first.times, second.begins, second.times]))
+    levels = _level_at(first, edges[:-1]) + _level_at(second, edges[:-1])
+    changes = np.flatnonzero(np.diff(levels, prepend=np.nan) != 0)
+    ends = np.append(edges[changes[1:]], edges[-1])
+    return replace(first, begins=edges[changes], times=ends, values=levels[changes])
+
+
+def _level_at(series: Series, moments: TimeArray) -> FloatArray:
+    """The level of spans from some moments on; 0 where there is none."""
+    begins = series.times if series.begins is None else series.begins
+    place = np.searchsorted(begins, moments, side="right") - 1
+    inside = (place >= 0) & (moments < series.times[np.maximum(place, 0)])
+    return np.where(inside, series.values[np.maximum(place, 0)], 0.0)
 
 
 def _together(first: Series, second: Series) -> Series:

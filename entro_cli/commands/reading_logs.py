@@ -11,10 +11,9 @@ from entro_cli.continuing import Earlier, beyond, ends_of, goes_on_from, stems
 from entro_cli.files import unfinished_from
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, plain_log
 from entro_cli.observations import Observations, ReadOptions
-from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log
+from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log, reads_in_parts
 from entro_cli.terminal import visible
 from entro_engine import EntroError
-
 
 _LATE = 1 << 62
 """When a log begins that tells nothing by itself: behind every other."""
@@ -148,8 +147,10 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
         size = log.path.stat().st_size
         try:
             found = read_behind(log, 0, size, replace(carried, ends={}), options)
-        except EntroError:
-            if not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
+        except EntroError as error:
+            if isinstance(error, EmptyLogError) and carried.format and not reads_in_parts(carried.format):
+                later.observations, later.error = Observations(log.label, carried.format, (), 0), None
+            elif not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
                 later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
                 before.error = None
             return
@@ -179,9 +180,11 @@ def _is_bare(log: _Read) -> bool:
 
 
 def _fits(later: _Read, other: _Read) -> bool:
-    """Whether a log that cannot be read by itself goes on under the header of another."""
+    """Whether a log that cannot be read by itself may go on from another: under its header, or in text of its kind."""
+    if not other.reader or not reads_in_parts(other.reader):
+        return bool(other.reader and other.carry)
     with plain_log(later.name) as log:
-        return bool(other.reader) and goes_on_under(log, other.reader, other.carry)
+        return goes_on_under(log, other.reader, other.carry)
 
 
 def _without_last_line(before: _Read, found: Observations, options: ReadOptions) -> Observations:

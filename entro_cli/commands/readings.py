@@ -35,6 +35,8 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
         stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
         taken = set().union(*(used.get(stage, set()) for stage in stages))
         before = next(filter(None, map(_stored_source, members)), None)
+        if any(series.adds_up for part in members for series in part.observations.series):
+            taken |= {one.source for log in state.logs for one in log.series}
         name = before or source or source_of([part.log for part in members], state.logs, taken)
         for stage in stages:
             used.setdefault(stage, set()).add(name)
@@ -45,8 +47,11 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
 def _by_source(group: Sequence[Observations], by_path: Mapping[str, ReadOn], state: State) -> list[list[Observations]]:
     """The files of a group by the source they are known to be of; those that are new go with the first.
 
-    Sources side by side may be alike for as long as what is new, and still are two.
+    Sources side by side may be alike for as long as what is new, and still are two. Logs that add up are a source each:
+    none of them has all that there was of a time.
     """
+    if any(series.adds_up for file in group for series in file.series):
+        return [[file] for file in group]
     known = {file.path: _known_source(by_path[file.path], state) for file in group}
     names = [*dict.fromkeys(name for name in known.values() if name is not None)]
     if not names:

@@ -163,7 +163,9 @@ def quantities_of(requests: Requests) -> tuple[Quantity, ...]:
     times, counts = np.unique(requests.arrivals, return_counts=True)
     if last > times[-1]:  # nobody came any more up to there
         times, counts = np.append(times, last), np.append(counts, 0)
-    arrivals = Quantity("requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, measure=Measure.EVENTS)
+    arrivals = Quantity(
+        "requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, Measure.EVENTS, adds_up=True
+    )
     never = np.full(len(requests.arrivals), NEVER)
     starts, finishes = (never if part is None else part for part in (requests.starts, requests.finishes))
     found = [arrivals]
@@ -202,9 +204,8 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
     moments = np.sort(np.concatenate([came, gone, [last]]))
     changes = moments[np.diff(moments, prepend=moments[0] - 1) > 0]  # np.unique hashes: a hundred times slower
     counts = np.searchsorted(came, changes[:-1], side="right") - np.searchsorted(gone, changes[:-1], side="right")
-    return Quantity(
-        name, kind, changes[1:], counts.astype(np.float64), stage, measure=Measure.SPANS, begins=changes[:-1]
-    )
+    values = counts.astype(np.float64)
+    return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], adds_up=True)
 
 
 def _problems(columns: RequestColumns, requests: Requests) -> list[str]:

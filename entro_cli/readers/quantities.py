@@ -26,6 +26,7 @@ class Quantity:
         measure: as in `Series`.
         begins: as in `Series`.
         stands_in: as in `Series`.
+        adds_up: as in `Series`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Quantity:
     measure: Measure = Measure.SAMPLES
     begins: TimeArray | None = None
     stands_in: bool = False
+    adds_up: bool = False
 
 
 def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
@@ -56,5 +58,14 @@ def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[
 
 def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -> Series:
     return Series(
-        stage, kind or part.kind, part.times, part.values, full, part.name, part.measure, part.begins, part.stands_in
+        stage,
+        kind or part.kind,
+        part.times,
+        part.values,
+        full,
+        part.name,
+        part.measure,
+        part.begins,
+        part.stands_in,
+        part.adds_up,
     )

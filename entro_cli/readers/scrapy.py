@@ -96,7 +96,8 @@ def carry(log: LogFile) -> bytes:
     """
     lines = find_lines(log)
     end = min(lines.whole, unfinished_from(log.path))
-    standing = sorted(run.last.offset for run in runs_of(lines.points) if not run.is_over and run.last.offset < end)
+    runs = runs_of([point for point in lines.points if point.offset < end])
+    standing = sorted(run.last.offset for run in runs if not run.is_over)
     texts = lines_at(log, standing)
     whole = lines.places < end
     if whole.any():
