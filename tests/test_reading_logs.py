@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from tests.history.stored import HEADER, START, line, regular
 from tests.running import entro
 
+SAMPLES = Path(__file__).parents[1] / "sample_logs" / "formats"
 WHOLE = HEADER + "".join(regular(300))
 
 
@@ -62,3 +65,28 @@ def test_bad_rows_are_told_with_their_lines_in_their_own_log(tmp_path):
     (tmp_path / "log").write_text("".join(regular(9, start=START + 10**11)) + "broken\n" + line(START + 10**12, 1, 1))
     outcome = entro("analyze", tmp_path / "log.1", tmp_path / "log", "--tz", "UTC")
     assert f"{tmp_path / 'log'}: line 10: 1 cell instead of 3: broken" in outcome.err
+
+
+@pytest.mark.parametrize("name", ["vllm.log", "sglang.log", "scrapy.log", "celery.log", "requests.csv"])
+def test_a_log_of_any_format_cut_anywhere(tmp_path, name):
+    content = (SAMPLES / name).read_bytes()
+    draw = random.Random(19441032)
+    whole = analysis(SAMPLES / name, "--year", "2026", "--step", "10s")[0]
+    for number in range(3):
+        cuts = sorted(draw.sample(range(len(content) // 5, len(content)), 2))
+        logs = [tmp_path / f"{number}-{name}.{part}" for part in range(3)]
+        for log, begin, end in zip(logs, [0, *cuts], [*cuts, len(content)], strict=True):
+            log.write_bytes(content[begin:end])
+        assert analysis(*logs, "--year", "2026", "--step", "10s")[0] == whole, cuts
+
+
+def test_a_zone_a_mark_and_carriage_returns_change_nothing(tmp_path):
+    for name in ("vllm.log", "sglang.log", "celery.log", "requests.csv"):
+        text = (SAMPLES / name).read_text()
+        other = tmp_path / name
+        other.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        packed = tmp_path / f"{name}.gz"
+        packed.write_bytes(gzip.compress(text.encode()))
+        whole = analysis(SAMPLES / name, "--year", "2026")[0]
+        assert analysis(other, "--year", "2026")[0] == whole, name
+        assert analysis(packed, "--year", "2026")[0] == whole, name

@@ -26,7 +26,7 @@ DESCRIPTION = "the log of a Celery worker: its tasks, as they are received and a
 IN_PARTS = False
 
 _STAMP = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}): [A-Z]{1,10}/[^\]\n]{1,100}\] "
-_LINE = re.compile(rb"^" + _STAMP + rb"([^\n]*)", re.MULTILINE)
+_LINE = re.compile(rb"^(?:\xef\xbb\xbf|\x1b\[[0-9;]{0,8}m)*" + _STAMP + rb"([^\n]*)", re.MULTILINE)
 _TASK = re.compile(
     rb"(?:(?P<got>Received task: )|Task |(?P<dropped>Discarding revoked task: ))"
     rb"[^\[\]\n]{1,300}\[(?P<id>[^\[\]\n]{1,200})\](?P<rest>.*)"
