@@ -71,7 +71,26 @@ def vllm_parts() -> Iterator[bytes]:
         ).encode()
 
 
-GENERATORS = {"vllm": Generator(vllm_parts, r'"POST /v1/chat/completions HTTP|Avg prompt throughput: ')}
+def scrapy_parts() -> Iterator[bytes]:
+    """A quick spider that tells of every response: 40 a second, its logstats every minute."""
+    when, pages = datetime(2026, 1, 1), 0
+    while True:
+        lines = [
+            f"{when + timedelta(seconds=second):%Y-%m-%d %H:%M:%S} [scrapy.core.engine] DEBUG: Crawled (200) "
+            f"<GET https://shop.example/catalogue/{pages + 40 * second + index}?page={index}> (referer: None)\n"
+            for second in range(60)
+            for index in range(40)
+        ]
+        pages, when = pages + len(lines), when + timedelta(minutes=1)
+        told = f"Crawled {pages} pages (at {len(lines)} pages/min), scraped 0 items (at 0 items/min)"
+        yield "".join(lines).encode()
+        yield f"{when:%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: {told}\n".encode()
+
+
+GENERATORS = {
+    "vllm": Generator(vllm_parts, r'"POST /v1/chat/completions HTTP|Avg prompt throughput: '),
+    "scrapy": Generator(scrapy_parts, r"DEBUG: Crawled \(200\)|INFO: Crawled [0-9]+ pages"),
+}
 
 
 def write_log(path: Path, generator: Generator, megabytes: int) -> int:

@@ -56,8 +56,8 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     Raises:
         EntroError: when no line tells of pages, or most of those that do cannot be read.
     """
-    lines = find_lines(log)
-    good = len(lines.points) + len(lines.fetched)
+    lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
+    good = len(lines.points) + lines.responses
     bad = lines.bad.check(log, good, options, "lines of logstats")
     if not good:
         raise EmptyLogError(
@@ -72,6 +72,8 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
     quantities = _quantities(lines, runs, times, clock)
     _tell(runs, times, tally)
+    columns = [part.name if len(part.times) else "" for part in quantities]
+    columns += ["responses"] if lines.responses and "responses" not in columns else []
     return Observations(
         path=log.label,
         format=NAME,
@@ -81,7 +83,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         bad_rows=bad,
         zone=clock.words(),
         problems=tuple(tally.sentences()),
-        columns=tuple(part.name for part in quantities if len(part.times)),
+        columns=tuple(name for name in columns if name),
     )
 
 

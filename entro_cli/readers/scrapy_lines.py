@@ -59,13 +59,15 @@ class ScrapyLines:
 
     Attributes:
         points: in their order.
-        fetched: the stamps of responses, nanoseconds on the log's clock, shape (responses,).
-        places: where in the log their lines begin, shape (responses,).
+        responses: how many lines of responses there are.
+        fetched: their stamps, nanoseconds on the log's clock, shape (responses,); none where nobody needs them.
+        places: where in the log those lines begin, likewise.
         bad: the lines that could not be read.
         whole: where the last dump of stats begins that has no end; else the log's length.
     """
 
     points: list[Point] = field(default_factory=list)
+    responses: int = 0
     fetched: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
     places: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
     bad: BadLines = field(default_factory=BadLines)
@@ -77,12 +79,19 @@ def tells_scrapy(head: bytes) -> bool:
     return any(pattern.search(head) for pattern in (_LOGSTATS, _OPENED, _DUMP))
 
 
-def find_lines(log: LogFile) -> ScrapyLines:
+def find_lines(log: LogFile, responses: bool = False) -> ScrapyLines:
     """The lines of a log that tell something.
 
     Args:
         log: the plain file.
+        responses: whether the stamps of responses are needed, also where lines of logstats count the pages.
     """
+    found = _find(log, responses)
+    counted = any(point.pages >= 0 for point in found.points)
+    return _find(log, responses=True) if found.responses and not (responses or counted) else found
+
+
+def _find(log: LogFile, responses: bool) -> ScrapyLines:
     found = ScrapyLines()
     stamps, places = [], []
     for block in blocks(log):
@@ -90,9 +99,11 @@ def find_lines(log: LogFile) -> ScrapyLines:
             point = _point(log, offset, line, found)
             if point is not None:
                 found.points.append(point)
-        at, walls = _responses(block)
-        stamps.append(walls)
-        places.append(at + block.offset)
+        found.responses += block.content.count(_FETCHED)
+        if responses:
+            at, walls = _responses(block)
+            stamps.append(walls)
+            places.append(at + block.offset)
         found.whole = max(found.whole, block.offset + len(block.content))
     if stamps:
         found.fetched, found.places = np.concatenate(stamps), np.concatenate(places)
@@ -103,7 +114,7 @@ def find_lines(log: LogFile) -> ScrapyLines:
 
 def _told(block: Block) -> Iterator[tuple[int, bytes]]:
     """The lines of a block that may tell something, in their order, with where in the log they begin."""
-    literals = (b" pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {")
+    literals = (b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {")
     starts = sorted({start for literal in literals for start in line_starts(block, literal)})
     for start in starts:
         end = block.content.find(b"\n", start)
