@@ -1,0 +1,65 @@
+"""What is recommended: with the number that the command it names gives, and only where it would have helped."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from entro_cli.recommendations import recommendations
+from entro_cli.summary import Coordination, CoordinationRun, RegimeCounts
+from tests.running import entro
+
+LOGS = Path(__file__).parents[1] / "sample_logs" / "formats"
+MEASURED = CoordinationRun(50, 400.0, 115.0, 6.0, 0.0, 20.0, 0.0, RegimeCounts(50, 0, 50, 0))
+COORDINATED = CoordinationRun(0, 0.0, 3.0, 2.0, 113.0, 21.0, 0.0, RegimeCounts(50, 50, 0, 0))
+HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, MEASURED, MEASURED, COORDINATED)
+
+
+def advised(coordination, stages=("spider", "server")):
+    return recommendations(coordination, stages, "entro analyze LOG --json")
+
+
+def test_it_says_what_to_hold_at_what_and_what_that_costs():
+    (found,) = advised(HELPED)
+    assert found.sentence == (
+        "Hold spider to what server serves, 1.25 req/s, as long as requests wait there: 50 of 50 steps over the budget "
+        "would not have been, with at most 3.00 requests waiting in server instead of 115.0. "
+        "All in all a request would have waited 21 s instead of 20 s."
+    )
+    assert (found.number, found.unit, found.field) == (1.25, "req/s", "coordination.capacity")
+    assert "DOWNLOAD_DELAY = 0.8," in found.setting
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"capacity_is_guess": True},
+        {"coordinated": replace(COORDINATED, violations=50)},
+        {"coordinated": replace(COORDINATED, mean_wait_s=31.0)},
+        {"coordinated": replace(COORDINATED, mean_wait_s=None)},
+        {"measured": None, "coordinated": None, "withheld": "for a reason"},
+    ],
+)
+def test_nothing_is_recommended_without_a_reason(change):
+    assert advised(replace(HELPED, **change)) == ()
+    assert advised(HELPED, stages=None) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["analyze", str(LOGS / "requests.csv"), "--step", "5s", "--tz", "UTC"],
+        ["analyze", str(LOGS / "vllm.log"), str(LOGS / "scrapy.log"), "--year", "2026", "--tz", "UTC", "--step", "10s"],
+        ["report", "--daily", "--logs", str(LOGS / "requests.csv"), "--tz", "UTC", "--format", "json"],
+    ],
+)
+def test_the_command_it_names_gives_its_number(command):
+    outcome = entro(*command, *(["--json"] if command[0] == "analyze" else []))
+    document = json.loads(outcome.out)
+    for found in document["recommendations"]:
+        again = json.loads(entro(*shlex.split(found["command"])[1:]).out)
+        assert again["coordination"]["capacity"] == found["number"] == document["coordination"]["capacity"]
+    if "requests.csv" in command[1] + command[3]:
+        assert document["recommendations"]
