@@ -16,7 +16,7 @@ from entro_engine.entropy import FloatArray
 
 _CONTINUED, _COPY, _BESIDE = "continues a source", "a copy of a source, in part", ""
 _ADDS = "adds to a source"
-_NOT_USED = "not used: other logs tell it themselves"
+_NOT_USED = "not used: another log tells it"
 
 _HOUR_NS = 3600 * NS
 _YEAR_NS = 365 * 24 * _HOUR_NS
@@ -60,7 +60,10 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     """
     used = _without_stand_ins(files)
     sources, taken, _ = _join(used)
-    taken |= {file.path: _NOT_USED for file, left in zip(files, used, strict=True) if file.series and not left.series}
+    for file, left in zip(files, used, strict=True):
+        out = ", ".join(sorted({one.stage for one in file.series} - {one.stage for one in left.series}))
+        if out:
+            taken[file.path] = f"{taken[file.path]}; without {out}" if left.series else _NOT_USED
     files = used
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
