@@ -9,6 +9,7 @@ import typer
 from entro_cli.commands import (
     analyze,
     calibrate,
+    compare,
     config,
     demo,
     history,
@@ -42,6 +43,7 @@ def entro(
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("config", epilog=config.EPILOG)(config.config)

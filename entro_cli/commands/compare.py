@@ -1,0 +1,104 @@
+"""`entro compare`: two periods, or two pipelines, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from entro_cli.commands import options as given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+    from pathlib import Path
+
+    from entro_cli.report.daily_report import Summary
+    from entro_cli.report.periods import Period
+    from entro_cli.terminal import Terminal
+
+EPILOG = """\
+[bold]Examples[/bold]: this week and the one before; the same day of two pipelines.
+
+[cyan]entro compare 2026-W14 2026-W15[/cyan]
+
+[cyan]entro compare frontend:2026-04-06 backend:2026-04-06[/cyan]
+"""
+
+Side = Annotated[
+    str,
+    typer.Argument(
+        metavar="[PIPELINE:]PERIOD",
+        help="A day (2026-04-06), an ISO week (2026-W15) or a month (2026-04).",
+    ),
+]
+
+
+def compare(
+    *,
+    first: Side,
+    second: Side,
+    history: given.History = None,
+    pipeline: given.Pipeline = "default",
+    tz: given.TimeZone = None,
+    budget: given.Budget = None,
+    objective: given.Objective = None,
+    config: given.ConfigFile = None,
+    as_json: given.Json = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Put two periods, or two pipelines, of the history side by side: every figure, and by how much it differs."""
+    from entro_cli.report.compare_view import compare_document, compare_view
+    from entro_cli.terminal import Terminal
+
+    terminal = Terminal(quiet, verbose)
+    said = {"history": history, "zone": tz, "objective": objective}
+    sides = [_summary(text, pipeline, config, terminal, budget, said) for text in (first, second)]
+    if as_json:
+        terminal.document(compare_document(*sides))
+    else:
+        terminal.show(*compare_view(*sides))
+
+
+def _summary(
+    text: str, pipeline: str, config: Path | None, terminal: Terminal, budget: float | None, said: Mapping[str, Any]
+) -> Summary:
+    """The report of one side.
+
+    Raises:
+        EntroError: when it is no period, or nothing is stored of its pipeline.
+    """
+    from entro_cli.clock import zone_of
+    from entro_cli.commands.configured import read_settings
+    from entro_cli.commands.reporting import from_history, summary_of
+    from entro_cli.history.places import pipeline_place
+
+    named, _, label = text.rpartition(":")
+    settings = read_settings(config, named or pipeline, terminal, **said)
+    zone: tzinfo = zone_of(settings.zone)
+    period = _period(label, zone)
+    place = pipeline_place(settings.history, settings.pipeline)
+    return summary_of(from_history(place, settings, zone, period, (None, None)), period, settings, budget)
+
+
+def _period(label: str, zone: tzinfo) -> Period:
+    import re
+    from datetime import date
+
+    from entro_cli.report.periods import Kind, period_of
+    from entro_engine import EntroError
+
+    forms = ((Kind.MONTH, r"\d{4}-\d\d"), (Kind.WEEK, r"\d{4}-W\d\d"), (Kind.DAY, r"\d{4}-\d\d-\d\d"))
+    kind = next((kind for kind, form in forms if re.fullmatch(form, label)), None)
+    try:
+        if kind is not None:
+            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is Kind.MONTH else label), zone)
+    except ValueError:  # such as the 30th of February
+        pass
+    raise EntroError(
+        f"{label!r} is no period",
+        where="entro compare",
+        expected="a day such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
+    )
