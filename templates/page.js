@@ -10,11 +10,15 @@
   async function unpackPlotly() {
     const packed = document.getElementById("plotly-packed");
     if (!packed) return;
-    const bytes = Uint8Array.from(atob(packed.textContent), (char) => char.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await unpacked(packed);
     document.head.append(script);
+    for (const figure of document.querySelectorAll("script.packed")) figure.textContent = await unpacked(figure);
+  }
+
+  async function unpacked(element) {
+    const bytes = Uint8Array.from(atob(element.textContent), (char) => char.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
 
   function themed() {

@@ -100,7 +100,7 @@ def test_plotly_is_written_once_and_again_only_when_it_differs(tmp_path):
 
     assert path.stat().st_size > 1_000_000
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    assert re.fullmatch(r"plotly-[\d.]+\.min\.js", path.name)
+    assert re.fullmatch(r"plotly-cartesian-[\d.]+\.min\.js", path.name)
 
 
 def test_plotly_beside_an_unwritable_page_is_an_error(tmp_path):
@@ -113,3 +113,18 @@ def test_plotly_beside_an_unwritable_page_is_an_error(tmp_path):
 def test_a_template_that_asks_for_what_it_does_not_get_is_an_error():
     with pytest.raises(UndefinedError):
         page.render_page("report.html", {})
+
+
+def test_plotly_js_is_the_version_that_its_name_says_and_that_the_figures_are_made_for():
+    from plotly.offline import get_plotlyjs_version
+
+    content = page._plotly_source()
+    version = page._plotly_file().removeprefix("plotly-cartesian-").removesuffix(".min.js")
+    assert f"plotly.js (cartesian - minified) v{version}".encode() in content[:200]
+    assert version.split(".")[0] == get_plotlyjs_version().split(".")[0]
+
+
+@pytest.mark.parametrize(("kind", "weeks", "most"), [(Kind.WEEK, 21, 1_000_000), (Kind.MONTH, 35, 1_500_000)])
+def test_a_page_that_holds_everything_is_small_enough_to_mail(kind, weeks, most):
+    text = html.render(summary_of(busy(weeks), kind, "2026-03-10"), self_contained=True)
+    assert len(text.encode()) <= most
