@@ -36,9 +36,14 @@ def _first_new(series: Series, before: Series | None) -> int | None:
 
 
 def whole_from_ns(again: Observations) -> int | None:
-    """From when on a part of a log has all samples, where its first rows may be out of order; None without any."""
-    times = [series.times for series in again.series]
-    return int(np.median(np.concatenate(times))) if times else None
+    """From when on a part of a log has all samples; None without any.
+
+    Its first rows may be out of order, and of their first moment some may stand before the part.
+    """
+    if not again.series:
+        return None
+    times = np.concatenate([series.times for series in again.series])
+    return max(int(np.median(times)), int(times.min()) + 1)
 
 
 def bad_rows_in_file(log: LogFile, rows: Sequence[BadRow], begin: int, head: bytes) -> tuple[BadRow, ...]:

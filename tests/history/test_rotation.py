@@ -123,12 +123,12 @@ def test_only_what_is_new_is_read_and_counted(tmp_path):
     with log.open("a") as file:
         file.writelines(lines[59_000:])
     seen = []
-    from entro_cli.commands import reading_on
+    from entro_cli.commands import reading_part
 
-    read = reading_on.read_log
+    read = reading_part.read_log
     with pytest.MonkeyPatch.context() as patch:
         sizes = lambda log, *rest: seen.append(log.path.stat().st_size) or read(log, *rest)  # noqa: E731
-        patch.setattr(reading_on, "read_log", sizes)
+        patch.setattr(reading_part, "read_log", sizes)
         outcome = ingest(tmp_path / "h", log, "--json")
     assert max(seen) < 400_000 < log.stat().st_size / 5
     (part,) = json.loads(outcome.out)["pipelines"][0]["logs"]
