@@ -77,8 +77,9 @@ def read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: How
     observations = _read_log(excerpt(log, part.begin, part.end, head), how, before.format)
     again = _lenient(log, part.begin, before.offset, head, before.format, how)
     whole_from = _whole_from(again, how.grid or (0, 1))
-    first_new = first_new_ns(observations, again)
-    if _begins_in_doubt(observations, how.reading) or (first_new is not None and first_new < whole_from):
+    changed = [int(part.unpacked().times[0]) for part in before.unfinished]  # it may have become another
+    changed += filter(None, [first_new_ns(observations, again)])
+    if _begins_in_doubt(observations, how.reading) or min(changed, default=math.inf) < whole_from:
         return None  # late rows, or a step that is longer than the part
     observations, again = (replace(one, series=since(whole_from, one.series)) for one in (observations, again))
     told = new_problems(observations.problems, again.problems)
