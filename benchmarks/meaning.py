@@ -1,0 +1,151 @@
+"""Whether Critical means that requests wait too long: regimes against the waits that request logs tell themselves.
+
+`python benchmarks/meaning.py [REQUESTS...]`, with the Python that entro is installed for: logs with a row a request,
+its arrival and its start; besides those the sample log, and logs made here whose course is known. Each is calibrated with
+an accepted wait W, replayed with one-second steps, and held against its own stamps: a step is late where a request that
+waits in it waits for longer than W, all in all.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.calibration import measure_capacity
+from entro_cli.commands.loading import LoadOptions, load
+from entro_cli.steps import Steps
+from entro_engine import Kind, Regime, Run, Stage, replay_loads
+
+WAITS_S = (3.0, 5.0, 10 / 1.2)
+SAMPLE = Path(__file__).parents[1] / "sample_logs" / "formats" / "requests.csv"
+START = 1_775_462_400
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How requests come and are served.
+
+    Attributes:
+        rate: arrivals a second at a time, s.
+        capacity: how many a second are served at a time, s.
+        length_s: how long it goes on, s.
+    """
+
+    rate: Callable[[float], float]
+    capacity: Callable[[float], float]
+    length_s: int = 3600
+
+
+COURSES = {
+    "steady": Course(lambda _: 0.9, lambda _: 1.2),
+    "rushes": Course(lambda at: 3.0 if at % 900 < 60 else 0.8, lambda _: 1.2),
+    "short bursts": Course(lambda at: 9.0 if at % 120 < 3 else 0.8, lambda _: 1.2),
+    "stalls": Course(lambda _: 0.9, lambda at: 0.02 if 600 <= at % 1200 < 660 else 1.2),
+    "drift": Course(lambda _: 1.0, lambda at: 1.5 - at / 3600),
+    "large": Course(lambda at: 300.0 if at % 900 < 60 else 80.0, lambda _: 120.0, 1800),
+}
+"""What is known to be easy, and what is known to be hard: bursts shorter than the memory, a capacity that changes."""
+
+
+def made(course: Course, seed: int) -> Iterator[str]:
+    """A log of such a course: one server, first come, first served."""
+    draw = random.Random(seed)
+    yield "arrival_time,start_time,finish_time\n"
+    now = free = 0.0
+    while now < course.length_s:
+        now += draw.expovariate(course.rate(now))
+        begin = max(now, free)
+        free = begin + draw.uniform(0.8, 1.2) / course.capacity(begin)
+        yield f"{START + now:.3f},{START + begin:.3f},{START + free:.3f}\n"
+
+
+def waits_of(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When the requests of a log came and when they were started, nanoseconds since the epoch: read here, not by entro.
+
+    A second clock, that of vLLM's own stamps, is put onto the first by the first request.
+    """
+    if path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        shift = rows[0]["arrival_time"] - rows[0]["queued_ts"]
+        pairs = [(row["queued_ts"] + shift, row["scheduled_ts"] + shift) for row in rows]
+    else:
+        with path.open(newline="") as file:
+            pairs = [(_seconds(row["arrival_time"]), _seconds(row["start_time"])) for row in csv.DictReader(file)]
+    came, began = (np.array([round(1e9 * time) for time in times], np.int64) for times in zip(*pairs, strict=True))
+    return came, began
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.replace(".", "").isdigit() else datetime.fromisoformat(text).timestamp()
+
+
+def late_steps(steps: Steps, came: NDArray[np.int64], began: NDArray[np.int64], wait_s: float) -> Bools:
+    """The steps in which a request waits that waits for longer than that, shape (steps,)."""
+    late = (began - came) > wait_s * 1e9
+    first = np.clip((came[late] - steps.start_ns) // steps.step_ns, 0, steps.count - 1)
+    last = np.clip((began[late] - 1 - steps.start_ns) // steps.step_ns, 0, steps.count - 1)
+    marks = np.zeros(steps.count + 1, np.int64)
+    np.add.at(marks, first, 1)
+    np.add.at(marks, last + 1, -1)
+    return np.asarray(np.cumsum(marks[:-1]) > 0, dtype=np.bool_)
+
+
+def calibrated(steps: Steps, wait_s: float) -> tuple[Run, float]:
+    """The steps replayed at the full loads of their own capacity and an accepted wait, and that capacity, req/s."""
+    capacity = measure_capacity(steps).value
+    stages = (Stage("rate", Kind.RATE, capacity * 3.0 / 1.2), Stage("queue", Kind.QUEUE, capacity * wait_s))
+    return replay_loads(stages, steps.loads, steps.step_s, start_ns=steps.start_ns), capacity
+
+
+def agreement(said: Bools, late: Bools) -> tuple[float, float, float]:
+    """Precision, recall and F1 of what is said; 1 where there is nothing to say and nothing is said."""
+    both = int((said & late).sum())
+    precision = both / int(said.sum()) if said.any() else 1.0
+    recall = both / int(late.sum()) if late.any() else 1.0
+    return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def rows_of(name: str, path: Path) -> Iterator[str]:
+    """A line of the table for each wait."""
+    steps = load([str(path)], LoadOptions(tz="UTC", step="1s")).steps
+    came, began = waits_of(path)
+    for wait in WAITS_S:
+        run, capacity = calibrated(steps, wait)
+        late = late_steps(steps, came, began, wait)
+        rules = (
+            np.asarray(run.trace.regime == Regime.CRITICAL),
+            np.asarray(run.violated),
+            np.asarray(steps.loads[1] > capacity * wait),
+        )
+        figures = [agreement(rule, late) for rule in rules]
+        cells = [f"{figures[0][0]:.2f}", f"{figures[0][1]:.2f}", *(f"{one[2]:.2f}" for one in figures)]
+        yield f"| {name} | {wait:.2f} | {int(late.sum())} of {steps.count} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the table."""
+    print("| log | W, s | late steps | precision | recall | F1 of Critical | F1 of violations | F1 of queue > c W |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        logs = {"sample": SAMPLE}
+        for seed, (name, course) in enumerate(COURSES.items()):
+            logs[name] = Path(folder) / f"{name}.csv"
+            logs[name].write_text("".join(made(course, seed)))
+        for name, path in (logs | {Path(one).name: Path(one) for one in sys.argv[1:]}).items():
+            for row in rows_of(name, path):
+                print(row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What Critical means: the table of docs/meaning.md is what the script gives, and the real requests are in it."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from entro_cli.steps import Steps
+from entro_engine import LLM, SCRAPER
+
+ROOT = Path(__file__).parents[1]
+REQUESTS = ROOT.parent / "shared" / "data" / "requests" / "requests.jsonl"
+
+
+@pytest.fixture(scope="module")
+def meaning():
+    spec = importlib.util.spec_from_file_location("meaning", ROOT / "benchmarks" / "meaning.py")
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules["meaning"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def shown():
+    return [line for line in (ROOT / "docs" / "meaning.md").read_text().splitlines() if line.startswith("| ")]
+
+
+def test_the_table_is_what_the_script_gives(meaning, tmp_path):
+    path = tmp_path / "log.csv"
+    for seed, (name, course) in enumerate(meaning.COURSES.items()):
+        path.write_text("".join(meaning.made(course, seed)))
+        for row in meaning.rows_of(name, path):
+            assert row in shown()
+    for row in meaning.rows_of("sample", meaning.SAMPLE):
+        assert row in shown()
+
+
+def test_the_real_requests_are_as_told_and_no_worse_than_a_plain_reading_of_the_laws(meaning):
+    if not REQUESTS.exists():
+        pytest.skip("the shared data is not there")
+    rows = list(meaning.rows_of("requests.jsonl", REQUESTS))
+    assert all(row in shown() for row in rows)
+    found = [float(row.split("|")[6]) for row in rows]
+    assert [round(f1, 2) >= least for f1, least in zip(found, (0.97, 0.95, 0.92), strict=True)] == [True] * 3
+
+
+def test_a_step_is_late_where_somebody_waits_too_long_in_it(meaning):
+    loads = np.zeros((2, 10))
+    steps = Steps((SCRAPER, LLM), 0, 10**9, loads, loads, loads, np.ones((2, 10), np.int64), np.ones((2, 10), bool))
+    came, began = (np.array(times, np.int64) * 10**8 for times in ([5, 20, 31], [7, 65, 40]))
+    late = meaning.late_steps(steps, came, began, 3.0)
+    assert np.flatnonzero(late).tolist() == [2, 3, 4, 5, 6]
+    assert not meaning.late_steps(steps, came, began, 5.0).any()
+
+
+def test_agreement(meaning):
+    said, late = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
+    assert meaning.agreement(said, late) == (0.5, 0.5, 0.5)
+    assert meaning.agreement(late & False, late & False) == (1.0, 1.0, 1.0)
