@@ -1,9 +1,9 @@
 """Whether Critical means that requests wait too long: regimes against the waits that request logs tell themselves.
 
 `python benchmarks/meaning.py [REQUESTS...]`, with the Python that entro is installed for: logs with a row a request,
-its arrival and its start; besides those the sample log, and logs made here whose course is known. Each is calibrated with
-an accepted wait W, replayed with one-second steps, and held against its own stamps: a step is late where a request that
-waits in it waits for longer than W, all in all.
+its arrival and its start; besides those the sample log, and logs made here whose course is known. Each is calibrated
+with an accepted wait W, replayed with one-second steps, and held against its own stamps: a step is late where a request
+that waits in it waits for longer than W, all in all.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from entro_cli.commands import (
     compare,
     config,
     demo,
+    formats,
     history,
     ingest,
     report,
@@ -46,6 +47,7 @@ app.command("report", epilog=report.EPILOG)(report.report)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
+app.command("formats", epilog=formats.EPILOG)(formats.formats)
 app.command("config", epilog=config.EPILOG)(config.config)
 kept = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at what is stored, and look after it.")
 kept.command("list", epilog=history.LIST_EPILOG)(history.list_pipelines)

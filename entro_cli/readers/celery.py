@@ -23,6 +23,7 @@ from entro_engine import Kind
 
 NAME = "celery"
 DESCRIPTION = "the log of a Celery worker: its tasks, as they are received and as they are done"
+GIVES = "tasks received as a rate (scraper), tasks in flight as a queue (llm)"
 IN_PARTS = False
 
 _STAMP = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}): [A-Z]{1,10}/[^\]\n]{1,100}\] "

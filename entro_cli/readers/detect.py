@@ -12,7 +12,7 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
-"""Every reader: a module with NAME, DESCRIPTION, IN_PARTS, `recognise(log)`, `preamble(log)`,
+"""Every reader: a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `preamble(log)`,
 `goes_on_under(log, header)`, `carry(log)` and `read(log, options)`."""
 
 _LEAST = 0.05

@@ -24,6 +24,7 @@ from entro_engine import EntroError, Kind
 
 NAME = "events"
 DESCRIPTION = "a row a request: an arrival, and a start, a finish or a duration"
+GIVES = "requests as a rate (scraper), those that wait as a queue (llm); in_system and running by name"
 IN_PARTS = False
 """Who waits tells only who has read from the beginning."""
 

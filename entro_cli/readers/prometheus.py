@@ -19,6 +19,7 @@ from entro_engine import EntroError, Kind
 
 NAME = "prometheus"
 DESCRIPTION = "a saved answer of a Prometheus server to query_range"
+GIVES = "what was asked for: gauges as they are, counters as rates, known metrics as their stages"
 IN_PARTS = False
 
 EXPRESSION = "value"

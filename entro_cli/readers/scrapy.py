@@ -21,6 +21,7 @@ from entro_engine import Kind
 
 NAME = "scrapy"
 DESCRIPTION = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
+GIVES = "pages as a rate (scraper); items, responses and frontier by name"
 IN_PARTS = False
 
 

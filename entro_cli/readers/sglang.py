@@ -20,6 +20,7 @@ from entro_engine import Kind
 
 NAME = "sglang"
 DESCRIPTION = "the server log of SGLang: its Prefill batch and Decode batch lines, and access lines"
+GIVES = "queued requests as a queue (llm), access lines as a rate (scraper); running by name"
 IN_PARTS = False
 
 _SERVER = re.compile(rb"server_args=ServerArgs\(|\] The server is fired up and ready to roll!|sglang\.srt\.")

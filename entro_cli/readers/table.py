@@ -29,6 +29,7 @@ from entro_cli.terminal import visible
 
 NAME = "table"
 DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and a column a stage, or time, stage and value"
+GIVES = "the stages that its columns name; a rate, a queue or another load each"
 
 IN_PARTS = True
 

@@ -23,6 +23,7 @@ from entro_engine.entropy import FloatArray
 
 NAME = "vllm"
 DESCRIPTION = "the server log of vLLM: its stats lines, and the access lines between them"
+GIVES = "waiting requests as a queue (llm), access lines as a rate (scraper); running and throughputs by name"
 IN_PARTS = False
 
 _QUANTITIES = (
