@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory, mkstemp
 from typing import IO, Any, cast
 
 from entro_cli.terminal import visible
+from entro_cli.unwrapping import unwrap
 from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
@@ -173,6 +174,9 @@ def _plain(name: str, spool: Path) -> LogFile:
                 break
             plain.replace(spool)
         head = _head(spool)
+        if unwrap(spool, head, plain):
+            plain.replace(spool)
+            head = _head(spool)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise EntroError(

@@ -38,7 +38,8 @@ TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target"
 TYPES = {"cells", "holdings", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),
-    "inputs": set(),
+    "inputs": {"unwrapping"},
+    "unwrapping": set(),
     "prometheus_server": {"alerts", "readers"},
     "readers": {"inputs"},
     "sources": set(),

@@ -25,8 +25,8 @@ def apache_error(draw, at):
 
 def hdfs(draw, at):
     return (
-        f"081109 2036{at % 60:02} {draw.randrange(200)} INFO dfs.DataNode$PacketResponder: PacketResponder {at % 3} for "
-        f"block blk_{draw.randrange(10**12)} terminating"
+        f"081109 2036{at % 60:02} {draw.randrange(200)} INFO dfs.DataNode$PacketResponder: "
+        f"PacketResponder {at % 3} for block blk_{draw.randrange(10**12)} terminating"
     )
 
 
@@ -51,7 +51,7 @@ def hadoop(draw, at):
 def openstack(draw, at):
     return (
         f"nova-api.log.1.2017-05-16_13:53:08 2017-05-16 00:{at // 60 % 60:02}:{at % 60:02}.008 25746 INFO "
-        f'nova.osapi_compute.wsgi.server [req-{at:08x}] 10.11.10.1 "GET /v2/servers HTTP/1.1" status: 200 len: {draw.randrange(2000)}'
+        f'nova.osapi_compute.wsgi.server [req-{at:08x}] "GET /v2/servers HTTP/1.1" len: {draw.randrange(2000)}'
     )
 
 
@@ -101,7 +101,8 @@ def test_it_is_refused_in_words_that_help(tmp_path, kind, rows):
         assert "no column is a time" in outcome.error
         assert "the columns are 20171223-22:0:0:0, Step_LSC" in outcome.error
     elif kind is not nginx_json:  # a table, but without a time or a load
-        assert lines[0][:20] in outcome.error
+        shown = lines[0] if kind is not syslog else lines[0].partition("]: ")[2]  # what the journal wrapped
+        assert shown[:20] in outcome.error
         assert all(reader.NAME in outcome.error for reader in READERS)
     assert entro("ingest", log, "--history", tmp_path / "h").status == 1
 
