@@ -12,8 +12,8 @@ from entro_cli.readers.tabular import first_line, head_text, masked
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
-"""Every reader: a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `preamble(log)`,
-`goes_on_under(log, header)`, `carry(log)` and `read(log, options)`."""
+"""Every reader: a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `carry(log)` and
+`read(log, options)`; one whose logs have a header has `preamble(log)` and `goes_on_under(log, header)`, too."""
 
 _LEAST = 0.05
 
@@ -59,7 +59,8 @@ def preamble(log: LogFile, reader: str) -> bytes:
         log: the plain file.
         reader: the name of the reader that reads it.
     """
-    before: bytes = _named(reader).preamble(log)
+    module = _named(reader)
+    before: bytes = module.preamble(log) if hasattr(module, "preamble") else b""
     return before
 
 
@@ -76,8 +77,8 @@ def carry(log: LogFile, reader: str) -> bytes:
 
 def goes_on_under(log: LogFile, reader: str, header: bytes) -> bool:
     """Whether a log without a preamble of its own goes on under that of another, which such a reader read."""
-    goes_on: bool = _named(reader).goes_on_under(log, header)
-    return goes_on
+    module = _named(reader)
+    return hasattr(module, "goes_on_under") and bool(module.goes_on_under(log, header))
 
 
 def _named(name: str) -> ModuleType:

@@ -38,16 +38,6 @@ def recognise(log: LogFile) -> float:
     return 1.0 if success or failure else 0.0
 
 
-def preamble(log: LogFile) -> bytes:
-    """Nothing: an answer is one document."""
-    return b""
-
-
-def goes_on_under(log: LogFile, header: bytes) -> bool:
-    """Never: an answer is one document."""
-    return False
-
-
 def carry(log: LogFile) -> bytes:
     """What makes the log that goes on where this one ends read as if both were one.
 

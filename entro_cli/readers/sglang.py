@@ -35,16 +35,6 @@ def recognise(log: LogFile) -> float:
     return 0.8 if _SERVER.search(log.head) else 0.0
 
 
-def preamble(log: LogFile) -> bytes:
-    """What stands before the lines and is needed to read a part of them: nothing."""
-    return b""
-
-
-def goes_on_under(log: LogFile, header: bytes) -> bool:
-    """Whether a log goes on under the preamble of another: it needs none."""
-    return False
-
-
 def read(log: LogFile, options: ReadOptions) -> Observations:
     """The observations in an SGLang server log.
 

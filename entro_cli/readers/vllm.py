@@ -48,16 +48,6 @@ def recognise(log: LogFile) -> float:
     return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
 
-def preamble(log: LogFile) -> bytes:
-    """What stands before the lines and is needed to read a part of them: nothing."""
-    return b""
-
-
-def goes_on_under(log: LogFile, header: bytes) -> bool:
-    """Whether a log goes on under the preamble of another: it needs none."""
-    return False
-
-
 def read(log: LogFile, options: ReadOptions) -> Observations:
     """The observations in a vLLM server log.
 
