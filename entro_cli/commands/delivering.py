@@ -21,11 +21,13 @@ class Output:
     """What is written and where.
 
     Attributes:
-        form: html, terminal, json, or empty for a page and the terminal.
+        form: html, terminal, markdown, json, junit, or empty for a page and the terminal.
         place: a file or a folder, `-` for standard output, None when the user named none.
         self_contained: put plotly.js inside a page.
         inputs: the files that were read, which are not written over.
         indexed: keep an index of all reports beside a page that has its usual name.
+        gates: those that the user set.
+        broken: those of them that hold, in words.
     """
 
     form: str = ""
@@ -33,6 +35,8 @@ class Output:
     self_contained: bool = False
     inputs: tuple[str, ...] = ()
     indexed: bool = False
+    gates: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
@@ -51,9 +55,29 @@ def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> 
         _write_page(summary, stem, output, terminal)
     if output.form == "json":
         _put(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
+    if output.form == "markdown":
+        from entro_cli.report import markdown
+
+        _put(markdown.render(summary), output.place, f"{stem}.md", output.inputs, terminal)
+    if output.form == "junit":
+        from entro_cli.report import junit
+
+        _put(junit.render(summary, output.gates, output.broken), output.place, f"{stem}.xml", output.inputs, terminal)
     if output.form in {"", "terminal"}:
         place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
         _put(_as_text(summary, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
+
+
+def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
+    """Write a report's figures for a node exporter: whole or not at all.
+
+    Raises:
+        EntroError: when the file cannot be written, or is one of the inputs.
+    """
+    from entro_cli.report import metrics
+
+    refuse_to_overwrite(path, inputs)
+    write_whole(path, metrics.render(summary))
 
 
 def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as date_type
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -62,7 +62,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="html, terminal or json.",
+        help="html, terminal, markdown, json or junit.",
         show_default="a page, and the terminal",
         rich_help_panel=_OUTPUT,
     ),
@@ -74,6 +74,15 @@ Out = Annotated[
         metavar="PATH",
         help="A folder, or a file; - for standard output.",
         show_default="`reports` of entro.toml, else this folder",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write the figures for a node exporter's textfile collector, too.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -106,6 +115,7 @@ def report(
     strict: given.Strict = False,
     redact: given.Redact = False,
     output_format: Format = None,
+    metrics_file: MetricsFile = None,
     out: Out = None,
     self_contained: given.SelfContained = False,
     fail_on: given.FailOn = None,
@@ -120,7 +130,7 @@ def report(
     """
     from entro_cli.clock import zone_of
     from entro_cli.commands.configured import load_options, read_settings
-    from entro_cli.commands.delivering import Output, deliver
+    from entro_cli.commands.delivering import Output, deliver, write_metrics
     from entro_cli.commands.loading import LoadOptions, asked_stages, load, tell_problems
     from entro_cli.commands.reporting import from_logs, last_observed_ns, summary_of
     from entro_cli.document import plain
@@ -160,8 +170,12 @@ def report(
             terminal.warn(note)
         output = Output(form, out or settings.reports, self_contained, indexed=True)
     summary = summary_of(material, period, settings, budget)
+    broken = broken_gates(fail_on or [], plain(summary.figures))
+    output = replace(output, gates=tuple(fail_on or ()), broken=tuple(broken))
     deliver(summary, period.file_stem(pipeline), output, terminal)
-    given.end_with(broken_gates(fail_on or [], plain(summary.figures)), terminal)
+    if metrics_file:
+        write_metrics(summary, metrics_file, output.inputs)
+    given.end_with(broken, terminal)
 
 
 @dataclass(frozen=True)
@@ -248,8 +262,9 @@ def _one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool) -> Kind:
 
 
 def _form(name: str | None) -> str:
-    if name not in {None, "html", "terminal", "json"}:
-        raise typer.BadParameter(f"{name!r} is not one of html, terminal, json", param_hint="--format")
+    forms = ("html", "terminal", "markdown", "json", "junit")
+    if name is not None and name not in forms:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(forms)}", param_hint="--format")
     return name or ""
 
 
