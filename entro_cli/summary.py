@@ -12,7 +12,16 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class StageFigures:
-    """One stage over the period."""
+    """One stage over the period.
+
+    Attributes:
+        name: what it is called.
+        kind: rate, queue or generic.
+        full: the load at which it is full, in its unit.
+        mean_load: the mean load over observed steps, req/s of a rate, requests of a queue; None without any.
+        peak_load: the largest load, in the same unit; None without any.
+        mean_share: its mean part in Psi_total, 0..1; None without any.
+    """
 
     name: str
     kind: str
@@ -24,7 +33,14 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class RegimeCounts:
-    """Steps in each regime; steps without data are in none."""
+    """Steps in each regime; steps without data are in none.
+
+    Attributes:
+        stable: steps in Stable.
+        stress: steps in Stress.
+        critical: steps in Critical.
+        no_data: steps without data.
+    """
 
     stable: int
     stress: int
@@ -36,9 +52,16 @@ class RegimeCounts:
 class Incident:
     """A maximal run of steps over the budget; one step inside it without violation or data does not end it.
 
-    `end` is where its last violating step ends. `violations` are steps; `driver` is the stage with the largest mean
-    share of Psi_total in it; `time_to_budget_s` is the forecast one step before it: how long until the budget would be
-    reached at the slope of then, None where it was not being approached.
+    Attributes:
+        start: where its first violating step begins.
+        end: where its last violating step ends.
+        duration_s: from start to end, s.
+        violations: how many of its steps violate.
+        peak_psi_total: the highest Psi_total in it, nat.
+        excess_nat_s: how far and how long it was over the budget, nat s.
+        driver: the stage with the largest mean share of Psi_total in it.
+        time_to_budget_s: the forecast one step before it: how long until the budget would be reached at the slope of
+            then, s; None where it was not being approached.
     """
 
     start: datetime
@@ -55,8 +78,16 @@ class Incident:
 class CoordinationRun:
     """One course of the same demand: as it was measured, or in the plant.
 
-    `unserved` is what waits in queue and frontier at the end; with something left the mean wait, over the whole
-    pipeline, is a lower bound. `mean_wait_s` is None where nothing was served.
+    Attributes:
+        violations: steps over the budget.
+        excess_nat_s: how far and how long it was over the budget, nat s.
+        peak_queue: the longest queue at the end of a step, requests.
+        peak_psi_total: the highest Psi_total, nat.
+        peak_frontier: the most that was held back at the end of a step, requests.
+        mean_wait_s: over queue and frontier, s: a lower bound where something is left at the end; None where nothing
+            was served.
+        unserved: what waits in queue and frontier at the end, requests.
+        regimes: steps in each regime.
     """
 
     violations: int
@@ -73,10 +104,23 @@ class CoordinationRun:
 class Coordination:
     """What coordination would have changed: the demand of the log in the plant, without and with the v9 controller.
 
-    Everything is counted at the full loads given here, which follow from the capacity and the accepted wait unless they
-    were set. `withheld` says why there is no comparison; None where there is one. `model_error` is how far the queue of
-    the uncontrolled run is from the measured one, as a share of that. `held_rate` is the highest mean rate that the
-    controller let through while it held something back, req/s; None where it never did.
+    Everything is counted at the full loads given here.
+
+    Attributes:
+        withheld: why there is no comparison; None where there is one.
+        capacity: what the server serves, req/s.
+        capacity_evidence: how that was found.
+        capacity_is_guess: whether the log never kept the server busy for long enough to tell.
+        accepted_wait_s: the longest accepted wait, s.
+        full_rate: the rate at which its stage is full, req/s: it follows from the capacity unless it was set.
+        full_queue: the queue at which its stage is full, requests: it follows from capacity and wait unless it was set.
+        plant_step_s: a step of the plant, s: short enough for the wait, a whole part of the log's.
+        model_error: how far the queue of the uncontrolled run is from the measured one, as a share of that.
+        measured: the course of the log.
+        uncontrolled: the course in the plant, without a controller.
+        coordinated: the course in the plant, with the v9 controller.
+        held_rate: the highest mean rate that the controller let through while it held something back, req/s; None
+            where it never did.
     """
 
     withheld: str | None
@@ -127,9 +171,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to do: in a sentence, with the number behind it.
+    """What to do.
 
-    `command` shows that number, as `field` of its JSON document; `setting` does it.
+    Attributes:
+        sentence: in words, with what it would have avoided and cost.
+        number: the number behind it.
+        unit: of that.
+        field: where the command has the number in its JSON document.
+        command: what shows the number.
+        setting: what does it.
     """
 
     sentence: str
@@ -144,8 +194,14 @@ class Recommendation:
 class BurnAlert:
     """A time in which the budget burned too fast over a long and a short window at once.
 
-    `severity` is `page` or `ticket`; `until` is None where it still did at the end;
-    `peak_burn_rate` is the long window's.
+    Attributes:
+        severity: `page` or `ticket`.
+        long_window_s: the long window, s.
+        short_window_s: the short one, s.
+        threshold: the burn rate above which both fire.
+        start: from when on they did.
+        until: until when; None where they still did at the end.
+        peak_burn_rate: the long window's highest burn rate in that time.
     """
 
     severity: str
@@ -159,7 +215,12 @@ class BurnAlert:
 
 @dataclass(frozen=True)
 class WindowBurn:
-    """The burn rate over the last `window_s` of the period; None where no step in it was observed."""
+    """The burn rate over the last part of the period.
+
+    Attributes:
+        window_s: how long that is, s.
+        burn_rate: in it; None where no step in it was observed.
+    """
 
     window_s: float
     burn_rate: float | None
@@ -169,9 +230,18 @@ class WindowBurn:
 class Objective:
     """The budget as a service-level objective: the share of observed steps that should be within it.
 
-    `consumed` is the used part of what the objective allows (infinite when it allows nothing and something happened);
-    `burn_rate` is over the whole period, `burn_rates` over the windows up to its end. `exhausted_in_s` is when the rest
-    of the allowance is used up at the burn rate of the last hour: 0 when it is already, None when it never is.
+    Attributes:
+        target: that share, 0..1.
+        allowed_steps: violations that it allows.
+        consumed: the used part of that, infinite when nothing is allowed and something happened; None without an
+            observed step.
+        remaining_steps: violations that are left of it; below 0 when it is overdrawn.
+        remaining_s: the same as time, s.
+        burn_rate: over the whole period; 1 uses up exactly what is allowed; None without an observed step.
+        burn_rates: over the windows up to the period's end.
+        exhausted_in_s: when the rest is used up at the burn rate of the last hour, s: 0 when it is already, None when
+            it never is.
+        alerts: when it burned too fast.
     """
 
     target: float
@@ -187,7 +257,35 @@ class Objective:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run of steps comes to. Means and extremes are over observed steps; None where there are none."""
+    """What a run of steps comes to. Means and extremes are over observed steps; None where there are none.
+
+    Attributes:
+        start: where the first step begins.
+        end: where the last one ends.
+        step_s: length of a step, s.
+        steps: how many there are, with data or without.
+        observed_steps: how many have data.
+        coverage: steps with data of their own, as a share of all.
+        budget: Psi_budget, nat.
+        stages: each stage's loads and its part in Psi_total.
+        regimes: steps in each regime.
+        violations: steps over the budget.
+        violation_time_s: the same as time, s.
+        excess_nat_s: how far and how long Psi_total was over the budget, nat s.
+        peak_psi_total: the highest Psi_total, nat.
+        mean_psi_total: the mean Psi_total, nat.
+        stability_mean: the mean stability, 0.05..1.
+        stability_min: the least.
+        energy_mean: the mean energy, nat.
+        energy_max: the highest.
+        memory_mean: the mean stress memory, 0..1.
+        memory_max: the highest.
+        transitions: how often one observed step has another regime than the observed one before it.
+        time_to_budget_s: how long until the budget is reached at the slope of the last steps, s; None where it is not
+            being approached.
+        incidents: runs of steps over the budget, by time.
+        objective: the budget as a service-level objective.
+    """
 
     start: datetime
     end: datetime
@@ -217,7 +315,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that could not be read: its line (counted by line feeds, from 1), what was wrong, its text, shortened."""
+    """A row that could not be read.
+
+    Attributes:
+        line: where it stands, counted by line feeds; 0 where that is not known.
+        reason: what is wrong with it.
+        text: what it is, shortened.
+    """
 
     line: int
     reason: str
@@ -226,7 +330,21 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Source:
-    """What one file gave. `problems` are sentences; `taken_as` tells how it was joined with the others."""
+    """What one file gave.
+
+    Attributes:
+        path: the file as it was named.
+        format: what it was read as.
+        stages: the stages it has.
+        rows_read: rows that were understood.
+        rows_skipped: rows that were not.
+        start: its first sample; None without any.
+        end: its last one; None without any.
+        zone: how its times were read.
+        taken_as: how it was joined with the others.
+        problems: what was out of the ordinary, in sentences.
+        bad_rows: the first few rows that could not be read.
+    """
 
     path: str
     format: str

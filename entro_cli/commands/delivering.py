@@ -28,6 +28,7 @@ class Output:
         indexed: keep an index of all reports beside a page that has its usual name.
         gates: those that the user set.
         broken: those of them that hold, in words.
+        templates: a folder with templates that take the place of those of the same name.
     """
 
     form: str = ""
@@ -37,6 +38,7 @@ class Output:
     indexed: bool = False
     gates: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    templates: Path | None = None
 
 
 def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
@@ -58,14 +60,14 @@ def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> 
     if output.form == "markdown":
         from entro_cli.report import markdown
 
-        _put(markdown.render(summary), output.place, f"{stem}.md", output.inputs, terminal)
+        _put(markdown.render(summary, output.templates), output.place, f"{stem}.md", output.inputs, terminal)
     if output.form == "junit":
         from entro_cli.report import junit
 
         _put(junit.render(summary, output.gates, output.broken), output.place, f"{stem}.xml", output.inputs, terminal)
     if output.form in {"", "terminal"}:
         place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _put(_as_text(summary, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
+        _put(_as_text(summary, place, output, terminal), place, f"{stem}.txt", output.inputs, terminal)
 
 
 def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
@@ -87,10 +89,10 @@ def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal)
 
     place = output.place or Path()
     if _is_stream(place):
-        terminal.text(render(summary, self_contained=True))
+        terminal.text(render(summary, self_contained=True, own=output.templates))
         return
     path = _file(place, f"{stem}.html")
-    store_page(path, lambda inside: render(summary, inside), output.self_contained, output.inputs)
+    store_page(path, lambda inside: render(summary, inside, output.templates), output.self_contained, output.inputs)
     terminal.note(f"wrote {visible(str(path))}")
     if output.indexed and path.name == f"{stem}.html":
         problem = update_index(path.parent)
@@ -98,7 +100,7 @@ def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal)
             terminal.warn(problem)
 
 
-def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
+def _as_text(summary: Summary, place: Path | None, output: Output, terminal: Terminal) -> str:
     """The report for a terminal, or for a file: colours only where somebody sees them."""
     from entro_cli.report.terminal import render
 
@@ -107,6 +109,7 @@ def _as_text(summary: Summary, place: Path | None, terminal: Terminal) -> str:
         summary,
         unicode=to_file or terminal.unicode,
         color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        own=output.templates,
     )
 
 

@@ -77,6 +77,17 @@ Out = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+TemplateDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--template-dir",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Templates that take the place of those of the same name: report.html, report.txt, report.md, style.css.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 MetricsFile = Annotated[
     Path | None,
     typer.Option(
@@ -116,6 +127,7 @@ def report(
     redact: given.Redact = False,
     output_format: Format = None,
     metrics_file: MetricsFile = None,
+    template_dir: TemplateDir = None,
     out: Out = None,
     self_contained: given.SelfContained = False,
     fail_on: given.FailOn = None,
@@ -171,7 +183,7 @@ def report(
         output = Output(form, out or settings.reports, self_contained, indexed=True)
     summary = summary_of(material, period, settings, budget)
     broken = broken_gates(fail_on or [], plain(summary.figures))
-    output = replace(output, gates=tuple(fail_on or ()), broken=tuple(broken))
+    output = replace(output, gates=tuple(fail_on or ()), broken=tuple(broken), templates=template_dir)
     deliver(summary, period.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)

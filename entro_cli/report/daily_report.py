@@ -81,7 +81,14 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the regime engine: its name, its value (nat, or per step, or without unit) and what it does."""
+    """A parameter of the regime engine.
+
+    Attributes:
+        name: as docs/engine.md has it.
+        value: in its unit.
+        unit: nat, per step, or none.
+        meaning: what it does.
+    """
 
     name: str
     value: float

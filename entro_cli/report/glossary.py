@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Term:
-    """A word and what it means."""
+    """A word of a report.
+
+    Attributes:
+        word: as it is written there.
+        meaning: what it says, in plain words.
+    """
 
     word: str
     meaning: str

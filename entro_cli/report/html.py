@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from pathlib import Path
 
 from entro_cli import numbers
 from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
@@ -18,12 +19,13 @@ _COLUMNS = 240
 _LONGEST_NAME = 200
 
 
-def render(summary: Summary, self_contained: bool = False) -> str:
+def render(summary: Summary, self_contained: bool = False, own: Path | None = None) -> str:
     """The report as a page.
 
     Args:
         summary: what it says.
         self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
+        own: a folder with templates that take the place of those of the same name.
 
     Returns:
         The page; the same bytes for the same summary.
@@ -52,7 +54,7 @@ def render(summary: Summary, self_contained: bool = False) -> str:
         "most": MOST_LISTED,
         "n": numbers,
     }
-    return render_page("report.html", context, self_contained)
+    return render_page("report.html", context, self_contained, own=own)
 
 
 def _mark(summary: Summary) -> Mark:

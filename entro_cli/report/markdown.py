@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from entro_cli import numbers
 from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.figure_table import figure_table
-from entro_cli.report.page import environment
+from entro_cli.report.page import environment, fill
 from entro_cli.terminal import visible
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&@]")
 _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
 
 
-def render(summary: Summary) -> str:
+def render(summary: Summary, own: Path | None = None) -> str:
     """The report as Markdown.
 
     Args:
         summary: what it says.
+        own: a folder with templates that take the place of those of the same name.
 
     Returns:
         The text; the same for the same summary.
@@ -27,7 +29,7 @@ def render(summary: Summary) -> str:
     Raises:
         EntroError: when the templates are missing.
     """
-    templates = environment(escaping=False, letters=plain_text)
+    templates = environment(escaping=False, letters=plain_text, own=own)
     context = {
         "summary": summary,
         "groups": figure_table(summary.figures, summary.previous_figures),
@@ -36,7 +38,7 @@ def render(summary: Summary) -> str:
         "most": MOST_LISTED,
         "n": numbers,
     }
-    return templates.get_template("report.md").render(context)
+    return fill(templates, "report.md", context, own)
 
 
 def plain_text(text: str) -> str:

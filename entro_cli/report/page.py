@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
 
 from entro_cli.bundled import bundled
 from entro_cli.files import refuse_to_overwrite, write_whole
 from entro_cli.terminal import visible
+from entro_engine import EntroError
 
 _PLOTLY_VERSION = "4.1.1"
 """Of the plotly.js in templates/plotly: its cartesian bundle, a third of what plotly.py carries."""
@@ -81,7 +82,13 @@ def inert(text: str) -> str:
     return str(escape(visible(text)))
 
 
-def render_page(template: str, context: Mapping[str, object], self_contained: bool = False, charts: bool = True) -> str:
+def render_page(
+    template: str,
+    context: Mapping[str, object],
+    self_contained: bool = False,
+    charts: bool = True,
+    own: Path | None = None,
+) -> str:
     """Render a page that extends `page.html`.
 
     Args:
@@ -89,6 +96,7 @@ def render_page(template: str, context: Mapping[str, object], self_contained: bo
         context: what it gets, besides `page`, which is taken.
         self_contained: put plotly.js inside; without it, the page looks for the file `store_plotly` writes beside it.
         charts: whether it has any; a page without them has no script at all.
+        own: a folder with templates that take the place of those of the same name.
 
     Returns:
         The page; the same bytes for the same context.
@@ -96,28 +104,60 @@ def render_page(template: str, context: Mapping[str, object], self_contained: bo
     Raises:
         EntroError: when the templates are not where the package should have them.
     """
-    templates = environment(escaping=True)
-    folder = bundled("templates")
-    script = (folder / "page.js").read_text(encoding="utf-8")
+    templates = environment(escaping=True, own=own)
+    script = (bundled("templates") / "page.js").read_text(encoding="utf-8")
     library = None if not charts else _inside() if self_contained else _beside()
     page = {
-        "style": Markup((folder / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - ours, not from a log
+        "style": Markup(_style(own).read_text(encoding="utf-8")),  # noqa: S704 - ours or the user's, not from a log
         "script": Markup(script),  # noqa: S704 - ours too
         "policy": _policy(script, library),
         "library": library,
     }
-    return templates.get_template(template).render(**context, page=page)
+    return fill(templates, template, {**context, "page": page}, own)
 
 
-def environment(escaping: bool, letters: Callable[[str], str] = visible) -> Environment:
+def fill(templates: Environment, name: str, context: Mapping[str, object], own: Path | None) -> str:
+    """A template filled in.
+
+    Args:
+        templates: where it is found.
+        name: its name.
+        context: what it gets.
+        own: the folder of templates that the user named.
+
+    Raises:
+        EntroError: when one of the user's own cannot be filled in; what is wrong with ours is a mistake of ours.
+    """
+    try:
+        return templates.get_template(name).render(context)
+    except TemplateError as error:
+        if own is None:
+            raise
+        line = getattr(error, "lineno", None)
+        raise EntroError(
+            f"the template cannot be filled in: {visible(str(error.message or error))}",
+            where=visible(str(own / (getattr(error, "name", None) or name))) + (f", line {line}" if line else ""),
+            expected="what docs/templates.md lists",
+        ) from error
+
+
+def _style(own: Path | None) -> Path:
+    """The style sheet: the user's, where there is one among their templates."""
+    theirs = None if own is None else own / "style.css"
+    return theirs if theirs is not None and theirs.is_file() else bundled("templates") / "style.css"
+
+
+def environment(escaping: bool, letters: Callable[[str], str] = visible, own: Path | None = None) -> Environment:
     """The Jinja environment of the templates; a name a template asks for and does not get is an error.
 
     Args:
         escaping: whether values are text to be escaped for HTML.
         letters: what every text a template prints goes through; without it, control characters are written out.
+        own: a folder with templates that take the place of those of the same name.
     """
+    folders = [folder for folder in (own, bundled("templates")) if folder is not None]
     return Environment(
-        loader=FileSystemLoader(bundled("templates")),
+        loader=FileSystemLoader(folders),
         autoescape=escaping,  # noqa: S701 - off only for the terminal, which is no HTML
         undefined=StrictUndefined,
         finalize=lambda value: letters(value) if type(value) is str else value,  # not what is markup already

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -14,7 +15,7 @@ from entro_cli.report.columns import Column, columns, shown
 from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.figure_table import figure_table
-from entro_cli.report.page import environment
+from entro_cli.report.page import environment, fill
 from entro_cli.terminal import visible
 
 LEAST_WIDTH = 72
@@ -68,7 +69,9 @@ ASCII = Glyphs(
 )
 
 
-def render(summary: Summary, width: int = 80, unicode: bool = True, color: bool = False) -> str:
+def render(
+    summary: Summary, width: int = 80, unicode: bool = True, color: bool = False, own: Path | None = None
+) -> str:
     """The report as text.
 
     Args:
@@ -76,6 +79,7 @@ def render(summary: Summary, width: int = 80, unicode: bool = True, color: bool 
         width: no line is wider than this many cells; at least 72 are taken.
         unicode: draw with block characters; without, everything is ASCII, other letters are written as escapes.
         color: with colours, as ANSI escapes; without, there are none.
+        own: a folder with templates that take the place of those of the same name.
 
     Returns:
         The text, ending with a newline; the same for the same arguments.
@@ -84,7 +88,7 @@ def render(summary: Summary, width: int = 80, unicode: bool = True, color: bool 
         EntroError: when the templates are missing.
     """
     pen = _Pen(UNICODE if unicode else ASCII, color, max(width, LEAST_WIDTH))
-    templates = environment(escaping=False, letters=pen.letters)
+    templates = environment(escaping=False, letters=pen.letters, own=own)
     templates.filters |= {"left": pen.left, "right": pen.right, "wrap": pen.wrap, "paint": pen.paint}
     context = {
         "summary": summary,
@@ -98,7 +102,7 @@ def render(summary: Summary, width: int = 80, unicode: bool = True, color: bool 
         "pen": pen,
         "glyphs": pen.glyphs,
     }
-    text = templates.get_template("report.txt").render(context)
+    text = fill(templates, "report.txt", context, own)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 

@@ -1,0 +1,63 @@
+"""Templates of one's own: one by one, with a documented context, and errors that name what is wrong."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from entro_cli.report.daily_report import Summary
+from tests.running import entro
+from tests.template_fields import PAGE, brought_up_to_date, reached, sentences
+
+FIVE_WEEKS = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
+
+
+def report(folder, form):
+    options = ("--logs", FIVE_WEEKS, "--tz", "Europe/Berlin", "--out", "-", "--format", form)
+    return entro("report", "--weekly", *options, "--template-dir", folder)
+
+
+@pytest.mark.parametrize("kind", reached(Summary), ids=lambda kind: kind.__name__)
+def test_every_field_of_the_context_has_its_sentence(kind):
+    assert list(sentences(kind)) == [field.name for field in dataclasses.fields(kind)]
+    assert all(len(text) > 2 for text in sentences(kind).values())
+
+
+def test_the_page_that_lists_them_is_up_to_date():
+    assert PAGE.read_text() == brought_up_to_date(PAGE.read_text())
+
+
+def test_one_template_is_replaced_and_the_others_stay(tmp_path):
+    (tmp_path / "report.md").write_text("{{ summary.pipeline }}: {{ n.count(summary.figures.violations) }}\n")
+    assert report(tmp_path, "markdown").out == "default: 29\n"
+    assert report(tmp_path, "terminal").out.startswith("Weekly report: default\n")
+    (tmp_path / "report.txt").write_text("{{ summary.verdict.sentence }}")
+    assert report(tmp_path, "terminal").out.startswith("Over the budget for 29 min")
+
+
+def test_the_looks_of_the_page(tmp_path):
+    (tmp_path / "style.css").write_text(":root { --budget-of-mine: red; }")
+    assert "--budget-of-mine" in report(tmp_path, "html").out
+    blocks = '{% block title %}x{% endblock %}{% block main %}<p>{{ "<b>" }}</p>{% endblock %}'
+    (tmp_path / "report.html").write_text('{% extends "page.html" %}' + blocks)
+    assert "<p>&lt;b&gt;</p>" in report(tmp_path, "html").out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ summary.violation }}", "has no attribute 'violation'"),
+        ("one\n{% if %}", "line 2: the template cannot be filled in"),
+        ("{% include 'none.md' %}", "none.md"),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_told(tmp_path, text, message):
+    (tmp_path / "report.md").write_text(text)
+    outcome = report(tmp_path, "markdown")
+    assert outcome.status == 1
+    assert message in outcome.error
+    assert "docs/templates.md" in outcome.error
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    assert report(tmp_path / "none", "markdown").status == 2
