@@ -23,4 +23,6 @@ settings.register_profile("search", database=None, deadline=None, max_examples=5
 settings.register_profile(
     "mutation", settings.get_profile("ci"), max_examples=500, phases=(Phase.explicit, Phase.generate)
 )
-settings.load_profile("ci")
+# At home fewer of them: the tests are to be run often.
+settings.register_profile("home", settings.get_profile("ci"), max_examples=30)
+settings.load_profile("ci" if os.environ.get("CI", "") not in {"", "0", "false"} else "home")
