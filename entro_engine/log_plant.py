@@ -25,6 +25,9 @@ from entro_engine.errors import require
 from entro_engine.sequential import loop_for
 from entro_engine.simulator_v9 import HEADROOM, PROBE, SMOOTHING, Plant
 
+_FORGOTTEN = 1e-30
+"""A stress memory below this is none."""
+
 _WORTH_COMPILING = 300_000
 """A plant step takes ten times as long as one of the regime engine."""
 
@@ -92,6 +95,9 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     for index in range(len(demand)):
         arriving, possible = demand[index] * dt, capacity[index] * dt
         done = waiting = 0.0
+        if arriving == 0.0 and queue == 0.0:  # logs have long holes
+            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
+            continue
         for _ in range(parts):
             present = queue + arriving
             gone = present if present < possible else possible
@@ -106,15 +112,20 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     return (queue, *state[1:])
 
 
-def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
+def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  # noqa: PLR0915 - compiled as one
     demand, capacity = inputs
     rates, queues, frontiers, served, waited = outputs
     queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime = state
     parts, dt, ceiling, rate_scale, queue_scale, alpha, beta, budget, stress_level, critical_level = constants[:10]
     hysteresis, bound = constants[10:]
+    settled = False  # whether a step without demand changes nothing any more: logs have long holes
     for index in range(len(demand)):
         asked, possible = demand[index], capacity[index] * dt
         sent = done = waiting = 0.0
+        if settled and asked == 0.0:
+            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
+            continue
+        energy_before, memory_before = energy, memory
         for _ in range(parts):
             # what is seen is the step before: Psi, and the rate served, while the server had something to do
             if seen_served >= 0.0:
@@ -126,6 +137,7 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
             psi = math.log1p(seen_rate * rate_scale) + math.log1p(seen_queue * queue_scale)
             # the controller's own regime engine, and the guard inside its Stress band
             memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime)
+            memory = 0.0 if memory < _FORGOTTEN else memory
             energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi - stress_level)
             energy = -bound if energy < -bound else bound if energy > bound else energy
             stress, critical = stress_level - hysteresis * memory, critical_level - hysteresis * memory
@@ -152,4 +164,6 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
         frontiers[index] = frontier
         served[index] = done
         waited[index] = waiting
+        at_rest = asked == 0.0 and queue == 0.0 and frontier == 0.0
+        settled = at_rest and energy == energy_before and memory == memory_before
     return queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime

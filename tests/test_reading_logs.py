@@ -30,7 +30,7 @@ def place(tmp_path_factory):
 
 
 @given(cuts=st.lists(st.integers(len(HEADER), len(WHOLE) - 1), min_size=1, max_size=3, unique=True))
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 7)
 def test_a_table_cut_anywhere(place, cuts):
     folder = place()
     (folder / "whole.csv").write_text(WHOLE)

@@ -36,7 +36,7 @@ COURSES = st.lists(
 
 
 @given(COURSES, st.sampled_from([1, 60]), st.sampled_from([0.99, 0.9, 1.0, 0.0]))
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_incidents_and_objective_are_those_of_the_oracle(loads, step_s, target):
     run = run_of(loads, step_s)
     figures = measure(run, 0, run.steps, target, UTC)

@@ -80,7 +80,7 @@ def tables(draw):
 
 
 @given(tables(), st.sampled_from([None, None, "1s", "7s", "1min", "30min", "1h"]))
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_steps_are_those_of_the_oracle(rows, step):
     stages = [log_oracle.samples_of(rows, column) for column in (0, 1)]
     lengths = {"1s": 1, "7s": 7, "1min": 60, "30min": 1800, "1h": 3600, None: None}

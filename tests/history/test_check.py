@@ -262,7 +262,7 @@ def test_every_reader_leaves_a_damaged_day_out_and_says_so(history, command):
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_any_flipped_byte_and_any_truncation(made, data):
     """It is found, and the other days can still be exported."""
     history = made / "history"
@@ -284,7 +284,7 @@ def test_any_flipped_byte_and_any_truncation(made, data):
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_a_flipped_byte_where_no_hash_is_known(made, data):
     """Whatever DuckDB makes of it, no command ends in a surprise."""
     history = made / "history"

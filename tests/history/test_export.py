@@ -167,7 +167,7 @@ LOADS = st.one_of(st.none(), st.floats(0, 1e6, allow_nan=False))
 
 
 @given(rows=st.lists(st.tuples(st.integers(1, 40), LOADS, LOADS), min_size=3, max_size=40))
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 7)
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_what_is_exported_can_be_ingested(place, form, rows):
     """A history made of an export has the same loads in the same steps, to the last bit.

@@ -129,7 +129,7 @@ def test_long_steps_begin_at_local_midnight(tmp_path, zone, step):
 
 
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_what_is_read_back_is_what_the_grid_makes_of_the_logs(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("recalled")
     gaps = data.draw(st.lists(st.sampled_from([5, 10, 10, 10, 11, 20, 20, 30, 300]), min_size=12, max_size=60))

@@ -36,7 +36,7 @@ def place(tmp_path_factory):
 
 
 @given(lines=logs(at_once=True), data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
     folder = place()
     options = data.draw(st.sampled_from([("--step", "1s"), ("--step", "10s"), ("--step", "1h"), ()]))
@@ -52,7 +52,7 @@ def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
 
 
 @given(lines=logs(at_once=True), data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_a_log_of_which_little_is_read_again(place, lines, data):
     folder = place()
     options = ("--step", data.draw(st.sampled_from(["1s", "10s", "1h"])))
@@ -68,7 +68,7 @@ def test_a_log_of_which_little_is_read_again(place, lines, data):
 
 
 @given(lines=logs(), data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_parts_that_overlap_in_any_order(place, lines, data):
     folder = place()
     options = ("--step", data.draw(st.sampled_from(["1s", "10s", "1h"])))

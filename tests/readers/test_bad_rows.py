@@ -44,7 +44,7 @@ ENTRIES = st.tuples(st.sampled_from([None, None, None, "blank", *FAULTS]), NOTES
 @given(
     st.lists(ENTRIES, max_size=12), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "# made by hand\n\n# so\n"])
 )
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_lines_are_counted_by_line_feeds(entries, end, before):
     text, line, expected, good = f"{before}time,rate,queue,note{end}", before.count("\n") + 2, [], 0
     for fault, note in [(None, "")] * 12 + entries:
