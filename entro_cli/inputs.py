@@ -1,24 +1,23 @@
-"""The files a user names: found, unpacked and made plain before any reader sees them."""
+"""The logs a user names: found, fetched, unpacked and made plain before any reader sees them."""
 
 from __future__ import annotations
 
-import codecs
 import errno
 import glob
-import gzip
 import os
 import shutil
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
-from typing import IO, Any, cast
 
+from entro_cli import remote
 from entro_cli.terminal import visible
+from entro_cli.unpacking import unpacked
 from entro_cli.unwrapping import unwrap
+from entro_cli.urls import is_url, shown_url
 from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
@@ -30,9 +29,8 @@ _MOST_LAYERS = 3
 STDIN = "-"
 """What stands for standard input on the command line."""
 
-GZIP_MAGIC, ZSTD_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+PARQUET_MAGIC = b"PAR1"
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class EmptyLogError(NoLogError):
 
 
 def find_logs(names: Iterable[str]) -> dict[str, bool]:
-    """Files, folders and patterns as files, each once, `-` for standard input.
+    """Files, folders and patterns, of URLs too, as files, each once, `-` for standard input.
 
     Args:
         names: as the user wrote them.
@@ -85,12 +83,41 @@ def find_logs(names: Iterable[str]) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for name in names:
         try:
-            inside = _inside(name) if Path(name).is_dir() else []
-            matches = [] if inside else _matches(name)
+            matches = remote.find(name) if is_url(name) else _find(name)
         except OSError as error:
-            raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(name)) from error
-        found = dict.fromkeys(inside, False) | found | dict.fromkeys(matches, True)
+            raise EntroError(f"cannot be read: {error.strerror or error}", where=label_of(name)) from error
+        for path, was_named in matches.items():
+            found[path] = found.get(path, False) or was_named
     return found
+
+
+def label_of(name: str) -> str:
+    """What a log is called in messages, safe to show.
+
+    Args:
+        name: as `find_logs` gives it.
+    """
+    if is_url(name):
+        return remote.label(name)
+    return "standard input" if name == STDIN else visible(name)
+
+
+def place_of(name: str) -> str:
+    """Where a log is: an absolute path, or a URL without its secrets; empty for standard input.
+
+    Args:
+        name: as `find_logs` gives it.
+    """
+    if is_url(name):
+        return shown_url(name)
+    return "" if name == STDIN else str(Path(name).absolute())
+
+
+def _find(name: str) -> dict[str, bool]:
+    """What a name on this machine stands for, as `find_logs` gives it."""
+    if Path(name).is_dir():
+        return dict.fromkeys(_inside(name), False)
+    return dict.fromkeys(_matches(name), True)
 
 
 def _inside(folder: str) -> list[str]:
@@ -165,12 +192,12 @@ def _scratch() -> TemporaryDirectory[str]:
 
 
 def _plain(name: str, spool: Path) -> LogFile:
-    label = "standard input" if name == STDIN else visible(name)
+    label = label_of(name)
     plain = spool.with_suffix(".plain")
     try:
-        _collect(name, spool)
+        changed_s = _collect(name, spool)
         for _ in range(_MOST_LAYERS):
-            if not _unpacked(spool, plain, label):
+            if not unpacked(spool, _head(spool), plain, label):
                 break
             plain.replace(spool)
         head = _head(spool)
@@ -186,77 +213,33 @@ def _plain(name: str, spool: Path) -> LogFile:
             ) from error
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
     _check(head, label)
-    source = spool if name == STDIN else Path(name)
-    return LogFile(label, spool, head, spool.with_suffix(".mended"), source.stat().st_mtime)
+    return LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)
 
 
-def _collect(name: str, spool: Path) -> None:
-    """Make `spool` the log: a link to a file, a copy of what can be read only once."""
+def _collect(name: str, spool: Path) -> float:
+    """Make `spool` the log: a link to a file, a copy of what is elsewhere or can be read only once.
+
+    Returns:
+        When the log was last changed, seconds since the epoch.
+    """
     source = Path(name)
+    if is_url(name):
+        remote.fetch(name, spool)
+        return spool.stat().st_mtime
     if name != STDIN and source.is_file():
         with source.open("rb"):  # told here when it may not be read
             spool.symlink_to(source.resolve())
-        return
+        return source.stat().st_mtime
     if name == STDIN and sys.stdin is None:
         raise EntroError("standard input is closed", where="-", remedy="name a file, or pipe the log in")
     with nullcontext(sys.stdin.buffer) if name == STDIN else source.open("rb") as file, spool.open("wb") as out:
         shutil.copyfileobj(file, out)
+    return spool.stat().st_mtime
 
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
-
-
-def _unpacked(source: Path, plain: Path, label: str) -> bool:
-    """Write to `plain` what was packed or in UTF-16; False when `source` is plain already."""
-    magic = _head(source)[:8]
-    if magic.startswith(GZIP_MAGIC):
-        _unpack(_open_gzip(source), plain, label, "gzip")
-    elif magic.startswith(ZSTD_MAGIC):
-        _unpack(_open_zstd(source), plain, label, "zstd")
-    elif magic[:2] in _BOMS:
-        with (
-            source.open(encoding=_BOMS[magic[:2]], errors="replace", newline="") as text,
-            plain.open("w", encoding="utf-8", newline="") as out,
-        ):
-            shutil.copyfileobj(text, out)
-    else:
-        return False
-    return True
-
-
-def _open_gzip(source: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(source, "rb"))
-
-
-def _open_zstd(source: Path) -> IO[bytes]:
-    zstd = _zstd()
-    return cast(IO[bytes], zstd.open(source, "rb"))
-
-
-def _zstd() -> Any:
-    """The standard library's zstd, or its backport: both tell a truncated file from a whole one."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
-
-
-def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
-    try:
-        with packed, plain.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
-    except EOFError as error:
-        raise EntroError(
-            f"the {method} file is cut short",
-            where=label,
-            expected="a whole one",
-            remedy="copy it again, or read the log it was made from",
-        ) from error
-    except (gzip.BadGzipFile, zlib.error, _zstd().ZstdError) as error:
-        raise EntroError(f"the {method} file is damaged: {error}", where=label, remedy="copy it again") from error
 
 
 def _check(head: bytes, label: str) -> None:

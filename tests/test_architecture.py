@@ -34,11 +34,13 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal"}
+TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal", "urls"}
 TYPES = {"cells", "holdings", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),
-    "inputs": {"unwrapping"},
+    "inputs": {"remote", "unpacking", "unwrapping"},
+    "remote": {"alerts"},
+    "unpacking": set(),
     "unwrapping": set(),
     "prometheus_server": {"alerts", "readers"},
     "readers": {"inputs"},
@@ -68,7 +70,9 @@ WIRING = {"commands", "app"}
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
     "duckdb": {"history", "readers"},
+    "aiohttp": {"remote"},
     "filelock": {"history", "schedule"},
+    "fsspec": {"remote"},
     "jinja2": {"report", "schedule"},
     "msgspec": {"commands", "config", "history"},
     "platformdirs": {"config"},

@@ -16,7 +16,7 @@ _SHOWN = 200
 
 @contextmanager
 def lost_connections_as_errors() -> Iterator[None]:
-    """Inside, writing to a connection that the other end has closed is an error.
+    """Inside, and for good in threads that are started inside, writing to a connection that was closed is an error.
 
     The `entro` command leaves SIGPIPE its default action, by which such a write would end the process without a word.
     """
@@ -24,9 +24,11 @@ def lost_connections_as_errors() -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})  # a thread begins with that of its maker
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGPIPE, before)
 
 

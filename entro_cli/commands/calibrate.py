@@ -60,6 +60,7 @@ def calibrate(
     from entro_cli.commands.configured import load_options, read_settings
     from entro_cli.commands.loading import load, tell_problems
     from entro_cli.document import plain
+    from entro_cli.inputs import label_of
     from entro_cli.report.calibration_view import SCHEMA, calibration_toml, calibration_view
     from entro_cli.terminal import Terminal
 
@@ -75,7 +76,7 @@ def calibrate(
     loaded = load(logs, load_options(settings, stage))
     tell_problems(loaded, terminal)
     found = calibration_of(loaded.steps, settings.wait_s, settings.gamma, loaded.zone)
-    text = calibration_toml(found, loaded.paths)
+    text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
     if to_stdout:
         terminal.text(text)
         return

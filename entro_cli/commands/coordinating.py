@@ -16,6 +16,7 @@ from entro_cli.recommendations import recommendations
 from entro_cli.report.analysis_view import Analysis
 from entro_cli.steps import Steps
 from entro_cli.summary import Coordination, Recommendation
+from entro_cli.urls import is_url, shown_url
 
 
 def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command: str) -> Analysis:
@@ -72,7 +73,7 @@ _TAKEN_ANYWAY = {"history", "reports", "pipeline"}
 
 
 def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
-    """The command that shows the numbers of another one again, as a shell takes it.
+    """The command that shows the numbers of another one again, as a shell takes it; URLs without their secrets.
 
     Args:
         command: its words behind `entro`.
@@ -83,7 +84,7 @@ def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Seque
     for option, value in (*_said(settings), *more):
         for one in (value,) if isinstance(value, str) else value or ():
             words += [option, one] if one else [option]
-    return shlex.join(words)
+    return shlex.join(shown_url(word) if is_url(word) else word for word in words)
 
 
 def _said(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:

@@ -11,9 +11,10 @@ from entro_cli.commands.reading_on import read_on
 from entro_cli.commands.reading_part import How, ReadOn
 from entro_cli.history.adding import named_source
 from entro_cli.history.state import LogSeen, State
-from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs
+from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, find_logs, label_of, place_of
 from entro_cli.observations import ReadOptions
-from entro_cli.terminal import visible
+from entro_cli.remote import changed_ns
+from entro_cli.urls import is_url
 from entro_engine import EntroError
 
 
@@ -70,7 +71,7 @@ class Gathering:
             EntroError: when an option does not fit the logs.
         """
         for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
-            label = "standard input" if name == STDIN else visible(name)
+            label = label_of(name)
             try:
                 self.taken[label] = self._take(name)
             except EmptyLogError:
@@ -98,7 +99,7 @@ class Gathering:
         return "new" if part.before is None or self.again else "read on"
 
     def _read(self, name: str) -> ReadOn | LogSeen:
-        place = "" if name == STDIN else str(Path(name).absolute())
+        place = place_of(name)
         before = [part.before for part in self.parts]
         logs = [log for log in self.state.logs if not any(log is other for other in before)]
         logs += [part.log for part in self.parts]
@@ -116,6 +117,8 @@ class Gathering:
 
 def _changed_ns(name: str) -> int:
     """When a file was last changed: a log that others go on from comes before them."""
+    if is_url(name):
+        return changed_ns(name)
     try:
         return 0 if name == STDIN else Path(name).stat().st_mtime_ns
     except OSError:  # whoever reads it is told why

@@ -21,7 +21,7 @@ Logs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="LOGS",
-        help="Files, folders, patterns, or - for standard input.",
+        help="Files, folders, patterns, URLs, or - for standard input.",
         show_default="those that entro.toml names",
     ),
 ]

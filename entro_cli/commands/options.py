@@ -58,9 +58,11 @@ FailOn = Annotated[
     ),
 ]
 OutPath = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where to write it.")]
-Logs = Annotated[list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, or - for standard input.")]
+Logs = Annotated[
+    list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
+]
 LogsOrNone = Annotated[
-    list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, or - for standard input.")
+    list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
 ]
 Stages = Annotated[
     list[str] | None,

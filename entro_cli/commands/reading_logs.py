@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from entro_cli.commands.carried import Carried, read_behind
 from entro_cli.continuing import Earlier, beyond, ends_of, goes_on_from, stems
 from entro_cli.files import unfinished_from
-from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, plain_log
+from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log, reads_in_parts
-from entro_cli.terminal import visible
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -29,6 +27,8 @@ class _Read:
         observations: what it gave; None where it could not be read by itself.
         error: why it could not; None where it could.
         carry: what of it has to stand before a log that goes on from it.
+        may_go_on: whether it may be the rest of another: it can be opened, and has not itself what its parts need
+            before them.
         unfinished: whether its last line has no end.
         after: what it goes on from.
     """
@@ -38,6 +38,7 @@ class _Read:
     observations: Observations | None = None
     error: EntroError | None = None
     carry: bytes = b""
+    may_go_on: bool = False
     unfinished: bool = False
     after: Carried = field(default_factory=Carried)
 
@@ -56,7 +57,7 @@ class _Read:
     @property
     def place(self) -> str:
         """Where it is."""
-        return str(Path(self.name).absolute())
+        return place_of(self.name)
 
     @property
     def reader(self) -> str:
@@ -104,7 +105,7 @@ def read_logs(
     if not files:
         raise EntroError(
             f"there is no log among {len(found)} files",
-            where=visible(str(Path(next(iter(found))).parent)),
+            where=label_of(next(iter(found))).rpartition("/")[0] or ".",
             remedy="name another",
         )
     return files, left_out
@@ -115,11 +116,13 @@ def _alone(name: str, was_named: bool, options: ReadOptions, input_format: str |
     read = _Read(name, was_named)
     try:
         with plain_log(name) as log:
+            read.may_go_on = True
             if others and not log.is_parquet:
                 read.unfinished = unfinished_from(log.path) < log.path.stat().st_size
                 read.carry = log.head
             read.observations = read_log(log, options, input_format)
             read.carry = carry(log, read.reader) if others else b""
+            read.may_go_on = not preamble(log, read.reader)
     except EntroError as error:
         read.error = error
     return read
@@ -137,13 +140,11 @@ def _in_order(logs: Sequence[_Read]) -> list[_Read]:
 
 def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
     """Read a log as what it goes on from leaves it, if it goes on from one."""
-    before = _before(later, others)
-    if before is None:
-        return
+    before = _before(later, others) if later.may_go_on else None
+    if before is None or (later.observations and not before.carried.text):
+        return  # nor is it opened again, which would fetch one at a URL once more
     carried = before.carried
     with plain_log(later.name) as log:
-        if later.observations and (not carried.text or preamble(log, later.reader)):
-            return  # it is whole in itself
         size = log.path.stat().st_size
         try:
             found = read_behind(log, 0, size, replace(carried, ends={}), options)
@@ -198,4 +199,4 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
                 return read_behind(log, 0, end, after, options)
     except EntroError:  # it was nothing else
         pass
-    return Observations(visible(before.name), found.format, (), 0, zone=found.zone)
+    return Observations(label_of(before.name), found.format, (), 0, zone=found.zone)

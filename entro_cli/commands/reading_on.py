@@ -16,9 +16,10 @@ from entro_cli.continuing import Earlier, goes_on_from
 from entro_cli.files import last_line_end
 from entro_cli.history.recognise import MARGINS_BYTES, FilePlace, file_place, known, unchanged, unread, with_place
 from entro_cli.history.state import LogSeen
-from entro_cli.inputs import STDIN, LogFile, NoLogError, excerpt, plain_log
+from entro_cli.inputs import STDIN, LogFile, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.readers.detect import goes_on_under, preamble, read_log, reader_of, reads_in_parts
-from entro_cli.terminal import visible
+from entro_cli.remote import version
+from entro_cli.urls import is_url
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -39,7 +40,7 @@ def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
     """Read what is new in a log.
 
     A log is opened more than once, so one that was rotated meanwhile is read again: what would be taken for read else
-    might be another's.
+    might be another's. One at a URL is fetched once.
 
     Args:
         name: as `find_logs` gives it.
@@ -54,16 +55,23 @@ def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
     """
     mark = options_mark(how.options)
     for _ in range(_LOOKS):
-        place = None if name == STDIN else file_place(Path(name))
+        place = _seen_as(name)
         same = None if how.again else unchanged(logs, place, mark)
         if same is not None:
             return same
         found = _read_once(name, logs, mark, place, how)
-        if place is None or _is_still(Path(name), place):
+        if place is None or is_url(name) or _is_still(Path(name), place):
             if isinstance(found, LogSeen):
                 found.seen = with_place(found.seen, place)
             return found
-    raise EntroError("is rotated again and again while it is read", where=visible(name), remedy="run it again")
+    raise EntroError("is rotated again and again while it is read", where=label_of(name), remedy="run it again")
+
+
+def _seen_as(name: str) -> FilePlace | None:
+    """What stays while a log does; None where that cannot be told without reading it."""
+    if is_url(name):
+        return version(name)
+    return None if name == STDIN else file_place(Path(name))
 
 
 def _is_still(path: Path, place: FilePlace) -> bool:
@@ -73,7 +81,7 @@ def _is_still(path: Path, place: FilePlace) -> bool:
 
 
 def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace | None, how: How) -> ReadOn | LogSeen:
-    absolute = "" if name == STDIN else str(Path(name).absolute())
+    absolute = place_of(name)
     with plain_log(name) as plain:
         header = _missing_header(plain, logs, mark)
         log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain

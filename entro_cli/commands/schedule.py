@@ -245,8 +245,9 @@ def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
     from glob import escape, glob
 
     from entro_cli.terminal import visible
+    from entro_cli.urls import is_url
 
-    for pattern in patterns:
+    for pattern in (pattern for pattern in patterns if not is_url(pattern)):
         place = str(Path(pattern).expanduser())
         if not glob(place, recursive=True) and not glob(escape(place)):  # noqa: PTH207 - absolute ones too
             terminal.warn(f"--ingest {visible(pattern)}: there is no such file yet")

@@ -19,6 +19,7 @@ import msgspec
 from entro_cli.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
 from entro_cli.target import parse_target
 from entro_cli.terminal import visible
+from entro_cli.urls import is_url
 from entro_engine import EntroError, Kind
 
 _LONGEST_S = 1e9
@@ -157,6 +158,8 @@ def _address(value: str, at: At) -> str:
 def _patterns(values: list[str], at: At) -> tuple[str, ...]:
     def placed(value: str) -> str:
         _needs(value != "-")
+        if is_url(value):
+            return _text(value, at)
         path = Path(_text(value, at))
         path = path.expanduser() if path.parts[:1] == ("~",) else path
         plain = at.folder / path
@@ -217,6 +220,6 @@ TEXTS = Rule(list[str], "texts in brackets, none of them empty", _texts)
 ADDRESSES = Rule(
     list[str], "mail addresses in brackets", lambda values, at: tuple(_address(value, at) for value in values)
 )
-PATTERNS = Rule(list[str], "files, folders or patterns in brackets", _patterns)
+PATTERNS = Rule(list[str], "files, folders, patterns or URLs in brackets", _patterns)
 SHIFTS = Rule(list[str], 'offsets in brackets, such as ["scraper.csv=+3s"]', _shifts)
 COMMAND = Rule(str | list[str], 'a command, such as ["notify", "-x"] or "notify -x"', _command)

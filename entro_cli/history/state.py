@@ -85,7 +85,8 @@ class LogSeen(msgspec.Struct, kw_only=True):
         tail: the hash of the bytes before `offset`.
         options: the hash of how it was read.
         header: what stands before its rows, or, where it has no header, before those of the log it goes on from.
-        seen: device, inode, size and time of change (ns) of the files it was found as, the latest last.
+        seen: device, inode, size and time of change (ns) of the files it was found as, the latest last; of a URL 0, a
+            number for it, the size, a number for what the server marks it with.
         format: what it was read as.
         series: what it gave.
         rows_read: rows that were understood.

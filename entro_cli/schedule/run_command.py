@@ -14,6 +14,7 @@ from pathlib import Path
 
 from entro_cli.schedule.job import LOCALE, Every
 from entro_cli.terminal import visible
+from entro_cli.urls import is_url
 from entro_engine import EntroError
 
 _KEPT = ("TZ", "XDG_DATA_HOME")
@@ -98,11 +99,14 @@ def log_file(name: str, folder: Path) -> str:
 
 
 def _absolute(option: str, name: str, folder: Path) -> str:
-    """A place or a pattern from the root on; the wildcards of a pattern stay, and the folder gets none by it."""
+    """A place or a pattern from the root on; the wildcards of a pattern stay, and the folder gets none by it.
+
+    A URL stays as it is.
+    """
     if name == "-":
         raise EntroError("is standard input or output, which a job has not", where=f"{option} -", expected="a path")
-    if not name:
-        return ""
+    if not name or is_url(name):
+        return name
     place = Path(name).expanduser()
     if place.is_absolute():
         return str(place)

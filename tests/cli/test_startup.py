@@ -8,7 +8,18 @@ import pytest
 from entro_engine import __version__
 from tests.running import entro
 
-HEAVY = {"numpy", "pandas", "duckdb", "plotly", "jinja2", "entro_engine", "msgspec", "filelock"}
+HEAVY = {
+    "numpy",
+    "pandas",
+    "duckdb",
+    "plotly",
+    "jinja2",
+    "entro_engine",
+    "msgspec",
+    "filelock",
+    "fsspec",
+    "distributed",
+}
 COMMANDS = ("analyze", "ingest", "report", "history", "simulate", "schedule", "config", "demo")
 PARTS = (
     *(f"history {name}" for name in ("list", "show", "export", "check", "prune")),
