@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from entro_cli.document import as_json
@@ -60,6 +61,40 @@ class Terminal:
     def warn(self, text: str) -> None:
         """Say something the user should see, with --quiet too."""
         _console(sys.stderr).print(f"warning: {text}", soft_wrap=True, style="yellow")
+
+
+class Recorder(Terminal):
+    """A terminal that keeps what it is told, for another to repeat: whoever works for several has none.
+
+    Attributes:
+        said: what it was told: how, and the text.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[tuple[str, str]] = []
+
+    def text(self, text: str) -> None:
+        """Keep text that is to be printed as it is."""
+        self.said.append(("text", text))
+
+    def note(self, text: str) -> None:
+        """Keep what is neither a result nor an error."""
+        self.said.append(("note", text))
+
+    def detail(self, text: str) -> None:
+        """Keep what only --verbose wants to know."""
+        self.said.append(("detail", text))
+
+    def warn(self, text: str) -> None:
+        """Keep what the user should see."""
+        self.said.append(("warn", text))
+
+
+def repeat(said: Iterable[tuple[str, str]], terminal: Terminal) -> None:
+    """Tell a terminal what a recorder was told."""
+    for how, text in said:
+        getattr(terminal, how)(text)
 
 
 def _console(stream: Any) -> Console:

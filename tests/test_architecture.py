@@ -64,6 +64,7 @@ ROOMS = {
     "published": {"simulation"},
     "report": {"figures", "published", "simulation_summary"},
     "schedule": set(),
+    "workers": {"alerts"},
 }
 WIRING = {"commands", "app"}
 
@@ -71,6 +72,7 @@ WIRING = {"commands", "app"}
 LIBRARIES = {
     "duckdb": {"history", "readers"},
     "aiohttp": {"remote"},
+    "distributed": {"workers"},
     "filelock": {"history", "schedule"},
     "fsspec": {"remote"},
     "jinja2": {"report", "schedule"},

@@ -43,28 +43,28 @@ def read_settings(file: Path | None, pipeline: str, terminal: Terminal, **option
     Raises:
         EntroError: when something in it cannot be.
     """
+    return settings_in(read_config(file, terminal), pipeline, **options)
+
+
+def settings_in(config: Config, pipeline: str, **options: object) -> Settings:
+    """What is in force for one of many pipelines, whose configuration is read once.
+
+    Args:
+        config: of all of them.
+        pipeline: its name.
+        options: as `read_settings` takes them.
+
+    Raises:
+        EntroError: when something in it cannot be.
+    """
     said = {
         key: Given(value, _OPTIONS.get(key, f"--{key.replace('_', '-')}"))
         for key, value in options.items()
         if value is not None and value is not False and value != []
     }
-    settings = read_config(file, terminal).settings(pipeline, said)
+    settings = config.settings(pipeline, said)
     check_settings(settings)
     return settings
-
-
-def pipelines_meant(file: Path | None, pipeline: str | None, terminal: Terminal) -> tuple[str, ...]:
-    """The pipelines a command is for: the one that was named, else all that the configuration names, else `default`.
-
-    Args:
-        file: what --config names; None to look for it.
-        pipeline: what --pipeline names.
-        terminal: is told of what is out of the ordinary.
-
-    Raises:
-        EntroError: when something in the configuration cannot be.
-    """
-    return (pipeline,) if pipeline is not None else read_config(file, terminal).pipelines or ("default",)
 
 
 def check_settings(settings: Settings) -> None:

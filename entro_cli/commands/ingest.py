@@ -52,6 +52,8 @@ def ingest(
     pipeline: PipelineName = None,
     source: SourceName = None,
     again: Again = False,
+    jobs: given.Jobs = None,
+    cluster: given.Cluster = None,
     config: given.ConfigFile = None,
     stage: given.Stages = None,
     time: given.TimeColumn = None,
@@ -72,32 +74,41 @@ def ingest(
 
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
-    from entro_cli.commands.configured import load_options, pipelines_meant, read_settings
-    from entro_cli.commands.storing import StoreOptions, oldest_ns, store, tell_stored
+    from entro_cli.commands.configured import load_options, read_config, settings_in
+    from entro_cli.commands.errands import Ingest, do_ingest
+    from entro_cli.commands.storing import StoreOptions, oldest_ns
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.history_view import stored_document, stored_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.terminal import Terminal, repeat
+    from entro_cli.workers import Workers
     from entro_engine import EntroError
 
+    if logs and cluster:
+        raise typer.BadParameter("LOGS are of one pipeline: name each one's in entro.toml", param_hint="--cluster")
     terminal = Terminal(quiet, verbose)
     reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
     reading |= {"year": year, "offset": offset, "strict": strict, "redact": redact, "history": history}
-    every, failures = {}, []
-    for name in ["default" if pipeline is None else pipeline] if logs else pipelines_meant(config, pipeline, terminal):
+    configuration = read_config(config, terminal)
+    meant = ("default",) if logs else configuration.pipelines or ("default",)
+    errands, every, failures = [], {}, []
+    for name in meant if pipeline is None else (pipeline,):
         try:
-            settings = read_settings(config, name, terminal, **reading)
+            settings = settings_in(configuration, name, **reading)
             place = pipeline_place(settings.history, name)
             how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
-            every[name] = store(_named(logs, settings.logs), load_options(settings, stage), how)
+            errands.append(Ingest(_named(logs, settings.logs), load_options(settings, stage), how))
         except EntroError as error:  # one pipeline keeps no other from being stored
             failures.append(error)
-        else:
-            tell_stored(every[name], terminal)
-            failures += every[name].failures[:1]
+    workers = Workers(jobs, cluster, tuple(errand.how.place.history for errand in errands))
+    for done in workers.each(do_ingest, errands):
+        repeat(done.said, terminal)
+        failures += done.failures
+        if done.summary is not None:
+            every[done.pipeline] = done.summary
     if every and as_json:
-        terminal.document(stored_document({name: stored.summary() for name, stored in every.items()}))
+        terminal.document(stored_document(every))
     elif every and not quiet:
-        terminal.show(*stored_view({name: stored.summary() for name, stored in every.items()}))
+        terminal.show(*stored_view(every))
     for failure in failures[1:]:
         terminal.warn(str(failure))
     for failure in failures[:1]:

@@ -118,6 +118,28 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
 
+_MANY = "Several pipelines"
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="How many at once, each in a process of its own.",
+        show_default="one a core",
+        rich_help_panel=_MANY,
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Let the workers of this Dask scheduler do it, as tcp://host:8786; see docs/scale.md.",
+        rich_help_panel=_MANY,
+    ),
+]
+
 _SERVER = "A Prometheus server"
 Prometheus = Annotated[
     str | None,

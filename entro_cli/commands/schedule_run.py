@@ -48,6 +48,8 @@ def run(
     tz: given.TimeZone = None,
     fail_on: given.FailOn = None,
     as_of: AsOf = None,
+    jobs: given.Jobs = None,
+    cluster: given.Cluster = None,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
     debug: given.Debug = False,
@@ -58,30 +60,33 @@ def run(
     and status 1; the rest is done all the same.
     """
     from entro_cli.clock import moment, moment_ns, zone_of
-    from entro_cli.commands.configured import pipelines_meant, read_settings
-    from entro_cli.commands.scheduled import Job, run_job
+    from entro_cli.commands.configured import read_config, settings_in
+    from entro_cli.commands.errands import do_job
+    from entro_cli.commands.scheduled import Job
     from entro_cli.config import usual_place
     from entro_cli.gates import check_gates
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.periods import Kind
-    from entro_cli.terminal import Terminal
+    from entro_cli.terminal import Terminal, repeat
+    from entro_cli.workers import Workers
     from entro_engine import EntroError
 
     terminal = Terminal(not verbose, verbose)
     check_gates(fail_on or [])
     kind = Kind(_KINDS[schedule.chosen_every(daily, weekly, monthly).value])
-    names = tuple(pipeline or ()) or pipelines_meant(config, None, terminal)
+    configuration = read_config(config, terminal)
+    names = tuple(pipeline or ()) or configuration.pipelines or ("default",)
     if ingest and len(names) > 1:
         raise EntroError(
             f"the logs are of one pipeline, and there are {len(names)}",
             where="--ingest",
             remedy="add --pipeline NAME, or give each pipeline its `logs` in entro.toml",
         )
-    outcomes = []
+    parts = []
     for name in names:
-        settings = read_settings(config, name, terminal, history=history, zone=tz)
+        settings = settings_in(configuration, name, history=history, zone=tz)
         zone = zone_of(settings.zone)
-        job = Job(
+        part = Job(
             place=pipeline_place(settings.history, name),
             settings=settings,
             kind=kind,
@@ -90,7 +95,11 @@ def run(
             gates=(*(fail_on or ()), *settings.fail_on),
             now=datetime.now(zone) if as_of is None else moment(moment_ns(as_of, zone, "--as-of"), zone),
         )
-        outcomes.append(run_job(job, terminal))
+        parts.append(part)
+    outcomes = []
+    for outcome in Workers(jobs, cluster, tuple(part.place.history for part in parts)).each(do_job, parts):
+        repeat(outcome.said, terminal)
+        outcomes.append(outcome)
     broken = [gate for outcome in outcomes for gate in outcome.broken]
     for gate in broken:
         terminal.warn(f"gate broken: {gate}")

@@ -61,11 +61,12 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What came of it: gates that were broken and what could not be done, each a message."""
+    """What came of it: gates that were broken and what could not be done, each a message; and what was said."""
 
     broken: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
 
 
 def run_job(job: Job, terminal: Terminal) -> Outcome:

@@ -1,0 +1,155 @@
+"""Several pipelines at once, in processes and on a cluster: the same bytes as one after the other."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.history.stored import HEADER, line
+from tests.running import entro, entro_process
+
+DAY = 1_774_828_800 * 10**9  # 2026-03-30T00:00Z
+NAMES = [f"p{number}" for number in range(6)]
+DASK = str(Path(sys.executable).with_name("dask"))
+
+
+def written(folder):
+    """Every file's bytes, by its place; not the locks, nor what says when a file was read."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith("lock")
+    }
+
+
+def logs(folder, names, rows):
+    """A log for each pipeline, and a configuration that names them; one of them is not there."""
+    lines = ['history = "history"', 'reports = "reports"', 'zone = "UTC"']
+    for number, name in enumerate(names):
+        parts = (
+            line(1_774_828_800 * 10**9 + row * 10**10, (row + number) % 5 / 2, row * 7 % 11) for row in range(rows)
+        )
+        (folder / f"{name}.csv").write_text(HEADER + "".join(parts) + "bad,row,here\n")
+        lines += [f"[pipelines.{name}]", f'logs = ["{name}.csv"]']
+    lines += ["[pipelines.gone]", 'logs = ["gone.csv"]']
+    (folder / "entro.toml").write_text("\n".join(lines) + "\n")
+    return folder / "entro.toml"
+
+
+@contextmanager
+def fresh(folder):
+    for name in ("history", "reports"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    yield
+    assert not list(folder.glob("history/.entro-*")), "nothing is left behind"
+
+
+def outcome_of(folder, *command):
+    with fresh(folder):
+        outcome = entro_process(*command, "--config", folder / "entro.toml", cwd=folder)
+        return outcome.returncode, outcome.stdout, outcome.stderr, written(folder)
+
+
+COMMANDS = [
+    ("ingest",),
+    ("ingest", "--json"),
+    ("schedule", "run", "--daily", "--as-of", "2026-03-31T06:00", "--verbose"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_processes_change_no_byte(tmp_path, command):
+    logs(tmp_path, NAMES, 60)
+    one, several = (outcome_of(tmp_path, *command, "--jobs", jobs) for jobs in ("1", "3"))
+    assert one == several
+    status, out, err, files = one
+    assert status == 1
+    assert "gone.csv: there is no such file" in err
+    assert sum(name.endswith(".parquet") for name in files) == len(NAMES)
+    assert all(name in out + err for name in NAMES)
+
+
+def test_logs_that_are_named_are_of_one_pipeline(tmp_path):
+    outcome = entro("ingest", tmp_path / "x.csv", "--cluster", "tcp://127.0.0.1:1")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "LOGS are of one pipeline" in outcome.err
+
+
+@contextmanager
+def started(*command, folder):
+    with (folder / "dask.log").open("ab") as log:
+        process = subprocess.Popen([DASK, *map(str, command)], cwd=folder, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition, patience_s=60):
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def cluster(tmp_path_factory):
+    """A scheduler's address, and two workers, each a process."""
+    folder = tmp_path_factory.mktemp("cluster")
+    told = folder / "scheduler.json"
+    here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    with ExitStack() as stack:
+        stack.enter_context(started("scheduler", *here, "--port", "0", folder=folder))
+        wait_for(lambda: told.exists() and told.read_text().endswith("}"))
+        mine = ("--nthreads", "1", "--no-nanny", "--local-directory", folder)
+        workers = [stack.enter_context(started("worker", *here, *mine, folder=folder)) for _ in range(2)]
+        yield json.loads(told.read_text())["address"], workers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_cluster_changes_no_byte(tmp_path, cluster, command):
+    logs(tmp_path, NAMES, 60)
+    here = outcome_of(tmp_path, *command, "--jobs", "1")
+    assert outcome_of(tmp_path, *command, "--cluster", cluster[0]) == here
+
+
+@pytest.mark.slow
+def test_a_worker_is_killed_on_the_way(tmp_path, cluster):
+    names = [f"p{number}" for number in range(16)]
+    config = logs(tmp_path, names, 20_000)
+    here = outcome_of(tmp_path, "ingest", "--jobs", "1")[3]
+    address, workers = cluster
+    with fresh(tmp_path):
+        command = (sys.executable, "-m", "entro_cli.app", "ingest", "--config", config, "--cluster", address)
+        with (tmp_path.parent / "told").open("w") as told:
+            ingest = subprocess.Popen(command, cwd=tmp_path, stdout=told, stderr=told)
+        stored = lambda: list(tmp_path.glob("history/*/_entro/state.json"))  # noqa: E731
+        wait_for(lambda: len(stored()) >= 2)
+        os.kill(workers[0].pid, signal.SIGKILL)
+        assert len(stored()) < len(names) - 2, "it came too late to be on the way"
+        assert ingest.wait(60) == 1, (tmp_path.parent / "told").read_text()  # for the log that is gone
+        assert written(tmp_path) == here
+        assert workers[1].poll() is None
+
+
+@pytest.mark.slow
+def test_no_worker_is_left(tmp_path, cluster):
+    logs(tmp_path, NAMES, 60)
+    address, workers = cluster
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    code = "import entro_cli.workers as w; w._PATIENCE_S = 3; from entro_cli.app import main; main()"
+    command = (sys.executable, "-c", code, "ingest", "--config", tmp_path / "entro.toml", "--cluster", address)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert f"entro: --cluster {address}: the scheduler has no worker" in process.stderr.splitlines()[-1]

@@ -1,0 +1,82 @@
+"""Parts of work, done here, in processes of this machine, and sent to a cluster."""
+
+import os
+import socket
+import sys
+from unittest.mock import patch
+
+import pytest
+
+from entro_cli.workers import Workers, _Elsewhere, cores
+from entro_engine import EntroError, __version__
+from tests.workers import deeds
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, None])
+def test_results_come_in_the_order_of_the_parts(jobs):
+    results = list(Workers(jobs).each(deeds.doubled, range(7)))
+    assert [number for number, _ in results] == [0, 2, 4, 6, 8, 10, 12]
+    elsewhere = {pid for _, pid in results} - {os.getpid()}
+    assert len(elsewhere) <= (jobs or cores())
+    assert bool(elsewhere) == ((jobs or cores()) > 1)
+
+
+def test_one_part_needs_no_other_process():
+    assert list(Workers(8).each(deeds.doubled, [3])) == [(6, os.getpid())]
+    assert list(Workers(8).each(deeds.doubled, [])) == []
+
+
+def test_an_error_is_the_same_from_another_process():
+    with pytest.raises(EntroError, match=r"^1: is refused; expected another; none$"):
+        Workers(2).each(deeds.refuse, [1, 2])
+
+
+@pytest.mark.parametrize(("lives", "survives"), [(1, True), (2, True), (3, False)])
+def test_a_process_that_dies(tmp_path, lives, survives):
+    tasks = []
+    for name, deaths in (("a", 0), ("b", lives), ("c", 0)):
+        tasks.append(tmp_path / name)
+        tasks[-1].mkdir()
+        for number in range(deaths):
+            (tasks[-1] / str(number)).touch()
+    workers = Workers(2)
+    if survives:
+        assert list(workers.each(deeds.die_while_there_are_lives, tasks)) == ["a", "b", "c"]
+    else:
+        with pytest.raises(EntroError, match=r"of 3 parts ended the process that worked on them, 3 times; .*--jobs 1"):
+            workers.each(deeds.die_while_there_are_lives, tasks)
+
+
+def test_as_many_as_there_are_cores_for_this_process():
+    with patch.object(os, "process_cpu_count", lambda: 5, create=True):
+        assert cores() == 5
+    if hasattr(os, "sched_getaffinity"):
+        with (
+            patch.object(os, "sched_getaffinity", lambda _: {1, 2, 6}),
+            patch.object(os, "process_cpu_count", lambda: 3, create=True),
+        ):
+            assert cores() == 3
+
+
+def test_a_worker_must_see_what_is_shared(tmp_path):
+    seen, unseen = tmp_path / "seen", tmp_path / "unseen"
+    seen.touch()
+    assert _Elsewhere(deeds.doubled, (str(seen),), __version__)(2) == (4, os.getpid())
+    with pytest.raises(EntroError, match=rf"the worker on {socket.gethostname()}: does not see what is in {tmp_path};"):
+        _Elsewhere(deeds.doubled, (str(seen), str(unseen)), __version__)(2)
+
+
+def test_a_worker_must_have_the_same_entro():
+    with pytest.raises(EntroError, match=rf"has entro {__version__}; expected 0\.0\.1, as where it was asked"):
+        _Elsewhere(deeds.doubled, (), "0.0.1")(2)
+
+
+def test_which_extra_to_install():
+    with patch.dict(sys.modules, {"distributed": None}), pytest.raises(EntroError, match=r"'entro\[cluster\]'"):
+        Workers(cluster="tcp://127.0.0.1:1").each(deeds.doubled, [1])
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:1", "127.0.0.1:port"])
+def test_no_scheduler_there(address):
+    with patch("entro_cli.workers._PATIENCE_S", 1), pytest.raises(EntroError, match=r"the scheduler cannot be reached"):
+        Workers(cluster=address).each(deeds.doubled, [1])
