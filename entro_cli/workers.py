@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -28,6 +29,9 @@ _LIVES = 3
 
 _PATIENCE_S = 30.0
 """How long a cluster is waited for, s: for its scheduler's answer, and then for its first worker."""
+
+_TALKATIVE = ("distributed", "distributed.client", "asyncio", "tornado")
+"""Logs on standard error of a lost connection, which `entro` tells of itself, in one line."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,17 @@ def _on_cluster(
         client = _client(address)
         context.callback(client.close)
         witnesses = tuple(context.enter_context(_witness(folder)) for folder in dict.fromkeys(shared))
-        futures = client.map(_Elsewhere(work, witnesses, __version__), tasks, pure=False)
+        futures = client.map(_Elsewhere(work, witnesses, __version__), tasks, pure=False, key="entro")
         try:
             results: list[Result] = client.gather(futures)
         except EntroError:
             raise
-        except Exception as error:  # what a scheduler says of workers that die has no kind of its own
-            raise EntroError(f"the work was given up: {foreign(str(error))}", where=visible(address)) from error
+        except Exception as error:  # what is said of lost schedulers and workers is of many kinds
+            raise EntroError(
+                f"the work was given up: {foreign(str(error))}",
+                where=f"--cluster {visible(address)}",
+                remedy="run it again: what is done stays done",
+            ) from error
         return results
 
 
@@ -170,6 +178,8 @@ def _client(address: str) -> Any:
         raise EntroError(
             "needs what is not installed", where="--cluster", remedy="pip install 'entro[cluster]'"
         ) from error
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client: Any = None
     connect: Any = Client  # carries no types
     try:

@@ -33,9 +33,7 @@ def logs(folder, names, rows):
     """A log for each pipeline, and a configuration that names them; one of them is not there."""
     lines = ['history = "history"', 'reports = "reports"', 'zone = "UTC"']
     for number, name in enumerate(names):
-        parts = (
-            line(1_774_828_800 * 10**9 + row * 10**10, (row + number) % 5 / 2, row * 7 % 11) for row in range(rows)
-        )
+        parts = (line(DAY + row * 10**10, (row + number) % 5 / 2, row * 7 % 11) for row in range(rows))
         (folder / f"{name}.csv").write_text(HEADER + "".join(parts) + "bad,row,here\n")
         lines += [f"[pipelines.{name}]", f'logs = ["{name}.csv"]']
     lines += ["[pipelines.gone]", 'logs = ["gone.csv"]']
@@ -102,16 +100,16 @@ def wait_for(condition, patience_s=60):
 
 @pytest.fixture
 def cluster(tmp_path_factory):
-    """A scheduler's address, and two workers, each a process."""
+    """A scheduler's address, its two workers, each a process, and itself."""
     folder = tmp_path_factory.mktemp("cluster")
     told = folder / "scheduler.json"
     here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
     with ExitStack() as stack:
-        stack.enter_context(started("scheduler", *here, "--port", "0", folder=folder))
+        scheduler = stack.enter_context(started("scheduler", *here, "--port", "0", folder=folder))
         wait_for(lambda: told.exists() and told.read_text().endswith("}"))
         mine = ("--nthreads", "1", "--no-nanny", "--local-directory", folder)
         workers = [stack.enter_context(started("worker", *here, *mine, folder=folder)) for _ in range(2)]
-        yield json.loads(told.read_text())["address"], workers
+        yield json.loads(told.read_text())["address"], workers, scheduler
 
 
 @pytest.mark.slow
@@ -124,27 +122,59 @@ def test_a_cluster_changes_no_byte(tmp_path, cluster, command):
 
 @pytest.mark.slow
 def test_a_worker_is_killed_on_the_way(tmp_path, cluster):
-    names = [f"p{number}" for number in range(16)]
-    config = logs(tmp_path, names, 20_000)
-    here = outcome_of(tmp_path, "ingest", "--jobs", "1")[3]
-    address, workers = cluster
-    with fresh(tmp_path):
-        command = (sys.executable, "-m", "entro_cli.app", "ingest", "--config", config, "--cluster", address)
-        with (tmp_path.parent / "told").open("w") as told:
-            ingest = subprocess.Popen(command, cwd=tmp_path, stdout=told, stderr=told)
-        stored = lambda: list(tmp_path.glob("history/*/_entro/state.json"))  # noqa: E731
-        wait_for(lambda: len(stored()) >= 2)
+    address, workers, _ = cluster
+    with ingesting(tmp_path, "--cluster", address) as ingest:
         os.kill(workers[0].pid, signal.SIGKILL)
-        assert len(stored()) < len(names) - 2, "it came too late to be on the way"
-        assert ingest.wait(60) == 1, (tmp_path.parent / "told").read_text()  # for the log that is gone
-        assert written(tmp_path) == here
+        assert len(stored(tmp_path)) < 14, "it came too late to be on the way"
+        assert ingest.wait(60) == 1, (tmp_path / "said").read_text()  # for the log that is gone
         assert workers[1].poll() is None
+        killed = written(tmp_path / "history")
+    outcome_of(tmp_path, "ingest", "--jobs", "1")
+    assert killed == written(tmp_path / "history")
+
+
+@contextmanager
+def ingesting(folder, *options):
+    """An ingest of 16 pipelines that has just stored the first of them; what it says goes to `folder/said`."""
+    config = logs(folder, [f"p{number}" for number in range(16)], 20_000)
+    command = (sys.executable, "-m", "entro_cli.app", "ingest", "--config", config, *options)
+    with fresh(folder), (folder / "said").open("w") as said:
+        ingest = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        wait_for(lambda: stored(folder))
+        yield ingest
+        ingest.wait()
+
+
+def stored(folder):
+    return list(folder.glob("history/*/_entro/state.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to it", "to all its processes"])
+def test_it_is_interrupted(tmp_path, send):
+    with ingesting(tmp_path, "--jobs", "2") as ingest:
+        send(ingest.pid, signal.SIGINT)
+        assert ingest.wait(60) == 130
+        assert (tmp_path / "said").read_text() == ""
+        assert 0 < len(stored(tmp_path)) < 16
+        assert entro("history", "check", "--history", tmp_path / "history").status == 0
+
+
+@pytest.mark.slow
+def test_the_scheduler_is_lost(tmp_path, cluster):
+    address, _, scheduler = cluster
+    with ingesting(tmp_path, "--cluster", address) as ingest:
+        scheduler.kill()
+        assert ingest.wait(60) == 1
+    (said,) = (tmp_path / "said").read_text().splitlines()
+    assert said.startswith(f"entro: --cluster {address}: the work was given up: ")
+    assert said.endswith("; run it again: what is done stays done")
 
 
 @pytest.mark.slow
 def test_no_worker_is_left(tmp_path, cluster):
     logs(tmp_path, NAMES, 60)
-    address, workers = cluster
+    address, workers, _ = cluster
     for worker in workers:
         worker.kill()
         worker.wait()
