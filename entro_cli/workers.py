@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Generic, TypeVar
 
 from entro_cli.alerts.connection import foreign, lost_connections_as_errors
+from entro_cli.clock import zone_of
 from entro_cli.files import unwritable
 from entro_cli.terminal import visible
 from entro_engine import EntroError, __version__
@@ -119,22 +120,26 @@ def _end_when_interrupted() -> None:
 
 @dataclass(frozen=True)
 class _Elsewhere(Generic[Task, Result]):
-    """Work as it is sent to a worker, which must have the same `entro` and see the same folders.
+    """Work as it is sent to a worker, which must have the same `entro`, be in the same zone and see the same folders.
 
     Attributes:
         work: what does one part.
         witnesses: files in those folders, there for as long as the work goes on.
         version: of `entro`.
+        zone: the machine's, in which logs are whose stamps name none.
     """
 
     work: Callable[[Task], Result]
     witnesses: tuple[str, ...]
     version: str
+    zone: str
 
     def __call__(self, task: Task) -> Result:
         here = f"the worker on {socket.gethostname()}"
         if self.version != __version__:
             raise EntroError(f"has entro {__version__}", where=here, expected=f"{self.version}, as where it was asked")
+        if self.zone != (zone := str(zone_of(None))):
+            raise EntroError(f"is in zone {zone}", where=here, remedy=f"start the worker with TZ={self.zone}")
         for witness in self.witnesses:
             if not Path(witness).exists():
                 raise EntroError(
@@ -152,7 +157,8 @@ def _on_cluster(
         client = _client(address)
         context.callback(client.close)
         witnesses = tuple(context.enter_context(_witness(folder)) for folder in dict.fromkeys(shared))
-        futures = client.map(_Elsewhere(work, witnesses, __version__), tasks, pure=False, key="entro")
+        sent = _Elsewhere(work, witnesses, __version__, str(zone_of(None)))
+        futures = client.map(sent, tasks, pure=False, key="entro")
         try:
             results: list[Result] = client.gather(futures)
         except EntroError:

@@ -66,6 +66,8 @@ def analyze(
     steps_csv: StepsCsv = None,
     save: Save = False,
     history: given.History = None,
+    jobs: given.Jobs = None,
+    cluster: given.Cluster = None,
     fail_on: given.FailOn = None,
     as_json: given.Json = False,
     quiet: given.Quiet = False,
@@ -87,6 +89,7 @@ def analyze(
     from entro_cli.gates import broken_gates, check_gates
     from entro_cli.report.analysis_view import analysis_document, analysis_view
     from entro_cli.terminal import Terminal
+    from entro_cli.workers import Workers
 
     terminal = Terminal(quiet, verbose)
     if as_json and str(steps_csv) == "-":
@@ -106,7 +109,7 @@ def analyze(
     question = _question(logs, prometheus, rate, queue, preset)
     if save:
         options = _saved(logs or [], options, settings, terminal)
-    loaded = load(logs or [], options, answers(question, settings, since, until))
+    loaded = load(logs or [], options, answers(question, settings, since, until), Workers(jobs, cluster))
     tell_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))

@@ -7,8 +7,9 @@ come out alike, and an alert that was told is written down.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from entro_cli.clock import zone_of
 from entro_cli.commands.loading import LoadOptions
 from entro_cli.commands.scheduled import Job, Outcome, run_job
 from entro_cli.commands.storing import StoreOptions, store, tell_stored
@@ -62,8 +63,8 @@ def do_ingest(errand: Ingest) -> Ingested:
 
 
 def do_job(job: Job) -> Outcome:
-    """Do a pipeline's part of a scheduled run."""
+    """Do a pipeline's part of a scheduled run; its `now` may be in any zone that can be pickled, as UTC can."""
     recorder = Recorder()
-    outcome = run_job(job, recorder)
+    outcome = run_job(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
     outcome.said = recorder.said
     return outcome

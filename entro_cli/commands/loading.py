@@ -18,6 +18,7 @@ from entro_cli.sources import join_sources
 from entro_cli.steps import Steps
 from entro_cli.summary import BadRow, Source
 from entro_cli.terminal import Terminal, visible
+from entro_cli.workers import Workers
 from entro_engine import EntroError, Kind
 
 _LONELY, _LEAST_HOLE = 0.9, 1000
@@ -80,13 +81,16 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def load(names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = ()) -> Loaded:
+def load(
+    names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = (), workers: Workers | None = None
+) -> Loaded:
     """Read logs and put them onto the grid.
 
     Args:
         names: files, folders, patterns, `-` for standard input; at least one where nothing was asked.
         options: how to read them.
         asked: what servers answered.
+        workers: who reads each log by itself; None for as many processes as are worth it.
 
     Raises:
         EntroError: when something cannot be read, or an option does not fit the logs.
@@ -94,7 +98,8 @@ def load(names: Sequence[str], options: LoadOptions, asked: Sequence[Observation
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
-    files, notes = read_logs(found, read, options.input_format) if found or not asked else ([], [])
+    reading = (read, options.tz, options.input_format, workers or Workers())
+    files, notes = read_logs(found, *reading) if found or not asked else ([], [])
     files += asked
     check_used(files, options)
     shifts = clock_shifts(options)

@@ -118,15 +118,15 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
 
-_MANY = "Several pipelines"
+_MANY = "Much at once"
 Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         metavar="N",
         min=1,
-        help="How many at once, each in a process of its own.",
-        show_default="one a core",
+        help="How many pipelines, or logs of one, at once, each in a process of its own.",
+        show_default="one a core, where it is worth it",
         rich_help_panel=_MANY,
     ),
 ]

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
+from pathlib import Path
 
+from entro_cli.clock import zone_of
 from entro_cli.commands.carried import Carried, read_behind
 from entro_cli.continuing import Earlier, beyond, ends_of, goes_on_from, stems
 from entro_cli.files import unfinished_from
 from entro_cli.inputs import STDIN, EmptyLogError, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.observations import Observations, ReadOptions
 from entro_cli.readers.detect import carry, goes_on_under, preamble, read_log, reads_in_parts
+from entro_cli.urls import is_url
+from entro_cli.workers import Workers, cores
 from entro_engine import EntroError
+
+_WORTH_BYTES = 1 << 22
+"""So much of logs takes about as long to read as a process to start."""
 
 _LATE = 1 << 62
 """When a log begins that tells nothing by itself: behind every other."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A log to be read by itself: plain data, so that any process can do it.
+
+    Attributes:
+        name: as `find_logs` gives it.
+        was_named: whether the user named it.
+        options: how it is read, but for the zone: not every zone can be sent to another process.
+        zone: the name of the zone of stamps that name none; None for the machine's.
+        input_format: the reader's name, when the user named one.
+        has_others: whether it is one of several, so that another may go on from it.
+    """
+
+    name: str
+    was_named: bool
+    options: ReadOptions
+    zone: str | None
+    input_format: str | None
+    has_others: bool
 
 
 @dataclass
@@ -77,21 +106,25 @@ class _Read:
 
 
 def read_logs(
-    found: Mapping[str, bool], options: ReadOptions, input_format: str | None
+    found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, workers: Workers
 ) -> tuple[list[Observations], list[str]]:
     """What each log gave, and which files of a folder were left out, in sentences.
 
     Args:
         found: as `find_logs` gives them.
         options: how they are read.
+        zone: the name of their zone, when the user named one.
         input_format: the reader's name, when the user named one.
+        workers: who reads each of them by itself.
 
     Raises:
         EntroError: when one cannot be read, or there is no log.
     """
     if STDIN in found and len(found) > 1:
         raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
-    logs = [_alone(name, was_named, options, input_format, len(found) > 1) for name, was_named in found.items()]
+    plain, several = replace(options, zone=UTC), len(found) > 1
+    named = [Named(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
+    logs = list(_enough(workers, found).each(_alone, named))
     ordered = _in_order(logs)
     for place, later in enumerate(ordered):
         _go_on(later, ordered[:place], options)
@@ -111,16 +144,37 @@ def read_logs(
     return files, left_out
 
 
-def _alone(name: str, was_named: bool, options: ReadOptions, input_format: str | None, others: bool) -> _Read:
+def _enough(workers: Workers, names: Iterable[str]) -> Workers:
+    """Those of the workers that are worth being started for some logs.
+
+    Raises:
+        EntroError: when a worker elsewhere could not find one of them.
+    """
+    if workers.cluster is not None:
+        for name in names:
+            if not is_url(name) and not Path(name).is_absolute():
+                raise EntroError(
+                    "a worker elsewhere cannot tell where it is",
+                    where=label_of(name),
+                    expected="with --cluster, a URL, or an absolute path that all workers see",
+                )
+    if workers.cluster is not None or workers.jobs is not None:
+        return workers
+    sizes = (Path(name).stat().st_size for name in names if Path(name).is_file())
+    return Workers(min(cores(), max(sum(sizes) // _WORTH_BYTES, 1)))
+
+
+def _alone(named: Named) -> _Read:
     """A log by itself; where there are others, why it cannot be read may be that it goes on from one of them."""
-    read = _Read(name, was_named)
+    read, others = _Read(named.name, named.was_named), named.has_others
+    options = replace(named.options, zone=zone_of(named.zone))
     try:
-        with plain_log(name) as log:
+        with plain_log(named.name) as log:
             read.may_go_on = True
             if others and not log.is_parquet:
                 read.unfinished = unfinished_from(log.path) < log.path.stat().st_size
                 read.carry = log.head
-            read.observations = read_log(log, options, input_format)
+            read.observations = read_log(log, options, named.input_format)
             read.carry = carry(log, read.reader) if others else b""
             read.may_go_on = not preamble(log, read.reader)
     except EntroError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -82,10 +82,9 @@ def run(
             where="--ingest",
             remedy="add --pipeline NAME, or give each pipeline its `logs` in entro.toml",
         )
-    parts = []
+    parts, now = [], datetime.now(UTC)
     for name in names:
         settings = settings_in(configuration, name, history=history, zone=tz)
-        zone = zone_of(settings.zone)
         part = Job(
             place=pipeline_place(settings.history, name),
             settings=settings,
@@ -93,7 +92,7 @@ def run(
             logs=tuple(ingest or settings.logs),
             out=out or settings.reports or usual_place("reports"),
             gates=(*(fail_on or ()), *settings.fail_on),
-            now=datetime.now(zone) if as_of is None else moment(moment_ns(as_of, zone, "--as-of"), zone),
+            now=now if as_of is None else moment(moment_ns(as_of, zone_of(settings.zone), "--as-of"), UTC),
         )
         parts.append(part)
     outcomes = []

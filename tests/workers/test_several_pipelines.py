@@ -1,4 +1,4 @@
-"""Several pipelines at once, in processes and on a cluster: the same bytes as one after the other."""
+"""Several pipelines, or logs of one, at once, in processes and on a cluster: the same bytes as one after the other."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.history.stored import HEADER, line
 from tests.running import entro, entro_process
 
+FORMATS = Path("sample_logs/formats").absolute()
 DAY = 1_774_828_800 * 10**9  # 2026-03-30T00:00Z
 NAMES = [f"p{number}" for number in range(6)]
 DASK = str(Path(sys.executable).with_name("dask"))
@@ -72,6 +74,59 @@ def test_processes_change_no_byte(tmp_path, command):
     assert "gone.csv: there is no such file" in err
     assert sum(name.endswith(".parquet") for name in files) == len(NAMES)
     assert all(name in out + err for name in NAMES)
+
+
+def rotated(folder):
+    """Logs of three formats, some of which go on from others within a line; and what is none, in a folder."""
+    inside = folder / "logs"
+    inside.mkdir()
+    for name in ("vllm.log", "celery.log", "sglang.log"):
+        content = (FORMATS / name).read_bytes()
+        cut = len(content) // 2
+        (inside / f"{name}.1").write_bytes(content[:cut])
+        (inside / name).write_bytes(content[cut:])
+    (inside / "page.pdf").write_bytes(b"%PDF-1.7\n")
+    return inside
+
+
+def analyzed(folder, *options):
+    outcome = entro_process("analyze", folder, "--tz", "UTC", "--year", "2026", "--json", *options)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout, outcome.stderr
+
+
+def test_logs_of_one_pipeline_in_processes(tmp_path):
+    inside = rotated(tmp_path)
+    one = analyzed(inside, "--jobs", "1")
+    assert "page.pdf: left out" in one[1]
+    assert analyzed(inside, "--jobs", "3") == one
+    assert analyzed(inside) == one
+
+
+def test_a_worker_elsewhere_is_in_another_folder():
+    outcome = entro("analyze", "sample_logs/five-weeks.csv", "--cluster", "tcp://127.0.0.1:1")
+    assert outcome.error.startswith("sample_logs/five-weeks.csv: a worker elsewhere cannot tell where it is; expected ")
+
+
+@pytest.mark.slow
+def test_logs_of_one_pipeline_on_a_cluster(tmp_path, cluster):
+    inside = rotated(tmp_path)
+    assert analyzed(inside, "--cluster", cluster[0]) == analyzed(inside, "--jobs", "1")
+    urls = [f"file://{path}" for path in sorted(inside.glob("vllm*"))]
+    command = ("analyze", *urls, "--tz", "UTC", "--json")
+    here, there = (entro_process(*command, *how).stdout for how in ((), ("--cluster", cluster[0])))
+    assert here == there != ""
+
+
+def test_a_zone_without_a_name(tmp_path):
+    zone = tmp_path / "berlin"
+    zone.write_bytes((files("tzdata") / "zoneinfo/Europe/Berlin").read_bytes())
+    config = logs(tmp_path, NAMES[:2], 60)
+    config.write_text(config.read_text().replace('zone = "UTC"\n', ""))
+    command = ("schedule", "run", "--daily", "--as-of", "2026-03-31T06:00", "--config", config, "--jobs", "2")
+    outcome = entro_process(*command, env={**os.environ, "TZ": f":{zone}"})
+    assert outcome.stderr.splitlines()[-1].startswith(f"entro: {tmp_path}/gone.csv: there is no such file")
+    assert len(list(tmp_path.glob("reports/*-day-2026-03-30.html"))) == 2
 
 
 def test_logs_that_are_named_are_of_one_pipeline(tmp_path):

@@ -7,9 +7,12 @@ from unittest.mock import patch
 
 import pytest
 
+from entro_cli.clock import zone_of
 from entro_cli.workers import Workers, _Elsewhere, cores
 from entro_engine import EntroError, __version__
 from tests.workers import deeds
+
+ZONE = str(zone_of(None))
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, None])
@@ -61,14 +64,19 @@ def test_as_many_as_there_are_cores_for_this_process():
 def test_a_worker_must_see_what_is_shared(tmp_path):
     seen, unseen = tmp_path / "seen", tmp_path / "unseen"
     seen.touch()
-    assert _Elsewhere(deeds.doubled, (str(seen),), __version__)(2) == (4, os.getpid())
+    assert _Elsewhere(deeds.doubled, (str(seen),), __version__, ZONE)(2) == (4, os.getpid())
     with pytest.raises(EntroError, match=rf"the worker on {socket.gethostname()}: does not see what is in {tmp_path};"):
-        _Elsewhere(deeds.doubled, (str(seen), str(unseen)), __version__)(2)
+        _Elsewhere(deeds.doubled, (str(seen), str(unseen)), __version__, ZONE)(2)
 
 
 def test_a_worker_must_have_the_same_entro():
     with pytest.raises(EntroError, match=rf"has entro {__version__}; expected 0\.0\.1, as where it was asked"):
-        _Elsewhere(deeds.doubled, (), "0.0.1")(2)
+        _Elsewhere(deeds.doubled, (), "0.0.1", ZONE)(2)
+
+
+def test_a_worker_must_be_in_the_same_zone():
+    with pytest.raises(EntroError, match=rf"is in zone {ZONE}; start the worker with TZ=Asia/Tokyo"):
+        _Elsewhere(deeds.doubled, (), __version__, "Asia/Tokyo")(2)
 
 
 def test_which_extra_to_install():
