@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.clock import moment
+from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.objective import measure_objective
 from entro_cli.summary import Figures, Incident, RegimeCounts, StageFigures
 from entro_engine import Regime, Run
@@ -18,7 +19,7 @@ from entro_engine.early_warning import time_to_budget
 from entro_engine.entropy import FloatArray
 
 
-def measure(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Figures:
+def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maintenance: Maintenance = NONE) -> Figures:
     """What the steps `first` up to but not including `after` of a run come to.
 
     Args:
@@ -27,9 +28,12 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Fi
         after: the step after the last one counted.
         target: the objective, a share of observed steps, 0..1.
         zone: what times are told in.
+        maintenance: what is left out; the run has no data there.
     """
     part = run.part(first, after)
     observed = part.observed
+    excluded = int(maintenance.steps(part.start_ns, part.step_ns, part.steps).sum())
+    awaited = part.steps - excluded
     tau = time_to_budget(run.times_ns / 1e9, run.psi_total, run.budget)
     return Figures(
         start=moment(part.start_ns, zone),
@@ -37,10 +41,11 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo) -> Fi
         step_s=run.step_s,
         steps=part.steps,
         observed_steps=int(observed.sum()),
-        coverage=float(part.own.sum()) / part.steps if part.steps else 0.0,
+        excluded_steps=excluded,
+        coverage=float(part.own.sum()) / awaited if awaited else 0.0,
         budget=run.budget,
         stages=_stages(part),
-        regimes=_regimes(part),
+        regimes=regimes_of(part, awaited),
         violations=int(part.violated.sum()),
         violation_time_s=float(part.violated.sum()) * run.step_s,
         excess_nat_s=float(part.delta.sum()) * run.step_s,
@@ -85,14 +90,12 @@ def _stages(run: Run) -> tuple[StageFigures, ...]:
     )
 
 
-def _regimes(run: Run) -> RegimeCounts:
-    count = {regime: int((run.trace.regime == regime).sum()) for regime in Regime}
-    return RegimeCounts(
-        stable=count[Regime.STABLE],
-        stress=count[Regime.STRESS],
-        critical=count[Regime.CRITICAL],
-        no_data=count[Regime.NO_DATA],
+def regimes_of(run: Run, steps: int) -> RegimeCounts:
+    """The regimes of a run that is the part with data of so many steps; the others are without."""
+    stable, stress, critical = (
+        int(np.count_nonzero(run.trace.regime == regime)) for regime in (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)
     )
+    return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)
 
 
 def spans_of_violation(violated: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -33,7 +33,7 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class RegimeCounts:
-    """Steps in each regime; steps without data are in none.
+    """Steps in each regime; steps without data are in none, and those left out as maintenance are in no count.
 
     Attributes:
         stable: steps in Stable.
@@ -46,6 +46,19 @@ class RegimeCounts:
     stress: int
     critical: int
     no_data: int
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """A stretch of maintenance, which is left out of what is judged.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+    """
+
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True)
@@ -265,7 +278,8 @@ class Figures:
         step_s: length of a step, s.
         steps: how many there are, with data or without.
         observed_steps: how many have data.
-        coverage: steps with data of their own, as a share of all.
+        excluded_steps: how many are left out as maintenance: they are without data, and in no other count.
+        coverage: steps with data of their own, as a share of all that are not left out.
         budget: Psi_budget, nat.
         stages: each stage's loads and its part in Psi_total.
         regimes: steps in each regime.
@@ -292,6 +306,7 @@ class Figures:
     step_s: float
     steps: int
     observed_steps: int
+    excluded_steps: int
     coverage: float
     budget: float
     stages: tuple[StageFigures, ...]

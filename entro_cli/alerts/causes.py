@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from entro_cli.alerts.alert import Alert, instant, local, shortened
+from entro_cli.clock import NS, nanoseconds
+from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.numbers import duration, nats, quantity
 from entro_cli.summary import Incident
 
@@ -42,7 +44,9 @@ def incident_alerts(
     )
 
 
-def silence_alert(pipeline: str, last_data: datetime | None, now: datetime, longest_s: float) -> Alert | None:
+def silence_alert(
+    pipeline: str, last_data: datetime | None, now: datetime, longest_s: float, maintenance: Maintenance = NONE
+) -> Alert | None:
     """An alert when nothing has arrived for longer than it should be; None while that is not so.
 
     One silence is told once, the next one again. Data of the future (a clock that is wrong) is no silence.
@@ -52,6 +56,7 @@ def silence_alert(pipeline: str, last_data: datetime | None, now: datetime, long
         last_data: where its last step with data ends, with a zone; None when there never was any.
         now: the time it is.
         longest_s: how long it may be silent, seconds.
+        maintenance: what does not count as silence.
     """
     if last_data is None:
         return Alert(
@@ -62,7 +67,7 @@ def silence_alert(pipeline: str, last_data: datetime | None, now: datetime, long
             kind="silence",
         )
     silent_s = (now - last_data).total_seconds()
-    if silent_s <= longest_s:
+    if silent_s - maintenance.length_ns(nanoseconds(last_data), nanoseconds(now)) / NS <= longest_s:
         return None
     return Alert(
         key=f"silence {pipeline} {instant(last_data)}",

@@ -59,6 +59,7 @@ def analyze(
     preset: given.Preset = None,
     budget: given.Budget = None,
     objective: given.Objective = None,
+    exclude: given.Exclude = None,
     pipeline: given.Pipeline = "default",
     config: given.ConfigFile = None,
     strict: given.Strict = False,
@@ -95,13 +96,18 @@ def analyze(
     if as_json and str(steps_csv) == "-":
         raise typer.BadParameter("standard output is taken by --json", param_hint="--steps-csv")
     check_gates(gates := fail_on or [])
-    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {
+    reading: dict[str, Any] = {
+        "time": time,
+        "start": start,
+        "zone": tz,
+        "step": step,
+        "input_format": input_format,
         "year": year,
         "offset": offset,
         "strict": strict,
         "redact": redact,
         "objective": objective,
+        "exclude": exclude,
         "history": history,
     }
     settings = read_settings(config, pipeline, terminal, **reading)
@@ -111,6 +117,7 @@ def analyze(
         options = _saved(logs or [], options, settings, terminal)
     loaded = load(logs or [], options, answers(question, settings, since, until), Workers(jobs, cluster))
     tell_problems(loaded, terminal)
+    loaded = replace(loaded, steps=settings.maintenance().without(loaded.steps))
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
     for advice in filter(None, [misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)]):

@@ -32,7 +32,7 @@ def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command:
     coordination = coordination_of(loaded.steps, *span, settings, replayed.run.budget)
     return Analysis(
         pipeline=settings.pipeline,
-        figures=measure(replayed.run, *span, settings.objective, loaded.zone),
+        figures=measure(replayed.run, *span, settings.objective, loaded.zone, settings.maintenance()),
         coordination=coordination,
         recommendations=recommended(coordination, loaded.steps, command),
         sources=loaded.sources,

@@ -173,6 +173,15 @@ Objective = Annotated[
         show_default="99%",
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="WINDOW",
+        help="Maintenance, left out: 'Sun 02:00-04:00', daily 03:00-03:30, 2026-04-06T02:00/2h.",
+        show_default="`exclude` of entro.toml",
+    ),
+]
 SelfContained = Annotated[
     bool,
     typer.Option(

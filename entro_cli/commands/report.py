@@ -123,6 +123,7 @@ def report(
     input_format: given.InputFormat = None,
     budget: given.Budget = None,
     objective: given.Objective = None,
+    exclude: given.Exclude = None,
     strict: given.Strict = False,
     redact: given.Redact = False,
     output_format: Format = None,
@@ -152,14 +153,19 @@ def report(
     terminal = Terminal(quiet, verbose)
     form = _form("json" if as_json else output_format)
     check_gates(fail_on or [])
-    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {
+    reading: dict[str, Any] = {
+        "time": time,
+        "start": start,
+        "zone": tz,
+        "step": step,
+        "input_format": input_format,
         "year": year,
         "offset": offset,
         "strict": strict,
         "redact": redact,
         "history": history,
         "objective": objective,
+        "exclude": exclude,
     }
     named = [*(logs or []), *(more_logs or [])]
     stages = () if named else asked_stages(LoadOptions(stage or ()))
@@ -173,7 +179,7 @@ def report(
     if named:
         loaded = load(named, load_options(settings, stage))
         tell_problems(loaded, terminal)
-        material = from_logs(loaded, within)
+        material = from_logs(loaded, settings, within)
         period = which.period(last_observed_ns(material.steps))
         output = Output(form, out, self_contained, loaded.paths)
     else:

@@ -18,7 +18,7 @@ from entro_cli.config import Settings
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.objective import RULES
-from entro_cli.report.daily_report import Advice, Summary, summarise
+from entro_cli.report.daily_report import Advice, Summary, Terms, summarise
 from entro_cli.report.periods import Kind, Period
 from entro_cli.steps import Steps
 from entro_cli.summary import Source
@@ -47,22 +47,25 @@ class Material:
     logs: tuple[str, ...] = ()
 
 
-def from_logs(loaded: Loaded, within: tuple[int | None, int | None]) -> Material:
-    """What logs gave of a stretch of time.
+def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> Material:
+    """What logs gave of a stretch of time, without what is left out as maintenance.
 
     Args:
         loaded: the logs.
+        settings: in force for the pipeline.
         within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
             None leaves out nothing.
     """
     steps = loaded.steps.part(*step_range(loaded.steps, *within))
-    return Material(steps, loaded.sources, loaded.columns, logs=loaded.paths)
+    return Material(settings.maintenance().without(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
     place: PipelinePlace, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
 ) -> Material:
     """What is stored of a period, of the one before, and of the time that their windows look back on.
+
+    What is left out as maintenance is without data.
 
     Args:
         place: the pipeline's.
@@ -80,7 +83,7 @@ def from_history(
     after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
     recalled = recall(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}
-    return Material(recalled.steps, recalled.sources, columns, recalled.problems)
+    return Material(settings.maintenance().without(recalled.steps), recalled.sources, columns, recalled.problems)
 
 
 def summary_of(
@@ -104,7 +107,8 @@ def summary_of(
     notes = (*material.notes, *([advice] if advice else []))
     advised = _advice(material, period, settings, limit)
     name = shown_as or settings.pipeline
-    return summarise(run, before, period, material.sources, name, settings.objective, notes, advised)
+    terms = Terms(name, settings.objective, settings.maintenance())
+    return summarise(run, before, period, material.sources, terms, notes, advised)
 
 
 def _advice(material: Material, period: Period, settings: Settings, budget: float) -> Advice:

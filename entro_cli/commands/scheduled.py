@@ -138,7 +138,9 @@ def _tell(job: Job, since: datetime, outcome: Outcome) -> None:
         page = str(job.out / "index.html")
         found += incident_alerts(job.place.name, incidents, alerts.at_least_s, budget=budget, report=page)
     if job.settings.silence_s is not None:
-        silence = silence_alert(job.place.name, _last_data(job), job.now, job.settings.silence_s)
+        silence = silence_alert(
+            job.place.name, _last_data(job), job.now, job.settings.silence_s, job.settings.maintenance()
+        )
         found += [silence] if silence else []
     with alone_at(job.place, "tell", wait=True):
         outcome.failures += tell(found, channels, job.place.books / "told.json", job.now, os.environ)
@@ -149,12 +151,12 @@ def _incidents(job: Job, since: datetime) -> tuple[Sequence[Incident], float]:
     zone = job.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
     recalled = recall(job.place, job.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(job.now))
-    steps = recalled.steps
+    steps = job.settings.maintenance().without(recalled.steps)
     budget = job.settings.budget(len(steps.stages))
     if not steps.count:
         return (), budget
     run = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
-    figures = measure(run, 0, run.steps, job.settings.objective, zone)
+    figures = measure(run, 0, run.steps, job.settings.objective, zone, job.settings.maintenance())
     return [incident for incident in figures.incidents if incident.end > since], budget
 
 

@@ -60,6 +60,7 @@ KEYS = (
     Key("wait", rules.WAIT, DEFAULT_ACCEPTED_WAIT_S),
     Key("retention", rules.DURATION),
     Key("silence", rules.DURATION),
+    Key("exclude", rules.WINDOWS, ()),
     Key("fail_on", rules.TEXTS, ()),
     Key("logs", rules.PATTERNS, ()),
     Key("time", rules.TEXT),

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from entro_cli.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
+from entro_cli.maintenance import EXPECTED as WINDOWS_EXPECTED
+from entro_cli.maintenance import maintenance_of
 from entro_cli.target import parse_target
 from entro_cli.terminal import visible
 from entro_cli.urls import is_url
@@ -175,6 +177,11 @@ def _shifts(values: list[str], at: At) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _windows(values: list[str], at: At) -> tuple[str, ...]:
+    maintenance_of(values, UTC, at.where)
+    return tuple(values)
+
+
 def _command(value: str | list[str], at: At) -> tuple[str, ...]:
     words = shlex.split(value) if isinstance(value, str) else value
     _needs(bool(words) and bool(words[0].strip()) and not any("\0" in word for word in words))
@@ -221,5 +228,6 @@ ADDRESSES = Rule(
     list[str], "mail addresses in brackets", lambda values, at: tuple(_address(value, at) for value in values)
 )
 PATTERNS = Rule(list[str], "files, folders, patterns or URLs in brackets", _patterns)
+WINDOWS = Rule(list[str], f"{WINDOWS_EXPECTED} in brackets", _windows)
 SHIFTS = Rule(list[str], 'offsets in brackets, such as ["scraper.csv=+3s"]', _shifts)
 COMMAND = Rule(str | list[str], 'a command, such as ["notify", "-x"] or "notify -x"', _command)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entro_cli.clock import zone_of
 from entro_cli.config.alerts import Alerts, alerts_of
 from entro_cli.config.layers import Layer
+from entro_cli.maintenance import Maintenance, maintenance_of
 from entro_cli.observations import StageSpec
 from entro_engine import Kind
 from entro_engine.budget import psi_budget
@@ -42,6 +44,7 @@ class Settings:
         logs: what is read when no log is named.
         retention_s: how long steps are kept, s; None for ever.
         silence_s: how long there may be no data before an alert, s; None for no such alert.
+        exclude: maintenance windows, as they were written: they are left out of what is judged.
         fail_on: the gates of a scheduled run.
         alerts: whom to tell.
         origins: where the value of each key is from: `default`, a file, a variable or an option.
@@ -69,6 +72,7 @@ class Settings:
     logs: tuple[str, ...]
     retention_s: float | None
     silence_s: float | None
+    exclude: tuple[str, ...]
     fail_on: tuple[str, ...]
     alerts: Alerts
     origins: Mapping[str, str]
@@ -76,6 +80,10 @@ class Settings:
     def budget(self, stages: int) -> float:
         """The budget of as many stages, gamma * N * Psi_c, in nats."""
         return psi_budget(stages, self.gamma)
+
+    def maintenance(self) -> Maintenance:
+        """What is left out of what is judged, in the zone of what is shown."""
+        return maintenance_of(self.exclude, zone_of(self.zone), "exclude")
 
     def full_of(self, name: str, kind: Kind) -> float | None:
         """The load at which a stage is full, in the unit of its kind.

@@ -101,6 +101,9 @@ def _headline(figures: Figures, pipeline: str) -> Iterator[Text]:
     yield Text.assemble((_short(visible(pipeline)), "bold"), period)
     steps = f"{numbers.count(figures.steps)} steps of {numbers.duration(figures.step_s)}"
     yield Text(f"{steps}, {numbers.share(figures.coverage)} of them with data of their own")
+    if figures.excluded_steps:
+        left_out = numbers.duration(figures.excluded_steps * figures.step_s)
+        yield Text(f"Left out as maintenance: {numbers.count(figures.excluded_steps)} steps, {left_out}")
 
 
 def _short(name: str) -> str:

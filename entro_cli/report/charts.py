@@ -19,7 +19,7 @@ from entro_cli.numbers import count, duration, nats, optional, share
 from entro_cli.report.columns import shown
 from entro_cli.report.course import Course
 from entro_cli.report.daily_report import Bucket, Summary
-from entro_cli.report.drawing import PATTERNS, REGIMES, area, draw_regimes, layout, short
+from entro_cli.report.drawing import PATTERNS, REGIMES, area, bands, draw_regimes, layout, short
 from entro_cli.report.outlines import numbers_of, seen_stretches
 from entro_cli.report.page import inert
 from entro_cli.report.ticks import marks
@@ -32,11 +32,13 @@ def course_chart(summary: Summary) -> go.Figure:
     """Psi_total against the budget and both thresholds, the area under it by regime, what is over the budget marked."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown(summary)))
+    highest = max((psi for psi in course.psi_total if psi is not None), default=0.0)
+    top = 1.1 * max(highest, budget)
+    _draw_maintenance(figure, summary, top)
     draw_regimes(figure, seconds, course, budget)
     figure.add_trace(_psi_line(seconds, course))
     figure.add_trace(_incident_marks(summary, seconds))
-    highest = max((psi for psi in course.psi_total if psi is not None), default=0.0)
-    figure.update_yaxes(range=[0, 1.1 * max(highest, budget)], title_text="Psi, nat")
+    figure.update_yaxes(range=[0, top], title_text="Psi, nat")
     return figure
 
 
@@ -44,6 +46,9 @@ def stages_chart(summary: Summary) -> go.Figure:
     """Each stage's part in Psi_total, stacked; together they are Psi_total."""
     seconds, course = _seconds(summary), summary.course
     figure = go.Figure(layout=_layout(summary, *shown(summary)))
+    highest = max((psi for psi in course.psi_total if psi is not None), default=1.0)
+    top = 1.1 * highest or 1.0
+    _draw_maintenance(figure, summary, top)
     below = np.zeros(len(seconds))
     for index, psi in enumerate(course.psi):
         above = below + numbers_of(psi)
@@ -53,9 +58,16 @@ def stages_chart(summary: Summary) -> go.Figure:
         figure.add_trace(area(areas, f"var(--stage-{stage_colour(index)})"))
         below = above
     figure.add_trace(_stage_hover(summary, seconds))
-    highest = max((psi for psi in course.psi_total if psi is not None), default=1.0)
-    figure.update_yaxes(range=[0, 1.1 * highest or 1.0], title_text="Psi, nat")
+    figure.update_yaxes(range=[0, top], title_text="Psi, nat")
     return figure
+
+
+def _draw_maintenance(figure: go.Figure, summary: Summary, height: float) -> None:
+    """What is left out, behind everything else."""
+    if summary.maintenance:
+        origin = nanoseconds(summary.period.start)
+        gaps = [(nanoseconds(gap.start) - origin, nanoseconds(gap.end) - origin) for gap in summary.maintenance]
+        figure.add_trace(bands([(start / NS, end / NS) for start, end in gaps], height))
 
 
 def stage_colour(index: int) -> int:
@@ -72,6 +84,9 @@ def buckets_chart(summary: Summary) -> go.Figure:
     for regime, key in zip((*REGIMES, "no data"), ("stable", "stress", "critical", "no_data"), strict=True):
         parts = [getattr(bucket.regimes, key) / max(bucket.steps, 1) for bucket in buckets]
         figure.add_trace(_bars(begins + lengths / 2, 0.86 * lengths, parts, regime))
+    if summary.maintenance:
+        parts = [bucket.excluded_steps / max(bucket.steps, 1) for bucket in buckets]
+        figure.add_trace(_bars(begins + lengths / 2, 0.86 * lengths, parts, "maintenance"))
     figure.add_trace(_bucket_marks(buckets, begins + lengths / 2))
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_yaxes(range=[0, 1.16], tickvals=[0, 0.5, 1], tickformat=".0%")
@@ -179,7 +194,7 @@ def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:
                 "shape": PATTERNS[regime],
                 "size": 5,
                 "solidity": 0.2,
-                "fgcolor": "var(--panel)",
+                "fgcolor": "var(--maintenance-hatch)" if regime == "maintenance" else "var(--panel)",
                 "bgcolor": f"var(--{name}-bar)",
             },
         },
@@ -208,7 +223,8 @@ def _bucket_marks(buckets: tuple[Bucket, ...], middle: Any) -> go.Scatter:
 def _told(bucket: Bucket) -> str:
     length_s = (nanoseconds(bucket.end) - nanoseconds(bucket.start)) / NS
     regimes = bucket.regimes
-    seen = (("Stable", regimes.stable), ("Stress", regimes.stress), ("Critical", regimes.critical))
+    seen = [("Stable", regimes.stable), ("Stress", regimes.stress), ("Critical", regimes.critical)]
+    seen += [("maintenance", bucket.excluded_steps)]
     times = [f"{word} {duration(steps / max(bucket.steps, 1) * length_s)}" for word, steps in seen if steps]
     return "<br>".join(
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from entro_cli.clock import nanoseconds
 from entro_cli.report.daily_report import Summary
@@ -17,7 +18,10 @@ _MARGIN = 0.02
 
 @dataclass(frozen=True)
 class Column:
-    """A part of the time shown: its highest Psi_total (nat) and its worst regime; None and `no data` without data."""
+    """A part of the time shown: its highest Psi_total (nat) and its worst regime; None and `no data` without data.
+
+    Where it has none because all of it is left out, `maintenance` stands instead of `no data`.
+    """
 
     peak: float | None
     regime: str
@@ -44,4 +48,14 @@ def columns(summary: Summary, number: int) -> tuple[Column, ...]:
         if psi is not None:
             peaks[at] = max(peaks[at] or 0.0, psi)
             worst[at] = max(worst[at], REGIMES.index(regime))
-    return tuple(Column(peak, REGIMES[regime]) for peak, regime in zip(peaks, worst, strict=True))
+    edges = [start + at * (end - start) // number for at in range(number + 1)]
+    return tuple(
+        Column(peak, REGIMES[regime] if peak is not None or not _left_out(summary, *span) else "maintenance")
+        for peak, regime, span in zip(peaks, worst, pairwise(edges), strict=True)
+    )
+
+
+def _left_out(summary: Summary, start_ns: int, end_ns: int) -> bool:
+    """Whether the middle of a part of the time is left out as maintenance."""
+    middle = (start_ns + end_ns) // 2
+    return any(nanoseconds(gap.start) <= middle < nanoseconds(gap.end) for gap in summary.maintenance)

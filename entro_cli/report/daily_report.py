@@ -12,13 +12,23 @@ from datetime import datetime
 import numpy as np
 
 from entro_cli.clock import moment, nanoseconds
-from entro_cli.figures import measure
+from entro_cli.figures import measure, regimes_of
+from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.report.course import Course, course_of
 from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.verdict import Verdict, judge
-from entro_cli.summary import BurnAlert, Coordination, Figures, Incident, Recommendation, RegimeCounts, Source
-from entro_engine import Regime, RegimeParameters, Run, __version__
+from entro_cli.summary import (
+    BurnAlert,
+    Coordination,
+    Figures,
+    Incident,
+    Maintained,
+    Recommendation,
+    RegimeCounts,
+    Source,
+)
+from entro_engine import RegimeParameters, Run, __version__
 from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_MEMORY
 
 SCHEMA = "entro/report/1"
@@ -63,9 +73,10 @@ class Bucket:
         start: where it begins.
         end: where it ends.
         steps: how many steps begin in it, with data or without.
+        excluded_steps: how many of them are left out as maintenance.
         regimes: steps in each regime; those outside the log are among those without data.
         violations: steps over the budget.
-        coverage: steps with data of their own, as a share of `steps`; 0 without steps.
+        coverage: steps with data of their own, as a share of those that are not left out; 0 without such steps.
         peak_psi_total: nat; None without data.
     """
 
@@ -73,6 +84,7 @@ class Bucket:
     start: datetime
     end: datetime
     steps: int
+    excluded_steps: int
     regimes: RegimeCounts
     violations: int
     coverage: float
@@ -106,6 +118,21 @@ class Advice:
 
 NO_ADVICE = Advice(Coordination("nobody asked"), ())
 """Of a report on a Run that is of no log."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """By what a period is judged.
+
+    Attributes:
+        pipeline: whose it is.
+        target: the objective, a share of observed steps, 0..1.
+        maintenance: what is left out; the runs have no data there.
+    """
+
+    pipeline: str
+    target: float
+    maintenance: Maintenance = NONE
 
 
 @dataclass(frozen=True)
@@ -147,6 +174,7 @@ class Summary:
         period: which period it is about.
         verdict: overall health, and a sentence a person can act on.
         notes: what else should be known before believing the figures.
+        maintenance: what of the period is left out, in order.
         figures: of the period. All its steps count, those outside the log as without data: `coverage` is the share of
             steps with data of their own. The burn rates up to the end are up to the last step of the log.
         previous_figures: of the previous period; None where the log has no data in it.
@@ -165,6 +193,7 @@ class Summary:
     period: PeriodName
     verdict: Verdict
     notes: tuple[str, ...]
+    maintenance: tuple[Maintained, ...]
     figures: Figures
     previous_figures: Figures | None
     buckets: tuple[Bucket, ...]
@@ -182,8 +211,7 @@ def summarise(
     before: Run,
     period: Period,
     sources: tuple[Source, ...],
-    pipeline: str,
-    target: float,
+    terms: Terms,
     notes: tuple[str, ...] = (),
     advice: Advice = NO_ADVICE,
 ) -> Summary:
@@ -195,28 +223,29 @@ def summarise(
         before: the same steps, replayed for the previous period: its figures are those of its own report.
         period: what is reported on; times are told in its zone.
         sources: the files the run was made from.
-        pipeline: its name.
-        target: the objective, a share of observed steps, 0..1.
+        terms: by what it is judged.
         notes: sentences about the log that a reader should know.
         advice: what coordination would have changed, and what to do about it.
 
     Raises:
         ParameterError: when the target is outside 0..1.
     """
-    figures = _figures(run, period, target)
-    previous = _figures(before, period.previous, target)
+    maintenance = terms.maintenance
+    figures = _figures(run, period, terms)
+    previous = _figures(before, period.previous, terms)
     part = run.part(*_steps_in(run, period.start_ns, period.end_ns))
     incidents = tuple(sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s))
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
-        pipeline=pipeline,
+        pipeline=terms.pipeline,
         period=_name(period),
-        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period)),
+        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period), maintenance),
         notes=notes,
+        maintenance=_maintained(period, maintenance),
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
-        buckets=tuple(_bucket(run, span) for span in period.spans),
+        buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
         course=course_of(part, period.zone),
         incidents=incidents[:MOST_LISTED],
         alerts=tuple(alerts[:MOST_LISTED]),
@@ -238,46 +267,52 @@ def _grid_steps(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
     return tuple(-((run.start_ns - ns) // run.step_ns) for ns in (start_ns, end_ns))  # type: ignore[return-value]
 
 
-def _figures(run: Run, period: Period, target: float) -> Figures:
+def _figures(run: Run, period: Period, terms: Terms) -> Figures:
     """The figures of all steps of a period; those outside the log are steps without data."""
     first, after = _grid_steps(run, period.start_ns, period.end_ns)
     within = _steps_in(run, period.start_ns, period.end_ns)
-    figures = measure(run, *within, target, period.zone)
-    steps = after - first
-    outside = steps - figures.steps
+    figures = measure(run, *within, terms.target, period.zone, terms.maintenance)
+    excluded = _excluded(run, first, after, terms.maintenance)
+    awaited = after - first - excluded
     return replace(
         figures,
         start=period.start,
         end=period.end,
-        steps=steps,
-        coverage=figures.coverage * figures.steps / steps if steps else 0.0,
-        regimes=replace(figures.regimes, no_data=figures.regimes.no_data + outside),
+        steps=after - first,
+        excluded_steps=excluded,
+        coverage=float(run.own[slice(*within)].sum()) / awaited if awaited else 0.0,
+        regimes=replace(figures.regimes, no_data=awaited - figures.observed_steps),
     )
 
 
-def _bucket(run: Run, span: Span) -> Bucket:
+def _excluded(run: Run, first: int, after: int, maintenance: Maintenance) -> int:
+    """How many steps are left out, of a stretch that may go beyond the run."""
+    return int(maintenance.steps(run.start_ns + first * run.step_ns, run.step_ns, max(after - first, 0)).sum())
+
+
+def _maintained(period: Period, maintenance: Maintenance) -> tuple[Maintained, ...]:
+    gaps = maintenance.gaps(period.start_ns, period.end_ns)
+    return tuple(Maintained(*(moment(ns, period.zone) for ns in gap)) for gap in gaps)
+
+
+def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
     edges = nanoseconds(span.start), nanoseconds(span.end)
     first, after = _grid_steps(run, *edges)
     part = run.part(*_steps_in(run, *edges))
     seen = part.psi_total[part.observed]
+    excluded = _excluded(run, first, after, maintenance)
+    awaited = after - first - excluded
     return Bucket(
         label=span.label,
         start=span.start,
         end=span.end,
         steps=after - first,
-        regimes=_regimes(part, after - first),
+        excluded_steps=excluded,
+        regimes=regimes_of(part, awaited),
         violations=int(part.violated.sum()),
-        coverage=float(part.own.sum()) / (after - first) if after > first else 0.0,
+        coverage=float(part.own.sum()) / awaited if awaited > 0 else 0.0,
         peak_psi_total=float(seen.max()) if len(seen) else None,
     )
-
-
-def _regimes(part: Run, steps: int) -> RegimeCounts:
-    """The regimes of the log's part of so many steps; the others are without data."""
-    stable, stress, critical = (
-        int(np.count_nonzero(part.trace.regime == regime)) for regime in (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)
-    )
-    return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)
 
 
 def _last_data(part: Run, period: Period) -> datetime | None:

@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 from entro_cli.report.course import Course
 from entro_cli.report.outlines import Points, down_to, numbers_of, over, stretches
 
-PATTERNS = {"stable": "", "stress": ".", "critical": "/", "no data": "x"}
-"""How each regime's areas are hatched."""
+PATTERNS = {"stable": "", "stress": ".", "critical": "/", "no data": "x", "maintenance": "\\"}
+"""How each regime's areas are hatched, and what is left out."""
 
 REGIMES = ("stable", "stress", "critical")
 """Those that steps with data have, as the style's colours call them."""
@@ -83,6 +83,12 @@ def area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "")
         fillpattern=hatch,
         hoverinfo="skip",
     )
+
+
+def bands(stretches: Iterable[tuple[float, float]], height: float) -> go.Scatter:
+    """Stretches of maintenance, hatched from the bottom of a chart to its top."""
+    parts: list[Points] = [[(start, 0.0), (start, height), (end, height), (end, 0.0)] for start, end in stretches]
+    return area(parts, "var(--maintenance-bar)", PATTERNS["maintenance"], "var(--maintenance-hatch)")
 
 
 def draw_regimes(figure: go.Figure, x: Any, course: Course, budget: float, names: tuple[str, str] = ("", "")) -> None:

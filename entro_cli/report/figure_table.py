@@ -60,7 +60,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[Group, ...]:
     """
     groups = {
         "Budget": _BUDGET,
-        "Regimes": _REGIMES,
+        "Regimes": (*_REGIMES, *([_LEFT_OUT] if _leaves_out(now) or (before and _leaves_out(before)) else [])),
         "Load": (*_LOAD, *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
     }
@@ -70,6 +70,15 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[Group, ...]:
 def headline(now: Figures, before: Figures | None) -> tuple[Row, ...]:
     """The four figures to read first."""
     return tuple(figure.row(now, before) for figure in _HEADLINE)
+
+
+def _leaves_out(figures: Figures) -> bool:
+    return figures.excluded_steps > 0
+
+
+def _awaited(figures: Figures) -> int:
+    """The steps that are not left out as maintenance."""
+    return figures.steps - figures.excluded_steps
 
 
 def _observed(part: float, figures: Figures) -> float | None:
@@ -110,7 +119,7 @@ _COVERAGE = _Figure(
     lambda figures: figures.coverage,
     numbers.share,
     numbers.points,
-    lambda figures: f"of {_steps(figures.steps)}",
+    lambda figures: f"of {_steps(_awaited(figures))}",
 )
 _HEADLINE = (_OVER, _OBJECTIVE, _CRITICAL, _COVERAGE)
 
@@ -128,13 +137,19 @@ _REGIMES = (
     _CRITICAL,
     _Figure(
         "No data",
-        lambda figures: figures.regimes.no_data / figures.steps if figures.steps else None,
+        lambda figures: figures.regimes.no_data / _awaited(figures) if _awaited(figures) else None,
         numbers.share,
         numbers.points,
         lambda figures: _steps(figures.regimes.no_data),
     ),
     _COVERAGE,
     _Figure("Transitions", lambda figures: figures.transitions, numbers.count),
+)
+_LEFT_OUT = _Figure(
+    "Left out, maintenance",
+    lambda figures: figures.excluded_steps * figures.step_s,
+    numbers.duration,
+    beside=lambda figures: _steps(figures.excluded_steps),
 )
 _LOAD = (
     _Figure("Psi_total, mean (nat)", lambda figures: figures.mean_psi_total, numbers.nats),

@@ -60,7 +60,7 @@ GLOSSARY = (
     ),
     Term(
         "Coverage",
-        "Steps with data of their own among all steps of the period.",
+        "Steps with data of their own among all steps of the period that are not left out.",
     ),
 )
 """In the order in which a reader needs them."""

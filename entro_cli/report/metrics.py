@@ -57,6 +57,7 @@ def _metrics(summary: Summary) -> Iterator[_Metric]:
     yield one("budget_nats", "The entropy budget.", figures.budget)
     yield one("stability_min_ratio", "The least stability.", figures.stability_min)
     yield one("coverage_ratio", "Steps with data of their own, of all.", figures.coverage)
+    yield one("excluded_steps", "Steps left out as maintenance.", float(figures.excluded_steps))
     yield one("objective_consumed_ratio", "Used part of what the objective allows.", objective.consumed)
     burns = tuple(({"window_seconds": f"{burn.window_s:g}"}, burn.burn_rate) for burn in objective.burn_rates)
     yield _Metric("entro_burn_rate", "How fast the budget burned up to the period's end; 1 just lasts.", burns)

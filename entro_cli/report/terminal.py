@@ -29,6 +29,7 @@ _COLOURS = {
     "bad": "31",
     "critical": "31",
     "no data": "2",
+    "maintenance": "2",
     "title": "1",
     "quiet": "2",
 }
@@ -40,7 +41,7 @@ class Glyphs:
 
     Attributes:
         spark: levels of a sparkline, the lowest first.
-        bar: a cell of a bar for each regime.
+        bar: a cell of a bar for each regime, and for what is left out.
         health: a shape for each health.
         rule: a horizontal line is made of these.
         more: stands for what was cut off.
@@ -55,14 +56,14 @@ class Glyphs:
 
 UNICODE = Glyphs(
     spark="▁▂▃▄▅▆▇█",
-    bar={"stable": "░", "stress": "▒", "critical": "█", "no data": " "},
+    bar={"stable": "░", "stress": "▒", "critical": "█", "no data": " ", "maintenance": "╲"},
     health={"good": "●", "watch": "▲", "bad": "◆", "no data": "○"},
     rule="─",
     more="…",
 )
 ASCII = Glyphs(
     spark=".:-=+*%#",
-    bar={"stable": ".", "stress": "+", "critical": "#", "no data": " "},
+    bar={"stable": ".", "stress": "+", "critical": "#", "no data": " ", "maintenance": "/"},
     health={"good": "(+)", "watch": "(!)", "bad": "(X)", "no data": "(?)"},
     rule="-",
     more="...",
@@ -173,9 +174,9 @@ class _Pen:
     def bar(self, bucket: Bucket, width: int) -> Markup:
         """How a bucket's steps are divided between the regimes, in so many cells."""
         regimes = bucket.regimes
-        steps = (regimes.stable, regimes.stress, regimes.critical, regimes.no_data)
+        steps = (regimes.stable, regimes.stress, regimes.critical, regimes.no_data, bucket.excluded_steps)
         cells, done, drawn = [], 0, 0
-        for regime, count in zip(("stable", "stress", "critical", "no data"), steps, strict=True):
+        for regime, count in zip(("stable", "stress", "critical", "no data", "maintenance"), steps, strict=True):
             done += count
             edge = round(width * done / max(bucket.steps, 1))
             cells += [(regime, self.glyphs.bar[regime])] * (edge - drawn)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from entro_cli.clock import NS, nanoseconds
+from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.numbers import count, duration, share
 from entro_cli.report.periods import Kind, Period
 from entro_cli.summary import Figures, Incident
@@ -43,7 +44,13 @@ class Verdict:
     sentence: str
 
 
-def judge(period: Period, figures: Figures, worst: Incident | None, last_data: datetime | None) -> Verdict:
+def judge(
+    period: Period,
+    figures: Figures,
+    worst: Incident | None,
+    last_data: datetime | None,
+    maintenance: Maintenance = NONE,
+) -> Verdict:
     """The verdict on a period.
 
     Args:
@@ -51,13 +58,17 @@ def judge(period: Period, figures: Figures, worst: Incident | None, last_data: d
         figures: what its steps come to.
         worst: its worst incident, None without any.
         last_data: where its last step with data ends, None without any.
+        maintenance: what is left out, in which no data is missed.
     """
+    if last_data is None and figures.steps == figures.excluded_steps > 0:
+        return Verdict(Health.NO_DATA, f"All of this {period.kind} is left out as maintenance.")
     if last_data is None:
         return Verdict(
             Health.NO_DATA,
             f"No data for this {period.kind}: check that the pipeline ran, and that its logs are the ones read here.",
         )
-    silent_s = (period.end_ns - nanoseconds(last_data)) / NS
+    last_ns = nanoseconds(last_data)
+    silent_s = (period.end_ns - last_ns - maintenance.length_ns(last_ns, period.end_ns)) / NS
     ends_silent = silent_s > max(_QUIET_S, _QUIET_STEPS * figures.step_s)
     parts = [
         _silence(period, last_data, silent_s) if ends_silent else "",

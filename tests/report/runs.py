@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from entro_cli.clock import nanoseconds
-from entro_cli.report.daily_report import Summary, summarise
+from entro_cli.report.daily_report import Summary, Terms, summarise
 from entro_cli.report.periods import Kind, period_of
 from entro_cli.summary import Source
 from entro_engine import LLM, SCENARIOS, SCRAPER, Run, Stage, Uncontrolled, replay_loads, simulate
@@ -45,4 +45,4 @@ def three_phase(start: str = "2026-04-06T09:00") -> Run:
 
 def summary_of(run: Run, kind: Kind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
     """The report on the period of that kind in which a date of `ZONE` lies."""
-    return summarise(run, run, period_of(kind, date.fromisoformat(day), ZONE), (SOURCE,), pipeline, target)
+    return summarise(run, run, period_of(kind, date.fromisoformat(day), ZONE), (SOURCE,), Terms(pipeline, target))
