@@ -18,6 +18,7 @@ from entro_cli.report.course import Course, course_of
 from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.verdict import Verdict, judge
+from entro_cli.report.week_map import Weekday, week_map
 from entro_cli.summary import (
     BurnAlert,
     Coordination,
@@ -179,6 +180,7 @@ class Summary:
             steps with data of their own. The burn rates up to the end are up to the last step of the log.
         previous_figures: of the previous period; None where the log has no data in it.
         buckets: the hours of a day, the days of a week or a month.
+        week: the week by its hours, with the Critical share of each; none where the period is no longer than two weeks.
         course: the period step by step, thinned, no extreme lost.
         incidents: the 20 worst, by excess, the worst first; `figures.incidents` has all, by time.
         alerts: the first 20, by severity, then by time; `figures.objective.alerts` has all.
@@ -197,6 +199,7 @@ class Summary:
     figures: Figures
     previous_figures: Figures | None
     buckets: tuple[Bucket, ...]
+    week: tuple[Weekday, ...]
     course: Course
     incidents: tuple[Incident, ...]
     alerts: tuple[BurnAlert, ...]
@@ -246,6 +249,7 @@ def summarise(
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
+        week=week_map(part, period.zone, period.length_s),
         course=course_of(part, period.zone),
         incidents=incidents[:MOST_LISTED],
         alerts=tuple(alerts[:MOST_LISTED]),

@@ -6,6 +6,7 @@ from datetime import UTC
 from pathlib import Path
 
 from entro_cli import numbers
+from entro_cli.report.calendar import calendar_of
 from entro_cli.report.charts import buckets_chart, course_chart, stage_colour, stages_chart
 from entro_cli.report.columns import columns, shown
 from entro_cli.report.coordination_table import coordination_rows, coordination_terms
@@ -43,6 +44,7 @@ def render(summary: Summary, self_contained: bool = False, own: Path | None = No
         "shown": shown(summary),
         "columns": columns(summary, _COLUMNS),
         "ceiling": _ceiling(summary),
+        "calendar": calendar_of(summary),
         "charts": {
             "course": chart(
                 "course", "Psi_total over the period, with budget, thresholds and regimes", course_chart(summary), 340

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from entro_cli import numbers
+from entro_cli.report.calendar import calendar_of
 from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.figure_table import figure_table
@@ -35,6 +36,7 @@ def render(summary: Summary, own: Path | None = None) -> str:
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
+        "calendar": calendar_of(summary),
         "most": MOST_LISTED,
         "n": numbers,
     }

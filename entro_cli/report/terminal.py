@@ -11,11 +11,13 @@ from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli import numbers
+from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
 from entro_cli.report.columns import Column, columns, shown
 from entro_cli.report.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.figure_table import figure_table
 from entro_cli.report.page import environment, fill
+from entro_cli.report.week_map import LEVELS, Weekday
 from entro_cli.terminal import visible
 
 LEAST_WIDTH = 72
@@ -30,6 +32,9 @@ _COLOURS = {
     "critical": "31",
     "no data": "2",
     "maintenance": "2",
+    DayState.OVER: "31",
+    DayState.CRITICAL: "33",
+    DayState.CALM: "32",
     "title": "1",
     "quiet": "2",
 }
@@ -42,6 +47,8 @@ class Glyphs:
     Attributes:
         spark: levels of a sparkline, the lowest first.
         bar: a cell of a bar for each regime, and for what is left out.
+        levels: a cell of the map of the week: no data, then its levels, never Critical first.
+        day: a shape for each state of a day.
         health: a shape for each health.
         rule: a horizontal line is made of these.
         more: stands for what was cut off.
@@ -49,6 +56,8 @@ class Glyphs:
 
     spark: str
     bar: dict[str, str]
+    levels: str
+    day: dict[str, str]
     health: dict[str, str]
     rule: str
     more: str
@@ -57,6 +66,8 @@ class Glyphs:
 UNICODE = Glyphs(
     spark="▁▂▃▄▅▆▇█",
     bar={"stable": "░", "stress": "▒", "critical": "█", "no data": " ", "maintenance": "╲"},
+    levels=" ·░▒▓█",
+    day=dict(zip(DayState, "◆▲●○╲", strict=True)),
     health={"good": "●", "watch": "▲", "bad": "◆", "no data": "○"},
     rule="─",
     more="…",
@@ -64,6 +75,8 @@ UNICODE = Glyphs(
 ASCII = Glyphs(
     spark=".:-=+*%#",
     bar={"stable": ".", "stress": "+", "critical": "#", "no data": " ", "maintenance": "/"},
+    levels=" .-+*#",
+    day=dict(zip(DayState, "X!+?/", strict=True)),
     health={"good": "(+)", "watch": "(!)", "bad": "(X)", "no data": "(?)"},
     rule="-",
     more="...",
@@ -98,6 +111,7 @@ def render(
         "terms": coordination_terms(summary.coordination),
         "shown": shown(summary),
         "columns": columns(summary, pen.width - 2),
+        "calendar": calendar_of(summary),
         "most": MOST_LISTED,
         "n": numbers,
         "pen": pen,
@@ -182,6 +196,34 @@ class _Pen:
             cells += [(regime, self.glyphs.bar[regime])] * (edge - drawn)
             drawn = edge
         return self._in_colours([*cells, *[("no data", " ")] * (width - drawn)])
+
+    def week(self, day: Weekday) -> Markup:
+        """How often the hours of a weekday were Critical, two cells an hour."""
+        levels = [0 if hour.critical_share is None else 1 + hour.level for hour in day.hours]
+        cells = [("critical" if level > 1 else "quiet", 2 * self.glyphs.levels[level]) for level in levels]
+        return self._in_colours(cells)
+
+    @property
+    def week_legend(self) -> str:
+        """What the cells of a weekday mean."""
+        edges = [numbers.share(edge).replace(".0%", "%") for edge in LEVELS]
+        said = [f"less than {edges[0]}", *(f"from {edge} on" for edge in edges)]
+        words = ", ".join(f"{glyph} {what}" for glyph, what in zip(self.glyphs.levels[2:], said, strict=True))
+        return f"{self.glyphs.levels[1]} never; of the observed time {words}; empty without data."
+
+    def day(self, day: CalendarDay | None) -> Markup:
+        """A day of the calendar in ten cells: its number, its shape and its Critical share."""
+        if day is None:
+            return self.paint(" " * 10, "quiet")
+        shape = self.paint(self.glyphs.day[day.state], day.state)
+        share = self.left(numbers.share(day.critical_share) if day.critical_share else "", 6)
+        return Markup("").join([self.right(day.bucket.start.day, 2), shape, " ", share])
+
+    @property
+    def calendar_legend(self) -> str:
+        """What the shapes of the calendar's days mean."""
+        words = ", ".join(f"{self.glyphs.day[state]} {state}" for state in DayState)
+        return f"{words}; % of the observed time in Critical."
 
     def _in_colours(self, cells: Iterable[tuple[str, str]]) -> Markup:
         groups = groupby(cells, key=lambda cell: cell[0])

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from entro_cli.clock import moment
+from entro_cli.report import html, markdown, terminal
+from entro_cli.report.periods import Kind
+from entro_cli.report.week_map import WEEKDAYS, week_map
+from entro_engine import Regime
+from tests.report.runs import ZONE, busy, calm, run_of, summary_of
+
+MONTH_S = 31 * 86400.0
+
+
+def counted(run):
+    """The same, a step at a time: (weekday, hour) to steps observed and steps Critical."""
+    found = {}
+    for ns, regime in zip(run.times_ns.tolist(), run.trace.regime.tolist(), strict=True):
+        local = moment(ns, ZONE)
+        seen, bad = found.get((local.weekday(), local.hour), (0, 0))
+        found[local.weekday(), local.hour] = (seen + (regime != Regime.NO_DATA), bad + (regime == Regime.CRITICAL))
+    return found
+
+
+@pytest.mark.parametrize("start", ["2026-03-02", "2026-03-16", "2026-10-12"])  # the clock is changed in the latter two
+def test_each_hour_counts_the_steps_that_begin_in_it(start):
+    run = busy(20, start)
+
+    found = {
+        (day, hour.hour): (hour.observed_steps, hour.critical_steps)
+        for day, weekday in enumerate(week_map(run, ZONE, MONTH_S))
+        for hour in weekday.hours
+    }
+
+    assert found == counted(run)
+    assert sum(critical for _, critical in found.values()) > 100
+
+
+def test_an_hour_the_clock_shows_twice_is_one():
+    run = calm(21 * 1440, "2026-10-12")
+
+    sunday = week_map(run, ZONE, MONTH_S)[6]
+
+    assert sunday.hours[2].observed_steps == 4 * 60  # three Sundays, one of them with two such hours
+    assert sunday.hours[3].observed_steps == 3 * 60
+
+
+def test_steps_longer_than_an_hour_are_where_they_begin():
+    days = week_map(run_of(np.full((2, 80), 0.3), "2026-03-02", step_s=6 * 3600), ZONE, MONTH_S)
+
+    assert {hour.hour for hour in days[0].hours if hour.observed_steps} == {0, 6, 12, 18}
+    assert days[0].hours[1].critical_share is None
+
+
+@pytest.mark.parametrize(("kind", "there"), [(Kind.DAY, False), (Kind.WEEK, False), (Kind.MONTH, True)])
+def test_only_a_long_period_has_it(kind, there):
+    summary = summary_of(busy(35), kind, "2026-03-04")
+
+    assert bool(summary.week) is there
+    assert ("weekday and hour" in html.render(summary)) is there
+    assert ("weekday and hour" in markdown.render(summary)) is there
+    assert ("weekday and hour" in terminal.render(summary)) is there
+
+
+def test_two_weeks_are_not_long_enough():
+    run = calm(10, "2026-03-02")
+
+    assert week_map(run, ZONE, 14 * 86400.0) == ()
+    assert len(week_map(run, ZONE, 14 * 86400.0 + 3600)) == 7
+
+
+def test_a_period_without_data_has_an_empty_one():
+    days = summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01").week
+
+    assert [day.name for day in days] == list(WEEKDAYS)
+    assert {(hour.critical_share, hour.level) for day in days for hour in day.hours} == {(None, 0)}
+    assert all(day.worst is None for day in days)
+
+
+def bursts(share):
+    """Four weeks, calm but for a share of each Tuesday's minutes from 10:00 on, far over the budget."""
+    minutes = np.arange(28 * 1440)
+    load = np.full((2, len(minutes)), 0.1)
+    local = (minutes % 10080) - 1440 - 600
+    load[1, (local >= 0) & (local < 60 * share)] = 500.0
+    return run_of(load, "2026-03-02")
+
+
+def test_the_worst_hour_and_the_levels():
+    tuesday = week_map(bursts(1), ZONE, MONTH_S)[1]
+
+    assert tuesday.worst is tuesday.hours[10]
+    assert (tuesday.hours[10].critical_share, tuesday.hours[10].level) == (1.0, 4)
+    assert tuesday.hours[9].level == 0
+    levels = [week_map(bursts(share), ZONE, MONTH_S)[1].hours[10].level for share in (1 / 60, 0.2, 0.4, 1)]
+    assert levels == sorted(levels)
+    assert levels[-1] == 4
+
+
+def test_words_and_shapes_stand_beside_the_colour():
+    summary = summary_of(bursts(1), Kind.MONTH, "2026-03-02")
+
+    text = terminal.render(summary)
+    assert "Tue ····················██" in text
+    assert "10:00     100%" in text
+    assert "Mon ················································             never" in text
+    assert "Tue ....................##" in terminal.render(summary, unicode=False)
+    assert '<td class="level-4">100</td>' in html.render(summary)
+    assert '<td class="level-0">·</td>' in html.render(summary)
+    assert "| 10:00 | · | **100%** |" in markdown.render(summary)
