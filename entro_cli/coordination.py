@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.calibration import Capacity, busy_steps, coupled, measure_capacity, served_per_step
 from entro_cli.steps import Steps
-from entro_cli.summary import Coordination, CoordinationRun, RegimeCounts
+from entro_cli.summary import Coordination, CoordinationRun, HeldHour, RegimeCounts
+from entro_cli.week_hours import hours_of_week
 from entro_engine import Kind, Plant, Regime, Stage, replay_loads
 from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 from entro_engine.log_plant import LogPlantTrace, run_log_plant
@@ -19,6 +21,9 @@ LARGEST_ERROR = 0.25
 """The uncontrolled run must be this close to the log; else the plant is no model of it."""
 
 _BLOCK_S = 10.0
+_NOTHING = 1e-9
+_LEAST_CAPACITY = 1e-9
+"""A server of less serves nothing, req/s: a request in thirty years."""
 _PLANT_STEP_SHARE = 0.12
 """The plant's longest step, as a share of the accepted wait: a slower controller starves the server it protects."""
 
@@ -33,6 +38,7 @@ class Terms:
         alpha: control authority.
         beta: steepness, 1/nat.
         capacity: what the server serves, req/s; None to measure it.
+        zone: by whose clock hours are told.
     """
 
     wait_s: float
@@ -40,6 +46,7 @@ class Terms:
     alpha: float
     beta: float
     capacity: float | None = None
+    zone: tzinfo = UTC
 
 
 def coordinate(steps: Steps, terms: Terms, initial_queue: float = 0.0) -> Coordination:
@@ -59,7 +66,7 @@ def coordinate(steps: Steps, terms: Terms, initial_queue: float = 0.0) -> Coordi
         capacity = measure_capacity(steps, initial_queue)
     else:
         capacity = Capacity(terms.capacity, "as configured", False)
-    if capacity.value <= 0:
+    if capacity.value < _LEAST_CAPACITY:
         return Coordination("the log does not tell what its server serves: what came in only filled the queue")
     return _compared(steps, terms, capacity, initial_queue, covered)
 
@@ -90,13 +97,15 @@ def _compared(
         far = f"is {error:.0%} off the measured one" if math.isfinite(error) else "is no model of a queue that is empty"
         return replace(told, withheld=f"the plant's queue {far}, more than {LARGEST_ERROR:.0%}")
     held = run_log_plant(demand, possible, plant, parts, terms.budget, (terms.alpha, terms.beta))
+    holding = covered & (held.frontier > _NOTHING)
     view = _View(stages, steps, covered, terms.budget)
     return replace(
         told,
         measured=view.measured(served_per_step(steps, initial_queue)),
         uncontrolled=view.simulated(free),
         coordinated=view.simulated(held),
-        held_rate=_held_rate(held, demand, covered),
+        held_rate=float(held.rate[holding].max()) if holding.any() else None,
+        held_hours=_held_hours(steps, holding, terms.zone),
     )
 
 
@@ -178,10 +187,11 @@ class _View:
         )
 
 
-def _held_rate(trace: LogPlantTrace, demand: FloatArray, covered: NDArray[np.bool_]) -> float | None:
-    """The highest mean rate that was let through in a step that ended with something held back, req/s."""
-    holding = covered & (trace.frontier > 1e-9)
-    return float(trace.rate[holding].max()) if holding.any() else None
+def _held_hours(steps: Steps, holding: NDArray[np.bool_], zone: tzinfo) -> tuple[HeldHour, ...]:
+    """The hours of the day that the steps lie in which ended with something held back."""
+    times_ns = steps.start_ns + steps.step_ns * np.flatnonzero(holding).astype(np.int64)
+    counts = np.bincount(hours_of_week(times_ns, zone) % 24, minlength=24).tolist()
+    return tuple(HeldHour(hour, count * steps.step_s) for hour, count in enumerate(counts) if count)
 
 
 def _share(part: float, whole: float) -> float:

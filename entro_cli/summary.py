@@ -114,6 +114,19 @@ class CoordinationRun:
 
 
 @dataclass(frozen=True)
+class HeldHour:
+    """An hour of the day in which the controller held something back.
+
+    Attributes:
+        hour: 0..23, by the clock of the report's zone.
+        held_s: for how long it did, over all days of the period, s.
+    """
+
+    hour: int
+    held_s: float
+
+
+@dataclass(frozen=True)
 class Coordination:
     """What coordination would have changed: the demand of the log in the plant, without and with the v9 controller.
 
@@ -134,6 +147,7 @@ class Coordination:
         coordinated: the course in the plant, with the v9 controller.
         held_rate: the highest mean rate that the controller let through while it held something back, req/s; None
             where it never did.
+        held_hours: the hours of the day in which it did, in their order.
     """
 
     withheld: str | None
@@ -149,6 +163,7 @@ class Coordination:
     uncontrolled: CoordinationRun | None = None
     coordinated: CoordinationRun | None = None
     held_rate: float | None = None
+    held_hours: tuple[HeldHour, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal", "urls"}
+TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal", "urls", "week_hours"}
 TYPES = {"cells", "holdings", "maintenance", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.recommendations import recommendations
-from entro_cli.summary import Coordination, CoordinationRun, RegimeCounts
+from entro_cli.recommendations import hours_in_words, recommendations
+from entro_cli.summary import Coordination, CoordinationRun, HeldHour, RegimeCounts
 from tests.running import entro
 
 LOGS = Path(__file__).parents[1] / "sample_logs" / "formats"
 MEASURED = CoordinationRun(50, 400.0, 115.0, 6.0, 0.0, 20.0, 0.0, RegimeCounts(50, 0, 50, 0))
 COORDINATED = CoordinationRun(0, 0.0, 3.0, 2.0, 113.0, 21.0, 0.0, RegimeCounts(50, 50, 0, 0))
-HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, MEASURED, MEASURED, COORDINATED)
+HELD = (HeldHour(9, 600.0), HeldHour(10, 5.0), HeldHour(14, 1800.0))
+COURSES = (MEASURED, MEASURED, COORDINATED)
+HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, *COURSES, 1.2, HELD)
 
 
 def advised(coordination, stages=("spider", "server")):
@@ -24,12 +26,28 @@ def advised(coordination, stages=("spider", "server")):
 def test_it_says_what_to_hold_at_what_and_what_that_costs():
     (found,) = advised(HELPED)
     assert found.sentence == (
-        "Hold spider to what server serves, 1.25 req/s, as long as requests wait there: 50 of 50 steps over the budget "
-        "would not have been, with at most 3.00 requests waiting in server instead of 115.0. "
+        "Hold spider to what server serves, 1.25 req/s, as long as requests wait there, mostly from 09:00 to 10:00 and "
+        "from 14:00 to 15:00: 50 of 50 steps over the budget would not have been, "
+        "with at most 3.00 requests waiting in server instead of 115.0. "
         "All in all a request would have waited 21 s instead of 20 s."
     )
     assert (found.number, found.unit, found.field) == (1.25, "req/s", "coordination.capacity")
     assert "DOWNLOAD_DELAY = 0.8," in found.setting
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        ([], ""),
+        ([3], ", from 03:00 to 04:00"),
+        ([22, 23], ", from 22:00 to 24:00"),
+        ([0, 1, 9, 23], ", from 09:00 to 10:00 and from 23:00 to 02:00"),
+        ([1, 3, 5], ", from 01:00 to 02:00, from 03:00 to 04:00 and from 05:00 to 06:00"),
+        (range(24), ", at all hours of the day"),
+    ],
+)
+def test_the_hours_in_words(hours, expected):
+    assert hours_in_words([HeldHour(hour, 60.0) for hour in hours]) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from entro_cli.analysis import Replayed
 from entro_cli.calibration import coupled
+from entro_cli.clock import zone_of
 from entro_cli.commands.loading import Loaded
 from entro_cli.config import Settings
 from entro_cli.coordination import Terms, coordinate
@@ -52,7 +53,8 @@ def coordination_of(steps: Steps, first: int, after: int, settings: Settings, bu
     if first >= after:
         return Coordination("there is no step with data")
     before = float(steps.ends[1][first - 1]) if coupled(steps) and first > 0 else 0.0
-    terms = Terms(settings.wait_s, budget, settings.alpha, settings.beta, settings.capacity)
+    zone = zone_of(settings.zone)
+    terms = Terms(settings.wait_s, budget, settings.alpha, settings.beta, settings.capacity, zone)
     return coordinate(steps.part(first, after), terms, 0.0 if math.isnan(before) else before)
 
 

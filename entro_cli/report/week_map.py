@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.clock import NS, moment
+from entro_cli.week_hours import hours_of_week
 from entro_engine import Regime, Run
 
 LEAST_S = 14 * 86400.0
@@ -18,8 +18,6 @@ LEVELS = (0.05, 0.25, 0.5)
 """Chosen: where the levels of a map begin, as shares; the first is above 0, the second from 5 % on."""
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-_QUARTER_NS = 900 * NS
 
 
 @dataclass(frozen=True)
@@ -69,21 +67,10 @@ def week_map(run: Run, zone: tzinfo, length_s: float) -> tuple[Weekday, ...]:
     """
     if length_s <= LEAST_S:
         return ()
-    cells = _cells(run, zone)
+    cells = hours_of_week(run.times_ns, zone)
     observed = np.bincount(cells[run.observed], minlength=168).reshape(7, 24).tolist()
     critical = np.bincount(cells[run.trace.regime == Regime.CRITICAL], minlength=168).reshape(7, 24).tolist()
     return tuple(_weekday(name, *counts) for name, *counts in zip(WEEKDAYS, observed, critical, strict=True))
-
-
-def _cells(run: Run, zone: tzinfo) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """In which of the 168 hours of the week each step begins.
-
-    Clocks differ from UTC by whole quarters of an hour, so one look at the calendar serves a quarter.
-    """
-    quarters, of_step = np.unique(run.times_ns // _QUARTER_NS, return_inverse=True)
-    locals_ = (moment(quarter * _QUARTER_NS, zone) for quarter in quarters.tolist())
-    hours = [24 * local.weekday() + local.hour for local in locals_]
-    return np.array(hours, dtype=np.int64)[of_step]
 
 
 def _weekday(name: str, observed: list[int], critical: list[int]) -> Weekday:

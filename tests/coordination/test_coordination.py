@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from entro_cli.calibration import measure_capacity
@@ -64,6 +64,7 @@ def test_the_figures_of_the_real_requests():
     assert found.coordinated.unserved == pytest.approx(0.0, abs=1e-9)
 
 
+@example(phases=[(5, 5e-324)], capacity=1.0, step_s=1.0)
 @given(
     phases=st.lists(st.tuples(st.integers(5, 60), st.floats(0.0, 4.0)), min_size=1, max_size=5),
     capacity=st.floats(0.5, 3.0),
