@@ -9,6 +9,7 @@ import typing
 from pathlib import Path
 
 from entro_cli.report.daily_report import Summary
+from entro_cli.report.fleet import Fleet
 
 PAGE = Path(__file__).parents[1] / "docs" / "templates.md"
 _MARK = "<!-- what follows is written by tests/template_fields.py -->\n"
@@ -29,6 +30,11 @@ def reached(kind: type, found: dict[type, None] | None = None) -> dict[type, Non
     return found
 
 
+def documented() -> dict[type, None]:
+    """All that a template gets: what reports lead to, then what fleets do besides."""
+    return reached(Fleet, reached(Summary))
+
+
 def sentences(kind: type) -> dict[str, str]:
     """What the docstring of a dataclass says of each of its fields."""
     told = re.search(r"(?ms)^Attributes:\n(.*?)(?:\n\n|\Z)", inspect.getdoc(kind) or "")
@@ -39,7 +45,7 @@ def sentences(kind: type) -> dict[str, str]:
 def tables() -> str:
     """Every dataclass as a table of its fields."""
     parts = []
-    for kind in reached(Summary):
+    for kind in documented():
         first = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
         rows = "".join(f"| `{name}` | {text.replace('|', '/')} |\n" for name, text in sentences(kind).items())
         parts.append(f"\n## {kind.__name__}\n\n{first}\n\n| field | is |\n|---|---|\n{rows}")

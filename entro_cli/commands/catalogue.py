@@ -12,6 +12,7 @@ from entro_cli.commands import (
     compare,
     config,
     demo,
+    fleet,
     formats,
     history,
     ingest,
@@ -44,6 +45,7 @@ def entro(
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
 app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("report", epilog=report.EPILOG)(report.report)
+app.command("fleet", epilog=fleet.EPILOG)(fleet.fleet)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)

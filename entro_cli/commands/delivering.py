@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from entro_cli.terminal import Terminal, visible
 
 if TYPE_CHECKING:
     from entro_cli.report.daily_report import Summary
+    from entro_cli.report.fleet import Fleet
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,23 @@ class Output:
     templates: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Forms:
+    """How something is rendered.
+
+    Attributes:
+        page: as a page, told whether plotly.js is to be inside.
+        has_charts: whether the page needs plotly.js at all.
+        text: as text, told whether block characters can be shown, and colours.
+        others: by the name of the form: the ending of its file, and what makes its content.
+    """
+
+    page: Callable[[bool], str]
+    has_charts: bool
+    text: Callable[[bool, bool], str]
+    others: Mapping[str, tuple[str, Callable[[], str]]]
+
+
 def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
     """Write a report.
 
@@ -53,21 +72,59 @@ def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> 
     Raises:
         EntroError: when it cannot be written.
     """
+    from entro_cli.report import html, junit, markdown
+    from entro_cli.report import terminal as terminal_report
+
+    own = output.templates
+    forms = _Forms(
+        page=lambda inside: html.render(summary, inside, own),
+        has_charts=True,
+        text=lambda unicode, color: terminal_report.render(summary, unicode=unicode, color=color, own=own),
+        others={
+            "json": ("json", lambda: as_json(summary) + "\n"),
+            "markdown": ("md", lambda: markdown.render(summary, own)),
+            "junit": ("xml", lambda: junit.render(summary, output.gates, output.broken)),
+        },
+    )
+    _deliver(forms, stem, output, terminal)
+
+
+def deliver_fleet(fleet: Fleet, stem: str, output: Output, terminal: Terminal) -> None:
+    """Write the report of all pipelines.
+
+    Args:
+        fleet: what it says.
+        stem: its usual name, without an ending.
+        output: what is written and where.
+        terminal: is told what was written, and gets what has no other place.
+
+    Raises:
+        EntroError: when it cannot be written.
+    """
+    from entro_cli.report import fleet_view
+
+    own = output.templates
+    forms = _Forms(
+        page=lambda inside: fleet_view.render_page_of(fleet, own),
+        has_charts=False,
+        text=lambda unicode, color: fleet_view.render_text(fleet, unicode, color, own),
+        others={
+            "json": ("json", lambda: as_json(fleet) + "\n"),
+            "markdown": ("md", lambda: fleet_view.render_markdown(fleet, own)),
+        },
+    )
+    _deliver(forms, stem, output, terminal)
+
+
+def _deliver(forms: _Forms, stem: str, output: Output, terminal: Terminal) -> None:
     if output.form in {"", "html"}:
-        _write_page(summary, stem, output, terminal)
-    if output.form == "json":
-        _put(as_json(summary) + "\n", output.place, f"{stem}.json", output.inputs, terminal)
-    if output.form == "markdown":
-        from entro_cli.report import markdown
-
-        _put(markdown.render(summary, output.templates), output.place, f"{stem}.md", output.inputs, terminal)
-    if output.form == "junit":
-        from entro_cli.report import junit
-
-        _put(junit.render(summary, output.gates, output.broken), output.place, f"{stem}.xml", output.inputs, terminal)
+        _write_page(forms, stem, output, terminal)
+    if output.form in forms.others:
+        ending, content = forms.others[output.form]
+        _put(content(), output.place, f"{stem}.{ending}", output.inputs, terminal)
     if output.form in {"", "terminal"}:
         place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _put(_as_text(summary, place, output, terminal), place, f"{stem}.txt", output.inputs, terminal)
+        _put(_as_text(forms, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
 
 
 def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
@@ -82,17 +139,16 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
     write_whole(path, metrics.render(summary))
 
 
-def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
-    from entro_cli.report.html import render
+def _write_page(forms: _Forms, stem: str, output: Output, terminal: Terminal) -> None:
     from entro_cli.report.index import update_index
     from entro_cli.report.page import store_page
 
     place = output.place or Path()
     if _is_stream(place):
-        terminal.text(render(summary, self_contained=True, own=output.templates))
+        terminal.text(forms.page(True))
         return
     path = _file(place, f"{stem}.html")
-    store_page(path, lambda inside: render(summary, inside, output.templates), output.self_contained, output.inputs)
+    store_page(path, forms.page, output.self_contained or not forms.has_charts, output.inputs)
     terminal.note(f"wrote {visible(str(path))}")
     if output.indexed and path.name == f"{stem}.html":
         problem = update_index(path.parent)
@@ -100,17 +156,11 @@ def _write_page(summary: Summary, stem: str, output: Output, terminal: Terminal)
             terminal.warn(problem)
 
 
-def _as_text(summary: Summary, place: Path | None, output: Output, terminal: Terminal) -> str:
-    """The report for a terminal, or for a file: colours only where somebody sees them."""
-    from entro_cli.report.terminal import render
-
+def _as_text(forms: _Forms, place: Path | None, terminal: Terminal) -> str:
+    """A report for a terminal, or for a file: colours only where somebody sees them."""
     to_file = place is not None and not _is_stream(place)
-    return render(
-        summary,
-        unicode=to_file or terminal.unicode,
-        color=not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
-        own=output.templates,
-    )
+    unicode = to_file or terminal.unicode
+    return forms.text(unicode, not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
 
 
 def _is_stream(place: Path) -> bool:

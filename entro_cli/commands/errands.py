@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
 
 from entro_cli.clock import zone_of
 from entro_cli.commands.loading import LoadOptions
+from entro_cli.commands.reporting import from_history, summary_of
 from entro_cli.commands.scheduled import Job, Outcome, run_job
 from entro_cli.commands.storing import StoreOptions, store, tell_stored
+from entro_cli.config import Settings
+from entro_cli.document import plain
+from entro_cli.gates import broken_gates
+from entro_cli.history.places import pipeline_place
+from entro_cli.report.fleet import Member, Missing, member_of
+from entro_cli.report.periods import Kind, period_of
 from entro_cli.summary import StoredSummary
 from entro_cli.terminal import Recorder
 from entro_engine import EntroError
@@ -48,6 +57,50 @@ class Ingested:
     summary: StoredSummary | None
     said: Sequence[tuple[str, str]] = ()
     failures: Sequence[EntroError] = ()
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A pipeline to be seen at a glance.
+
+    Attributes:
+        settings: in force for it.
+        kind: of the period.
+        first: the first date of it.
+        zone: the name of the zone in which it begins at midnight; None for the machine's.
+        pages: folders in which its own page may be, the likeliest first.
+        gates: which of its figures break a gate.
+    """
+
+    settings: Settings
+    kind: Kind
+    first: date
+    zone: str | None
+    pages: tuple[Path, ...]
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Glimpsed:
+    """What came of it: the pipeline at a glance, or why there is none; and the gates it broke, in words."""
+
+    seen: Member | Missing
+    broken: tuple[str, ...] = ()
+
+
+def do_glimpse(errand: Glimpse) -> Glimpsed:
+    """See a pipeline at a glance, as its history has it."""
+    settings, zone = errand.settings, zone_of(errand.zone)
+    period = period_of(errand.kind, errand.first, zone)
+    place = pipeline_place(settings.history, settings.pipeline)
+    pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in errand.pages]
+    page = next((str(page) for page in pages if page.is_file()), "")
+    try:
+        material = from_history(place, settings, zone, period, (None, None))
+        summary = summary_of(material, period, settings, None, advise=False)
+    except EntroError as error:
+        return Glimpsed(Missing(settings.pipeline, str(error)))
+    return Glimpsed(member_of(summary, page), tuple(broken_gates(list(errand.gates), plain(summary.figures))))
 
 
 def do_ingest(errand: Ingest) -> Ingested:

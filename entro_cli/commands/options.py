@@ -182,6 +182,27 @@ Exclude = Annotated[
         show_default="`exclude` of entro.toml",
     ),
 ]
+ReportPlace = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="PATH",
+        help="A folder, or a file; - for standard output.",
+        show_default="`reports` of entro.toml, else this folder",
+        rich_help_panel="Output",
+    ),
+]
+TemplateDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--template-dir",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Templates that take the place of those of the same name: report.html, report.txt, report.md, style.css.",
+        rich_help_panel="Output",
+    ),
+]
 SelfContained = Annotated[
     bool,
     typer.Option(
@@ -197,6 +218,17 @@ def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int |
     now = nanoseconds(datetime.now(zone))
     begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")
     return begin, None if until is None else time_or_ago_ns(until, now, zone, "--until")
+
+
+def form(name: str | None, forms: tuple[str, ...]) -> str:
+    """The form that --format names; empty for a page and the terminal.
+
+    Raises:
+        typer.BadParameter: when there is none of that name.
+    """
+    if name is not None and name not in forms:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(forms)}", param_hint="--format")
+    return name or ""
 
 
 def end_with(broken: list[str], terminal: Terminal) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from datetime import date as date_type
-from datetime import datetime, tzinfo
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entro_cli.commands import options as given
+from entro_cli.commands import which_period
 
 if TYPE_CHECKING:
     from entro_cli.commands.reporting import Material
+    from entro_cli.commands.which_period import Which
     from entro_cli.config import Settings
-    from entro_cli.report.periods import Kind, Period
+    from entro_cli.report.periods import Period
 
-_WHICH, _OUTPUT = "Which period", "Output"
+_OUTPUT = "Output"
+_FORMS = ("html", "terminal", "markdown", "json", "junit")
 
 EPILOG = """\
 [bold]Examples[/bold]: the last complete week of the history, into a folder with an index; the last two days; and a
@@ -31,20 +31,6 @@ week of a log that is in no history.
 [cyan]entro report --weekly --logs sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
 """
 
-Daily = Annotated[bool, typer.Option("--daily", help="The report of a day.", rich_help_panel=_WHICH)]
-Weekly = Annotated[bool, typer.Option("--weekly", help="Of an ISO week.", rich_help_panel=_WHICH)]
-Monthly = Annotated[bool, typer.Option("--monthly", help="Of a calendar month.", rich_help_panel=_WHICH)]
-Date = Annotated[
-    str | None,
-    typer.Option(
-        "--date",
-        metavar="DATE",
-        help="A date in the period; 2026-W15 or 2026-04 will do.",
-        show_default="the latest with data",
-        rich_help_panel=_WHICH,
-    ),
-]
-Last = Annotated[bool, typer.Option("--last", help="The last complete one: for cron.", rich_help_panel=_WHICH)]
 LogsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,27 +53,6 @@ Format = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="PATH",
-        help="A folder, or a file; - for standard output.",
-        show_default="`reports` of entro.toml, else this folder",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-TemplateDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--template-dir",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="Templates that take the place of those of the same name: report.html, report.txt, report.md, style.css.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
 MetricsFile = Annotated[
     Path | None,
     typer.Option(
@@ -102,11 +67,11 @@ MetricsFile = Annotated[
 def report(
     *,
     more_logs: MoreLogs = None,
-    daily: Daily = False,
-    weekly: Weekly = False,
-    monthly: Monthly = False,
-    date: Date = None,
-    last: Last = False,
+    daily: which_period.Daily = False,
+    weekly: which_period.Weekly = False,
+    monthly: which_period.Monthly = False,
+    date: which_period.Date = None,
+    last: which_period.Last = False,
     since: given.Since = None,
     until: given.Until = None,
     history: given.History = None,
@@ -128,8 +93,8 @@ def report(
     redact: given.Redact = False,
     output_format: Format = None,
     metrics_file: MetricsFile = None,
-    template_dir: TemplateDir = None,
-    out: Out = None,
+    template_dir: given.TemplateDir = None,
+    out: given.ReportPlace = None,
     self_contained: given.SelfContained = False,
     fail_on: given.FailOn = None,
     as_json: given.Json = False,
@@ -151,7 +116,7 @@ def report(
     from entro_cli.terminal import Terminal
 
     terminal = Terminal(quiet, verbose)
-    form = _form("json" if as_json else output_format)
+    form = given.form("json" if as_json else output_format, _FORMS)
     check_gates(fail_on or [])
     reading: dict[str, Any] = {
         "time": time,
@@ -172,8 +137,8 @@ def report(
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
     within = given.period_ns(since, until, zone)
-    kind = _one_kind(daily, weekly, monthly, bool(since or until))
-    which = _Which(kind, date, last, within, zone)
+    kind = which_period.one_kind(daily, weekly, monthly, bool(since or until))
+    which = which_period.Which(kind, date, last, within, zone)
     if kind == "range":  # it is what is reported on, and the time before it is looked back on
         within = (None, None)
     if named:
@@ -196,65 +161,8 @@ def report(
     given.end_with(broken, terminal)
 
 
-@dataclass(frozen=True)
-class _Which:
-    """Which period is reported on, as the options say it.
-
-    Attributes:
-        kind: day, week, month or range.
-        date: a date in it.
-        last: whether it is the last complete one.
-        within: what --since and --until say, nanoseconds since the epoch.
-        zone: whose midnights count.
-    """
-
-    kind: Kind
-    date: str | None
-    last: bool
-    within: tuple[int | None, int | None]
-    zone: tzinfo
-
-    def period(self, last_ns: int | None) -> Period:
-        """The period.
-
-        Args:
-            last_ns: where the last step with data begins, nanoseconds since the epoch; None without any.
-
-        Raises:
-            EntroError: when --date cannot be read, the range is empty, or nothing says which period is meant.
-        """
-        from entro_cli.report.periods import Kind, last_complete, latest, period_of
-
-        if self.kind is Kind.RANGE:
-            return _range(self.within, self.zone)
-        if self.date is not None:
-            return period_of(self.kind, _date(self.date), self.zone)
-        if self.last or last_ns is None:
-            return last_complete(self.kind, datetime.now(self.zone))
-        return latest(self.kind, last_ns, self.zone)
-
-
-def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
-    """The range from --since to --until, or to now.
-
-    Raises:
-        EntroError: when nothing says where it begins, or it is empty.
-    """
-    from entro_cli.clock import moment
-    from entro_cli.report.periods import range_of
-    from entro_engine import EntroError
-
-    since, until = within
-    if since is None:
-        raise EntroError(
-            "nothing says where the range begins", where="entro report", remedy="add --since, as --since 7d"
-        )
-    end = datetime.now(zone) if until is None else moment(until, zone)
-    return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
-
-
 def _from_history(
-    settings: Settings, stages: list[str], which: _Which, within: tuple[int | None, int | None]
+    settings: Settings, stages: list[str], which: Which, within: tuple[int | None, int | None]
 ) -> tuple[Period, Material]:
     """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
     from entro_cli.commands.recalling import check_stages, last_data_ns
@@ -265,35 +173,3 @@ def _from_history(
     check_stages(place, stages)
     period = which.period(last_data_ns(place, settings, which.within[1]))
     return period, from_history(place, settings, which.zone, period, within)
-
-
-def _one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool) -> Kind:
-    from entro_cli.report.periods import Kind
-
-    kinds = {Kind.DAY: daily, Kind.WEEK: weekly, Kind.MONTH: monthly}
-    chosen = [kind for kind, wanted in kinds.items() if wanted]
-    if len(chosen) > 1 or (not chosen and not ranged):
-        raise typer.BadParameter(
-            "choose one of --daily, --weekly and --monthly, or a range with --since", param_hint="period"
-        )
-    return chosen[0] if chosen else Kind.RANGE
-
-
-def _form(name: str | None) -> str:
-    forms = ("html", "terminal", "markdown", "json", "junit")
-    if name is not None and name not in forms:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(forms)}", param_hint="--format")
-    return name or ""
-
-
-def _date(text: str) -> date_type:
-    from entro_engine import EntroError
-
-    try:
-        return date_type.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
-    except ValueError as error:
-        raise EntroError(
-            f"{text!r} is no date",
-            where="--date",
-            expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
-        ) from error

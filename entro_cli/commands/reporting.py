@@ -18,7 +18,7 @@ from entro_cli.config import Settings
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.objective import RULES
-from entro_cli.report.daily_report import Advice, Summary, Terms, summarise
+from entro_cli.report.daily_report import NO_ADVICE, Advice, Summary, Terms, summarise
 from entro_cli.report.periods import Kind, Period
 from entro_cli.steps import Steps
 from entro_cli.summary import Source
@@ -87,7 +87,12 @@ def from_history(
 
 
 def summary_of(
-    material: Material, period: Period, settings: Settings, budget: float | None, shown_as: str | None = None
+    material: Material,
+    period: Period,
+    settings: Settings,
+    budget: float | None,
+    shown_as: str | None = None,
+    advise: bool = True,
 ) -> Summary:
     """What the report of a period says.
 
@@ -97,6 +102,7 @@ def summary_of(
         settings: in force for the pipeline.
         budget: Psi_budget, nat; that of the settings without it.
         shown_as: the pipeline's name in it; that of the settings without one.
+        advise: whether it tells what coordination would have changed, which takes the most time of all.
     """
     steps = material.steps
     limit = settings.budget(len(steps.stages)) if budget is None else budget
@@ -105,7 +111,7 @@ def summary_of(
     )
     advice = misfit_advice(steps, run, material.columns, settings.wait_s)
     notes = (*material.notes, *([advice] if advice else []))
-    advised = _advice(material, period, settings, limit)
+    advised = _advice(material, period, settings, limit) if advise else NO_ADVICE
     name = shown_as or settings.pipeline
     terms = Terms(name, settings.objective, settings.maintenance())
     return summarise(run, before, period, material.sources, terms, notes, advised)

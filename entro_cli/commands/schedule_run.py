@@ -63,6 +63,7 @@ def run(
     from entro_cli.commands.configured import read_config, settings_in
     from entro_cli.commands.errands import do_job
     from entro_cli.commands.scheduled import Job
+    from entro_cli.commands.surveying import survey_runs
     from entro_cli.config import usual_place
     from entro_cli.gates import check_gates
     from entro_cli.history.places import pipeline_place
@@ -99,6 +100,8 @@ def run(
     for outcome in Workers(jobs, cluster, tuple(part.place.history for part in parts)).each(do_job, parts):
         repeat(outcome.said, terminal)
         outcomes.append(outcome)
+    if len(parts) > 1:
+        survey_runs(configuration, parts, outcomes, out, Workers(jobs, cluster), terminal)
     broken = [gate for outcome in outcomes for gate in outcome.broken]
     for gate in broken:
         terminal.warn(f"gate broken: {gate}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from entro_cli.alerts.alert import Alert
@@ -26,6 +26,7 @@ from entro_cli.gates import broken_gates
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.history.store import alone_at
+from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Kind, Period, due
 from entro_cli.schedule.reported import last_reported, remember_reported
 from entro_cli.summary import Incident
@@ -61,12 +62,21 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What came of it: gates that were broken and what could not be done, each a message; and what was said."""
+    """What came of it.
+
+    Attributes:
+        broken: gates that were broken, each a message.
+        failures: what could not be done, each a message.
+        alerts: what is to be told.
+        said: what was said, as a recorder keeps it.
+        members: the pipeline at a glance, by the first date of each period that was reported on.
+    """
 
     broken: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
+    members: dict[date, Member] = field(default_factory=dict)
 
 
 def run_job(job: Job, terminal: Terminal) -> Outcome:
@@ -117,6 +127,7 @@ def _report(job: Job, periods: Sequence[Period], terminal: Terminal, outcome: Ou
         stem = period.file_stem(job.place.name)
         deliver(summary, stem, Output("html", job.out, indexed=True), terminal)
         page = str(job.out / f"{stem}.html")
+        outcome.members[period.first] = member_of(summary, page)
         named = f"{period.kind} {period.label}"
         broken = broken_gates(list(job.gates), plain(summary.figures))
         outcome.broken += [f"{visible(job.place.name)}, {named}: {gate} ({visible(page)})" for gate in broken]

@@ -18,9 +18,11 @@ _MARGIN = 0.02
 
 @dataclass(frozen=True)
 class Column:
-    """A part of the time shown: its highest Psi_total (nat) and its worst regime; None and `no data` without data.
+    """A part of the time shown.
 
-    Where it has none because all of it is left out, `maintenance` stands instead of `no data`.
+    Attributes:
+        peak: its highest Psi_total, nat; None without data.
+        regime: its worst; `no data` without data, `maintenance` where that is because it is left out.
     """
 
     peak: float | None
@@ -37,9 +39,9 @@ def shown(summary: Summary) -> tuple[datetime, datetime]:
     return (start - margin).astimezone(period.start.tzinfo), (end + margin).astimezone(period.start.tzinfo)
 
 
-def columns(summary: Summary, number: int) -> tuple[Column, ...]:
-    """The stretch of time shown, cut into so many equal parts."""
-    start, end = (nanoseconds(edge) for edge in shown(summary))
+def columns(summary: Summary, number: int, stretch: tuple[datetime, datetime] | None = None) -> tuple[Column, ...]:
+    """The stretch of time shown, or another one that holds the course, cut into so many equal parts."""
+    start, end = (nanoseconds(edge) for edge in stretch or shown(summary))
     peaks: list[float | None] = [None] * number
     worst = [0] * number
     course = summary.course

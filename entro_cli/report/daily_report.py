@@ -242,7 +242,7 @@ def summarise(
     return Summary(
         schema=SCHEMA,
         pipeline=terms.pipeline,
-        period=_name(period),
+        period=name_of(period),
         verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period), maintenance),
         notes=notes,
         maintenance=_maintained(period, maintenance),
@@ -325,7 +325,8 @@ def _last_data(part: Run, period: Period) -> datetime | None:
     return moment(part.start_ns + (int(seen[-1]) + 1) * part.step_ns, period.zone) if len(seen) else None
 
 
-def _name(period: Period) -> PeriodName:
+def name_of(period: Period) -> PeriodName:
+    """What a report says of the period it is about."""
     return PeriodName(
         kind=str(period.kind),
         label=period.label,

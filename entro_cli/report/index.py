@@ -30,7 +30,7 @@ class Mark:
     """What a page says of itself in its head, for the index.
 
     Attributes:
-        pipeline: its name.
+        pipeline: its name; empty where the page is about all of them.
         kind: day, week, month or range.
         label: of the period.
         title: the same for people.

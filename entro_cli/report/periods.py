@@ -127,13 +127,14 @@ class Period:
             return self._pieces()
         return self._hours() if self.kind is Kind.DAY else self._days()
 
-    def file_stem(self, pipeline: str) -> str:
-        """The name of its report without an ending: `PIPELINE-day-2026-04-06`.
+    def file_stem(self, pipeline: str | None = None) -> str:
+        """The name of its report without an ending: `PIPELINE-day-2026-04-06`, `day-2026-04-06` of all pipelines.
 
         Args:
-            pipeline: any name; what does not belong into a file name becomes `_`.
+            pipeline: any name; what does not belong into a file name becomes `_`. None for all of them.
         """
-        return f"{_file_name(pipeline)}-{self.kind}-{self.label}"
+        stem = f"{self.kind}-{self.label}"
+        return stem if pipeline is None else f"{_file_name(pipeline)}-{stem}"
 
     @property
     def _is_of_days(self) -> bool:

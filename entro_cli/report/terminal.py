@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from jinja2 import Environment
 from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -101,9 +102,7 @@ def render(
     Raises:
         EntroError: when the templates are missing.
     """
-    pen = _Pen(UNICODE if unicode else ASCII, color, max(width, LEAST_WIDTH))
-    templates = environment(escaping=False, letters=pen.letters, own=own)
-    templates.filters |= {"left": pen.left, "right": pen.right, "wrap": pen.wrap, "paint": pen.paint}
+    pen = Pen(UNICODE if unicode else ASCII, color, max(width, LEAST_WIDTH))
     context = {
         "summary": summary,
         "groups": figure_table(summary.figures, summary.previous_figures),
@@ -117,11 +116,23 @@ def render(
         "pen": pen,
         "glyphs": pen.glyphs,
     }
-    text = fill(templates, "report.txt", context, own)
+    text = fill(text_templates(pen, own), "report.txt", context, own)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-class _Pen:
+def text_templates(pen: Pen, own: Path | None) -> Environment:
+    """The templates of text, which draw with a pen.
+
+    Args:
+        pen: its cells are filters of theirs.
+        own: a folder with templates that take the place of those of the same name.
+    """
+    templates = environment(escaping=False, letters=pen.letters, own=own)
+    templates.filters |= {"left": pen.left, "right": pen.right, "wrap": pen.wrap, "paint": pen.paint}
+    return templates
+
+
+class Pen:
     """How text and pictures are put into cells.
 
     Args:

@@ -20,7 +20,7 @@ HEAVY = {
     "fsspec",
     "distributed",
 }
-COMMANDS = ("analyze", "ingest", "report", "history", "simulate", "schedule", "config", "demo")
+COMMANDS = ("analyze", "ingest", "report", "fleet", "history", "simulate", "schedule", "config", "demo")
 PARTS = (
     *(f"history {name}" for name in ("list", "show", "export", "check", "prune")),
     "schedule add",

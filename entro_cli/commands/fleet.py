@@ -1,0 +1,120 @@
+"""`entro fleet`: all pipelines over one period, the worst first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from entro_cli.commands import options as given
+from entro_cli.commands import which_period
+
+if TYPE_CHECKING:
+    from entro_cli.config import Config, Settings
+
+EPILOG = """\
+[bold]Examples[/bold]: the last complete week of all pipelines, beside their own reports; today, in the terminal.
+
+[cyan]entro fleet --weekly --last --out reports/[/cyan]
+
+[cyan]entro fleet --daily --format terminal[/cyan]
+"""
+
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="html, terminal, markdown or json.",
+        show_default="a page, and the terminal",
+        rich_help_panel="Output",
+    ),
+]
+
+
+def fleet(
+    *,
+    daily: which_period.Daily = False,
+    weekly: which_period.Weekly = False,
+    monthly: which_period.Monthly = False,
+    date: which_period.Date = None,
+    last: which_period.Last = False,
+    history: given.History = None,
+    config: given.ConfigFile = None,
+    tz: given.TimeZone = None,
+    output_format: Format = None,
+    template_dir: given.TemplateDir = None,
+    out: given.ReportPlace = None,
+    jobs: given.Jobs = None,
+    cluster: given.Cluster = None,
+    fail_on: given.FailOn = None,
+    as_json: given.Json = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+    debug: given.Debug = False,
+) -> None:
+    """Put all pipelines of the history side by side over a day, a week or a month: the worst first, each at a glance.
+
+    The page links to the report of each pipeline that is there. `entro schedule run` writes it where it reports on
+    several pipelines.
+    """
+    from entro_cli.clock import zone_of
+    from entro_cli.commands.configured import read_config, settings_in
+    from entro_cli.commands.delivering import Output, deliver_fleet
+    from entro_cli.commands.errands import do_glimpse
+    from entro_cli.commands.surveying import glimpses, survey
+    from entro_cli.gates import check_gates
+    from entro_cli.terminal import Terminal
+    from entro_cli.workers import Workers
+
+    terminal = Terminal(quiet, verbose)
+    form = given.form("json" if as_json else output_format, ("html", "terminal", "markdown", "json"))
+    check_gates(fail_on or [])
+    kind = which_period.one_kind(daily, weekly, monthly)
+    configuration = read_config(config, terminal)
+    common = settings_in(configuration, "default", history=history, zone=tz)
+    pipelines = _pipelines(configuration, common, history)
+    which = which_period.Which(kind, date, last, (None, None), zone_of(common.zone))
+    period = which.period(None if date or last else _latest_ns(pipelines))
+    folder = out or common.reports or Path()
+    tasks = glimpses(pipelines, period, common.zone, folder, tuple(fail_on or ()))
+    seen = list(Workers(jobs, cluster, tuple(one.history for one in pipelines)).each(do_glimpse, tasks))
+    found = survey(period, seen, None if str(folder) == "-" else folder)
+    output = Output(form, out or common.reports, indexed=True, templates=template_dir)
+    deliver_fleet(found, period.file_stem(), output, terminal)
+    given.end_with([f"{one.seen.pipeline}: {gate}" for one in seen for gate in one.broken], terminal)
+
+
+def _pipelines(config: Config, common: Settings, history: Path | None) -> list[Settings]:
+    """What is in force for each pipeline: those of the configuration, else all that the history has.
+
+    Raises:
+        EntroError: when there is none.
+    """
+    from entro_cli.commands.configured import settings_in
+    from entro_cli.history.places import stored_pipelines
+    from entro_cli.terminal import visible
+    from entro_engine import EntroError
+
+    names = config.pipelines or tuple(place.name for place in stored_pipelines(common.history))
+    if not names:
+        raise EntroError(
+            "nothing is stored", where=visible(str(common.history)), remedy="`entro ingest LOGS` fills the history"
+        )
+    return [settings_in(config, name, history=history) for name in names]
+
+
+def _latest_ns(pipelines: list[Settings]) -> int | None:
+    """Where the last step with data of any of them begins, nanoseconds since the epoch; None without any."""
+    from contextlib import suppress
+
+    from entro_cli.commands.recalling import last_data_ns
+    from entro_cli.history.places import pipeline_place
+    from entro_engine import EntroError
+
+    found = []
+    for one in pipelines:
+        with suppress(EntroError):  # of a pipeline that is not stored
+            found.append(last_data_ns(pipeline_place(one.history, one.pipeline), one))
+    return max((ns for ns in found if ns is not None), default=None)

@@ -1,0 +1,164 @@
+"""All pipelines side by side: the worst first, each as its own report has it."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from entro_cli.report.fleet import GLANCE, Missing, fleet_of, member_of
+from entro_cli.report.fleet_view import render_markdown, render_page_of, render_text
+from entro_cli.report.periods import Kind
+from tests.browser_page import opened
+from tests.report.runs import busy, calm, run_of, summary_of
+from tests.running import entro
+
+SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
+HOSTILE = "<b onclick=x>x</b>\"'&[red]|`*"
+CONFIG = f"""
+history = "history"
+reports = "reports"
+zone = "UTC"
+[pipelines.frontend]
+logs = ["{SAMPLE}"]
+[pipelines.backend]
+logs = ["{SAMPLE}"]
+gamma = 0.5
+reports = "elsewhere"
+[pipelines.gone]
+logs = []
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    file = tmp_path_factory.mktemp("fleet") / "entro.toml"
+    file.write_text(CONFIG)
+    assert entro("ingest", "--config", file, "-q").status == 1  # for `gone`, which has no logs
+    entro("schedule", "run", "--weekly", "--as-of", "2026-04-14", "--config", file)
+    return file
+
+
+def surveyed(config, *options):
+    outcome = entro("fleet", "--weekly", "--date", "2026-W15", "--config", config, *options)
+    assert outcome.status == 0, outcome.err
+    return outcome.out
+
+
+def member(pipeline, run, target=0.99):
+    return member_of(summary_of(run, Kind.DAY, "2026-03-03", pipeline, target), "")
+
+
+def fleet():
+    spent = run_of([[5.0] * 1440, [50.0] * 1440], "2026-03-03")
+    members = [
+        member("calm", calm(1440, "2026-03-03")),
+        member("silent", calm(1440, "2026-03-09")),
+        member("busy", busy(7)),
+        member("strained", busy(7), target=0.1),
+        member(HOSTILE, spent),
+    ]
+    return fleet_of(summary_of(busy(7), Kind.DAY, "2026-03-03").period, members, [Missing("gone", "nothing is stored")])
+
+
+def test_the_worst_come_first():
+    found = fleet()
+
+    assert [one.pipeline for one in found.members] == [HOSTILE, "busy", "silent", "strained", "calm"]
+    assert found.members[0].consumed > found.members[1].consumed
+    assert [one.verdict.health for one in found.members] == ["bad", "bad", "no data", "watch", "good"]
+    assert found.verdict.health == "bad"
+    assert found.verdict.sentence == (
+        f"Of 6 pipelines: 2 bad, 1 without data, 1 to watch, 1 good, 1 without a report. Look first at {HOSTILE}."
+    )
+
+
+def test_a_good_fleet_needs_no_look():
+    period = summary_of(busy(7), Kind.DAY, "2026-03-03").period
+    assert fleet_of(period, [member("a", calm(1440, "2026-03-03"))]).verdict.sentence == "Of 1 pipeline: 1 good."
+    assert fleet_of(period, [], [Missing("gone", "why")]).verdict.health == "no data"
+
+
+def test_a_member_is_what_its_report_says():
+    summary = summary_of(busy(7), Kind.DAY, "2026-03-03")
+    figures, found = summary.figures, member_of(summary, "x.html")
+
+    assert found.violation_share == figures.violations / figures.observed_steps
+    assert found.critical_share == figures.regimes.critical / figures.observed_steps
+    assert (found.consumed, found.coverage) == (figures.objective.consumed, figures.coverage)
+    assert len(found.glance) == GLANCE
+    assert max(column.peak for column in found.glance) == figures.peak_psi_total
+
+
+def test_text_stays_in_its_columns_and_hostile_names_stay_text():
+    text, plain = render_text(fleet()), render_text(fleet(), unicode=False)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert plain.isascii()
+    assert "[red]" in text
+    page = render_page_of(fleet())
+    assert "<b onclick" not in page
+    assert html.escape(HOSTILE, quote=False).split("|")[0].split('"')[0] in page
+    rows = [line for line in render_markdown(fleet()).splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {8}
+    assert "<script" not in page
+
+
+def test_its_numbers_are_those_of_the_reports(config):
+    document = json.loads(surveyed(config, "--json", "--out", "-"))
+    assert document["schema"] == "entro/fleet/1"
+    assert [one["pipeline"] for one in document["members"]] == ["backend", "frontend"]
+    assert [one["pipeline"] for one in document["missing"]] == ["gone"]
+    for one in document["members"]:
+        command = ("report", "--weekly", "--date", "2026-W15", "--config", config, "--pipeline", one["pipeline"])
+        report = json.loads(entro(*command, "--json", "--out", "-").out)
+        figures = report["figures"]
+        assert one["verdict"] == report["verdict"]
+        assert one["consumed"] == figures["objective"]["consumed"]
+        assert (one["coverage"], one["excess_nat_s"]) == (figures["coverage"], figures["excess_nat_s"])
+        assert one["incidents"] == len(figures["incidents"])
+
+
+def test_a_scheduled_run_of_several_writes_the_same_page(config):
+    page = config.parent / "reports" / "week-2026-W15.html"
+    written = page.read_bytes()
+    assert surveyed(config, "--quiet")
+    assert page.read_bytes() == written
+    index = (config.parent / "reports" / "index.html").read_text()
+    assert "All pipelines" in index
+    assert 'href="week-2026-W15.html"' in index
+
+
+def test_links_lead_to_the_reports(config):
+    text = (config.parent / "reports" / "week-2026-W15.html").read_text()
+    targets = [html.unescape(target) for target in re.findall(r'href="([^"]*\.html)"', text)]
+    assert targets == ["../elsewhere/backend-week-2026-W15.html", "frontend-week-2026-W15.html"]
+    assert all((config.parent / "reports" / target).exists() for target in targets)
+    assert "href=" not in surveyed(config, "--format", "html", "--out", "-").partition("<body>")[2]
+
+
+def test_gates_are_those_of_any_pipeline(config):
+    command = ("fleet", "--weekly", "--date", "2026-W15", "--config", config, "--json", "--out", "-")
+    outcome = entro(*command, "--fail-on", "violations>100")
+    assert outcome.status == 3
+    assert "gate broken: backend: violations>100" in outcome.err
+
+
+def test_without_a_configuration_it_is_all_that_is_stored(config, tmp_path):
+    (tmp_path / "none.toml").write_text("")
+    command = ("fleet", "--weekly", "--tz", "UTC", "--config", tmp_path / "none.toml", "--json", "--out", "-")
+    outcome = entro(*command, "--history", config.parent / "history")
+    document = json.loads(outcome.out)
+    assert [one["pipeline"] for one in document["members"]] == ["backend", "frontend"]
+    assert document["period"]["label"] == "2026-W15"  # the latest with data
+    assert "nothing is stored" in entro(*command, "--history", tmp_path / "empty").error
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1440, True)])
+def test_in_a_browser(config, browser, width, dark):
+    with opened(browser, config.parent / "reports" / "week-2026-W15.html", width, dark, javascript=False) as shown:
+        assert shown.page.title() == "All pipelines: Week 15, 6 to 12 April 2026"
+        assert shown.overflow() == 0
+        assert shown.faint() == []
+        assert shown.complaints == []
