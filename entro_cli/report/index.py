@@ -7,9 +7,11 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator
+from calendar import monthcalendar
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ INDEX = "index.html"
 _MARK = re.compile(rb'<meta name="entro-report" content="([^"]*)">')
 _INDEX_MARK = b'<meta name="entro-index" content="">'
 _HEAD_BYTES = 1 << 14
+_MOST_DAYS, _FEW_DAYS = 14, 7
+"""With more daily reports than the first, all of them are in calendars, and only so many are listed."""
 _KINDS = {"month": "Months", "week": "Weeks", "day": "Days", "range": "Ranges"}
 
 
@@ -61,6 +65,38 @@ class Listed:
     mark: Mark
 
 
+@dataclass(frozen=True)
+class Month:
+    """The daily reports of a month as a calendar.
+
+    Attributes:
+        title: such as `April 2026`.
+        weeks: seven cells each, Monday first: the day of the month and its report, where there is one; None outside.
+    """
+
+    title: str
+    weeks: tuple[tuple[tuple[int, Listed | None] | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All reports of a pipeline.
+
+    Attributes:
+        name: the pipeline; empty for the reports about all of them.
+        anchor: where the page has it.
+        latest: the one whose period began last.
+        kinds: the reports of each kind there is, with a title, the longest periods first; of days the latest few.
+        months: all days, the latest month first; none where the latest few are all.
+    """
+
+    name: str
+    anchor: str
+    latest: Listed
+    kinds: tuple[tuple[str, tuple[Listed, ...]], ...]
+    months: tuple[Month, ...]
+
+
 def update_index(folder: Path) -> str:
     """Write the index of all reports in a folder.
 
@@ -85,14 +121,41 @@ def render_index(folder: Path) -> str:
     """The index of the reports in a folder; the same bytes for the same reports."""
     listed = sorted(_reports(folder), key=lambda one: (one.mark.start, one.file), reverse=True)
     names = sorted({one.mark.pipeline for one in listed})
-    pipelines = [(name, _by_kind([one for one in listed if one.mark.pipeline == name])) for name in names]
-    return render_page("index.html", {"pipelines": pipelines}, charts=False)
+    shelves = [_shelf(at, name, [one for one in listed if one.mark.pipeline == name]) for at, name in enumerate(names)]
+    return render_page("index.html", {"shelves": shelves}, charts=False)
 
 
-def _by_kind(listed: list[Listed]) -> list[tuple[str, list[Listed]]]:
-    """The reports of each kind there is, the longest periods first."""
-    kinds = {title: [one for one in listed if one.mark.kind == kind] for kind, title in _KINDS.items()}
-    return [(title, found) for title, found in kinds.items() if found]
+def _shelf(at: int, name: str, listed: list[Listed]) -> Shelf:
+    kinds = {kind: tuple(one for one in listed if one.mark.kind == kind) for kind in _KINDS}
+    days = kinds["day"]
+    if len(days) > _MOST_DAYS:
+        kinds["day"] = days[:_FEW_DAYS]
+    titles = _KINDS | ({"day": "Latest days"} if len(days) > _MOST_DAYS else {})
+    found = tuple((titles[kind], some) for kind, some in kinds.items() if some)
+    return Shelf(name, f"p{at}", listed[0], found, _months(days) if len(days) > _MOST_DAYS else ())
+
+
+def _months(days: Iterable[Listed]) -> tuple[Month, ...]:
+    """The calendars of all months that have a daily report, the latest first."""
+    dated = {day: one for one in days if (day := _day_of(one.mark)) is not None}
+    months = sorted({(day.year, day.month) for day in dated}, reverse=True)
+    return tuple(
+        Month(
+            f"{date(year, month, 1):%B %Y}",
+            tuple(
+                tuple((day, dated.get(date(year, month, day))) if day else None for day in week)
+                for week in monthcalendar(year, month)
+            ),
+        )
+        for year, month in months
+    )
+
+
+def _day_of(mark: Mark) -> date | None:
+    try:
+        return date.fromisoformat(mark.label)
+    except ValueError:  # a page's head may say anything
+        return None
 
 
 def _reports(folder: Path) -> Iterator[Listed]:

@@ -3,10 +3,12 @@
 import html
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from entro_cli.report.index import Mark, update_index
 from tests.browser_page import opened
 from tests.running import entro, entro_process
 
@@ -35,8 +37,8 @@ def links(out):
 
 
 def test_every_report_is_listed_the_latest_first(history, tmp_path):
-    for date in ("2026-04-07", "2026-04-09", "2026-04-08"):
-        write(history, tmp_path, "--daily", "--date", date)
+    for day in ("2026-04-07", "2026-04-09", "2026-04-08"):
+        write(history, tmp_path, "--daily", "--date", day)
     write(history, tmp_path, "--weekly")
     (tmp_path / "other.html").write_text("<title>not ours</title>")
     write(history, tmp_path, "--monthly")
@@ -84,3 +86,46 @@ def test_reports_written_at_once_are_all_listed(history, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(one, range(1, 9))) == {0}
     assert len(links(tmp_path)) == 8
+
+
+def page_of(mark):
+    return f'<meta name="entro-report" content="{html.escape(mark.text)}"><title>x</title>'
+
+
+def test_many_days_are_calendars_and_only_the_latest_are_listed(tmp_path):
+    first = date(2026, 1, 20)
+    for number in range(20):
+        day = first + timedelta(days=number)
+        mark = Mark("shop", "day", f"{day}", f"Day {day}", f"{day}T00:00:00+00:00", "bad", "It was.")
+        (tmp_path / f"shop-day-{day}.html").write_text(page_of(mark))
+    assert update_index(tmp_path) == ""
+    text = (tmp_path / "index.html").read_text()
+    listed, calendars = text.split("All days")
+    assert re.findall(r"<a href=\"shop-day-([^\"]*).html\"", listed)[:2] == ["2026-02-08", "2026-02-07"]
+    assert "Latest days (7)" in listed
+    assert re.findall(r"<caption>([^<]*)<", calendars) == ["February 2026", "January 2026"]
+    linked = re.findall(r"<a href=\"shop-day-([^\"]*).html\" title=\"Bad: It was.\">(\d+) ", calendars)
+    days = sorted(date.fromisoformat(name) for name, _ in linked)
+    assert days == [first + timedelta(days=number) for number in range(20)]
+    assert all(int(number) == date.fromisoformat(name).day for name, number in linked)
+
+
+def test_a_page_whose_head_lies_about_its_day_is_listed_all_the_same(tmp_path):
+    for number in range(16):
+        mark = Mark("shop", "day", "<nonsense>", f"Day {number}", f"{number:02}", "good", "It was.")
+        (tmp_path / f"{number}.html").write_text(page_of(mark))
+    assert update_index(tmp_path) == ""
+    assert "Day 15" in (tmp_path / "index.html").read_text()
+
+
+def test_many_pipelines_can_be_jumped_to(history, tmp_path):
+    for name in ("default", HOSTILE):
+        write(history, tmp_path, "--weekly", "--pipeline", name)
+    assert "<nav" not in (tmp_path / "index.html").read_text()
+    mark = Mark("", "week", "2026-W15", "Week 15", "2026-04-05T22:00:00+00:00", "watch", "Of 2 pipelines: ...")
+    (tmp_path / "week-2026-W15.html").write_text(page_of(mark))
+    write(history, tmp_path, "--weekly")
+    text = (tmp_path / "index.html").read_text()
+    anchors = re.findall(r'<section class="index" id="(\w+)">', text)
+    assert re.findall(r'<a class="name" href="#(\w+)">', text) == anchors
+    assert HOSTILE not in text

@@ -109,7 +109,7 @@ def test_one_file_of_several_pipelines_is_one_line(tmp_path):
     assert outcome.status == 3
     assert len(outcome.err.splitlines()) == 1
     assert "shop, day 2026-04-09" in outcome.err
-    assert reports(tmp_path) == ["news-day-2026-04-09.html", "shop-day-2026-04-09.html"]
+    assert reports(tmp_path) == ["day-2026-04-09.html", "news-day-2026-04-09.html", "shop-day-2026-04-09.html"]
     assert "--pipeline" in entro("schedule", "run", "--daily", "--config", config, "--ingest", FIVE_WEEKS).error
 
 
