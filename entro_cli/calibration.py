@@ -129,6 +129,12 @@ def calibration_of(steps: Steps, wait_s: float, gamma: float, zone: tzinfo) -> C
             expected="one rate stage that feeds one queue stage",
             remedy="name them with --stage NAME=COLUMN:KIND, or add the log that has the other one",
         )
+    if np.isnan(steps.loads).any(axis=0).all():
+        raise EntroError(
+            "no step has data of both stages",
+            expected="logs that overlap, and not only in maintenance windows",
+            remedy="name other logs, or another --tz or --offset; `exclude` in entro.toml says what is left out",
+        )
     found = measure_capacity(steps)
     if not found.value > 0:
         raise EntroError(

@@ -76,3 +76,12 @@ def test_a_hostile_name_stays_a_name(tmp_path):
     log.write_text("time,rate,queue\n" + "".join(f"2026-04-06T00:{at:02}:00Z,1,{at % 2}\n" for at in range(30)))
     text = calibrate(log, "--stage", 'a"]\\\x1b=rate:rate', "--stage", "b=queue:queue", "--out", "-").out
     assert set(tomllib.loads(text)["stages"]) >= {"b"}
+
+
+def test_nothing_but_maintenance_tells_nothing(tmp_path):
+    config = tmp_path / "entro.toml"
+    config.write_text('exclude = ["2026-01-01/400d"]\n')
+    log = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
+    assert entro("calibrate", log, "--config", config, "--out", tmp_path / "x.toml").error.startswith(
+        "no step has data of both stages; expected logs that overlap"
+    )
