@@ -36,8 +36,8 @@ from entro_engine.errors import require
 DEFAULT_BUDGET = 3.0
 """The published budget of two stages, nat."""
 
-BATCH_CELLS = 500_000
-"""How many steps times runs are simulated side by side: about 100 MB of arrays."""
+BATCH_CELLS = 1_000_000
+"""How many steps times runs are simulated side by side: about 150 MB of arrays."""
 
 
 MOST_STEPS = 10_000_000

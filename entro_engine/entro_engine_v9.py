@@ -170,12 +170,12 @@ def advance_runs(psi_total: FloatArray, energy: FloatArray, memory: FloatArray, 
     budget, stress_level, critical_level, hysteresis, bound = levels
     memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)
     energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
-    energy = np.clip(energy, -bound, bound)
+    energy = np.minimum(np.maximum(energy, -bound), bound)
     stress = stress_level - hysteresis * memory
     critical = critical_level - hysteresis * memory
     load = psi_total + ENERGY_WEIGHT * energy
     is_critical = (psi_total > budget) | (load >= critical)
-    regime = np.where(is_critical, 2, np.where(load >= stress, 1, 0)).astype(np.int8)
+    regime = np.maximum((load >= stress).view(np.int8), 2 * is_critical.view(np.int8))
     return regime, energy, memory, stress, critical
 
 
