@@ -64,6 +64,6 @@ def compiled(kernel: Kernel) -> Kernel:
     import numba  # noqa: PLC0415 - takes a third of a second, so only where it pays
 
     try:
-        return cast(Kernel, numba.njit(cache=True)(kernel))
+        return cast(Kernel, numba.njit(cache=True, nogil=True)(kernel))
     except RuntimeError:  # there is no place to keep it
-        return cast(Kernel, numba.njit(kernel))
+        return cast(Kernel, numba.njit(nogil=True)(kernel))

@@ -16,7 +16,7 @@ from entro_cli.observations import TimeArray
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 
-_EARLIEST, _LATEST = 500_000_000, 9_000_000_000
+EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
 """Epoch seconds outside these (1985, 2255) are no stamps of a log."""
 
 
