@@ -69,10 +69,16 @@ def served_per_step(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
     return np.asarray(rate * steps.step_s - (queue - before), dtype=np.float64)
 
 
-def busy_steps(steps: Steps, initial_queue: float = 0.0) -> NDArray[np.bool_]:
-    """The steps that are counted and have a queue at their beginning or their end, shape (steps,)."""
+def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> NDArray[np.bool_]:
+    """The steps that are counted and have a queue at their beginning or their end, shape (steps,).
+
+    Args:
+        steps: of a pipeline for which `coupled` holds.
+        served: what was served in each of them, as `served_per_step` has it.
+        initial_queue: before the first step, requests.
+    """
     waiting = (queue_before(steps, initial_queue) > 0) | (steps.ends[1] > 0)
-    return np.asarray(waiting & ~np.isnan(served_per_step(steps, initial_queue)), dtype=np.bool_)
+    return np.asarray(waiting & ~np.isnan(served), dtype=np.bool_)
 
 
 def measure_capacity(steps: Steps, initial_queue: float = 0.0) -> Capacity:
@@ -86,7 +92,7 @@ def measure_capacity(steps: Steps, initial_queue: float = 0.0) -> Capacity:
         initial_queue: before the first step, requests.
     """
     served = served_per_step(steps, initial_queue) / steps.step_s
-    busy = busy_steps(steps, initial_queue)
+    busy = busy_steps(steps, served, initial_queue)
     window = max(math.ceil(_WINDOW_S / steps.step_s), _LEAST_WINDOW_STEPS)
     if len(served) >= window:
         whole = np.lib.stride_tricks.sliding_window_view(busy, window).all(axis=1)

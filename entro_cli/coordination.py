@@ -132,7 +132,7 @@ def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) ->
         initial_queue: before the first step, requests.
     """
     served = served_per_step(steps, initial_queue) / steps.step_s
-    counted, busy = ~np.isnan(served), busy_steps(steps, initial_queue)
+    counted, busy = ~np.isnan(served), busy_steps(steps, served, initial_queue)
     size = max(math.ceil(_BLOCK_S / steps.step_s), 1)
     block = np.arange(steps.count) // size
     total = np.bincount(block, weights=np.where(counted, served, 0.0))

@@ -106,14 +106,19 @@ class _Burns:
         length = int(window_s / self._step_s + 1e-9)
         if length < 1:
             return None
-        end = np.arange(1, len(self._violations))
-        begin = np.maximum(end - length, 0)
-        seen = self._observed[end] - self._observed[begin]
-        share = np.full(len(end), math.nan)
-        np.divide(self._violations[end] - self._violations[begin], seen, out=share, where=seen > 0)
+        seen = self._within(self._observed, length)
+        share = np.full(len(seen), math.nan)
+        np.divide(self._within(self._violations, length), seen, out=share, where=seen > 0)
         if self._allowance > 0:
             return share / self._allowance
         return np.where(share > 0, math.inf, share)
+
+    @staticmethod
+    def _within(counted: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+        """How many there were in the window of so many steps that ends with each step."""
+        within = counted[1:].copy()
+        within[length:] -= counted[1:-length]
+        return within
 
 
 def _window_burns(burns: _Burns, after: int) -> tuple[WindowBurn, ...]:

@@ -128,7 +128,9 @@ class Series:
             return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
         if self.measure is Measure.EVENTS or len(self.times) < 2:
             return None
-        return float(np.median(np.diff(self.times)))
+        between = np.diff(self.times)
+        least = between.min()
+        return float(least if least == between.max() else np.median(between))
 
 
 @dataclass(frozen=True)

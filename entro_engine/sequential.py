@@ -7,6 +7,7 @@ same bits.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -25,9 +26,14 @@ WORTH_COMPILING = 3_000_000
 """From so many steps on a compiled loop makes up for the time that it takes to load the compiler."""
 
 
+WORTH_CALLING = 100_000
+"""The same where the compiler has been loaded for something else: only the machine code has to be read then."""
+
+
 def loop_for(steps: int, worth: int | None = None) -> Loop:
     """How to run kernels over so many steps in all: compiled where that pays and numba is there, else as they are."""
-    return _compiled if steps >= (worth or WORTH_COMPILING) and find_spec("numba") else _plain
+    least = WORTH_CALLING if "numba" in sys.modules else worth or WORTH_COMPILING
+    return _compiled if steps >= least and find_spec("numba") else _plain
 
 
 def _plain(

@@ -62,8 +62,9 @@ def series_of(
     Returns:
         One series a stage that has a sample. The order of the rows changes no bit of it.
     """
-    tally.backward += int((np.diff(times) < 0).sum()) if len(times) else 0
-    if len(times) > 1 and not np.all(np.diff(times) > 0):
+    in_order = bool(np.all(times[1:] > times[:-1]))
+    if not in_order:
+        tally.backward += int((times[1:] < times[:-1]).sum())
         keys = [*values[::-1], times] if codes is None else [values[0], codes, times]
         order = np.lexsort(keys)
         times, values = times[order], values[:, order]
@@ -73,7 +74,7 @@ def series_of(
         (stage, times, values[index]) if codes is None else (stage, times[codes == index], values[0][codes == index])
         for index, stage in enumerate(stages)
     ]
-    made = [_series(stage, at, loads) for stage, at, loads in parts]
+    made = [_series(stage, at, loads, in_order) for stage, at, loads in parts]
     averaged = [rows for _, rows in made]
     tally.averaged += max(averaged) if codes is None else sum(averaged)  # a wide row is one row, whatever it holds
     return tuple(series for series, _ in made if len(series.times))
@@ -93,16 +94,21 @@ def _once(
     return times[keep], values[:, keep], None if codes is None else codes[keep]
 
 
-def _series(stage: StageColumn, times: TimeArray, values: FloatArray) -> tuple[Series, int]:
-    """One stage's samples, different values at one time averaged, and how many were; `times` are sorted."""
+def _series(stage: StageColumn, times: TimeArray, values: FloatArray, alone: bool) -> tuple[Series, int]:
+    """One stage's samples, different values at one time averaged, and how many were; `times` are sorted.
+
+    `alone` says that no two rows have one time.
+    """
     averaged = 0
     there = ~np.isnan(values)
-    times, values = times[there], values[there]
-    firsts = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
-    if len(firsts) < len(times):
+    if not there.all():
+        times, values = times[there], values[there]
+    firsts = None if alone else np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
+    if firsts is not None and len(firsts) < len(times):
         order = np.lexsort([values, times])
         counts = np.diff(firsts, append=len(times))
         averaged = int(counts[counts > 1].sum())
         values = np.add.reduceat(values[order], firsts) / counts
         times = times[firsts]
-    return Series(stage.name, stage.kind, times, values / stage.divisor, stage.full, stage.source), averaged
+    values = values if stage.divisor == 1.0 else values / stage.divisor
+    return Series(stage.name, stage.kind, times, values, stage.full, stage.source), averaged
