@@ -13,8 +13,9 @@ from entro_cli.calibration import Capacity, busy_steps, coupled, measure_capacit
 from entro_cli.steps import Steps
 from entro_cli.summary import Coordination, CoordinationRun, HeldHour, RegimeCounts
 from entro_cli.week_hours import hours_of_week
-from entro_engine import Kind, Plant, Regime, Stage, replay_loads
-from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
+from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage
+from entro_engine.entro_engine_v9 import REST, replay
+from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray, entropy_proxy, psi_total
 from entro_engine.log_plant import LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
@@ -22,6 +23,7 @@ LARGEST_ERROR = 0.25
 
 _BLOCK_S = 10.0
 _NOTHING = 1e-9
+_AT_ONCE = 1 << 18
 _LEAST_CAPACITY = 1e-9
 """A server of less serves nothing, req/s: a request in thirty years."""
 _PLANT_STEP_SHARE = 0.12
@@ -170,14 +172,22 @@ class _View:
     def _run(
         self, rate: FloatArray, queue: FloatArray, frontier: FloatArray, waited: float, served: float, left: float
     ) -> CoordinationRun:
-        loads = np.where(self.covered, np.stack([rate, queue]), math.nan)
-        run = replay_loads(self.stages, loads, self.steps.step_s, self.budget)
-        counts = {regime: int((run.trace.regime == regime).sum()) for regime in Regime}
+        violations, excess, highest, counts, state = 0, 0.0, 0.0, dict.fromkeys(Regime, 0), REST
+        for begin in range(0, len(rate), _AT_ONCE):  # a long log's course is not kept, only counted
+            part = slice(begin, begin + _AT_ONCE)
+            loads = np.where(self.covered[part], np.stack([rate[part], queue[part]]), math.nan)
+            psi = psi_total(np.stack([entropy_proxy(load, one) for load, one in zip(loads, self.stages, strict=True)]))
+            trace, state = replay(psi, state, RegimeParameters(self.budget))
+            violations += int((psi > self.budget).sum())
+            excess += float(np.nansum(np.maximum(psi - self.budget, 0.0)))
+            highest = max(highest, float(np.fmax.reduce(psi, initial=0.0)))
+            for regime in Regime:
+                counts[regime] += int(np.count_nonzero(trace.regime == regime))
         return CoordinationRun(
-            violations=int(run.violated.sum()),
-            excess_nat_s=float(np.nansum(run.delta) * self.steps.step_s),
+            violations=violations,
+            excess_nat_s=excess * self.steps.step_s,
             peak_queue=float(queue[self.covered].max()),
-            peak_psi_total=float(run.psi_total[self.covered].max()),
+            peak_psi_total=highest,
             peak_frontier=float(frontier.max()),
             mean_wait_s=waited / served if served > 0 else None,
             unserved=left,
