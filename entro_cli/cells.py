@@ -69,6 +69,9 @@ def cells_of(series: Series, origin: int, step_ns: int) -> Cells:
 def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
     index = (times - origin) // step_ns
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
+    if len(firsts) == len(index):  # a sample a step is its mean and its largest
+        ones = np.ones(len(index), dtype=np.int64)
+        return Cells(origin + index * step_ns, values, values, values, ones, times)
     sizes = np.diff(firsts, append=len(index))
     return Cells(
         origin + index[firsts] * step_ns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
@@ -98,32 +99,57 @@ def regimes_of(run: Run, steps: int) -> RegimeCounts:
     return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)
 
 
-def spans_of_violation(violated: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The incidents as (first step, step after the last): single steps between two violating ones are bridged."""
+def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The incidents: their first steps, and the steps after their last; a single step between two is bridged."""
     steps = np.flatnonzero(violated)
     if not len(steps):
-        return []
-    cuts = np.flatnonzero(np.diff(steps) > 2) + 1
-    return [(int(group[0]), int(group[-1]) + 1) for group in np.split(steps, cuts)]
+        return steps, steps
+    cuts = np.flatnonzero(np.diff(steps) > 2)
+    return steps[np.append(0, cuts + 1)], steps[np.append(cuts, -1)] + 1
 
 
 def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tuple[Incident, ...]:
     """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
+    firsts, afters = spans_of_violation(run.violated)
+    if not len(firsts):
+        return ()
     before = tau if has_before else np.concatenate([[math.nan], tau])
-    violated, delta = run.violated, run.delta  # once, not once an incident: a long log has many
-    psi, rho = np.nan_to_num(run.psi_total), np.nan_to_num(run.rho)
-
-    def incident(first: int, after: int) -> Incident:
-        cut = slice(first, after)
-        return Incident(
+    within = _Within(firsts, afters)
+    parts = within.each(np.add, run.rho)
+    columns = (
+        firsts.tolist(),
+        afters.tolist(),
+        within.each(np.add, run.violated.astype(np.int64)).tolist(),
+        within.each(np.maximum, run.psi_total).tolist(),
+        (within.each(np.add, run.delta) * run.step_s).tolist(),
+        parts.argmax(axis=0).tolist(),
+        before[firsts].tolist(),
+    )
+    return tuple(
+        Incident(
             start=moment(run.start_ns + first * run.step_ns, zone),
             end=moment(run.start_ns + after * run.step_ns, zone),
             duration_s=(after - first) * run.step_s,
-            violations=int(violated[cut].sum()),
-            peak_psi_total=float(psi[cut].max()),
-            excess_nat_s=float(delta[cut].sum()) * run.step_s,
-            driver=run.stages[int(rho[:, cut].sum(axis=1).argmax())].name,
-            time_to_budget_s=float(before[first]) if math.isfinite(before[first]) else None,
+            violations=violations,
+            peak_psi_total=peak,
+            excess_nat_s=excess,
+            driver=run.stages[driver].name,
+            time_to_budget_s=ahead if math.isfinite(ahead) else None,
         )
+        for first, after, violations, peak, excess, driver, ahead in zip(*columns, strict=True)
+    )
 
-    return tuple(incident(first, after) for first, after in spans_of_violation(violated))
+
+@dataclass(frozen=True)
+class _Within:
+    """Incidents, all at once: a long log has many. `firsts` are their first steps, `afters` those after their last."""
+
+    firsts: NDArray[np.int64]
+    afters: NDArray[np.int64]
+
+    def each(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """What the values of each incident's steps come to; those without data are none. Of the last axis."""
+        edges = np.stack([self.firsts, self.afters], axis=1).ravel()
+        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)  # an edge behind the last step
+        padded[..., :-1] = np.nan_to_num(values)
+        return reduce.reduceat(padded, edges, axis=-1)[..., ::2]
