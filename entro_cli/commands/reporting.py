@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 import numpy as np
@@ -78,8 +78,7 @@ def from_history(
     Raises:
         EntroError: when nothing is stored of the pipeline.
     """
-    back = max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * stored(place).step_ns)
-    begin = max(period.previous.start_ns - back, -(1 << 62) if within[0] is None else within[0])
+    begin = max(_looked_back_to(period, stored(place).step_ns), -(1 << 62) if within[0] is None else within[0])
     after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
     recalled = recall(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}
@@ -104,6 +103,8 @@ def summary_of(
         shown_as: the pipeline's name in it; that of the settings without one.
         advise: whether it tells what coordination would have changed, which takes the most time of all.
     """
+    looked_at = step_range(material.steps, _looked_back_to(period, material.steps.step_ns), period.end_ns)
+    material = replace(material, steps=material.steps.part(*looked_at))
     steps = material.steps
     limit = settings.budget(len(steps.stages)) if budget is None else budget
     run, before = (
@@ -115,6 +116,11 @@ def summary_of(
     name = shown_as or settings.pipeline
     terms = Terms(name, settings.objective, settings.maintenance())
     return summarise(run, before, period, material.sources, terms, notes, advised)
+
+
+def _looked_back_to(period: Period, step_ns: int) -> int:
+    """Where what a report looks at begins, nanoseconds since the epoch: the period before, its windows and warm-up."""
+    return period.previous.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * step_ns)
 
 
 def _advice(material: Material, period: Period, settings: Settings, budget: float) -> Advice:
