@@ -73,7 +73,7 @@ def told(sizes: Sizes) -> Iterator[str]:
     yield from head(sizes)
     with tempfile.TemporaryDirectory(prefix="entro-bench-") as folder:
         for comparison in comparisons(Path(folder).resolve(), sizes):
-            yield from table(comparison, in_turn(comparison.commands, comparison.rounds))
+            yield from table(comparison, in_turn(comparison.commands, comparison.rounds, sizes.uncounted))
     yield from kernel(sizes)
 
 

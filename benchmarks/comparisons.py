@@ -31,6 +31,7 @@ class Sizes:
         pipelines: with a Parquet file each.
         rounds: of what is quick.
         long_rounds: of what takes long.
+        uncounted: how many rounds of all come first, to warm up.
     """
 
     rows: int = 5_000_000
@@ -41,9 +42,10 @@ class Sizes:
     pipelines: int = 64
     rounds: int = 5
     long_rounds: int = 3
+    uncounted: int = 1
 
 
-QUICK = Sizes(20_000, 0, 2, 20, 200_000, 2, 1, 1)
+QUICK = Sizes(20_000, 0, 2, 20, 200_000, 2, 1, 1, 0)
 """Enough to see that everything runs."""
 
 

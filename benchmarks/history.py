@@ -1,7 +1,7 @@
 """A history of a year at 10-second steps for three pipelines: its size, a day more of it, its reports.
 
-`python benchmarks/history.py [FOLDER] [RUNS]`, with the Python that entro is installed for. Logs are kept in FOLDER.
-Each time is the median of whole processes, beside one that reads the same days with DuckDB alone in the same run.
+`python benchmarks/history.py [FOLDER [RUNS [DAYS]]]`, with the Python that entro is installed for. FOLDER keeps
+the logs. Each time is the median of whole processes, beside one that reads the same days with DuckDB alone in the same run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from timing import ENTRO, PYTHON, Command, Measured, in_turn, machine, run
 
 PIPELINES = ("shop", "news", "maps")
 DAY = 8640
-DAYS = 365
-BEGIN = np.datetime64("2025-04-01T00:00:00")
+DAYS = int(sys.argv[3]) if len(sys.argv) > 3 else 365
+BEGIN = np.datetime64("2026-04-01T00:00:00") - DAYS * np.timedelta64(1, "D")
 READ = 'import duckdb, numpy, sys; duckdb.sql(f"SELECT sum(load) FROM read_parquet({sys.argv[1:]})").fetchall()'
 
 
@@ -67,7 +67,7 @@ def measure(logs: Path, work: Path, runs: int) -> None:
         (work / f"{name}.csv").write_bytes((logs / f"{name}.csv").read_bytes())
         run(Command([*ingest, name, f"{name}.csv"], work), once := Measured())
         a_step = size(work / "h" / f"pipeline={name}") / DAYS / DAY
-        print(f"a year of {name:<5} {once.median_s:7.1f} s, {a_step:.1f} bytes a step")
+        print(f"{DAYS} days of {name:<5} {once.median_s:7.1f} s, {a_step:.1f} bytes a step")
     days = sorted(str(path) for path in (work / "h" / f"pipeline={PIPELINES[1]}").glob("*/*.parquet"))
     for title, (command, count) in commands(work, ingest, runs).items():
         reading = Command([PYTHON, "-c", READ, *days[-count:]], work)

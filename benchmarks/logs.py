@@ -1,7 +1,7 @@
 """Logs to measure on: as many rows of one second as asked for, or lines of a web server's access log.
 
-`python benchmarks/logs.py KIND FILE COUNT [SEED]`, where KIND is `csv`, `parquet` or `access`: a process of its own, as
-the memory of the one that measures counts for all that it starts.
+`python benchmarks/logs.py KIND FILE COUNT [SEED [FIRST_S]]`, where KIND is `csv`, `parquet` or `access`: a process of
+its own, as the memory of the one that measures counts for all that it starts.
 """
 
 from __future__ import annotations
@@ -53,13 +53,14 @@ def write(kind: str, path: Path, count: int, seed: int = 0, first_s: int = 0) ->
     part.rename(path)
 
 
-def made(folder: Path, kind: str, count: int, seed: int = 0) -> Path:
-    """A log of a kind in a folder, made there where it is not yet."""
-    path = folder / f"{count}-{seed}.{kind}"
+def made(folder: Path, kind: str, count: int, seed: int = 0, first_s: int = 0) -> Path:
+    """A log in a folder, as `write` makes it, where it is not there yet."""
+    path = folder / f"{count}-{seed}-{first_s}.{kind}"
     if not path.exists():
-        subprocess.run([sys.executable, __file__, kind, str(path), str(count), str(seed)], check=True)
+        numbers = (str(number) for number in (count, seed, first_s))
+        subprocess.run([sys.executable, __file__, kind, str(path), *numbers], check=True)
     return path
 
 
 if __name__ == "__main__":
-    write(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    write(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

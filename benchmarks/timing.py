@@ -83,13 +83,19 @@ def run(command: Command, into: Measured) -> None:
     into.peak_mb = max(into.peak_mb, usage.ru_maxrss * 1024 / 1e6)
 
 
-def in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, Measured]:
-    """Every command once a round, after a round that is not counted: files and libraries are in memory then."""
+def in_turn(commands: Mapping[str, Command], rounds: int, uncounted: int = 1) -> dict[str, Measured]:
+    """Every command once a round.
+
+    Args:
+        commands: by name.
+        rounds: how many count.
+        uncounted: how many are run before those: files and libraries are in memory then.
+    """
     found = {name: Measured() for name in commands}
-    for number in range(rounds + 1):
+    for number in range(uncounted + rounds):
         for name, command in commands.items():
             command.before(number)
-            run(command, found[name] if number else Measured())
+            run(command, found[name] if number >= uncounted else Measured())
     return found
 
 
