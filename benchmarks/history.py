@@ -1,7 +1,7 @@
 """A history of a year at 10-second steps for three pipelines: its size, a day more of it, its reports.
 
 `python benchmarks/history.py [FOLDER [RUNS [DAYS]]]`, with the Python that entro is installed for. FOLDER keeps
-the logs. Each time is the median of whole processes, beside one that reads the same days with DuckDB alone in the same run.
+the logs. Each time is the median of whole processes, in turn with one that reads the same days with DuckDB alone.
 """
 
 from __future__ import annotations

@@ -35,11 +35,8 @@ def test_what_is_timed_in_turn(tmp_path):
     """Each command in each round, the first ones not counted; a ratio is the median of those of the rounds."""
     timing = _timing()
     order, write = tmp_path / "order", "import sys; open('order', 'a').write(sys.argv[1])"
-    commands = {
-        name: timing.Command([sys.executable, "-c", write, name], tmp_path, lambda number: rounds.append(number))
-        for name in "ab"
-    }
     rounds = []
+    commands = {name: timing.Command([sys.executable, "-c", write, name], tmp_path, rounds.append) for name in "ab"}
     found = timing.in_turn(commands, 2)
     assert (order.read_text(), rounds) == ("ababab", [0, 0, 1, 1, 2, 2])
     assert [len(taken.seconds) for taken in found.values()] == [2, 2]
