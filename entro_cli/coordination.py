@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from entro_cli.calibration import Capacity, busy_steps, coupled, measure_capacity, served_per_step
 from entro_cli.steps import Steps
 from entro_cli.summary import Coordination, CoordinationRun, RegimeCounts
-from entro_engine import Kind, Plant, Regime, Stage, replay_loads
+from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
+from entro_engine.entro_engine_v9 import REST, replay
 from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 from entro_engine.log_plant import LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
 """The uncontrolled run must be this close to the log; else the plant is no model of it."""
 
+_AT_ONCE = 1 << 18
 _BLOCK_S = 10.0
 _PLANT_STEP_SHARE = 0.12
 """The plant's longest step, as a share of the accepted wait: a slower controller starves the server it protects."""
@@ -89,12 +91,14 @@ def _compared(
     if error > LARGEST_ERROR:
         far = f"is {error:.0%} off the measured one" if math.isfinite(error) else "is no model of a queue that is empty"
         return replace(told, withheld=f"the plant's queue {far}, more than {LARGEST_ERROR:.0%}")
-    held = run_log_plant(demand, possible, plant, parts, terms.budget, (terms.alpha, terms.beta))
     view = _View(stages, steps, covered, terms.budget)
+    uncontrolled = view.simulated(free)
+    del free  # both courses at once would be the most memory that a long log needs
+    held = run_log_plant(demand, possible, plant, parts, terms.budget, (terms.alpha, terms.beta))
     return replace(
         told,
         measured=view.measured(served_per_step(steps, initial_queue)),
-        uncontrolled=view.simulated(free),
+        uncontrolled=uncontrolled,
         coordinated=view.simulated(held),
         held_rate=_held_rate(held, demand, covered),
     )
@@ -161,21 +165,31 @@ class _View:
     def _run(
         self, rate: FloatArray, queue: FloatArray, frontier: FloatArray, waited: float, served: float, left: float
     ) -> CoordinationRun:
-        loads = np.where(self.covered, np.stack([rate, queue]), math.nan)
-        run = replay_loads(self.stages, loads, self.steps.step_s, self.budget)
-        counts = {regime: int((run.trace.regime == regime).sum()) for regime in Regime}
+        psi = psi_total(
+            entropy_proxy(np.where(self.covered, load, math.nan), stage)
+            for load, stage in zip((rate, queue), self.stages, strict=True)
+        )
+        over = np.maximum(np.nan_to_num(psi) - self.budget, 0.0)
         return CoordinationRun(
-            violations=int(run.violated.sum()),
-            excess_nat_s=float(np.nansum(run.delta) * self.steps.step_s),
+            violations=int((psi > self.budget).sum()),
+            excess_nat_s=float(over.sum() * self.steps.step_s),
             peak_queue=float(queue[self.covered].max()),
-            peak_psi_total=float(run.psi_total[self.covered].max()),
+            peak_psi_total=float(psi[self.covered].max()),
             peak_frontier=float(frontier.max()),
             mean_wait_s=waited / served if served > 0 else None,
             unserved=left,
-            regimes=RegimeCounts(
-                counts[Regime.STABLE], counts[Regime.STRESS], counts[Regime.CRITICAL], counts[Regime.NO_DATA]
-            ),
+            regimes=_regimes(psi, self.budget),
         )
+
+
+def _regimes(psi: FloatArray, budget: float) -> RegimeCounts:
+    """How many steps have which regime, some of them at a time: only their numbers are wanted."""
+    state, count = REST, np.zeros(len(Regime), np.int64)
+    for begin in range(0, len(psi), _AT_ONCE):
+        trace, state = replay(psi[begin : begin + _AT_ONCE], state, RegimeParameters(budget), of=len(psi))
+        count += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
+    no_data, stable, stress, critical = count.tolist()
+    return RegimeCounts(stable, stress, critical, no_data)
 
 
 def _held_rate(trace: LogPlantTrace, demand: FloatArray, covered: NDArray[np.bool_]) -> float | None:

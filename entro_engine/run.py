@@ -131,13 +131,10 @@ def replay_loads(
     psi = np.stack([entropy_proxy(load, stage) for stage, load in zip(stages, loads, strict=True)])
     total = psi_total(psi)
     parameters = RegimeParameters(limit)
-    earlier, _ = replay(total[:rest_before], REST, parameters)
-    later, final = replay(total[rest_before:], REST, parameters)
-    trace = RegimeTrace(
-        **{
-            field.name: np.concatenate([getattr(earlier, field.name), getattr(later, field.name)])
-            for field in fields(RegimeTrace)
-        }
-    )
+    trace, final = replay(total[rest_before:], REST, parameters)
+    if rest_before:
+        earlier, _ = replay(total[:rest_before], REST, parameters)
+        parts = zip(vars(earlier).values(), vars(trace).values(), strict=True)
+        trace = RegimeTrace(*(np.concatenate(part) for part in parts))
     own = trace.regime != Regime.NO_DATA
     return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)
