@@ -108,7 +108,7 @@ def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tup
     """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
     before = tau if has_before else np.concatenate([[math.nan], tau])
     violated, delta = run.violated, run.delta  # once, not once an incident: a long log has many
-    psi, rho = np.nan_to_num(run.psi_total), np.nan_to_num(run.rho)
+    psi, rho = np.nan_to_num(run.psi_total), np.nan_to_num(run.rho, copy=False)
 
     def incident(first: int, after: int) -> Incident:
         cut = slice(first, after)
