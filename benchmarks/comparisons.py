@@ -71,11 +71,9 @@ class Comparison:
 def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
     """Everything but the kernel, one after another; what each needs is made when it is its turn."""
     yield Comparison("Everyday commands", everyday.commands(folder), (), sizes.rounds, everyday.BARE)
-    yield from of_rows(folder, made(folder, "csv", sizes.rows), sizes.rows, sizes.rounds)
+    yield from of_rows(folder, sizes.rows, sizes.rounds, sizes.long_rounds)
     if sizes.large_rows:
-        large = made(folder, "csv", sizes.large_rows)
-        yield from of_rows(folder, large, sizes.large_rows, 1)
-        large.unlink()
+        yield from of_rows(folder, sizes.large_rows, 1, 1)
     for name, generator in text_logs.GENERATORS.items():
         yield of_text(folder, name, generator, sizes)
     yield of_access(folder, sizes)
@@ -85,8 +83,9 @@ def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
     yield of_many(folder / "many", sizes)
 
 
-def of_rows(folder: Path, log: Path, rows: int, rounds: int) -> Iterator[Comparison]:
+def of_rows(folder: Path, rows: int, rounds: int, long_rounds: int) -> Iterator[Comparison]:
     """A CSV on two grids, and the report of its last week."""
+    log = made(folder, "csv", rows)
     size = f"CSV of {rows:,} one-second rows, {log.stat().st_size / 1e6:,.0f} MB"
     analyze = [ENTRO, "analyze", str(log), "--tz", "UTC"]
     report = [ENTRO, "report", "--weekly", "--logs", str(log), "--tz", "UTC", "--out", "reports", "--quiet"]
@@ -100,7 +99,8 @@ def of_rows(folder: Path, log: Path, rows: int, rounds: int) -> Iterator[Compari
         rounds,
     )
     weekly = {narrow: Command(analyze, folder), "entro report --weekly": Command(report, folder)}
-    yield Comparison(f"{size}, steps of 1 s", {**weekly, **peers[1]}, tuple(weekly), rounds)
+    yield Comparison(f"{size}, steps of 1 s", {**weekly, **peers[1]}, tuple(weekly), long_rounds)
+    log.unlink()
 
 
 def of_text(folder: Path, name: str, generator: text_logs.Generator, sizes: Sizes) -> Comparison:
