@@ -1,6 +1,8 @@
 # make demo    installs entro into .venv and shows it at work on the sample logs
 # make test    installs what the tests need, then lints, checks the types and tests
 # make lint    the first half of it: ruff and mypy
+# make bench   measures entro beside whichever peers are installed; QUICK=1 only sees that it runs, LARGE=1 takes a
+#              CSV ten times as large, too
 # make clean   removes .venv and every cache
 
 VENV := .venv
@@ -23,7 +25,7 @@ SELECT := -m 'not slow'
 endif
 
 .NOTPARALLEL:
-.PHONY: demo test lint clean installed installed-dev programs
+.PHONY: demo test lint bench clean installed installed-dev installed-bench programs
 
 demo: installed
 	@$(BIN)/entro demo
@@ -36,11 +38,14 @@ lint: installed-dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+bench: installed-bench
+	@$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick,--out benchmarks/results.md) $(if $(LARGE),--large)
+
 clean:
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-installed installed-dev:
+installed installed-dev installed-bench:
 	@$(LOCK) $(MAKE) -s --no-print-directory $(VENV)/.$@
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/.created
@@ -51,6 +56,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.created
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
 	@echo "installing entro and what its tests need into $(VENV)"
 	@$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.created
+	@echo "installing entro and what it is measured beside into $(VENV)"
+	@$(BIN)/python -m pip install -q -e '.[bench]'
 	@touch $(VENV)/.installed $@
 
 # A name on the PATH may be a stub that starts nothing, so each is tried.

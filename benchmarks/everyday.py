@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import math
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-ENTRO = str(Path(sys.executable).parent / "entro")
+from timing import ENTRO, PYTHON, Command, in_turn, machine
+
+BARE = "python -c pass"
 
 
 def write_month(path: Path) -> None:
@@ -29,36 +27,29 @@ def write_month(path: Path) -> None:
             file.write(f"{stamp},{0.2 + 0.4 * day:.4f},{1.5 * day * day:.3f}\n")
 
 
-def median_s(command: list[str], folder: Path, runs: int) -> float:
-    """The median wall time of a command over some runs after one to warm up, s."""
-    times = []
-    for _ in range(runs + 1):
-        begin = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times[1:])
+def commands(folder: Path) -> dict[str, Command]:
+    """Bare Python, and the commands with a month of log in a folder."""
+    write_month(folder / "month.csv")
+    entro = {
+        "--version": [],
+        "--help": [],
+        "analyze month.csv": ["--tz", "UTC"],
+        "report --monthly": ["--logs", "month.csv", "--tz", "UTC"],
+        "simulate": [],
+    }
+    named = {f"entro {name}": Command([ENTRO, *name.split(), *more], folder) for name, more in entro.items()}
+    return {BARE: Command([PYTHON, "-c", "pass"], folder), **named}
 
 
 def main() -> None:
     """Print the table."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    print(f"{machine('entro')}; median of {runs}")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_month(folder / "month.csv")
-        commands = {
-            "python -c pass": [sys.executable, "-c", "pass"],
-            "entro --version": [ENTRO, "--version"],
-            "entro --help": [ENTRO, "--help"],
-            "entro analyze month.csv": [ENTRO, "analyze", "month.csv", "--tz", "UTC"],
-            "entro report --monthly": [ENTRO, "report", "--monthly", "--logs", "month.csv", "--tz", "UTC"],
-            "entro simulate": [ENTRO, "simulate"],
-        }
-        print(f"{platform.machine()}, Python {platform.python_version()}, median of {runs}")
-        bare = 0.0
-        for title, command in commands.items():
-            seconds = median_s(command, folder, runs)
-            bare = bare or seconds
-            print(f"{title:<26}{1000 * seconds:>8.0f} ms{seconds / bare:>8.1f} x python")
+        found = in_turn(commands(Path(name)), runs)
+    for title, measured in found.items():
+        times = measured.times(found[BARE])
+        print(f"{title:<26}{1000 * measured.median_s:>8.0f} ms{times:>8.1f} x python")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,22 @@
 """A history of a year at 10-second steps for three pipelines: its size, a day more of it, its reports.
 
-`python benchmarks/history.py [FOLDER] [RUNS]`, with the Python that entro is installed for. Logs are kept in FOLDER.
-Each time is the median of whole processes, beside one that reads the same days with DuckDB alone in the same run.
+`python benchmarks/history.py [FOLDER [RUNS [DAYS]]]`, with the Python that entro is installed for. FOLDER keeps
+the logs. Each time is the median of whole processes, in turn with one that reads the same days with DuckDB alone.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import numpy as np
+from timing import ENTRO, PYTHON, Command, Measured, in_turn, machine, run
 
-ENTRO = str(Path(sys.executable).parent / "entro")
 PIPELINES = ("shop", "news", "maps")
 DAY = 8640
-DAYS = 365
-BEGIN = np.datetime64("2025-04-01T00:00:00")
+DAYS = int(sys.argv[3]) if len(sys.argv) > 3 else 365
+BEGIN = np.datetime64("2026-04-01T00:00:00") - DAYS * np.timedelta64(1, "D")
 READ = 'import duckdb, numpy, sys; duckdb.sql(f"SELECT sum(load) FROM read_parquet({sys.argv[1:]})").fetchall()'
 
 
@@ -49,22 +42,6 @@ def write_logs(folder: Path) -> None:
             path.with_suffix(".part").rename(path)
 
 
-def timed(command: list[str], folder: Path) -> float:
-    """The wall time of a command, s."""
-    begin = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - begin
-
-
-def median_s(command: list[str], folder: Path, runs: int, before: Callable[[int], None] = lambda _: None) -> float:
-    """The median over some runs after one to warm up, s; `before` prepares each of them."""
-    times = []
-    for run in range(runs + 1):
-        before(run)
-        times.append(timed(command, folder))
-    return statistics.median(times[1:])
-
-
 def size(folder: Path) -> int:
     """Bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -79,8 +56,7 @@ def main() -> None:
         work.mkdir(parents=True)
         logs.mkdir(parents=True, exist_ok=True)
         write_logs(logs)
-        versions = f"Python {platform.python_version()}, DuckDB {duckdb.__version__}"
-        print(f"{platform.machine()}, {os.cpu_count()} cores, {versions}, median of {runs}")
+        print(f"{machine('entro', 'duckdb')}; median of {runs}")
         measure(logs.resolve(), work, runs)
 
 
@@ -89,31 +65,36 @@ def measure(logs: Path, work: Path, runs: int) -> None:
     ingest = [ENTRO, "ingest", "--history", "h", "--pipeline"]
     for name in PIPELINES:
         (work / f"{name}.csv").write_bytes((logs / f"{name}.csv").read_bytes())
-        seconds = timed([*ingest, name, f"{name}.csv"], work)
+        run(Command([*ingest, name, f"{name}.csv"], work), once := Measured())
         a_step = size(work / "h" / f"pipeline={name}") / DAYS / DAY
-        print(f"a year of {name:<5} {seconds:7.1f} s, {a_step:.1f} bytes a step")
+        print(f"{DAYS} days of {name:<5} {once.median_s:7.1f} s, {a_step:.1f} bytes a step")
+    days = sorted(str(path) for path in (work / "h" / f"pipeline={PIPELINES[1]}").glob("*/*.parquet"))
+    for title, (command, count) in commands(work, ingest, runs).items():
+        reading = Command([PYTHON, "-c", READ, *days[-count:]], work)
+        own, reference = in_turn({"entro": command, "duckdb": reading}, runs).values()
+        ratio = own.times(reference)
+        print(f"{title:<36}{own.median_s:6.2f} s{ratio:6.1f} x DuckDB reading the {count} days it needs")
+
+
+def commands(work: Path, ingest: list[str], runs: int) -> dict[str, tuple[Command, int]]:
+    """What is done with a history, and how many days each needs of it."""
     name = PIPELINES[0]
 
-    def grow(run: int) -> None:
+    def grow(number: int) -> None:
         with (work / f"{name}.csv").open("a") as file:
-            file.write(rows(0, DAYS + run, 1))
+            file.write(rows(0, DAYS + number, 1))
 
-    def rotate(run: int) -> None:
+    def rotate(number: int) -> None:
         (work / "new.csv").unlink(missing_ok=True)
-        (work / "new.csv").write_text("timestamp,scraper_rate,llm_queue\n" + rows(0, DAYS + runs + 1 + run, 1))
+        (work / "new.csv").write_text("timestamp,scraper_rate,llm_queue\n" + rows(0, DAYS + runs + 1 + number, 1))
 
     report = [ENTRO, "report", "--history", "h", "--pipeline", PIPELINES[1], "--tz", "UTC", "--out", "out", "-q"]
-    days = sorted(str(path) for path in (work / "h" / f"pipeline={PIPELINES[1]}").glob("*/*.parquet"))
-    reference = {count: median_s([sys.executable, "-c", READ, *days[-count:]], work, runs) for count in (1, 18, 66)}
-    timings = {
-        "ingest of a day more, the log grown": (median_s([*ingest, name, f"{name}.csv"], work, runs, grow), 1),
-        "ingest of a day more, a new log": (median_s([*ingest, name, "new.csv"], work, runs, rotate), 1),
-        "report --weekly": (median_s([*report, "--weekly", "--date", "2026-03-24"], work, runs), 18),
-        "report --monthly": (median_s([*report, "--monthly", "--date", "2026-03"], work, runs), 66),
+    return {
+        "ingest of a day more, the log grown": (Command([*ingest, name, f"{name}.csv"], work, grow), 1),
+        "ingest of a day more, a new log": (Command([*ingest, name, "new.csv"], work, rotate), 1),
+        "report --weekly": (Command([*report, "--weekly", "--date", "2026-03-24"], work), 18),
+        "report --monthly": (Command([*report, "--monthly", "--date", "2026-03"], work), 66),
     }
-    for title, (seconds, count) in timings.items():
-        ratio = seconds / reference[count]
-        print(f"{title:<36}{seconds:6.2f} s{ratio:6.1f} x DuckDB reading the {count} days it needs")
 
 
 if __name__ == "__main__":

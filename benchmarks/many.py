@@ -7,45 +7,33 @@ Each time is that of one whole command. What a year of 10,000 such pipelines tak
 from __future__ import annotations
 
 import json
-import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import duckdb
+from logs import write
+from timing import ENTRO, Command, Measured, cores, machine, run
 
-from entro_cli.workers import cores
-
-BIN = Path(sys.executable).parent
+DASK = str(Path(sys.executable).parent / "dask")
 SECONDS_A_DAY = 86_400
 DAYS_A_YEAR = 365
 MANY = 10_000
-BEGIN = 1_774_828_800  # 2026-03-30T00:00Z
-LOG = f"""COPY (
-  SELECT to_timestamp({BEGIN} + $first + i) AS timestamp,
-    round(1 + 0.4 * sin(i / {SECONDS_A_DAY} * 2 * pi()) + hash(i * 31 + $seed) % 1000 / 2500, 3) AS scraper_rate,
-    (3 + 3 * sin(i / {SECONDS_A_DAY} * 2 * pi()) + hash(i * 17 + $seed) % 4)::INTEGER AS llm_queue
-  FROM range({SECONDS_A_DAY}) AS rows(i)
-) TO 'PLACE' (FORMAT parquet)"""
 
 
 def write_logs(folder: Path, pipelines: int) -> None:
     """Two days of logs for each pipeline, and a configuration that names them."""
     lines = ['history = "history"', 'reports = "reports"', 'zone = "UTC"']
-    with duckdb.connect() as connection:
-        for seed in range(pipelines):
-            for day in range(2):
-                path = folder / f"p{seed}-{day}.parquet"
-                if not path.exists():
-                    connection.execute(LOG.replace("PLACE", str(path)), {"first": day * SECONDS_A_DAY, "seed": seed})
-            lines.append(f'[pipelines.p{seed}]\nlogs = ["now/p{seed}-*.parquet"]')
+    for number in range(pipelines):
+        for day in range(2):
+            path = folder / f"p{number}-{day}.parquet"
+            if not path.exists():
+                write("parquet", path, SECONDS_A_DAY, number, day * SECONDS_A_DAY)
+        lines.append(f'[pipelines.p{number}]\nlogs = ["now/p{number}-*.parquet"]')
     (folder / "entro.toml").write_text("\n".join(lines) + "\n")
 
 
@@ -64,18 +52,32 @@ def forget(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def timed(folder: Path, *arguments: str) -> float:
-    """The wall time of an `entro` command, s."""
-    begin = time.perf_counter()
-    subprocess.run([BIN / "entro", *arguments], cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - begin
+def storing(folder: Path, *how: str) -> Command:
+    """Store the first day of all pipelines, in a history that is not there yet."""
+
+    def begin_anew(_: int = 0) -> None:
+        forget(folder)
+        show_days(folder, 1)
+
+    return entro(folder, "ingest", "--quiet", *how, before=begin_anew)
+
+
+def entro(folder: Path, *arguments: str, before: Callable[[int], None] = lambda _: None) -> Command:
+    """An `entro` command with the configuration of the folder."""
+    return Command([ENTRO, *arguments, "--config", str(folder / "entro.toml")], folder, before)
+
+
+def as_one_pipeline(folder: Path) -> Command:
+    """Analyze the first day of all pipelines as if they were of one: logs of one time, each compared with each."""
+    logs = sorted(folder.glob("p*-0.parquet"))
+    return entro(folder, "analyze", "--quiet", "--pipeline", "p0", *map(str, logs))
 
 
 @contextmanager
 def started(folder: Path, *command: str) -> Iterator[None]:
     """A process of Dask's, for as long as the context lasts."""
     with (folder / "dask.log").open("ab") as log:
-        process = subprocess.Popen([BIN / "dask", *command], cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen([DASK, *command], cwd=folder, stdout=log, stderr=log)
     try:
         yield
     finally:
@@ -99,22 +101,25 @@ def cluster(folder: Path, workers: int) -> Iterator[str]:
         yield json.loads(told.read_text())["address"]
 
 
-def measure(folder: Path, pipelines: int) -> dict[str, float]:
-    """Every time, s."""
-    found = {}
-    daily = ("schedule", "run", "--daily", "--as-of", "2026-04-01T06:00", "--quiet")
-    show_days(folder, 1)
-    for name, jobs in (("one core", "1"), ("all cores", str(cores()))):
-        forget(folder)
-        found[f"a day stored, {name}"] = timed(folder, "ingest", "--quiet", "--jobs", jobs)
-    forget(folder)
+def measure(folder: Path, pipelines: int) -> dict[str, Measured]:
+    """Every command, once."""
+    found: dict[str, Measured] = {}
+
+    def take(name: str, command: Command) -> None:
+        command.before(0)
+        run(command, found.setdefault(name, Measured()))
+
+    take("a day stored, one core", storing(folder, "--jobs", "1"))
+    take("a day stored, all cores", storing(folder, "--jobs", str(cores())))
     with cluster(folder, cores()) as address:
-        found["a day stored, cluster"] = timed(folder, "ingest", "--quiet", "--cluster", address)
+        take("a day stored, cluster", storing(folder, "--cluster", address))
     show_days(folder, 2)
-    found["one more day stored, all cores"] = timed(folder, "ingest", "--quiet")
-    found["nothing new, all cores"] = timed(folder, "ingest", "--quiet")
-    found["nothing new and the day's reports, all cores"] = timed(folder, *daily)
+    take("one more day stored, all cores", entro(folder, "ingest", "--quiet"))
+    take("nothing new, all cores", entro(folder, "ingest", "--quiet"))
+    daily = ("schedule", "run", "--daily", "--as-of", "2026-04-01T06:00", "--quiet")
+    take("nothing new and the day's reports, all cores", entro(folder, *daily))
     assert len(list((folder / "reports").glob("p*-day-*.html"))) == pipelines
+    take("all of one day as one pipeline, all cores", as_one_pipeline(folder))
     return found
 
 
@@ -123,16 +128,16 @@ def size(folder: Path, pattern: str) -> int:
     return sum(path.stat().st_size for path in folder.rglob(pattern))
 
 
-def told(found: dict[str, float], folder: Path, pipelines: int) -> Iterator[str]:
+def told(found: dict[str, Measured], folder: Path, pipelines: int) -> Iterator[str]:
     """What was measured, and what a year of many pipelines comes to."""
     count = cores()
-    yield f"{platform.machine()}, {count} cores, Python {platform.python_version()}; {pipelines} pipelines"
+    yield f"{machine('entro', 'duckdb', 'distributed')}; {pipelines} pipelines"
     yield "| | s | core seconds a pipeline |\n|---|---|---|"
-    for name, seconds in found.items():
+    for name, taken in found.items():
         used = 1 if "one core" in name else count
-        yield f"| {name} | {seconds:.1f} | {seconds * used / pipelines:.2f} |"
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    yield f"the largest process: {peak:,.0f} MiB"
+        yield f"| {name} | {taken.median_s:.1f} | {taken.median_s * used / pipelines:.2f} |"
+    *apart, together = (taken.peak_mb for taken in found.values())
+    yield f"the largest process: {max(apart):,.0f} MB; as one pipeline: {together:,.0f} MB"
     stored = size(folder / "history", "*.parquet") / pipelines / 2
     books = size(folder / "history", "*.json") / pipelines
     pages = size(folder / "reports", "p*.html") / pipelines
@@ -141,10 +146,11 @@ def told(found: dict[str, float], folder: Path, pipelines: int) -> Iterator[str]
     yield from year_of(MANY, found, stored, count, pipelines)
 
 
-def year_of(many: int, found: dict[str, float], stored: float, count: int, pipelines: int) -> Iterator[str]:
+def year_of(many: int, found: dict[str, Measured], stored: float, count: int, pipelines: int) -> Iterator[str]:
     """The estimate, with its arithmetic."""
     day = sum(
-        found[name] for name in ("one more day stored, all cores", "nothing new and the day's reports, all cores")
+        found[name].median_s
+        for name in ("one more day stored, all cores", "nothing new and the day's reports, all cores")
     )
     core_s = day * count / pipelines
     steps = many * SECONDS_A_DAY * DAYS_A_YEAR
@@ -159,10 +165,9 @@ def main() -> None:
     """Make the logs, measure, tell."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="entro-many-"))
     pipelines = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    os.environ["ENTRO_CONFIG"] = str(folder / "entro.toml")
     folder.mkdir(exist_ok=True)
     write_logs(folder, pipelines)
-    for line in told(measure(folder, pipelines), folder, pipelines):
+    for line in told(measure(folder.resolve(), pipelines), folder, pipelines):
         print(line)
 
 

@@ -1,22 +1,20 @@
 """How quickly a large text log is read, beside a plain loop over its lines and counting them with rg or grep.
 
-`python benchmarks/text_logs.py [FORMAT [MEGABYTES]]`, with the Python that entro is installed for; by default every
-format there is a generator for, 1000 MB each. Every figure is of a process of its own, the better of two runs.
+`python benchmarks/text_logs.py [FORMAT [MEGABYTES [RUNS]]]`, with the Python that entro is installed for; by default
+every format there is a generator for, 1000 MB each. Every figure is of a process of its own, the median of some runs.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from peers import counters
+from timing import PYTHON, Command, in_turn, machine
 
 READ = """
 import sys
@@ -104,39 +102,27 @@ def write_log(path: Path, generator: Generator, megabytes: int) -> int:
     return size
 
 
-def measured(command: list[str]) -> tuple[float, float, str]:
-    """The better time of two runs, s, the most memory a run took, MB, and what it printed."""
-    best, most, out = float("inf"), 0.0, ""
-    for _ in range(2):
-        begin = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            out = process.stdout.read().strip()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, command
-        best, most = min(best, time.perf_counter() - begin), max(most, usage.ru_maxrss / 1000)
-    return best, most, out
+def readings(path: Path, pattern: str) -> dict[str, Command]:
+    """How a log is read by entro, by a loop over its lines, and by what only counts lines."""
+    commands = {
+        "entro's reader": [PYTHON, "-c", READ, str(path)],
+        "a loop over lines": [PYTHON, "-c", LOOP, str(path), pattern],
+        **counters(path, pattern),
+    }
+    return {name: Command(words, path.parent) for name, words in commands.items()}
 
 
-def compare(name: str, folder: Path, megabytes: int) -> None:
+def compare(name: str, folder: Path, megabytes: int, runs: int) -> None:
     """Print a format's table."""
     generator, path = GENERATORS[name], folder / f"{name}.log"
     size = write_log(path, generator, megabytes) / 10**6
-    count = ["rg", "-c"] if shutil.which("rg") else ["grep", "-cE"]
-    commands = {
-        "entro": [sys.executable, "-c", READ, str(path)],
-        "loop over lines": [sys.executable, "-c", LOOP, str(path), generator.pattern],
-        " ".join(count): [*count, generator.pattern, str(path)],
-    }
     print(f"{name}, {size:,.0f} MB")
-    own = 0.0
-    for title, command in commands.items():
-        seconds, memory, out = measured(command)
-        own = own or seconds
-        print(
-            f"  {title:16} {seconds:7.2f} s {size / seconds:6.0f} MB/s {memory:5.0f} MB {seconds / own:6.2f} x  {out}"
-        )
+    found = in_turn(readings(path, generator.pattern), runs)
+    own = next(iter(found.values()))
+    for title, measured in found.items():
+        seconds, times = measured.median_s, measured.times(own)
+        speed = f"{seconds:7.2f} s {size / seconds:6.0f} MB/s {measured.peak_mb:5.0f} MB"
+        print(f"  {title:18} {speed} {times:6.2f} x  {measured.out.split()[-1]}")
     path.unlink()
 
 
@@ -144,10 +130,11 @@ def main() -> None:
     """Print the tables."""
     names = sys.argv[1:2] or list(GENERATORS)
     megabytes = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    print(f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores")
+    runs = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    print(f"{machine('entro')}; median of {runs}")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            compare(name, Path(folder), megabytes)
+            compare(name, Path(folder), megabytes, runs)
 
 
 if __name__ == "__main__":

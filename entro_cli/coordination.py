@@ -13,17 +13,17 @@ from entro_cli.calibration import Capacity, busy_steps, coupled, measure_capacit
 from entro_cli.steps import Steps
 from entro_cli.summary import Coordination, CoordinationRun, HeldHour, RegimeCounts
 from entro_cli.week_hours import hours_of_week
-from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage
+from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay
-from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray, entropy_proxy, psi_total
+from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 from entro_engine.log_plant import LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
 """The uncontrolled run must be this close to the log; else the plant is no model of it."""
 
+_AT_ONCE = 1 << 18
 _BLOCK_S = 10.0
 _NOTHING = 1e-9
-_AT_ONCE = 1 << 18
 _LEAST_CAPACITY = 1e-9
 """A server of less serves nothing, req/s: a request in thirty years."""
 _PLANT_STEP_SHARE = 0.12
@@ -98,13 +98,15 @@ def _compared(
     if error > LARGEST_ERROR:
         far = f"is {error:.0%} off the measured one" if math.isfinite(error) else "is no model of a queue that is empty"
         return replace(told, withheld=f"the plant's queue {far}, more than {LARGEST_ERROR:.0%}")
+    view = _View(stages, steps, covered, terms.budget)
+    uncontrolled = view.simulated(free)
+    del free  # both courses at once would be the most memory that a long log needs
     held = run_log_plant(demand, possible, plant, parts, terms.budget, (terms.alpha, terms.beta))
     holding = covered & (held.frontier > _NOTHING)
-    view = _View(stages, steps, covered, terms.budget)
     return replace(
         told,
         measured=view.measured(served_per_step(steps, initial_queue)),
-        uncontrolled=view.simulated(free),
+        uncontrolled=uncontrolled,
         coordinated=view.simulated(held),
         held_rate=float(held.rate[holding].max()) if holding.any() else None,
         held_hours=_held_hours(steps, holding, terms.zone),
@@ -172,29 +174,31 @@ class _View:
     def _run(
         self, rate: FloatArray, queue: FloatArray, frontier: FloatArray, waited: float, served: float, left: float
     ) -> CoordinationRun:
-        violations, excess, highest, counts, state = 0, 0.0, 0.0, dict.fromkeys(Regime, 0), REST
-        for begin in range(0, len(rate), _AT_ONCE):  # a long log's course is not kept, only counted
-            part = slice(begin, begin + _AT_ONCE)
-            loads = np.where(self.covered[part], np.stack([rate[part], queue[part]]), math.nan)
-            psi = psi_total(np.stack([entropy_proxy(load, one) for load, one in zip(loads, self.stages, strict=True)]))
-            trace, state = replay(psi, state, RegimeParameters(self.budget))
-            violations += int((psi > self.budget).sum())
-            excess += float(np.nansum(np.maximum(psi - self.budget, 0.0)))
-            highest = max(highest, float(np.fmax.reduce(psi, initial=0.0)))
-            for regime in Regime:
-                counts[regime] += int(np.count_nonzero(trace.regime == regime))
+        psi = psi_total(
+            entropy_proxy(np.where(self.covered, load, math.nan), stage)
+            for load, stage in zip((rate, queue), self.stages, strict=True)
+        )
+        over = np.maximum(np.nan_to_num(psi) - self.budget, 0.0)
         return CoordinationRun(
-            violations=violations,
-            excess_nat_s=excess * self.steps.step_s,
+            violations=int((psi > self.budget).sum()),
+            excess_nat_s=float(over.sum() * self.steps.step_s),
             peak_queue=float(queue[self.covered].max()),
-            peak_psi_total=highest,
+            peak_psi_total=float(psi[self.covered].max()),
             peak_frontier=float(frontier.max()),
             mean_wait_s=waited / served if served > 0 else None,
             unserved=left,
-            regimes=RegimeCounts(
-                counts[Regime.STABLE], counts[Regime.STRESS], counts[Regime.CRITICAL], counts[Regime.NO_DATA]
-            ),
+            regimes=_regimes(psi, self.budget),
         )
+
+
+def _regimes(psi: FloatArray, budget: float) -> RegimeCounts:
+    """How many steps have which regime, some of them at a time: only their numbers are wanted."""
+    state, count = REST, np.zeros(len(Regime), np.int64)
+    for begin in range(0, len(psi), _AT_ONCE):
+        trace, state = replay(psi[begin : begin + _AT_ONCE], state, RegimeParameters(budget), of=len(psi))
+        count += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
+    no_data, stable, stress, critical = count.tolist()
+    return RegimeCounts(stable, stress, critical, no_data)
 
 
 def _held_hours(steps: Steps, holding: NDArray[np.bool_], zone: tzinfo) -> tuple[HeldHour, ...]:

@@ -69,7 +69,7 @@ def measure_objective(run: Run, first: int, after: int, target: float, zone: tzi
         remaining_s=remaining * run.step_s,
         burn_rate=_share(violations, allowed) if seen else None,
         burn_rates=_window_burns(burns, after),
-        exhausted_in_s=_exhaustion(remaining, burns.over(PRESENT_S), allowance, run.step_s, after),
+        exhausted_in_s=_exhaustion(remaining, _known(burns, PRESENT_S, after), allowance, run.step_s),
         alerts=tuple(alert for rule in RULES for alert in _alerts(run, burns, rule, first, after, zone)),
     )
 
@@ -91,55 +91,48 @@ class _Burns:
         self._observed = np.concatenate([[0], np.cumsum(observed)])
         self._allowance = allowance
         self._step_s = step_s
-        self._known: dict[float, FloatArray | None] = {}
 
-    def over(self, window_s: float) -> FloatArray | None:
-        """The burn rate over the window that ends with each step; NaN where nothing in it was observed.
+    def over(self, window_s: float, first: int, after: int) -> FloatArray | None:
+        """The burn rate over the windows that end with the steps `first` up to but not including `after`.
 
-        A window that begins before the first step has what there is. None when the window is shorter than a step.
+        NaN where nothing in a window was observed. A window that begins before the first step has what there is. None
+        when the window is shorter than a step.
         """
-        if window_s not in self._known:
-            self._known[window_s] = self._over(window_s)
-        return self._known[window_s]
-
-    def _over(self, window_s: float) -> FloatArray | None:
         length = int(window_s / self._step_s + 1e-9)
         if length < 1:
             return None
-        seen = self._within(self._observed, length)
+        seen = _within(self._observed, length, first, after)
         share = np.full(len(seen), math.nan)
-        np.divide(self._within(self._violations, length), seen, out=share, where=seen > 0)
+        np.divide(_within(self._violations, length, first, after), seen, out=share, where=seen > 0)
         if self._allowance > 0:
             return share / self._allowance
         return np.where(share > 0, math.inf, share)
 
-    @staticmethod
-    def _within(counted: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-        """How many there were in the window of so many steps that ends with each step."""
-        within = counted[1:].copy()
-        within[length:] -= counted[1:-length]
-        return within
+
+def _within(counted: NDArray[np.int64], length: int, first: int, after: int) -> NDArray[np.int64]:
+    """How many of what was counted are in the windows of so many steps that end with some steps."""
+    within = counted[first + 1 : after + 1].copy()
+    cut = min(max(length - first - 1, 0), len(within))  # these windows begin before the first step there is
+    within[cut:] -= counted[first + 1 + cut - length : after + 1 - length] if cut < len(within) else 0
+    return within
 
 
 def _window_burns(burns: _Burns, after: int) -> tuple[WindowBurn, ...]:
     """The burn rate over every window of the rules up to the end of the period, the shortest first."""
     lengths = sorted({length for rule in RULES for length in (rule.long_s, rule.short_s)})
-    rates = ((length, burns.over(length)) for length in lengths)
-    return tuple(WindowBurn(length, _known(rate, after)) for length, rate in rates if rate is not None)
+    return tuple(
+        WindowBurn(length, _known(burns, length, after)) for length in lengths if burns.over(length, 0, 0) is not None
+    )
 
 
-def _known(rates: FloatArray | None, after: int) -> float | None:
+def _known(burns: _Burns, window_s: float, after: int) -> float | None:
     """The rate at the end of the period, None where it is not known."""
-    if rates is None or after < 1 or math.isnan(rates[after - 1]):
-        return None
-    return float(rates[after - 1])
+    rates = burns.over(window_s, after - 1, after) if after else None
+    return None if rates is None or math.isnan(rates[0]) else float(rates[0])
 
 
-def _exhaustion(
-    remaining: float, present: FloatArray | None, allowance: float, step_s: float, after: int
-) -> float | None:
+def _exhaustion(remaining: float, rate: float | None, allowance: float, step_s: float) -> float | None:
     """When the remaining steps of the allowance are used up at the present burn rate, s from the end."""
-    rate = _known(present, after)
     if remaining <= 0 and rate is not None:
         return 0.0
     if not rate or not allowance:
@@ -149,10 +142,10 @@ def _exhaustion(
 
 def _alerts(run: Run, burns: _Burns, rule: BurnRule, first: int, after: int, zone: tzinfo) -> list[BurnAlert]:
     """The times within the period in which a rule fired."""
-    long, short = burns.over(rule.long_s), burns.over(rule.short_s)
+    long, short = (burns.over(window_s, first, after) for window_s in (rule.long_s, rule.short_s))
     if long is None or short is None:
         return []
-    firing = ((long > rule.threshold) & (short > rule.threshold))[first:after]
+    firing = (long > rule.threshold) & (short > rule.threshold)
     edges = np.diff(np.concatenate([[False], firing, [False]]).astype(np.int8))
     spans = zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True)
     return [
@@ -163,7 +156,7 @@ def _alerts(run: Run, burns: _Burns, rule: BurnRule, first: int, after: int, zon
             threshold=rule.threshold,
             start=moment(run.start_ns + (first + begin) * run.step_ns, zone),
             until=None if end == len(firing) else moment(run.start_ns + (first + end) * run.step_ns, zone),
-            peak_burn_rate=float(long[first + begin : first + end].max()),
+            peak_burn_rate=float(long[begin:end].max()),
         )
         for begin, end in spans
     ]

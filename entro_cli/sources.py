@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from entro_cli.clock import NS
 from entro_cli.numbers import duration
-from entro_cli.observations import Measure, Observations, Series, TimeArray
+from entro_cli.observations import Observations, Series
+from entro_cli.strands import Relation, Strand
 from entro_engine import EntroError, Kind, Stage
-from entro_engine.entropy import FloatArray
 
-_CONTINUED, _COPY, _BESIDE = "continues a source", "a copy of a source, in part", ""
-_ADDS = "adds to a source"
 _NOT_USED = "not used: another log tells it"
 
 _HOUR_NS = 3600 * NS
 _YEAR_NS = 365 * 24 * _HOUR_NS
 
-_Source = dict[str, Series]
+_Source = dict[str, Strand]
 """One source: its series by stage."""
 
 
@@ -70,7 +66,7 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
         for series in file.series:
             named.setdefault(series.stage, []).append((file.path, series))
     stages = [
-        StageSources(_stage(name, parts), tuple(source[name] for source in sources if name in source))
+        StageSources(_stage(name, parts), tuple(source[name].series for source in sources if name in source))
         for name, parts in named.items()
     ]
     rank = {Kind.RATE: 0, Kind.QUEUE: 1, Kind.GENERIC: 2}
@@ -118,16 +114,16 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
     places: dict[str, int] = {}
     for file in _in_order(files):
         part = {series.stage: series for series in file.series}
-        index, words = next(
-            ((index, words) for index, source in enumerate(sources) if (words := _relation(source, part))),
-            (len(sources), ""),
+        index, relation = next(
+            ((index, found) for index, source in enumerate(sources) if (found := _relation(source, part)).value),
+            (len(sources), Relation.BESIDE),
         )
-        if words:
-            sources[index] = _merged(sources[index], part, words)
-        else:
+        words = relation.value
+        if not words:
             beside = any(source.keys() & part.keys() for source in sources)
             words = "another source, summed" if beside else "a source"
-            sources.append(part)
+            sources.append({})
+        _take_in(sources[index], part, relation)
         taken[file.path], places[file.path] = words, index
     return sources, taken, places
 
@@ -141,69 +137,22 @@ def _span(file: Observations) -> tuple[int, int, str]:
     return min(begins), max(int(series.times[-1]) for series in file.series), file.path
 
 
-def _relation(source: _Source, part: _Source) -> str:
-    """How a later file goes with a source, in words; empty when it is another source, or of other stages."""
-    shared = source.keys() & part.keys()
-    relations = {_series_relation(source[name], part[name]) for name in shared}
-    if not relations or _BESIDE in relations:
-        return ""
-    return next(words for words in (_ADDS, _COPY, _CONTINUED) if words in relations)
+def _relation(source: _Source, part: dict[str, Series]) -> Relation:
+    """How a later file goes with a source; beside it, too, where it is of other stages."""
+    found = set()
+    for name in source.keys() & part.keys():
+        found.add(source[name].relation(part[name]))
+        if Relation.BESIDE in found:
+            return Relation.BESIDE
+    return next((one for one in Relation if one in found), Relation.BESIDE)
 
 
-def _series_relation(before: Series, after: Series) -> str:
-    end = int(before.times[-1])
-    if before.adds_up and after.adds_up:
-        every, more = (set(zip(one.times.tolist(), one.values.tolist(), strict=True)) for one in (before, after))
-        return _COPY if more <= every else _ADDS
-    if after.first_ns > end or (after.measure is not Measure.SAMPLES and after.first_ns == end):
-        return _CONTINUED
-    low, high = int(max(before.times[0], after.times[0])), min(end, int(after.times[-1]))
-    first, second = _samples_between(before, low, high), _samples_between(after, low, high)
-    return _COPY if first and second and (first <= second or second <= first) else _BESIDE
-
-
-def _samples_between(series: Series, low: int, high: int) -> set[tuple[int, float]]:
-    first, after = np.searchsorted(series.times, [low, high + 1]).tolist()
-    return set(zip(series.times[first:after].tolist(), series.values[first:after].tolist(), strict=True))
-
-
-def _merged(source: _Source, part: _Source, words: str) -> _Source:
-    join = _added if words == _ADDS else _together
-    both = {name: join(source[name], part[name]) for name in source.keys() & part.keys()}
-    return source | part | both
-
-
-def _added(first: Series, second: Series) -> Series:
-    """What both tell, one on top of the other: events at one time are as many as both have, levels are summed."""
-    if first.begins is None or second.begins is None:
-        times, places = np.unique(np.concatenate([first.times, second.times]), return_inverse=True)
-        values = np.bincount(places, np.concatenate([first.values, second.values])).astype(np.float64)
-        return replace(first, times=times, values=values)
-    edges = np.unique(np.concatenate([first.begins, first.times, second.begins, second.times]))
-    levels = _level_at(first, edges[:-1]) + _level_at(second, edges[:-1])
-    changes = np.flatnonzero(np.diff(levels, prepend=np.nan) != 0)
-    ends = np.append(edges[changes[1:]], edges[-1])
-    return replace(first, begins=edges[changes], times=ends, values=levels[changes])
-
-
-def _level_at(series: Series, moments: TimeArray) -> FloatArray:
-    """The level of spans from some moments on; 0 where there is none."""
-    begins = series.times if series.begins is None else series.begins
-    place = np.searchsorted(begins, moments, side="right") - 1
-    inside = (place >= 0) & (moments < series.times[np.maximum(place, 0)])
-    return np.where(inside, series.values[np.maximum(place, 0)], 0.0)
-
-
-def _together(first: Series, second: Series) -> Series:
-    """Both series' samples by time, those that both have once; events where one ends and the other begins add up."""
-    times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
-    values = np.concatenate([first.values, second.values])[places]
-    if first.measure is Measure.EVENTS and first.times[-1] == second.times[0]:
-        values[np.searchsorted(times, second.times[0])] += second.values[0]
-    begins = None
-    if first.begins is not None and second.begins is not None:
-        begins = np.concatenate([first.begins, second.begins])[places]
-    return replace(first, times=times, values=values, begins=begins)
+def _take_in(source: _Source, part: dict[str, Series], relation: Relation) -> None:
+    for name, series in part.items():
+        if name in source:
+            source[name].join(series, adds=relation is Relation.ADDS)
+        else:
+            source[name] = Strand([series])
 
 
 def _check_overlap(stages: Sequence[StageSources]) -> None:

@@ -210,7 +210,7 @@ def step(
 
 
 def replay(
-    psi_total: ArrayLike, state: RegimeState = REST, parameters: RegimeParameters | None = None
+    psi_total: ArrayLike, state: RegimeState = REST, parameters: RegimeParameters | None = None, of: int = 0
 ) -> tuple[RegimeTrace, RegimeState]:
     """The whole series, or the next part of it.
 
@@ -218,6 +218,7 @@ def replay(
         psi_total: shape (steps,), nat; NaN where a step has no data.
         state: where the part before left the engine.
         parameters: the levels; the published budget of 3.0 without them.
+        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
 
     Returns:
         The trace, arrays of shape (steps,), and the state to give to the next part. Any cut into parts gives the
@@ -229,7 +230,7 @@ def replay(
     psi = np.asarray(psi_total, dtype=np.float64)
     require(not bool(np.any((psi < 0) | np.isinf(psi))), "psi_total", psi_total, "finite numbers of at least 0")
     scale = levels(parameters or RegimeParameters())
-    loop = loop_for(len(psi))
+    loop = loop_for(max(len(psi), of))
     trace = RegimeTrace(np.empty(len(psi), np.int8), *np.empty((6, len(psi))))
     for begin in range(0, len(psi), _STEPS_AT_ONCE):
         part = slice(begin, begin + _STEPS_AT_ONCE)

@@ -134,11 +134,7 @@ def replay_loads(
     trace, final = replay(total[rest_before:], REST, parameters)
     if rest_before:
         earlier, _ = replay(total[:rest_before], REST, parameters)
-        trace = RegimeTrace(
-            **{
-                field.name: np.concatenate([getattr(earlier, field.name), getattr(trace, field.name)])
-                for field in fields(RegimeTrace)
-            }
-        )
+        parts = zip(vars(earlier).values(), vars(trace).values(), strict=True)
+        trace = RegimeTrace(*(np.concatenate(part) for part in parts))
     own = trace.regime != Regime.NO_DATA
     return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)

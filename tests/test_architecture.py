@@ -44,7 +44,8 @@ ROOMS = {
     "unwrapping": set(),
     "prometheus_server": {"alerts", "readers"},
     "readers": {"inputs"},
-    "sources": set(),
+    "sources": {"strands"},
+    "strands": set(),
     "grid": {"sources"},
     "continuing": set(),
     "history": {"continuing"},
@@ -125,7 +126,8 @@ def test_the_library_needs_numpy_and_itself_only(file):
     used = libraries(imports(file))
     compiler = {"numba"} if file.stem == "sequential" else set()  # an extra, imported where it pays
     assert used - sys.stdlib_module_names <= {"numpy", "entro_engine"} | compiler
-    assert not used & OUTSIDE_WORLD
+    to_know_what_is_loaded = {"sys"} if file.stem == "sequential" else set()
+    assert not used & OUTSIDE_WORLD - to_know_what_is_loaded
     called = {node.func.id for node in ast.walk(ast.parse(file.read_text())) if is_plain_call(node)}
     assert not called & {"print", "open", "input"}
 

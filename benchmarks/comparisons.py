@@ -1,0 +1,143 @@
+"""What `make bench` compares: entro's commands beside what others take for the part of the work that they can do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import everyday
+import many
+import text_logs
+from logs import made
+from peers import counters, frames
+from timing import ENTRO, PYTHON, Command, cores
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        rows: of the CSV.
+        large_rows: of the large one; 0 for none.
+        megabytes: of a text log.
+        runs: of the simulation.
+        steps: that the kernel replays.
+        pipelines: with a Parquet file each.
+        rounds: of what is quick.
+        long_rounds: of what takes long.
+        uncounted: how many rounds of all come first, to warm up.
+    """
+
+    rows: int = 5_000_000
+    large_rows: int = 0
+    megabytes: int = 200
+    runs: int = 10_000
+    steps: int = 20_000_000
+    pipelines: int = 64
+    rounds: int = 5
+    long_rounds: int = 3
+    uncounted: int = 1
+
+
+QUICK = Sizes(20_000, 0, 2, 20, 200_000, 2, 1, 1, 0)
+"""Enough to see that everything runs."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Commands that are run in turn.
+
+    Attributes:
+        title: what they do.
+        commands: by name.
+        own: those of them that are entro's, of which each is told how often it takes what another takes.
+        rounds: how often each is run.
+        reference: one that all are told in times of, where none is asked for as its own.
+    """
+
+    title: str
+    commands: dict[str, Command]
+    own: tuple[str, ...]
+    rounds: int
+    reference: str = ""
+
+
+def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
+    """Everything but the kernel, one after another; what each needs is made when it is its turn."""
+    yield Comparison("Everyday commands", everyday.commands(folder), (), sizes.rounds, everyday.BARE)
+    yield from of_rows(folder, sizes.rows, sizes.rounds, sizes.long_rounds)
+    if sizes.large_rows:
+        yield from of_rows(folder, sizes.large_rows, 1, 1)
+    for name, generator in text_logs.GENERATORS.items():
+        yield of_text(folder, name, generator, sizes)
+    yield of_access(folder, sizes)
+    noisy = Command([ENTRO, "simulate", "--noise", "0.2", "--runs", str(sizes.runs)], folder)
+    title = f"three-phase with noise, {sizes.runs:,} runs of each of four controllers"
+    yield Comparison(title, {"entro simulate": noisy}, ("entro simulate",), sizes.long_rounds)
+    yield of_many(folder / "many", sizes)
+
+
+def of_rows(folder: Path, rows: int, rounds: int, long_rounds: int) -> Iterator[Comparison]:
+    """A CSV on two grids, and the report of its last week."""
+    log = made(folder, "csv", rows)
+    size = f"CSV of {rows:,} one-second rows, {log.stat().st_size / 1e6:,.0f} MB"
+    analyze = [ENTRO, "analyze", str(log), "--tz", "UTC"]
+    report = [ENTRO, "report", "--weekly", "--logs", str(log), "--tz", "UTC", "--out", "reports", "--quiet"]
+    wide, narrow = "entro analyze --step 10s", "entro analyze"
+    peers = {step_s: _all(frames(log, step_s), folder) for step_s in (10, 1)}
+    counting = _all(counters(log, "^2"), folder)
+    yield Comparison(
+        f"{size}, steps of 10 s",
+        {wide: Command([*analyze, "--step", "10s"], folder), **peers[10], **counting},
+        (wide,),
+        rounds,
+    )
+    weekly = {narrow: Command(analyze, folder), "entro report --weekly": Command(report, folder)}
+    yield Comparison(f"{size}, steps of 1 s", {**weekly, **peers[1]}, tuple(weekly), long_rounds)
+    log.unlink()
+
+
+def of_text(folder: Path, name: str, generator: text_logs.Generator, sizes: Sizes) -> Comparison:
+    """A server's log, whole, beside the reading of it alone."""
+    log = folder / f"{name}.log"
+    size = text_logs.write_log(log, generator, sizes.megabytes)
+    analyze = Command([ENTRO, "analyze", str(log), "--tz", "UTC", "--year", "2026"], folder)
+    commands = {"entro analyze": analyze, **text_logs.readings(log, generator.pattern)}
+    return Comparison(f"{name} log of {size / 1e6:,.0f} MB", commands, ("entro analyze",), sizes.long_rounds)
+
+
+def of_access(folder: Path, sizes: Sizes) -> Comparison:
+    """The vLLM log, which is mostly access lines, beside GoAccess on a web server's log of as many lines.
+
+    entro reads no access log of a web server, and GoAccess none of vLLM.
+    """
+    log = folder / "vllm.log"
+    with log.open("rb") as file:
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    commands = {"entro analyze": Command([ENTRO, "analyze", str(log), "--tz", "UTC", "--year", "2026"], folder)}
+    if shutil.which("goaccess"):
+        access = made(folder, "access", lines)
+        words = ["goaccess", str(access), "--log-format=COMBINED", "--no-progress", "-o", str(folder / "access.html")]
+        commands["GoAccess"] = Command(words, folder)
+    title = f"{lines:,} lines: vllm log, and for GoAccess a web server's access log"
+    return Comparison(title, commands, ("entro analyze",), sizes.long_rounds)
+
+
+def of_many(folder: Path, sizes: Sizes) -> Comparison:
+    """A Parquet file of a day for each of some pipelines, on one core and on all."""
+    folder.mkdir(exist_ok=True)
+    writing = "import sys, pathlib, many; many.write_logs(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+    subprocess.run([PYTHON, "-c", writing, str(folder), str(sizes.pipelines)], cwd=HERE, check=True)
+    commands = {f"entro ingest --jobs {jobs}": many.storing(folder, "--jobs", str(jobs)) for jobs in (1, cores())}
+    title = f"{sizes.pipelines} Parquet files of {sizes.pipelines} pipelines, {many.SECONDS_A_DAY:,} rows each"
+    return Comparison(title, commands, (list(commands)[-1],), sizes.long_rounds)
+
+
+def _all(words: dict[str, list[str]], folder: Path) -> dict[str, Command]:
+    return {name: Command(command, folder) for name, command in words.items()}

@@ -1,0 +1,67 @@
+"""How many steps a second the v9 engine replays: compiled by numba, without it, and beside NumPy's cumulative sum.
+
+`python benchmarks/kernel.py [STEPS [ROUNDS]]` prints JSON: of each, how many steps there were and the seconds of each
+round, in turn, behind one that is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_engine import sequential
+from entro_engine.entro_engine_v9 import RegimeTrace, replay
+
+PLAIN_PART = 10
+"""Without numba a tenth of the steps is enough to measure."""
+
+Loads = NDArray[np.float64]
+
+
+def replayed(psi: Loads, compiled: bool) -> RegimeTrace:
+    """The trace of a series, in the way that is asked for."""
+    sequential.WORTH_COMPILING = 1 if compiled else len(psi) + 1
+    return replay(psi)[0]
+
+
+def timed(call: Callable[[Loads], object], psi: Loads) -> float:
+    """What a call takes, s."""
+    begin = time.perf_counter()
+    call(psi)
+    return time.perf_counter() - begin
+
+
+def same(psi: Loads) -> bool:
+    """Whether both ways give the same bits."""
+    plain, compiled = (vars(replayed(psi, way)) for way in (False, True))
+    return all(plain[name].tobytes() == compiled[name].tobytes() for name in plain)
+
+
+def main() -> None:
+    """Measure and print."""
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    draw = np.random.default_rng(0)
+    psi = np.clip(2.2 + 0.8 * np.sin(np.arange(steps) / 5000) + 0.5 * draw.standard_normal(steps), 0, None)
+    ways: dict[str, tuple[Callable[[Loads], object], Loads]] = {
+        "numpy.cumsum": (np.cumsum, psi),
+        "without numba": (lambda some: replayed(some, compiled=False), psi[: max(steps // PLAIN_PART, 1)]),
+    }
+    if find_spec("numba"):
+        assert same(psi[:100_000]), "numba gives other bits"
+        ways["with numba"] = (lambda some: replayed(some, compiled=True), psi)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, (call, some) in ways.items():
+            seconds[name].append(timed(call, some))
+    print(json.dumps({name: {"steps": len(ways[name][1]), "seconds": taken[1:]} for name, taken in seconds.items()}))
+
+
+if __name__ == "__main__":
+    main()

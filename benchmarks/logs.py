@@ -1,0 +1,66 @@
+"""Logs to measure on: as many rows of one second as asked for, or lines of a web server's access log.
+
+`python benchmarks/logs.py KIND FILE COUNT [SEED [FIRST_S]]`, where KIND is `csv`, `parquet` or `access`: a process of
+its own, as the memory of the one that measures counts for all that it starts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BEGIN = 1_774_828_800  # 2026-03-30T00:00Z
+ROWS = """
+  SELECT {stamp} AS timestamp, {rate} AS scraper_rate, {queue} AS llm_queue FROM (
+    SELECT {first} + i AS second,
+      1 + 0.4 * sin(({first} + i) / 86400 * 2 * pi()) + hash(({first} + i) * 31 + {seed}) % 1000 / 2500 AS r,
+      3 + 3 * sin(({first} + i) / 86400 * 2 * pi()) + hash(({first} + i) * 17 + {seed}) % 400 / 100 AS q
+    FROM range({count}) AS rows(i))"""
+TEXT = {
+    "stamp": "strftime(make_timestamp(second * 1000000), '%Y-%m-%dT%H:%M:%SZ')",
+    "rate": "printf('%.3f', r)",
+    "queue": "printf('%.2f', q)",
+}
+TYPED = {"stamp": "to_timestamp(second)", "rate": "round(r, 3)", "queue": "round(q, 2)"}
+ACCESS = """
+  SELECT printf('10.%d.%d.%d - - [%s +0000] "GET /catalogue/%d?page=%d HTTP/1.1" %d %d "-" "Mozilla/5.0 (X11)"',
+    hash(i) % 4, hash(i * 7) % 256, hash(i * 13) % 256,
+    strftime(make_timestamp(({first} + i // 40) * 1000000), '%d/%b/%Y:%H:%M:%S'),
+    hash(i * 3 + {seed}) % 20000, i % 9, CASE WHEN i % 50 = 0 THEN 404 ELSE 200 END, hash(i) % 90000) AS line
+  FROM range({count}) AS rows(i)"""
+
+
+def write(kind: str, path: Path, count: int, seed: int = 0, first_s: int = 0) -> None:
+    """Write a log, whole or not at all.
+
+    Args:
+        kind: `csv`, `parquet` or `access`.
+        path: where to.
+        count: how many lines.
+        seed: other seeds are other logs.
+        first_s: when it begins, seconds since 2026-03-30T00:00Z.
+    """
+    import duckdb  # noqa: PLC0415 - who only wants the commands stays small
+
+    if kind == "access":
+        query, form = ACCESS, "CSV, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t'"
+    else:
+        query, form = ROWS, "CSV, HEADER, DELIMITER ','" if kind == "csv" else "PARQUET"
+    filled = query.format(first=BEGIN + first_s, count=count, seed=seed, **(TEXT if kind == "csv" else TYPED))
+    part = path.with_suffix(".part")
+    duckdb.sql(f"COPY ({filled}) TO '{part}' (FORMAT {form})")
+    part.rename(path)
+
+
+def made(folder: Path, kind: str, count: int, seed: int = 0, first_s: int = 0) -> Path:
+    """A log in a folder, as `write` makes it, where it is not there yet."""
+    path = folder / f"{count}-{seed}-{first_s}.{kind}"
+    if not path.exists():
+        numbers = (str(number) for number in (count, seed, first_s))
+        subprocess.run([sys.executable, __file__, kind, str(path), *numbers], check=True)
+    return path
+
+
+if __name__ == "__main__":
+    write(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -1,0 +1,120 @@
+"""How long commands take, in turn: each round runs every one of them once, so that a busy machine slows all alike."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+PYTHON = sys.executable
+ENTRO = str(Path(sys.executable).parent / "entro")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is timed: a whole process, from its start to its end.
+
+    Attributes:
+        words: the program and its arguments.
+        folder: where it runs.
+        before: prepares the round of a number; not timed.
+    """
+
+    words: Sequence[str]
+    folder: Path
+    before: Callable[[int], None] = lambda _: None
+
+
+@dataclass
+class Measured:
+    """What a command took.
+
+    Attributes:
+        seconds: wall times of its runs.
+        peak_mb: the most memory that a process of it had, MB; no less than this script itself has.
+        out: what the last run printed.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    peak_mb: float = 0.0
+    out: str = ""
+
+    @property
+    def median_s(self) -> float:
+        """The median of its runs, s."""
+        return statistics.median(self.seconds)
+
+    @property
+    def least_s(self) -> float:
+        """The quickest of its runs, s."""
+        return min(self.seconds)
+
+    def times(self, other: Measured) -> float:
+        """How often it takes what another command takes: the median over the rounds of both."""
+        return statistics.median(own / its for own, its in zip(self.seconds, other.seconds, strict=True))
+
+
+def run(command: Command, into: Measured) -> None:
+    """Run a command once.
+
+    Raises:
+        SystemExit: when it fails.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command.words, cwd=command.folder, stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command.words)} failed:\n{err.read().decode(errors='replace')}")
+        into.out = out.read().decode(errors="replace").strip()
+    into.seconds.append(seconds)
+    into.peak_mb = max(into.peak_mb, usage.ru_maxrss * 1024 / 1e6)
+
+
+def in_turn(commands: Mapping[str, Command], rounds: int, uncounted: int = 1) -> dict[str, Measured]:
+    """Every command once a round.
+
+    Args:
+        commands: by name.
+        rounds: how many count.
+        uncounted: how many are run before those: files and libraries are in memory then.
+    """
+    found = {name: Measured() for name in commands}
+    for number in range(uncounted + rounds):
+        for name, command in commands.items():
+            command.before(number)
+            run(command, found[name] if number >= uncounted else Measured())
+    return found
+
+
+def cores() -> int:
+    """The cores that may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine(*packages: str) -> str:
+    """The machine and the versions of what was run on it, in a line."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    python = f"Python {platform.python_version()}"
+    return f"{platform.machine()} ({_processor()}), {cores()} cores; " + ", ".join(filter(None, (python, versions)))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown processor")

@@ -1,0 +1,72 @@
+"""The scripts of benchmarks/ run, at sizes that measure nothing."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+RUNS = {
+    "bench.py --quick": ["v9 replay", "entro ingest --jobs 1", "duckdb alone", "a loop over lines", "entro --help"],
+    "growth.py --quick": ["entro report --weekly", "entro schedule run --daily", "logs one after another"],
+    "everyday.py 1": ["entro simulate"],
+    "text_logs.py scrapy 2 1": ["entro's reader"],
+    "history.py {0}/logs 1 10": ["report --monthly"],
+    "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB a year"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", RUNS)
+def test_a_benchmark_runs(words, tmp_path):
+    script, *arguments = words.format(tmp_path).split()
+    if script == "many.py":
+        pytest.importorskip("distributed")
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [part for part in RUNS[words] if part not in done.stdout] == []
+
+
+def test_what_is_timed_in_turn(tmp_path):
+    """Each command in each round, the first ones not counted; a ratio is the median of those of the rounds."""
+    timing = _timing()
+    order, write = tmp_path / "order", "import sys; open('order', 'a').write(sys.argv[1])"
+    rounds = []
+    commands = {name: timing.Command([sys.executable, "-c", write, name], tmp_path, rounds.append) for name in "ab"}
+    found = timing.in_turn(commands, 2)
+    assert (order.read_text(), rounds) == ("ababab", [0, 0, 1, 1, 2, 2])
+    assert [len(taken.seconds) for taken in found.values()] == [2, 2]
+    assert found["a"].peak_mb > 1
+    assert timing.Measured([1.0, 4.0, 9.0]).times(timing.Measured([2.0, 2.0, 2.0])) == 2.0
+
+
+def test_a_command_that_fails_is_told(tmp_path):
+    timing = _timing()
+    failing = timing.Command([sys.executable, "-c", "raise SystemExit('no such log')"], tmp_path)
+    with pytest.raises(SystemExit, match="no such log"):
+        timing.run(failing, timing.Measured())
+
+
+def test_the_exponent_of_what_is_known():
+    growth = _module("growth")
+    sizes = [10, 100, 1000]
+    assert growth.exponent(sizes, [0.5 + 0.1 * size**1.5 for size in sizes], 0.5) == pytest.approx(1.5)
+    assert growth.exponent(sizes, [0.4, 0.5 + 0.1 * 100**2, 0.5 + 0.1 * 1000**2], 0.5) == pytest.approx(2.0)
+    assert math.isnan(growth.exponent(sizes, [0.5, 0.4, 0.6], 0.5))
+
+
+def _timing():
+    return _module("timing")
+
+
+def _module(name):
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        return __import__(name)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
