@@ -95,32 +95,50 @@ def _regimes(run: Run) -> RegimeCounts:
     )
 
 
-def spans_of_violation(violated: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The incidents as (first step, step after the last): single steps between two violating ones are bridged."""
+def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where incidents begin, and the steps after their last: single steps between two violating ones are bridged."""
     steps = np.flatnonzero(violated)
-    if not len(steps):
-        return []
-    cuts = np.flatnonzero(np.diff(steps) > 2) + 1
-    return [(int(group[0]), int(group[-1]) + 1) for group in np.split(steps, cuts)]
+    begins = np.flatnonzero(np.diff(steps, prepend=-3) > 2)
+    return steps[begins], np.append(steps[begins[1:] - 1], steps[-1:]) + 1
 
 
 def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tuple[Incident, ...]:
     """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
     before = tau if has_before else np.concatenate([[math.nan], tau])
-    violated, delta = run.violated, run.delta  # once, not once an incident: a long log has many
-    psi, rho = np.nan_to_num(run.psi_total), np.nan_to_num(run.rho, copy=False)
-
-    def incident(first: int, after: int) -> Incident:
-        cut = slice(first, after)
-        return Incident(
-            start=moment(run.start_ns + first * run.step_ns, zone),
-            end=moment(run.start_ns + after * run.step_ns, zone),
-            duration_s=(after - first) * run.step_s,
-            violations=int(violated[cut].sum()),
-            peak_psi_total=float(psi[cut].max()),
-            excess_nat_s=float(delta[cut].sum()) * run.step_s,
-            driver=run.stages[int(rho[:, cut].sum(axis=1).argmax())].name,
-            time_to_budget_s=float(before[first]) if math.isfinite(before[first]) else None,
+    first, after = spans_of_violation(run.violated)
+    if not len(first):
+        return ()
+    names = [stage.name for stage in run.stages]
+    rho = np.stack([_within(np.add, share, first, after) for share in run.rho])
+    columns = zip(
+        (run.start_ns + first * run.step_ns).tolist(),
+        (run.start_ns + after * run.step_ns).tolist(),
+        ((after - first) * run.step_s).tolist(),
+        _within(np.add, run.violated.astype(np.int64), first, after).tolist(),
+        _within(np.maximum, run.psi_total, first, after).tolist(),
+        (_within(np.add, run.delta, first, after) * run.step_s).tolist(),
+        rho.argmax(axis=0).tolist(),
+        before[first].tolist(),
+        strict=True,
+    )
+    return tuple(
+        Incident(
+            start=moment(begin, zone),
+            end=moment(end, zone),
+            duration_s=duration,
+            violations=violations,
+            peak_psi_total=peak,
+            excess_nat_s=excess,
+            driver=names[driver],
+            time_to_budget_s=tau_s if math.isfinite(tau_s) else None,
         )
+        for begin, end, duration, violations, peak, excess, driver, tau_s in columns
+    )
 
-    return tuple(incident(first, after) for first, after in spans_of_violation(violated))
+
+def _within(
+    combine: np.ufunc, values: NDArray[Any], first: NDArray[np.int64], after: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Values combined over each span from a first index up to but not including another; 0 stands in for NaN."""
+    padded = np.append(np.nan_to_num(values), 0)  # a span may end with the last value
+    return np.asarray(combine.reduceat(padded, np.stack([first, after], axis=1).ravel())[::2])

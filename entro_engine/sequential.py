@@ -25,9 +25,16 @@ WORTH_COMPILING = 3_000_000
 """From so many steps on a compiled loop makes up for the time that it takes to load the compiler."""
 
 
+_WORTH_ONCE_LOADED = 300_000
+"""The same where the compiler is loaded already: it has still to load the kernel."""
+
+
 def loop_for(steps: int, worth: int | None = None) -> Loop:
     """How to run kernels over so many steps in all: compiled where that pays and numba is there, else as they are."""
-    return _compiled if steps >= (worth or WORTH_COMPILING) and find_spec("numba") else _plain
+    least = worth or WORTH_COMPILING
+    if compiled.cache_info().currsize:
+        least = min(least, _WORTH_ONCE_LOADED)
+    return _compiled if steps >= least and find_spec("numba") else _plain
 
 
 def _plain(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import astuple
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_engine import REST, Regime, RegimeParameters, RegimeState, RegimeTrace, replay, sequential, step
-from entro_engine.entro_engine_v9 import advance, advance_runs, levels, replay_runs
+from entro_engine.entro_engine_v9 import _energies, advance, advance_runs, levels, replay_runs
 from tests import oracle
 from tests.engine.strategies import BUDGETS, SHARES, loads, series
 
@@ -205,6 +206,17 @@ def test_compiled_it_gives_the_same_bits(monkeypatch, steps):
     assert after == after_too
     for name, values in vars(plain).items():
         assert getattr(compiled, name).tobytes() == values.tobytes(), name
+
+
+@pytest.mark.parametrize(("steps", "loaded", "way"), [(2_000_000, False, "_plain"), (2_000_000, True, "_compiled")])
+def test_a_compiler_that_is_loaded_already_is_used_for_less(monkeypatch, steps, loaded, way):
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    fresh = cache(sequential.compiled.__wrapped__)
+    monkeypatch.setattr(sequential, "compiled", fresh)
+    if loaded:
+        fresh(_energies)
+    assert sequential.loop_for(steps).__name__ == way
+    assert sequential.loop_for(1000).__name__ == "_plain"
 
 
 @given(st.lists(loads(holes=False), min_size=1, max_size=4))
