@@ -25,7 +25,7 @@ class Sizes:
     Attributes:
         rows: of the CSV.
         large_rows: of the large one; 0 for none.
-        megabytes: of a text log.
+        megabytes: of a text log; GoAccess has a quarter of it.
         runs: of the simulation.
         steps: that the kernel replays.
         pipelines: with a Parquet file each.
@@ -113,13 +113,13 @@ def of_text(folder: Path, name: str, generator: text_logs.Generator, sizes: Size
 
 
 def of_access(folder: Path, sizes: Sizes) -> Comparison:
-    """The vLLM log, which is mostly access lines, beside GoAccess on a web server's log of as many lines.
+    """A vLLM log, which is mostly access lines, beside GoAccess on a web server's log of as many lines.
 
     entro reads no access log of a web server, and GoAccess none of vLLM.
     """
-    log = folder / "vllm.log"
-    with log.open("rb") as file:
-        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    log = folder / "short.log"
+    text_logs.write_log(log, text_logs.GENERATORS["vllm"], max(sizes.megabytes // 4, 1))
+    lines = log.read_bytes().count(b"\n")
     commands = {"entro analyze": Command([ENTRO, "analyze", str(log), "--tz", "UTC", "--year", "2026"], folder)}
     if shutil.which("goaccess"):
         access = made(folder, "access", lines)

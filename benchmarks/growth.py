@@ -112,7 +112,9 @@ def by_pipelines(folder: Path, counts: list[int], rows: int) -> Iterator[Growth]
     }
     for title, (words, fresh, rounds) in asked.items():
         commands = {
-            count: Command([ENTRO, *words], home, _without(*(home / name for name in fresh)))
+            count: Command(
+                [ENTRO, *words, "--config", str(home / "entro.toml")], home, _without(*(home / name for name in fresh))
+            )
             for count, home in homes.items()
         }
         yield Growth(title, commands, "a pipeline", rounds=rounds)

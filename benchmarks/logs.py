@@ -25,7 +25,7 @@ TEXT = {
 TYPED = {"stamp": "to_timestamp(second)", "rate": "round(r, 3)", "queue": "round(q, 2)"}
 ACCESS = """
   SELECT printf('10.%d.%d.%d - - [%s +0000] "GET /catalogue/%d?page=%d HTTP/1.1" %d %d "-" "Mozilla/5.0 (X11)"',
-    hash(i) % 4, hash(i * 7) % 256, hash(i * 13) % 256,
+    hash(i) % 4, hash(i * 7) % 16, hash(i * 13) % 64,
     strftime(make_timestamp(({first} + i // 40) * 1000000), '%d/%b/%Y:%H:%M:%S'),
     hash(i * 3 + {seed}) % 20000, i % 9, CASE WHEN i % 50 = 0 THEN 404 ELSE 200 END, hash(i) % 90000) AS line
   FROM range({count}) AS rows(i)"""

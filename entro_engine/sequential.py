@@ -25,8 +25,7 @@ Loop = Callable[
 WORTH_COMPILING = 3_000_000
 """From so many steps on a compiled loop makes up for the time that it takes to load the compiler."""
 
-
-WORTH_CALLING = 100_000
+WORTH_CALLING = 300_000
 """The same where the compiler has been loaded for something else: only the machine code has to be read then."""
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import astuple
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,6 +206,14 @@ def test_compiled_it_gives_the_same_bits(monkeypatch, steps):
     assert after == after_too
     for name, values in vars(plain).items():
         assert getattr(compiled, name).tobytes() == values.tobytes(), name
+
+
+@pytest.mark.parametrize(("steps", "loaded", "way"), [(2_000_000, False, "_plain"), (2_000_000, True, "_compiled")])
+def test_a_compiler_that_is_loaded_already_is_used_for_less(monkeypatch, steps, loaded, way):
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    monkeypatch.setattr(sequential, "sys", SimpleNamespace(modules={"numba": None} if loaded else {}))
+    assert sequential.loop_for(steps).__name__ == way
+    assert sequential.loop_for(1000).__name__ == "_plain"
 
 
 @given(st.lists(loads(holes=False), min_size=1, max_size=4))
