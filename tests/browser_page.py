@@ -101,7 +101,7 @@ def opened(
     page.on("dialog", lambda dialog: found.complaints.append(f"dialog: {dialog.message}"))
     page.on("request", lambda request: found.requests.append(request.url))
     page.goto(path.resolve().as_uri())
-    if javascript:
+    if javascript and page.locator(".chart").count():
         page.wait_for_selector("html[data-charts]")
     try:
         yield found

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from entro_cli.clock import nanoseconds
+from entro_cli.maintenance import Maintenance
 from entro_cli.report.daily_report import Summary, Terms, summarise
 from entro_cli.report.periods import Kind, period_of
 from entro_cli.summary import Source
@@ -35,6 +36,16 @@ def busy(days: int, start: str = "2026-03-02", stages: tuple[Stage, ...] = (SCRA
     queue[1440 + 600 : 1440 + 720] += 60
     queue[2 * 1440 + 300 : 2 * 1440 + 600] = np.nan
     return run_of([wave, np.maximum(queue, 0) + 0 * queue], start, stages=stages)
+
+
+def without(run: Run, maintenance: Maintenance) -> Run:
+    """The run with no data where something is left out."""
+    left_out = maintenance.steps(run.start_ns, run.step_ns, run.steps)
+    psi = run.psi_total.copy()
+    psi[left_out] = float("nan")
+    regime = run.trace.regime.copy()
+    regime[left_out] = -1
+    return replace(run, psi_total=psi, own=run.own & ~left_out, trace=replace(run.trace, regime=regime))
 
 
 def three_phase(start: str = "2026-04-06T09:00") -> Run:

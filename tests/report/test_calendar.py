@@ -1,6 +1,5 @@
 """The days of a month as a calendar, in every format."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -10,17 +9,7 @@ from entro_cli.report import html, markdown, terminal
 from entro_cli.report.calendar import DayState, calendar_of
 from entro_cli.report.daily_report import Terms, summarise
 from entro_cli.report.periods import Kind, period_of
-from tests.report.runs import SOURCE, ZONE, busy, summary_of
-
-
-def without(run, maintenance):
-    """The run with no data where something is left out."""
-    left_out = maintenance.steps(run.start_ns, run.step_ns, run.steps)
-    psi = run.psi_total.copy()
-    psi[left_out] = float("nan")
-    regime = run.trace.regime.copy()
-    regime[left_out] = -1
-    return replace(run, psi_total=psi, own=run.own & ~left_out, trace=replace(run.trace, regime=regime))
+from tests.report.runs import SOURCE, ZONE, busy, summary_of, without
 
 
 def march(*windows):
