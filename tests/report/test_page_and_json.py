@@ -1,0 +1,123 @@
+"""Every number of a page is that of the JSON document of the same report."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from entro_cli import numbers
+from tests.running import entro
+
+SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
+EXCLUDE = ("--exclude", "Sat 12:00-14:00")
+
+
+class Tables(HTMLParser):
+    """The rows of a page's tables: the texts of their cells, without what stands beside a figure in small letters."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self._cell, self._small = [], None, False
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self._cell = []
+        self._small = self._small or tag == "small"
+
+    def handle_endtag(self, tag):
+        if tag in {"td", "th"}:
+            self.rows[-1].append(" ".join("".join(self._cell).split()).replace("\N{MINUS SIGN}", "-"))
+            self._cell = None
+        self._small = self._small and tag != "small"
+
+    def handle_data(self, data):
+        if self._cell is not None and not self._small:
+            self._cell.append(data)
+
+
+def figures_as_told(figures):
+    """What the table of all figures is to say of a period."""
+    seen, regimes, objective = figures["observed_steps"], figures["regimes"], figures["objective"]
+    told = {
+        "Time over budget": numbers.duration(figures["violation_time_s"]),
+        "Violations, share": numbers.share(figures["violations"] / seen),
+        "Incidents": numbers.count(len(figures["incidents"])),
+        "Excess (nat s)": numbers.quantity(figures["excess_nat_s"]),
+        "Allowance used": numbers.share(objective["consumed"]),
+        "Burn rate": numbers.quantity(objective["burn_rate"]),
+        "Stable": numbers.share(regimes["stable"] / seen),
+        "Stress": numbers.share(regimes["stress"] / seen),
+        "Critical": numbers.share(regimes["critical"] / seen),
+        "No data": numbers.share(regimes["no_data"] / (figures["steps"] - figures["excluded_steps"])),
+        "Coverage": numbers.share(figures["coverage"]),
+        "Transitions": numbers.count(figures["transitions"]),
+        "Psi_total, mean (nat)": numbers.nats(figures["mean_psi_total"]),
+        "Psi_total, peak (nat)": numbers.nats(figures["peak_psi_total"]),
+        "Stability, mean": numbers.nats(figures["stability_mean"]),
+        "Stability, lowest": numbers.nats(figures["stability_min"]),
+        "Energy, mean (nat)": numbers.nats(figures["energy_mean"]),
+        "Energy, highest (nat)": numbers.nats(figures["energy_max"]),
+        "Memory, mean": numbers.nats(figures["memory_mean"]),
+        "Memory, highest": numbers.nats(figures["memory_max"]),
+    }
+    for stage in figures["stages"]:
+        told[f"{stage['name']}, part in Psi"] = numbers.share(stage["mean_share"])
+    return told
+
+
+@pytest.mark.parametrize("period", [("--daily", "2026-04-09"), ("--weekly", "2026-04-06"), ("--monthly", "2026-04")])
+def test_the_page_says_what_the_document_says(period):
+    kind, day = period
+    command = ("report", kind, "--date", day, "--logs", SAMPLE, "--tz", "UTC", *EXCLUDE)
+    document = json.loads(entro(*command, "--json").out)
+    tables = Tables()
+    tables.feed(entro(*command, "--format", "html", "--out", "-").out)
+    rows = {tuple(row) for row in tables.rows}
+
+    before = figures_as_told(document["previous_figures"])
+    for label, value in figures_as_told(document["figures"]).items():
+        (row,) = (row for row in rows if row[0] == label and len(row) == 4 and row[2] == before[label])
+        assert row[1] == value, label
+    for part in document["buckets"]:
+        counts = [
+            *(part["regimes"][name] for name in ("stable", "stress", "critical", "no_data")),
+            part["excluded_steps"],
+        ]
+        counts = counts if document["maintenance"] else counts[:-1]
+        (row,) = (row for row in rows if row[0] == part["label"])
+        assert row[1 : len(counts) + 1] == tuple(map(numbers.count, counts))
+    for rank, incident in enumerate(document["incidents"], 1):
+        (row,) = (row for row in rows if row[0] == f"◆ {rank}")
+        assert row[2:6] == (
+            numbers.duration(incident["duration_s"]),
+            incident["driver"],
+            f"{numbers.quantity(incident['excess_nat_s'])} nat s",
+            numbers.nats(incident["peak_psi_total"]),
+        )
+    told = document["coordination"]
+    (row,) = (row for row in rows if row[0] == "Steps over the budget")
+    courses = (told[name]["violations"] for name in ("measured", "uncontrolled", "coordinated"))
+    assert row[1:] == tuple(map(numbers.count, courses))
+
+
+@pytest.mark.parametrize("form", ["html", "terminal", "markdown", "json", "junit"])
+def test_the_same_period_twice_is_the_same_bytes(form):
+    command = (
+        "report",
+        "--weekly",
+        "--date",
+        "2026-04-06",
+        "--logs",
+        SAMPLE,
+        "--tz",
+        "UTC",
+        "--format",
+        form,
+        "--out",
+        "-",
+    )
+    first, second = entro(*command), entro(*command)
+    assert first.out == second.out != ""
