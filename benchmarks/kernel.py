@@ -26,7 +26,7 @@ Loads = NDArray[np.float64]
 
 def replayed(psi: Loads, compiled: bool) -> RegimeTrace:
     """The trace of a series, in the way that is asked for."""
-    sequential.WORTH_COMPILING = sequential._WORTH_ONCE_LOADED = 1 if compiled else len(psi) + 1
+    sequential.WORTH_COMPILING = sequential.WORTH_CALLING = 1 if compiled else len(psi) + 1
     return replay(psi)[0]
 
 
