@@ -85,7 +85,7 @@ def test_what_is_no_window(text):
 @given(
     days=st.sets(st.sampled_from(range(7)), min_size=1),
     begin=st.integers(0, 1439),
-    length=st.integers(1, 1440),
+    length=st.integers(1, 1439),
     start_min=st.integers(0, 20_000),
     step_s=st.sampled_from([1, 7, 60, 600, 5400]),
     count=st.integers(0, 60),
