@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
+from itertools import pairwise
 
 import numpy as np
 
 from entro_cli.clock import moment
-from entro_cli.steps import Steps
-from entro_engine import EntroError, Run, replay_loads
+from entro_cli.steps import Steps, StepSource, in_parts
+from entro_engine import EntroError, RegimeState, Run, replay_loads
+from entro_engine.entro_engine_v9 import REST
 
 WARM_UP_STEPS = 500
 """How many earlier steps the engine is warmed up on, where there are as many."""
@@ -17,28 +20,48 @@ WARM_UP_STEPS = 500
 
 @dataclass(frozen=True)
 class Replayed:
-    """A pipeline's Run and the part of it that was asked for.
+    """A pipeline's steps, which are replayed some at a time, and the part of them that was asked for.
 
     Attributes:
-        run: from the first step there is, so that windows can look back; the engine was at rest at most 500 steps
-            before `first`.
+        steps: all there are.
+        budget: Psi_budget, nat.
         first: the first step asked for.
         after: the step after the last.
     """
 
-    run: Run
+    steps: StepSource
+    budget: float
     first: int
     after: int
 
+    def runs(self) -> Iterator[Run]:
+        """The replay in parts that follow one another, from the first step there is, so that windows can look back.
+
+        One of them begins with `first`, at most 500 steps before which the engine was at rest; the last one ends before
+        `after`.
+        """
+        rest_before, state = max(self.first - WARM_UP_STEPS, 0), REST
+        for begin, after in pairwise((0, rest_before, self.first, self.after)):
+            state = REST if begin == rest_before else state
+            for part in in_parts(self.steps, begin, after):
+                run = _replayed(part, self.budget, 0, state, self.steps.count)
+                state = run.final
+                yield run
+
+    def asked(self) -> Iterator[Run]:
+        """The parts of it that were asked for."""
+        begin_ns = self.steps.start_ns + self.first * self.steps.step_ns
+        return (run for run in self.runs() if run.start_ns >= begin_ns)
+
 
 def replay_steps(
-    steps: Steps, budget: float | None, since_ns: int | None = None, until_ns: int | None = None
+    steps: StepSource, budget: float, since_ns: int | None = None, until_ns: int | None = None
 ) -> Replayed:
-    """The steps that begin in a period, replayed.
+    """The steps that begin in a period, to be replayed.
 
     Args:
         steps: all there are.
-        budget: Psi_budget, nat; gamma * N * Psi_c without it.
+        budget: Psi_budget, nat.
         since_ns: the beginning of the period, nanoseconds since the epoch; None for that of the steps.
         until_ns: its end; None for that of the steps.
 
@@ -53,7 +76,7 @@ def replay_steps(
         raise EntroError(
             "nothing is left of the log", where="--since/--until", expected=f"a period between {begin} and {end}"
         )
-    return Replayed(replay_from(steps, budget, first), first, after)
+    return Replayed(steps, budget, first, after)
 
 
 def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
@@ -64,15 +87,20 @@ def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
         budget: Psi_budget, nat; gamma * N * Psi_c without it.
         first: where what is asked for begins.
     """
+    return _replayed(steps, budget, max(first - WARM_UP_STEPS, 0), REST, steps.count)
+
+
+def _replayed(steps: Steps, budget: float | None, rest_before: int, state: RegimeState, of: int) -> Run:
+    """Steps replayed: those of which a stage has no data have none."""
     covered = ~np.isnan(steps.loads).any(axis=0)
-    loads = np.where(covered, steps.loads, np.nan)
-    rest_before = max(first - WARM_UP_STEPS, 0)
-    run = replay_loads(steps.stages, loads, steps.step_s, budget, steps.start_ns, rest_before)
-    peaks = np.where(covered, steps.peaks, np.nan)
+    loads, peaks = steps.loads, steps.peaks
+    if not covered.all():
+        loads, peaks = (np.where(covered, values, np.nan) for values in (loads, peaks))
+    run = replay_loads(steps.stages, loads, steps.step_s, budget, steps.start_ns, rest_before, state, of)
     return replace(run, peaks=peaks, own=np.logical_and(covered, steps.own.all(axis=0)))
 
 
-def step_range(steps: Steps, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
+def step_range(steps: StepSource, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
     """The steps that begin in a period: the first, and the one after the last."""
 
     def index(ns: int) -> int:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.clock import moment
-from entro_cli.steps import Steps
+from entro_cli.percentile import percentile
+from entro_cli.steps import Steps, StepSource, in_parts
 from entro_cli.summary import Calibration, FullLoad
 from entro_engine import EntroError, Kind, Run, Stage, psi_budget
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
@@ -22,7 +24,6 @@ _LEAST_WINDOW_STEPS = 5
 _FAR_OVER = 5.0
 _OFTEN = 0.5
 _ALIKE = 0.2
-_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,24 @@ class Capacity:
     is_guess: bool
 
 
-def coupled(steps: Steps) -> bool:
+def coupled(steps: StepSource) -> bool:
     """Whether the pipeline is one rate stage that feeds one queue stage."""
     return [stage.kind for stage in steps.stages] == [Kind.RATE, Kind.QUEUE]
+
+
+def with_queue_before(
+    steps: StepSource, initial_queue: float = 0.0, size: int | None = None
+) -> Iterator[tuple[Steps, float]]:
+    """Steps of a rate stage that feeds a queue stage in parts, each with the queue before it, requests.
+
+    Args:
+        steps: of a pipeline for which `coupled` holds.
+        initial_queue: before the first step, requests.
+        size: how many steps a part has, those that are looked at together without it.
+    """
+    for part in in_parts(steps, size=size):
+        yield part, initial_queue
+        initial_queue = float(part.ends[1][-1])
 
 
 def queue_before(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
@@ -81,7 +97,7 @@ def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> 
     return np.asarray(waiting & ~np.isnan(served), dtype=np.bool_)
 
 
-def measure_capacity(steps: Steps, initial_queue: float = 0.0) -> Capacity:
+def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> Capacity:
     """The capacity of the server behind a queue stage that a rate stage feeds.
 
     The 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which the
@@ -91,32 +107,67 @@ def measure_capacity(steps: Steps, initial_queue: float = 0.0) -> Capacity:
         steps: of a pipeline for which `coupled` holds.
         initial_queue: before the first step, requests.
     """
-    served = served_per_step(steps, initial_queue) / steps.step_s
-    busy = busy_steps(steps, served, initial_queue)
-    window = max(math.ceil(_WINDOW_S / steps.step_s), _LEAST_WINDOW_STEPS)
-    if len(served) >= window:
-        whole = np.lib.stride_tricks.sliding_window_view(busy, window).all(axis=1)
-        means = _window_means(served, window)[whole]
-        if len(means):
-            length = f"{window * steps.step_s:g} s"
-            return Capacity(
-                float(np.percentile(means, 95)), f"95th percentile over {len(means)} busy windows of {length}", False
-            )
-    if busy.any():
-        return Capacity(float(served[busy].mean()), f"mean over {int(busy.sum())} busy steps, no window of them", True)
-    rate = steps.loads[0][~np.isnan(steps.loads[0])]
-    return Capacity(
-        float(np.percentile(rate, 99)), "99th percentile of the arrival rate, the server was never busy", True
-    )
+    windows = _BusyWindows(steps, initial_queue)
+    found = percentile(windows.means, 95)
+    if found is not None:
+        length = f"{windows.length * steps.step_s:g} s"
+        return Capacity(found, f"95th percentile over {windows.count} busy windows of {length}", False)
+    if windows.busy:
+        return Capacity(windows.served / windows.busy, f"mean over {windows.busy} busy steps, no window of them", True)
+    rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
+    return Capacity(rate or 0.0, "99th percentile of the arrival rate, the server was never busy", True)
 
 
-def _window_means(values: FloatArray, window: int) -> FloatArray:
-    """The mean over each window of as many values, some windows at a time: all at once would fill the memory."""
-    view = np.lib.stride_tricks.sliding_window_view(values, window)
-    return np.concatenate([view[at : at + _AT_ONCE].mean(axis=1) for at in range(0, len(view), _AT_ONCE)])
+@dataclass
+class _BusyWindows:
+    """The windows of steps in which the server was busy throughout.
+
+    Attributes:
+        steps: of a pipeline for which `coupled` holds.
+        initial_queue: before the first step, requests.
+        count: how many there are, once `means` has given all; so are the next two.
+        busy: how many steps the server was busy in.
+        served: the sum of the rates served in those, req/s.
+    """
+
+    steps: StepSource
+    initial_queue: float
+    count: int = 0
+    busy: int = 0
+    served: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """Of a window, steps."""
+        return max(math.ceil(_WINDOW_S / self.steps.step_s), _LEAST_WINDOW_STEPS)
+
+    def means(self) -> Iterator[FloatArray]:
+        """The mean rate served in each of them, req/s, some at a time."""
+        self.count, self.busy, self.served = 0, 0, 0.0
+        served, idle = np.empty(0), np.empty(0, np.bool_)
+        for part, before in with_queue_before(self.steps, self.initial_queue):
+            rate = served_per_step(part, before) / part.step_s
+            busy = busy_steps(part, rate, before)
+            self.busy += int(busy.sum())
+            self.served += float(rate[busy].sum())
+            served, idle = np.concatenate([served, rate]), np.concatenate([idle, ~busy])
+            whole = _sums(idle.astype(np.int64), self.length) == 0
+            means = _sums(served, self.length)[whole] / self.length
+            self.count += len(means)
+            yield means
+            served, idle = served[len(whole) :], idle[len(whole) :]
 
 
-def calibration_of(steps: Steps, wait_s: float, gamma: float, zone: tzinfo) -> Calibration:
+def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:
+    """The sum over each window of so many values, shape (values - length + 1,); none where there are too few."""
+    count = max(len(values) - length + 1, 0)
+    total = values[:count].copy()
+    for ahead in range(1, length):
+        total += values[ahead : ahead + count]
+    return total
+
+
+def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo) -> Calibration:
     """What a log says of its server, with the evidence for it.
 
     Args:
@@ -135,7 +186,7 @@ def calibration_of(steps: Steps, wait_s: float, gamma: float, zone: tzinfo) -> C
             expected="one rate stage that feeds one queue stage",
             remedy="name them with --stage NAME=COLUMN:KIND, or add the log that has the other one",
         )
-    if np.isnan(steps.loads).any(axis=0).all():
+    if all(np.isnan(part.loads).any(axis=0).all() for part in in_parts(steps)):
         raise EntroError(
             "no step has data of both stages",
             expected="logs that overlap, and not only in maintenance windows",
@@ -168,8 +219,34 @@ def calibration_of(steps: Steps, wait_s: float, gamma: float, zone: tzinfo) -> C
     )
 
 
+@dataclass
+class LoadTally:
+    """How a log's loads stand to the full loads it was replayed on, counted from the parts of a Run.
+
+    Attributes:
+        stages: the stages, on those full loads; none before there is a part.
+        observed: how many steps have data.
+        violated: how many of them are over the budget.
+        far: by stage, in how many of them it is far over full.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    observed: int = 0
+    violated: int = 0
+    far: dict[str, int] = field(default_factory=dict)
+
+    def add(self, run: Run) -> None:
+        """Count a part of a run."""
+        self.stages = run.stages
+        self.observed += int(run.observed.sum())
+        self.violated += int(run.violated.sum())
+        for stage, load in zip(run.stages, run.loads, strict=True):
+            over = int(np.count_nonzero(load > _FAR_OVER * stage.full_load))
+            self.far[stage.name] = self.far.get(stage.name, 0) + over
+
+
 def misfit_advice(
-    steps: Steps, run: Run, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
+    steps: StepSource, loads: LoadTally, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
 ) -> str | None:
     """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
 
@@ -178,33 +255,36 @@ def misfit_advice(
 
     Args:
         steps: the log's.
-        run: their replay on the full loads in question.
+        loads: what was counted in their replay on the full loads in question.
         columns: where each stage's samples stood, as `--stage` names it.
         wait_s: the longest accepted wait, s.
     """
-    observed = run.observed
-    if not observed.any() or all(stage.full is not None for stage in run.stages):
+    if not loads.observed or all(stage.full is not None for stage in loads.stages):
         return None
-    medians = {stage.name: float(np.median(load[observed])) for stage, load in zip(run.stages, run.loads, strict=True)}
-    far = [stage for stage in run.stages if stage.full is None and medians[stage.name] > _FAR_OVER * stage.full_load]
-    if (not far and run.violated[observed].mean() <= _OFTEN) or _is_of_default_size(steps):
+    far = [stage for stage in loads.stages if stage.full is None and 2 * loads.far[stage.name] > loads.observed]
+    if (not far and loads.violated <= _OFTEN * loads.observed) or _is_of_default_size(steps):
         return None
     if far:
-        reason = " and ".join(
-            f"{stage.name} over {medians[stage.name] / stage.full_load:,.0f} times full" for stage in far
-        )
+        times = {stage.name: (_median_load(steps, stage.name) or 0.0) / stage.full_load for stage in far}
+        reason = " and ".join(f"{name} over {often:,.0f} times full" for name, often in times.items())
         reason = f"at the default full loads half the time has {reason}"
     else:
         reason = "at the default full loads the budget is broken most of the time"
     return f"{reason}: they do not fit this log; {_advice(steps, columns, wait_s)}"
 
 
-def _is_of_default_size(steps: Steps) -> bool:
+def _median_load(steps: StepSource, name: str) -> float | None:
+    """The median load of a stage over the steps with data of all of them; None without any."""
+    index = [stage.name for stage in steps.stages].index(name)
+    return percentile(lambda: (part.loads[index][~np.isnan(part.loads).any(axis=0)] for part in in_parts(steps)), 50)
+
+
+def _is_of_default_size(steps: StepSource) -> bool:
     """Whether the server of a log serves about what the published one does: then it is the load that is too much."""
     return coupled(steps) and math.isclose(measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_ALIKE)
 
 
-def _advice(steps: Steps, columns: Mapping[str, str], wait: float) -> str:
+def _advice(steps: StepSource, columns: Mapping[str, str], wait: float) -> str:
     """Which full loads to set, and how they were come to."""
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
     capacity = measure_capacity(steps) if coupled(steps) else None

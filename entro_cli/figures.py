@@ -1,22 +1,21 @@
-"""Run -> Figures: the counts, incidents and the objective of a run of steps."""
+"""Run -> Figures: the counts, incidents and the objective of a run of steps, which may come in parts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.clock import moment
+from entro_cli.incident_tally import IncidentTally
 from entro_cli.maintenance import NONE, Maintenance
-from entro_cli.objective import measure_objective
-from entro_cli.summary import Figures, Incident, RegimeCounts, StageFigures
-from entro_engine import Regime, Run
-from entro_engine.early_warning import time_to_budget
+from entro_cli.objective import ObjectiveTally
+from entro_cli.steps import AT_ONCE
+from entro_cli.summary import Figures, RegimeCounts, StageFigures
+from entro_engine import Regime, Run, Stage
 from entro_engine.entropy import FloatArray
 
 
@@ -31,125 +30,156 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
         zone: what times are told in.
         maintenance: what is left out; the run has no data there.
     """
-    part = run.part(first, after)
-    observed = part.observed
-    excluded = int(maintenance.steps(part.start_ns, part.step_ns, part.steps).sum())
-    awaited = part.steps - excluded
-    tau = time_to_budget(run.times_ns / 1e9, run.psi_total, run.budget)
-    return Figures(
-        start=moment(part.start_ns, zone),
-        end=moment(part.end_ns, zone),
-        step_s=run.step_s,
-        steps=part.steps,
-        observed_steps=int(observed.sum()),
-        excluded_steps=excluded,
-        coverage=float(part.own.sum()) / awaited if awaited else 0.0,
-        budget=run.budget,
-        stages=_stages(part),
-        regimes=regimes_of(part, awaited),
-        violations=int(part.violated.sum()),
-        violation_time_s=float(part.violated.sum()) * run.step_s,
-        excess_nat_s=float(part.delta.sum()) * run.step_s,
-        peak_psi_total=_of(np.max, part.psi_total[observed]),
-        mean_psi_total=_of(np.mean, part.psi_total[observed]),
-        stability_mean=_of(np.mean, part.trace.stability[observed]),
-        stability_min=_of(np.min, part.trace.stability[observed]),
-        energy_mean=_of(np.mean, part.trace.energy[observed]),
-        energy_max=_of(np.max, part.trace.energy[observed]),
-        memory_mean=_of(np.mean, part.trace.memory[observed]),
-        memory_max=_of(np.max, part.trace.memory[observed]),
-        transitions=int(np.count_nonzero(np.diff(part.trace.regime[observed]))),
-        time_to_budget_s=_last_finite(tau[first:after]),
-        incidents=_incidents(part, tau[max(first - 1, 0) : after], first > 0, zone),
-        objective=measure_objective(run, first, after, target, zone),
-    )
+    tally = FigureTally(run.stages, run.budget, target, zone)
+    for begin in range(0, first, AT_ONCE):
+        tally.look_back_on(run.part(begin, min(begin + AT_ONCE, first)))
+    for begin in range(first, after, AT_ONCE):
+        tally.add(run.part(begin, min(begin + AT_ONCE, after)))
+    span = run.start_ns + first * run.step_ns, run.step_ns, after - first
+    return tally.figures(span, maintenance.count_steps(*span))
 
 
-def _of(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float | None:
-    """A statistic of the values, None of nothing."""
-    return float(statistic(values)) if len(values) else None
+@dataclass
+class _Values:
+    """Values that come some at a time: how many, their sum, the least and the greatest."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float = math.inf
+    most: float = -math.inf
+
+    def add(self, values: FloatArray) -> None:
+        """Take some more in."""
+        if len(values):
+            self.count += len(values)
+            self.total += float(values.sum())
+            self.least, self.most = min(self.least, float(values.min())), max(self.most, float(values.max()))
+
+    def known(self, value: float) -> float | None:
+        """A value that means something only where there is one."""
+        return value if self.count else None
+
+    @property
+    def mean(self) -> float | None:
+        """Their mean; None of none."""
+        return self.total / self.count if self.count else None
 
 
-def _last_finite(tau: FloatArray) -> float | None:
-    """The time to budget at the last observed step; None where the budget is not being approached."""
-    known = tau[~np.isnan(tau)]
-    return float(known[-1]) if len(known) and math.isfinite(known[-1]) else None
+@dataclass
+class _StageTally:
+    load: _Values = field(default_factory=_Values)
+    peak: _Values = field(default_factory=_Values)
+    share: _Values = field(default_factory=_Values)
 
 
-def _stages(run: Run) -> tuple[StageFigures, ...]:
-    observed = run.observed
-    return tuple(
-        StageFigures(
-            name=stage.name,
-            kind=str(stage.kind),
-            full=stage.full_load,
-            mean_load=_of(np.mean, load[observed]),
-            peak_load=_of(np.max, peak[observed]),
-            mean_share=_of(np.mean, share[observed]),
+class FigureTally:
+    """What a run comes to, counted from its parts in the order of their times.
+
+    Args:
+        stages: of the run.
+        budget: Psi_budget, nat.
+        target: the objective, a share of observed steps, 0..1.
+        zone: what times are told in.
+
+    Raises:
+        ParameterError: when the target is outside 0..1.
+    """
+
+    def __init__(self, stages: tuple[Stage, ...], budget: float, target: float, zone: tzinfo) -> None:
+        self._stages, self._budget, self._zone = stages, budget, zone
+        self._own = self._violations = self._transitions = 0
+        self._excess = 0.0
+        self._regimes = np.zeros(len(Regime), np.int64)
+        self._last_regime = np.empty(0, np.int8)
+        self._psi, self._stability, self._energy, self._memory = (_Values() for _ in range(4))
+        self._loads = [_StageTally() for _ in stages]
+        self._incidents = IncidentTally(stages, budget)
+        self._objective = ObjectiveTally(target, zone)
+
+    def look_back_on(self, run: Run) -> None:
+        """Take in a part before those that are counted: burn windows and the early warning look back on it."""
+        self._incidents.look_back_on(run)
+        self._objective.look_back_on(run)
+
+    def add(self, run: Run) -> None:
+        """Count a part."""
+        observed, violated, delta, shares = run.observed, run.violated, run.delta, run.rho
+        which = slice(None) if observed.all() else observed  # nothing is copied where there is nothing to leave out
+        trace = run.trace
+        self._own += int(run.own.sum())
+        self._violations += int(violated.sum())
+        self._excess += float(delta.sum())
+        self._regimes += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
+        seen = np.concatenate([self._last_regime, trace.regime[which]])
+        self._transitions += int(np.count_nonzero(np.diff(seen)))
+        self._last_regime = seen[-1:]
+        self._psi.add(run.psi_total[which])
+        self._stability.add(trace.stability[which])
+        self._energy.add(trace.energy[which])
+        self._memory.add(trace.memory[which])
+        for tally, load, peak, share in zip(self._loads, run.loads, run.peaks, shares, strict=True):
+            tally.load.add(load[which])
+            tally.peak.add(peak[which])
+            tally.share.add(share[which])
+        self._incidents.add(run, violated, delta, shares)
+        self._objective.add(run, violated, observed)
+
+    def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
+        """What all of it comes to.
+
+        Args:
+            span: where the first step counted begins (nanoseconds since the epoch), the length of a step (nanoseconds),
+                and how many steps were counted, with data or without.
+            excluded: how many of them are left out as maintenance.
+        """
+        start_ns, step_ns, steps = span
+        step_s, awaited = step_ns / 1e9, steps - excluded
+        return Figures(
+            start=moment(start_ns, self._zone),
+            end=moment(start_ns + steps * step_ns, self._zone),
+            step_s=step_s,
+            steps=steps,
+            observed_steps=self._psi.count,
+            excluded_steps=excluded,
+            coverage=float(self._own) / awaited if awaited else 0.0,
+            budget=self._budget,
+            stages=tuple(map(_stage_figures, self._stages, self._loads)),
+            regimes=_counts(self._regimes, awaited),
+            violations=self._violations,
+            violation_time_s=float(self._violations) * step_s,
+            excess_nat_s=self._excess * step_s,
+            peak_psi_total=self._psi.known(self._psi.most),
+            mean_psi_total=self._psi.mean,
+            stability_mean=self._stability.mean,
+            stability_min=self._stability.known(self._stability.least),
+            energy_mean=self._energy.mean,
+            energy_max=self._energy.known(self._energy.most),
+            memory_mean=self._memory.mean,
+            memory_max=self._memory.known(self._memory.most),
+            transitions=self._transitions,
+            time_to_budget_s=self._incidents.time_to_budget_s if self._psi.count else None,
+            incidents=self._incidents.incidents(start_ns, step_ns, self._zone),
+            objective=self._objective.objective(step_s),
         )
-        for stage, load, peak, share in zip(run.stages, run.loads, run.peaks, run.rho, strict=True)
+
+
+def _stage_figures(stage: Stage, tally: _StageTally) -> StageFigures:
+    return StageFigures(
+        name=stage.name,
+        kind=str(stage.kind),
+        full=stage.full_load,
+        mean_load=tally.load.mean,
+        peak_load=tally.peak.known(tally.peak.most),
+        mean_share=tally.share.mean,
     )
 
 
 def regimes_of(run: Run, steps: int) -> RegimeCounts:
     """The regimes of a run that is the part with data of so many steps; the others are without."""
-    stable, stress, critical = (
-        int(np.count_nonzero(run.trace.regime == regime)) for regime in (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)
-    )
+    return _counts(np.bincount(run.trace.regime - int(Regime.NO_DATA), minlength=len(Regime)), steps)
+
+
+def _counts(regimes: NDArray[np.int64], steps: int) -> RegimeCounts:
+    """How many steps of so many are in each regime, from how often each code was there, those without data first."""
+    stable, stress, critical = regimes[1:].tolist()
     return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)
-
-
-def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The incidents: their first steps, and the steps after their last; a single step between two is bridged."""
-    steps = np.flatnonzero(violated)
-    if not len(steps):
-        return steps, steps
-    cuts = np.flatnonzero(np.diff(steps) > 2)
-    return steps[np.append(0, cuts + 1)], steps[np.append(cuts, -1)] + 1
-
-
-def _incidents(run: Run, tau: FloatArray, has_before: bool, zone: tzinfo) -> tuple[Incident, ...]:
-    """The incidents of `run`; `tau` has the step before its first one too, where there is one."""
-    firsts, afters = spans_of_violation(run.violated)
-    if not len(firsts):
-        return ()
-    before = tau if has_before else np.concatenate([[math.nan], tau])
-    within = _Within(firsts, afters)
-    parts = within.each(np.add, run.rho)
-    columns = (
-        firsts.tolist(),
-        afters.tolist(),
-        within.each(np.add, run.violated.astype(np.int64)).tolist(),
-        within.each(np.maximum, run.psi_total).tolist(),
-        (within.each(np.add, run.delta) * run.step_s).tolist(),
-        parts.argmax(axis=0).tolist(),
-        before[firsts].tolist(),
-    )
-    return tuple(
-        Incident(
-            start=moment(run.start_ns + first * run.step_ns, zone),
-            end=moment(run.start_ns + after * run.step_ns, zone),
-            duration_s=(after - first) * run.step_s,
-            violations=violations,
-            peak_psi_total=peak,
-            excess_nat_s=excess,
-            driver=run.stages[driver].name,
-            time_to_budget_s=ahead if math.isfinite(ahead) else None,
-        )
-        for first, after, violations, peak, excess, driver, ahead in zip(*columns, strict=True)
-    )
-
-
-@dataclass(frozen=True)
-class _Within:
-    """Incidents, all at once: a long log has many. `firsts` are their first steps, `afters` those after their last."""
-
-    firsts: NDArray[np.int64]
-    afters: NDArray[np.int64]
-
-    def each(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-        """What the values of each incident's steps come to; those without data are none. Of the last axis."""
-        edges = np.stack([self.firsts, self.afters], axis=1).ravel()
-        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)  # an edge behind the last step
-        padded[..., :-1] = np.nan_to_num(values)
-        return reduce.reduceat(padded, edges, axis=-1)[..., ::2]

@@ -7,7 +7,7 @@ import glob
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,22 +21,24 @@ _JUST_MADE_S = 0.2
 """A file so young may not be locked yet by the one who writes it."""
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
     """Write a file whole or not at all: beside its place, synced, then moved there.
 
     A place that is no regular file (a pipe, a device) is written to directly.
 
     Args:
         path: where to; missing folders above it are made.
-        content: text (written as UTF-8) or bytes.
+        content: text (written as UTF-8), bytes, or text that comes in parts.
 
     Raises:
         EntroError: when it cannot be written; what was there before is then untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    parts = [content] if isinstance(content, str | bytes) else content
+    data = (part.encode() if isinstance(part, str) else part for part in parts)
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            with path.open("wb") as file:
+                file.writelines(data)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, data)
@@ -79,14 +81,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: Iterable[bytes]) -> None:
     target = path.resolve()  # a link stays a link
     _sweep(target)
     handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
             Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.clock import duration_ns, moment, moment_ns, nanoseconds
-from entro_cli.steps import Steps
+from entro_cli.steps import Steps, StepSource, StepView
 from entro_engine import EntroError
 
 EXPECTED = 'windows such as "Sun 02:00-04:00", "daily 03:00-03:30" or "2026-04-06T02:00/2h"'
@@ -90,9 +90,22 @@ class Maintenance:
     def steps(self, start_ns: int, step_ns: int, count: int) -> NDArray[np.bool_]:
         """Which of so many steps a window touches, shape (count,); a step is left out whole."""
         touched = np.zeros(count, dtype=np.bool_)
-        for gap in self.gaps(start_ns, start_ns + count * step_ns):
-            touched[(gap.start_ns - start_ns) // step_ns : -((start_ns - gap.end_ns) // step_ns)] = True
+        for part in self._touched(start_ns, step_ns, count):
+            touched[part] = True
         return touched
+
+    def count_steps(self, start_ns: int, step_ns: int, count: int) -> int:
+        """How many of so many steps a window touches."""
+        touched = after = 0
+        for part in self._touched(start_ns, step_ns, count):
+            touched += part.stop - max(part.start, after)
+            after = part.stop
+        return touched
+
+    def _touched(self, start_ns: int, step_ns: int, count: int) -> Iterator[slice]:
+        """The steps that a window touches, in order; one may be in two of them."""
+        for gap in self.gaps(start_ns, start_ns + count * step_ns):
+            yield slice((gap.start_ns - start_ns) // step_ns, -((start_ns - gap.end_ns) // step_ns))
 
     def without(self, steps: Steps) -> Steps:
         """The steps of a pipeline, those that a window touches without data."""
@@ -102,6 +115,21 @@ class Maintenance:
         loads, peaks, ends = (np.where(left_out, np.nan, array) for array in (steps.loads, steps.peaks, steps.ends))
         samples, own = np.where(left_out, 0, steps.samples), np.where(left_out, False, steps.own)
         return replace(steps, loads=loads, peaks=peaks, ends=ends, samples=samples, own=own)
+
+    def judged(self, steps: StepSource) -> StepSource:
+        """The same of steps that may be more than the memory holds."""
+        return _Judged(steps, self) if self.windows else steps
+
+
+@dataclass(frozen=True)
+class _Judged(StepView):
+    """Steps, those that a window touches without data."""
+
+    maintenance: Maintenance
+
+    def part(self, first: int, after: int) -> Steps:
+        """Some of them."""
+        return self.maintenance.without(self.whole.part(first, after))
 
 
 NONE = Maintenance()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,108 @@ from entro_engine.entropy import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_ONCE = 1 << 16
+"""How many steps are looked at together: so many that calls do not count, so few that a processor holds them itself."""
+
+
+class StepSource(Protocol):
+    """A pipeline's regular grid, which may be longer than the memory is large: a part of it is `Steps`.
+
+    Attributes:
+        stages: the N stages.
+        start_ns: where the first step begins, nanoseconds since the epoch.
+        step_ns: length of a step, nanoseconds.
+        count: how many steps there are, with data or without.
+        step_s: length of a step, s.
+    """
+
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...  # noqa: D102 - told above, like the others
+    @property
+    def start_ns(self) -> int: ...  # noqa: D102
+    @property
+    def step_ns(self) -> int: ...  # noqa: D102
+    @property
+    def count(self) -> int: ...  # noqa: D102
+    @property
+    def step_s(self) -> float: ...  # noqa: D102
+
+    def part(self, first: int, after: int) -> Steps:
+        """The steps from `first` up to but not including `after`."""
+        ...
+
+
+def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: int | None = None) -> Iterator[Steps]:
+    """Some steps in parts that follow one another.
+
+    Args:
+        steps: the pipeline's.
+        first: the first of them.
+        after: the step behind the last; None for all there are.
+        size: how many steps a part has, those that are looked at together without it; the last one may have fewer.
+    """
+    end, length = steps.count if after is None else after, size or AT_ONCE
+    for begin in range(first, end, length):
+        yield steps.part(begin, min(begin + length, end))
+
+
+@dataclass(frozen=True)
+class StepView:
+    """Another look at a pipeline's steps, a `StepSource` itself once it says what `part` is.
+
+    Attributes:
+        whole: the steps that are looked at.
+    """
+
+    whole: StepSource
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The N stages."""
+        return self.whole.stages
+
+    @property
+    def start_ns(self) -> int:
+        """Where the first step begins, nanoseconds since the epoch."""
+        return self.whole.start_ns
+
+    @property
+    def step_ns(self) -> int:
+        """Length of a step, nanoseconds."""
+        return self.whole.step_ns
+
+    @property
+    def count(self) -> int:
+        """How many steps there are, with data or without."""
+        return self.whole.count
+
+    @property
+    def step_s(self) -> float:
+        """Length of a step, s."""
+        return self.whole.step_s
+
+
+@dataclass(frozen=True)
+class Stretch(StepView):
+    """The steps from `first` up to but not including `after`."""
+
+    first: int
+    after: int
+
+    @property
+    def start_ns(self) -> int:
+        """Where the first of them begins, nanoseconds since the epoch."""
+        return self.whole.start_ns + self.first * self.whole.step_ns
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.after - self.first
+
+    def part(self, first: int, after: int) -> Steps:
+        """Some of them, counted from the first."""
+        return self.whole.part(self.first + first, self.first + after)
 
 
 @dataclass(frozen=True)

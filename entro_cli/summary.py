@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from entro_cli.incidents import Incidents
+
 
 @dataclass(frozen=True)
 class StageFigures:
@@ -59,32 +61,6 @@ class Maintained:
 
     start: datetime
     end: datetime
-
-
-@dataclass(frozen=True)
-class Incident:
-    """A maximal run of steps over the budget; one step inside it without violation or data does not end it.
-
-    Attributes:
-        start: where its first violating step begins.
-        end: where its last violating step ends.
-        duration_s: from start to end, s.
-        violations: how many of its steps violate.
-        peak_psi_total: the highest Psi_total in it, nat.
-        excess_nat_s: how far and how long it was over the budget, nat s.
-        driver: the stage with the largest mean share of Psi_total in it.
-        time_to_budget_s: the forecast one step before it: how long until the budget would be reached at the slope of
-            then, s; None where it was not being approached.
-    """
-
-    start: datetime
-    end: datetime
-    duration_s: float
-    violations: int
-    peak_psi_total: float
-    excess_nat_s: float
-    driver: str
-    time_to_budget_s: float | None
 
 
 @dataclass(frozen=True)
@@ -339,7 +315,7 @@ class Figures:
     memory_max: float | None
     transitions: int
     time_to_budget_s: float | None
-    incidents: tuple[Incident, ...]
+    incidents: Incidents
     objective: Objective
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,32 @@ _WORTH_COMPILING = 300_000
 """A plant step takes ten times as long as one of the regime engine."""
 
 
+class LogPlantState(NamedTuple):
+    """What the plant carries from one step to the next.
+
+    Attributes:
+        queue: q, requests.
+        frontier: held back, requests.
+        speed: s_hat, what the server is measured to serve, req/s.
+        seen_rate: the rate that the controller sees, req/s.
+        seen_queue: the queue that it sees, requests.
+        seen_served: what it sees to have been served, requests; below 0 before there is a step to be seen.
+        energy: of its regime engine, nat.
+        memory: of its regime engine, 0..1.
+        regime: of its regime engine, a code of `Regime`.
+    """
+
+    queue: float
+    frontier: float
+    speed: float
+    seen_rate: float
+    seen_queue: float
+    seen_served: float
+    energy: float
+    memory: float
+    regime: int
+
+
 @dataclass(frozen=True)
 class LogPlantTrace:
     """What the plant did in each step of a log; arrays of shape (steps,).
@@ -42,6 +68,7 @@ class LogPlantTrace:
         frontier: held back at the end of the step, requests.
         served: in the step, requests.
         waited: the integral of queue and frontier over the step, request s.
+        final: the plant's state after the last step, for the next part.
     """
 
     rate: FloatArray
@@ -49,6 +76,7 @@ class LogPlantTrace:
     frontier: FloatArray
     served: FloatArray
     waited: FloatArray
+    final: LogPlantState
 
 
 def run_log_plant(
@@ -58,8 +86,10 @@ def run_log_plant(
     parts: int,
     budget: float,
     gains: tuple[float, float] | None = (ALPHA, BETA),
+    state: LogPlantState | None = None,
+    of: int = 0,
 ) -> LogPlantTrace:
-    """Run the plant on a log's demand and capacity, held within each of its steps.
+    """Run the plant on a log's demand and capacity, held within each of its steps, or on the next part of them.
 
     Args:
         demand: req/s, shape (steps,).
@@ -68,6 +98,11 @@ def run_log_plant(
         parts: how many plant steps a log step has.
         budget: Psi_budget that the controller's engine works with, nat.
         gains: alpha and beta of the v9 controller; None for no controller.
+        state: where the part before left the plant; None at the beginning.
+        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
+
+    Returns:
+        The trace. Any cut into parts gives the same bits.
 
     Raises:
         ParameterError: when demand and capacity are not of one length, or one is negative or not finite, or the lag is
@@ -77,14 +112,16 @@ def run_log_plant(
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     for name, values in (("demand", demand), ("capacity", capacity)):
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")
-    trace = LogPlantTrace(*np.empty((5, len(demand))))
+    rate, queue, frontier, served, waited = outputs = tuple(np.empty((5, len(demand))))
     kernel = _uncontrolled if gains is None else _controlled
-    state = (plant.initial_queue, 0.0, plant.nominal_capacity, 0.0, plant.initial_queue, -1.0, 0.0, 0.0, 0)
+    before = state or LogPlantState(
+        plant.initial_queue, 0.0, plant.nominal_capacity, 0.0, plant.initial_queue, -1.0, 0.0, 0.0, 0
+    )
     sizes = (plant.step_s, plant.rate.full_load, plant.rate.scale, plant.queue.scale)
     constants = (parts, *sizes, *(gains or (0.0, 0.0)), *levels(RegimeParameters(budget)))
-    loop = loop_for(len(demand) * parts, _WORTH_COMPILING)
-    loop(kernel, (demand, capacity), tuple(vars(trace).values()), state, constants)
-    return trace
+    loop = loop_for(max(len(demand), of) * parts, _WORTH_COMPILING)
+    after = loop(kernel, (demand, capacity), outputs, tuple(before), constants)
+    return LogPlantTrace(rate, queue, frontier, served, waited, LogPlantState(*after))
 
 
 def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:

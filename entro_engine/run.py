@@ -106,8 +106,10 @@ def replay_loads(
     budget: float | None = None,
     start_ns: int = 0,
     rest_before: int = 0,
+    state: RegimeState = REST,
+    of: int = 0,
 ) -> Run:
-    """From the stages' loads to a Run, from rest.
+    """From the stages' loads to a Run, or from the next part of them.
 
     Args:
         stages: the N stages, at least one.
@@ -117,6 +119,8 @@ def replay_loads(
         start_ns: where the first step begins, nanoseconds since the epoch.
         rest_before: a step before which the engine is put to rest again, so that what follows does not depend on what
             came before it.
+        state: where the part before left the engine.
+        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
 
     Returns:
         The Run, every sample a step's own; `dataclasses.replace` gives it other peaks or marks of own data.
@@ -131,9 +135,9 @@ def replay_loads(
     psi = np.stack([entropy_proxy(load, stage) for stage, load in zip(stages, loads, strict=True)])
     total = psi_total(psi)
     parameters = RegimeParameters(limit)
-    trace, final = replay(total[rest_before:], REST, parameters)
+    trace, final = replay(total[rest_before:], REST if rest_before else state, parameters, of)
     if rest_before:
-        earlier, _ = replay(total[:rest_before], REST, parameters)
+        earlier, _ = replay(total[:rest_before], state, parameters, of)
         parts = zip(vars(earlier).values(), vars(trace).values(), strict=True)
         trace = RegimeTrace(*(np.concatenate(part) for part in parts))
     own = trace.regime != Regime.NO_DATA

@@ -34,8 +34,20 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 
 # The command line. Tools and types are for everyone; a room knows the rooms beside it in this table and no other;
 # `commands` wires them all.
-TOOLS = {"bundled", "clock", "document", "files", "numbers", "suggest", "target", "terminal", "urls", "week_hours"}
-TYPES = {"cells", "holdings", "maintenance", "observations", "steps", "summary"}
+TOOLS = {
+    "bundled",
+    "clock",
+    "document",
+    "files",
+    "numbers",
+    "percentile",
+    "suggest",
+    "target",
+    "terminal",
+    "urls",
+    "week_hours",
+}
+TYPES = {"cells", "holdings", "incidents", "maintenance", "observations", "steps", "summary"}
 ROOMS = {
     "alerts": set(),
     "inputs": {"remote", "unpacking", "unwrapping"},
@@ -56,7 +68,8 @@ ROOMS = {
     "recommendations": set(),
     "config": set(),
     "objective": set(),
-    "figures": {"objective"},
+    "figures": {"incident_tally", "objective"},
+    "incident_tally": set(),
     "gates": set(),
     "scenario_file": set(),
     "simulation": set(),

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from entro_cli.alerts.alert import Alert, instant, local, shortened
 from entro_cli.clock import NS, nanoseconds
+from entro_cli.incidents import Incident
 from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.numbers import duration, nats, quantity
-from entro_cli.summary import Incident
 
 _LONGEST_NAME = 40
 _LISTED = 20

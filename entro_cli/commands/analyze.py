@@ -82,10 +82,10 @@ def analyze(
     well. Several logs become one pipeline.
     """
     from entro_cli.analysis import replay_steps
-    from entro_cli.calibration import misfit_advice
+    from entro_cli.commands.analyzing import analysis_of
     from entro_cli.commands.asking import answers
     from entro_cli.commands.configured import load_options, read_settings
-    from entro_cli.commands.coordinating import analysis_of, shown_by
+    from entro_cli.commands.coordinating import shown_by
     from entro_cli.commands.loading import load, tell_problems
     from entro_cli.gates import broken_gates, check_gates
     from entro_cli.report.analysis_view import analysis_document, analysis_view
@@ -117,15 +117,16 @@ def analyze(
         options = _saved(logs or [], options, settings, terminal)
     loaded = load(logs or [], options, answers(question, settings, since, until), Workers(jobs, cluster))
     tell_problems(loaded, terminal)
-    loaded = replace(loaded, steps=settings.maintenance().without(loaded.steps))
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
-    replayed = replay_steps(loaded.steps, limit, *given.period_ns(since, until, loaded.zone))
-    for advice in filter(None, [misfit_advice(loaded.steps, replayed.run, loaded.columns, settings.wait_s)]):
-        terminal.warn(advice)
+    replayed = replay_steps(
+        settings.maintenance().judged(loaded.steps), limit, *given.period_ns(since, until, loaded.zone)
+    )
     asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
     others = (*asked, ("--stage", stage), ("--since", since), ("--until", until))
     command = shown_by(["analyze", *(logs or []), "--json"], settings, *others)
-    analysis = analysis_of(replayed, loaded, settings, command)
+    analysis, advice = analysis_of(replayed, loaded, settings, command)
+    if advice:
+        terminal.warn(advice)
     document = analysis_document(analysis) if as_json or gates else {}
     broken = broken_gates(gates, document)
     if steps_csv:
@@ -184,9 +185,10 @@ def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Termi
     from entro_cli.files import refuse_to_overwrite, write_whole
     from entro_cli.steps_csv import steps_csv
 
-    text = steps_csv(replayed.run.part(replayed.first, replayed.after), loaded.zone)
+    text = steps_csv(replayed.asked(), loaded.zone)
     if terminal:
-        terminal.text(text)
+        for part in text:
+            terminal.text(part)
     else:
         refuse_to_overwrite(path, loaded.paths)
         write_whole(path, text)

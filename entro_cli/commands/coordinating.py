@@ -6,41 +6,17 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 
-from entro_cli.analysis import Replayed
 from entro_cli.calibration import coupled
 from entro_cli.clock import zone_of
-from entro_cli.commands.loading import Loaded
 from entro_cli.config import Settings
 from entro_cli.coordination import Terms, coordinate
-from entro_cli.figures import measure
 from entro_cli.recommendations import recommendations
-from entro_cli.report.analysis_view import Analysis
-from entro_cli.steps import Steps
+from entro_cli.steps import StepSource, Stretch
 from entro_cli.summary import Coordination, Recommendation
 from entro_cli.urls import is_url, shown_url
 
 
-def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command: str) -> Analysis:
-    """What an analysis says.
-
-    Args:
-        replayed: the pipeline's steps, and which of them are asked for.
-        loaded: the logs they are from.
-        settings: in force for the pipeline.
-        command: what shows the same again, as JSON.
-    """
-    span = (replayed.first, replayed.after)
-    coordination = coordination_of(loaded.steps, *span, settings, replayed.run.budget)
-    return Analysis(
-        pipeline=settings.pipeline,
-        figures=measure(replayed.run, *span, settings.objective, loaded.zone, settings.maintenance()),
-        coordination=coordination,
-        recommendations=recommended(coordination, loaded.steps, command),
-        sources=loaded.sources,
-    )
-
-
-def coordination_of(steps: Steps, first: int, after: int, settings: Settings, budget: float) -> Coordination:
+def coordination_of(steps: StepSource, first: int, after: int, settings: Settings, budget: float) -> Coordination:
     """What coordination would have changed.
 
     Args:
@@ -52,13 +28,13 @@ def coordination_of(steps: Steps, first: int, after: int, settings: Settings, bu
     """
     if first >= after:
         return Coordination("there is no step with data")
-    before = float(steps.ends[1][first - 1]) if coupled(steps) and first > 0 else 0.0
+    before = float(steps.part(first - 1, first).ends[1][0]) if coupled(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
     terms = Terms(settings.wait_s, budget, settings.alpha, settings.beta, settings.capacity, zone)
-    return coordinate(steps.part(first, after), terms, 0.0 if math.isnan(before) else before)
+    return coordinate(Stretch(steps, first, after), terms, 0.0 if math.isnan(before) else before)
 
 
-def recommended(coordination: Coordination, steps: Steps, command: str) -> tuple[Recommendation, ...]:
+def recommended(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
     """What to do about it.
 
     Args:

@@ -9,7 +9,7 @@ from datetime import tzinfo
 import numpy as np
 
 from entro_cli.analysis import WARM_UP_STEPS, replay_from, step_range
-from entro_cli.calibration import misfit_advice
+from entro_cli.calibration import LoadTally, misfit_advice
 from entro_cli.clock import NS
 from entro_cli.commands.coordinating import coordination_of, recommended, shown_by
 from entro_cli.commands.loading import Loaded
@@ -110,7 +110,9 @@ def summary_of(
     run, before = (
         replay_from(steps, limit, step_range(steps, span.start_ns, None)[0]) for span in (period, period.previous)
     )
-    advice = misfit_advice(steps, run, material.columns, settings.wait_s)
+    loads = LoadTally()
+    loads.add(run)
+    advice = misfit_advice(steps, loads, material.columns, settings.wait_s)
     notes = (*material.notes, *([advice] if advice else []))
     advised = _advice(material, period, settings, limit) if advise else NO_ADVICE
     name = shown_as or settings.pipeline

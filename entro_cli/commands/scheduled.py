@@ -26,10 +26,10 @@ from entro_cli.gates import broken_gates
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.history.store import alone_at
+from entro_cli.incidents import Incident
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Kind, Period, due
 from entro_cli.schedule.reported import last_reported, remember_reported
-from entro_cli.summary import Incident
 from entro_cli.terminal import Terminal, visible
 from entro_engine import EntroError
 

@@ -182,7 +182,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
 def _incidents(figures: Figures) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    worst = sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s)[:_MOST_INCIDENTS]
+    worst = figures.incidents.worst(_MOST_INCIDENTS)
     total = len(figures.incidents)
     some = f"the worst {len(worst)} of {numbers.count(total)}" if total > len(worst) else "the worst first"
     yield Text(f"Incidents, {some}; the time to budget is what was told one step before", style="bold")

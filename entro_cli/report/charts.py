@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from entro_cli.clock import NS, nanoseconds
+from entro_cli.incidents import Incident
 from entro_cli.numbers import count, duration, nats, optional, share
 from entro_cli.report.columns import shown
 from entro_cli.report.course import Course
@@ -23,7 +24,6 @@ from entro_cli.report.drawing import PATTERNS, REGIMES, area, bands, draw_regime
 from entro_cli.report.outlines import numbers_of, seen_stretches
 from entro_cli.report.page import inert
 from entro_cli.report.ticks import marks
-from entro_cli.summary import Incident
 
 _STAGE_COLOURS = 6
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from entro_cli.clock import moment, nanoseconds
 from entro_cli.figures import measure, regimes_of
+from entro_cli.incidents import Incident
 from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.report.course import Course, course_of
 from entro_cli.report.glossary import GLOSSARY, Term
@@ -23,7 +24,6 @@ from entro_cli.summary import (
     BurnAlert,
     Coordination,
     Figures,
-    Incident,
     Maintained,
     Recommendation,
     RegimeCounts,
@@ -237,7 +237,7 @@ def summarise(
     figures = _figures(run, period, terms)
     previous = _figures(before, period.previous, terms)
     part = run.part(*_steps_in(run, period.start_ns, period.end_ns))
-    incidents = tuple(sorted(figures.incidents, key=lambda incident: -incident.excess_nat_s))
+    incidents = figures.incidents.worst(MOST_LISTED)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
@@ -251,7 +251,7 @@ def summarise(
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
         week=week_map(part, period.zone, period.length_s),
         course=course_of(part, period.zone),
-        incidents=incidents[:MOST_LISTED],
+        incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,
         recommendations=advice.recommendations,
@@ -291,7 +291,7 @@ def _figures(run: Run, period: Period, terms: Terms) -> Figures:
 
 def _excluded(run: Run, first: int, after: int, maintenance: Maintenance) -> int:
     """How many steps are left out, of a stretch that may go beyond the run."""
-    return int(maintenance.steps(run.start_ns + first * run.step_ns, run.step_ns, max(after - first, 0)).sum())
+    return maintenance.count_steps(run.start_ns + first * run.step_ns, run.step_ns, max(after - first, 0))
 
 
 def _maintained(period: Period, maintenance: Maintenance) -> tuple[Maintained, ...]:

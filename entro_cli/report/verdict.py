@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from entro_cli.clock import NS, nanoseconds
+from entro_cli.incidents import Incident
 from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.numbers import count, duration, share
 from entro_cli.report.periods import Kind, Period
-from entro_cli.summary import Figures, Incident
+from entro_cli.summary import Figures
 
 LOW_COVERAGE = 0.9
 """Chosen: with less of the period covered than this, the verdict says so."""

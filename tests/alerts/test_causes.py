@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from entro_cli.alerts.alert import Alert
 from entro_cli.alerts.causes import digest, gate_alert, incident_alerts, silence_alert
-from entro_cli.summary import Incident
+from entro_cli.incidents import Incident
 from tests.alerts.conftest import NOW
 
 BERLIN = ZoneInfo("Europe/Berlin")

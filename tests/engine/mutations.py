@@ -257,19 +257,23 @@ EARLY_WARNING = (
         "the slope goes by the steps' actual times",
         "by their numbers, as if there were no holes",
         "test_early_warning::test_a_hole_is_bridged_by_the_real_times",
-        *("early_warning", "_slopes(times_s[observed], seen)", "_slopes(times_s[: len(seen)], seen)"),
+        *("early_warning", "_slopes(times_s[seen]", "_slopes(times_s[: len(seen)]"),
     ),
     mutation(
         "a constant load never reaches the budget",
         "deviations taken from a rounded mean",
         "test_early_warning::test_a_constant_load_never_reaches_the_budget",
-        *("early_warning", "ahead = windows - windows[..., :1]", "ahead = windows"),
+        *(
+            "early_warning",
+            "time, value = times_s - times_s[:, :1], values - values[:, :1]",
+            "time, value = times_s, values",
+        ),
     ),
     mutation(
         "from the budget on the time to it is 0",
         "only above it",
         "test_early_warning::test_from_the_budget_on_it_is_zero",
-        *("early_warning", "np.where(seen >= budget", "np.where(seen > budget"),
+        *("early_warning", "np.where(now >= budget", "np.where(now > budget"),
     ),
 )
 

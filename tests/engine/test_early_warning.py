@@ -58,3 +58,12 @@ def test_a_hole_is_bridged_by_the_real_times():
 
 def test_from_the_budget_on_it_is_zero():
     assert time_to_budget(np.arange(4.0), np.array([3.0, 2.0, 3.0, 3.5]), 3.0)[[0, 2, 3]].tolist() == [0, 0, 0]
+
+
+@given(loads(), st.lists(st.integers(0, 1000), max_size=5))
+def test_at_some_steps_it_is_what_it_is_among_all(load, at):
+    psi_total, budget = load
+    times = EPOCH_S + np.arange(len(psi_total))
+    asked = np.array([place for place in at if place < len(psi_total)], dtype=np.int64)
+    whole = time_to_budget(times, psi_total, budget)
+    np.testing.assert_array_equal(time_to_budget(times, psi_total, budget, asked), whole[asked])

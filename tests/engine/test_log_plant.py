@@ -50,6 +50,20 @@ def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
     np.testing.assert_allclose(np.cumsum(trace.served) + trace.queue + trace.frontier, known, rtol=1e-9, atol=1e-9)
 
 
+@given(demand=RATES, capacity=RATES, plant=PLANTS, cut=st.integers(0, 60), controlled=st.booleans())
+@settings(deadline=None)
+def test_a_log_in_two_parts_has_the_bits_of_one(demand, capacity, plant, cut, controlled):
+    steps, gains = min(len(demand), len(capacity)), (0.5, 2.0) if controlled else None
+    asked, can_serve = np.array(demand[:steps]), np.array(capacity[:steps])
+    whole = run_log_plant(asked, can_serve, plant, 2, 3.0, gains)
+    first = run_log_plant(asked[:cut], can_serve[:cut], plant, 2, 3.0, gains)
+    second = run_log_plant(asked[cut:], can_serve[cut:], plant, 2, 3.0, gains, first.final)
+    for name in ("rate", "queue", "frontier", "served", "waited"):
+        parts = [getattr(part, name) for part in (first, second)]
+        np.testing.assert_array_equal(np.concatenate(parts), getattr(whole, name))
+    assert second.final == whole.final
+
+
 def test_compiled_it_is_the_same_plant(monkeypatch):
     pytest.importorskip("numba", reason="the extra `fast` is not installed")
     rng = np.random.default_rng(5)

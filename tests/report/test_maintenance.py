@@ -106,8 +106,9 @@ def test_a_step_is_left_out_where_a_window_touches_it(days, begin, length, start
         (first + timedelta(seconds=step_s * at), first + timedelta(seconds=step_s * (at + 1))) for at in range(count)
     ]
     expected = [any(start < until and end > since for since, until in windows) for start, end in edges]
-    steps = maintenance_of([text], UTC, "x").steps(nanoseconds(first), step_s * NS, count)
-    assert steps.tolist() == expected
+    maintenance, span = maintenance_of([text], UTC, "x"), (nanoseconds(first), step_s * NS, count)
+    assert maintenance.steps(*span).tolist() == expected
+    assert maintenance.count_steps(*span) == sum(expected)
 
 
 def figures_of(*options):

@@ -1,0 +1,54 @@
+"""What an analysis says of a pipeline's steps: the rooms wired together."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from entro_cli.analysis import Replayed
+from entro_cli.calibration import LoadTally, misfit_advice
+from entro_cli.commands.coordinating import coordination_of, recommended
+from entro_cli.commands.loading import Loaded
+from entro_cli.config import Settings
+from entro_cli.figures import FigureTally
+from entro_cli.report.analysis_view import Analysis
+from entro_cli.summary import Figures
+
+
+def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
+    """What an analysis says, and what to say when the full loads cannot fit the log.
+
+    Args:
+        replayed: the pipeline's steps, and which of them are asked for.
+        loaded: the logs they are from.
+        settings: in force for the pipeline.
+        command: what shows the same again, as JSON.
+    """
+    span = replayed.first, replayed.after
+    loads = LoadTally()
+    with ThreadPoolExecutor(1) as beside:  # a plant that is run leaves the other processor to the figures
+        compared = beside.submit(coordination_of, replayed.steps, *span, settings, replayed.budget)
+        figures = _figures(replayed, loaded, settings, loads)
+        coordination = compared.result()
+    analysis = Analysis(
+        pipeline=settings.pipeline,
+        figures=figures,
+        coordination=coordination,
+        recommendations=recommended(coordination, replayed.steps, command),
+        sources=loaded.sources,
+    )
+    return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s)
+
+
+def _figures(replayed: Replayed, loaded: Loaded, settings: Settings, loads: LoadTally) -> Figures:
+    """What the replay comes to; what it says of the loads is counted along."""
+    steps = replayed.steps
+    start_ns = steps.start_ns + replayed.first * steps.step_ns
+    tally = FigureTally(steps.stages, replayed.budget, settings.objective, loaded.zone)
+    for run in replayed.runs():
+        loads.add(run)
+        if run.start_ns < start_ns:
+            tally.look_back_on(run)
+        else:
+            tally.add(run)
+    span = start_ns, steps.step_ns, replayed.after - replayed.first
+    return tally.figures(span, settings.maintenance().count_steps(*span))

@@ -1,0 +1,143 @@
+"""Run -> Incidents: runs of steps over the budget, found in its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import tzinfo
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.incidents import Incidents, Spans
+from entro_engine import Run, Stage
+from entro_engine.early_warning import WINDOW_STEPS, time_to_budget
+from entro_engine.entropy import FloatArray
+
+
+class IncidentTally:
+    """The incidents of a run, found in its parts in the order of their times.
+
+    Args:
+        stages: of the run.
+        budget: Psi_budget, nat.
+    """
+
+    def __init__(self, stages: Sequence[Stage], budget: float) -> None:
+        self._stages, self._budget = [stage.name for stage in stages], budget
+        self._steps = 0
+        self._shares = np.zeros((len(stages), 1))  # of the last step
+        self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step
+        none, whole = np.empty(0), np.empty(0, np.int64)
+        self._done: list[Spans] = [Spans(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)]
+
+    def look_back_on(self, run: Run) -> None:
+        """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
+        self._keep(*self._with_tail(run))
+
+    def add(self, run: Run, violated: NDArray[np.bool_], delta: FloatArray, shares: FloatArray) -> None:
+        """Find the incidents of a part, what it says of itself given along, since others look at that too."""
+        times_s, psi = self._with_tail(run)
+        spans = self._found(run, violated, delta, shares, times_s, psi)
+        spans = self._joined(spans, np.nan_to_num(shares))
+        if len(spans.first):
+            self._done.append(spans)
+        self._keep(times_s, psi)
+        self._shares = np.nan_to_num(shares[:, -1:])
+        self._steps += run.steps
+
+    @property
+    def time_to_budget_s(self) -> float | None:
+        """How long until the budget is reached at the slope of the last steps, s; None where it is not approached."""
+        seen = np.flatnonzero(~np.isnan(self._psi))
+        ahead = time_to_budget(self._times, self._psi, self._budget, seen[-1:])
+        return float(ahead[0]) if len(ahead) and math.isfinite(ahead[0]) else None
+
+    def incidents(self, start_ns: int, step_ns: int, zone: tzinfo) -> Incidents:
+        """All of them.
+
+        Args:
+            start_ns: where the first step begins that was not only looked back on, nanoseconds since the epoch.
+            step_ns: length of a step, nanoseconds.
+            zone: what times are told in.
+        """
+        columns = (np.concatenate([getattr(part, one.name) for part in self._done], -1) for one in fields(Spans))
+        return Incidents(Spans(*columns), self._stages, start_ns, step_ns, zone)
+
+    def _with_tail(self, run: Run) -> tuple[FloatArray, FloatArray]:
+        """The times (s) and Psi_total of what was kept of the parts before, and of this one."""
+        return np.concatenate([self._times, run.times_ns / 1e9]), np.concatenate([self._psi, run.psi_total])
+
+    def _keep(self, times_s: FloatArray, psi: FloatArray) -> None:
+        """Keep what the time to budget looks back on: as many steps with data as it needs, and the last one."""
+        kept = np.flatnonzero(~np.isnan(psi[:-1]))[-WINDOW_STEPS:]
+        kept = np.append(kept, len(psi) - 1)
+        self._times, self._psi = times_s[kept], psi[kept]
+
+    def _found(
+        self,
+        run: Run,
+        violated: NDArray[np.bool_],
+        delta: FloatArray,
+        shares: FloatArray,
+        times_s: FloatArray,
+        psi: FloatArray,
+    ) -> Spans:
+        """The incidents of a part by itself."""
+        firsts, afters = spans_of_violation(violated)
+        tail = len(psi) - run.steps
+        before = firsts + tail - 1
+        ahead = np.full(len(firsts), math.nan)
+        ahead[before >= 0] = time_to_budget(times_s, psi, self._budget, before[before >= 0])
+        within = _Within(firsts, afters)
+        return Spans(
+            firsts + self._steps,
+            afters + self._steps,
+            within.each(np.add, violated.astype(np.int64)),
+            within.each(np.maximum, run.psi_total),
+            within.each(np.add, delta),
+            within.each(np.add, shares),
+            ahead,
+        )
+
+    def _joined(self, spans: Spans, shares: FloatArray) -> Spans:
+        """The incidents of a part, the first one with the last of the parts before if that goes on in it."""
+        last = self._done[-1]
+        if not len(spans.first) or not len(last.first) or spans.first[0] - last.after[-1] > 1:
+            return spans
+        self._done[-1] = last.take(slice(-1))
+        between = np.zeros(len(shares))
+        if spans.first[0] > last.after[-1]:  # a step between both is a step of it
+            between = shares[:, 0] if last.after[-1] == self._steps else self._shares[:, 0]
+        for name in ("violations", "excess"):
+            getattr(spans, name)[0] += getattr(last, name)[-1]
+        spans.shares[:, 0] += last.shares[:, -1] + between
+        spans.peak[0] = max(spans.peak[0], last.peak[-1])
+        spans.first[0], spans.ahead[0] = last.first[-1], last.ahead[-1]
+        return spans
+
+
+def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The incidents: their first steps, and the steps after their last; a single step between two is bridged."""
+    steps = np.flatnonzero(violated)
+    if not len(steps):
+        return steps, steps
+    cuts = np.flatnonzero(np.diff(steps) > 2)
+    return steps[np.append(0, cuts + 1)], steps[np.append(cuts, -1)] + 1
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Incidents, all at once: a long log has many. `firsts` are their first steps, `afters` those after their last."""
+
+    firsts: NDArray[np.int64]
+    afters: NDArray[np.int64]
+
+    def each(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """What the values of each incident's steps come to; those without data are none. Of the last axis."""
+        edges = np.stack([self.firsts, self.afters], axis=1).ravel()
+        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)  # an edge behind the last step
+        padded[..., :-1] = np.nan_to_num(values)
+        return reduce.reduceat(padded, edges, axis=-1)[..., ::2].copy()
