@@ -48,10 +48,20 @@ class Replayed:
                 state = run.final
                 yield run
 
+    @property
+    def begin_ns(self) -> int:
+        """Where the first step asked for begins, nanoseconds since the epoch."""
+        return self.steps.start_ns + self.first * self.steps.step_ns
+
     def asked(self) -> Iterator[Run]:
         """The parts of it that were asked for."""
-        begin_ns = self.steps.start_ns + self.first * self.steps.step_ns
-        return (run for run in self.runs() if run.start_ns >= begin_ns)
+        return (run for run in self.runs() if run.start_ns >= self.begin_ns)
+
+    def run(self) -> Run:
+        """All that was asked for at once."""
+        warm = min(self.first, WARM_UP_STEPS)
+        part = self.steps.part(self.first - warm, self.after)
+        return _replayed(part, self.budget, 0, REST, part.count).part(warm, part.count)
 
 
 def replay_steps(

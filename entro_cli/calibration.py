@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
@@ -234,6 +234,12 @@ class LoadTally:
     observed: int = 0
     violated: int = 0
     far: dict[str, int] = field(default_factory=dict)
+
+    def counted(self, runs: Iterable[Run]) -> Iterator[Run]:
+        """The parts of a run as they come, each counted on its way."""
+        for run in runs:
+            self.add(run)
+            yield run
 
     def add(self, run: Run) -> None:
         """Count a part of a run."""

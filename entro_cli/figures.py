@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -30,13 +31,17 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
         zone: what times are told in.
         maintenance: what is left out; the run has no data there.
     """
-    tally = FigureTally(run.stages, run.budget, target, zone)
-    for begin in range(0, first, AT_ONCE):
-        tally.look_back_on(run.part(begin, min(begin + AT_ONCE, first)))
-    for begin in range(first, after, AT_ONCE):
-        tally.add(run.part(begin, min(begin + AT_ONCE, after)))
     span = run.start_ns + first * run.step_ns, run.step_ns, after - first
+    tally = FigureTally(run.stages, run.budget, target, zone)
+    tally.count(parts_of(run, first, after), span[0])
     return tally.figures(span, maintenance.count_steps(*span))
+
+
+def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
+    """The steps of a run up to but not including `after`, in parts of which one begins with `first`."""
+    for begin, end in ((0, first), (first, after)):
+        for at in range(begin, end, AT_ONCE):
+            yield run.part(at, min(at + AT_ONCE, end))
 
 
 @dataclass
@@ -87,6 +92,7 @@ class FigureTally:
 
     def __init__(self, stages: tuple[Stage, ...], budget: float, target: float, zone: tzinfo) -> None:
         self._stages, self._budget, self._zone = stages, budget, zone
+        self._start_ns: int | None = None  # where the first part begins that is counted
         self._own = self._violations = self._transitions = 0
         self._excess = 0.0
         self._regimes = np.zeros(len(Regime), np.int64)
@@ -96,13 +102,24 @@ class FigureTally:
         self._incidents = IncidentTally(stages, budget)
         self._objective = ObjectiveTally(target, zone)
 
-    def look_back_on(self, run: Run) -> None:
-        """Take in a part before those that are counted: burn windows and the early warning look back on it."""
-        self._incidents.look_back_on(run)
-        self._objective.look_back_on(run)
+    def count(self, runs: Iterable[Run], from_ns: int) -> None:
+        """Count all parts of a run that begin at a moment or later.
 
-    def add(self, run: Run) -> None:
-        """Count a part."""
+        Burn windows and the early warning look back on those before.
+
+        Args:
+            runs: the parts, in the order of their times.
+            from_ns: nanoseconds since the epoch.
+        """
+        for run in runs:
+            if run.start_ns < from_ns:
+                self._incidents.look_back_on(run)
+                self._objective.look_back_on(run)
+            else:
+                self._start_ns = run.start_ns if self._start_ns is None else self._start_ns
+                self._add(run)
+
+    def _add(self, run: Run) -> None:
         observed, violated, delta, shares = run.observed, run.violated, run.delta, run.rho
         which = slice(None) if observed.all() else observed  # nothing is copied where there is nothing to leave out
         trace = run.trace
@@ -128,8 +145,8 @@ class FigureTally:
         """What all of it comes to.
 
         Args:
-            span: where the first step counted begins (nanoseconds since the epoch), the length of a step (nanoseconds),
-                and how many steps were counted, with data or without.
+            span: where the first step begins (nanoseconds since the epoch), the length of a step (nanoseconds), and how
+                many steps there are; those that no part was of are without data.
             excluded: how many of them are left out as maintenance.
         """
         start_ns, step_ns, steps = span
@@ -158,7 +175,7 @@ class FigureTally:
             memory_max=self._memory.known(self._memory.most),
             transitions=self._transitions,
             time_to_budget_s=self._incidents.time_to_budget_s if self._psi.count else None,
-            incidents=self._incidents.incidents(start_ns, step_ns, self._zone),
+            incidents=self._incidents.incidents(self._start_ns or start_ns, step_ns, self._zone),
             objective=self._objective.objective(step_s),
         )
 

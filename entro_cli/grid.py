@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class _Filled:
+class Filled:
     """One stage on the grid; arrays of shape (steps,), as in `Steps`."""
 
     loads: FloatArray
@@ -121,7 +121,7 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[Part]]], step: int) -> Ste
     """
     start = min(int(part.cells.starts[0]) for _, parts in stages for part in parts)
     count = (_last_start(stages, start, step) - start) // step + 1
-    cells = [_sum([_on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
+    cells = [_sum([on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     return Steps(
         tuple(stage for stage, _ in stages),
         start,
@@ -155,7 +155,7 @@ def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
     samples = sum(len(part.times) for part in series)
     first, last = min(part.first_ns for part in series), max(int(part.times[-1]) for part in series)
     count = (last - first) // step + 1
-    if count <= _MOST_EMPTY_STEPS or (count <= _MOST_STEPS and count <= 100 * samples):
+    if not spans_too_much(count, samples):
         return
     times = np.sort(np.concatenate([part.times for part in series]))
     after = int(np.argmax(np.diff(times))) + 1
@@ -167,15 +167,27 @@ def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
     )
 
 
-def _on_grid(part: Part, start: int, step: int, count: int) -> _Filled:
-    """One source's cells on the grid."""
+def spans_too_much(count: int, samples: int) -> bool:
+    """Whether so many steps are far more than there are samples."""
+    return count > _MOST_EMPTY_STEPS and (count > _MOST_STEPS or count > 100 * samples)
+
+
+def on_grid(part: Part, start: int, step: int, count: int) -> Filled:
+    """One source's cells on the grid.
+
+    Args:
+        part: the source, its cells within the steps.
+        start: where the first step begins, nanoseconds since the epoch.
+        step: length of a step, nanoseconds.
+        count: how many steps there are.
+    """
     cells = part.cells
     if len(cells) == count:  # a sample in every step, as most logs have it
         own = np.ones(count, np.bool_)
-        return _Filled(cells.loads, cells.peaks, cells.ends, cells.samples, own)
+        return Filled(cells.loads, cells.peaks, cells.ends, cells.samples, own)
     index = (cells.starts - start) // step
     loads, peaks, ends = (np.full(count, math.nan) for _ in range(3))
-    filled = _Filled(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+    filled = Filled(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
     loads[index], peaks[index], ends[index] = cells.loads, cells.peaks, cells.ends
     filled.samples[index] = cells.samples
     filled.own[index] = True
@@ -185,7 +197,7 @@ def _on_grid(part: Part, start: int, step: int, count: int) -> _Filled:
     return filled
 
 
-def _hold(filled: _Filled, part: Part, start: int, step: int) -> None:
+def _hold(filled: Filled, part: Part, start: int, step: int) -> None:
     """Let each sample of a source slower than the step hold in the steps that begin within its interval."""
     empty = np.flatnonzero(~filled.own)
     begins = start + empty * step
@@ -196,21 +208,21 @@ def _hold(filled: _Filled, part: Part, start: int, step: int) -> None:
     filled.own[empty[holds]] = True
 
 
-def _bridge(filled: _Filled) -> None:
+def _bridge(filled: Filled) -> None:
     """Carry the load over a single empty step between two with data; a queue ends it as it ended the one before."""
     alone = np.flatnonzero(~filled.own[1:-1] & filled.own[:-2] & filled.own[2:]) + 1
     filled.loads[alone] = filled.peaks[alone] = filled.loads[alone - 1]
     filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum(sources: Sequence[_Filled], count: int) -> _Filled:
+def _sum(sources: Sequence[Filled], count: int) -> Filled:
     """Sources side by side as one: summed, in an order that does not depend on theirs.
 
     A source counts from its first step with data to its last; a hole within them is a hole of the sum.
     """
     if not sources:
         nothing = np.full(count, math.nan)
-        return _Filled(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+        return Filled(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
     if len(sources) == 1:
         return sources[0]
     inside = [_within_span(source) for source in sources]
@@ -223,7 +235,7 @@ def _sum(sources: Sequence[_Filled], count: int) -> _Filled:
         )
         return np.where(covered, stacked.sum(axis=0), math.nan)
 
-    return _Filled(
+    return Filled(
         total([source.loads for source in sources]),
         total([source.peaks for source in sources]),
         total([source.ends for source in sources]),
@@ -232,7 +244,7 @@ def _sum(sources: Sequence[_Filled], count: int) -> _Filled:
     )
 
 
-def _within_span(source: _Filled) -> NDArray[np.bool_]:
+def _within_span(source: Filled) -> NDArray[np.bool_]:
     """The steps from a source's first with data to its last."""
     filled = np.flatnonzero(~np.isnan(source.loads))
     mask = np.zeros(len(source.loads), np.bool_)

@@ -17,6 +17,36 @@ from entro_engine.early_warning import WINDOW_STEPS, time_to_budget
 from entro_engine.entropy import FloatArray
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Incidents of some parts of a run, arrays of shape (incidents,); `after` is the step behind the last one.
+
+    All else is as in `Spans`, but for the sum of each stage's share of Psi_total, shape (N, incidents).
+    """
+
+    first: NDArray[np.int64]
+    after: NDArray[np.int64]
+    violations: NDArray[np.int64]
+    peak: FloatArray
+    excess: FloatArray
+    shares: FloatArray
+    ahead: FloatArray
+
+    def take(self, which: slice) -> _Found:
+        return _Found(*(getattr(self, one.name)[..., which] for one in fields(self)))
+
+    def columns(self) -> Spans:
+        return Spans(
+            self.first,
+            (self.after - self.first).astype(np.int32),
+            self.violations.astype(np.int32),
+            self.peak,
+            self.excess,
+            self.shares.argmax(axis=0).astype(np.int16),
+            self.ahead,
+        )
+
+
 class IncidentTally:
     """The incidents of a run, found in its parts in the order of their times.
 
@@ -31,7 +61,8 @@ class IncidentTally:
         self._shares = np.zeros((len(stages), 1))  # of the last step
         self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step
         none, whole = np.empty(0), np.empty(0, np.int64)
-        self._done: list[Spans] = [Spans(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)]
+        self._last = _Found(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)  # one that may go on
+        self._done = [self._last.columns()]
 
     def look_back_on(self, run: Run) -> None:
         """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
@@ -40,10 +71,11 @@ class IncidentTally:
     def add(self, run: Run, violated: NDArray[np.bool_], delta: FloatArray, shares: FloatArray) -> None:
         """Find the incidents of a part, what it says of itself given along, since others look at that too."""
         times_s, psi = self._with_tail(run)
-        spans = self._found(run, violated, delta, shares, times_s, psi)
-        spans = self._joined(spans, np.nan_to_num(shares))
-        if len(spans.first):
-            self._done.append(spans)
+        found = self._found(run, violated, delta, shares, times_s, psi)
+        if len(found.first):
+            found = self._joined(found, np.nan_to_num(shares))
+            self._done.append(found.take(slice(-1)).columns())
+            self._last = found.take(slice(-1, None))
         self._keep(times_s, psi)
         self._shares = np.nan_to_num(shares[:, -1:])
         self._steps += run.steps
@@ -56,15 +88,18 @@ class IncidentTally:
         return float(ahead[0]) if len(ahead) and math.isfinite(ahead[0]) else None
 
     def incidents(self, start_ns: int, step_ns: int, zone: tzinfo) -> Incidents:
-        """All of them.
+        """All of them; what was collected is given away with them, so this can be asked once.
 
         Args:
             start_ns: where the first step begins that was not only looked back on, nanoseconds since the epoch.
             step_ns: length of a step, nanoseconds.
             zone: what times are told in.
         """
-        columns = (np.concatenate([getattr(part, one.name) for part in self._done], -1) for one in fields(Spans))
-        return Incidents(Spans(*columns), self._stages, start_ns, step_ns, zone)
+        lists = {one.name: [getattr(part, one.name) for part in self._done] for one in fields(Spans)}
+        last = self._last.columns()
+        self._done.clear()
+        columns = {name: np.concatenate([*lists.pop(name), getattr(last, name)]) for name in [*lists]}
+        return Incidents(Spans(**columns), self._stages, start_ns, step_ns, zone)
 
     def _with_tail(self, run: Run) -> tuple[FloatArray, FloatArray]:
         """The times (s) and Psi_total of what was kept of the parts before, and of this one."""
@@ -84,7 +119,7 @@ class IncidentTally:
         shares: FloatArray,
         times_s: FloatArray,
         psi: FloatArray,
-    ) -> Spans:
+    ) -> _Found:
         """The incidents of a part by itself."""
         firsts, afters = spans_of_violation(violated)
         tail = len(psi) - run.steps
@@ -92,7 +127,7 @@ class IncidentTally:
         ahead = np.full(len(firsts), math.nan)
         ahead[before >= 0] = time_to_budget(times_s, psi, self._budget, before[before >= 0])
         within = _Within(firsts, afters)
-        return Spans(
+        return _Found(
             firsts + self._steps,
             afters + self._steps,
             within.each(np.add, violated.astype(np.int64)),
@@ -102,21 +137,22 @@ class IncidentTally:
             ahead,
         )
 
-    def _joined(self, spans: Spans, shares: FloatArray) -> Spans:
-        """The incidents of a part, the first one with the last of the parts before if that goes on in it."""
-        last = self._done[-1]
-        if not len(spans.first) or not len(last.first) or spans.first[0] - last.after[-1] > 1:
-            return spans
-        self._done[-1] = last.take(slice(-1))
+    def _joined(self, found: _Found, shares: FloatArray) -> _Found:
+        """The incidents of a part, and before them the last one of those before, which may go on in the first."""
+        last = self._last
+        if not len(last.first) or found.first[0] - last.after[0] > 1:
+            return _Found(
+                *(np.concatenate([getattr(last, one.name), getattr(found, one.name)], -1) for one in fields(found))
+            )
         between = np.zeros(len(shares))
-        if spans.first[0] > last.after[-1]:  # a step between both is a step of it
-            between = shares[:, 0] if last.after[-1] == self._steps else self._shares[:, 0]
-        for name in ("violations", "excess"):
-            getattr(spans, name)[0] += getattr(last, name)[-1]
-        spans.shares[:, 0] += last.shares[:, -1] + between
-        spans.peak[0] = max(spans.peak[0], last.peak[-1])
-        spans.first[0], spans.ahead[0] = last.first[-1], last.ahead[-1]
-        return spans
+        if found.first[0] > last.after[0]:  # a step between both is a step of it
+            between = shares[:, 0] if last.after[0] == self._steps else self._shares[:, 0]
+        found.violations[0] += last.violations[0]
+        found.excess[0] += last.excess[0]
+        found.shares[:, 0] += last.shares[:, 0] + between
+        found.peak[0] = max(found.peak[0], last.peak[0])
+        found.first[0], found.ahead[0] = last.first[0], last.ahead[0]
+        return found
 
 
 def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

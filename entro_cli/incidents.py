@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import overload
 
@@ -43,29 +43,25 @@ class Incident:
 
 @dataclass(frozen=True)
 class Spans:
-    """Incidents as columns, arrays of shape (incidents,), `shares` of shape (N, incidents).
+    """Incidents as columns, arrays of shape (incidents,).
 
     Attributes:
         first: the first step.
-        after: the step behind the last.
-        violations: how many of the steps violate.
+        length: how many steps there are to the last one, that included.
+        violations: how many of them violate.
         peak: the highest Psi_total, nat.
         excess: the sum of Delta, nat.
-        shares: the sum of each stage's share of Psi_total.
+        driver: the stage with the largest mean share of Psi_total, by its index.
         ahead: the time to budget one step before, s; NaN or infinite where there is none.
     """
 
     first: NDArray[np.int64]
-    after: NDArray[np.int64]
-    violations: NDArray[np.int64]
+    length: NDArray[np.int32]
+    violations: NDArray[np.int32]
     peak: FloatArray
     excess: FloatArray
-    shares: FloatArray
+    driver: NDArray[np.int16]
     ahead: FloatArray
-
-    def take(self, which: slice) -> Spans:
-        """Some of them."""
-        return Spans(*(getattr(self, one.name)[..., which] for one in fields(self)))
 
 
 class Incidents(Sequence[Incident]):
@@ -82,7 +78,6 @@ class Incidents(Sequence[Incident]):
     def __init__(self, spans: Spans, stages: Sequence[str], start_ns: int, step_ns: int, zone: tzinfo) -> None:
         self._spans, self._stages = spans, stages
         self._start_ns, self._step_ns, self._zone = start_ns, step_ns, zone
-        self._drivers = spans.shares.argmax(axis=0)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -114,14 +109,14 @@ class Incidents(Sequence[Incident]):
 
     def _made(self, place: int) -> Incident:
         spans, step_s = self._spans, self._step_ns / 1e9
-        first, after, ahead = int(spans.first[place]), int(spans.after[place]), float(spans.ahead[place])
+        first, length, ahead = int(spans.first[place]), int(spans.length[place]), float(spans.ahead[place])
         return Incident(
             start=moment(self._start_ns + first * self._step_ns, self._zone),
-            end=moment(self._start_ns + after * self._step_ns, self._zone),
-            duration_s=(after - first) * step_s,
+            end=moment(self._start_ns + (first + length) * self._step_ns, self._zone),
+            duration_s=length * step_s,
             violations=int(spans.violations[place]),
             peak_psi_total=float(spans.peak[place]),
             excess_nat_s=float(spans.excess[place]) * step_s,
-            driver=self._stages[self._drivers[place]],
+            driver=self._stages[int(spans.driver[place])],
             time_to_budget_s=ahead if math.isfinite(ahead) else None,
         )

@@ -59,6 +59,8 @@ ROOMS = {
     "sources": {"strands"},
     "strands": set(),
     "grid": {"sources"},
+    "long_grid": {"grid", "stored_steps"},
+    "stored_steps": set(),
     "continuing": set(),
     "history": {"continuing"},
     "steps_csv": set(),

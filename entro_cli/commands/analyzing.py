@@ -23,10 +23,9 @@ def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command:
         settings: in force for the pipeline.
         command: what shows the same again, as JSON.
     """
-    span = replayed.first, replayed.after
     loads = LoadTally()
     with ThreadPoolExecutor(1) as beside:  # a plant that is run leaves the other processor to the figures
-        compared = beside.submit(coordination_of, replayed.steps, *span, settings, replayed.budget)
+        compared = beside.submit(coordination_of, replayed, settings)
         figures = _figures(replayed, loaded, settings, loads)
         coordination = compared.result()
     analysis = Analysis(
@@ -42,13 +41,7 @@ def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command:
 def _figures(replayed: Replayed, loaded: Loaded, settings: Settings, loads: LoadTally) -> Figures:
     """What the replay comes to; what it says of the loads is counted along."""
     steps = replayed.steps
-    start_ns = steps.start_ns + replayed.first * steps.step_ns
     tally = FigureTally(steps.stages, replayed.budget, settings.objective, loaded.zone)
-    for run in replayed.runs():
-        loads.add(run)
-        if run.start_ns < start_ns:
-            tally.look_back_on(run)
-        else:
-            tally.add(run)
-    span = start_ns, steps.step_ns, replayed.after - replayed.first
+    tally.count(loads.counted(replayed.runs()), replayed.begin_ns)
+    span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
     return tally.figures(span, settings.maintenance().count_steps(*span))

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 
+from entro_cli.analysis import Replayed
 from entro_cli.calibration import coupled
 from entro_cli.clock import zone_of
 from entro_cli.config import Settings
@@ -16,21 +17,19 @@ from entro_cli.summary import Coordination, Recommendation
 from entro_cli.urls import is_url, shown_url
 
 
-def coordination_of(steps: StepSource, first: int, after: int, settings: Settings, budget: float) -> Coordination:
+def coordination_of(replayed: Replayed, settings: Settings) -> Coordination:
     """What coordination would have changed.
 
     Args:
-        steps: all there are.
-        first: the period's first step.
-        after: the step behind its last.
+        replayed: the pipeline's steps, and which of them are asked for.
         settings: in force for the pipeline.
-        budget: Psi_budget, nat.
     """
+    steps, first, after = replayed.steps, replayed.first, replayed.after
     if first >= after:
         return Coordination("there is no step with data")
     before = float(steps.part(first - 1, first).ends[1][0]) if coupled(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
-    terms = Terms(settings.wait_s, budget, settings.alpha, settings.beta, settings.capacity, zone)
+    terms = Terms(settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone)
     return coordinate(Stretch(steps, first, after), terms, 0.0 if math.isnan(before) else before)
 
 

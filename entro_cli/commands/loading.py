@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from entro_cli.clock import clock_shift, duration_ns, moment, moment_ns, zone_of
+from entro_cli.commands.long_logs import read_long
 from entro_cli.commands.reading_logs import read_logs
 from entro_cli.grid import to_steps
 from entro_cli.inputs import find_logs
 from entro_cli.observations import Observations, ReadOptions, StageSpec
 from entro_cli.sources import join_sources
-from entro_cli.steps import Steps
+from entro_cli.steps import StepSource, in_parts
 from entro_cli.summary import BadRow, Source
 from entro_cli.terminal import Terminal, visible
 from entro_cli.workers import Workers
@@ -73,7 +74,7 @@ class Loaded:
         notes: what is out of the ordinary about all of them, in sentences.
     """
 
-    steps: Steps
+    steps: StepSource
     sources: tuple[Source, ...]
     zone: tzinfo
     paths: tuple[str, ...]
@@ -98,16 +99,21 @@ def load(
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
-    reading = (read, options.tz, options.input_format, workers or Workers())
-    files, notes = read_logs(found, *reading) if found or not asked else ([], [])
+    shifts = clock_shifts(options)
+    workers = workers or Workers()
+    is_here = not asked and not shifts and workers.cluster is None
+    long = read_long([*found], read, options.input_format, step_ns) if is_here else None
+    files = [] if long is None else [long.observations]
+    notes: list[str] = []
+    if long is None and (found or not asked):
+        files, notes = read_logs(found, read, options.tz, options.input_format, workers)
     files += asked
     check_used(files, options)
-    shifts = clock_shifts(options)
     files = [_with_full(shifted(file, shifts), options.full_of) for file in files]
     notes += _not_found(files, read.stages)
     stages, taken = join_sources(files)
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
-    steps = to_steps(stages, zone, step_ns)
+    steps = to_steps(stages, zone, step_ns) if long is None else long.steps.of(tuple(one.stage for one in stages))
     columns = {series.stage: visible(series.column) for file in files for series in file.series}
     return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
 
@@ -142,15 +148,20 @@ def clock_shifts(options: LoadOptions) -> dict[str, int]:
     return described | dict(clock_shift(text, "--offset") for text in options.offset)
 
 
-def _lonely(steps: Steps, zone: tzinfo) -> list[str]:
+def _lonely(steps: StepSource, zone: tzinfo) -> list[str]:
     """A sentence on a hole that is nearly all of the log: one wrong date makes such a hole."""
-    filled = np.flatnonzero(steps.samples.any(axis=0))
-    gaps = np.diff(filled)
-    if not len(gaps) or gaps.max() < max(_LONELY * steps.count, _LEAST_HOLE):
+    longest, after, last = 0, 0, np.empty(0, np.int64)
+    for part in in_parts(steps):
+        first = (part.start_ns - steps.start_ns) // steps.step_ns
+        filled = np.concatenate([last, first + np.flatnonzero(part.samples.any(axis=0))])
+        gaps = np.diff(filled)
+        if len(gaps) and gaps.max() > longest:
+            longest, after = int(gaps.max()), int(filled[gaps.argmax() + 1])
+        last = filled[-1:]
+    if not longest or longest < max(_LONELY * steps.count, _LEAST_HOLE):
         return []
-    after = int(gaps.argmax()) + 1
-    edges = (moment(steps.start_ns + int(filled[at]) * steps.step_ns, zone).isoformat() for at in (after - 1, after))
-    return [f"nothing between {' and '.join(edges)}, {gaps.max() / steps.count:.0%} of the time: is a date wrong?"]
+    edges = (moment(steps.start_ns + at * steps.step_ns, zone).isoformat() for at in (after - longest, after))
+    return [f"nothing between {' and '.join(edges)}, {longest / steps.count:.0%} of the time: is a date wrong?"]
 
 
 def tell_problems(loaded: Loaded, terminal: Terminal) -> None:

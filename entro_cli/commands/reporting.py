@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.analysis import WARM_UP_STEPS, replay_from, step_range
+from entro_cli.analysis import WARM_UP_STEPS, Replayed, step_range
 from entro_cli.calibration import LoadTally, misfit_advice
 from entro_cli.clock import NS
 from entro_cli.commands.coordinating import coordination_of, recommended, shown_by
 from entro_cli.commands.loading import Loaded
 from entro_cli.commands.recalling import recall
 from entro_cli.config import Settings
+from entro_cli.figures import FigureTally
 from entro_cli.history.places import PipelinePlace
 from entro_cli.history.reading import stored
 from entro_cli.objective import RULES
-from entro_cli.report.daily_report import NO_ADVICE, Advice, Summary, Terms, summarise
+from entro_cli.report.daily_report import NO_ADVICE, Advice, Summary, Terms, period_figures, summarise
 from entro_cli.report.periods import Kind, Period
-from entro_cli.steps import Steps
-from entro_cli.summary import Source
+from entro_cli.steps import AT_ONCE, StepSource, Stretch
+from entro_cli.summary import Figures, Source
+from entro_engine import Run
 
 _DEFAULT_PIPELINE = "default"
 _FLAGS = {Kind.DAY: "--daily", Kind.WEEK: "--weekly", Kind.MONTH: "--monthly"}
@@ -40,7 +42,7 @@ class Material:
         logs: the files they were read from; none where they are from the history.
     """
 
-    steps: Steps
+    steps: StepSource
     sources: tuple[Source, ...]
     columns: Mapping[str, str]
     notes: tuple[str, ...] = ()
@@ -56,8 +58,8 @@ def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int 
         within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
             None leaves out nothing.
     """
-    steps = loaded.steps.part(*step_range(loaded.steps, *within))
-    return Material(settings.maintenance().without(steps), loaded.sources, loaded.columns, logs=loaded.paths)
+    steps = Stretch(loaded.steps, *step_range(loaded.steps, *within))
+    return Material(settings.maintenance().judged(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
@@ -103,21 +105,31 @@ def summary_of(
         shown_as: the pipeline's name in it; that of the settings without one.
         advise: whether it tells what coordination would have changed, which takes the most time of all.
     """
-    looked_at = step_range(material.steps, _looked_back_to(period, material.steps.step_ns), period.end_ns)
-    material = replace(material, steps=material.steps.part(*looked_at))
-    steps = material.steps
-    limit = settings.budget(len(steps.stages)) if budget is None else budget
-    run, before = (
-        replay_from(steps, limit, step_range(steps, span.start_ns, None)[0]) for span in (period, period.previous)
-    )
-    loads = LoadTally()
-    loads.add(run)
-    advice = misfit_advice(steps, loads, material.columns, settings.wait_s)
+    limit = settings.budget(len(material.steps.stages)) if budget is None else budget
+    loads, maintenance = LoadTally(), settings.maintenance()
+    replayed = _replayed(material.steps, limit, period)
+    figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
+    before = _replayed(material.steps, limit, period.previous)
+    previous = _figures(before, before.runs(), settings, period.previous)
+    advice = misfit_advice(replayed.steps, loads, material.columns, settings.wait_s)
     notes = (*material.notes, *([advice] if advice else []))
-    advised = _advice(material, period, settings, limit) if advise else NO_ADVICE
-    name = shown_as or settings.pipeline
-    terms = Terms(name, settings.objective, settings.maintenance())
-    return summarise(run, before, period, material.sources, terms, notes, advised)
+    advised = _advice(replayed, material, period, settings) if advise else NO_ADVICE
+    terms = Terms(shown_as or settings.pipeline, maintenance)
+    return summarise(replayed.run(), figures, previous, period, material.sources, terms, notes, advised)
+
+
+def _replayed(steps: StepSource, budget: float, period: Period) -> Replayed:
+    """The steps of a period to be replayed, with those before that windows look back on."""
+    begin_ns = period.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * steps.step_ns)
+    looked_at = Stretch(steps, *step_range(steps, begin_ns, period.end_ns))
+    return Replayed(looked_at, budget, *step_range(looked_at, period.start_ns, period.end_ns))
+
+
+def _figures(replayed: Replayed, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
+    """The figures of a period, from the replay of it."""
+    tally = FigureTally(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
+    tally.count(runs, replayed.begin_ns)
+    return period_figures(tally, replayed.steps, period, settings.maintenance())
 
 
 def _looked_back_to(period: Period, step_ns: int) -> int:
@@ -125,11 +137,10 @@ def _looked_back_to(period: Period, step_ns: int) -> int:
     return period.previous.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * step_ns)
 
 
-def _advice(material: Material, period: Period, settings: Settings, budget: float) -> Advice:
+def _advice(replayed: Replayed, material: Material, period: Period, settings: Settings) -> Advice:
     """What coordination would have changed in a period, and what to do about it."""
-    steps = material.steps
-    coordination = coordination_of(steps, *step_range(steps, period.start_ns, period.end_ns), settings, budget)
-    return Advice(coordination, recommended(coordination, steps, _command(material, period, settings)))
+    coordination = coordination_of(replayed, settings)
+    return Advice(coordination, recommended(coordination, replayed.steps, _command(material, period, settings)))
 
 
 def _command(material: Material, period: Period, settings: Settings) -> str:
@@ -143,8 +154,13 @@ def _command(material: Material, period: Period, settings: Settings) -> str:
     return shown_by(["report", *which, *pipeline, *logs, "--format", "json"], settings)
 
 
-def last_observed_ns(steps: Steps) -> int:
+def last_observed_ns(steps: StepSource) -> int:
     """Where the last step with data of all stages begins, nanoseconds since the epoch; the first step without any."""
-    observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
-    last = int(observed[-1]) if len(observed) else 0
-    return steps.start_ns + last * steps.step_ns
+    after = steps.count
+    while after > 0:
+        part = steps.part(max(after - AT_ONCE, 0), after)
+        observed = np.flatnonzero(~np.isnan(part.loads).any(axis=0))
+        if len(observed):
+            return part.start_ns + int(observed[-1]) * steps.step_ns
+        after -= part.count
+    return steps.start_ns

@@ -26,7 +26,7 @@ from entro_engine.entropy import FloatArray
 WORTH_BYTES = 1 << 24
 """From so many bytes on it makes up for loading the compiler."""
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 """How much is read at once."""
 
 _THREADS = 2
@@ -51,58 +51,83 @@ class PlainRows:
     values: FloatArray
 
 
+class NotPlainError(Exception):
+    """A CSV is not plain throughout, or not worth the short way."""
+
+
 @dataclass(frozen=True)
-class _LaidOut:
-    """How lines are to be parsed: the delimiter, the columns' roles, the time's form, as `parse` has them."""
+class PlainForm:
+    """How a plain CSV is laid out.
 
-    delimiter: int
-    roles: NDArray[np.int64]
-    form: tuple[int, int, int]
-
-
-def plain_rows(
-    path: Path, before: int, delimiter: str, columns: int, time: int, form: StampForm, loads: Sequence[int]
-) -> PlainRows | None:
-    """The rows of a CSV that is plain throughout.
-
-    Args:
-        path: the file, UTF-8.
+    Attributes:
         before: lines before the header.
         delimiter: between cells, one character of ASCII.
         columns: how many cells a row has.
         time: which of them is the time.
         form: its form.
         loads: which of them are loads.
-
-    Returns:
-        The rows; None where the file is not plain, or too short to be worth it, or numba is not installed.
     """
-    if path.stat().st_size < WORTH_BYTES or not find_spec("numba"):
-        return None
-    roles = np.zeros(columns, dtype=np.int64)
-    roles[time] = _TIME
-    roles[list(loads)] = _FIRST_LOAD + np.arange(len(loads))
-    laid_out = _LaidOut(ord(delimiter), roles, (form.unit_ns, *_limits(form)))
-    parts = []
-    with path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
-        for _ in range(before + 1):
-            file.readline()
-        waiting = deque[Future[PlainRows | None]]()
-        for block in _blocks(file):
-            waiting.append(threads.submit(_parsed, block, laid_out))
-            if len(waiting) > _THREADS:
-                parts.append(waiting.popleft().result())
-            if parts and parts[-1] is None:
-                break
-        parts += [future.result() for future in waiting]
-    found = [part for part in parts if part is not None]
-    if not found or len(found) < len(parts):
+
+    before: int
+    delimiter: str
+    columns: int
+    time: int
+    form: StampForm
+    loads: Sequence[int]
+
+    @property
+    def roles(self) -> NDArray[np.int64]:
+        """What each column is, as `parse` has it."""
+        roles = np.zeros(self.columns, dtype=np.int64)
+        roles[self.time] = _TIME
+        roles[list(self.loads)] = _FIRST_LOAD + np.arange(len(self.loads))
+        return roles
+
+
+def plain_rows(path: Path, form: PlainForm) -> PlainRows | None:
+    """The rows of a CSV that is plain throughout; None of another one.
+
+    Args:
+        path: the file, UTF-8.
+        form: how it is laid out.
+    """
+    try:
+        found = list(plain_blocks(path, form))
+    except NotPlainError:
         return None
     return PlainRows(
         np.concatenate([part.times for part in found]),
         np.concatenate([part.zoned for part in found]),
         np.concatenate([part.values for part in found], axis=1),
     )
+
+
+def plain_blocks(path: Path, form: PlainForm) -> Iterator[PlainRows]:
+    """The rows of a plain CSV, some at a time.
+
+    Args:
+        path: the file, UTF-8.
+        form: how it is laid out.
+
+    Raises:
+        NotPlainError: when it is not plain, which may show behind some rows; when it has no rows, or is too short to be
+            worth it, or numba is not installed.
+    """
+    if path.stat().st_size < WORTH_BYTES or not find_spec("numba"):
+        raise NotPlainError
+    arguments = ord(form.delimiter), form.roles, (form.form.unit_ns, *_limits(form.form))
+    with path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
+        for _ in range(form.before + 1):
+            file.readline()
+        waiting = deque[Future[PlainRows]]()
+        for block in _blocks(file):
+            waiting.append(threads.submit(_parsed, block, *arguments))
+            if len(waiting) > _THREADS:
+                yield waiting.popleft().result()
+        if not waiting:
+            raise NotPlainError
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _limits(form: StampForm) -> tuple[int, int]:
@@ -119,11 +144,17 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
         yield block if block.endswith(b"\n") else block + b"\n"
 
 
-def _parsed(block: bytes, laid_out: _LaidOut) -> PlainRows | None:
-    """The rows of a block; None where one is not plain."""
+def _parsed(block: bytes, delimiter: int, roles: NDArray[np.int64], form: tuple[int, int, int]) -> PlainRows:
+    """The rows of a block.
+
+    Raises:
+        NotPlainError: when one is not plain.
+    """
     from entro_cli.readers.plain_cells import parse
 
-    rows, loads = block.count(b"\n"), int(np.count_nonzero(laid_out.roles >= _FIRST_LOAD))
+    rows, loads = block.count(b"\n"), int(np.count_nonzero(roles >= _FIRST_LOAD))
     made = PlainRows(np.empty(rows, np.int64), np.empty(rows, np.bool_), np.empty((loads, rows)))
-    text, to_fill = np.frombuffer(block, dtype=np.uint8), (made.times, made.zoned, made.values)
-    return made if parse(text, laid_out.delimiter, laid_out.roles, laid_out.form, *to_fill) == rows else None
+    text = np.frombuffer(block, dtype=np.uint8)
+    if parse(text, delimiter, roles, form, made.times, made.zoned, made.values) < rows:
+        raise NotPlainError
+    return made

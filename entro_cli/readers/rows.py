@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from entro_cli.observations import ReadOptions, TimeArray
 from entro_cli.readers.layout import Layout, StageColumn, long_stages
-from entro_cli.readers.plain_csv import PlainRows, plain_rows
+from entro_cli.readers.plain_csv import PlainForm, PlainRows, plain_rows
 from entro_cli.readers.stamps import stamp_sql
 from entro_cli.readers.tabular import SHOWN_BAD_ROWS, Table
 from entro_cli.readers.unread import NOT_A_ROW, bad_rows, unread_sql
@@ -69,7 +69,7 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layo
         EntroError: when the file cannot be read as a table, or nothing says what a stage of a long one measures.
     """
     columns = _load_columns(table, layout)
-    plain = _plain(table, layout, columns)
+    plain = _plain(table, layout)
     if plain is not None:
         return Rows(plain.times, plain.zoned, plain.values, layout.stages, None, 0, ())
     numbers = [_number_sql(f"c{column}") for column in columns]
@@ -100,11 +100,18 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layo
     )
 
 
-def _plain(table: Table, layout: Layout, loads: Sequence[int]) -> PlainRows | None:
+def _plain(table: Table, layout: Layout) -> PlainRows | None:
     """The rows of a wide CSV that is plain throughout; None of any other table."""
+    form = plain_form(table, layout)
+    return None if form is None else plain_rows(table.path, form)
+
+
+def plain_form(table: Table, layout: Layout) -> PlainForm | None:
+    """How a wide CSV is laid out that may be plain; None of any other table."""
     if table.shape != "csv" or layout.stage is not None or b"\r" in table.log.head:
         return None
-    return plain_rows(table.path, table.before, table.delimiter, len(table.columns), layout.time, layout.form, loads)
+    loads = _load_columns(table, layout)
+    return PlainForm(table.before, table.delimiter, len(table.columns), layout.time, layout.form, loads)
 
 
 def _load_columns(table: Table, layout: Layout) -> list[int]:

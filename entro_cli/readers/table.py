@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from entro_cli.files import unfinished_from
 from entro_cli.inputs import LogFile
-from entro_cli.observations import Observations, ReadOptions
+from entro_cli.observations import Observations, ReadOptions, Series
 from entro_cli.readers.columns import is_number
-from entro_cli.readers.layout import find_layout, named
+from entro_cli.readers.layout import Layout, StageColumn, find_layout, named
 from entro_cli.readers.rows import fetch_rows
 from entro_cli.readers.samples import Tally, series_of
 from entro_cli.readers.stamps import stamp_form
 from entro_cli.readers.tabular import (
+    Table,
     connect,
     head_text,
     lines_of,
@@ -72,9 +73,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     """
     with connect(log.spool.parent) as connection:
         table = open_table(connection, log)
-        layout = find_layout(log.label, table.columns, table.sample, options) if table.sample else None
-        if layout is None:
-            raise no_rows(table)
+        layout = layout_of(table, options)
         rows = fetch_rows(connection, table, layout, options)
     bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
     good = len(rows.times)
@@ -90,15 +89,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     tally = Tally(problems=list(table.problems))
     times, zone = to_utc(log.label, rows.times, rows.zoned, layout.form, options, tally)
     series = series_of(times, rows.values, rows.stages, rows.codes, tally)
-    sampled = {part.stage for part in series}
-    tally.problems += [
-        f"there is no number in {visible(stage.source)}: left out" for stage in rows.stages if stage.name not in sampled
-    ]
-    if layout.passed_over:
-        only, others = rows.stages[0], ", ".join(named(name) for name in layout.passed_over[:10])
-        tally.problems.append(
-            f"only {named(only.source)} is read, as a {only.kind}; --stage NAME=COLUMN:KIND adds another of {others}"
-        )
+    tally.problems += left_out(layout, rows.stages, series)
     return Observations(
         path=log.label,
         format=NAME,
@@ -110,6 +101,37 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         problems=tuple(tally.sentences()),
         columns=tuple(table.columns),
     )
+
+
+def layout_of(table: Table, options: ReadOptions) -> Layout:
+    """The layout of a table.
+
+    Raises:
+        EntroError: when it has no rows, or its time or stages are not plain.
+    """
+    if not table.sample:
+        raise no_rows(table)
+    return find_layout(table.log.label, table.columns, table.sample, options)
+
+
+def left_out(layout: Layout, stages: Sequence[StageColumn], series: Sequence[Series]) -> list[str]:
+    """A sentence on each column that became no series.
+
+    Args:
+        layout: of the table.
+        stages: those that were to be read.
+        series: what was read.
+    """
+    sampled = {part.stage for part in series}
+    sentences = [
+        f"there is no number in {visible(stage.source)}: left out" for stage in stages if stage.name not in sampled
+    ]
+    if layout.passed_over:
+        only, others = stages[0], ", ".join(named(name) for name in layout.passed_over[:10])
+        sentences.append(
+            f"only {named(only.source)} is read, as a {only.kind}; --stage NAME=COLUMN:KIND adds another of {others}"
+        )
+    return sentences
 
 
 def preamble(log: LogFile) -> bytes:

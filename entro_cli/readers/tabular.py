@@ -105,7 +105,7 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     if log.is_parquet:
         return _parquet(connection, log)
     text = head_text(log)
-    return _json_lines(log, text) if looks_like_json(text) else _csv(log, text)
+    return _json_lines(log, text) if looks_like_json(text) else csv_table(log)
 
 
 def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -221,7 +221,9 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
     return Counter(counts)[counts[0]] / len(counts), counts[0]
 
 
-def _csv(log: LogFile, text: str) -> Table:
+def csv_table(log: LogFile) -> Table:
+    """The table in a CSV."""
+    text = head_text(log)
     delimiter, before, names = sniff_delimiter(text)
     _, *rows = records(lines_of(text)[before:], delimiter, SAMPLE_ROWS + 1) or [[]]
     sample = [row for row in rows if len(row) == len(names)]

@@ -12,7 +12,7 @@ from datetime import datetime
 import numpy as np
 
 from entro_cli.clock import moment, nanoseconds
-from entro_cli.figures import measure, regimes_of
+from entro_cli.figures import FigureTally, regimes_of
 from entro_cli.incidents import Incident
 from entro_cli.maintenance import NONE, Maintenance
 from entro_cli.report.course import Course, course_of
@@ -20,6 +20,7 @@ from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.verdict import Verdict, judge
 from entro_cli.report.week_map import Weekday, week_map
+from entro_cli.steps import StepSource
 from entro_cli.summary import (
     BurnAlert,
     Coordination,
@@ -123,16 +124,14 @@ NO_ADVICE = Advice(Coordination("nobody asked"), ())
 
 @dataclass(frozen=True)
 class Terms:
-    """By what a period is judged.
+    """Whose period it is, and what of it is not judged.
 
     Attributes:
         pipeline: whose it is.
-        target: the objective, a share of observed steps, 0..1.
         maintenance: what is left out; the runs have no data there.
     """
 
     pipeline: str
-    target: float
     maintenance: Maintenance = NONE
 
 
@@ -211,7 +210,8 @@ class Summary:
 
 def summarise(
     run: Run,
-    before: Run,
+    figures: Figures,
+    previous: Figures,
     period: Period,
     sources: tuple[Source, ...],
     terms: Terms,
@@ -221,41 +221,35 @@ def summarise(
     """What a report on a period says.
 
     Args:
-        run: the log's steps, those before the period too: the burn windows look back on them. It may begin after the
-            period does, end before it, or lie outside it.
-        before: the same steps, replayed for the previous period: its figures are those of its own report.
+        run: the log's steps in the period: all of them, some, or none.
+        figures: of the period.
+        previous: of the previous one, as its own report has them.
         period: what is reported on; times are told in its zone.
         sources: the files the run was made from.
-        terms: by what it is judged.
+        terms: whose it is, and what is left out.
         notes: sentences about the log that a reader should know.
         advice: what coordination would have changed, and what to do about it.
-
-    Raises:
-        ParameterError: when the target is outside 0..1.
     """
     maintenance = terms.maintenance
-    figures = _figures(run, period, terms)
-    previous = _figures(before, period.previous, terms)
-    part = run.part(*_steps_in(run, period.start_ns, period.end_ns))
     incidents = figures.incidents.worst(MOST_LISTED)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
         pipeline=terms.pipeline,
         period=name_of(period),
-        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(part, period), maintenance),
+        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(run, period), maintenance),
         notes=notes,
         maintenance=_maintained(period, maintenance),
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
-        week=week_map(part, period.zone, period.length_s),
-        course=course_of(part, period.zone),
+        week=week_map(run, period.zone, period.length_s),
+        course=course_of(run, period.zone),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,
         recommendations=advice.recommendations,
-        made=_made(part, period, sources, figures),
+        made=_made(run, period, sources, figures),
         glossary=GLOSSARY,
     )
 
@@ -266,27 +260,23 @@ def _steps_in(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
     return first, after
 
 
-def _grid_steps(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
+def _grid_steps(run: Run | StepSource, start_ns: int, end_ns: int) -> tuple[int, int]:
     """The same if the run went on before its start and after its end: numbers below 0 and above its steps."""
     return tuple(-((run.start_ns - ns) // run.step_ns) for ns in (start_ns, end_ns))  # type: ignore[return-value]
 
 
-def _figures(run: Run, period: Period, terms: Terms) -> Figures:
-    """The figures of all steps of a period; those outside the log are steps without data."""
-    first, after = _grid_steps(run, period.start_ns, period.end_ns)
-    within = _steps_in(run, period.start_ns, period.end_ns)
-    figures = measure(run, *within, terms.target, period.zone, terms.maintenance)
-    excluded = _excluded(run, first, after, terms.maintenance)
-    awaited = after - first - excluded
-    return replace(
-        figures,
-        start=period.start,
-        end=period.end,
-        steps=after - first,
-        excluded_steps=excluded,
-        coverage=float(run.own[slice(*within)].sum()) / awaited if awaited else 0.0,
-        regimes=replace(figures.regimes, no_data=awaited - figures.observed_steps),
-    )
+def period_figures(tally: FigureTally, grid: Run | StepSource, period: Period, maintenance: Maintenance) -> Figures:
+    """The figures of all steps of a period; those outside the log are steps without data.
+
+    Args:
+        tally: what was counted of the log's steps in it.
+        grid: where the log's steps begin.
+        period: whose steps are told of.
+        maintenance: what is left out.
+    """
+    first, after = _grid_steps(grid, period.start_ns, period.end_ns)
+    span = grid.start_ns + first * grid.step_ns, grid.step_ns, after - first
+    return replace(tally.figures(span, maintenance.count_steps(*span)), start=period.start, end=period.end)
 
 
 def _excluded(run: Run, first: int, after: int, maintenance: Maintenance) -> int:

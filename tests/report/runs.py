@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from entro_cli.clock import nanoseconds
+from entro_cli.figures import FigureTally, parts_of
 from entro_cli.maintenance import Maintenance
-from entro_cli.report.daily_report import Summary, Terms, summarise
-from entro_cli.report.periods import Kind, period_of
-from entro_cli.summary import Source
+from entro_cli.report.daily_report import Summary, Terms, period_figures, summarise
+from entro_cli.report.periods import Kind, Period, period_of
+from entro_cli.summary import Figures, Source
 from entro_engine import LLM, SCENARIOS, SCRAPER, Run, Stage, Uncontrolled, replay_loads, simulate
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -56,4 +57,23 @@ def three_phase(start: str = "2026-04-06T09:00") -> Run:
 
 def summary_of(run: Run, kind: Kind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
     """The report on the period of that kind in which a date of `ZONE` lies."""
-    return summarise(run, run, period_of(kind, date.fromisoformat(day), ZONE), (SOURCE,), Terms(pipeline, target))
+    return summarised(run, period_of(kind, date.fromisoformat(day), ZONE), Terms(pipeline), target)
+
+
+def summarised(run: Run, period: Period, terms: Terms, target: float = 0.99) -> Summary:
+    """The report on a period."""
+    figures, previous = (figures_of(run, one, terms, target) for one in (period, period.previous))
+    return summarise(run.part(*steps_in(run, period)), figures, previous, period, (SOURCE,), terms)
+
+
+def figures_of(run: Run, period: Period, terms: Terms, target: float) -> Figures:
+    tally, (first, after) = FigureTally(run.stages, run.budget, target, period.zone), steps_in(run, period)
+    tally.count(parts_of(run, first, after), run.start_ns + first * run.step_ns)
+    return period_figures(tally, run, period, terms.maintenance)
+
+
+def steps_in(run: Run, period: Period) -> tuple[int, int]:
+    """The run's steps that begin in a period: the first, and the one after the last."""
+    times = run.times_ns
+    first, after = np.searchsorted(times, [period.start_ns, period.end_ns]).tolist()
+    return first, after

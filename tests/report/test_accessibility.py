@@ -10,14 +10,14 @@ from axe_playwright_python.sync_playwright import Axe
 
 from entro_cli.maintenance import maintenance_of
 from entro_cli.report import html
-from entro_cli.report.daily_report import Terms, summarise
+from entro_cli.report.daily_report import Terms
 from entro_cli.report.fleet import Missing, fleet_of, member_of
 from entro_cli.report.fleet_view import render_page_of
 from entro_cli.report.index import update_index
 from entro_cli.report.page import store_plotly
 from entro_cli.report.periods import Kind, period_of
 from tests.browser_page import opened
-from tests.report.runs import SOURCE, ZONE, busy, calm, summary_of, three_phase, without
+from tests.report.runs import ZONE, busy, calm, summarised, summary_of, three_phase, without
 from tests.running import entro
 
 pytestmark = pytest.mark.browser
@@ -26,9 +26,9 @@ SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
 
 
 def with_maintenance():
-    terms = Terms("crawler", 0.99, maintenance_of(["daily 03:00-03:30"], ZONE, "exclude"))
+    terms = Terms("crawler", maintenance_of(["daily 03:00-03:30"], ZONE, "exclude"))
     run = without(busy(20), terms.maintenance)
-    return summarise(run, run, period_of(Kind.MONTH, date(2026, 3, 2), ZONE), (SOURCE,), terms)
+    return summarised(run, period_of(Kind.MONTH, date(2026, 3, 2), ZONE), terms)
 
 
 def fleet():

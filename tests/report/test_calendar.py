@@ -7,16 +7,16 @@ import pytest
 from entro_cli.maintenance import maintenance_of
 from entro_cli.report import html, markdown, terminal
 from entro_cli.report.calendar import DayState, calendar_of
-from entro_cli.report.daily_report import Terms, summarise
+from entro_cli.report.daily_report import Terms
 from entro_cli.report.periods import Kind, period_of
-from tests.report.runs import SOURCE, ZONE, busy, summary_of, without
+from tests.report.runs import ZONE, busy, summarised, summary_of, without
 
 
 def march(*windows):
     maintenance = maintenance_of(windows, ZONE, "exclude")
     run = without(busy(20), maintenance)  # from Monday the 2nd on
     period = period_of(Kind.MONTH, date(2026, 3, 2), ZONE)
-    return summarise(run, run, period, (SOURCE,), Terms("crawler", 0.99, maintenance))
+    return summarised(run, period, Terms("crawler", maintenance))
 
 
 def test_weeks_begin_on_monday_and_hold_every_day_once():

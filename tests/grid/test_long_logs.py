@@ -1,0 +1,176 @@
+"""A log that is put onto a grid on disk block by block has the steps that it has at once, or is read whole."""
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from entro_cli.commands import loading
+from entro_cli.commands.loading import LoadOptions, load
+from entro_cli.steps import Steps
+from entro_cli.stored_steps import StoredSteps
+from entro_engine import EntroError, Kind, Stage
+from tests.running import entro
+
+pytest.importorskip("numba", reason="the extra `fast` is not installed")
+
+START = datetime(2026, 4, 6, tzinfo=UTC)
+HEAD = "time,scraper_rate,llm_queue\n"
+
+
+@contextmanager
+def long_from(size, block=64):
+    """Logs are long from so many bytes on, and read in blocks of so many."""
+    with (
+        patch("entro_cli.commands.long_logs.WORTH_BYTES", size),
+        patch("entro_cli.readers.plain_csv.WORTH_BYTES", size),
+        patch("entro_cli.readers.plain_csv.BLOCK_BYTES", block),
+    ):
+        yield
+
+
+def loaded(path, step, tz="UTC"):
+    try:
+        return load([str(path)], LoadOptions(step=step, tz=tz))
+    except EntroError as error:
+        return str(error)
+
+
+def both_ways(path, step=None, tz="UTC"):
+    """What is loaded of a log block by block and whole, and whether it was taken block by block."""
+    taken = []
+
+    def watched(*arguments):
+        taken.append(read_long(*arguments))
+        return taken[-1]
+
+    read_long = loading.read_long
+    with long_from(0), patch.object(loading, "read_long", watched):
+        short = loaded(path, step, tz)
+    with long_from(1 << 40):
+        return short, loaded(path, step, tz), bool(taken and taken[-1])
+
+
+def is_same(first, second):
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    one, two = (found.steps.part(0, found.steps.count) for found in (first, second))
+    arrays = ("loads", "peaks", "ends", "samples", "own")
+    return (
+        all(getattr(one, name).tobytes() == getattr(two, name).tobytes() for name in arrays)
+        and (one.stages, one.start_ns, one.step_ns) == (two.stages, two.start_ns, two.step_ns)
+        and (first.sources, first.columns, first.notes) == (second.sources, second.columns, second.notes)
+    )
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([1, 1, 1, 1, 1, 2, 3, 7, 40, 0.25, 0]),
+        st.sampled_from(["1.5", "2.25", "0.1", ""]),
+        st.sampled_from(["3", "4.125", "0", ""]),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def write(path, rows):
+    when, lines = START, []
+    for wait, rate, queue in rows:
+        when += timedelta(seconds=wait)
+        lines.append(f"{when.isoformat(timespec='milliseconds')},{rate},{queue}\n")
+    path.write_text(HEAD + "".join(lines))
+
+
+@settings(deadline=None)
+@given(ROWS, st.sampled_from([None, "1s", "2s", "10s", "1h"]))
+@example([(1, "1", "")] * 5 + [(1, "", "2")] * 5, "2s")
+@example([(1, "1", "2"), (1, "1", "2"), (2, "5", "6"), (1, "1", "2")], "1s")
+def test_its_steps_are_those_of_the_log_at_once(tmp_path_factory, rows, step):
+    path = tmp_path_factory.mktemp("long") / "log.csv"
+    write(path, rows)
+    short, whole, _ = both_ways(path, step)
+    assert is_same(short, whole), (short, whole)
+
+
+REGULAR = [(1, str(second / 8), str(second % 5)) for second in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "step", "tz", "is_taken"),
+    [
+        (REGULAR, None, "UTC", True),
+        (REGULAR, "10s", "UTC", True),
+        (REGULAR, "1h", "Asia/Kathmandu", True),
+        ([*REGULAR[:50], (2, "1", "1"), *REGULAR[50:]], "1s", "UTC", True),  # a hole of a step is bridged
+        ([*REGULAR[:50], (90, "1", "1"), *REGULAR[50:]], "1s", "UTC", True),
+        ([*REGULAR[:50], *[(1, "1", "")] * 3, *REGULAR[50:]], "1s", "UTC", True),
+        ([*REGULAR[:50], (-1, "1", "1"), *REGULAR[50:]], "1s", "UTC", False),  # out of order
+        ([*REGULAR[:50], (0, "1", "1"), *REGULAR[50:]], "1s", "UTC", False),  # repeated
+        ([(10, rate, queue) for _, rate, queue in REGULAR], "1s", "UTC", False),  # a sample holds for ten steps
+        ([*REGULAR[:5], *((9, rate, queue) for _, rate, queue in REGULAR)], None, "UTC", False),  # the step is 10 s
+        ([(1, "1", "")] * 20 + REGULAR, "1s", "UTC", False),  # a stage begins later
+        ([*REGULAR[:50], (9e6, "1", "1"), *REGULAR[50:]], "1s", "UTC", False),  # a time that is wrong, probably
+    ],
+)
+def test_which_logs_are_taken_block_by_block(tmp_path, rows, step, tz, is_taken):
+    write(tmp_path / "log.csv", rows)
+    short, whole, was_taken = both_ways(tmp_path / "log.csv", step, tz)
+    assert was_taken == is_taken
+    assert is_same(short, whole)
+
+
+def test_an_hour_that_the_clock_shows_twice_needs_a_look_at_all(tmp_path):
+    begin = datetime(2026, 10, 25, 2, 30)
+    times = [begin + timedelta(minutes=minute) for minute in range(29)]
+    (tmp_path / "log.csv").write_text(HEAD + "".join(f"{time.isoformat()},1,2\n" for time in times))
+    short, whole, was_taken = both_ways(tmp_path / "log.csv", tz="Europe/Berlin")
+    assert not was_taken
+    assert is_same(short, whole)
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--step", "10s"), ("--since", "2026-04-06T00:00:30Z", "--exclude", "daily 00:01-00:02")]
+)
+def test_what_is_said_of_it_is_the_same(tmp_path, options):
+    write(tmp_path / "log.csv", REGULAR * 3)
+    with long_from(0):
+        short = entro("analyze", tmp_path / "log.csv", "--tz", "UTC", "--json", *options)
+        report = entro("report", "--daily", "--format", "json", "--tz", "UTC", "--logs", tmp_path / "log.csv")
+        toml = entro("calibrate", tmp_path / "log.csv", "--tz", "UTC", "--out", "-")
+    assert short == entro("analyze", tmp_path / "log.csv", "--tz", "UTC", "--json", *options)
+    assert report == entro("report", "--daily", "--format", "json", "--tz", "UTC", "--logs", tmp_path / "log.csv")
+    assert toml == entro("calibrate", tmp_path / "log.csv", "--tz", "UTC", "--out", "-")
+    assert (short.status, report.status, toml.status) == (0, 0, 0)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.data())
+def test_any_part_of_stored_steps_is_what_was_appended(lengths, data):
+    rng, count = np.random.default_rng(sum(lengths)), sum(lengths)
+    stages = (Stage("llm", Kind.QUEUE), Stage("scraper", Kind.RATE))
+    loads = rng.random((2, count))
+    plain = rng.random() < 0.5
+    others = (loads, loads) if plain else (loads + 1, loads - 1)
+    whole = Steps(stages, 50, 10, loads, *others, np.ones((2, count), np.int64), np.ones((2, count), np.bool_))
+    stored, at = StoredSteps(stages, 50, 10), 0
+    for length in lengths:
+        stored.append(whole.part(at, at + length))
+        at += length
+    first = data.draw(st.integers(0, count))
+    after = data.draw(st.integers(first, count))
+    found, expected = stored.of(stages[::-1]).part(first, after), whole.part(first, after)
+    assert (found.start_ns, found.stages, stored.count) == (expected.start_ns, stages[::-1], count)
+    for name in ("loads", "peaks", "ends", "samples", "own"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name)[::-1])
+
+
+def test_a_full_disk_is_told(tmp_path):
+    write(tmp_path / "log.csv", REGULAR)
+    with long_from(0), patch("os.pwrite", side_effect=OSError(28, "No space left")):
+        error = entro("analyze", tmp_path / "log.csv").error
+    assert "no room for the steps of a long log: No space left" in error
+    assert "TMPDIR" in error
