@@ -4,8 +4,8 @@ It keeps two states. The *energy field* E is a leaky integral of the load above 
 charges it, rest discharges it. The *stress memory* M in 0..1 says how stressed the recent steps were; it lowers both
 thresholds, so that leaving a regime takes a lower load than entering it.
 
-`replay` holds the whole meaning, for a series: two loops over what each step needs of the one before, and whole arrays
-for the rest. `advance` is one step of it, `advance_runs` one step of many series side by side: equal to it bit by bit.
+`replay` holds the whole meaning, for a series: a loop over what each step needs of the one before, and whole arrays for
+the rest. `advance` is one step of it, `advance_runs` one step of many series side by side: equal to it bit by bit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,19 +119,53 @@ class RegimeTrace:
         regime: codes of `Regime`, int8.
         energy: E after the step, nat.
         memory: M after the step, 0..1.
-        stress_threshold: t_S, nat; NaN without data, like all that follow.
-        critical_threshold: t_C, nat.
-        effective_load: L = Psi_total + w E, nat.
-        stability: 0.05..1.
+        effective_load: L = Psi_total + w E, nat; NaN without data.
+        parameters: the levels that they were replayed with; the rest is computed from them when it is asked for.
     """
 
     regime: NDArray[np.int8]
     energy: FloatArray
     memory: FloatArray
-    stress_threshold: FloatArray
-    critical_threshold: FloatArray
     effective_load: FloatArray
-    stability: FloatArray
+    parameters: RegimeParameters
+
+    @cached_property
+    def stress_threshold(self) -> FloatArray:
+        """t_S, nat; NaN without data."""
+        return self.parameters.stress_level - self._lowered
+
+    @cached_property
+    def critical_threshold(self) -> FloatArray:
+        """t_C, nat; NaN without data."""
+        return self.parameters.critical_level - self._lowered
+
+    @cached_property
+    def stability(self) -> FloatArray:
+        """0.05..1; NaN without data."""
+        over = self.effective_load - self.stress_threshold
+        return np.clip(1.0 - over / (self.parameters.budget - self.stress_threshold), *STABILITY_RANGE)
+
+    @property
+    def _lowered(self) -> FloatArray:
+        """How far the thresholds are below their levels, nat."""
+        return np.where(np.isnan(self.effective_load), np.nan, self.parameters.hysteresis * self.memory)
+
+    def part(self, first: int, after: int) -> RegimeTrace:
+        """The steps from `first` up to but not including `after`: a view of them."""
+        cut = slice(first, after)
+        return RegimeTrace(
+            self.regime[cut], self.energy[cut], self.memory[cut], self.effective_load[cut], self.parameters
+        )
+
+    def followed_by(self, later: RegimeTrace) -> RegimeTrace:
+        """These steps, and those of a trace of the same levels behind them."""
+        return RegimeTrace(
+            np.concatenate((self.regime, later.regime)),
+            np.concatenate((self.energy, later.energy)),
+            np.concatenate((self.memory, later.memory)),
+            np.concatenate((self.effective_load, later.effective_load)),
+            self.parameters,
+        )
 
 
 _Levels = tuple[float, float, float, float, float]
@@ -228,70 +263,62 @@ def replay(
         ParameterError: when a Psi_total is negative or infinite.
     """
     psi = np.asarray(psi_total, dtype=np.float64)
-    require(not bool(np.any((psi < 0) | np.isinf(psi))), "psi_total", psi_total, "finite numbers of at least 0")
-    scale = levels(parameters or RegimeParameters())
+    least, most = np.fmin.reduce(psi, initial=0.0), np.fmax.reduce(psi, initial=0.0)  # NaN is passed over
+    require(least >= 0.0 and most < math.inf, "psi_total", psi_total, "finite numbers of at least 0")
+    parameters = parameters or RegimeParameters()
     loop = loop_for(max(len(psi), of))
-    trace = RegimeTrace(np.empty(len(psi), np.int8), *np.empty((6, len(psi))))
-    for begin in range(0, len(psi), _STEPS_AT_ONCE):
-        part = slice(begin, begin + _STEPS_AT_ONCE)
-        state = _replay_part(psi[part], state, scale, loop, RegimeTrace(*(out[part] for out in vars(trace).values())))
+    energy, memory, load = np.empty((3, len(psi)))
+    trace = RegimeTrace(np.empty(len(psi), np.int8), energy, memory, load, parameters)
+    for first in range(0, len(psi), _STEPS_AT_ONCE):
+        after = first + _STEPS_AT_ONCE
+        state = _replay_part(psi[first:after], state, loop, trace.part(first, after))
     return trace, state
 
 
-def _replay_part(psi: FloatArray, state: RegimeState, scale: _Levels, loop: Loop, out: RegimeTrace) -> RegimeState:
+def _replay_part(psi: FloatArray, state: RegimeState, loop: Loop, out: RegimeTrace) -> RegimeState:
     """Some steps of a series, into `out`; the state behind them."""
-    budget, stress_level, critical_level, hysteresis, bound = scale
-    no_data = np.isnan(psi)
-    pressure = np.where(no_data, -0.0, (1.0 - LAMBDA_ENERGY) * (psi - stress_level))  # adding -0.0 changes no bit
-    (energy,) = loop(_energies, (pressure,), (out.energy,), (state.energy,), (bound,))
-    load = np.add(psi, ENERGY_WEIGHT * out.energy, out=out.effective_load)
-    before, thresholds = (state.memory, int(state.regime)), (stress_level, critical_level, hysteresis)
-    memory, regime = loop(_regimes, (load, psi > budget), (out.memory, out.regime), before, thresholds)
-    lowered = np.where(no_data, np.nan, hysteresis * out.memory)
-    stress = np.subtract(stress_level, lowered, out=out.stress_threshold)
-    np.subtract(critical_level, lowered, out=out.critical_threshold)
-    np.clip(1.0 - (load - stress) / (budget - stress), *STABILITY_RANGE, out=out.stability)
+    scale = levels(out.parameters)
+    pressure = (1.0 - LAMBDA_ENERGY) * (psi - out.parameters.stress_level)
+    pressure[np.isnan(psi)] = -0.0  # adding it changes no bit
+    before = (state.energy, state.memory, int(state.regime))
+    outputs = (out.regime, out.energy, out.memory, out.effective_load)
+    energy, memory, regime = loop(_states, (psi, pressure), outputs, before, scale)
     return RegimeState(energy, memory, Regime(max(regime, 0)))
 
 
-def _energies(inputs: Any, outputs: Any, before: tuple[float], bounds: tuple[float]) -> tuple[float]:
-    """E after each step; it does not depend on the regimes, only on how far each step was over the stress level."""
-    (pressure,), (out,) = inputs, outputs
-    (energy,), (bound,) = before, bounds
-    for index in range(len(pressure)):
-        energy = LAMBDA_ENERGY * energy + pressure[index]
+def _states(inputs: Any, outputs: Any, before: tuple[float, float, int], scale: _Levels) -> tuple[float, float, int]:
+    """The regime, E, M and L of each step, from Psi_total and from what it adds to the energy."""
+    (psi_total, pressure), (regimes, energies, memories, loads) = inputs, outputs
+    energy, memory, regime = before
+    budget, stress_level, critical_level, hysteresis, bound = scale
+    least, energy_kept, memory_kept, energy_weight = -bound, LAMBDA_ENERGY, LAMBDA_MEMORY, ENERGY_WEIGHT
+    taken_up_stress, taken_up_critical = (1.0 - LAMBDA_MEMORY) * 0.5, (1.0 - LAMBDA_MEMORY) * 1.0
+    taken_up = taken_up_critical if regime == 2 else taken_up_stress if regime == 1 else 0.0
+    for index in range(len(psi_total)):
+        psi = psi_total[index]
+        energy = energy_kept * energy + pressure[index]
         if energy > bound:
             energy = bound
-        elif energy < -bound:
-            energy = -bound
-        out[index] = energy
-    return (energy,)
-
-
-def _regimes(
-    inputs: Any, outputs: Any, before: tuple[float, int], thresholds: tuple[float, float, float]
-) -> tuple[float, int]:
-    """M after each step and its regime, from L, NaN without data, and from whether Psi_total is over the budget."""
-    (load, is_over), (memories, regimes) = inputs, outputs
-    memory, regime = before
-    stress_level, critical_level, hysteresis = thresholds
-    for index in range(len(load)):
-        effective = load[index]
-        if effective != effective:  # noqa: PLR0124 - NaN: no data; quicker than isnan
-            memory = LAMBDA_MEMORY * memory
-            regime = -1
-        else:
-            memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime if regime > 0 else 0.0)
+        elif energy < least:
+            energy = least
+        load = psi + energy_weight * energy
+        memory = memory_kept * memory
+        if load == load:  # noqa: PLR0124 - not NaN: there is data; quicker than isnan
+            memory = memory + taken_up
             lowered = hysteresis * memory
-            if is_over[index] or effective >= critical_level - lowered:
-                regime = 2
-            elif effective >= stress_level - lowered:
-                regime = 1
+            if load >= critical_level - lowered or psi > budget:
+                regime, taken_up = 2, taken_up_critical
+            elif load >= stress_level - lowered:
+                regime, taken_up = 1, taken_up_stress
             else:
-                regime = 0
-        memories[index] = memory
+                regime, taken_up = 0, 0.0
+        else:
+            regime, taken_up = -1, 0.0
         regimes[index] = regime
-    return memory, regime
+        energies[index] = energy
+        memories[index] = memory
+        loads[index] = load
+    return energy, memory, regime
 
 
 def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[np.int8]:

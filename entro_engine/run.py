@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,6 @@ class Run:
     def part(self, first: int, after: int) -> Run:
         """The steps from `first` up to but not including `after`, as they were replayed."""
         cut = slice(first, after)
-        trace = RegimeTrace(**{field.name: getattr(self.trace, field.name)[cut] for field in fields(RegimeTrace)})
         return replace(
             self,
             start_ns=self.start_ns + self.step_ns * first,
@@ -95,7 +94,7 @@ class Run:
             own=self.own[cut],
             psi=self.psi[:, cut],
             psi_total=self.psi_total[cut],
-            trace=trace,
+            trace=self.trace.part(first, after),
         )
 
 
@@ -138,7 +137,6 @@ def replay_loads(
     trace, final = replay(total[rest_before:], REST if rest_before else state, parameters, of)
     if rest_before:
         earlier, _ = replay(total[:rest_before], state, parameters, of)
-        parts = zip(vars(earlier).values(), vars(trace).values(), strict=True)
-        trace = RegimeTrace(*(np.concatenate(part) for part in parts))
+        trace = earlier.followed_by(trace)
     own = trace.regime != Regime.NO_DATA
     return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)

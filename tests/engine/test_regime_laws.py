@@ -1,7 +1,7 @@
 """What must hold of the v9 regime engine, whatever it is fed."""
 
 import math
-from dataclasses import astuple
+from functools import reduce
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,11 +98,7 @@ def test_scale_any_factor_changes_no_regime_away_from_a_tie(load, factor):
 
 
 def bits(trace):
-    return [column.tobytes() for column in astuple(trace)]
-
-
-def joined(traces):
-    return RegimeTrace(*(np.concatenate(columns) for columns in zip(*map(astuple, traces), strict=True)))
+    return {name: getattr(trace, name).tobytes() for name in oracle.Step._fields}
 
 
 @given(loads(), st.data())
@@ -115,8 +111,19 @@ def test_streaming_in_chunks_of_any_sizes_gives_the_same_bits(load, data):
     for chunk in np.split(psi_total, cuts):
         trace, state = replay(chunk, state, parameters)
         parts.append(trace)
-    assert bits(joined(parts)) == bits(whole)
+    assert bits(reduce(RegimeTrace.followed_by, parts)) == bits(whole)
     assert state == final
+
+
+@given(loads(), st.data())
+def test_a_part_of_a_trace_is_what_it_says_of_those_steps(load, data):
+    psi_total, budget = load
+    trace, _ = replay(psi_total, parameters=RegimeParameters(budget))
+    first = data.draw(st.integers(0, len(psi_total)))
+    after = data.draw(st.integers(first, len(psi_total)))
+    part = trace.part(first, after)
+    for name in oracle.Step._fields:
+        np.testing.assert_array_equal(getattr(part, name), getattr(trace, name)[first:after])
 
 
 @given(loads())
@@ -128,7 +135,7 @@ def test_streaming_step_by_step_gives_the_same_bits(load):
     for value in psi_total.tolist():
         trace, state = step(None if math.isnan(value) else value, state, parameters)
         parts.append(trace)
-    assert bits(joined(parts)) == bits(whole)
+    assert bits(reduce(RegimeTrace.followed_by, parts)) == bits(whole)
     assert state == final
 
 
@@ -163,7 +170,7 @@ def test_it_agrees_with_the_oracle(load):
     trace, _ = replay(psi_total, parameters=RegimeParameters(budget))
     expected = oracle.replay([None if math.isnan(value) else value for value in psi_total.tolist()], budget)
     assert [Regime(code).label for code in trace.regime] == [entry.regime for entry in expected]
-    for column, values in list(zip(RegimeTrace.__dataclass_fields__, zip(*expected, strict=True), strict=True))[1:]:
+    for column, values in list(zip(oracle.Step._fields, zip(*expected, strict=True), strict=True))[1:]:
         found = getattr(trace, column)
         np.testing.assert_allclose(found, [math.nan if v is None else v for v in values], rtol=0, atol=1e-9 * budget)
 
@@ -204,8 +211,7 @@ def test_compiled_it_gives_the_same_bits(monkeypatch, steps):
     monkeypatch.setattr(sequential, "WORTH_COMPILING", 1)
     compiled, after_too = replay(psi_total)
     assert after == after_too
-    for name, values in vars(plain).items():
-        assert getattr(compiled, name).tobytes() == values.tobytes(), name
+    assert bits(plain) == bits(compiled)
 
 
 @pytest.mark.parametrize(("steps", "loaded", "way"), [(2_000_000, False, "_plain"), (2_000_000, True, "_compiled")])
