@@ -12,13 +12,24 @@ import numba
 import numpy as np
 
 _NOT_PLAIN = -1
-_LINE_FEED, _BLANK, _QUOTE, _PLUS, _DASH, _POINT, _ZERO, _COLON, _T, _Z = (ord(char) for char in '\n "+-.0:TZ')
+_LINE_FEED, _RETURN, _BLANK, _QUOTE, _PLUS, _DASH, _POINT, _ZERO, _COLON, _T, _Z, _SMALL_E, _LARGE_E = (
+    ord(char) for char in '\n\r "+-.0:TZeE'
+)
 _LAST_PRINTABLE = ord("~")
 _NS = 1_000_000_000
 _FIRST_YEAR, _AFTER_LAST_YEAR = 1971, 2200
 
 _TENS = np.array([10.0**power for power in range(23)])
 """The powers of ten that a double holds exactly: a number of up to 15 digits by one of them is rounded once."""
+
+_MOST_DIGITS = 10**17
+"""One more digit fits behind a number below this: 18 in all."""
+
+_EXACT = 1 << 53
+"""Every whole number up to this is a double."""
+
+_SPLIT = 134217729.0
+"""2^27 + 1: what a double is multiplied by to part it into two halves (Dekker 1971)."""
 
 _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])
 _MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -35,12 +46,15 @@ def _compiled(function: Function) -> Function:
 
 
 @_compiled
-def parse(text: Any, delimiter: int, roles: Any, form: Any, times: Any, zoned: Any, values: Any) -> int:
+def parse(
+    text: Any, delimiter: int, has_returns: bool, roles: Any, form: Any, times: Any, zoned: Any, values: Any
+) -> int:
     """Parse whole lines into arrays with an entry a line.
 
     Args:
         text: bytes, shape (bytes,), a line feed at its end.
         delimiter: between cells.
+        has_returns: whether each line ends with a carriage return and a line feed.
         roles: of each column 0 to leave it aside, 1 for the time, from 2 on for loads in the order of `values`.
         form: of a time that is a number: what its unit is, nanoseconds, and the least and the greatest number; the unit
             is 0 of text.
@@ -52,31 +66,38 @@ def parse(text: Any, delimiter: int, roles: Any, form: Any, times: Any, zoned: A
         How many lines were: not all of them where one is not plain.
     """
     at, line, last = 0, 0, len(roles) - 1
+    line_end = _RETURN if has_returns else _LINE_FEED
     while at < len(text):
         for column in range(last + 1):
             role = roles[column]
-            end = _end(text, at, delimiter, role == 1)
-            if end == _NOT_PLAIN or (text[end] == _LINE_FEED) != (column == last):
+            end = _end(text, at, delimiter, line_end, role <= 1)
+            if end == _NOT_PLAIN or (text[end] == line_end) != (column == last):
                 return line
             if role == 1:
                 times[line], zoned[line] = _count(text, at, end, form) if form[0] else _date(text, at, end)
                 if times[line] == _NOT_PLAIN:
                     return line
             elif role > 1:
-                values[role - 2, line] = _number(text, at, end) if end > at else np.nan
-                if values[role - 2, line] == _NOT_PLAIN:
+                load = _number(text, at, end) if end > at else np.nan
+                load = _long_number(text, at, end) if load == _NOT_PLAIN else load
+                if load == _NOT_PLAIN:
                     return line
+                values[role - 2, line] = load
             at = end + 1
+        if has_returns:
+            if text[at] != _LINE_FEED:
+                return line
+            at += 1
         line += 1
     return line
 
 
 @_compiled
-def _end(text: Any, at: int, delimiter: int, may_be_parted: bool) -> int:
-    """Where a cell ends that has nothing in it but printable characters, and a blank only within a date."""
-    while text[at] != delimiter and text[at] != _LINE_FEED:
-        is_odd = text[at] <= _BLANK or text[at] > _LAST_PRINTABLE or text[at] == _QUOTE
-        if is_odd and not (may_be_parted and text[at] == _BLANK):
+def _end(text: Any, at: int, delimiter: int, line_end: int, may_be_parted: bool) -> int:
+    """Where a cell ends that has nothing in it but printable characters, and a blank only where it may be parted."""
+    least = _BLANK if may_be_parted else _BLANK + 1
+    while text[at] != delimiter and text[at] != line_end:
+        if text[at] < least or text[at] > _LAST_PRINTABLE or text[at] == _QUOTE:
             return _NOT_PLAIN
         at += 1
     return at
@@ -118,6 +139,68 @@ def _number(text: Any, begin: int, end: int) -> float:
     if part == _NOT_PLAIN or point + places - begin > 15:
         return _NOT_PLAIN
     return float((whole * int(_TENS[places]) + part) / _TENS[places])
+
+
+@_compiled
+def _long_number(text: Any, begin: int, end: int) -> float:
+    """A number of up to 18 digits besides zeros before them, or with an exponent, rounded once."""
+    digits, exponent, figures, at, is_behind = 0, 0, 0, begin, False
+    while at < end and text[at] != _SMALL_E and text[at] != _LARGE_E:
+        digit = int(text[at]) - _ZERO
+        if text[at] == _POINT and not is_behind and at > begin:
+            is_behind, figures = True, 0
+        elif digit < 0 or digit > 9 or digits >= _MOST_DIGITS:
+            return _NOT_PLAIN
+        else:
+            digits, figures = digits * 10 + digit, figures + 1
+            exponent -= is_behind
+        at += 1
+    power = 0 if at == end else _power(text, at + 1, end)
+    if figures == 0 or power == _NS:
+        return _NOT_PLAIN
+    return _scaled(digits, exponent + power)
+
+
+@_compiled
+def _scaled(digits: int, exponent: int) -> float:
+    """A whole number times a power of ten, rounded once."""
+    if exponent == 0:
+        return float(digits)
+    if abs(exponent) >= len(_TENS) or (exponent > 0 and digits > _EXACT):
+        return _NOT_PLAIN
+    if exponent > 0:
+        return float(digits) * float(_TENS[exponent])
+    return float(digits) / float(_TENS[-exponent]) if digits <= _EXACT else _quotient(digits, float(_TENS[-exponent]))
+
+
+@_compiled
+def _power(text: Any, begin: int, end: int) -> int:
+    """What stands behind an E; a billion where it is not plain."""
+    is_signed = begin < end and (text[begin] == _DASH or text[begin] == _PLUS)
+    found = _digits(text, begin + is_signed, end)
+    if found == _NOT_PLAIN or end - begin > 4:
+        return _NS
+    return -found if text[begin] == _DASH else found
+
+
+@_compiled
+def _quotient(digits: int, power: float) -> float:
+    """A whole number of more digits than a double has by a power of ten, rounded once.
+
+    What the quotient of doubles leaves is divided, too (Dekker's product is exact), which gives it to some 100 bits.
+    Where even these do not tell which of two doubles is the nearer one, it is not plain.
+    """
+    whole = float(digits)
+    first = whole / power
+    product = first * power
+    first_high = first * _SPLIT - (first * _SPLIT - first)
+    power_high = power * _SPLIT - (power * _SPLIT - power)
+    first_low, power_low = first - first_high, power - power_high
+    lost = first_low * power_low - (product - first_high * power_high - first_low * power_high - first_high * power_low)
+    second = (whole - product - lost + float(digits - int(whole))) / power
+    nearest = first + second
+    left = second - (nearest - first)
+    return nearest if nearest + left * (1.0 + 1e-9) == nearest else float(_NOT_PLAIN)
 
 
 @_compiled

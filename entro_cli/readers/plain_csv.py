@@ -1,6 +1,6 @@
 """Plain CSVs, without a quote, a blank or a bad cell in them: read several times as quickly, by a compiled loop.
 
-What is not plain (a quote, a space around a cell, a number of more digits than a double has, a line of other cells) is
+What is not plain (a quote, a space around a cell, a number of more than 18 digits, a line of other cells) is
 left to the reader of all tables, from the file's beginning: so there is one meaning of a table, and this is a short way
 to it for the logs that need no other.
 """
@@ -66,6 +66,7 @@ class PlainForm:
         time: which of them is the time.
         form: its form.
         loads: which of them are loads.
+        has_returns: whether lines end with a carriage return and a line feed.
     """
 
     before: int
@@ -74,6 +75,7 @@ class PlainForm:
     time: int
     form: StampForm
     loads: Sequence[int]
+    has_returns: bool = False
 
     @property
     def roles(self) -> NDArray[np.int64]:
@@ -82,6 +84,11 @@ class PlainForm:
         roles[self.time] = _TIME
         roles[list(self.loads)] = _FIRST_LOAD + np.arange(len(self.loads))
         return roles
+
+    @property
+    def line_end(self) -> bytes:
+        """What each line ends with."""
+        return b"\r\n" if self.has_returns else b"\n"
 
 
 def plain_rows(path: Path, form: PlainForm) -> PlainRows | None:
@@ -115,13 +122,12 @@ def plain_blocks(path: Path, form: PlainForm) -> Iterator[PlainRows]:
     """
     if path.stat().st_size < WORTH_BYTES or not find_spec("numba"):
         raise NotPlainError
-    arguments = ord(form.delimiter), form.roles, (form.form.unit_ns, *_limits(form.form))
     with path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
         for _ in range(form.before + 1):
             file.readline()
         waiting = deque[Future[PlainRows]]()
-        for block in _blocks(file):
-            waiting.append(threads.submit(_parsed, block, *arguments))
+        for block in _blocks(file, form.line_end):
+            waiting.append(threads.submit(_parsed, block, form))
             if len(waiting) > _THREADS:
                 yield waiting.popleft().result()
         if not waiting:
@@ -137,14 +143,14 @@ def _limits(form: StampForm) -> tuple[int, int]:
     return low * scale, high * scale
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, line_end: bytes) -> Iterator[bytes]:
     """The rest of a file in blocks of whole lines; its last line has an end here, whether or not there."""
     while block := file.read(BLOCK_BYTES):
         block += file.readline()
-        yield block if block.endswith(b"\n") else block + b"\n"
+        yield block if block.endswith(b"\n") else block + line_end
 
 
-def _parsed(block: bytes, delimiter: int, roles: NDArray[np.int64], form: tuple[int, int, int]) -> PlainRows:
+def _parsed(block: bytes, form: PlainForm) -> PlainRows:
     """The rows of a block.
 
     Raises:
@@ -152,9 +158,10 @@ def _parsed(block: bytes, delimiter: int, roles: NDArray[np.int64], form: tuple[
     """
     from entro_cli.readers.plain_cells import parse
 
-    rows, loads = block.count(b"\n"), int(np.count_nonzero(roles >= _FIRST_LOAD))
-    made = PlainRows(np.empty(rows, np.int64), np.empty(rows, np.bool_), np.empty((loads, rows)))
-    text = np.frombuffer(block, dtype=np.uint8)
-    if parse(text, delimiter, roles, form, made.times, made.zoned, made.values) < rows:
+    rows = block.count(b"\n")
+    made = PlainRows(np.empty(rows, np.int64), np.empty(rows, np.bool_), np.empty((len(form.loads), rows)))
+    text, units = np.frombuffer(block, dtype=np.uint8), (form.form.unit_ns, *_limits(form.form))
+    filled = made.times, made.zoned, made.values
+    if parse(text, ord(form.delimiter), form.has_returns, form.roles, units, *filled) < rows:
         raise NotPlainError
     return made

@@ -108,10 +108,16 @@ def _plain(table: Table, layout: Layout) -> PlainRows | None:
 
 def plain_form(table: Table, layout: Layout) -> PlainForm | None:
     """How a wide CSV is laid out that may be plain; None of any other table."""
-    if table.shape != "csv" or layout.stage is not None or b"\r" in table.log.head:
+    head = table.log.head.removesuffix(b"\r")  # it may end within a line's end
+    returns = head.count(b"\r\n")
+    if table.shape != "csv" or layout.stage is not None or head.count(b"\r") != returns:
+        return None
+    if returns not in {0, head.count(b"\n")}:
         return None
     loads = _load_columns(table, layout)
-    return PlainForm(table.before, table.delimiter, len(table.columns), layout.time, layout.form, loads)
+    return PlainForm(
+        table.before, table.delimiter, len(table.columns), layout.time, layout.form, loads, has_returns=returns > 0
+    )
 
 
 def _load_columns(table: Table, layout: Layout) -> list[int]:

@@ -15,16 +15,26 @@ from entro_engine import EntroError
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed")
 
+
+def with_a_point(number):
+    digits, places = number
+    return f"{digits[:-places] or '0'}.{digits[-places:]}" if places else digits
+
+
 PLAIN_NUMBERS = (
     st.integers(0, 10**6).map(str),
     st.floats(0, 1e6).map(lambda value: f"{value:.3f}"),
     st.decimals(0, 99_999, places=9).map(str),
+    st.floats(0, 1e6).map(repr),
+    st.floats(1e-9, 1e-3).map(repr),
+    st.tuples(st.integers(2**53, 10**18 - 1).map(str), st.integers(0, 18)).map(with_a_point),
     st.sampled_from(["", "0", "0.0", "1.5", "007", "0.000000000000001", "999999999999999", "123456789.012345"]),
+    st.sampled_from(["1e3", "1E-05", "2.5e+16", "9" * 16, "9007199254740992.5", "0.30000000000000004", "0e0"]),
 )
 ODD_NUMBERS = st.sampled_from(
     [
         "-1",
-        "1e3",
+        "-1e3",
         "nan",
         "inf",
         " 1",
@@ -35,9 +45,18 @@ ODD_NUMBERS = st.sampled_from(
         '"3"',
         "x",
         "1_0",
-        "9" * 16,
+        "9" * 19,
         "1.2.3",
-        "0.30000000000000004",
+        "9007199254740993.0",
+        "1e",
+        "e3",
+        ".e3",
+        "1.e3",
+        "1e+",
+        "1e-400",
+        "1e99999",
+        "1e3e3",
+        "1e3.5",
     ]
 )
 DATES = st.datetimes(datetime(1971, 1, 2), datetime(2199, 12, 30))
@@ -112,18 +131,19 @@ def alike(first, second):
     loads=st.tuples(columns(PLAIN_NUMBERS, ODD_NUMBERS), columns(PLAIN_NUMBERS, ODD_NUMBERS)),
     delimiter=st.sampled_from(",;\t|"),
     before=st.sampled_from(["", "# a comment\n", "\n"]),
-    has_other=st.booleans(),
+    other=st.sampled_from([[], ["a-b"], ["GET / of it"], [" "], ["é"]]),
     has_end=st.booleans(),
+    line_end=st.sampled_from(["\n", "\n", "\r\n"]),
 )
-@example(["2026-04-06T12:30:00Z"] * 12, (["1"] * 12, ["2"] * 12), ",", "", True, True)
+@example(["2026-04-06T12:30:00Z"] * 12, (["1"] * 12, ["2"] * 12), ",", "", ["a"], True, "\n")
 def test_it_gives_what_the_reader_of_all_tables_gives(
-    tmp_path_factory, stamps, loads, delimiter, before, has_other, has_end
+    tmp_path_factory, stamps, loads, delimiter, before, other, has_end, line_end
 ):
-    other = ["a-b"] if has_other else []
-    rows = [["time", *other, "scraper_rate", "llm_queue"]]
+    rows = [["time", *["note" for _ in other], "scraper_rate", "llm_queue"]]
     rows += [[stamp, *other, *pair] for stamp, *pair in zip(stamps, *loads, strict=True)]
     path = tmp_path_factory.mktemp("plain") / "log.csv"
-    path.write_text(before + "\n".join(delimiter.join(row) for row in rows) + ("\n" if has_end else ""))
+    text = before + "\n".join(delimiter.join(row) for row in rows) + ("\n" if has_end else "")
+    path.write_bytes(text.replace("\n", line_end).encode())
     short, usual, _ = both_ways(path)
     assert alike(short, usual), (short, usual)
 
@@ -143,7 +163,13 @@ PLAIN = "time,scraper_rate,llm_queue\n" + "".join(
         (PLAIN.replace("0.125", '"0.125"'), False),
         (PLAIN.replace("0.125", "x"), False),
         (PLAIN.replace("0.125", "é"), False),
-        (PLAIN.replace("\n", "\r\n"), False),
+        (PLAIN.replace("\n", "\r\n"), True),
+        (PLAIN.replace("\n", "\r\n").removesuffix("\r\n"), True),
+        (PLAIN.replace("\n", "\r\n").removesuffix("\n"), False),
+        (PLAIN.replace("1\n", "1\r\n"), False),
+        (PLAIN.replace(",0.125", ",0.12500000000000001"), True),
+        (PLAIN.replace("0.125", "1.25e-01"), True),
+        (PLAIN.replace("0.125", "9007199254740993.0"), False),
         (PLAIN.replace("0.125,1", "0.125"), False),
         (PLAIN.replace("0.125,1", "0.125,1,2"), False),
         (PLAIN + "\n", False),
