@@ -62,7 +62,8 @@ class IncidentTally:
         self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step
         none, whole = np.empty(0), np.empty(0, np.int64)
         self._last = _Found(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)  # one that may go on
-        self._done = [self._last.columns()]
+        # They grow in place: arrays that were joined in the end would be held twice.
+        self._done = {one.name: bytearray() for one in fields(Spans)}
 
     def look_back_on(self, run: Run) -> None:
         """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
@@ -74,7 +75,7 @@ class IncidentTally:
         found = self._found(run, violated, delta, shares, times_s, psi)
         if len(found.first):
             found = self._joined(found, np.nan_to_num(shares))
-            self._done.append(found.take(slice(-1)).columns())
+            self._store(found.take(slice(-1)))
             self._last = found.take(slice(-1, None))
         self._keep(times_s, psi)
         self._shares = np.nan_to_num(shares[:, -1:])
@@ -95,11 +96,14 @@ class IncidentTally:
             step_ns: length of a step, nanoseconds.
             zone: what times are told in.
         """
-        lists = {one.name: [getattr(part, one.name) for part in self._done] for one in fields(Spans)}
-        last = self._last.columns()
-        self._done.clear()
-        columns = {name: np.concatenate([*lists.pop(name), getattr(last, name)]) for name in [*lists]}
+        self._store(self._last)
+        kinds = {name: column.dtype for name, column in vars(self._last.columns()).items()}
+        columns = {name: np.frombuffer(self._done[name], kind) for name, kind in kinds.items()}
         return Incidents(Spans(**columns), self._stages, start_ns, step_ns, zone)
+
+    def _store(self, found: _Found) -> None:
+        for name, column in vars(found.columns()).items():
+            self._done[name] += column.tobytes()
 
     def _with_tail(self, run: Run) -> tuple[FloatArray, FloatArray]:
         """The times (s) and Psi_total of what was kept of the parts before, and of this one."""

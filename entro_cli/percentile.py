@@ -29,17 +29,20 @@ def percentile(parts: Parts, percent: float, held: int = HELD) -> float | None:
     Returns:
         The percentile, in the unit of the values; None of none.
     """
-    kept: list[FloatArray] = []
+    kept = np.empty(held)  # takes memory only where it is filled
     count, low, high = 0, math.inf, -math.inf
     for values in parts():
         if not len(values):
             continue
+        if count + len(values) <= len(kept):
+            kept[count : count + len(values)] = values
+        else:
+            kept = np.empty(0)
         count, low, high = count + len(values), min(low, float(values.min())), max(high, float(values.max()))
-        kept = [*kept, values] if count <= held else []
     if not count:
         return None
-    if kept:
-        return float(np.percentile(np.concatenate(kept), percent))
+    if len(kept):
+        return float(np.percentile(kept[:count], percent, overwrite_input=True))
     place = (count - 1) * (percent / 100)
     rank = math.floor(place)
     return float(np.quantile(_neighbours(parts, rank, count, (low, high), held), place - rank))
