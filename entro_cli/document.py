@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+_AT_ONCE = 4096
+"""So many entries of a long list are made text of at once."""
 
 
 def plain(value: Any) -> Any:
@@ -36,3 +39,33 @@ def _plain_scalar(value: Any) -> Any:
 def as_json(document: object) -> str:
     """A document as indented JSON text, without a newline at its end; other letters than ASCII are escaped."""
     return json.dumps(plain(document), indent=2, allow_nan=False)  # ASCII: whole through any pipe
+
+
+def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
+    """The text that `as_json` gives of an object, in parts.
+
+    A sequence in it that makes its entries when they are looked at need not be in memory for it, nor its text.
+    """
+    before = "{"
+    for key, value in document.items():
+        yield f"{before}\n  {json.dumps(key)}: "
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            yield from _list_parts(value)
+        else:
+            yield _indented(as_json(value))
+        before = ","
+    yield "\n}" if document else "{}"
+
+
+def _list_parts(values: Sequence[Any]) -> Iterator[str]:
+    """The text of a list within an object, some entries at a time."""
+    before = "["
+    for begin in range(0, len(values), _AT_ONCE):
+        yield before + _indented(as_json(values[begin : begin + _AT_ONCE])[1:-2])  # without its brackets
+        before = ","
+    yield "\n  ]" if len(values) else "[]"
+
+
+def _indented(text: str) -> str:
+    """JSON as it stands within an object; within its strings a line end is written as an escape."""
+    return text.replace("\n", "\n  ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from entro_engine import EntroError
@@ -90,7 +90,7 @@ def _numbers(prefix: str, value: object) -> list[tuple[str, float]]:
         return [
             pair for key, part in value.items() for pair in _numbers(f"{prefix}.{key}" if prefix else str(key), part)
         ]
-    if isinstance(value, list):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [(prefix, float(len(value)))]
     if isinstance(value, bool):
         return []

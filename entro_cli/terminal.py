@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from entro_cli.document import as_json
+from entro_cli.document import json_parts
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -40,9 +40,10 @@ class Terminal:
                 console.print(part)
         sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in capture.get().splitlines())
 
-    def document(self, document: object) -> None:
+    def document(self, document: Mapping[str, Any]) -> None:
         """Print one JSON document, and nothing else."""
-        sys.stdout.write(as_json(document) + "\n")
+        sys.stdout.writelines(json_parts(document))
+        sys.stdout.write("\n")
 
     def text(self, text: str) -> None:
         """Print text as it is."""

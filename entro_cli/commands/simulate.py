@@ -131,6 +131,7 @@ def simulate(
 
     The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
     """
+    from entro_cli.document import plain
     from entro_cli.simulation import FirstRuns, Settings, simulate_all
     from entro_cli.simulation_summary import summarise
 
@@ -153,7 +154,7 @@ def simulate(
         _write_page(out, scenario, self_contained, settings, document, firsts.kept)
         terminal.note(f"wrote {visible(str(out))}")
     if as_json:
-        terminal.document(document)
+        terminal.document(plain(document))
     else:
         _show(terminal, settings, document)
 

@@ -49,12 +49,12 @@ class Analysis:
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:
-    """The JSON document of an analysis."""
-    sources = analysis.sources
+    """The JSON document of an analysis; its incidents, which may be a million, are made when they are looked at."""
+    figures, sources = analysis.figures, analysis.sources
     return {
         "schema": SCHEMA,
         "pipeline": analysis.pipeline,
-        **plain(analysis.figures),
+        **{name: part if part is figures.incidents else plain(part) for name, part in vars(figures).items()},
         "coordination": plain(analysis.coordination),
         "recommendations": plain(analysis.recommendations),
         "rows_read": sum(source.rows_read for source in sources),

@@ -15,7 +15,7 @@ from entro_cli import steps as steps_module
 from entro_cli.analysis import replay_from, replay_steps
 from entro_cli.calibration import measure_capacity
 from entro_cli.coordination import Terms, coordinate
-from entro_cli.document import plain
+from entro_cli.document import as_json, json_parts, plain
 from entro_cli.figures import measure
 from entro_cli.percentile import percentile
 from entro_cli.steps import Steps
@@ -114,3 +114,15 @@ def test_a_percentile_of_parts_is_that_of_all_values(values, percent, held, part
 
 def test_there_is_no_percentile_of_nothing():
     assert percentile(lambda: iter([np.empty(0)]), 50) is None
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.integers(1, 3))
+def test_a_document_in_parts_is_the_text_of_one_at_once(document, size):
+    with patch("entro_cli.document._AT_ONCE", size):
+        assert "".join(json_parts(document)) == as_json(document)
