@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 
 import numpy as np
 
@@ -39,6 +40,8 @@ DEFAULT_BUDGET = 3.0
 BATCH_CELLS = 1_000_000
 """How many steps times runs are simulated side by side: about 150 MB of arrays."""
 
+_WORTH_OTHERS = 4
+"""From so many portions of that size on it makes up for starting processes."""
 
 MOST_STEPS = 10_000_000
 """The longest scenario, in steps: what the memory of a usual machine holds."""
@@ -182,31 +185,82 @@ def batches(settings: Settings, cells: int = BATCH_CELLS) -> Iterator[Batch]:
         for name in settings.controllers:
             yield _deterministic(settings, name)
         return
+    for portion in _portions(settings, settings.noise, cells):
+        yield from portion.batches()
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some runs of every controller, with the same noise for each.
+
+    Attributes:
+        settings: what is simulated.
+        noise: of the settings.
+        runs: their numbers.
+    """
+
+    settings: Settings
+    noise: Noise
+    runs: range
+
+    def batches(self) -> Iterator[Batch]:
+        """The runs of each controller, side by side."""
+        demand = self.settings.scenario.demand()
+        noisy = noisy_demand(demand, self.noise.sigma, self.noise.seed, _at_least_two(self.runs))
+        for name in self.settings.controllers:
+            yield _side_by_side(self.settings, name, self.runs, noisy)
+
+
+def _portions(settings: Settings, noise: Noise, cells: int) -> list[Portion]:
     size = max(cells // settings.scenario.steps, 2)
-    demand = settings.scenario.demand()
-    for first in range(0, settings.runs, size):
-        runs = range(first, min(first + size, settings.runs))
-        noisy = noisy_demand(demand, settings.noise.sigma, settings.noise.seed, _at_least_two(runs))
-        for name in settings.controllers:
-            yield _side_by_side(settings, name, runs, noisy)
+    firsts = range(0, settings.runs, size)
+    return [Portion(settings, noise, range(first, min(first + size, settings.runs))) for first in firsts]
 
 
-def simulate_all(settings: Settings, *watchers: Callable[[Batch], None]) -> dict[str, PlantFigures]:
+_Figures = list[tuple[str, PlantFigures]]
+"""Of some runs: the name of each controller, and what they come to under it."""
+
+Each = Callable[[Callable[[Portion], _Figures], list[Portion]], Iterator[_Figures]]
+"""Does some work for each of several portions, in their order."""
+
+
+def simulate_all(
+    settings: Settings, *watchers: Callable[[Batch], None], each: Each | None = None
+) -> dict[str, PlantFigures]:
     """Simulate every run of every controller.
 
     Args:
         settings: what is simulated.
         watchers: shown every batch before it is let go.
+        each: what does many portions that nobody watches; one after another without it.
 
     Returns:
-        The figures of each controller's runs, by its name.
+        The figures of each controller's runs, by its name: the same ones, whoever does them.
     """
+    portions = _portions(settings, settings.noise, BATCH_CELLS) if settings.noise else []
+    found: Iterator[_Figures]
+    if each is None or watchers or len(portions) < _WORTH_OTHERS:
+        found = iter([_watched(batches(settings), watchers)])
+    else:
+        found = each(_figures_of, portions)
     parts: dict[str, list[PlantFigures]] = {name: [] for name in settings.controllers}
-    for batch in batches(settings):
+    for name, figures in chain.from_iterable(found):
+        parts[name].append(figures)
+    return {name: PlantFigures.joined(figures) for name, figures in parts.items()}
+
+
+def _figures_of(portion: Portion) -> _Figures:
+    return _watched(portion.batches(), ())
+
+
+def _watched(shown: Iterable[Batch], watchers: Sequence[Callable[[Batch], None]]) -> _Figures:
+    """What batches come to, each shown to whoever watches before it is let go."""
+    found = []
+    for batch in shown:
         for watch in watchers:
             watch(batch)
-        parts[batch.controller].append(batch.figures)
-    return {name: PlantFigures.joined(figures) for name, figures in parts.items()}
+        found.append((batch.controller, batch.figures))
+    return found
 
 
 def _at_least_two(runs: range) -> range:

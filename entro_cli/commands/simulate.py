@@ -134,6 +134,7 @@ def simulate(
     from entro_cli.document import plain
     from entro_cli.simulation import FirstRuns, Settings, simulate_all
     from entro_cli.simulation_summary import summarise
+    from entro_cli.workers import Workers
 
     terminal = Terminal(quiet, verbose)
     given = {"alpha": alpha, "beta": beta, "limit": limit, "budget": budget}
@@ -147,7 +148,8 @@ def simulate(
     logs = _log_writer(settings, log_dir, start)
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
-    document = summarise(settings, simulate_all(settings, *watchers, _progress(terminal)))
+    watchers += [_progress(terminal)] if verbose else []
+    document = summarise(settings, simulate_all(settings, *watchers, each=Workers().each))
     if logs:
         terminal.note(f"wrote {len(logs.written)} logs to {visible(str(log_dir))}")
     if out:

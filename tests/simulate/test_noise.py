@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from entro_cli.simulation import Noise, Settings, batches, run_of, simulate_all
+from entro_cli.workers import Workers
 from entro_engine import SCENARIOS, PlantFigures
 
 NOISY = ("--scenario", "v9-reference", "--noise", "0.3", "--runs", "40")
@@ -39,6 +40,29 @@ def test_the_size_of_the_batches_changes_nothing(cells):
         joined = PlantFigures.joined(parts[name])
         for field in fields(PlantFigures):
             np.testing.assert_array_equal(getattr(joined, field.name), getattr(whole, field.name), err_msg=field.name)
+
+
+def test_several_processes_change_nothing(monkeypatch):
+    chosen = settings(40)
+    here = simulate_all(chosen)
+    monkeypatch.setattr("entro_cli.simulation.BATCH_CELLS", 80 * 7)
+    asked = []
+
+    def each(work, portions):
+        asked.extend(portions)
+        return Workers(2).each(work, portions)
+
+    for name, figures in simulate_all(chosen, each=each).items():
+        for field in fields(PlantFigures):
+            np.testing.assert_array_equal(getattr(figures, field.name), getattr(here[name], field.name))
+    assert [number for portion in asked for number in portion.runs] == [*range(40)]
+
+
+def test_whoever_watches_sees_every_run(monkeypatch):
+    monkeypatch.setattr("entro_cli.simulation.BATCH_CELLS", 80 * 7)
+    seen = []
+    simulate_all(settings(40), lambda batch: seen.extend(batch.runs), each=Workers(2).each)
+    assert sorted(seen) == sorted([*range(40)] * 4)
 
 
 def test_a_run_does_not_depend_on_how_many_there_are():
