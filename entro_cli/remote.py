@@ -1,4 +1,4 @@
-"""Logs at URLs: found, looked at and fetched through fsspec, one plain error for whatever goes wrong on the way."""
+"""What is at URLs: found, looked at and fetched through fsspec, one plain error for whatever goes wrong on the way."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def find(url: str) -> dict[str, bool]:
     Raises:
         EntroError: when there are none, or the server cannot be asked.
     """
-    with _reached(url) as (files, path):
+    with reached(url) as (files, path):
         if _is_pattern(url):
             return dict.fromkeys(_matches(files, path, url), True)
-        if not url.endswith("/") and (_is_web(url) or not files.isdir(path)):
+        if not url.endswith("/") and (is_web(url) or not files.isdir(path)):
             return {url: True}
         inside = [entry["name"] for entry in files.ls(path, detail=True) if entry["type"] == "file"]
         named = sorted(name for name in inside if not _is_hidden(name))
@@ -68,7 +68,7 @@ def fetch(url: str, to: Path) -> None:
         EntroError: when it cannot be fetched.
         OSError: when there is no room for it.
     """
-    with _reached(url) as (files, path):
+    with reached(url) as (files, path):
         files.get_file(path, str(to))
     told = _info(url)
     if changed_s := _changed_s(told):
@@ -88,8 +88,13 @@ def version(url: str) -> tuple[int, int, int, int] | None:
         mark.
     """
     told = _info(url)
-    marks = [str(told[key]) for key in _MARKS if told.get(key)]
-    return (0, _number(shown_url(url)), int(told.get("size") or 0), _number("\n".join(marks))) if marks else None
+    marks = marks_of(told)
+    return (0, _number(shown_url(url)), int(told.get("size") or 0), _number(marks)) if marks else None
+
+
+def marks_of(told: Mapping[str, Any]) -> str:
+    """What a server marks the content of an object with; empty where it does not."""
+    return "\n".join(str(told[key]) for key in _MARKS if told.get(key))
 
 
 def label(url: str) -> str:
@@ -97,13 +102,14 @@ def label(url: str) -> str:
     return visible(shown_url(url))
 
 
-def _is_web(url: str) -> bool:
+def is_web(url: str) -> bool:
+    """Whether a URL is that of a web server."""
     return scheme_of(url) in {"http", "https"}
 
 
 def _is_pattern(url: str) -> bool:
     """Whether a URL has wildcards; on the web a `?` is none, and brackets may be around a host."""
-    path = urlsplit(url).path if _is_web(url) else url
+    path = urlsplit(url).path if is_web(url) else url
     return _WILDCARD.search(path) is not None
 
 
@@ -123,7 +129,7 @@ def _matches(files: Any, path: str, url: str) -> list[str]:
 
 def _info(url: str) -> Mapping[str, Any]:
     """What the server tells of an object; nothing where it tells nothing: whoever fetches it is told why."""
-    with suppress(EntroError), _reached(url) as (files, path):
+    with suppress(EntroError), reached(url) as (files, path):
         found: Mapping[str, Any] = files.info(path)
         return found
     return {}
@@ -144,8 +150,12 @@ def _number(text: str) -> int:
 
 
 @contextmanager
-def _reached(url: str) -> Iterator[tuple[Any, str]]:
-    """A URL's file system, and what the object is called there."""
+def reached(url: str) -> Iterator[tuple[Any, str]]:
+    """A URL's file system, and what the object is called there.
+
+    Raises:
+        EntroError: whatever goes wrong with it within the context, but for a disk of this machine that is full.
+    """
     with lost_connections_as_errors():
         try:
             yield _opened(url)
@@ -181,7 +191,7 @@ def _options(scheme: str) -> dict[str, Any]:
     import fsspec
 
     configured = fsspec.config.conf.get(scheme, {})
-    if _is_web(f"{scheme}://"):
+    if is_web(f"{scheme}://"):
         from aiohttp import ClientTimeout
 
         patience = ClientTimeout(total=None, sock_connect=PATIENCE_S, sock_read=PATIENCE_S)

@@ -159,6 +159,7 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     from time import time_ns
 
     from entro_cli.commands.storing import StoreOptions, oldest_ns, store
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
     from entro_cli.inputs import STDIN
     from entro_cli.terminal import visible
@@ -171,12 +172,13 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
             "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
         )
     place = pipeline_place(settings.history, settings.pipeline)
-    stored = store(logs, options, StoreOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+    with at_hand(place, writes=True):
+        stored = store(logs, options, StoreOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
     for failure in stored.failures:
         raise failure
     for problem in stored.problems:
         terminal.warn(problem)
-    terminal.note(f"saved into {visible(str(place.folder))}, {len(stored.days)} days changed")
+    terminal.note(f"saved into {visible(f'{place.shown}/{place.folder.name}')}, {len(stored.days)} days changed")
     return replace(options, step=f"{stored.step_s:.9f}s") if options.step is None else options
 
 

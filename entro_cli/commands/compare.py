@@ -73,6 +73,7 @@ def _summary(
     from entro_cli.clock import zone_of
     from entro_cli.commands.configured import read_settings
     from entro_cli.commands.reporting import from_history, summary_of
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
 
     named, _, label = text.rpartition(":")
@@ -80,7 +81,9 @@ def _summary(
     zone: tzinfo = zone_of(settings.zone)
     period = _period(label, zone)
     place = pipeline_place(settings.history, settings.pipeline)
-    return summary_of(from_history(place, settings, zone, period, (None, None)), period, settings, budget)
+    with at_hand(place):
+        material = from_history(place, settings, zone, period, (None, None))
+    return summary_of(material, period, settings, budget)
 
 
 def _period(label: str, zone: tzinfo) -> Period:

@@ -19,6 +19,7 @@ from entro_cli.commands.storing import StoreOptions, store, tell_stored
 from entro_cli.config import Settings
 from entro_cli.document import plain
 from entro_cli.gates import broken_gates
+from entro_cli.history.elsewhere import at_hand
 from entro_cli.history.places import pipeline_place
 from entro_cli.report.fleet import Member, Missing, member_of
 from entro_cli.report.periods import Kind, period_of
@@ -96,7 +97,8 @@ def do_glimpse(errand: Glimpse) -> Glimpsed:
     pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in errand.pages]
     page = next((str(page) for page in pages if page.is_file()), "")
     try:
-        material = from_history(place, settings, zone, period, (None, None))
+        with at_hand(place):
+            material = from_history(place, settings, zone, period, (None, None))
         summary = summary_of(material, period, settings, None, advise=False)
     except EntroError as error:
         return Glimpsed(Missing(settings.pipeline, str(error)))
@@ -107,7 +109,8 @@ def do_ingest(errand: Ingest) -> Ingested:
     """Store what is new in a pipeline's logs."""
     name = errand.how.place.name
     try:
-        stored = store(errand.logs, errand.options, errand.how)
+        with at_hand(errand.how.place, writes=True):
+            stored = store(errand.logs, errand.options, errand.how)
     except EntroError as error:
         return Ingested(name, None, failures=(error,))
     recorder = Recorder()
@@ -118,6 +121,10 @@ def do_ingest(errand: Ingest) -> Ingested:
 def do_job(job: Job) -> Outcome:
     """Do a pipeline's part of a scheduled run; its `now` may be in any zone that can be pickled, as UTC can."""
     recorder = Recorder()
-    outcome = run_job(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
+    try:
+        with at_hand(job.place, writes=True):
+            outcome = run_job(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
+    except EntroError as error:  # a history at a URL that cannot be reached, or not be brought back to it
+        outcome = Outcome(failures=[str(error)])
     outcome.said = recorder.said
     return outcome

@@ -65,6 +65,7 @@ def fleet(
     from entro_cli.commands.errands import do_glimpse
     from entro_cli.commands.surveying import glimpses, survey
     from entro_cli.gates import check_gates
+    from entro_cli.history.places import pipeline_place, shared_folders
     from entro_cli.terminal import Terminal
     from entro_cli.workers import Workers
 
@@ -79,28 +80,32 @@ def fleet(
     period = which.period(None if date or last else _latest_ns(pipelines))
     folder = out or common.reports or Path()
     tasks = glimpses(pipelines, period, common.zone, folder, tuple(fail_on or ()))
-    seen = list(Workers(jobs, cluster, tuple(one.history for one in pipelines)).each(do_glimpse, tasks))
+    places = (pipeline_place(one.history, one.pipeline) for one in pipelines)
+    seen = list(Workers(jobs, cluster, shared_folders(places)).each(do_glimpse, tasks))
     found = survey(period, seen, None if str(folder) == "-" else folder)
     output = Output(form, out or common.reports, indexed=True, templates=template_dir)
     deliver_fleet(found, period.file_stem(), output, terminal)
     given.end_with([f"{one.seen.pipeline}: {gate}" for one in seen for gate in one.broken], terminal)
 
 
-def _pipelines(config: Config, common: Settings, history: Path | None) -> list[Settings]:
+def _pipelines(config: Config, common: Settings, history: str | None) -> list[Settings]:
     """What is in force for each pipeline: those of the configuration, else all that the history has.
 
     Raises:
         EntroError: when there is none.
     """
     from entro_cli.commands.configured import settings_in
-    from entro_cli.history.places import stored_pipelines
+    from entro_cli.history.elsewhere import pipelines_at
     from entro_cli.terminal import visible
+    from entro_cli.urls import shown_url
     from entro_engine import EntroError
 
-    names = config.pipelines or tuple(place.name for place in stored_pipelines(common.history))
+    names = config.pipelines or tuple(place.name for place in pipelines_at(common.history))
     if not names:
         raise EntroError(
-            "nothing is stored", where=visible(str(common.history)), remedy="`entro ingest LOGS` fills the history"
+            "nothing is stored",
+            where=visible(shown_url(str(common.history))),
+            remedy="`entro ingest LOGS` fills the history",
         )
     return [settings_in(config, name, history=history) for name in names]
 
@@ -110,11 +115,13 @@ def _latest_ns(pipelines: list[Settings]) -> int | None:
     from contextlib import suppress
 
     from entro_cli.commands.recalling import last_data_ns
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
     from entro_engine import EntroError
 
     found = []
     for one in pipelines:
-        with suppress(EntroError):  # of a pipeline that is not stored
-            found.append(last_data_ns(pipeline_place(one.history, one.pipeline), one))
+        place = pipeline_place(one.history, one.pipeline)
+        with suppress(EntroError), at_hand(place):  # of a pipeline that is not stored
+            found.append(last_data_ns(place, one))
     return max((ns for ns in found if ns is not None), default=None)

@@ -78,6 +78,7 @@ def list_pipelines(
     from entro_cli.commands.configured import read_settings
     from entro_cli.commands.holding import meant
     from entro_cli.history.contents import holding_of
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.report.history_view import LIST_SCHEMA, holdings_view, pipelines_document
     from entro_cli.terminal import Terminal
 
@@ -86,7 +87,8 @@ def list_pipelines(
     found = meant(config, None, history, terminal)
     holdings = []
     for place in found.places:
-        holding, problems = holding_of(place, zone)
+        with at_hand(place):
+            holding, problems = holding_of(place, zone)
         holdings.append(holding)
         for problem in problems:
             terminal.warn(problem)
@@ -115,6 +117,7 @@ def show(
     from entro_cli.clock import zone_of
     from entro_cli.commands.configured import read_settings
     from entro_cli.commands.holding import content_of
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.history_view import content_document, content_view
     from entro_cli.terminal import Terminal
@@ -123,7 +126,8 @@ def show(
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
     zone = zone_of(settings.zone)
     place = pipeline_place(settings.history, pipeline)
-    content, problems = content_of(place, zone, *given.period_ns(since, until, zone))
+    with at_hand(place):
+        content, problems = content_of(place, zone, *given.period_ns(since, until, zone))
     for problem in problems:
         terminal.warn(problem)
     if as_json:
@@ -155,6 +159,7 @@ def export(
     from entro_cli.commands.configured import read_settings
     from entro_cli.commands.holding import put
     from entro_cli.commands.recalling import recall
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
     from entro_cli.report.history_view import export_document
     from entro_cli.terminal import Terminal
@@ -165,7 +170,8 @@ def export(
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
     zone = zone_of(settings.zone)
     place = pipeline_place(settings.history, pipeline)
-    recalled = recall(place, settings, zone, *given.period_ns(since, until, zone))
+    with at_hand(place):
+        recalled = recall(place, settings, zone, *given.period_ns(since, until, zone))
     for problem in recalled.problems:
         terminal.warn(problem)
     if not recalled.steps.count:
@@ -188,13 +194,17 @@ def check(
     """Read every stored file, and name those that are damaged: with status 1 when there is one."""
     from entro_cli.commands.holding import meant
     from entro_cli.history import checking
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.report.history_view import CHECK_SCHEMA, checks_text, pipelines_document
     from entro_cli.terminal import Terminal
     from entro_engine import EntroError
 
     terminal = Terminal(quiet, verbose)
     found = meant(config, pipeline, history, terminal)
-    checks = [checking.check(place) for place in found.places]
+    checks = []
+    for place in found.places:
+        with at_hand(place):
+            checks.append(checking.check(place))
     files, damaged = sum(one.files for one in checks), sum(len(one.damaged) for one in checks)
     if as_json:
         terminal.document(pipelines_document(CHECK_SCHEMA, checks))
@@ -228,6 +238,7 @@ def prune(
     """
     from entro_cli.commands.holding import first_kept, meant
     from entro_cli.history import pruning
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.report.history_view import pruned_document, pruned_view
     from entro_cli.terminal import Terminal
 
@@ -236,7 +247,10 @@ def prune(
         raise typer.BadParameter("choose one of --older-than and --before", param_hint="days")
     cut = first_kept(older_than, before)
     found = meant(config, pipeline, history, terminal)
-    pruned = [pruning.prune(place, cut, dry_run) for place in found.places]
+    pruned = []
+    for place in found.places:
+        with at_hand(place, writes=not dry_run):
+            pruned.append(pruning.prune(place, cut, dry_run))
     if as_json:
         terminal.document(pruned_document(pruned, cut, dry_run))
     elif pruned:

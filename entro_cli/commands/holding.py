@@ -14,13 +14,15 @@ from entro_cli.commands.recalling import sources_of
 from entro_cli.config import Given
 from entro_cli.files import refuse_to_overwrite, write_whole
 from entro_cli.history.contents import days_of, stages_of
+from entro_cli.history.elsewhere import pipelines_at
 from entro_cli.history.exporting import as_csv, as_json_lines, as_parquet
-from entro_cli.history.places import PipelinePlace, day_at, pipeline_place, stored_pipelines
+from entro_cli.history.places import PipelinePlace, day_at, pipeline_place
 from entro_cli.history.reading import nothing_stored
 from entro_cli.history.state import load_state
 from entro_cli.holdings import Content
 from entro_cli.steps import Steps
 from entro_cli.terminal import Terminal, visible
+from entro_cli.urls import shown_url
 
 FORMATS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 """The formats of an export, by the ending of their files."""
@@ -30,17 +32,17 @@ _LONG_AGO = -(1 << 62)
 
 @dataclass(frozen=True)
 class Meant:
-    """What a command is for: folders of histories, pipelines in them."""
+    """What a command is for: histories, as they are shown, and pipelines in them."""
 
-    folders: tuple[Path, ...]
+    histories: tuple[str, ...]
     places: tuple[PipelinePlace, ...]
 
     def how_to_fill(self) -> str:
         """What to say where nothing is stored."""
-        return f"nothing is stored in {visible(', '.join(map(str, self.folders)))}; `entro ingest LOGS` fills it"
+        return f"nothing is stored in {visible(', '.join(self.histories))}; `entro ingest LOGS` fills it"
 
 
-def meant(file: Path | None, pipeline: str | None, history: Path | None, terminal: Terminal) -> Meant:
+def meant(file: Path | None, pipeline: str | None, history: str | None, terminal: Terminal) -> Meant:
     """The pipeline that is named, else every one that is stored.
 
     Args:
@@ -53,15 +55,17 @@ def meant(file: Path | None, pipeline: str | None, history: Path | None, termina
         EntroError: when nothing is known of the pipeline that is named.
     """
     if pipeline is not None:
-        place = pipeline_place(read_settings(file, pipeline, terminal, history=history).history, pipeline)
-        if not place.folder.is_dir():
+        there = read_settings(file, pipeline, terminal, history=history).history
+        place = pipeline_place(there, pipeline)
+        if place not in pipelines_at(there):
             raise nothing_stored(place)
-        return Meant((place.history,), (place,))
+        return Meant((place.shown,), (place,))
     config = read_config(file, terminal)
     said = {} if history is None else {"history": Given(history, "--history")}
     names = dict.fromkeys(["default", *config.pipelines])
-    folders = tuple(dict.fromkeys(config.settings(name, said).history for name in names))
-    return Meant(folders, tuple(place for folder in folders for place in stored_pipelines(folder)))
+    histories = tuple(dict.fromkeys(config.settings(name, said).history for name in names))
+    shown = tuple(shown_url(str(history)) for history in histories)
+    return Meant(shown, tuple(place for history in histories for place in pipelines_at(history)))
 
 
 def content_of(
@@ -84,7 +88,7 @@ def content_of(
     days, problems = days_of(place, state, begin_ns, after_ns)
     told = Content(
         pipeline=place.name,
-        history=str(place.history),
+        history=place.shown,
         step_s=state.step_ns / NS,
         stages=stages_of(state),
         days=days,

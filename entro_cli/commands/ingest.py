@@ -77,7 +77,7 @@ def ingest(
     from entro_cli.commands.configured import load_options, read_config, settings_in
     from entro_cli.commands.errands import Ingest, do_ingest
     from entro_cli.commands.storing import StoreOptions, oldest_ns
-    from entro_cli.history.places import pipeline_place
+    from entro_cli.history.places import pipeline_place, shared_folders
     from entro_cli.report.history_view import stored_document, stored_view
     from entro_cli.terminal import Terminal, repeat
     from entro_cli.workers import Workers
@@ -99,7 +99,7 @@ def ingest(
             errands.append(Ingest(_named(logs, settings.logs), load_options(settings, stage), how))
         except EntroError as error:  # one pipeline keeps no other from being stored
             failures.append(error)
-    workers = Workers(jobs, cluster, tuple(errand.how.place.history for errand in errands))
+    workers = Workers(jobs, cluster, shared_folders(errand.how.place for errand in errands))
     for done in workers.each(do_ingest, errands):
         repeat(done.said, terminal)
         failures += done.failures

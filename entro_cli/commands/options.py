@@ -36,11 +36,11 @@ ConfigFile = Annotated[
     ),
 ]
 History = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--history",
         metavar="DIR",
-        help="Where the history is.",
+        help="Where the history is: a folder, or a URL.",
         show_default="ENTRO_HISTORY, or the user's data folder",
     ),
 ]

@@ -167,9 +167,11 @@ def _from_history(
     """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
     from entro_cli.commands.recalling import check_stages, last_data_ns
     from entro_cli.commands.reporting import from_history
+    from entro_cli.history.elsewhere import at_hand
     from entro_cli.history.places import pipeline_place
 
     place = pipeline_place(settings.history, settings.pipeline)
-    check_stages(place, stages)
-    period = which.period(last_data_ns(place, settings, which.within[1]))
-    return period, from_history(place, settings, which.zone, period, within)
+    with at_hand(place):
+        check_stages(place, stages)
+        period = which.period(last_data_ns(place, settings, which.within[1]))
+        return period, from_history(place, settings, which.zone, period, within)

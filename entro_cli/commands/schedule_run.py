@@ -66,7 +66,7 @@ def run(
     from entro_cli.commands.surveying import survey_runs
     from entro_cli.config import usual_place
     from entro_cli.gates import check_gates
-    from entro_cli.history.places import pipeline_place
+    from entro_cli.history.places import pipeline_place, shared_folders
     from entro_cli.report.periods import Kind
     from entro_cli.terminal import Terminal, repeat
     from entro_cli.workers import Workers
@@ -97,7 +97,7 @@ def run(
         )
         parts.append(part)
     outcomes = []
-    for outcome in Workers(jobs, cluster, tuple(part.place.history for part in parts)).each(do_job, parts):
+    for outcome in Workers(jobs, cluster, shared_folders(part.place for part in parts)).each(do_job, parts):
         repeat(outcome.said, terminal)
         outcomes.append(outcome)
     if len(parts) > 1:

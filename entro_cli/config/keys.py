@@ -48,7 +48,7 @@ class Key:
 
 
 KEYS = (
-    Key("history", rules.PATH),
+    Key("history", rules.PLACE),
     Key("reports", rules.PATH),
     Key("zone", rules.ZONE),
     Key("step", rules.LENGTH),

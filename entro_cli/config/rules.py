@@ -113,6 +113,10 @@ def _path(value: str, at: At) -> Path:
     return at.folder / (path.expanduser() if path.parts[:1] == ("~",) else path)
 
 
+def _place(value: str, at: At) -> Path | str:
+    return value if is_url(value) else _path(value, at)
+
+
 def _zone(value: str, at: At) -> str:
     zone_of(value, at.where)
     return value
@@ -212,6 +216,7 @@ YEAR = Rule(Annotated[int, msgspec.Meta(ge=1970, le=9998)], "a year, such as 202
 TEXT = Rule(str, "a text that is not empty", _text)
 WORD = Rule(str, "a text without spaces", _word)
 PATH = Rule(str, "a path", _path)
+PLACE = Rule(str, "a path or a URL", _place)
 ZONE = Rule(str, "the name of a time zone, such as UTC or Europe/Berlin", _zone)
 LENGTH = Rule(str, 'a duration such as "10s"', _length)
 DURATION = Rule(str, 'a duration such as "2h" or "400d"', _seconds)

@@ -23,7 +23,7 @@ class Settings:
 
     Attributes:
         pipeline: its name.
-        history: where its steps are kept, absolute.
+        history: where its steps are kept: a folder, absolute, or a URL.
         reports: where its pages are written; None where nobody said.
         zone: of stamps that name none, and of what is shown; None for the machine's.
         step: the length of a step as the user wrote it; None for that of the slowest source.
@@ -51,7 +51,7 @@ class Settings:
     """
 
     pipeline: str
-    history: Path
+    history: Path | str
     reports: Path | None
     zone: str | None
     step: str | None

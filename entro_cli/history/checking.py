@@ -37,7 +37,7 @@ def check(place: PipelinePlace) -> Checked:
                 damaged[path] = what
     return Checked(
         pipeline=place.name,
-        history=str(place.history),
+        history=place.shown,
         files=len(days) + sum(path.exists() for path in found),
         damaged=tuple(Damage(visible(str(path)), what) for path, what in damaged.items()),
         notes=tuple(_notes(place, listed)),

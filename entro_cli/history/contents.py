@@ -32,7 +32,7 @@ def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
     steps = sum(count.steps for count in counts.values())
     told = Holding(
         pipeline=place.name,
-        history=str(place.history),
+        history=place.shown,
         step_s=state.step_ns / NS,
         stages=tuple(stage.name for stage in stages_of(state)),
         first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from platformdirs import user_cache_path
+
 from entro_cli.clock import NS, moment, nanoseconds
+from entro_cli.urls import shown_url
 from entro_engine import EntroError
 
 DAY_NS = 86400 * NS
@@ -19,6 +23,7 @@ DAY_FILE = "steps.parquet"
 """What the one file of a day is called."""
 
 _LONGEST = 200
+_PARTITION = "pipeline="
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,35 @@ class PipelinePlace:
     """Where a pipeline's history stands.
 
     Attributes:
-        history: the folder of all pipelines.
+        where: the history: a folder, or a URL without a slash at its end.
         name: the pipeline, as its user calls it.
     """
 
-    history: Path
+    where: Path | str
     name: str
+
+    @property
+    def url(self) -> str:
+        """Where the history is, if it is not in a folder."""
+        return self.where if isinstance(self.where, str) else ""
+
+    @property
+    def history(self) -> Path:
+        """The folder of all pipelines; of a history at a URL, that of this machine's copies of it."""
+        if isinstance(self.where, Path):
+            return self.where
+        digest = hashlib.blake2b(self.where.encode(), digest_size=8).hexdigest()
+        return user_cache_path("entro", appauthor=False) / "histories" / digest
+
+    @property
+    def shown(self) -> str:
+        """Where the history is, in words that give nothing away."""
+        return shown_url(str(self.where))
 
     @property
     def folder(self) -> Path:
         """`pipeline=NAME`, a partition as DuckDB and Spark read it: what a path cannot hold is percent-encoded."""
-        return self.history / f"pipeline={quote(self.name, safe=' ')}"
+        return self.history / f"{_PARTITION}{quote(self.name, safe=' ')}"
 
     @property
     def books(self) -> Path:
@@ -85,13 +108,17 @@ class PipelinePlace:
                 yield day
 
 
-def pipeline_place(history: Path, name: str) -> PipelinePlace:
+def pipeline_place(history: Path | str, name: str) -> PipelinePlace:
     """The place of a pipeline.
+
+    Args:
+        history: a folder, or a URL.
+        name: of the pipeline.
 
     Raises:
         EntroError: when the name cannot be one.
     """
-    place = PipelinePlace(history, name)
+    place = PipelinePlace(history if isinstance(history, Path) else history.rstrip("/"), name)
     if not name.strip() or len(place.folder.name) > _LONGEST or name in {".", ".."}:
         raise EntroError(
             f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"
@@ -99,16 +126,22 @@ def pipeline_place(history: Path, name: str) -> PipelinePlace:
     return place
 
 
+def shared_folders(places: Iterable[PipelinePlace]) -> tuple[Path, ...]:
+    """The folders of histories that whoever works on them must see; of those at URLs each makes its own copies."""
+    return tuple(place.history for place in places if not place.url)
+
+
 def stored_pipelines(history: Path) -> list[PipelinePlace]:
-    """Every pipeline that a history holds, by name."""
+    """Every pipeline that a folder holds, by name."""
     if not history.is_dir():
         return []
-    names = (folder.name.removeprefix("pipeline=") for folder in history.iterdir() if _is_pipeline(folder))
-    return [PipelinePlace(history, unquote(name)) for name in sorted(names)]
+    names = pipelines_named(folder.name for folder in history.iterdir() if folder.is_dir())
+    return [PipelinePlace(history, name) for name in names]
 
 
-def _is_pipeline(folder: Path) -> bool:
-    return folder.name.startswith("pipeline=") and folder.is_dir()
+def pipelines_named(folders: Iterable[str]) -> list[str]:
+    """The pipelines whose folders have some names, in order; other folders have none."""
+    return [unquote(name.removeprefix(_PARTITION)) for name in sorted(folders) if name.startswith(_PARTITION)]
 
 
 def _day_of(name: str) -> date | None:

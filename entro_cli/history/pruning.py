@@ -43,7 +43,7 @@ def _before(place: PipelinePlace, cut: date) -> list[date]:
 
 def _told(place: PipelinePlace, days: Sequence[date]) -> Pruned:
     size = sum(place.day_file(day).stat().st_size for day in days)
-    return Pruned(place.name, str(place.history), tuple(day.isoformat() for day in days), size)
+    return Pruned(place.name, place.shown, tuple(day.isoformat() for day in days), size)
 
 
 def _end_ns(place: PipelinePlace, day: date, state: State) -> int:

@@ -49,7 +49,7 @@ def nothing_stored(place: PipelinePlace) -> EntroError:
     there = ", ".join(visible(name) for name in names[:10])
     return EntroError(
         f"nothing is stored of pipeline {visible(place.name)}",
-        where=visible(str(place.history)),
+        where=visible(place.shown),
         expected=f"one of {there}" if names else "a history",
         remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
     )

@@ -49,13 +49,18 @@ def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[No
             _tidy(place)
             yield
     except filelock.Timeout as error:
-        raise EntroError(
-            f"another entro has been writing there for {patience_s:g} s",
-            where=visible(str(place.folder)),
-            remedy="wait for it to end, or end it",
-        ) from error
+        raise held_too_long(place, patience_s) from error
     except OSError as error:
         raise unwritable(Path(error.filename or place.folder), error) from error
+
+
+def held_too_long(place: PipelinePlace, patience_s: float) -> EntroError:
+    """The error to show where another has been writing for so long, s."""
+    return EntroError(
+        f"another entro has been writing there for {patience_s:g} s",
+        where=visible(f"{place.shown}/{place.folder.name}"),
+        remedy="wait for it to end, or end it",
+    )
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """Several pipelines, or logs of one, at once, in processes and on a cluster: the same bytes as one after the other."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,11 +13,13 @@ import pytest
 
 from tests.history.stored import HEADER, line
 from tests.running import entro, entro_process
+from tests.workers.dask_cluster import cluster, wait_for
+
+__all__ = ["cluster"]
 
 FORMATS = Path("sample_logs/formats").absolute()
 DAY = 1_774_828_800 * 10**9  # 2026-03-30T00:00Z
 NAMES = [f"p{number}" for number in range(6)]
-DASK = str(Path(sys.executable).with_name("dask"))
 
 
 def written(folder):
@@ -133,38 +133,6 @@ def test_logs_that_are_named_are_of_one_pipeline(tmp_path):
     outcome = entro("ingest", tmp_path / "x.csv", "--cluster", "tcp://127.0.0.1:1")
     assert (outcome.status, outcome.out) == (2, "")
     assert "LOGS are of one pipeline" in outcome.err
-
-
-@contextmanager
-def started(*command, folder):
-    with (folder / "dask.log").open("ab") as log:
-        process = subprocess.Popen([DASK, *map(str, command)], cwd=folder, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(condition, patience_s=60):
-    end = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def cluster(tmp_path_factory):
-    """A scheduler's address, its two workers, each a process, and itself."""
-    folder = tmp_path_factory.mktemp("cluster")
-    told = folder / "scheduler.json"
-    here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
-    with ExitStack() as stack:
-        scheduler = stack.enter_context(started("scheduler", *here, "--port", "0", folder=folder))
-        wait_for(lambda: told.exists() and told.read_text().endswith("}"))
-        mine = ("--nthreads", "1", "--no-nanny", "--local-directory", folder)
-        workers = [stack.enter_context(started("worker", *here, *mine, folder=folder)) for _ in range(2)]
-        yield json.loads(told.read_text())["address"], workers, scheduler
 
 
 @pytest.mark.slow
