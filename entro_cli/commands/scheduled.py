@@ -24,7 +24,7 @@ from entro_cli.document import plain
 from entro_cli.figures import measure
 from entro_cli.gates import broken_gates
 from entro_cli.history.places import PipelinePlace
-from entro_cli.history.reading import stored
+from entro_cli.history.reading import nothing_stored, stored
 from entro_cli.history.store import alone_at
 from entro_cli.incidents import Incident
 from entro_cli.report.fleet import Member, member_of
@@ -120,6 +120,8 @@ def _ingest(job: Job, terminal: Terminal, outcome: Outcome) -> None:
 
 def _report(job: Job, periods: Sequence[Period], terminal: Terminal, outcome: Outcome) -> None:
     """Write every report that is due, the oldest first."""
+    if not job.place.days():
+        raise nothing_stored(job.place, names_others=False)
     for period in periods:
         material = from_history(job.place, job.settings, period.zone, period, (None, None))
         outcome.failures += [note for note in material.notes if note not in outcome.failures]

@@ -43,9 +43,14 @@ def stored(place: PipelinePlace) -> State:
     return state
 
 
-def nothing_stored(place: PipelinePlace) -> EntroError:
-    """The error to show where nothing is stored of a pipeline; it names those there are."""
-    names = [other.name for other in stored_pipelines(place.history) if other.days()]
+def nothing_stored(place: PipelinePlace, names_others: bool = True) -> EntroError:
+    """The error to show where nothing is stored of a pipeline.
+
+    Args:
+        place: the pipeline's.
+        names_others: name those that are stored, which may be more in a moment where several are being stored.
+    """
+    names = [other.name for other in stored_pipelines(place.history) if other.days()] if names_others else []
     there = ", ".join(visible(name) for name in names[:10])
     return EntroError(
         f"nothing is stored of pipeline {visible(place.name)}",
