@@ -261,6 +261,7 @@ def test_every_reader_leaves_a_damaged_day_out_and_says_so(history, command):
         assert DAYS[2] in outcome.out
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=settings.default.max_examples // 2)
 def test_any_flipped_byte_and_any_truncation(made, data):
@@ -283,6 +284,7 @@ def test_any_flipped_byte_and_any_truncation(made, data):
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=settings.default.max_examples // 2)
 def test_a_flipped_byte_where_no_hash_is_known(made, data):

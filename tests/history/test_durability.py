@@ -33,6 +33,7 @@ def whole(tmp_path_factory):
     return days(folder / "h")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", ["overlapping parts", "the whole"])
 def test_eight_at_once_and_a_reader(whole, tmp_path, parts):
     cuts = range(0, 20_000, 2500)
@@ -110,6 +111,7 @@ def everything(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["120k", "180k", "240k", "300k"])
 def test_a_disk_that_fills_leaves_the_history_as_it_was(disk, tmp_path, size):
     place = disk(size)
@@ -130,6 +132,7 @@ def test_a_disk_that_fills_leaves_the_history_as_it_was(disk, tmp_path, size):
     assert entro("history", "check", "--history", place / "h").status == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_leaves_no_partial_page(disk, tmp_path):
     place = disk("80k")
     ingest(tmp_path / "h", written(tmp_path, "a.csv", LINES[:3000]))
@@ -140,6 +143,7 @@ def test_a_disk_that_fills_leaves_no_partial_page(disk, tmp_path):
     assert everything(place) == {}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_keeps_the_old_page(disk, tmp_path):
     place = disk("8m")  # plotly.js alone is 4.8 MB
     report = ("report", "--daily", "--date", "2026-03-29", "--history", tmp_path / "h", "--tz", "UTC", "--out", place)

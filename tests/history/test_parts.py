@@ -35,6 +35,7 @@ def place(tmp_path_factory):
     return lambda: tmp_path_factory.mktemp("parts")
 
 
+@pytest.mark.slow
 @given(lines=logs(at_once=True), data=st.data())
 @settings(max_examples=settings.default.max_examples // 4)
 def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
@@ -51,6 +52,7 @@ def test_a_log_that_grows_by_any_number_of_bytes(place, lines, data):
     assert days(folder / "parts") == expected
 
 
+@pytest.mark.slow
 @given(lines=logs(at_once=True), data=st.data())
 @settings(max_examples=settings.default.max_examples // 4)
 def test_a_log_of_which_little_is_read_again(place, lines, data):
@@ -67,6 +69,7 @@ def test_a_log_of_which_little_is_read_again(place, lines, data):
     assert days(folder / "parts") == expected
 
 
+@pytest.mark.slow
 @given(lines=logs(), data=st.data())
 @settings(max_examples=settings.default.max_examples // 4)
 def test_parts_that_overlap_in_any_order(place, lines, data):

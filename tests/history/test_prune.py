@@ -162,6 +162,7 @@ def place(tmp_path_factory):
     return lambda: tmp_path_factory.mktemp("prune")
 
 
+@pytest.mark.slow
 @given(
     cut=st.integers(1, 6),
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),

@@ -223,6 +223,7 @@ def test_no_pipeline_keeps_another_from_being_stored(tmp_path):
     assert sorted(told) == ["entro", "warning"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_any_growth_of_a_log_with_everything_wrong(tmp_path, small_margin, seed):
     draw = random.Random(seed)

@@ -263,6 +263,7 @@ def test_rows_out_of_order_around_a_cut(tmp_path):
     assert days(tmp_path / "h") == days(tmp_path / "w")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -311,6 +311,7 @@ def test_the_order_of_the_rows_changes_nothing(tmp_path_factory, order):
     check(read(events, as_csv(made), folder, stages=ALL), made)
 
 
+@pytest.mark.slow
 def test_fuzz(tmp_path):
     """Nothing that a file holds ends in anything but observations or an error in words."""
     chance = random.Random(20260406)

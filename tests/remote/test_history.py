@@ -162,6 +162,7 @@ def quick():
         yield
 
 
+@pytest.mark.slow
 def test_who_waits_for_another_writer(history, log, quick):
     place = pipeline_place(history, "default")
     ingest(history, log)
@@ -170,6 +171,7 @@ def test_who_waits_for_another_writer(history, log, quick):
         assert entro("report", *WEEK, "--history", history).status == 0, "who only reads waits for nobody"
 
 
+@pytest.mark.slow
 def test_who_is_silent_was_killed(history, log, quick):
     RemoteFolder(f"{history}/pipeline=default").write(elsewhere._WRITER, b"{}")
     ingest(history, log)

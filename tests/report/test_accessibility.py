@@ -59,6 +59,7 @@ def folder(tmp_path_factory):
     return pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["day", "week", "month", "simulation", "fleet", "index"])
 def test_axe_finds_nothing(browser, folder, name):
     with opened(browser, folder / f"{name}.html", width=390) as found:
@@ -72,6 +73,7 @@ def test_axe_finds_nothing(browser, folder, name):
         assert all(url.startswith(("file:", "data:")) for url in found.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("week", 2), ("long-day", 2), ("month", 3), ("fleet", 1)])
 def test_it_fits_on_paper(browser, folder, name, most):
     with opened(browser, folder / f"{name}.html", width=1000) as found:

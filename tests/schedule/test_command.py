@@ -165,6 +165,7 @@ def test_the_list_for_people(user):
     assert "\x1b" not in shown
 
 
+@pytest.mark.slow
 def test_eight_at_once_are_all_there(user):
     user.crontab = MINE
     user.make_crontab("slow")

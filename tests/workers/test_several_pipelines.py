@@ -64,6 +64,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_processes_change_no_byte(tmp_path, command):
     logs(tmp_path, NAMES, 60)
