@@ -29,6 +29,7 @@ def place(tmp_path_factory):
     return lambda: tmp_path_factory.mktemp("logs")
 
 
+@pytest.mark.slow
 @given(cuts=st.lists(st.integers(len(HEADER), len(WHOLE) - 1), min_size=1, max_size=3, unique=True))
 @settings(max_examples=settings.default.max_examples // 7)
 def test_a_table_cut_anywhere(place, cuts):
@@ -67,6 +68,7 @@ def test_bad_rows_are_told_with_their_lines_in_their_own_log(tmp_path):
     assert f"{tmp_path / 'log'}: line 10: 1 cell instead of 3: broken" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vllm.log", "sglang.log", "scrapy.log", "celery.log", "requests.csv"])
 def test_a_log_of_any_format_cut_anywhere(tmp_path, name):
     content = (SAMPLES / name).read_bytes()

@@ -107,6 +107,7 @@ def gone(pid):
     return False
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_killed_with_its_children(tmp_path, alert, environ):
     hangs = """
 import subprocess, sys, time

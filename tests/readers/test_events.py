@@ -277,6 +277,7 @@ def test_two_clocks_in_one_log(tmp_path):
     assert "the second was put onto that of arrival_time by the first request" in got.problems[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), where=st.floats(0, 1), shape=st.sampled_from(["csv", "two clocks"]))
 def test_a_log_in_two_parts_is_the_log(tmp_path_factory, seed, where, shape):

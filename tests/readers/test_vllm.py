@@ -412,6 +412,7 @@ def test_a_log_cut_anywhere(seed, engines, share, second, restarts):
     check_cut(vllm, content, [place, place + int((len(content) - place) * second)], *NAMES)
 
 
+@pytest.mark.slow
 def test_a_log_cut_at_every_byte_round_a_restart():
     content = text(
         v1(at(0)), ACCESS, v1(at(10), 0, 0, 0.0), ACCESS, START.format(at(35)), ACCESS, v1(at(100)), v1(at(110))

@@ -31,6 +31,7 @@ def test_it_is_stored_as_if_it_were_here(filled, here, tmp_path, name):
     assert days(tmp_path / "there")
 
 
+@pytest.mark.slow
 def test_twice_changes_nothing_and_what_grows_is_read_on(filled, here, tmp_path):
     history = tmp_path / "there"
     for expected in (["new", "new"], ["nothing new", "nothing new"]):
