@@ -238,9 +238,9 @@ def simulate_all(
         The figures of each controller's runs, by its name: the same ones, whoever does them.
     """
     portions = _portions(settings, settings.noise, BATCH_CELLS) if settings.noise else []
-    found: Iterator[_Figures]
+    found: Iterable[_Figures]
     if each is None or watchers or len(portions) < _WORTH_OTHERS:
-        found = iter([_watched(batches(settings), watchers)])
+        found = [_watched(batches(settings), watchers)]
     else:
         found = each(_figures_of, portions)
     parts: dict[str, list[PlantFigures]] = {name: [] for name in settings.controllers}

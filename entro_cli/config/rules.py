@@ -114,7 +114,7 @@ def _path(value: str, at: At) -> Path:
 
 
 def _place(value: str, at: At) -> Path | str:
-    return value if is_url(value) else _path(value, at)
+    return value.rstrip("/") if is_url(value) else _path(value, at)
 
 
 def _zone(value: str, at: At) -> str:

@@ -23,7 +23,7 @@ class Settings:
 
     Attributes:
         pipeline: its name.
-        history: where its steps are kept: a folder, absolute, or a URL.
+        history: where its steps are kept: a folder, absolute, or a URL without a slash at its end.
         reports: where its pages are written; None where nobody said.
         zone: of stamps that name none, and of what is shown; None for the machine's.
         step: the length of a step as the user wrote it; None for that of the slowest source.

@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,7 @@ def pipelines_at(history: Path | str) -> list[PipelinePlace]:
     """
     if isinstance(history, Path):
         return stored_pipelines(history)
-    return [pipeline_place(history, name) for name in pipelines_named(RemoteFolder(history.rstrip("/")).folders())]
+    return [pipeline_place(history, name) for name in pipelines_named(RemoteFolder(history).folders())]
 
 
 @contextmanager
@@ -186,10 +186,11 @@ class _Writer:
 def _tidy(remote: RemoteFolder) -> None:
     """Finish what one who was killed had committed, and take away what was never committed."""
     listed = remote.files()
+    coming = [name for name in listed if name.startswith(_COMING) and name != _COMMIT]
     if _COMMIT in listed:
-        _finish(remote, listed)
+        _finish(remote, _commit_of(remote, listed), coming)
     else:
-        remote.remove(name for name in listed if name.startswith(_COMING))
+        remote.remove(coming)
 
 
 def _commit_of(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
@@ -203,14 +204,12 @@ def _commit_of(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
         ) from error
 
 
-def _finish(remote: RemoteFolder, listed: Mapping[str, str]) -> None:
-    """Copy what is committed to its place, as far as nobody did before, and take the rest away."""
-    commit = _commit_of(remote, listed)
+def _finish(remote: RemoteFolder, commit: _Commit, coming: Sequence[str]) -> None:
+    """Copy what is committed, as far as it is still coming, to its place, and take all that comes away."""
     for name in commit.files:
-        if commit.coming(name) in listed:
+        if commit.coming(name) in coming:
             remote.copy(commit.coming(name), name)
-    remote.remove([*commit.gone, _COMMIT])
-    remote.remove(name for name in listed if name.startswith(_COMING) and name != _COMMIT)
+    remote.remove([*commit.gone, _COMMIT, *coming])
 
 
 class _Copy:
@@ -267,10 +266,9 @@ class _Copy:
                 where=label(self._remote.url),
                 remedy="run it again",
             )
-        _finish(self._remote, self._remote.files())
-        for name in changed:  # the mark of a copy on the server is a new one: it is looked up when it is fetched next
-            here[name].mark = ""
-        self._copied = {name: self._copied[name] if name not in changed else here[name] for name in here}
+        _finish(self._remote, commit, [commit.coming(name) for name in changed])
+        # A copy on the server has a mark of its own: without one here it is fetched when it is looked at next.
+        self._copied = {name: here[name] if name in changed else self._copied[name] for name in here}
         self._write_record()
 
     def _make(self, listed: Mapping[str, str]) -> None:

@@ -112,13 +112,13 @@ def pipeline_place(history: Path | str, name: str) -> PipelinePlace:
     """The place of a pipeline.
 
     Args:
-        history: a folder, or a URL.
+        history: a folder, or a URL without a slash at its end.
         name: of the pipeline.
 
     Raises:
         EntroError: when the name cannot be one.
     """
-    place = PipelinePlace(history if isinstance(history, Path) else history.rstrip("/"), name)
+    place = PipelinePlace(history, name)
     if not name.strip() or len(place.folder.name) > _LONGEST or name in {".", ".."}:
         raise EntroError(
             f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"

@@ -1,4 +1,4 @@
-"""Plain CSVs, without a quote, a blank or a bad cell in them: read several times as quickly, by a compiled loop.
+"""Plain CSVs, without a quote or a bad cell in them: read several times as quickly, by a compiled loop.
 
 What is not plain (a quote, a space around a cell, a number of more than 18 digits, a line of other cells) is
 left to the reader of all tables, from the file's beginning: so there is one meaning of a table, and this is a short way
