@@ -196,9 +196,14 @@ def _tidy(remote: RemoteFolder) -> None:
 def _commit_of(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
     """What is committed and may not be in its place yet; nothing where nothing is."""
     content = remote.read(_COMMIT) if _COMMIT in listed else None
+    if content is None:
+        return _Commit()
     try:
-        return _Commit() if content is None else msgspec.json.decode(content, type=_Commit)
-    except msgspec.MsgspecError as error:
+        commit = msgspec.json.decode(content, type=_Commit)
+        if not all(map(_is_stored, [*commit.files, *commit.gone])):
+            raise ValueError("it names files that are not of a history")
+        return commit
+    except (msgspec.MsgspecError, ValueError) as error:
         raise EntroError(
             "the file is damaged", where=f"{label(remote.url)}/{_COMMIT}", remedy="take it away: it was never stored"
         ) from error

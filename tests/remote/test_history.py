@@ -196,9 +196,10 @@ def test_who_was_taken_for_killed_stores_nothing(history, log):
     assert stored_at(history) == before
 
 
-def test_a_damaged_commit_is_told_of(history, log):
+@pytest.mark.parametrize("content", [b"x", b'{"writer": "w", "files": [], "gone": ["../../llm.csv"]}'])
+def test_a_damaged_commit_is_told_of(history, log, content):
     ingest(history, log)
-    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._COMMIT, b"x")
+    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._COMMIT, content)
     told = f"{history}/pipeline=default/{elsewhere._COMMIT}: the file is damaged; take it away: it was never stored"
     assert entro("report", *WEEK, "--history", history).error == told
     assert entro("ingest", "--history", history, log).error == told
