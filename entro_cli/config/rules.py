@@ -114,7 +114,11 @@ def _path(value: str, at: At) -> Path:
 
 
 def _place(value: str, at: At) -> Path | str:
-    return value.rstrip("/") if is_url(value) else _path(value, at)
+    if not is_url(value):
+        return _path(value, at)
+    url = _text(value, at).rstrip("/")
+    _needs(is_url(url))  # it names something
+    return url
 
 
 def _zone(value: str, at: At) -> str:
