@@ -19,9 +19,9 @@ from timing import PYTHON, Command, in_turn, machine
 READ = """
 import sys
 from datetime import UTC
-from entro_cli.inputs import plain_log
-from entro_cli.observations import ReadOptions
-from entro_cli.readers.detect import read_log
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.readers.registry import read_log
 with plain_log(sys.argv[1]) as log:
     read = read_log(log, ReadOptions(zone=UTC))
 print(read.format, read.rows_read)

@@ -41,7 +41,7 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:  # before anything heavy is imported
         sys.stdout.write(f"entro {_version()}\n")
         return 0
-    from entro_cli.commands.catalogue import app
+    from entro_cli.commands.cli import app
 
     try:
         app(arguments, prog_name="entro")
@@ -58,7 +58,7 @@ def _version() -> str:
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one line on standard error; the status to end with."""
-    from entro_cli.terminal import visible
+    from entro_cli.core.console import visible
     from entro_engine.errors import EntroError
 
     if isinstance(error, EntroError):

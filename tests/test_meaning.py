@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entro_cli.steps import Steps
+from entro_cli.timeseries.steps import Steps
 from entro_engine import LLM, SCRAPER
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli import numbers
+from entro_cli.core import formatting as numbers
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from entro_cli.clock import NS
-from entro_cli.prometheus_server import PrometheusServer, TimeRange, authorization
+from entro_cli.core.clock import NS
+from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange, authorization
 from entro_engine import EntroError
 from tests.running import entro
 from tests.schedule.system import require_program
@@ -374,7 +374,7 @@ def test_a_real_server(tmp_path):
 
 @pytest.mark.parametrize("preset", ["vllm", "sglang", "tgi"])
 def test_promtool_takes_the_queries_of_every_preset(preset, tmp_path):
-    from entro_cli.commands.asking import PRESETS
+    from entro_cli.workflows.query_prometheus import PRESETS
 
     promtool = shutil.which("promtool") or "/usr/bin/promtool"
     require_program(promtool, "prometheus")

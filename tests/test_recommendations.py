@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.recommendations import hours_in_words, recommendations
-from entro_cli.summary import Coordination, CoordinationRun, HeldHour, RegimeCounts
+from entro_cli.analysis.recommendations import hours_in_words, recommendations
+from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts
 from tests.running import entro
 
 LOGS = Path(__file__).parents[1] / "sample_logs" / "formats"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.unwrapping import unwrap, wrapping_of
+from entro_cli.readers.inputs.unwrap import unwrap, wrapping_of
 from tests.history.stored import days, ingest
 from tests.running import entro
 

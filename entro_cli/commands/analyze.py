@@ -11,11 +11,11 @@ import typer
 from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
-    from entro_cli.analysis import Replayed
-    from entro_cli.commands.asking import Question
-    from entro_cli.commands.loading import Loaded, LoadOptions
+    from entro_cli.analysis.replay import Replayed
     from entro_cli.config import Settings
-    from entro_cli.terminal import Terminal
+    from entro_cli.core.console import Terminal
+    from entro_cli.workflows.load_logs import Loaded, LoadOptions
+    from entro_cli.workflows.query_prometheus import Question
 
 EPILOG = """\
 [bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; a server
@@ -81,16 +81,16 @@ def analyze(
     of time, stage and value; a table of requests; or a saved answer of a Prometheus server, which can be asked as
     well. Several logs become one pipeline.
     """
-    from entro_cli.analysis import replay_steps
-    from entro_cli.commands.analyzing import analysis_of
-    from entro_cli.commands.asking import answers
-    from entro_cli.commands.configured import load_options, read_settings
-    from entro_cli.commands.coordinating import shown_by
-    from entro_cli.commands.loading import load, tell_problems
-    from entro_cli.gates import broken_gates, check_gates
-    from entro_cli.report.analysis_view import analysis_document, analysis_view
-    from entro_cli.terminal import Terminal
-    from entro_cli.workers import Workers
+    from entro_cli.analysis.gates import broken_gates, check_gates
+    from entro_cli.analysis.replay import replay_steps
+    from entro_cli.commands.views.analysis import analysis_document, analysis_view
+    from entro_cli.core.console import Terminal
+    from entro_cli.core.parallel import Workers
+    from entro_cli.workflows.analyze import analysis_of
+    from entro_cli.workflows.coordinating import shown_by
+    from entro_cli.workflows.load_logs import load, tell_problems
+    from entro_cli.workflows.query_prometheus import answers
+    from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = Terminal(quiet, verbose)
     if as_json and str(steps_csv) == "-":
@@ -142,7 +142,7 @@ def _question(
     logs: list[str] | None, prometheus: str | None, rate: str | None, queue: str | None, preset: str | None
 ) -> Question | None:
     """What a server is to be asked, if one is named; there must be that or a log."""
-    from entro_cli.commands.asking import question_of
+    from entro_cli.workflows.query_prometheus import question_of
 
     question = question_of(prometheus, rate, queue, preset)
     if not logs and question is None:
@@ -158,11 +158,11 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     """
     from time import time_ns
 
-    from entro_cli.commands.storing import StoreOptions, oldest_ns, store
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
-    from entro_cli.inputs import STDIN
-    from entro_cli.terminal import visible
+    from entro_cli.core.console import visible
+    from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns, store
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.readers.inputs.log_file import STDIN
     from entro_engine import EntroError
 
     if not logs:
@@ -184,8 +184,8 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
 
 def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Terminal | None) -> None:
     """Write the steps to a file, or to a terminal instead."""
-    from entro_cli.files import refuse_to_overwrite, write_whole
-    from entro_cli.steps_csv import steps_csv
+    from entro_cli.core.files import refuse_to_overwrite, write_whole
+    from entro_cli.timeseries.steps_csv import steps_csv
 
     text = steps_csv(replayed.asked(), loaded.zone)
     if terminal:

@@ -56,13 +56,13 @@ def calibrate(
 
     It needs a rate stage that feeds a queue stage, in logs that saw the server busy.
     """
-    from entro_cli.calibration import calibration_of
-    from entro_cli.commands.configured import load_options, read_settings
-    from entro_cli.commands.loading import load, tell_problems
-    from entro_cli.document import plain
-    from entro_cli.inputs import label_of
-    from entro_cli.report.calibration_view import SCHEMA, calibration_toml, calibration_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.analysis.calibration import calibration_of
+    from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
+    from entro_cli.core.console import Terminal
+    from entro_cli.core.json_document import plain
+    from entro_cli.readers.inputs.log_file import label_of
+    from entro_cli.workflows.load_logs import load, tell_problems
+    from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = Terminal(quiet, verbose)
     to_stdout = str(out) == "-"
@@ -93,7 +93,7 @@ def _refuse(out: Path, force: bool) -> None:
     Raises:
         EntroError: when there is one, and nobody said that it may go.
     """
-    from entro_cli.terminal import visible
+    from entro_cli.core.console import visible
     from entro_engine import EntroError
 
     if out.exists() and not force:
@@ -105,7 +105,7 @@ def _refuse(out: Path, force: bool) -> None:
 
 
 def _write(out: Path, text: str, logs: tuple[str, ...]) -> None:
-    from entro_cli.files import refuse_to_overwrite, write_whole
+    from entro_cli.core.files import refuse_to_overwrite, write_whole
 
     refuse_to_overwrite(out, logs)
     write_whole(out, text)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
+    from entro_cli.core.console import Terminal
     from entro_cli.report.daily_report import Summary
     from entro_cli.report.periods import Period
-    from entro_cli.terminal import Terminal
 
 EPILOG = """\
 [bold]Examples[/bold]: this week and the one before; the same day of two pipelines.
@@ -50,8 +50,8 @@ def compare(
     debug: given.Debug = False,
 ) -> None:
     """Put two periods, or two pipelines, of the history side by side: every figure, and by how much it differs."""
-    from entro_cli.report.compare_view import compare_document, compare_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.compare import compare_document, compare_view
+    from entro_cli.core.console import Terminal
 
     terminal = Terminal(quiet, verbose)
     said = {"history": history, "zone": tz, "objective": objective}
@@ -70,11 +70,11 @@ def _summary(
     Raises:
         EntroError: when it is no period, or nothing is stored of its pipeline.
     """
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import read_settings
-    from entro_cli.commands.reporting import from_history, summary_of
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
+    from entro_cli.core.clock import zone_of
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.report import from_history, summary_of
+    from entro_cli.workflows.settings import read_settings
 
     named, _, label = text.rpartition(":")
     settings = read_settings(config, named or pipeline, terminal, **said)

@@ -26,9 +26,9 @@ def config(
 
     Options of a command come over all of them. docs/configuration.md tells of every key. Secrets are not shown.
     """
-    from entro_cli.commands.configured import check_settings, read_config
-    from entro_cli.report.config_view import config_document, config_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.config import config_document, config_view
+    from entro_cli.core.console import Terminal
+    from entro_cli.workflows.settings import check_settings, read_config
 
     terminal = Terminal(quiet, verbose)
     found = read_config(config_file, terminal)

@@ -29,11 +29,11 @@ def demo(
     debug: given.Debug = False,
 ) -> None:
     """Take the tour: simulate, analyze a sample log, write its weekly report. It ends with the page to open."""
-    from entro_cli.bundled import bundled
     from entro_cli.commands.analyze import analyze
     from entro_cli.commands.report import report
     from entro_cli.commands.simulate import simulate
-    from entro_cli.terminal import Terminal, visible
+    from entro_cli.core.console import Terminal, visible
+    from entro_cli.core.resources import bundled
 
     terminal = Terminal(quiet, verbose)
     page = out / "week.html"

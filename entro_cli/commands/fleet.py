@@ -59,15 +59,15 @@ def fleet(
     The page links to the report of each pipeline that is there. `entro schedule run` writes it where it reports on
     several pipelines.
     """
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import read_config, settings_in
-    from entro_cli.commands.delivering import Output, deliver_fleet
-    from entro_cli.commands.errands import do_glimpse
-    from entro_cli.commands.surveying import glimpses, survey
-    from entro_cli.gates import check_gates
-    from entro_cli.history.places import pipeline_place, shared_folders
-    from entro_cli.terminal import Terminal
-    from entro_cli.workers import Workers
+    from entro_cli.analysis.gates import check_gates
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
+    from entro_cli.core.parallel import Workers
+    from entro_cli.history.paths import pipeline_place, shared_folders
+    from entro_cli.workflows.fleet import glimpses, survey
+    from entro_cli.workflows.settings import read_config, settings_in
+    from entro_cli.workflows.tasks import do_glimpse
+    from entro_cli.workflows.write_report import Output, deliver_fleet
 
     terminal = Terminal(quiet, verbose)
     form = given.form("json" if as_json else output_format, ("html", "terminal", "markdown", "json"))
@@ -94,10 +94,10 @@ def _pipelines(config: Config, common: Settings, history: str | None) -> list[Se
     Raises:
         EntroError: when there is none.
     """
-    from entro_cli.commands.configured import settings_in
-    from entro_cli.history.elsewhere import pipelines_at
-    from entro_cli.terminal import visible
-    from entro_cli.urls import shown_url
+    from entro_cli.core.console import visible
+    from entro_cli.core.urls import shown_url
+    from entro_cli.history.remote_copy import pipelines_at
+    from entro_cli.workflows.settings import settings_in
     from entro_engine import EntroError
 
     names = config.pipelines or tuple(place.name for place in pipelines_at(common.history))
@@ -114,9 +114,9 @@ def _latest_ns(pipelines: list[Settings]) -> int | None:
     """Where the last step with data of any of them begins, nanoseconds since the epoch; None without any."""
     from contextlib import suppress
 
-    from entro_cli.commands.recalling import last_data_ns
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.load_history import last_data_ns
     from entro_engine import EntroError
 
     found = []

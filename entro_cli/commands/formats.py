@@ -21,9 +21,9 @@ def formats(
     """List the formats of logs that are read, and what each gives. They are recognised from the content."""
     from rich.text import Text
 
-    from entro_cli.readers.detect import READERS
-    from entro_cli.report.tables import grid
-    from entro_cli.terminal import Terminal
+    from entro_cli.core.console import Terminal
+    from entro_cli.readers.registry import READERS
+    from entro_cli.report.render.rich_table import grid
 
     terminal = Terminal(quiet, verbose)
     if as_json:

@@ -74,13 +74,13 @@ def list_pipelines(
     debug: given.Debug = False,
 ) -> None:
     """Show every pipeline that is stored: from when to when, and how much room it takes."""
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import read_settings
-    from entro_cli.commands.holding import meant
-    from entro_cli.history.contents import holding_of
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.report.history_view import LIST_SCHEMA, holdings_view, pipelines_document
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.history import LIST_SCHEMA, holdings_view, pipelines_document
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
+    from entro_cli.history.inventory import holding_of
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.history_admin import meant
+    from entro_cli.workflows.settings import read_settings
 
     terminal = Terminal(quiet, verbose)
     zone = zone_of(read_settings(config, "default", terminal, zone=tz).zone)
@@ -114,13 +114,13 @@ def show(
     debug: given.Debug = False,
 ) -> None:
     """Show one pipeline: its stages, what is stored of each day (UTC), and the logs that were read."""
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import read_settings
-    from entro_cli.commands.holding import content_of
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
-    from entro_cli.report.history_view import content_document, content_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.history import content_document, content_view
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.history_admin import content_of
+    from entro_cli.workflows.settings import read_settings
 
     terminal = Terminal(quiet, verbose)
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
@@ -155,14 +155,14 @@ def export(
 
     With --json, which needs --out FILE, a document tells what was written.
     """
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import read_settings
-    from entro_cli.commands.holding import put
-    from entro_cli.commands.recalling import recall
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
-    from entro_cli.report.history_view import export_document
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.history import export_document
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.history_admin import put
+    from entro_cli.workflows.load_history import recall
+    from entro_cli.workflows.settings import read_settings
 
     terminal = Terminal(quiet, verbose)
     file = None if out is None or str(out) == "-" else out
@@ -192,11 +192,11 @@ def check(
     debug: given.Debug = False,
 ) -> None:
     """Read every stored file, and name those that are damaged: with status 1 when there is one."""
-    from entro_cli.commands.holding import meant
-    from entro_cli.history import checking
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.report.history_view import CHECK_SCHEMA, checks_text, pipelines_document
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.history import CHECK_SCHEMA, checks_text, pipelines_document
+    from entro_cli.core.console import Terminal
+    from entro_cli.history import check
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.history_admin import meant
     from entro_engine import EntroError
 
     terminal = Terminal(quiet, verbose)
@@ -204,7 +204,7 @@ def check(
     checks = []
     for place in found.places:
         with at_hand(place):
-            checks.append(checking.check(place))
+            checks.append(check.check(place))
     files, damaged = sum(one.files for one in checks), sum(len(one.damaged) for one in checks)
     if as_json:
         terminal.document(pipelines_document(CHECK_SCHEMA, checks))
@@ -236,11 +236,11 @@ def prune(
 
     A pipeline keeps its step, also where no day is left. `retention` in entro.toml does this at every ingest.
     """
-    from entro_cli.commands.holding import first_kept, meant
-    from entro_cli.history import pruning
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.report.history_view import pruned_document, pruned_view
-    from entro_cli.terminal import Terminal
+    from entro_cli.commands.views.history import pruned_document, pruned_view
+    from entro_cli.core.console import Terminal
+    from entro_cli.history import prune
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.history_admin import first_kept, meant
 
     terminal = Terminal(quiet, verbose)
     if (older_than is None) == (before is None):
@@ -250,7 +250,7 @@ def prune(
     pruned = []
     for place in found.places:
         with at_hand(place, writes=not dry_run):
-            pruned.append(pruning.prune(place, cut, dry_run))
+            pruned.append(prune.prune(place, cut, dry_run))
     if as_json:
         terminal.document(pruned_document(pruned, cut, dry_run))
     elif pruned:
@@ -261,7 +261,7 @@ def prune(
 
 def _form(name: str | None, file: Path | None, as_json: bool) -> str:
     """The format of an export: as it is named, else by the ending of its file."""
-    from entro_cli.commands.holding import FORMATS
+    from entro_cli.workflows.history_admin import FORMATS
 
     if name is not None and name not in FORMATS.values():
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS.values())}", param_hint="--format")

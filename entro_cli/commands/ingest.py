@@ -74,13 +74,13 @@ def ingest(
 
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
-    from entro_cli.commands.configured import load_options, read_config, settings_in
-    from entro_cli.commands.errands import Ingest, do_ingest
-    from entro_cli.commands.storing import StoreOptions, oldest_ns
-    from entro_cli.history.places import pipeline_place, shared_folders
-    from entro_cli.report.history_view import stored_document, stored_view
-    from entro_cli.terminal import Terminal, repeat
-    from entro_cli.workers import Workers
+    from entro_cli.commands.views.history import stored_document, stored_view
+    from entro_cli.core.console import Terminal, repeat
+    from entro_cli.core.parallel import Workers
+    from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns
+    from entro_cli.history.paths import pipeline_place, shared_folders
+    from entro_cli.workflows.settings import load_options, read_config, settings_in
+    from entro_cli.workflows.tasks import Ingest, do_ingest
     from entro_engine import EntroError
 
     if logs and cluster:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from entro_cli.terminal import Terminal
+    from entro_cli.core.console import Terminal
 
 _READING = "How logs are read"
 
@@ -213,7 +213,7 @@ SelfContained = Annotated[
 
 def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
     """--since and --until as nanoseconds since the epoch, None where they were not given."""
-    from entro_cli.clock import nanoseconds, time_or_ago_ns
+    from entro_cli.core.clock import nanoseconds, time_or_ago_ns
 
     now = nanoseconds(datetime.now(zone))
     begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")

@@ -12,10 +12,10 @@ from entro_cli.commands import options as given
 from entro_cli.commands import which_period
 
 if TYPE_CHECKING:
-    from entro_cli.commands.reporting import Material
     from entro_cli.commands.which_period import Which
     from entro_cli.config import Settings
     from entro_cli.report.periods import Period
+    from entro_cli.workflows.report import Material
 
 _OUTPUT = "Output"
 _FORMS = ("html", "terminal", "markdown", "json", "junit")
@@ -106,14 +106,14 @@ def report(
 
     It is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
     """
-    from entro_cli.clock import zone_of
-    from entro_cli.commands.configured import load_options, read_settings
-    from entro_cli.commands.delivering import Output, deliver, write_metrics
-    from entro_cli.commands.loading import LoadOptions, asked_stages, load, tell_problems
-    from entro_cli.commands.reporting import from_logs, last_observed_ns, summary_of
-    from entro_cli.document import plain
-    from entro_cli.gates import broken_gates, check_gates
-    from entro_cli.terminal import Terminal
+    from entro_cli.analysis.gates import broken_gates, check_gates
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
+    from entro_cli.core.json_document import plain
+    from entro_cli.workflows.load_logs import LoadOptions, asked_stages, load, tell_problems
+    from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
+    from entro_cli.workflows.settings import load_options, read_settings
+    from entro_cli.workflows.write_report import Output, deliver, write_metrics
 
     terminal = Terminal(quiet, verbose)
     form = given.form("json" if as_json else output_format, _FORMS)
@@ -165,10 +165,10 @@ def _from_history(
     settings: Settings, stages: list[str], which: Which, within: tuple[int | None, int | None]
 ) -> tuple[Period, Material]:
     """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
-    from entro_cli.commands.recalling import check_stages, last_data_ns
-    from entro_cli.commands.reporting import from_history
-    from entro_cli.history.elsewhere import at_hand
-    from entro_cli.history.places import pipeline_place
+    from entro_cli.history.paths import pipeline_place
+    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.workflows.load_history import check_stages, last_data_ns
+    from entro_cli.workflows.report import from_history
 
     place = pipeline_place(settings.history, settings.pipeline)
     with at_hand(place):

@@ -12,9 +12,9 @@ from entro_cli.commands import options as given
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from entro_cli.schedule.job import Every, Installed, Job
-    from entro_cli.schedule.run_command import Wanted
-    from entro_cli.terminal import Terminal
+    from entro_cli.automation.schedule.command_line import Wanted
+    from entro_cli.automation.schedule.job import Every, Installed, Job
+    from entro_cli.core.console import Terminal
 
 _WHEN, _WHAT, _WHERE = "When", "What is run", "Where it is written"
 
@@ -111,10 +111,10 @@ def add(
 
     Places are kept as absolute paths: the job runs outside of this folder.
     """
-    from entro_cli.clock import zone_of
-    from entro_cli.gates import check_gates
-    from entro_cli.schedule.run_command import Wanted
-    from entro_cli.terminal import Terminal
+    from entro_cli.analysis.gates import check_gates
+    from entro_cli.automation.schedule.command_line import Wanted
+    from entro_cli.core.clock import zone_of
+    from entro_cli.core.console import Terminal
 
     terminal = Terminal(quiet, verbose)
     every = chosen_every(daily, weekly, monthly)
@@ -144,8 +144,8 @@ def list_jobs(
     debug: given.Debug = False,
 ) -> None:
     """Show the jobs, those of cron and those of systemd."""
-    from entro_cli.schedule.jobs import installed
-    from entro_cli.terminal import Terminal
+    from entro_cli.automation.schedule.jobs import installed
+    from entro_cli.core.console import Terminal
 
     terminal = Terminal(quiet, verbose)
     jobs, troubles = installed()
@@ -169,8 +169,8 @@ def remove(
     debug: given.Debug = False,
 ) -> None:
     """Remove a job, or all of them; what is not entro's in the crontab stays as it is, to the last byte."""
-    from entro_cli.schedule import jobs
-    from entro_cli.terminal import Terminal, visible
+    from entro_cli.automation.schedule import jobs
+    from entro_cli.core.console import Terminal, visible
 
     terminal = Terminal(quiet, verbose)
     if (name is None) != everything:
@@ -188,7 +188,7 @@ def remove(
 
 def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Every:
     """How often, as the options say it."""
-    from entro_cli.schedule.job import Every
+    from entro_cli.automation.schedule.job import Every
 
     chosen = [every for every, wanted in zip(Every, (daily, weekly, monthly), strict=True) if wanted]
     if len(chosen) != 1:
@@ -197,7 +197,7 @@ def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Every:
 
 
 def _kind(cron: bool, systemd: bool) -> str:
-    from entro_cli.schedule.jobs import usual_kind
+    from entro_cli.automation.schedule.jobs import usual_kind
 
     if cron and systemd:
         raise typer.BadParameter("choose one of --cron and --systemd", param_hint="kind")
@@ -208,8 +208,8 @@ def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal)
     """The file that holds here, read now: nobody will be at hand when the job finds fault with it."""
     import os
 
-    from entro_cli.commands.configured import check_settings, read_config
     from entro_cli.config.keys import SINGLE
+    from entro_cli.workflows.settings import check_settings, read_config
 
     config = read_config(named, terminal)
     for pipeline in pipelines:
@@ -223,8 +223,8 @@ def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal)
 def _job(every: Every, at: str, wanted: Wanted, name: str | None, log: str | None) -> Job:
     import os
 
-    from entro_cli.schedule.job import Job, clock
-    from entro_cli.schedule.run_command import kept_environment, log_file, run_command
+    from entro_cli.automation.schedule.command_line import kept_environment, log_file, run_command
+    from entro_cli.automation.schedule.job import Job, clock
 
     hour, minute = clock(at)
     here = Path.cwd()
@@ -244,8 +244,8 @@ def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
     """Warn of logs that are not there, or not yet: nobody will be at hand when the job says so."""
     from glob import escape, glob
 
-    from entro_cli.terminal import visible
-    from entro_cli.urls import is_url
+    from entro_cli.core.console import visible
+    from entro_cli.core.urls import is_url
 
     for pattern in (pattern for pattern in patterns if not is_url(pattern)):
         place = str(Path(pattern).expanduser())
@@ -254,7 +254,7 @@ def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
 
 
 def _install(job: Job, kind: str, dry_run: bool, terminal: Terminal) -> None:
-    from entro_cli.schedule import jobs
+    from entro_cli.automation.schedule import jobs
 
     if dry_run:
         terminal.text(jobs.preview(job, kind))
@@ -269,7 +269,7 @@ def _table(jobs: list[Installed]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from entro_cli.terminal import visible
+    from entro_cli.core.console import visible
 
     table = Table(box=None, pad_edge=False)
     for heading in ("Job", "Kind", "When", "Runs"):

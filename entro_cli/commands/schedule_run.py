@@ -59,17 +59,17 @@ def run(
     It says nothing when all is well. A broken gate is one message and status 3, what could not be done is a message
     and status 1; the rest is done all the same.
     """
-    from entro_cli.clock import moment, moment_ns, zone_of
-    from entro_cli.commands.configured import read_config, settings_in
-    from entro_cli.commands.errands import do_job
-    from entro_cli.commands.scheduled import Job
-    from entro_cli.commands.surveying import survey_runs
+    from entro_cli.analysis.gates import check_gates
     from entro_cli.config import usual_place
-    from entro_cli.gates import check_gates
-    from entro_cli.history.places import pipeline_place, shared_folders
+    from entro_cli.core.clock import moment, moment_ns, zone_of
+    from entro_cli.core.console import Terminal, repeat
+    from entro_cli.core.parallel import Workers
+    from entro_cli.history.paths import pipeline_place, shared_folders
     from entro_cli.report.periods import Kind
-    from entro_cli.terminal import Terminal, repeat
-    from entro_cli.workers import Workers
+    from entro_cli.workflows.fleet import survey_runs
+    from entro_cli.workflows.scheduled_run import Job
+    from entro_cli.workflows.settings import read_config, settings_in
+    from entro_cli.workflows.tasks import do_job
     from entro_engine import EntroError
 
     terminal = Terminal(not verbose, verbose)

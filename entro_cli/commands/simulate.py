@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entro_cli.commands.options import Budget, ConfigFile, Debug, Json, Quiet, SelfContained, Verbose
-from entro_cli.terminal import Terminal, visible
+from entro_cli.core.console import Terminal, visible
 
 if TYPE_CHECKING:
-    from entro_cli.simulation import Batch, Noise, Settings
-    from entro_cli.simulation_log import LogWriter
-    from entro_cli.simulation_summary import SimulationDocument
+    from entro_cli.analysis.simulation.log_writer import LogWriter
+    from entro_cli.analysis.simulation.results import SimulationDocument
+    from entro_cli.analysis.simulation.runs import Batch, Noise, Settings
     from entro_engine import Scenario, Simulation
 
 _WHAT, _HOW, _NOISE, _OUTPUT = "What is simulated", "Controllers", "Noise", "Output"
@@ -131,10 +131,10 @@ def simulate(
 
     The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
     """
-    from entro_cli.document import plain
-    from entro_cli.simulation import FirstRuns, Settings, simulate_all
-    from entro_cli.simulation_summary import summarise
-    from entro_cli.workers import Workers
+    from entro_cli.analysis.simulation.results import summarise
+    from entro_cli.analysis.simulation.runs import FirstRuns, Settings, simulate_all
+    from entro_cli.core.json_document import plain
+    from entro_cli.core.parallel import Workers
 
     terminal = Terminal(quiet, verbose)
     given = {"alpha": alpha, "beta": beta, "limit": limit, "budget": budget}
@@ -163,7 +163,7 @@ def simulate(
 
 def _configured(config: Path | None, terminal: Terminal) -> dict[str, Any]:
     """The law and the budget of two stages, as they are configured for every pipeline."""
-    from entro_cli.commands.configured import read_settings
+    from entro_cli.workflows.settings import read_settings
 
     settings = read_settings(config, "default", terminal)
     return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget(2)}
@@ -181,7 +181,7 @@ def _chosen(controllers: list[str] | None) -> tuple[str, ...] | None:
 
 def _scenario(name: str, capacity: float | None, stalls: list[str]) -> Scenario:
     """The scenario with what the options change of it."""
-    from entro_cli.scenario_file import find_scenario, parse_stall
+    from entro_cli.analysis.simulation.scenario_file import find_scenario, parse_stall
     from entro_engine import EntroError
 
     scenario = find_scenario(name)
@@ -198,7 +198,7 @@ def _scenario(name: str, capacity: float | None, stalls: list[str]) -> Scenario:
 
 
 def _noise(sigma: float | None, seed: int | None, runs: int | None) -> Noise | None:
-    from entro_cli.simulation import Noise
+    from entro_cli.analysis.simulation.runs import Noise
     from entro_engine import EntroError
 
     if sigma is not None:
@@ -222,8 +222,8 @@ def _warn_of_idle(terminal: Terminal, settings: Settings, given: dict[str, float
 
 
 def _log_writer(settings: Settings, folder: Path | None, start: str) -> LogWriter | None:
-    from entro_cli.clock import moment_ns
-    from entro_cli.simulation_log import LogWriter
+    from entro_cli.analysis.simulation.log_writer import LogWriter
+    from entro_cli.core.clock import moment_ns
 
     start_ns = moment_ns(start, UTC, "--start")
     return LogWriter(settings, folder, start_ns) if folder else None
@@ -243,10 +243,10 @@ def _write_page(
     runs: list[Simulation],
 ) -> None:
     """Draw the runs on a page; `source` is where the scenario is from."""
-    from entro_cli.published import compare
-    from entro_cli.report.page import store_page
-    from entro_cli.report.simulation_page import render
-    from entro_cli.simulation_summary import describe
+    from entro_cli.analysis.simulation.published import compare
+    from entro_cli.analysis.simulation.results import describe
+    from entro_cli.report.render.page import store_page
+    from entro_cli.report.render.simulation import render
 
     def page(inside: bool) -> str:
         return render(settings.scenario, document, compare(settings), describe(settings), runs, inside)
@@ -255,9 +255,9 @@ def _write_page(
 
 
 def _show(terminal: Terminal, settings: Settings, document: SimulationDocument) -> None:
-    from entro_cli.published import compare
-    from entro_cli.report.simulation_table import drawn, table_rows
-    from entro_cli.simulation_summary import describe
+    from entro_cli.analysis.simulation.published import compare
+    from entro_cli.analysis.simulation.results import describe
+    from entro_cli.report.render.simulation_table import drawn, table_rows
 
     comparison = compare(settings)
     table = drawn(document, table_rows(document, comparison))

@@ -75,7 +75,7 @@ def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
     Raises:
         EntroError: when nothing says where it begins, or it is empty.
     """
-    from entro_cli.clock import moment
+    from entro_cli.core.clock import moment
     from entro_cli.report.periods import range_of
     from entro_engine import EntroError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from entro_cli.config.keys import SINGLE
 from entro_cli.config.layers import Given, Layer
-from entro_cli.config.rules import At
-from entro_cli.suggest import nearest_name
-from entro_cli.terminal import visible
+from entro_cli.config.validators import At
+from entro_cli.core.console import visible
+from entro_cli.core.suggestions import nearest_name
 
 FILE_VARIABLE = "ENTRO_CONFIG"
 """Names the file."""

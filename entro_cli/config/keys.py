@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from entro_cli.config import rules
-from entro_cli.config.rules import Rule
-from entro_cli.target import DEFAULT_TARGET
+from entro_cli.analysis.target import DEFAULT_TARGET
+from entro_cli.config import validators
+from entro_cli.config.validators import Rule
 from entro_engine.budget import GAMMA
 from entro_engine.controller import ALPHA, BETA
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S
@@ -48,44 +48,44 @@ class Key:
 
 
 KEYS = (
-    Key("history", rules.PLACE),
-    Key("reports", rules.PATH),
-    Key("zone", rules.ZONE),
-    Key("step", rules.LENGTH),
-    Key("gamma", rules.POSITIVE, GAMMA),
-    Key("alpha", rules.FRACTION, ALPHA),
-    Key("beta", rules.POSITIVE, BETA),
-    Key("objective", rules.SHARE, DEFAULT_TARGET),
-    Key("capacity", rules.POSITIVE),
-    Key("wait", rules.WAIT, DEFAULT_ACCEPTED_WAIT_S),
-    Key("retention", rules.DURATION),
-    Key("silence", rules.DURATION),
-    Key("exclude", rules.WINDOWS, ()),
-    Key("fail_on", rules.TEXTS, ()),
-    Key("logs", rules.PATTERNS, ()),
-    Key("time", rules.TEXT),
-    Key("start", rules.MOMENT),
-    Key("year", rules.YEAR),
-    Key("input_format", rules.TEXT),
-    Key("offset", rules.SHIFTS, ()),
-    Key("strict", rules.SWITCH, False),
-    Key("redact", rules.SWITCH, False),
-    Key("stages.*.column", rules.TEXT),
-    Key("stages.*.kind", rules.KIND),
-    Key("stages.*.full", rules.POSITIVE),
-    Key("alerts.command", rules.COMMAND, ()),
-    Key("alerts.at_least", rules.DURATION_OR_NONE, 0.0),
-    Key("alerts.email.to", rules.ADDRESSES, ()),
-    Key("alerts.email.from", rules.ADDRESS, "entro@localhost"),
-    Key("alerts.email.host", rules.WORD, "localhost"),
-    Key("alerts.email.port", rules.PORT),
-    Key("alerts.email.security", rules.SECURITY, "none"),
-    Key("alerts.email.user", rules.TEXT),
-    Key("alerts.email.password_env", rules.WORD),
-    Key("alerts.email.password_file", rules.PATH),
-    Key("alerts.webhook.url", rules.WEB_ADDRESS, secret=True),
-    Key("alerts.webhook.url_env", rules.WORD),
-    Key("alerts.webhook.url_file", rules.PATH),
+    Key("history", validators.PLACE),
+    Key("reports", validators.PATH),
+    Key("zone", validators.ZONE),
+    Key("step", validators.LENGTH),
+    Key("gamma", validators.POSITIVE, GAMMA),
+    Key("alpha", validators.FRACTION, ALPHA),
+    Key("beta", validators.POSITIVE, BETA),
+    Key("objective", validators.SHARE, DEFAULT_TARGET),
+    Key("capacity", validators.POSITIVE),
+    Key("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),
+    Key("retention", validators.DURATION),
+    Key("silence", validators.DURATION),
+    Key("exclude", validators.WINDOWS, ()),
+    Key("fail_on", validators.TEXTS, ()),
+    Key("logs", validators.PATTERNS, ()),
+    Key("time", validators.TEXT),
+    Key("start", validators.MOMENT),
+    Key("year", validators.YEAR),
+    Key("input_format", validators.TEXT),
+    Key("offset", validators.SHIFTS, ()),
+    Key("strict", validators.SWITCH, False),
+    Key("redact", validators.SWITCH, False),
+    Key("stages.*.column", validators.TEXT),
+    Key("stages.*.kind", validators.KIND),
+    Key("stages.*.full", validators.POSITIVE),
+    Key("alerts.command", validators.COMMAND, ()),
+    Key("alerts.at_least", validators.DURATION_OR_NONE, 0.0),
+    Key("alerts.email.to", validators.ADDRESSES, ()),
+    Key("alerts.email.from", validators.ADDRESS, "entro@localhost"),
+    Key("alerts.email.host", validators.WORD, "localhost"),
+    Key("alerts.email.port", validators.PORT),
+    Key("alerts.email.security", validators.SECURITY, "none"),
+    Key("alerts.email.user", validators.TEXT),
+    Key("alerts.email.password_env", validators.WORD),
+    Key("alerts.email.password_file", validators.PATH),
+    Key("alerts.webhook.url", validators.WEB_ADDRESS, secret=True),
+    Key("alerts.webhook.url_env", validators.WORD),
+    Key("alerts.webhook.url_file", validators.PATH),
 )
 
 NAMED = {key.name: key for key in KEYS}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from entro_cli.config.keys import NAMED
 from entro_cli.config.keys import Path as KeyPath
-from entro_cli.observations import StageSpec
+from entro_cli.timeseries.observations import StageSpec
 from entro_engine import EntroError
 
 DEFAULT = "default"

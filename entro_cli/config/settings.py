@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entro_cli.clock import zone_of
 from entro_cli.config.alerts import Alerts, alerts_of
 from entro_cli.config.layers import Layer
-from entro_cli.maintenance import Maintenance, maintenance_of
-from entro_cli.observations import StageSpec
+from entro_cli.core.clock import zone_of
+from entro_cli.timeseries.maintenance import Maintenance, maintenance_of
+from entro_cli.timeseries.observations import StageSpec
 from entro_engine import Kind
 from entro_engine.budget import psi_budget
 from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD

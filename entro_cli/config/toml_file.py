@@ -12,9 +12,9 @@ from typing import Any
 
 from entro_cli.config.keys import Key, is_table, key_of, names_in
 from entro_cli.config.keys import Path as KeyPath
-from entro_cli.config.rules import At
-from entro_cli.suggest import nearest
-from entro_cli.terminal import visible
+from entro_cli.config.validators import At
+from entro_cli.core.console import visible
+from entro_cli.core.suggestions import nearest
 from entro_engine import EntroError
 
 FILE_NAME = "entro.toml"

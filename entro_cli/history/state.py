@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from entro_cli.history.days import DamagedDayError, Key, connect, grid_of, keys_of
-from entro_cli.history.places import PipelinePlace
-from entro_cli.observations import Measure, Series, TimeArray
-from entro_cli.terminal import visible
+from entro_cli.core.console import visible
+from entro_cli.history.day_files import DamagedDayError, Key, connect, grid_of, keys_of
+from entro_cli.history.paths import PipelinePlace
+from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_engine import EntroError, Kind
 
 VERSION = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entro_cli.observations import Measure, ReadOptions, Series, TimeArray
+from entro_cli.timeseries.observations import Measure, ReadOptions, Series, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 

@@ -11,17 +11,9 @@ from datetime import datetime
 
 import numpy as np
 
-from entro_cli.clock import moment, nanoseconds
-from entro_cli.figures import FigureTally, regimes_of
-from entro_cli.incidents import Incident
-from entro_cli.maintenance import NONE, Maintenance
-from entro_cli.report.course import Course, course_of
-from entro_cli.report.glossary import GLOSSARY, Term
-from entro_cli.report.periods import Period, Span
-from entro_cli.report.verdict import Verdict, judge
-from entro_cli.report.week_map import Weekday, week_map
-from entro_cli.steps import StepSource
-from entro_cli.summary import (
+from entro_cli.analysis.figures import FigureTally, regimes_of
+from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.results import (
     BurnAlert,
     Coordination,
     Figures,
@@ -30,6 +22,14 @@ from entro_cli.summary import (
     RegimeCounts,
     Source,
 )
+from entro_cli.core.clock import moment, nanoseconds
+from entro_cli.report.glossary import GLOSSARY, Term
+from entro_cli.report.periods import Period, Span
+from entro_cli.report.timeline import Course, course_of
+from entro_cli.report.verdict import Verdict, judge
+from entro_cli.report.week_map import Weekday, week_map
+from entro_cli.timeseries.maintenance import NONE, Maintenance
+from entro_cli.timeseries.steps import StepSource
 from entro_engine import RegimeParameters, Run, __version__
 from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_MEMORY
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from entro_cli.numbers import count
-from entro_cli.report.columns import Column, columns
+from entro_cli.core.formatting import count
+from entro_cli.report.charts.sparkline import Column, columns
 from entro_cli.report.daily_report import PeriodName, Summary
 from entro_cli.report.verdict import Health, Verdict
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
 
-from entro_cli.clock import NS, moment, nanoseconds
+from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_engine import EntroError
 
 _HOUR_NS = 3600 * NS

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from entro_cli.clock import NS, nanoseconds
-from entro_cli.incidents import Incident
-from entro_cli.maintenance import NONE, Maintenance
-from entro_cli.numbers import count, duration, share
+from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.results import Figures
+from entro_cli.core.clock import NS, nanoseconds
+from entro_cli.core.formatting import count, duration, share
 from entro_cli.report.periods import Kind, Period
-from entro_cli.summary import Figures
+from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 LOW_COVERAGE = 0.9
 """Chosen: with less of the period covered than this, the verdict says so."""

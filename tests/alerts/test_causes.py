@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.alerts.alert import Alert
-from entro_cli.alerts.causes import digest, gate_alert, incident_alerts, silence_alert
-from entro_cli.incidents import Incident
+from entro_cli.analysis.incidents import Incident
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.rules import digest, gate_alert, incident_alerts, silence_alert
 from tests.alerts.conftest import NOW
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.alerts.alert import Alert
-from entro_cli.alerts.command import Command
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.command import Command
 from entro_engine import EntroError
 
 DUMP = """

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.alerts.alert import Alert
-from entro_cli.alerts.channel import PartlyToldError, Surroundings
-from entro_cli.alerts.connection import lost_connections_as_errors
-from entro_cli.alerts.mail import Email
-from entro_cli.alerts.secret import SecretText, SecretVariable
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.channel import PartlyToldError, Surroundings
+from entro_cli.automation.alerts.email import Email
+from entro_cli.core.connections import lost_connections_as_errors
+from entro_cli.core.secrets import SecretText, SecretVariable
 from entro_engine import EntroError
 from tests.alerts.conftest import NOW, PASSWORD, USER, Mailbox, authenticate
 

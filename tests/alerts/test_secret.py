@@ -4,11 +4,11 @@ import traceback
 
 import pytest
 
-from entro_cli.alerts.channels import Channels
-from entro_cli.alerts.mail import Email
-from entro_cli.alerts.secret import SecretFile, SecretText, SecretVariable, secret_of
-from entro_cli.alerts.webhook import Webhook
-from entro_cli.document import as_json
+from entro_cli.automation.alerts.channels import Channels
+from entro_cli.automation.alerts.email import Email
+from entro_cli.automation.alerts.webhook import Webhook
+from entro_cli.core.json_document import as_json
+from entro_cli.core.secrets import SecretFile, SecretText, SecretVariable, secret_of
 from entro_engine import EntroError
 
 VALUE = "s3cr3t-value"

@@ -3,15 +3,15 @@ from datetime import timedelta
 
 import pytest
 
-from entro_cli.alerts.alert import Alert
-from entro_cli.alerts.channel import PartlyToldError
-from entro_cli.alerts.channels import Channels
-from entro_cli.alerts.command import Command
-from entro_cli.alerts.ledger import Ledger
-from entro_cli.alerts.mail import Email
-from entro_cli.alerts.secret import SecretText
-from entro_cli.alerts.telling import tell
-from entro_cli.alerts.webhook import Webhook
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.channel import PartlyToldError
+from entro_cli.automation.alerts.channels import Channels
+from entro_cli.automation.alerts.command import Command
+from entro_cli.automation.alerts.deliver import tell
+from entro_cli.automation.alerts.email import Email
+from entro_cli.automation.alerts.ledger import Ledger
+from entro_cli.automation.alerts.webhook import Webhook
+from entro_cli.core.secrets import SecretText
 from entro_engine import EntroError
 from tests.alerts.conftest import NOW, Mailbox
 
@@ -182,7 +182,7 @@ def test_a_ledger_that_cannot_be_written_keeps_nobody_from_being_told(telling, l
     def full(path, content):
         raise EntroError("cannot be written: No space left on device", where=str(path))
 
-    monkeypatch.setattr("entro_cli.alerts.ledger.write_whole", full)
+    monkeypatch.setattr("entro_cli.automation.alerts.ledger.write_whole", full)
     first, second = Recorder("first"), Recorder("second")
     assert telling("ab", first, second) == [f"{ledger}: cannot be written: No space left on device"]
     assert first.told == second.told == ["a", "b"]

@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from entro_cli.alerts.alert import Alert
-from entro_cli.alerts.secret import SecretText, SecretVariable
-from entro_cli.alerts.webhook import Webhook, payload
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.webhook import Webhook, payload
+from entro_cli.core.secrets import SecretText, SecretVariable
 from entro_engine import EntroError
 from tests.alerts.conftest import NOW
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.calibration import LoadTally, measure_capacity, misfit_advice
-from entro_cli.figures import measure
-from entro_cli.gates import broken_gates
-from entro_cli.objective import parse_target
-from entro_cli.steps import Steps
+from entro_cli.analysis.calibration import LoadTally, measure_capacity, misfit_advice
+from entro_cli.analysis.error_budget import parse_target
+from entro_cli.analysis.figures import measure
+from entro_cli.analysis.gates import broken_gates
+from entro_cli.timeseries.steps import Steps
 from entro_engine import LLM, SCRAPER, EntroError, Kind, Stage, replay_loads
 from tests import log_oracle
 from tests.running import entro

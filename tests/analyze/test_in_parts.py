@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli import coordination, figures
-from entro_cli import steps as steps_module
-from entro_cli.analysis import replay_from, replay_steps
-from entro_cli.calibration import measure_capacity
-from entro_cli.coordination import Terms, coordinate
-from entro_cli.document import as_json, json_parts, plain
-from entro_cli.figures import measure
-from entro_cli.percentile import percentile
-from entro_cli.steps import Steps
+from entro_cli.analysis import coordination, figures
+from entro_cli.analysis.calibration import measure_capacity
+from entro_cli.analysis.coordination import Terms, coordinate
+from entro_cli.analysis.figures import measure
+from entro_cli.analysis.percentile import percentile
+from entro_cli.analysis.replay import replay_from, replay_steps
+from entro_cli.core.json_document import as_json, json_parts, plain
+from entro_cli.timeseries import steps as steps_module
+from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
 from tests import oracle
 
@@ -124,5 +124,5 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(), VALUES), st.integers(1, 3))
 def test_a_document_in_parts_is_the_text_of_one_at_once(document, size):
-    with patch("entro_cli.document._AT_ONCE", size):
+    with patch("entro_cli.core.json_document._AT_ONCE", size):
         assert "".join(json_parts(document)) == as_json(document)

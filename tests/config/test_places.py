@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from entro_cli.config import Given, load_config
-from entro_cli.inputs import find_logs
+from entro_cli.readers.inputs.log_file import find_logs
 from tests.running import entro
 
 

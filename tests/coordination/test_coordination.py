@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entro_cli.calibration import measure_capacity
-from entro_cli.coordination import Terms, block_capacity, coordinate
-from entro_cli.steps import Steps
+from entro_cli.analysis.calibration import measure_capacity
+from entro_cli.analysis.coordination import Terms, block_capacity, coordinate
+from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
 
 REQUESTS = Path(__file__).parents[3] / "shared" / "data" / "requests" / "requests.jsonl"

@@ -162,7 +162,7 @@ def figures(document):
 
 
 def test_the_number_of_threads_changes_no_byte(monkeypatch):
-    from entro_cli.readers import table as reader
+    from entro_cli.readers.tables import reader
 
     rows = [at(index // 5, index * 0.1 % 3, math.sqrt(index)) for index in range(20_000)]
     original, seen = reader.connect, set()

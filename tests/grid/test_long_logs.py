@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entro_cli.commands import loading
-from entro_cli.commands.loading import LoadOptions, load
-from entro_cli.steps import Steps
-from entro_cli.stored_steps import StoredSteps
+from entro_cli.timeseries.steps import Steps
+from entro_cli.timeseries.steps_on_disk import StoredSteps
+from entro_cli.workflows import load_logs as loading
+from entro_cli.workflows.load_logs import LoadOptions, load
 from entro_engine import EntroError, Kind, Stage
 from tests.running import entro
 
@@ -26,9 +26,9 @@ HEAD = "time,scraper_rate,llm_queue\n"
 def long_from(size, block=64):
     """Logs are long from so many bytes on, and read in blocks of so many."""
     with (
-        patch("entro_cli.commands.long_logs.WORTH_BYTES", size),
-        patch("entro_cli.readers.plain_csv.WORTH_BYTES", size),
-        patch("entro_cli.readers.plain_csv.BLOCK_BYTES", block),
+        patch("entro_cli.workflows.long_logs.WORTH_BYTES", size),
+        patch("entro_cli.readers.tables.fast_csv.WORTH_BYTES", size),
+        patch("entro_cli.readers.tables.fast_csv.BLOCK_BYTES", block),
     ):
         yield
 

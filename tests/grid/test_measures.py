@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.cells import cells_of
-from entro_cli.observations import Measure, Series
-from entro_cli.sources import join_sources
+from entro_cli.timeseries.bins import cells_of
+from entro_cli.timeseries.join_sources import join_sources
+from entro_cli.timeseries.observations import Measure, Series
 from entro_engine import Kind
 
 STEP = 10 * 10**9
@@ -66,7 +66,7 @@ def test_spans_weigh_by_their_time(course, adds_up):
 
 
 def observed(name, *series):
-    from entro_cli.observations import Observations
+    from entro_cli.timeseries.observations import Observations
 
     return Observations(name, "events", tuple(series), 1)
 

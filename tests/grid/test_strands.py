@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.observations import Measure, Series
-from entro_cli.strands import Relation, Strand
+from entro_cli.timeseries.joined_series import Relation, Strand
+from entro_cli.timeseries.observations import Measure, Series
 from entro_engine import Kind
 
 values = st.sampled_from([0.0, 0.0, 1.0])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 _SERVER = """
 import json, os, signal, sys
 import duckdb, numpy
-import entro_cli.commands.configured, entro_cli.commands.storing, entro_cli.report.html
+import entro_cli.workflows.settings, entro_cli.history.ingest.ingest, entro_cli.report.render.html
 from entro_cli.app import main
 
 def counted(do):

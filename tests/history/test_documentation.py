@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from entro_cli.history.days import COLUMNS
+from entro_cli.history.day_files import COLUMNS
 from tests.history.stored import HEADER, ingest, regular
 from tests.running import entro
 

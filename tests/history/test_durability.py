@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.history.days import connect, count_day
-from entro_cli.history.places import PipelinePlace
-from entro_cli.history.store import writing
+from entro_cli.history.day_files import connect, count_day
+from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.transaction import writing
 from entro_engine import EntroError
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.running import COMMAND, entro, entro_process

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entro_cli.commands.loading import LoadOptions, load
+from entro_cli.workflows.load_logs import LoadOptions, load
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from entro_cli.commands.loading import LoadOptions, load
+from entro_cli.workflows.load_logs import LoadOptions, load
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.history.test_merging import recalled, same_steps, spider, written
 from tests.running import entro

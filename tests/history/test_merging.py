@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.commands.configured import read_settings
-from entro_cli.commands.loading import LoadOptions, load
-from entro_cli.commands.recalling import recall
+from entro_cli.core.console import Terminal
 from entro_cli.history import state as books
-from entro_cli.history.places import PipelinePlace
-from entro_cli.terminal import Terminal
+from entro_cli.history.paths import PipelinePlace
+from entro_cli.workflows.load_history import recall
+from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.running import entro
 

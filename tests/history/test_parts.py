@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.commands import reading_on
+from entro_cli.history.ingest import resume as reading_on
 from tests.history.stored import HEADER, START, days, ingest, line
 
 GAPS = st.sampled_from([250_000_000, 10**9, 10**9, 10**9, 1_700_000_000, 2 * 10**9, 7 * 10**9, 3600 * 10**9])

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from entro_cli.commands import reading_on
-from entro_cli.commands.configured import read_settings
-from entro_cli.commands.loading import LoadOptions, load
-from entro_cli.commands.recalling import recall
-from entro_cli.history.places import PipelinePlace
-from entro_cli.terminal import Terminal
+from entro_cli.core.console import Terminal
+from entro_cli.history.ingest import resume as reading_on
+from entro_cli.history.paths import PipelinePlace
+from entro_cli.workflows.load_history import recall
+from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.running import entro
 

@@ -123,7 +123,7 @@ def test_only_what_is_new_is_read_and_counted(tmp_path):
     with log.open("a") as file:
         file.writelines(lines[59_000:])
     seen = []
-    from entro_cli.commands import reading_part
+    from entro_cli.history.ingest import read_tail as reading_part
 
     read = reading_part.read_log
     with pytest.MonkeyPatch.context() as patch:

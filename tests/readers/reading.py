@@ -3,8 +3,8 @@
 import itertools
 from datetime import UTC
 
-from entro_cli.inputs import plain_log
-from entro_cli.observations import Measure, ReadOptions
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.timeseries.observations import Measure, ReadOptions
 
 
 def read(reader, content, folder, **options):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.inputs import plain_log
-from entro_cli.observations import Measure, ReadOptions
 from entro_cli.readers import celery
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.timeseries.observations import Measure, ReadOptions
 from entro_engine import EntroError
 
 BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.observations import Measure, StageSpec
-from entro_cli.readers import events, table
+from entro_cli.readers.requests import reader as events
+from entro_cli.readers.tables import reader as table
+from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_engine import EntroError, Kind
 from tests.readers.reading import areas, carried, counts, read, recognised
 from tests.running import entro

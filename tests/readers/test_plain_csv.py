@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entro_cli.inputs import plain_log
-from entro_cli.observations import ReadOptions
-from entro_cli.readers import plain_csv, table
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.tables import fast_csv as plain_csv
+from entro_cli.readers.tables import reader as table
+from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed")
@@ -105,9 +106,9 @@ def both_ways(path):
         return taken[-1]
 
     with (
-        patch("entro_cli.readers.plain_csv.WORTH_BYTES", 0),
-        patch("entro_cli.readers.plain_csv.BLOCK_BYTES", 64),
-        patch("entro_cli.readers.rows.plain_rows", watched),
+        patch("entro_cli.readers.tables.fast_csv.WORTH_BYTES", 0),
+        patch("entro_cli.readers.tables.fast_csv.BLOCK_BYTES", 64),
+        patch("entro_cli.readers.tables.rows.plain_rows", watched),
     ):
         short = read(path)
     return short, read(path), bool(taken) and taken[-1] is not None

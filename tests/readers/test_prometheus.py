@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.observations import Measure, StageSpec
-from entro_cli.readers import events, prometheus, table
+from entro_cli.readers.prometheus import reader as prometheus
+from entro_cli.readers.requests import reader as events
+from entro_cli.readers.tables import reader as table
+from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_engine import EntroError, Kind
 from tests.readers.reading import carried, read, recognised
 from tests.running import entro

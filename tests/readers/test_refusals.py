@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from entro_cli.readers.detect import READERS
+from entro_cli.readers.registry import READERS
 from tests.running import entro
 
 HOSTS = ("10.250.19.102", "172.16.4.9", "192.168.1.77")

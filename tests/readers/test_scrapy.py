@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.inputs import plain_log
-from entro_cli.observations import Measure, ReadOptions
-from entro_cli.readers import scrapy
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.scrapy import reader as scrapy
+from entro_cli.timeseries.observations import Measure, ReadOptions
 from entro_engine import EntroError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "scrapy" / "freenodes_2024-09_2025-02.log"
@@ -149,7 +149,7 @@ def test_the_frontier_is_what_is_enqueued_and_not_dequeued(tmp_path):
     path = written(tmp_path, logstats(0, 0), told, closing(60, 40, more=more))
     options = ReadOptions(zone=UTC)
     assert "frontier" in read(path).columns
-    from entro_cli.observations import StageSpec
+    from entro_cli.timeseries.observations import StageSpec
 
     (frontier,) = read(path, stages=(StageSpec("frontier", "frontier"),)).series
     assert frontier.values.tolist() == [20, 15]

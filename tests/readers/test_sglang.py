@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.inputs import EmptyLogError
-from entro_cli.observations import Measure
-from entro_cli.readers import detect, sglang
+from entro_cli.readers import registry as detect
+from entro_cli.readers.inputs.log_file import EmptyLogError
+from entro_cli.readers.sglang import reader as sglang
+from entro_cli.timeseries.observations import Measure
 from entro_engine import EntroError, Kind
 from tests.readers.text_logs import (
     carried,

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from entro_cli.readers.columns import meaning, names_time
+from entro_cli.readers.tables.column_names import meaning, names_time
 from entro_engine import Kind
 from tests.running import entro
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.readers.samples import Tally
-from entro_cli.readers.undated import LineStamps, StampForm, stamp_in
+from entro_cli.readers.partial_timestamps import LineStamps, StampForm, stamp_in
+from entro_cli.readers.tables.series import Tally
 from entro_engine import EntroError
 from tests.readers.text_logs import log_of, options
 

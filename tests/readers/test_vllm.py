@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from entro_cli.inputs import EmptyLogError
-from entro_cli.observations import Measure
-from entro_cli.readers import detect, vllm
+from entro_cli.readers import registry as detect
+from entro_cli.readers.inputs.log_file import EmptyLogError
+from entro_cli.readers.vllm import reader as vllm
+from entro_cli.timeseries.observations import Measure
 from entro_engine import EntroError, Kind
 from tests.readers.text_logs import (
     CHANGED,
@@ -439,7 +440,8 @@ def test_random_bytes(seed):
 
 
 def test_blocks_do_not_matter(monkeypatch):
-    from entro_cli.readers import lines, vllm_lines
+    from entro_cli.readers import text_lines as lines
+    from entro_cli.readers.vllm import lines as vllm_lines
 
     content, _, _ = generated(5, 2, 30)
     whole = observed(vllm, content)

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from entro_cli.inputs import EmptyLogError, plain_log
-from entro_cli.observations import Measure, ReadOptions, StageSpec
+from entro_cli.readers.inputs.log_file import EmptyLogError, plain_log
+from entro_cli.timeseries.observations import Measure, ReadOptions, StageSpec
 from entro_engine import EntroError
 
 CHANGED = datetime(2026, 6, 30, 12, tzinfo=UTC)

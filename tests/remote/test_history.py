@@ -6,11 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
-from entro_cli.history import elsewhere
-from entro_cli.history.elsewhere import at_hand
-from entro_cli.history.places import pipeline_place
-from entro_cli.history.store import read_digests
-from entro_cli.remote_folder import RemoteFolder
+from entro_cli.core.remote_folder import RemoteFolder
+from entro_cli.history import remote_copy as elsewhere
+from entro_cli.history.paths import pipeline_place
+from entro_cli.history.remote_copy import at_hand
+from entro_cli.history.transaction import read_digests
 from entro_engine import EntroError
 from tests.history.stored import HEADER, ingest, regular
 from tests.remote.conftest import environment

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entro_cli.urls import is_url, scheme_of, shown_url
+from entro_cli.core.urls import is_url, scheme_of, shown_url
 
 
 @pytest.mark.parametrize("name", ["s3://bucket/x.csv", "HTTPS://host/x", "file:///x", "git+ssh://host/x"])

@@ -167,7 +167,7 @@ def test_nobody_is_there(name):
 
 
 def test_a_server_that_says_nothing():
-    with socket.socket() as deaf, patch("entro_cli.remote.PATIENCE_S", 0.3):
+    with socket.socket() as deaf, patch("entro_cli.core.remote_files.PATIENCE_S", 0.3):
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/log.csv"
@@ -207,7 +207,7 @@ def test_what_nothing_reads():
 def test_a_lost_connection_ends_no_thread_that_was_started_for_it():
     code = """
 import os, signal, socket, threading
-from entro_cli.alerts.connection import lost_connections_as_errors
+from entro_cli.core.connections import lost_connections_as_errors
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 begin = threading.Event()
 def write():

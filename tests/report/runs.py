@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from entro_cli.clock import nanoseconds
-from entro_cli.figures import FigureTally, parts_of
-from entro_cli.maintenance import Maintenance
+from entro_cli.analysis.figures import FigureTally, parts_of
+from entro_cli.analysis.results import Figures, Source
+from entro_cli.core.clock import nanoseconds
 from entro_cli.report.daily_report import Summary, Terms, period_figures, summarise
 from entro_cli.report.periods import Kind, Period, period_of
-from entro_cli.summary import Figures, Source
+from entro_cli.timeseries.maintenance import Maintenance
 from entro_engine import LLM, SCENARIOS, SCRAPER, Run, Stage, Uncontrolled, replay_loads, simulate
 
 ZONE = ZoneInfo("Europe/Berlin")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from entro_cli.maintenance import maintenance_of
-from entro_cli.report import html
 from entro_cli.report.daily_report import Terms
 from entro_cli.report.fleet import Missing, fleet_of, member_of
-from entro_cli.report.fleet_view import render_page_of
-from entro_cli.report.index import update_index
-from entro_cli.report.page import store_plotly
 from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.render import html
+from entro_cli.report.render.fleet import render_page_of
+from entro_cli.report.render.index import update_index
+from entro_cli.report.render.page import store_plotly
+from entro_cli.timeseries.maintenance import maintenance_of
 from tests.browser_page import opened
 from tests.report.runs import ZONE, busy, calm, summarised, summary_of, three_phase, without
 from tests.running import entro

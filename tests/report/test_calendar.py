@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
-from entro_cli.maintenance import maintenance_of
-from entro_cli.report import html, markdown, terminal
 from entro_cli.report.calendar import DayState, calendar_of
 from entro_cli.report.daily_report import Terms
 from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.render import html, markdown, terminal
+from entro_cli.timeseries.maintenance import maintenance_of
 from tests.report.runs import ZONE, busy, summarised, summary_of, without
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.report.course import course_of, thin
+from entro_cli.report.timeline import course_of, thin
 from entro_engine import Regime, replay
 from tests.report.runs import ZONE, busy, calm
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from entro_cli.document import as_json
+from entro_cli.core.json_document import as_json
 from entro_cli.report.daily_report import Summary
 from entro_cli.report.periods import Kind
 from entro_cli.report.verdict import Health

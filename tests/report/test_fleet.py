@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from entro_cli.report.fleet import GLANCE, Missing, fleet_of, member_of
-from entro_cli.report.fleet_view import render_markdown, render_page_of, render_text
 from entro_cli.report.periods import Kind
+from entro_cli.report.render.fleet import render_markdown, render_page_of, render_text
 from tests.browser_page import opened
 from tests.report.runs import busy, calm, run_of, summary_of
 from tests.running import entro

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from entro_cli.report import junit, markdown, metrics
 from entro_cli.report.periods import Kind
+from entro_cli.report.render import junit, markdown
+from entro_cli.report.render import openmetrics as metrics
 from entro_engine import Kind as StageKind
 from entro_engine import Stage
 from tests.report.runs import busy, calm, summary_of

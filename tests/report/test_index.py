@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.report.index import Mark, update_index
+from entro_cli.report.render.index import Mark, update_index
 from tests.browser_page import opened
 from tests.running import entro, entro_process
 

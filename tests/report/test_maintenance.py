@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.alerts.causes import silence_alert
-from entro_cli.clock import NS, moment, nanoseconds
-from entro_cli.maintenance import maintenance_of
+from entro_cli.automation.alerts.rules import silence_alert
+from entro_cli.core.clock import NS, moment, nanoseconds
+from entro_cli.timeseries.maintenance import maintenance_of
 from entro_engine import EntroError
 from tests.running import entro
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli import numbers
+from entro_cli.core import formatting as numbers
 from tests.running import entro
 
 SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"

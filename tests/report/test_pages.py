@@ -4,8 +4,8 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from entro_cli.report import html, page
 from entro_cli.report.periods import Kind
+from entro_cli.report.render import html, page
 from entro_engine import EntroError, Stage
 from entro_engine import Kind as StageKind
 from tests.report.runs import busy, calm, summary_of, three_phase

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.clock import NS, nanoseconds
+from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.report.periods import Kind, due, last_complete, latest, period_of, range_of
 
 BERLIN = ZoneInfo("Europe/Berlin")

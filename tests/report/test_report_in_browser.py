@@ -2,9 +2,9 @@
 
 import pytest
 
-from entro_cli.report import html
-from entro_cli.report.page import store_plotly
 from entro_cli.report.periods import Kind
+from entro_cli.report.render import html
+from entro_cli.report.render.page import store_plotly
 from tests.browser_page import opened
 from tests.report.runs import busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary

@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from entro_cli.report.periods import Kind
-from entro_cli.report.terminal import render
+from entro_cli.report.render.terminal import render
 from tests.report.runs import busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
 

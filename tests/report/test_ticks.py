@@ -3,8 +3,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from entro_cli.report.charts.ticks import marks
 from entro_cli.report.periods import Kind, period_of
-from entro_cli.report.ticks import marks
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

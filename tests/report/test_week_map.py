@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from entro_cli.clock import moment
-from entro_cli.report import html, markdown, terminal
+from entro_cli.core.clock import moment
 from entro_cli.report.periods import Kind
+from entro_cli.report.render import html, markdown, terminal
 from entro_cli.report.week_map import WEEKDAYS, week_map
 from entro_engine import Regime
 from tests.report.runs import ZONE, busy, calm, run_of, summary_of

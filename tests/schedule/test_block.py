@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from entro_cli.schedule.block import block, entries, with_entry, without_entries
+from entro_cli.automation.schedule.crontab_block import block, entries, with_entry, without_entries
 from entro_engine import EntroError
 
 PIECES = [

@@ -99,7 +99,7 @@ def test_the_folder_of_a_pattern_is_no_pattern(user, monkeypatch):
     (odd / "log.csv").touch()
     monkeypatch.chdir(odd)
     added("--daily", "--ingest", "*.csv", "--ingest", "log.csv")
-    from entro_cli.inputs import find_logs
+    from entro_cli.readers.inputs.log_file import find_logs
 
     _, _, pattern, _, plain = arguments(listed()[0])
     assert list(find_logs([pattern])) == list(find_logs([plain])) == [str(odd / "log.csv")]
@@ -273,7 +273,7 @@ def test_a_name_that_is_not_there(user):
 
 
 def test_an_installation_without_its_script_is_started_by_its_python(monkeypatch, tmp_path):
-    from entro_cli.schedule.run_command import program
+    from entro_cli.automation.schedule.command_line import program
 
     python = tmp_path / "python"
     monkeypatch.setattr("sys.executable", str(python))

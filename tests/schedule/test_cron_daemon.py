@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from entro_cli.schedule import crontab
-from entro_cli.schedule.job import LOCALE, Every, Job, clock
+from entro_cli.automation.schedule import crontab
+from entro_cli.automation.schedule.job import LOCALE, Every, Job, clock
 from tests.running import entro
 from tests.schedule.cron_daemon import next_minute, wait_for
 from tests.schedule.test_crontab_line import HOSTILE

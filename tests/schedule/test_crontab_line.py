@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.schedule.crontab import _found, line
-from entro_cli.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule.crontab import _found, line
+from entro_cli.automation.schedule.job import LOCALE, Every, Job
 from entro_engine import EntroError
 
 HOSTILE = (

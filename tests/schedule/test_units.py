@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.schedule.job import LOCALE, Every, Job
-from entro_cli.schedule.units import read_back, unit_names, units
+from entro_cli.automation.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule.systemd_units import read_back, unit_names, units
 from entro_engine import EntroError
 from tests.running import COMMAND, entro
 from tests.schedule.system import require_program
@@ -79,7 +79,7 @@ def test_systemd_finds_no_fault_with_them(tmp_path, every):
 
 def test_nothing_is_installed_that_systemd_finds_fault_with(user, monkeypatch):
     require_program("/usr/bin/systemd-analyze", "systemd")
-    monkeypatch.setattr("entro_cli.schedule.run_command.program", lambda: ("/no/such/entro",))
+    monkeypatch.setattr("entro_cli.automation.schedule.command_line.program", lambda: ("/no/such/entro",))
     error = entro("schedule", "add", "--daily", "--systemd").error
     assert error.startswith("entro-daily: systemd-analyze finds fault with it: entro-daily.service: Command /no/such")
     assert not user.units.exists()

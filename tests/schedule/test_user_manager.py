@@ -3,8 +3,8 @@
 import json
 import re
 
-from entro_cli.schedule import systemd
-from entro_cli.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule import systemd
+from entro_cli.automation.schedule.job import LOCALE, Every, Job
 from tests.schedule.test_units import HOSTILE
 
 

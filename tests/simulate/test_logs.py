@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from entro_cli.simulation_log import iso_utc
+from entro_cli.analysis.simulation.log_writer import iso_utc
 from entro_engine import LLM, SCRAPER, Regime, replay_loads
 
 

@@ -3,8 +3,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from entro_cli.simulation import Noise, Settings, batches, run_of, simulate_all
-from entro_cli.workers import Workers
+from entro_cli.analysis.simulation.runs import Noise, Settings, batches, run_of, simulate_all
+from entro_cli.core.parallel import Workers
 from entro_engine import SCENARIOS, PlantFigures
 
 NOISY = ("--scenario", "v9-reference", "--noise", "0.3", "--runs", "40")
@@ -45,7 +45,7 @@ def test_the_size_of_the_batches_changes_nothing(cells):
 def test_several_processes_change_nothing(monkeypatch):
     chosen = settings(40)
     here = simulate_all(chosen)
-    monkeypatch.setattr("entro_cli.simulation.BATCH_CELLS", 80 * 7)
+    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_CELLS", 80 * 7)
     asked = []
 
     def each(work, portions):
@@ -59,7 +59,7 @@ def test_several_processes_change_nothing(monkeypatch):
 
 
 def test_whoever_watches_sees_every_run(monkeypatch):
-    monkeypatch.setattr("entro_cli.simulation.BATCH_CELLS", 80 * 7)
+    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_CELLS", 80 * 7)
     seen = []
     simulate_all(settings(40), lambda batch: seen.extend(batch.runs), each=Workers(2).each)
     assert sorted(seen) == sorted([*range(40)] * 4)

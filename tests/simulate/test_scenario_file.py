@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.scenario_file import find_scenario, parse_scenario, parse_stall
+from entro_cli.analysis.simulation.scenario_file import find_scenario, parse_scenario, parse_stall
 from entro_engine import SCENARIOS, EntroError, Phase, Scenario, Stall, Wave
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "scenarios.md"

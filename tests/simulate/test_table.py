@@ -2,8 +2,8 @@
 
 import pytest
 
-from entro_cli.published import PUBLISHED, compare
-from entro_cli.simulation import Noise, Settings
+from entro_cli.analysis.simulation.published import PUBLISHED, compare
+from entro_cli.analysis.simulation.runs import Noise, Settings
 from entro_engine import SCENARIOS, Scenario
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from entro_cli.remote_folder import RemoteFolder
+from entro_cli.core.remote_folder import RemoteFolder
 from tests.remote.conftest import bucket, s3_server
 from tests.running import entro, entro_process
 from tests.workers.dask_cluster import cluster, wait_for

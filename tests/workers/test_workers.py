@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
-from entro_cli.clock import zone_of
-from entro_cli.workers import Workers, _Elsewhere, cores
+from entro_cli.core.clock import zone_of
+from entro_cli.core.parallel import Workers, _Elsewhere, cores
 from entro_engine import EntroError, __version__
 from tests.workers import deeds
 
@@ -86,5 +86,8 @@ def test_which_extra_to_install():
 
 @pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:1", "127.0.0.1:port"])
 def test_no_scheduler_there(address):
-    with patch("entro_cli.workers._PATIENCE_S", 1), pytest.raises(EntroError, match=r"the scheduler cannot be reached"):
+    with (
+        patch("entro_cli.core.parallel._PATIENCE_S", 1),
+        pytest.raises(EntroError, match=r"the scheduler cannot be reached"),
+    ):
         Workers(cluster=address).each(deeds.doubled, [1])

@@ -1,0 +1,1 @@
+"""From steps to figures, incidents, the error budget, calibration and coordination."""

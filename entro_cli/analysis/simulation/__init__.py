@@ -1,0 +1,1 @@
+"""Scenarios run under several controllers."""

@@ -1,0 +1,181 @@
+"""FILE.toml -> Scenario (the format is described in docs/scenarios.md)."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from entro_cli.core.suggestions import nearest
+from entro_engine import SCENARIOS, EntroError, ParameterError, Phase, Scenario, Stall, Wave
+
+_KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls")
+_STALL = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
+
+
+def find_scenario(name: str) -> Scenario:
+    """A built-in scenario by its name, or the one in a file.
+
+    Args:
+        name: of a scenario, or the path of a TOML file; `-` is standard input.
+
+    Raises:
+        EntroError: when there is neither, or the file is wrong.
+    """
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    path = Path(name)
+    if name == "-":
+        return parse_scenario(sys.stdin.buffer.read(), "standard input", "stdin")
+    if path.suffix.lower() != ".toml" and not path.exists():
+        raise EntroError(
+            f"there is no scenario {name!r}",
+            where="--scenario",
+            expected=f"{', '.join(SCENARIOS)} or the path of a .toml file",
+            remedy=nearest(name, SCENARIOS),
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=name) from error
+    return parse_scenario(content, name, path.stem)
+
+
+def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
+    """The scenario that a TOML document describes.
+
+    Args:
+        content: the document, UTF-8.
+        where: the file it is from, for the messages.
+        default_name: what the scenario is called when the document does not say.
+
+    Raises:
+        EntroError: when it is no TOML, or a key is unknown, missing, of another type or out of its domain.
+    """
+    try:
+        document = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise EntroError(f"is not TOML: {error}", where=where, remedy="docs/scenarios.md shows an example") from error
+    table = _Table(document, where, _KEYS)
+    try:
+        return Scenario(
+            name=table.text("name", default_name),
+            phases=_phases(table),
+            wave=_wave(table),
+            stalls=tuple(parse_stall(stall, f"{where}: stalls") for stall in table.array("stalls", str)),
+            **table.numbers("capacity", "step_s", "initial_queue"),
+        )
+    except ParameterError as error:  # a value out of its domain: the library knows nothing of files
+        raise EntroError(error.found, where=f"{where}: {error.where}", expected=error.expected) from error
+
+
+def parse_stall(text: str, where: str) -> Stall:
+    """FIRST:AFTER as a stall: its first step, and the step after its last.
+
+    Args:
+        text: what the user wrote.
+        where: the option or file it was written in, for the message.
+
+    Raises:
+        EntroError: when it is not of that form.
+    """
+    match = _STALL.fullmatch(text.strip())
+    if not match or int(match[1]) >= int(match[2]):
+        raise EntroError(
+            f"{text!r} is no stall",
+            where=where,
+            expected="FIRST:AFTER, the first step of it and the step after its last, as in 320:380",
+        )
+    return Stall(int(match[1]), int(match[2]))
+
+
+def _phases(table: _Table) -> tuple[Phase, ...]:
+    phases = [
+        _Table(entry, f"{table.where}: phase {number}", ("name", "steps", "demand"))
+        for number, entry in enumerate(table.array("phases", dict), start=1)
+    ]
+    if not phases:
+        raise EntroError("has no phases", where=table.where, expected="at least one [[phases]] with steps and demand")
+    return tuple(
+        Phase(phase.text("name", str(number)), phase.whole("steps"), phase.number("demand"))
+        for number, phase in enumerate(phases, start=1)
+    )
+
+
+def _wave(table: _Table) -> Wave | None:
+    if "wave" not in table.entries:
+        return None
+    wave = _Table(table.get("wave", dict), f"{table.where}: wave", ("amplitude", "period"))
+    return Wave(wave.number("amplitude"), wave.number("period"))
+
+
+class _Table:
+    """A TOML table whose keys are known; whatever is asked of it has the right type or is an error.
+
+    Args:
+        entries: the table.
+        where: the file and what the table is in it, for the messages.
+        known: the keys it may have.
+    """
+
+    def __init__(self, entries: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
+        self.entries, self.where = entries, where
+        for key in entries:
+            if key not in known:
+                raise EntroError(
+                    f"there is no key {key!r}", where=where, expected=", ".join(known), remedy=nearest(key, known)
+                )
+
+    def get(self, key: str, *types: type) -> Any:
+        """The value of a key that must be there, of one of the types (a bool is no number)."""
+        if key not in self.entries:
+            raise EntroError(f"has no {key}", where=self.where, expected=f"{key} = {_EXAMPLES[types[0]]}")
+        value = self.entries[key]
+        if type(value) not in types:
+            raise EntroError(f"is {reprlib.repr(value)}", where=f"{self.where}: {key}", expected=_NAMES[types[0]])
+        return value
+
+    def text(self, key: str, default: str) -> str:
+        """A text that is not empty, or the default."""
+        value: str = self.get(key, str) if key in self.entries else default
+        if not value.strip():
+            raise EntroError("is empty", where=f"{self.where}: {key}", expected="a name")
+        return value
+
+    def number(self, key: str) -> float:
+        """A number that must be there."""
+        value = self.get(key, float, int)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise EntroError("is too large", where=f"{self.where}: {key}", expected="a number") from error
+
+    def numbers(self, *keys: str) -> dict[str, float]:
+        """Those of the numbers that are there."""
+        return {key: self.number(key) for key in keys if key in self.entries}
+
+    def whole(self, key: str) -> int:
+        """A whole number that must be there."""
+        return int(self.get(key, int))
+
+    def array(self, key: str, of: type) -> list[Any]:
+        """An array of values of one type; empty where it is not there."""
+        values = self.get(key, list) if key in self.entries else []
+        for value in values:
+            if type(value) is not of:
+                raise EntroError(f"holds {reprlib.repr(value)}", where=f"{self.where}: {key}", expected=_NAMES[of])
+        return list(values)
+
+
+_NAMES = {
+    float: "a number",
+    int: "a whole number",
+    str: "a text in quotes",
+    dict: "a table",
+    list: "an array; one of tables is written in double brackets, as in [[phases]]",
+}
+_EXAMPLES = {float: "1.1", int: "300", str: '"..."', dict: "{...}", list: "[...]"}

@@ -1,0 +1,255 @@
+"""What `entro analyze` prints for people, and its JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
+from entro_cli.core import formatting
+from entro_cli.core.console import visible
+from entro_cli.core.json_document import plain
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.rich_table import grid
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+SCHEMA = "entro/analysis/1"
+
+_MOST_INCIDENTS = 10
+_MOST_SOURCES = 20
+_LONGEST_NAME = 24
+_BAR_WIDTH = 40
+_STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no_data": "dim"}
+_BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
+_ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis says.
+
+    Attributes:
+        pipeline: its name.
+        figures: of the period.
+        coordination: what it would have changed.
+        recommendations: what to do.
+        sources: what each file gave.
+    """
+
+    pipeline: str
+    figures: Figures
+    coordination: Coordination
+    recommendations: tuple[Recommendation, ...]
+    sources: tuple[Source, ...]
+
+
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """The JSON document of an analysis; its incidents, which may be a million, are made when they are looked at."""
+    figures, sources = analysis.figures, analysis.sources
+    return {
+        "schema": SCHEMA,
+        "pipeline": analysis.pipeline,
+        **{name: part if part is figures.incidents else plain(part) for name, part in vars(figures).items()},
+        "coordination": plain(analysis.coordination),
+        "recommendations": plain(analysis.recommendations),
+        "rows_read": sum(source.rows_read for source in sources),
+        "rows_skipped": sum(source.rows_skipped for source in sources),
+        "sources": plain(sources),
+    }
+
+
+def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[RenderableType]:
+    """The parts of an analysis, in the order they are printed; every line fits into 80 columns.
+
+    Args:
+        analysis: what it says.
+        unicode: draw bars with block characters; with ASCII otherwise.
+    """
+    figures, sources = analysis.figures, analysis.sources
+    yield from _headline(figures, analysis.pipeline)
+    yield ""
+    yield from _regimes(figures, _BLOCKS if unicode else _ASCII_BLOCKS)
+    yield ""
+    yield _stages(figures)
+    yield ""
+    yield from _violations(figures)
+    if figures.incidents:
+        yield ""
+        yield from _incidents(figures)
+    yield ""
+    yield from _coordination(analysis)
+    yield ""
+    yield _sources(sources)
+    if len(sources) > 1 or any(source.zone not in {"", "as written"} for source in sources):
+        yield ""
+        yield _spans(sources)
+    if len(sources) > _MOST_SOURCES:
+        yield f"and {len(sources) - _MOST_SOURCES} more logs"
+
+
+def _headline(figures: Figures, pipeline: str) -> Iterator[Text]:
+    from rich.text import Text
+
+    zones = [f"{figures.start: %Z}", f"{figures.end: %Z}"]  # two of them over a change of the clocks
+    begin = _minute(figures.start) + (zones[0] if zones[0] != zones[1] else "")
+    period = f": {begin} to {_minute(figures.end)}{zones[1]}"
+    yield Text.assemble((_short(visible(pipeline)), "bold"), period)
+    steps = f"{formatting.count(figures.steps)} steps of {formatting.duration(figures.step_s)}"
+    yield Text(f"{steps}, {formatting.share(figures.coverage)} of them with data of their own")
+    if figures.excluded_steps:
+        left_out = formatting.duration(figures.excluded_steps * figures.step_s)
+        yield Text(f"Left out as maintenance: {formatting.count(figures.excluded_steps)} steps, {left_out}")
+
+
+def _short(name: str) -> str:
+    """A name as it fits into a table."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+
+
+def _minute(when: Any) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
+    from rich.text import Text
+
+    counts = plain(figures.regimes)
+    for name, steps in counts.items():
+        if name == "no_data" and not steps:
+            continue
+        share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
+        filled = round(_BAR_WIDTH * share) or (1 if steps else 0)
+        line = Text(
+            f"{name.replace('_', ' ').capitalize():<9}{formatting.count(steps):>9} {formatting.share(share):>7}  "
+        )
+        yield line.append(blocks[name] * filled, style=_STYLES[name]).append(
+            " of all steps" if name == "no_data" else "", style="dim"
+        )
+
+
+def _stages(figures: Figures) -> Table:
+    table = grid(
+        ("Stage", "left"), ("Kind", "left"), *((name, "right") for name in ("Full at", "Mean", "Peak", "Share of Psi"))
+    )
+    for stage in figures.stages:
+        table.add_row(
+            _short(stage.name),
+            stage.kind,
+            formatting.quantity(stage.full),
+            formatting.optional(formatting.quantity, stage.mean_load),
+            formatting.optional(formatting.quantity, stage.peak_load),
+            formatting.optional(formatting.share, stage.mean_share),
+        )
+    return table
+
+
+def _violations(figures: Figures) -> Iterator[Text]:
+    from rich.text import Text
+
+    objective = figures.objective
+    share = figures.violations / figures.observed_steps if figures.observed_steps else 0.0
+    yield Text(
+        f"Budget {formatting.nats(figures.budget)} nat: {formatting.count(figures.violations)} violations, "
+        f"{formatting.share(share)} of the observed steps, {formatting.duration(figures.violation_time_s)}"
+    )
+    yield Text(
+        f"Excess {formatting.quantity(figures.excess_nat_s)} nat s, "
+        f"peak Psi_total {formatting.optional(formatting.nats, figures.peak_psi_total)} nat"
+    )
+    left = formatting.duration(abs(objective.remaining_s))
+    state = f"{left} left" if objective.remaining_s >= 0 else f"overdrawn by {left}"
+    used = formatting.optional(formatting.share, objective.consumed)
+    yield Text(f"Objective {formatting.share(objective.target)}: {used} of its allowance used, {state}")
+    firing = [alert for alert in objective.alerts if alert.until is None]
+    if firing:
+        alert = max(firing, key=lambda part: part.threshold)
+        rates = {window.window_s: window.burn_rate for window in objective.burn_rates}
+        long, short = (
+            f"{formatting.optional(formatting.quantity, rates[length])} times too fast over {formatting.duration(length)}"
+            for length in (alert.long_window_s, alert.short_window_s)
+        )
+        yield Text(f"Alert ({alert.severity}): burning {long}", style="red")
+        yield Text(f"and {short}, both above {alert.threshold:g}", style="red")
+    if figures.time_to_budget_s:
+        yield Text(
+            f"At its last slope the budget is reached in {formatting.duration(figures.time_to_budget_s)}",
+            style="yellow",
+        )
+
+
+def _incidents(figures: Figures) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    worst = figures.incidents.worst(_MOST_INCIDENTS)
+    total = len(figures.incidents)
+    some = f"the worst {len(worst)} of {formatting.count(total)}" if total > len(worst) else "the worst first"
+    yield Text(f"Incidents, {some}; the time to budget is what was told one step before", style="bold")
+    table = grid(
+        ("Began", "left"),
+        *((name, "right") for name in ("Lasted", "Peak", "Excess")),
+        ("Driver", "left"),
+        ("Time to budget", "right"),
+    )
+    for incident in worst:
+        table.add_row(
+            _minute(incident.start),
+            formatting.duration(incident.duration_s),
+            formatting.nats(incident.peak_psi_total),
+            formatting.quantity(incident.excess_nat_s),
+            _short(incident.driver),
+            formatting.optional(formatting.duration, incident.time_to_budget_s),
+        )
+    yield table
+
+
+def _coordination(analysis: Analysis) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    coordination = analysis.coordination
+    yield Text("What coordination would have changed", style="bold")
+    if coordination.withheld:
+        yield Text(f"Not told: {coordination.withheld}")
+        return
+    table = grid(("", "left"), ("Measured", "right"), ("In the plant", "right"), ("Coordinated", "right"))
+    for row in coordination_rows(coordination):
+        table.add_row(row.label, row.measured, row.uncontrolled, row.coordinated)
+    yield table
+    yield Text(coordination_terms(coordination), style="dim")
+    for recommendation in analysis.recommendations:
+        yield ""
+        yield Text(recommendation.sentence)
+        yield Text(f"{recommendation.setting}; see {recommendation.field} in: {recommendation.command}", style="dim")
+
+
+def _sources(sources: tuple[Source, ...]) -> Table:
+    table = grid(
+        ("Log", "left"),
+        ("Format", "left"),
+        ("Stages", "left"),
+        ("Rows", "right"),
+        ("Skipped", "right"),
+        ("Taken as", "left"),
+    )
+    for source in sources[:_MOST_SOURCES]:
+        table.add_row(
+            source.path,
+            source.format,
+            _short(", ".join(source.stages)),
+            formatting.count(source.rows_read),
+            formatting.count(source.rows_skipped),
+            source.taken_as,
+        )
+    return table
+
+
+def _spans(sources: tuple[Source, ...]) -> Table:
+    table = grid(("Log", "left"), ("From", "left"), ("Until", "left"), ("Times", "left"))
+    for source in sources[:_MOST_SOURCES]:
+        edges = ("-" if edge is None else _minute(edge) for edge in (source.start, source.end))
+        table.add_row(source.path, *edges, source.zone)
+    return table

@@ -1,0 +1,77 @@
+"""What `entro calibrate` prints and writes: each number with the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from entro_cli.analysis.results import Calibration
+from entro_cli.core import formatting
+from entro_cli.core.console import visible
+from entro_cli.report.render.rich_table import grid
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA = "entro/calibration/1"
+
+
+def calibration_view(calibration: Calibration, written: str) -> Iterator[RenderableType]:
+    """The parts of what is printed; every line fits into 80 columns.
+
+    Args:
+        calibration: what was found.
+        written: the file it was written to.
+    """
+    from rich.text import Text
+
+    table = grid(("", "left"), ("Value", "right"), ("Evidence", "left"))
+    for name, value, evidence in _rows(calibration):
+        table.add_row(name, value, evidence)
+    yield table
+    yield ""
+    yield Text(f"Written to {visible(written)}; `entro config` shows what is in force.")
+
+
+def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
+    """The same as an entro.toml.
+
+    Args:
+        calibration: what was found.
+        logs: the files it was found in.
+    """
+    guess = "; a GUESS, the log never kept the server busy for long enough" if calibration.is_guess else ""
+    named = ", ".join(visible(log) for log in logs[:3]) + (f" and {len(logs) - 3} more" if len(logs) > 3 else "")
+    period = f"{calibration.start.isoformat()} to {calibration.end.isoformat()}"
+    lines = [
+        f"# What `entro calibrate` found in {named},",
+        f"# {period}, steps of {calibration.step_s:g} s.",
+        "",
+        f"capacity = {calibration.capacity!r}  # req/s that the server serves: {calibration.evidence}{guess}",
+        f"wait = {calibration.wait_s!r}  # s, the longest accepted wait: {calibration.wait_evidence}",
+        f"gamma = {calibration.gamma!r}  # a budget of {calibration.budget:g} nat for two stages",
+        "",
+        "# When the stages are full follows from these; without the tables it does so always.",
+    ]
+    for stage in calibration.stages:
+        lines += [f"[stages.{_key(stage.name)}]", f"full = {stage.full!r}  # {stage.unit}: {stage.evidence}", ""]
+    return "\n".join(lines)
+
+
+def _rows(calibration: Calibration) -> Iterator[tuple[str, str, str]]:
+    guess = " (a guess: the log never kept the server busy for long enough)" if calibration.is_guess else ""
+    yield "Capacity", f"{formatting.quantity(calibration.capacity)} req/s", calibration.evidence + guess
+    yield "Longest accepted wait", f"{calibration.wait_s:.3g} s", calibration.wait_evidence
+    for stage in calibration.stages:
+        yield f"{stage.name} is full at", f"{formatting.quantity(stage.full)} {stage.unit}", stage.evidence
+    yield "Budget", f"{formatting.nats(calibration.budget)} nat", f"gamma {calibration.gamma:g} x 2 stages x Psi_c"
+
+
+def _key(name: str) -> str:
+    """A stage's name as a TOML key."""
+    if name.isascii() and name.replace("-", "").replace("_", "").isalnum():
+        return name
+    escaped = "".join(
+        char if char.isprintable() and char not in {'"', "\\"} else f"\\u{ord(char):04X}" for char in name
+    )
+    return f'"{escaped}"'

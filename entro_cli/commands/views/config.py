@@ -1,0 +1,87 @@
+"""What `entro config` prints for people, and its JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.core import formatting
+from entro_cli.core.console import visible
+from entro_cli.core.json_document import plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA = "entro/config/1"
+
+_WIDEST_KEY = 32
+_DURATIONS = frozenset({"wait", "retention", "silence", "alerts.at_least"})
+
+Row = tuple[str, Any, str]
+"""A key, its value, and where that is from."""
+
+
+def config_document(file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[Row]) -> dict[str, Any]:
+    """The JSON document of a configuration; durations in seconds.
+
+    Args:
+        file: that was read; None without one.
+        pipeline: whose values they are.
+        pipelines: those the file names.
+        rows: every value in force.
+    """
+    return {
+        "schema": SCHEMA,
+        "file": plain(file),
+        "pipeline": pipeline,
+        "pipelines": plain(list(pipelines)),
+        "values": {key: {"value": plain(value), "origin": origin} for key, value, origin in rows},
+    }
+
+
+def config_view(
+    file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[Row]
+) -> Iterator[RenderableType]:
+    """The configuration as it is printed; every line fits into 80 columns.
+
+    Args:
+        file: that was read; None without one.
+        pipeline: whose values they are.
+        pipelines: those the file names.
+        rows: every value in force.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    yield Text.assemble((visible(pipeline), "bold"), f": {visible(str(file)) if file else 'there is no entro.toml'}")
+    if pipelines:
+        yield Text(f"Pipelines: {', '.join(map(visible, pipelines))}")
+    yield ""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    rows = list(rows)
+    widest = max((len(key) for key, _, _ in rows), default=0)
+    table.add_column("Key", overflow="fold", min_width=min(widest, _WIDEST_KEY))
+    table.add_column("Value", overflow="fold")
+    table.add_column("From", overflow="fold")
+    for key, value, origin in rows:
+        is_set = origin != "default"
+        table.add_row(
+            Text(visible(key)),
+            Text(_shown(key, value)),
+            Text(visible(origin), style="" if is_set else "dim"),
+        )
+    yield table
+
+
+def _shown(key: str, value: Any) -> str:
+    """A value in a cell; one that means nothing of the kind as a dash."""
+    if value is None or value == ():
+        return "-"
+    if key in _DURATIONS:
+        return formatting.duration(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return visible(", ".join(value))
+    return f"{value:g}" if isinstance(value, float) else visible(str(value))

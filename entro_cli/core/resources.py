@@ -1,0 +1,29 @@
+"""What comes with the package besides its code: the templates and the sample logs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from entro_engine import EntroError
+
+
+@cache
+def bundled(name: str) -> Path:
+    """A bundled folder: beside the package's modules in a wheel, at the top of the repository in an editable install.
+
+    Args:
+        name: `templates` or `sample_logs`.
+
+    Raises:
+        EntroError: when it is in neither place.
+    """
+    package = Path(__file__).parents[1]
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise EntroError(
+        f"the folder {name} of the package is missing",
+        where=str(package),
+        remedy="install entro again: pip install entro",
+    )

@@ -1,0 +1,120 @@
+"""Steps -> CSV, JSON lines, Parquet: a row a step, every number to its last bit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entro_cli.core.clock import moment
+from entro_cli.core.console import visible
+from entro_cli.history.day_files import connect
+from entro_cli.timeseries.steps import Steps
+from entro_engine import EntroError
+
+
+def as_csv(steps: Steps, zone: tzinfo) -> str:
+    """The steps as CSV with a header.
+
+    A cell begins with a digit or with one of the words `load_`, `peak_`, `end_`, `samples_`, true and false: whatever
+    stages are called, no spreadsheet takes one for a formula.
+
+    Args:
+        steps: what to write.
+        zone: what times are told in.
+
+    Returns:
+        Columns time (ISO 8601 with offset), load_STAGE..., peak_STAGE..., end_STAGE... (in the stage's unit, empty
+        without data), samples_STAGE..., with_data (whether every stage has data of its own in the step).
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["time", *_columns(steps)])
+    writer.writerows([time, *map(_cell, values)] for time, values in _rows(steps, zone))
+    return out.getvalue()
+
+
+def as_json_lines(steps: Steps, zone: tzinfo) -> str:
+    """The same as JSON lines, an object a step; null without data.
+
+    Args:
+        steps: what to write.
+        zone: what times are told in.
+    """
+    names = list(_columns(steps))
+    out = io.StringIO()
+    for time, values in _rows(steps, zone):
+        told = (None if isinstance(value, float) and math.isnan(value) else value for value in values)
+        out.write(json.dumps({"time": time, **dict(zip(names, told, strict=True))}) + "\n")
+    return out.getvalue()
+
+
+def as_parquet(steps: Steps) -> bytes:
+    """The same as Parquet: time in nanoseconds (UTC); null without data.
+
+    Args:
+        steps: what to write.
+
+    Raises:
+        EntroError: when two stages would have one column.
+    """
+    columns = _columns(steps)
+    _refuse_alike([stage.name for stage in steps.stages])
+    select = ", ".join(
+        f"{f'CASE WHEN NOT isnan(c{index}) THEN c{index} END' if values.dtype.kind == 'f' else f'c{index}'} "
+        f"AS {_identifier(name)}"
+        for index, (name, values) in enumerate(columns.items())
+    )
+    arrays = {f"c{index}": values for index, values in enumerate(columns.values())}
+    with tempfile.TemporaryDirectory() as folder, connect() as connection:
+        path = str(Path(folder) / "steps.parquet").replace("'", "''")
+        connection.register("steps", {"start": steps.start_ns + steps.step_ns * np.arange(steps.count), **arrays})
+        connection.execute(
+            f"COPY (SELECT make_timestamp_ns(start) AS time, {select} FROM steps) TO '{path}' "
+            "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd)"
+        )
+        return (Path(folder) / "steps.parquet").read_bytes()
+
+
+def _columns(steps: Steps) -> dict[str, Any]:
+    """Every column but the time, by its name."""
+    each = {"load": steps.loads, "peak": steps.peaks, "end": steps.ends, "samples": steps.samples}
+    names = [stage.name for stage in steps.stages]
+    told = {f"{what}_{name}": row for what, rows in each.items() for name, row in zip(names, rows, strict=True)}
+    return told | {"with_data": steps.own.all(axis=0)}
+
+
+def _rows(steps: Steps, zone: tzinfo) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Of each step its time and its values."""
+    values = zip(*(column.tolist() for column in _columns(steps).values()), strict=True)
+    for index, row in enumerate(values):
+        yield moment(steps.start_ns + index * steps.step_ns, zone).isoformat(), row
+
+
+def _cell(value: float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if math.isnan(value) else repr(value)
+
+
+def _refuse_alike(names: list[str]) -> None:
+    """Refuse names that differ in case only: in Parquet many readers take them for one."""
+    for index, name in enumerate(names):
+        if name.lower() in {other.lower() for other in names[:index]}:
+            raise EntroError(
+                f"two stages are called {visible(name)}, but for upper and lower case",
+                where="--format parquet",
+                remedy="export as csv or jsonl",
+            )
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,271 @@
+"""From the logs a user names into the history: what `ingest`, `analyze --save` and `schedule run` do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+
+import numpy as np
+
+from entro_cli.analysis.results import StoredLog, StoredSummary
+from entro_cli.core import formatting
+from entro_cli.core.clock import NS, duration_ns
+from entro_cli.core.console import Terminal, visible
+from entro_cli.history.day_files import Day, by_day, connect, merge_days, read_days, same
+from entro_cli.history.ingest.assign_sources import other_sources, readings_of
+from entro_cli.history.ingest.find_new import Gathering, find_each
+from entro_cli.history.ingest.merge import (
+    Reading,
+    kept_cells,
+    kept_samples,
+    new_cells,
+    remember,
+    tells_step,
+    withdrawn_cells,
+    without,
+)
+from entro_cli.history.ingest.read_tail import ReadOn
+from entro_cli.history.paths import PipelinePlace, day_at
+from entro_cli.history.state import StageSeen, State, encode_state, load_state
+from entro_cli.history.transaction import commit, read_digests, refuse_altered, writing
+from entro_cli.timeseries.bins import EMPTY, Cells
+from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
+from entro_cli.workflows.load_logs import LoadOptions, asked_stages, read_options, tell_bad_rows
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """How logs are stored.
+
+    Attributes:
+        place: the pipeline's.
+        again: read logs from their beginning, whatever was read of them before.
+        source: what their source is called, where it runs beside others; None to find out.
+        oldest_ns: days that end before this moment are not kept, nanoseconds since the epoch; None to keep all.
+    """
+
+    place: PipelinePlace
+    again: bool = False
+    source: str | None = None
+    oldest_ns: int | None = None
+
+
+@dataclass
+class Stored:
+    """What came of storing logs.
+
+    Attributes:
+        step_s: length of the pipeline's steps, s; 0 where nothing was ever stored.
+        logs: by log, what was done with it, in words.
+        parts: what was read.
+        days: the days that changed.
+        removed: how many days were too old to be kept.
+        problems: what was out of the ordinary, in sentences.
+        failures: why logs could not be read.
+    """
+
+    step_s: float = 0.0
+    logs: dict[str, str] = field(default_factory=dict)
+    parts: list[ReadOn] = field(default_factory=list)
+    days: tuple[date, ...] = ()
+    removed: int = 0
+    problems: list[str] = field(default_factory=list)
+    failures: list[EntroError] = field(default_factory=list)
+
+    def summary(self) -> StoredSummary:
+        """What is said of it."""
+        logs = tuple(
+            StoredLog(
+                path=part.log.path,
+                taken=self.logs[part.log.path],
+                format=part.log.format,
+                stages=tuple(series.stage for series in part.observations.series),
+                rows_read=part.rows,
+                rows_skipped=part.skipped,
+                problems=part.observations.problems,
+            )
+            for part in self.parts
+        )
+        read = {log.path for log in logs}
+        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in read)
+        return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
+
+
+def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
+    """From when on steps are kept, nanoseconds since the epoch; None where they are kept for ever."""
+    return None if retention_s is None else now_ns - round(retention_s * NS)
+
+
+def tell_stored(stored: Stored, terminal: Terminal, calm: bool = False) -> None:
+    """Warn of what was out of the ordinary in what was stored, and of failures but the first: that ends a command.
+
+    Args:
+        stored: what came of it.
+        terminal: is told.
+        calm: not of what was mended; reports tell it, too.
+    """
+    for part in stored.parts:
+        for problem in () if calm else part.observations.problems:
+            terminal.warn(f"{part.log.path}: {problem}")
+        tell_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
+    for problem in stored.problems:
+        terminal.warn(problem)
+    for failure in stored.failures[1:]:
+        terminal.warn(str(failure))
+
+
+def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stored:
+    """Read what is new in some logs and add it to a pipeline's history.
+
+    A log that cannot be read does not keep the others from being stored.
+
+    Args:
+        names: files, folders, patterns, `-` for standard input.
+        options: how they are read.
+        how: how they are stored.
+
+    Raises:
+        EntroError: when nothing can be stored: there is no such file, the place cannot be written to, the step or a
+            stage is another than the history's.
+    """
+    zone, read = read_options(options)
+    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    found, failures = find_each(names)
+    stored = Stored(failures=failures)
+    with writing(how.place):
+        state = load_state(how.place)
+        _check_step(state, step_ns, how.place)
+        before = encode_state(state)
+        gathered = Gathering(state, read, options, how.again, how.source).read(found)
+        stored.parts, stored.logs = gathered.parts, gathered.taken
+        stored.failures += gathered.failures
+        days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
+        for spec in asked_stages(options):
+            if spec.full is not None and spec.name in state.stages:
+                state.stages[spec.name].full = spec.full
+        days |= _too_old(how, days, stored)
+        if days or encode_state(state) != before:
+            commit(how.place, days, state)
+        stored.step_s = state.step_ns / NS
+        stored.days = tuple(sorted(days))
+    return stored
+
+
+def _check_step(state: State, step_ns: int | None, place: PipelinePlace) -> None:
+    if step_ns is not None and state.step_is_known and step_ns != state.step_ns:
+        raise EntroError(
+            f"the history of {visible(place.name)} has steps of {formatting.duration(state.step_ns / NS)}",
+            where="--step",
+            expected="the same step, or none",
+            remedy="another step needs another --pipeline or --history",
+        )
+
+
+def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
+    """Put what was read into the state; the days that change."""
+    readings = readings_of(stored.parts, state, how.source)
+    stored.problems += other_sources(readings, how.source)
+    _take_stages(readings, state, how.place)
+    was_known = state.step_is_known
+    if not was_known:
+        _take_step(readings, state, step_ns, zone)
+    for reading in readings:
+        check_span((*reading.series, *reading.unfinished), state.step_ns, zone)
+    if was_known:
+        new, gone = new_cells(state, readings), withdrawn_cells(state, readings)
+        days = _changed(how.place, new, gone, _edges(readings, state), stored)
+    else:
+        days = _made_anew(how.place, kept_cells(state, readings))
+    for reading in readings:
+        remember(state, reading)
+    return days
+
+
+def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace) -> None:
+    """The stages of what was read into the state.
+
+    Raises:
+        EntroError: when a stage is of another kind than it was.
+    """
+    history = f"the history of {visible(place.name)}"
+    for series in (series for reading in readings for series in (*reading.series, *reading.unfinished)):
+        known = state.stages.setdefault(series.stage, StageSeen(str(series.kind)))
+        if known.kind != series.kind:
+            raise EntroError(
+                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {history}",
+                expected="one kind",
+                remedy=f"name the column with --stage {series.stage}=COLUMN:{known.kind}, or use another --pipeline",
+            )
+
+
+def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, zone: tzinfo) -> None:
+    """The step that the samples of all logs so far tell, or the one that was asked for."""
+    samples = kept_samples(state, readings)
+    intervals = [series.interval_ns or 0.0 for series in samples.values()]
+    state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
+    first = min(series.first_ns for series in samples.values())
+    state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
+    state.step_is_known = step_ns is not None or tells_step(len(series.times) for series in samples.values())
+
+
+def _made_anew(place: PipelinePlace, content: Day) -> dict[date, Day]:
+    """All days, made of these cells and no others: while the step is not fixed, all samples are kept aside."""
+    return {day: {} for day in place.days()} | by_day(content)
+
+
+def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored: Stored) -> dict[date, Day]:
+    """The days that are other than they are stored.
+
+    Args:
+        place: the pipeline's.
+        new: cells to add.
+        gone: cells to withdraw.
+        edges: where the first and the last steps of what was read begin; a log may have them in part.
+        stored: is told of steps that were stored with other loads.
+    """
+    added, taken = by_day(new), by_day(gone)
+    there = set(place.days())
+    days: dict[date, Day] = {}
+    differing = 0
+    listed = read_digests(place)
+    with connect() as connection:
+        for day in sorted(added.keys() | taken.keys()):
+            refuse_altered(place, day, listed)
+            old = read_days(connection, [place.day_file(day)]) if day in there else {}
+            fresh, left = added.get(day, {}), without(old, taken.get(day, {}))
+            merged = merge_days(left, fresh)
+            new_to_it = without(fresh, taken.get(day, {}))  # what was read before, and again, says nothing new
+            differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
+            if not same(old, merged):
+                days[day] = {key: cells for key, cells in merged.items() if len(cells)}
+    if differing:
+        stored.problems.append(
+            f"{differing:,} steps were stored with other loads: of each the reading with more samples is kept; "
+            "logs of another source beside it are stored with --source NAME"
+        )
+    return days
+
+
+def _edges(readings: Sequence[Reading], state: State) -> set[int]:
+    origin, step = state.grid
+    times = (int(series.times[at]) for reading in readings for series in reading.series for at in (0, -1))
+    return {origin + (time - origin) // step * step for time in times}
+
+
+def _differing(old: Cells, new: Cells, edges: set[int]) -> int:
+    """How many steps both have, with other loads."""
+    starts, first, second = np.intersect1d(old.starts, new.starts, assume_unique=True, return_indices=True)
+    other = old.loads[first] != new.loads[second]
+    return int((other & ~np.isin(starts, list(edges))).sum())
+
+
+def _too_old(how: StoreOptions, days: Mapping[date, Day], stored: Stored) -> dict[date, Day]:
+    """The days that are too old to be kept, without cells."""
+    if how.oldest_ns is None:
+        return {}
+    stored_days = set(how.place.days())
+    old = [day for day in stored_days | days.keys() if day < day_at(how.oldest_ns)]
+    stored.removed = len(stored_days.intersection(old))
+    return {day: {} for day in old}

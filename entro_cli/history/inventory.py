@@ -1,0 +1,108 @@
+"""What a history holds of a pipeline, in numbers: the days are counted where they lie, without reading them in."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from pathlib import Path
+
+from entro_cli.core.clock import NS, moment
+from entro_cli.history.day_files import Count, DamagedDayError, connect, count_day
+from entro_cli.history.holdings import HeldDay, HeldStage, Holding
+from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns
+from entro_cli.history.read import left_out, unaltered
+from entro_cli.history.state import State, load_state, state_of_days
+from entro_engine import EntroError, Kind
+
+
+def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
+    """A pipeline as a whole, and what of it could not be read, in sentences.
+
+    Args:
+        place: the pipeline's.
+        zone: what times are told in.
+    """
+    problems = []
+    try:
+        state = load_state(place)
+    except EntroError as error:
+        state, problems = state_of_days(place), [str(error)]
+    days = place.days()
+    counts, damaged = _counts(place, None, None)
+    size = sum(_size(path) for path in place.folder.rglob("*"))
+    steps = sum(count.steps for count in counts.values())
+    told = Holding(
+        pipeline=place.name,
+        history=place.shown,
+        step_s=state.step_ns / NS,
+        stages=tuple(stage.name for stage in stages_of(state)),
+        first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,
+        last=moment(max(count.last_ns for count in counts.values()), zone) if counts else None,
+        days=len(days),
+        steps=steps,
+        size_bytes=size,
+        bytes_per_step=size / steps if steps else None,
+    )
+    return told, problems + damaged
+
+
+def stages_of(state: State) -> tuple[HeldStage, ...]:
+    """The stages of a pipeline, rates first, and the sources that feed each, by name."""
+    series = [one for log in state.logs for one in log.series]
+    kinds = list(Kind)
+    return tuple(
+        HeldStage(name, seen.kind, seen.full, tuple(sorted({one.source for one in series if one.stage == name})))
+        for name, seen in sorted(state.stages.items(), key=lambda item: (kinds.index(Kind(item[1].kind)), item[0]))
+    )
+
+
+def days_of(
+    place: PipelinePlace, state: State, begin_ns: int | None, after_ns: int | None
+) -> tuple[tuple[HeldDay, ...], list[str]]:
+    """The days of a pipeline that a stretch of time touches, and those that could not be read, in sentences.
+
+    Args:
+        place: the pipeline's.
+        state: what is known of it.
+        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
+        after_ns: where it ends; None for the last step.
+    """
+    counts, problems = _counts(place, begin_ns, after_ns)
+    whole = DAY_NS / state.step_ns if state.step_ns else 1
+    return tuple(
+        HeldDay(
+            day=path.parent.name.removeprefix("date="),
+            steps=count.steps,
+            coverage=min(count.steps / max(whole, 1), 1.0),
+            samples=count.samples,
+            size_bytes=_size(path),
+        )
+        for path, count in counts.items()
+    ), problems
+
+
+def _counts(place: PipelinePlace, begin_ns: int | None, after_ns: int | None) -> tuple[dict[Path, Count], list[str]]:
+    """Of each day file that a stretch of time touches what it holds; those that cannot be read in sentences."""
+    days = [
+        day
+        for day in place.days()
+        if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
+        and (after_ns is None or day_start_ns(day) < after_ns)
+    ]
+    paths, problems = unaltered(place, days)
+    counts: dict[Path, Count] = {}
+    with connect() as connection:
+        for path in paths:
+            try:
+                counts[path] = count_day(connection, path)
+            except DamagedDayError as error:
+                if path.exists():  # else it was removed meanwhile
+                    problems.append(left_out(error))
+    return counts, problems
+
+
+def _size(path: Path) -> int:
+    """How large a file is, bytes; 0 for a folder and for what is gone."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0

@@ -1,0 +1,112 @@
+"""What is stored of a pipeline, read back for a stretch of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from entro_cli.core.console import visible
+from entro_cli.core.suggestions import nearest
+from entro_cli.history.day_files import DamagedDayError, Day, connect, read_days
+from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns, stored_pipelines
+from entro_cli.history.state import State, load_state
+from entro_cli.history.transaction import read_digests, refuse_altered
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class StoredCells:
+    """The stored cells of a stretch of time.
+
+    Attributes:
+        state: what is known of the pipeline.
+        day: the cells, by stage and source.
+        problems: the day files that could not be read, in sentences.
+    """
+
+    state: State
+    day: Day
+    problems: tuple[str, ...]
+
+
+def stored(place: PipelinePlace) -> State:
+    """What is known of a pipeline that is there.
+
+    Raises:
+        EntroError: when nothing is stored of it; it names the pipelines there are.
+    """
+    state = load_state(place)
+    if not state.step_ns or not place.days():
+        raise nothing_stored(place)
+    return state
+
+
+def nothing_stored(place: PipelinePlace, names_others: bool = True) -> EntroError:
+    """The error to show where nothing is stored of a pipeline.
+
+    Args:
+        place: the pipeline's.
+        names_others: name those that are stored, which may be more in a moment where several are being stored.
+    """
+    names = [other.name for other in stored_pipelines(place.history) if other.days()] if names_others else []
+    there = ", ".join(visible(name) for name in names[:10])
+    return EntroError(
+        f"nothing is stored of pipeline {visible(place.name)}",
+        where=visible(place.shown),
+        expected=f"one of {there}" if names else "a history",
+        remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
+    )
+
+
+def read_stored(
+    place: PipelinePlace, state: State, begin_ns: int | None = None, after_ns: int | None = None
+) -> StoredCells:
+    """The cells of the steps that begin in a stretch of time.
+
+    A day file that is damaged is left out, and told.
+
+    Args:
+        place: the pipeline's.
+        state: what is known of it.
+        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
+        after_ns: where it ends; None for the last step.
+    """
+    begin = begin_ns if begin_ns is not None else -(1 << 62)
+    after = after_ns if after_ns is not None else 1 << 62
+    days = [day for day in place.days() if begin - DAY_NS < day_start_ns(day) < after]
+    content, problems = _readable(place, days)
+    cut = {key: cells.between(begin, after) for key, cells in content.items()}
+    return StoredCells(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
+
+
+def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
+    """The cells of some days, and which of them cannot be read, in sentences."""
+    paths, problems = unaltered(place, days)
+    with connect() as connection:
+        while True:
+            try:
+                return read_days(connection, paths), tuple(problems)
+            except DamagedDayError as error:
+                paths.remove(error.path)
+                if error.path.exists():  # else it was removed meanwhile
+                    problems.append(left_out(error))
+
+
+def unaltered(place: PipelinePlace, days: Sequence[date]) -> tuple[list[Path], list[str]]:
+    """The files of some days that are as they were written, as far as that is known; the others in sentences."""
+    listed = read_digests(place)
+    paths, problems = [], []
+    for day in days:
+        try:
+            refuse_altered(place, day, listed)
+            paths.append(place.day_file(day))
+        except DamagedDayError as error:
+            problems.append(left_out(error))
+    return paths, problems
+
+
+def left_out(error: DamagedDayError) -> str:
+    """The sentence that tells of a day file that is not read."""
+    return f"{error.where}: left out: {error.found}"

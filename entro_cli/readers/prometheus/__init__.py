@@ -1,0 +1,1 @@
+"""Answers of a Prometheus server, saved or fetched."""

@@ -1,0 +1,203 @@
+"""The `scrapy` format: the log of a spider: how much it has crawled, each response, and what it tells at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
+import numpy as np
+
+from entro_cli.core.clock import NS
+from entro_cli.core.files import unfinished_from
+from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.quantities import RATE_STAGE, Quantity, stages_among
+from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, tells_scrapy
+from entro_cli.readers.scrapy.spiders import SpiderRun, runs_of, spans_of
+from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.text_lines import lines_at
+from entro_cli.readers.timestamps import local_to_utc
+from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_engine import Kind
+
+NAME = "scrapy"
+DESCRIPTION = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
+GIVES = "pages as a rate (scraper); items, responses and frontier by name"
+IN_PARTS = False
+
+
+def recognise(log: LogFile) -> float:
+    """How sure it is that a log is Scrapy's, 0..1, from its content."""
+    if log.is_parquet:
+        return 0.0
+    if tells_scrapy(log.head):
+        return 0.95
+    return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
+
+
+def read(log: LogFile, options: ReadOptions) -> Observations:
+    """The observations in a spider's log.
+
+    Rates are recomputed from counts and stamps: what a logstats line calls pages a minute is the pages since the line
+    before, however long ago that was.
+
+    Args:
+        log: the plain file.
+        options: what the user said.
+
+    Raises:
+        EntroError: when no line tells of pages, or most of those that do cannot be read.
+    """
+    lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
+    good = len(lines.points) + lines.responses
+    bad = lines.bad.check(log, good, options, "lines of logstats")
+    if not good:
+        raise EmptyLogError(
+            "no line of it tells what was crawled",
+            where=log.label,
+            expected="lines such as `INFO: Crawled 44 pages (at 44 pages/min)`",
+            remedy="logstats must be among the extensions, and the level INFO or DEBUG",
+        )
+    tally = Tally()
+    runs = runs_of(lines.points)
+    clock = _Clock(runs, options, tally)
+    times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
+    quantities = _quantities(lines, runs, times, clock)
+    _tell(runs, times, tally)
+    columns = [part.name if len(part.times) else "" for part in quantities]
+    columns += ["responses"] if lines.responses and "responses" not in columns else []
+    return Observations(
+        path=log.label,
+        format=NAME,
+        series=stages_among(quantities, options),
+        rows_read=good,
+        rows_skipped=lines.bad.count,
+        bad_rows=bad,
+        zone=clock.words(),
+        problems=tuple(tally.sentences()),
+        columns=tuple(name for name in columns if name),
+    )
+
+
+def carry(log: LogFile) -> bytes:
+    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+
+    Args:
+        log: the plain file.
+
+    Returns:
+        The last line of every spider that goes on, the responses of the last moment, and what has no end yet.
+    """
+    lines = find_lines(log)
+    end = min(lines.whole, unfinished_from(log.path))
+    runs = runs_of([point for point in lines.points if point.offset < end])
+    standing = sorted(run.last.offset for run in runs if not run.is_over)
+    texts = lines_at(log, standing)
+    whole = lines.places < end
+    if whole.any():
+        last = whole & (lines.fetched == lines.fetched[whole][-1])
+        texts += [line[:200] for line in lines_at(log, lines.places[last].tolist())]
+    with log.path.open("rb") as file:
+        file.seek(end)
+        return b"".join(text + b"\n" for text in texts) + file.read()
+
+
+class _Clock:
+    """How the stamps of runs are put onto UTC: by the zone the user named, else by what the spiders told at their end.
+
+    Args:
+        runs: in their order; one that told nothing has the clock of the one before, or after.
+        options: what the user said.
+        tally: counts what is out of the ordinary.
+    """
+
+    def __init__(self, runs: Sequence[SpiderRun], options: ReadOptions, tally: Tally) -> None:
+        self.options, self.tally = options, tally
+        self.shifts: dict[int, int] = {}
+        told = {index: run.shift for index, run in enumerate(runs) if run.shift is not None}
+        self.stamped = any(point.shift is not None for run in runs for point in run.points)
+        if told and (self.stamped or not options.zone_given):
+            known = np.array(sorted(told))
+            for index, run in enumerate(runs):
+                place = int(np.searchsorted(known, index, side="right"))
+                self.shifts[id(run)] = told[int(known[max(place - 1, 0)])]
+        self.runs = runs
+
+    def utc(self, run: SpiderRun, walls: TimeArray) -> TimeArray:
+        """A run's stamps as nanoseconds since the epoch."""
+        if id(run) in self.shifts:
+            return walls - self.shifts[id(run)]
+        return self.local(walls)
+
+    def local(self, walls: TimeArray) -> TimeArray:
+        """Stamps of no run that told its clock."""
+        local = local_to_utc(walls, self.options.zone)
+        self.tally.clock(local)
+        return local.times
+
+    def responses(self, lines: ScrapyLines) -> TimeArray:
+        """The stamps of responses, each on the clock of the run it is in."""
+        begins = np.array([run.points[0].offset for run in self.runs], np.int64)
+        if not self.shifts or not len(begins):
+            return self.local(lines.fetched) if len(lines.fetched) else lines.fetched
+        shifts = np.array([self.shifts[id(run)] for run in self.runs], np.int64)
+        place = np.maximum(np.searchsorted(begins, lines.places, side="right") - 1, 0)
+        return np.asarray(lines.fetched - shifts[place], dtype=np.int64)
+
+    def words(self) -> str:
+        """How times were read, in words."""
+        if not self.shifts:
+            how = "--tz" if self.options.zone_given else "this machine"
+            return f"{self.options.zone} ({how})"
+        offsets = [offset for offset, _ in groupby(self.shifts[id(run)] for run in self.runs)]
+        shown = ", later ".join(map(_offset, offsets[:3])) + (", ..." if len(offsets) > 3 else "")
+        return f"as written, {shown}" if self.stamped else f"from its closing stats: {shown}"
+
+
+def _offset(shift: int) -> str:
+    """How far a clock is before UTC, in words."""
+    minutes = shift // (60 * NS)
+    if not minutes:
+        return "UTC"
+    sign, rest = ("+" if minutes > 0 else "-"), divmod(abs(minutes), 60)
+    return f"UTC{sign}{rest[0]}" + (f":{rest[1]:02}" if rest[1] else "")
+
+
+def _quantities(
+    lines: ScrapyLines, runs: Sequence[SpiderRun], times: Sequence[TimeArray], clock: _Clock
+) -> list[Quantity]:
+    """Everything that the log tells: pages are the stage, responses only where no line counts pages."""
+    begins, ends, rates = spans_of(runs, times, "pages")
+    quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins)]
+    begins, ends, rates = spans_of(runs, times, "items")
+    quantities.append(Quantity("items", Kind.RATE, ends, rates, "", Measure.SPANS, begins))
+    moments, counts = np.unique(clock.responses(lines), return_counts=True)
+    stage = "" if len(quantities[0].times) else RATE_STAGE
+    quantities.append(Quantity("responses", Kind.RATE, moments, counts.astype(np.float64), stage, Measure.EVENTS))
+    return [*quantities, _frontier(runs, clock)]
+
+
+def _frontier(runs: Sequence[SpiderRun], clock: _Clock) -> Quantity:
+    """What a spider knows of and has not fetched yet, where it told that."""
+    found: dict[int, float] = {}
+    for run in runs:
+        for dump in run.dumps:
+            stats = dump.stats or {}
+            if "scheduler/enqueued" in stats:
+                waiting = stats["scheduler/enqueued"] - stats.get("scheduler/dequeued", 0.0)
+                found[int(clock.utc(run, np.array([dump.wall]))[0])] = max(waiting, 0.0)
+    times = np.array(sorted(found), dtype=np.int64)
+    return Quantity("frontier", Kind.QUEUE, times, np.array([found[time] for time in times.tolist()], dtype=np.float64))
+
+
+def _tell(runs: Sequence[SpiderRun], times: Sequence[TimeArray], tally: Tally) -> None:
+    """What is out of the ordinary about the runs."""
+    spans = sorted((int(at[0]), int(at[-1])) for at in times if len(at) > 1)
+    beside = sum(begin < end for (_, end), (begin, _) in pairwise(spans))
+    if beside:
+        tally.problems.append(f"{beside} runs of spiders overlap with another: their rates are summed")
+    alone = sum(not run.is_over for run in runs) - 1
+    if alone > 0:
+        tally.problems.append(f"{alone} runs end without closing stats: nothing is known behind their last line")
+    back = sum(int((np.diff(at) < 0).sum()) for at in times)
+    if back:
+        tally.problems.append(f"{back} times the clock stepped back within a run: those lines count at the next one")

@@ -1,0 +1,53 @@
+"""Zones: the times of a log, whatever clock they were read from, as nanoseconds since the epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.timestamps import StampForm, local_to_utc
+from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_engine import EntroError
+
+
+def to_utc(
+    label: str, times: TimeArray, zoned: NDArray[np.bool_], form: StampForm, options: ReadOptions, tally: Tally
+) -> tuple[TimeArray, str]:
+    """Times as nanoseconds since the epoch, and how they were read, in words.
+
+    Args:
+        label: the file, for messages.
+        times: nanoseconds as `stamp_sql` gives them, shape (rows,), in the order of the file.
+        zoned: whether each names its zone, shape (rows,).
+        form: their form.
+        options: what the user said.
+        tally: counts what is out of the ordinary.
+
+    Raises:
+        EntroError: when some name a zone and others do not, and the user named none.
+    """
+    if form.is_offset:
+        if options.start_ns is None:
+            tally.problems.append("times are offsets and no --start was given: the dates shown are not real")
+            return times, "offsets, no date"
+        return times + options.start_ns, "offsets from --start"
+    if options.start_ns is not None:
+        tally.problems.append("its times are dates: --start was not used")
+    if form.unit_ns:
+        return times, form.name
+    if zoned.all():
+        return times, "as written"
+    if zoned.any() and not options.zone_given:
+        raise EntroError(
+            f"{int((~zoned).sum())} of {len(zoned)} times name no zone while the others do",
+            where=label,
+            expected="one way of writing times",
+            remedy="name the zone of those with --tz",
+        )
+    naive = ~zoned
+    local = local_to_utc(times[naive], options.zone)
+    utc = times.copy()
+    utc[naive] = local.times
+    tally.clock(local)
+    return utc, f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})"

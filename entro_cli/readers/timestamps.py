@@ -1,0 +1,244 @@
+"""Times in logs: which form they have, the SQL that reads it, and local clocks put onto UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.core.clock import NS, moment
+from entro_cli.timeseries.observations import TimeArray
+
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
+
+EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
+"""Epoch seconds outside these (1985, 2255) are no stamps of a log."""
+
+
+@dataclass(frozen=True)
+class StampForm:
+    """A form that the times of a column have.
+
+    Attributes:
+        name: how it is called to the user.
+        unit_ns: what one unit of a number is, nanoseconds; 0 for text.
+        is_offset: whether it counts from the start of the log rather than from the epoch.
+    """
+
+    name: str
+    unit_ns: int = 0
+    is_offset: bool = False
+
+
+ISO = StampForm("ISO 8601")
+_EPOCHS = (
+    StampForm("epoch seconds", NS),
+    StampForm("epoch milliseconds", NS // 10**3),
+    StampForm("epoch microseconds", NS // 10**6),
+    StampForm("epoch nanoseconds", 1),
+)
+
+
+def stamp_form(sample: Sequence[str], offset_unit_ns: int | None) -> StampForm | None:
+    """The form of a column's times, from a sample of its texts.
+
+    Args:
+        sample: cells as they stand in the log.
+        offset_unit_ns: what small numbers count, nanoseconds; None when small numbers are no times here.
+
+    Returns:
+        The form that most of the sample has; None when it does not look like times.
+    """
+    texts = [text for text in sample if text.strip()]
+    numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
+    if sum(1 for text in texts if _ISO.fullmatch(text) and not _is_big_number(text)) * 2 > len(texts):
+        return ISO
+    if not texts or len(numbers) * 2 <= len(texts):
+        return None
+    middle = float(np.median(np.abs(numbers)))
+    for form in _EPOCHS:
+        if _EARLIEST <= middle * form.unit_ns / NS <= _LATEST:
+            return form
+    if offset_unit_ns is not None and middle < _EARLIEST:
+        return StampForm("offset from the start", offset_unit_ns, is_offset=True)
+    return None
+
+
+def _is_big_number(text: str) -> bool:
+    """Whether a text of digits alone is more likely a count since the epoch than a date without dashes."""
+    return bool(_NUMBER.fullmatch(text)) and not (len(text.strip()) == 8 and "1985" <= text.strip()[:4] <= "2255")
+
+
+def stamp_sql(text: str, form: StampForm) -> tuple[str, str]:
+    """SQL for the nanoseconds of a time, and for whether it names its zone.
+
+    Args:
+        text: SQL of the time as text.
+        form: its form.
+
+    Returns:
+        A BIGINT expression: since the epoch in UTC where the time names its zone or needs none, else on the wall clock;
+        since the start for an offset; NULL where it is no time of that form. And a BOOLEAN expression.
+    """
+    if form.unit_ns:
+        number = f"TRY_CAST(trim({text}) AS DECIMAL(29, 9))"
+        low, high = (-_LATEST, _LATEST) if form.is_offset else (_EARLIEST, _LATEST)
+        scale = NS // form.unit_ns
+        inside = f"{number} BETWEEN {low * scale} AND {high * scale}"
+        return f"CASE WHEN {inside} THEN CAST({number} * {form.unit_ns} AS BIGINT) END", "true"
+    return _iso_sql(text)
+
+
+def _iso_sql(text: str) -> tuple[str, str]:
+    """The same for ISO 8601: the usual forms by plain casts, which are several times quicker, others by patterns."""
+    dated = f"({text}[5] = '-' AND {text}[11] <> 't' AND {text}[14] = ':' AND NOT contains({text}, ','))"
+    utc = f"({dated} AND suffix({text}, 'Z'))"
+    shifted = (
+        f"({dated} AND length({text}) > 20 AND {text}[-6] IN ('+', '-') AND {text}[-7] <> ' ' AND {text}[-3] = ':')"
+    )
+    fraction = f"({text}[20] = '.' AND TRY_CAST({text}[21:] AS UBIGINT) IS NOT NULL)"
+    local = f"({dated} AND (length({text}) = 19 OR {fraction}))"
+    general, general_zoned = _general_iso_sql(text)
+    stamp = (
+        f"CASE WHEN {utc} OR {local} THEN {_wall_sql(text)} "
+        f"WHEN {shifted} THEN {_wall_sql(text)} - {_shift_sql(text)} ELSE {general} END"
+    )
+    return stamp, f"CASE WHEN {utc} OR {shifted} THEN true WHEN {local} THEN false ELSE {general_zoned} END"
+
+
+def _general_iso_sql(text: str) -> tuple[str, str]:
+    """Any form: a space before the offset, a decimal comma, small letters, no dashes, slashes, a zone's name."""
+    upper = rf"regexp_replace(regexp_replace(trim({text}), '(\d)t(\d)', '\1T\2'), '(\d)z$', '\1Z')"
+    clean = rf"replace(regexp_replace({upper}, '\s+([+-]\d)', '\1'), ',', '.')"
+    parts = r"'^(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6'"
+    basic = rf"regexp_replace(regexp_replace({clean}, {parts}), '([T:])0(\d\d)', '\1\2', 'g')"
+    dashed, plain = (rf"regexp_matches({clean}, '^\d{{{digits}}}')" for digits in ("4}[-/]{1", "8"))
+    iso = f"CASE WHEN {dashed} THEN {clean} WHEN {plain} THEN {basic} END"
+    zoned = rf"regexp_matches({clean}, '(:\d\d|T\d{{4,6}}).*?([zZ]|[+-]\d\d(:?\d\d)?|[A-Za-z_/]+)$')"
+    return f"{_wall_sql(iso)} - CASE WHEN {zoned} THEN {_shift_sql(iso)} ELSE 0 END", zoned
+
+
+def _wall_sql(text: str) -> str:
+    """What the wall clock shows, nanoseconds; DuckDB leaves the zone aside in this cast."""
+    return f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS))"
+
+
+def _shift_sql(text: str) -> str:
+    """How far that clock is before UTC, nanoseconds."""
+    return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+
+
+@dataclass(frozen=True)
+class LocalTimes:
+    """Wall clock times put onto UTC.
+
+    Attributes:
+        times: nanoseconds since the epoch, shape (rows,).
+        doubtful: how many were in an hour that the clock showed twice.
+        by_order: whether those were told apart by the order of the rows; else they were taken as its first showing.
+        skipped: how many were in an hour that the clock never showed.
+    """
+
+    times: TimeArray
+    doubtful: int
+    by_order: bool
+    skipped: int
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of a zone's offset: at `utc`, nanoseconds; offsets in nanoseconds."""
+
+    utc: int
+    before: int
+    after: int
+
+
+def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
+    """Wall clock times, in the order of the log, as UTC.
+
+    In the hour that the clock shows twice in autumn, the rows after the one where the log itself steps back are its
+    second showing; times that the clock skipped in spring are read with the offset before the change.
+
+    Args:
+        wall: nanoseconds since the epoch if the wall clock were UTC, shape (rows,), in the order of the log.
+        zone: the clock's zone.
+    """
+    if not len(wall):
+        return LocalTimes(wall, 0, True, 0)
+    changes = _changes(int(wall.min()), int(wall.max()), zone)
+    first = _offset(int(wall.min()) - 2 * 86400 * NS, zone)
+    offsets = np.array([first] + [change.after for change in changes], dtype=np.int64)
+    edges = np.array([change.utc + max(change.before, change.after) for change in changes], dtype=np.int64)
+    times = wall - offsets[np.searchsorted(edges, wall, side="right")]
+    doubtful = skipped = 0
+    by_order = True
+    cadence = _cadence(wall)
+    for change in changes:
+        low, high = sorted((change.utc + change.before, change.utc + change.after))
+        inside = (wall >= low) & (wall < high)
+        if change.after > change.before:
+            skipped += int(inside.sum())
+            continue
+        doubtful += int(inside.sum())
+        second = _second_showing(wall, inside, high - low, cadence)
+        if second is None:
+            by_order = by_order and not inside.any()
+        else:
+            times[second] = wall[second] - change.after
+    return LocalTimes(times, doubtful, by_order, skipped)
+
+
+def _cadence(wall: TimeArray) -> float:
+    """The usual time between two rows, nanoseconds; rows at one time are no two."""
+    between = np.diff(wall)
+    return float(np.median(between[between > 0])) if np.any(between > 0) else 0.0
+
+
+def _second_showing(
+    wall: TimeArray, inside: NDArray[np.bool_], length: int, cadence: float
+) -> NDArray[np.int64] | None:
+    """The rows of the second showing of the doubtful hour; None when the log does not step back just once there.
+
+    From one row to the next the clock shows the cadence more, and there the cadence less the hour.
+    """
+    rows = np.flatnonzero(inside)
+    if not len(rows):
+        return None
+    back = rows[(rows > 0) & (np.diff(wall, prepend=wall[0])[rows] <= cadence - length / 2)]
+    return rows[rows >= back[0]] if len(back) == 1 else None
+
+
+def _changes(first_wall: int, last_wall: int, zone: tzinfo) -> list[_Change]:
+    """The changes of a zone's offset that matter between two wall clock times."""
+    day = 86400 * NS
+    changes = []
+    low = first_wall - 2 * day
+    while low < last_wall + 2 * day:
+        high = low + day
+        if _offset(low, zone) != _offset(high, zone):
+            changes.append(_bisect(low, high, zone))
+        low = high
+    return changes
+
+
+def _bisect(low: int, high: int, zone: tzinfo) -> _Change:
+    before, after = _offset(low, zone), _offset(high, zone)
+    while high - low > NS:
+        middle = (low + high) // 2
+        if _offset(middle, zone) == before:
+            low = middle
+        else:
+            high = middle
+    return _Change(high // NS * NS, before, after)
+
+
+def _offset(utc: int, zone: tzinfo) -> int:
+    """A zone's offset from UTC at a moment, nanoseconds."""
+    shift = moment(utc, zone).utcoffset() or timedelta(0)
+    return round(shift.total_seconds()) * NS

@@ -1,0 +1,151 @@
+"""The `vllm` format: the server log of vLLM, V0 and V1, every version: stats lines, and access lines between them."""
+
+from __future__ import annotations
+
+import re
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.core.clock import NS
+from entro_cli.readers.access_log import EVIDENCE, SHORTEST, has_access_lines, request_places
+from entro_cli.readers.carried import carried
+from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
+from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.text_lines import lines_at
+from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
+from entro_cli.readers.vllm.stats import Ticks
+from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_engine import Kind
+from entro_engine.entropy import FloatArray
+
+NAME = "vllm"
+DESCRIPTION = "the server log of vLLM: its stats lines, and the access lines between them"
+GIVES = "waiting requests as a queue (llm), access lines as a rate (scraper); running and throughputs by name"
+IN_PARTS = False
+
+_QUANTITIES = (
+    ("waiting", Kind.QUEUE, QUEUE_STAGE),
+    ("running", Kind.GENERIC, ""),
+    ("prompt_throughput", Kind.GENERIC, ""),
+    ("generation_throughput", Kind.GENERIC, ""),
+)
+_SERVER = re.compile(rb"\((?:APIServer|EngineCore)\w* pid=\d+\)|vLLM API server|LLM engine \(v|\[loggers\.py:\d+\]")
+_STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
+
+
+def recognise(log: LogFile) -> float:
+    """How sure it is that a log is vLLM's, 0..1, from its content."""
+    if log.is_parquet:
+        return 0.0
+    if holds_stats(log.head):
+        return 0.95
+    if _SERVER.search(log.head) or _STAMPED.search(log.head):
+        return 0.8
+    bare = has_access_lines(log.head) and len(request_places(log.head)) > 0
+    return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
+
+
+def read(log: LogFile, options: ReadOptions) -> Observations:
+    """The observations in a vLLM server log.
+
+    Args:
+        log: the plain file.
+        options: what the user said.
+
+    Raises:
+        EntroError: when it has no stats line, or most of those it has cannot be read.
+    """
+    lines = find_lines(log)
+    bad = lines.bad.check(log, lines.stats_lines, options, "stats lines of vLLM")
+    tally = Tally()
+    times, zone = lines.stamps.utc(log, options, tally)
+    ticks = Ticks(lines, times)
+    if not lines.stats_lines and not ticks.ends:
+        raise EmptyLogError(
+            "there is no stats line of vLLM in it",
+            where=log.label,
+            expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
+            remedy="the server must run without --disable-log-stats; idle ones print none",
+        )
+    quantities = _quantities(ticks, lines, tally)
+    return Observations(
+        path=log.label,
+        format=NAME,
+        series=stages_among(quantities, options),
+        rows_read=lines.stats_lines + lines.requests_in_all,
+        rows_skipped=lines.bad.count,
+        bad_rows=bad,
+        zone=zone,
+        problems=tuple(tally.sentences() + _told(ticks, lines)),
+        columns=tuple(part.name for part in quantities if len(part.times)),
+    )
+
+
+def carry(log: LogFile) -> bytes:
+    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+
+    Args:
+        log: the plain file.
+    """
+    lines = find_lines(log, only_whole=True)
+    ticks = Ticks(lines, lines.stamps.rough())
+    left = [] if ticks.open_from is None else [*range(ticks.open_from, len(lines.keys))]
+    evidence = [EVIDENCE.rstrip()] if lines.access_logged else []
+    behind: list[bytes] = []
+    counted = ticks.counted
+    for index, text in zip(left, lines_at(log, [lines.offsets[index] for index in left]), strict=True):
+        behind += [SHORTEST.rstrip()] * (lines.requests[index] - counted) + [text]
+        counted = lines.requests[index]
+    behind += [SHORTEST.rstrip()] * (lines.requests_in_all - counted)
+    standing = sorted({*ticks.standing(), *lines.stamps.last_hour_back()} - {*left})
+    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in standing])]
+    return carried(before, behind, lines.unfinished)
+
+
+def _quantities(ticks: Ticks, lines: VllmLines, tally: Tally) -> list[Quantity]:
+    times, rows = _once(_whole(ticks.times), np.array(ticks.values).reshape(-1, 4), tally)
+    quantities = []
+    for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
+        there = ~np.isnan(values)
+        quantities.append(Quantity(name, kind, times[there], values[there], stage))
+    if lines.access_logged and len(ticks.ends):
+        begins, ends = _whole(ticks.begins), _whole(ticks.ends)
+        rates: FloatArray = np.array(ticks.counts) / ((ends - begins) / NS)
+        quantities.append(
+            Quantity("requests", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, stands_in=True)
+        )
+    return quantities
+
+
+def _whole(numbers: array[int]) -> NDArray[np.int64]:
+    return np.array(numbers, dtype=np.int64)
+
+
+def _once(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, FloatArray]:
+    """Samples sorted by time, different ones at one time averaged."""
+    at, inverse, counts = np.unique(times, return_inverse=True, return_counts=True)
+    if len(at) == len(times):
+        order = np.argsort(times)
+        return times[order], rows[order]
+    order = np.lexsort([*rows.T[::-1], inverse])
+    means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
+    tally.averaged += int(counts[counts > 1].sum())
+    return at, means
+
+
+def _told(ticks: Ticks, lines: VllmLines) -> list[str]:
+    """What the user should know of how the log was read, in sentences."""
+    left = lines.requests_in_all - ticks.counted
+    return [
+        *([f"{ticks.idle} samples are of an idle server, which prints nothing: zeros"] if ticks.idle else []),
+        *(
+            [f"for {stalled:,.0f} s it printed nothing though requests were running, as no token went through: no data"]
+            if (stalled := ticks.stalled_ns / NS)
+            else []
+        ),
+        *([f"{left} requests after the last whole stats line have no time: left out"] if left > 0 else []),
+        *(["the last tick lacks an engine: left out"] if ticks.open_from is not None else []),
+    ]

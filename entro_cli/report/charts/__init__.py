@@ -1,0 +1,1 @@
+"""Charts of a report: what is drawn, and where its ticks are."""

@@ -1,0 +1,1 @@
+"""Renderers: each turns a summary into one format."""

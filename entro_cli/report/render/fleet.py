@@ -1,0 +1,94 @@
+"""A Fleet as a page, as text for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+from entro_cli.core import formatting
+from entro_cli.report.charts.sparkline import REGIMES, Column
+from entro_cli.report.fleet import Fleet
+from entro_cli.report.render.index import Mark
+from entro_cli.report.render.markdown import plain_text
+from entro_cli.report.render.page import environment, fill, render_page
+from entro_cli.report.render.terminal import ASCII, UNICODE, Pen, text_templates
+
+CEILING = 1.5
+"""A glance is cut off at so many times the budget: the fleet's pipelines are then drawn alike."""
+
+_FOLDED = 4
+
+
+def render_page_of(fleet: Fleet, own: Path | None = None) -> str:
+    """The fleet as a page, which has no script.
+
+    Args:
+        fleet: what it says.
+        own: a folder with templates that take the place of those of the same name.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    context = {"fleet": fleet, "mark": _mark(fleet), "ceiling": CEILING, "n": formatting}
+    return render_page("fleet.html", context, charts=False, own=own)
+
+
+def render_markdown(fleet: Fleet, own: Path | None = None) -> str:
+    """The fleet as Markdown, fit for the summary of a CI step.
+
+    Args:
+        fleet: what it says.
+        own: a folder with templates that take the place of those of the same name.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    templates = environment(escaping=False, letters=plain_text, own=own)
+    return fill(templates, "fleet.md", {"fleet": fleet, "n": formatting}, own)
+
+
+def render_text(fleet: Fleet, unicode: bool = True, color: bool = False, own: Path | None = None) -> str:
+    """The fleet as text, no line wider than 80 cells.
+
+    Args:
+        fleet: what it says.
+        unicode: draw with block characters; without, everything is ASCII.
+        color: with colours, as ANSI escapes.
+        own: a folder with templates that take the place of those of the same name.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    pen = Pen(UNICODE if unicode else ASCII, color, 80)
+    glances = [_folded(member.glance, CEILING * member.budget) for member in fleet.members]
+    context = {
+        "fleet": fleet,
+        "glances": glances,
+        "ceiling": CEILING,
+        "pen": pen,
+        "glyphs": pen.glyphs,
+        "n": formatting,
+    }
+    text = fill(text_templates(pen, own), "fleet.txt", context, own)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _folded(glance: tuple[Column, ...], ceiling: float) -> tuple[Column, ...]:
+    """A glance in a quarter of its columns, each with the worst of its four, none higher than the ceiling (nat)."""
+    groups = [glance[at : at + _FOLDED] for at in range(0, len(glance), _FOLDED)]
+    return tuple(
+        Column(
+            min(max(part.peak for part in group if part.peak is not None), ceiling),
+            max((part.regime for part in group if part.peak is not None), key=REGIMES.index),
+        )
+        if any(part.peak is not None for part in group)
+        else group[0]
+        for group in groups
+    )
+
+
+def _mark(fleet: Fleet) -> Mark:
+    """What the page says of itself to the index of its folder: it is of no one pipeline."""
+    period = fleet.period
+    start = period.start.astimezone(UTC).isoformat()
+    return Mark("", period.kind, period.label, period.title, start, str(fleet.verdict.health), fleet.verdict.sentence)

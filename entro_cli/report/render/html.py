@@ -1,0 +1,78 @@
+"""A Summary as one page."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+from entro_cli.core import formatting
+from entro_cli.core.console import visible
+from entro_cli.report.calendar import calendar_of
+from entro_cli.report.charts.charts import buckets_chart, course_chart, stage_colour, stages_chart
+from entro_cli.report.charts.sparkline import columns, shown
+from entro_cli.report.daily_report import MOST_LISTED, Summary
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.figure_table import figure_table, headline
+from entro_cli.report.render.index import Mark
+from entro_cli.report.render.page import chart, render_page
+
+_COLUMNS = 240
+_LONGEST_NAME = 200
+
+
+def render(summary: Summary, self_contained: bool = False, own: Path | None = None) -> str:
+    """The report as a page.
+
+    Args:
+        summary: what it says.
+        self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
+        own: a folder with templates that take the place of those of the same name.
+
+    Returns:
+        The page; the same bytes for the same summary.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    context = {
+        "summary": summary,
+        "mark": _mark(summary),
+        "headline": headline(summary.figures, summary.previous_figures),
+        "groups": figure_table(summary.figures, summary.previous_figures),
+        "coordination": coordination_rows(summary.coordination),
+        "terms": coordination_terms(summary.coordination),
+        "shown": shown(summary),
+        "columns": columns(summary, _COLUMNS),
+        "ceiling": _ceiling(summary),
+        "calendar": calendar_of(summary),
+        "charts": {
+            "course": chart(
+                "course", "Psi_total over the period, with budget, thresholds and regimes", course_chart(summary), 340
+            ),
+            "buckets": chart("buckets", "Time in each regime, a bar a part of the period", buckets_chart(summary), 190),
+            "stages": chart("stages", "Each stage's part in Psi_total", stages_chart(summary), 240),
+        },
+        "stage_colour": stage_colour,
+        "most": MOST_LISTED,
+        "n": formatting,
+    }
+    return render_page("report.html", context, self_contained, own=own)
+
+
+def _mark(summary: Summary) -> Mark:
+    """What the page says of itself to the index of its folder."""
+    period, verdict = summary.period, summary.verdict
+    return Mark(
+        pipeline=visible(summary.pipeline[:_LONGEST_NAME]),
+        kind=period.kind,
+        label=period.label,
+        title=period.title,
+        start=period.start.astimezone(UTC).isoformat(),
+        health=str(verdict.health),
+        sentence=verdict.sentence,
+    )
+
+
+def _ceiling(summary: Summary) -> float:
+    """What the static picture's full height stands for, nat."""
+    return 1.1 * max(summary.figures.peak_psi_total or 0.0, summary.figures.budget)

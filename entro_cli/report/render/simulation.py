@@ -1,0 +1,82 @@
+"""Simulated runs as one page: the comparison table, each run's regimes, and rate, queue and frontier of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entro_cli.analysis.simulation.published import Comparison
+from entro_cli.analysis.simulation.results import SimulationDocument
+from entro_cli.report.charts.simulation import (
+    COLOURS,
+    DASHES,
+    frontier_chart,
+    psi_chart,
+    queue_chart,
+    rate_chart,
+)
+from entro_cli.report.render.page import Chart, chart, render_page
+from entro_cli.report.render.simulation_table import table_rows
+from entro_cli.report.timeline import thin
+from entro_engine import Scenario, Simulation
+
+_STILL_POINTS = 480
+_STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
+
+
+def render(
+    scenario: Scenario,
+    document: SimulationDocument,
+    comparison: Comparison,
+    description: Sequence[str],
+    runs: Sequence[Simulation],
+    self_contained: bool = False,
+) -> str:
+    """The page.
+
+    Args:
+        scenario: whose phases and stalls are marked.
+        document: the figures.
+        comparison: the published ones to put beside them, and what is to be said of them.
+        description: what was simulated, a line each.
+        runs: one run of each controller: what is drawn.
+        self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
+
+    Returns:
+        The page; the same bytes for the same arguments.
+
+    Raises:
+        EntroError: when the templates are missing.
+    """
+    ceiling = 1.1 * max(max(float(run.run.psi_total.max()), run.run.budget) for run in runs)
+    context = {
+        "document": document,
+        "description": description,
+        "rows": table_rows(document, comparison),
+        "notes": comparison.notes,
+        "budget": runs[0].run.budget,
+        "stalled": bool(scenario.stalls),
+        "noisy": hasattr(document, "noise"),
+        "strokes": {run.controller: (COLOURS[run.controller], _STROKES[DASHES[run.controller]]) for run in runs},
+        "psi": {run.controller: _psi(run, scenario, ceiling) for run in runs},
+        "stills": {run.controller: _still(run, ceiling) for run in runs},
+        "ceiling": ceiling,
+        "overlays": {
+            "Rate": chart("rate", "What each controller lets the scraper send", rate_chart(runs, scenario), 260),
+            "Queue": chart("queue", "The server's queue under each controller", queue_chart(runs, scenario), 260),
+            "Frontier": chart("frontier", "What each controller holds back", frontier_chart(runs, scenario), 260),
+        },
+    }
+    return render_page("simulation.html", context, self_contained)
+
+
+def _psi(simulation: Simulation, scenario: Scenario, ceiling: float) -> Chart:
+    figure = psi_chart(simulation, scenario, ceiling)
+    return chart(f"psi-{simulation.controller}", f"Psi_total and regimes under {simulation.controller}", figure, 240)
+
+
+def _still(simulation: Simulation, ceiling: float) -> str:
+    """Psi_total as the points of an SVG polyline in a picture of 1000 by 300, for readers without JavaScript."""
+    psi = simulation.run.psi_total
+    kept = thin(psi, simulation.run.trace.regime, _STILL_POINTS)
+    xs, ys = 1000 * (kept + 0.5) / len(psi), 300 * (1 - psi[kept] / ceiling)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True))

@@ -1,0 +1,122 @@
+"""The comparison table of simulated runs, controllers as columns: as text for the page, drawn for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from entro_cli.analysis.simulation.published import Comparison
+from entro_cli.analysis.simulation.results import NoisyRunFigures, RunFigures, SimulationDocument, Spread
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of one controller, as text; `published` and `spread` are empty where there is none."""
+
+    ours: str
+    published: str
+    spread: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of every controller: what it is, its unit, a cell a controller."""
+
+    label: str
+    unit: str
+    cells: tuple[Cell, ...]
+
+
+def _number(value: float, decimals: int) -> str:
+    if math.isnan(value):
+        return "n/a"
+    if value == 0:
+        return "0"
+    return f"{value:.{decimals}f}" if abs(value) < 1e7 else f"{value:.5e}"
+
+
+def _percent(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _count(value: float) -> str:
+    return _number(value, 1).removesuffix(".0")  # the median of an even number of runs may end in .5
+
+
+_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("violations", "Violations", "steps", _count),
+    ("violation_share", "Violations", "%", _percent),
+    ("excess_nat_s", "Excess", "nat s", partial(_number, decimals=3)),
+    ("peak_psi_total", "Peak Psi_total", "nat", partial(_number, decimals=4)),
+    ("peak_queue", "Peak queue", "req", partial(_number, decimals=3)),
+    ("mean_queue", "Mean queue", "req", partial(_number, decimals=3)),
+    ("peak_frontier", "Peak frontier", "req", partial(_number, decimals=3)),
+    ("final_backlog", "Left at the end", "req", partial(_number, decimals=3)),
+    ("served", "Served", "req", partial(_number, decimals=3)),
+    ("mean_wait_s", "Mean wait", "s", partial(_number, decimals=3)),
+    ("utilisation", "Utilisation", "%", _percent),
+    ("starved_steps", "Starved", "steps", _count),
+    ("stable", "Stable", "steps", _count),
+    ("stress", "Stress", "steps", _count),
+    ("critical", "Critical", "steps", _count),
+)
+"""Name, label, unit and form of every figure, in the order of the table."""
+
+
+def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[Row, ...]:
+    """The table as text.
+
+    Args:
+        document: the figures.
+        comparison: the published ones to put beside them.
+    """
+    return tuple(
+        Row(label, unit, tuple(_cell(run, name, form, comparison) for run in document.runs))
+        for name, label, unit, form in _COLUMNS
+    )
+
+
+def _cell(run: RunFigures, name: str, form: Callable[[float], str], comparison: Comparison) -> Cell:
+    published = comparison.rows.get(run.controller)
+    value = getattr(run, name) if hasattr(run, name) else getattr(run.regimes, name)
+    spread = _range(run.range[name], form) if isinstance(run, NoisyRunFigures) else ""
+    return Cell(form(value), published.text(name) if published else "", spread)
+
+
+def _range(spread: Spread, form: Callable[[float], str]) -> str:
+    """The 5-95 % range in few enough digits for a column; empty where it is not to be told from a single figure."""
+    low, high = (_short(value, form(value)) for value in (spread.p5, spread.p95))
+    return "" if low == high else f"{low}-{high}"
+
+
+def _short(value: float, text: str) -> str:
+    return text if len(text) <= 6 or math.isnan(value) else f"{value:.1f}" if value < 1e5 else f"{value:.2e}"
+
+
+def drawn(document: SimulationDocument, rows: tuple[Row, ...]) -> Table:
+    """The table for a terminal of 80 columns; every cell is shown whole in narrower ones too."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    table.add_column("", overflow="fold")
+    for run in document.runs:
+        table.add_column(run.controller, justify="right", overflow="fold")
+    columns = [_aligned([row.cells[index] for row in rows]) for index in range(len(document.runs))]
+    for number, row in enumerate(rows):
+        table.add_row(f"{row.label} ({row.unit})", *(column[number] for column in columns))
+        if any(cell.spread for cell in row.cells):
+            table.add_row("  5-95 %", *(cell.spread for cell in row.cells), style="dim")
+    return table
+
+
+def _aligned(cells: list[Cell]) -> list[str]:
+    """The cells of one column, the published figures in brackets in a column of their own."""
+    brackets = [f" ({cell.published})" if cell.published else "" for cell in cells]
+    width = max(map(len, brackets))
+    return [cell.ours + bracket.ljust(width) for cell, bracket in zip(cells, brackets, strict=True)]

@@ -1,0 +1,1 @@
+"""Observations of several sources, joined and resampled onto a regular grid of steps."""

@@ -1,0 +1,207 @@
+"""Maintenance: windows of time that are left out of what is judged, once or every week, in the zone of the reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.core.clock import duration_ns, moment, moment_ns, nanoseconds
+from entro_cli.timeseries.steps import Steps, StepSource, StepView
+from entro_engine import EntroError
+
+EXPECTED = 'windows such as "Sun 02:00-04:00", "daily 03:00-03:30" or "2026-04-06T02:00/2h"'
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKLY = re.compile(r"(?P<days>[a-z,-]+)\s+(?P<begin>\d\d?:\d\d)\s*-\s*(?P<end>\d\d?:\d\d)", re.IGNORECASE)
+_DURATION = re.compile(r"[0-9.]+[a-z]+")
+_DAY_MINUTES = 24 * 60
+
+
+class Gap(NamedTuple):
+    """A stretch of time that is left out: its begin and its end, nanoseconds since the epoch."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class _Once:
+    gap: Gap
+
+    def gaps(self, start_ns: int, end_ns: int, zone: tzinfo) -> Iterator[Gap]:
+        yield self.gap
+
+
+@dataclass(frozen=True)
+class _Weekly:
+    """Some days of the week, from a minute of the day to another; the end may be after midnight."""
+
+    days: frozenset[int]
+    begin: int
+    end: int
+
+    def gaps(self, start_ns: int, end_ns: int, zone: tzinfo) -> Iterator[Gap]:
+        day, last = (moment(ns, zone).date() for ns in (start_ns, end_ns))
+        day -= timedelta(days=1)  # of which a window may go on after midnight
+        while day <= last:
+            if day.weekday() in self.days:
+                yield Gap(_at(day, self.begin, zone), _at(day, self.end, zone))
+            day += timedelta(days=1)
+
+
+def _at(day: date, minute: int, zone: tzinfo) -> int:
+    """A minute of a day by the clock on the wall, nanoseconds since the epoch."""
+    days, rest = divmod(minute, _DAY_MINUTES)
+    return nanoseconds(datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone))
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """The windows of a pipeline, and the zone whose clock they are told in."""
+
+    windows: tuple[_Once | _Weekly, ...] = ()
+    zone: tzinfo = field(default=UTC)
+
+    def gaps(self, start_ns: int, end_ns: int) -> list[Gap]:
+        """What of a stretch of time is left out: in order, without overlap, nanoseconds since the epoch."""
+        if start_ns >= end_ns:
+            return []
+        found = sorted(gap for window in self.windows for gap in window.gaps(start_ns, end_ns, self.zone))
+        merged: list[Gap] = []
+        for start, end in ((max(gap.start_ns, start_ns), min(gap.end_ns, end_ns)) for gap in found):
+            if start >= end:
+                continue
+            if merged and start <= merged[-1].end_ns:
+                merged[-1] = Gap(merged[-1].start_ns, max(end, merged[-1].end_ns))
+            else:
+                merged.append(Gap(start, end))
+        return merged
+
+    def length_ns(self, start_ns: int, end_ns: int) -> int:
+        """How much of a stretch of time is left out, nanoseconds."""
+        return sum(gap.end_ns - gap.start_ns for gap in self.gaps(start_ns, end_ns))
+
+    def steps(self, start_ns: int, step_ns: int, count: int) -> NDArray[np.bool_]:
+        """Which of so many steps a window touches, shape (count,); a step is left out whole."""
+        touched = np.zeros(count, dtype=np.bool_)
+        for part in self._touched(start_ns, step_ns, count):
+            touched[part] = True
+        return touched
+
+    def count_steps(self, start_ns: int, step_ns: int, count: int) -> int:
+        """How many of so many steps a window touches."""
+        touched = after = 0
+        for part in self._touched(start_ns, step_ns, count):
+            touched += part.stop - max(part.start, after)
+            after = part.stop
+        return touched
+
+    def _touched(self, start_ns: int, step_ns: int, count: int) -> Iterator[slice]:
+        """The steps that a window touches, in order; one may be in two of them."""
+        for gap in self.gaps(start_ns, start_ns + count * step_ns):
+            yield slice((gap.start_ns - start_ns) // step_ns, -((start_ns - gap.end_ns) // step_ns))
+
+    def without(self, steps: Steps) -> Steps:
+        """The steps of a pipeline, those that a window touches without data."""
+        left_out = self.steps(steps.start_ns, steps.step_ns, steps.count) if self.windows else np.zeros(0, np.bool_)
+        if not left_out.any():
+            return steps
+        loads, peaks, ends = (np.where(left_out, np.nan, array) for array in (steps.loads, steps.peaks, steps.ends))
+        samples, own = np.where(left_out, 0, steps.samples), np.where(left_out, False, steps.own)
+        return replace(steps, loads=loads, peaks=peaks, ends=ends, samples=samples, own=own)
+
+    def judged(self, steps: StepSource) -> StepSource:
+        """The same of steps that may be more than the memory holds."""
+        return _Judged(steps, self) if self.windows else steps
+
+
+@dataclass(frozen=True)
+class _Judged(StepView):
+    """Steps, those that a window touches without data."""
+
+    maintenance: Maintenance
+
+    def part(self, first: int, after: int) -> Steps:
+        """Some of them."""
+        return self.maintenance.without(self.whole.part(first, after))
+
+
+NONE = Maintenance()
+"""Nothing is left out."""
+
+
+def maintenance_of(texts: Iterable[str], zone: tzinfo, where: str) -> Maintenance:
+    """Windows as a user writes them.
+
+    Args:
+        texts: `Sun 02:00-04:00`, `Mon-Fri 23:30-00:30`, `Sat,Sun 01:00-02:00`, `daily 03:00-03:30`, or once:
+            `2026-04-06T02:00/2026-04-06T04:00`, `2026-04-06T02:00/2h`.
+        zone: whose clock they are told in, where they name no other.
+        where: the option or key they were written for, for the message.
+
+    Raises:
+        EntroError: when one is none of these.
+    """
+    return Maintenance(tuple(_window(text.strip(), zone, where) for text in texts), zone)
+
+
+def _window(text: str, zone: tzinfo, where: str) -> _Once | _Weekly:
+    weekly = _WEEKLY.fullmatch(text)
+    if weekly is None and "/" not in text:
+        raise _wrong(text, where)
+    return _once(text, zone, where) if weekly is None else _every_week(text, weekly, where)
+
+
+def _once(text: str, zone: tzinfo, where: str) -> _Once:
+    begin, _, end = text.partition("/")
+    start_ns = moment_ns(begin, zone, where)
+    is_long = _DURATION.fullmatch(end.strip())
+    end_ns = start_ns + duration_ns(end, where) if is_long else moment_ns(end, zone, where)
+    if end_ns <= start_ns:
+        raise EntroError(f"{text!r} ends before it begins", where=where, expected=EXPECTED)
+    return _Once(Gap(start_ns, end_ns))
+
+
+def _every_week(text: str, parts: re.Match[str], where: str) -> _Weekly:
+    days = _weekdays(parts["days"].lower())
+    begin, end = (_minute(parts[name]) for name in ("begin", "end"))
+    if not days or begin is None or end is None or begin in {end, _DAY_MINUTES}:
+        raise _wrong(text, where)
+    return _Weekly(days, begin, end if end > begin else end + _DAY_MINUTES)
+
+
+def _minute(text: str) -> int | None:
+    """A minute of the day, 24:00 as well; None where there is no such one."""
+    hour, minute = (int(part) for part in text.split(":"))
+    found = hour * 60 + minute
+    return found if minute < 60 and found <= _DAY_MINUTES else None
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    """`daily`, `Sun`, `Mon-Fri`, `Sat,Sun`; none where a part is no day."""
+    if text == "daily":
+        return frozenset(range(7))
+    found: set[int] = set()
+    for part in text.split(","):
+        ends = [_weekday(name) for name in part.split("-")]
+        if None in ends or len(ends) > 2:
+            return frozenset()
+        first, last = ends[0] or 0, ends[-1] or 0
+        found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
+    return frozenset(found)
+
+
+def _weekday(name: str) -> int | None:
+    """A day by its first three letters or by its whole name, from Monday as 0."""
+    whole = {f"{date(2024, 1, 1 + number):%A}".lower(): number for number in range(7)}
+    return whole.get(name, _DAYS.index(name) if name in _DAYS else None)
+
+
+def _wrong(text: str, where: str) -> EntroError:
+    return EntroError(f"{text!r} is no maintenance window", where=where, expected=EXPECTED)

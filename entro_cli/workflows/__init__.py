@@ -1,0 +1,1 @@
+"""Use cases of the commands, one module each."""

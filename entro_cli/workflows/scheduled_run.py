@@ -1,0 +1,181 @@
+"""What a scheduled run does for one pipeline: ingest, the reports that are due, gates, alerts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from entro_cli.analysis.figures import measure
+from entro_cli.analysis.gates import broken_gates
+from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.replay import replay_from, step_range
+from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.deliver import tell
+from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert
+from entro_cli.automation.schedule.last_reported import last_reported, remember_reported
+from entro_cli.config import Settings
+from entro_cli.core.clock import moment, nanoseconds
+from entro_cli.core.console import Terminal, visible
+from entro_cli.core.json_document import plain
+from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns, store, tell_stored
+from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.read import nothing_stored, stored
+from entro_cli.history.transaction import alone_at
+from entro_cli.report.fleet import Member, member_of
+from entro_cli.report.periods import Kind, Period, due
+from entro_cli.workflows.channels import channels_of
+from entro_cli.workflows.load_history import last_data_ns, recall
+from entro_cli.workflows.report import from_history, summary_of
+from entro_cli.workflows.settings import load_options
+from entro_cli.workflows.write_report import Output, deliver
+from entro_engine import EntroError
+
+_LOOK_BACK = timedelta(days=4)
+"""How long before the first due period incidents are looked for, so that one keeps its beginning."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pipeline's part of a scheduled run.
+
+    Attributes:
+        place: of its history.
+        settings: in force for it.
+        kind: of the reports.
+        logs: what is ingested first; nothing where there is none.
+        out: where reports go.
+        gates: what makes the run end with status 3.
+        now: when it runs, in the zone of the reports.
+    """
+
+    place: PipelinePlace
+    settings: Settings
+    kind: Kind
+    logs: tuple[str, ...]
+    out: Path
+    gates: tuple[str, ...]
+    now: datetime
+
+
+@dataclass
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        broken: gates that were broken, each a message.
+        failures: what could not be done, each a message.
+        alerts: what is to be told.
+        said: what was said, as a recorder keeps it.
+        members: the pipeline at a glance, by the first date of each period that was reported on.
+    """
+
+    broken: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    members: dict[date, Member] = field(default_factory=dict)
+
+
+def run_job(job: Job, terminal: Terminal) -> Outcome:
+    """Ingest, write the reports that are due, tell of incidents and silence.
+
+    What cannot be done does not keep the rest from being done. While another run of this kind is at work on the
+    pipeline, nothing is done.
+
+    Args:
+        job: what to do.
+        terminal: is told the details.
+    """
+    outcome = Outcome()
+    with alone_at(job.place, f"run-{job.kind}") as alone:
+        if not alone:
+            terminal.detail(f"{visible(job.place.name)}: another run is at work")
+            return outcome
+        _attempt(outcome, lambda: _ingest(job, terminal, outcome))
+        periods = due(job.kind, last_reported(_reported(job), str(job.kind)), job.now)
+        _attempt(outcome, lambda: _report(job, periods, terminal, outcome))
+        _attempt(outcome, lambda: _tell(job, periods[0].start, outcome))
+    return outcome
+
+
+def _attempt(outcome: Outcome, part: Callable[[], None]) -> None:
+    try:
+        part()
+    except EntroError as error:
+        outcome.failures.append(str(error))
+
+
+def _ingest(job: Job, terminal: Terminal, outcome: Outcome) -> None:
+    if not job.logs:
+        return
+    settings = job.settings
+    how = StoreOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
+    result = store(job.logs, load_options(settings), how)
+    tell_stored(result, terminal, calm=True)
+    outcome.failures += [str(failure) for failure in result.failures[:1]]
+
+
+def _report(job: Job, periods: Sequence[Period], terminal: Terminal, outcome: Outcome) -> None:
+    """Write every report that is due, the oldest first."""
+    if not job.place.days():
+        raise nothing_stored(job.place, names_others=False)
+    for period in periods:
+        material = from_history(job.place, job.settings, period.zone, period, (None, None))
+        outcome.failures += [note for note in material.notes if note not in outcome.failures]
+        summary = summary_of(material, period, job.settings, None)
+        stem = period.file_stem(job.place.name)
+        deliver(summary, stem, Output("html", job.out, indexed=True), terminal)
+        page = str(job.out / f"{stem}.html")
+        outcome.members[period.first] = member_of(summary, page)
+        named = f"{period.kind} {period.label}"
+        broken = broken_gates(list(job.gates), plain(summary.figures))
+        outcome.broken += [f"{visible(job.place.name)}, {named}: {gate} ({visible(page)})" for gate in broken]
+        alert = gate_alert(job.place.name, named, broken, report=page)
+        outcome.alerts += [alert] if alert else []
+        remember_reported(_reported(job), str(job.kind), period.first)
+
+
+def _reported(job: Job) -> Path:
+    return job.place.books / "reported.json"
+
+
+def _tell(job: Job, since: datetime, outcome: Outcome) -> None:
+    """Tell of every incident that goes on after a moment, of silence and of broken gates, once on every channel."""
+    alerts, channels = job.settings.alerts, channels_of(job.settings.alerts)
+    found = [*outcome.alerts]
+    if job.place.days():
+        incidents, budget = _incidents(job, since)
+        page = str(job.out / "index.html")
+        found += incident_alerts(job.place.name, incidents, alerts.at_least_s, budget=budget, report=page)
+    if job.settings.silence_s is not None:
+        silence = silence_alert(
+            job.place.name, _last_data(job), job.now, job.settings.silence_s, job.settings.maintenance()
+        )
+        found += [silence] if silence else []
+    with alone_at(job.place, "tell", wait=True):
+        outcome.failures += tell(found, channels, job.place.books / "told.json", job.now, os.environ)
+
+
+def _incidents(job: Job, since: datetime) -> tuple[Sequence[Incident], float]:
+    """The incidents that go on after a moment, and the budget they broke."""
+    zone = job.now.tzinfo
+    assert zone is not None  # noqa: S101 - now is in a zone
+    recalled = recall(job.place, job.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(job.now))
+    steps = job.settings.maintenance().without(recalled.steps)
+    budget = job.settings.budget(len(steps.stages))
+    if not steps.count:
+        return (), budget
+    run = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
+    figures = measure(run, 0, run.steps, job.settings.objective, zone, job.settings.maintenance())
+    return [incident for incident in figures.incidents if incident.end > since], budget
+
+
+def _last_data(job: Job) -> datetime | None:
+    """Where the last step with data ends; None where there never was any."""
+    if not job.place.days():
+        return None
+    last = last_data_ns(job.place, job.settings)
+    return None if last is None else moment(last + stored(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]

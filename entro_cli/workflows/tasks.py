@@ -1,0 +1,130 @@
+"""One pipeline's part of a command for several: plain data in, plain data out, so that any process can do it.
+
+Each may be done again, from its beginning, where whoever did it died on the way: the history takes a log once, reports
+come out alike, and an alert that was told is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from entro_cli.analysis.gates import broken_gates
+from entro_cli.analysis.results import StoredSummary
+from entro_cli.config import Settings
+from entro_cli.core.clock import zone_of
+from entro_cli.core.console import Recorder
+from entro_cli.core.json_document import plain
+from entro_cli.history.ingest.ingest import StoreOptions, store, tell_stored
+from entro_cli.history.paths import pipeline_place
+from entro_cli.history.remote_copy import at_hand
+from entro_cli.report.fleet import Member, Missing, member_of
+from entro_cli.report.periods import Kind, period_of
+from entro_cli.workflows.load_logs import LoadOptions
+from entro_cli.workflows.report import from_history, summary_of
+from entro_cli.workflows.scheduled_run import Job, Outcome, run_job
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Logs to be stored.
+
+    Attributes:
+        logs: files, folders, patterns, URLs, `-` for standard input.
+        options: how they are read.
+        how: how they are stored.
+    """
+
+    logs: Sequence[str]
+    options: LoadOptions
+    how: StoreOptions
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What came of it.
+
+    Attributes:
+        pipeline: whose logs they are.
+        summary: what is said of it; None where nothing could be stored.
+        said: what else there is to be told, as a recorder keeps it.
+        failures: why it, or the first log that was not, could not be stored.
+    """
+
+    pipeline: str
+    summary: StoredSummary | None
+    said: Sequence[tuple[str, str]] = ()
+    failures: Sequence[EntroError] = ()
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A pipeline to be seen at a glance.
+
+    Attributes:
+        settings: in force for it.
+        kind: of the period.
+        first: the first date of it.
+        zone: the name of the zone in which it begins at midnight; None for the machine's.
+        pages: folders in which its own page may be, the likeliest first.
+        gates: which of its figures break a gate.
+    """
+
+    settings: Settings
+    kind: Kind
+    first: date
+    zone: str | None
+    pages: tuple[Path, ...]
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Glimpsed:
+    """What came of it: the pipeline at a glance, or why there is none; and the gates it broke, in words."""
+
+    seen: Member | Missing
+    broken: tuple[str, ...] = ()
+
+
+def do_glimpse(errand: Glimpse) -> Glimpsed:
+    """See a pipeline at a glance, as its history has it."""
+    settings, zone = errand.settings, zone_of(errand.zone)
+    period = period_of(errand.kind, errand.first, zone)
+    place = pipeline_place(settings.history, settings.pipeline)
+    pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in errand.pages]
+    page = next((str(page) for page in pages if page.is_file()), "")
+    try:
+        with at_hand(place):
+            material = from_history(place, settings, zone, period, (None, None))
+        summary = summary_of(material, period, settings, None, advise=False)
+    except EntroError as error:
+        return Glimpsed(Missing(settings.pipeline, str(error)))
+    return Glimpsed(member_of(summary, page), tuple(broken_gates(list(errand.gates), plain(summary.figures))))
+
+
+def do_ingest(errand: Ingest) -> Ingested:
+    """Store what is new in a pipeline's logs."""
+    name = errand.how.place.name
+    try:
+        with at_hand(errand.how.place, writes=True):
+            stored = store(errand.logs, errand.options, errand.how)
+    except EntroError as error:
+        return Ingested(name, None, failures=(error,))
+    recorder = Recorder()
+    tell_stored(stored, recorder)
+    return Ingested(name, stored.summary(), recorder.said, stored.failures[:1])
+
+
+def do_job(job: Job) -> Outcome:
+    """Do a pipeline's part of a scheduled run; its `now` may be in any zone that can be pickled, as UTC can."""
+    recorder = Recorder()
+    try:
+        with at_hand(job.place, writes=True):
+            outcome = run_job(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
+    except EntroError as error:  # a history at a URL that cannot be reached, or not be brought back to it
+        outcome = Outcome(failures=[str(error)])
+    outcome.said = recorder.said
+    return outcome
