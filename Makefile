@@ -1,6 +1,6 @@
 # make demo    installs entro into .venv and shows it at work on the sample logs
 # make test    installs what the tests need, then lints, checks the types and tests
-# make lint    the first half of it: ruff and mypy
+# make lint    the first half of it: ruff, mypy and import-linter
 # make bench   measures entro beside whichever peers are installed; QUICK=1 only sees that it runs, LARGE=1 takes a
 #              CSV ten times as large, too
 # make clean   removes .venv and every cache
@@ -37,6 +37,7 @@ lint: installed-dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: installed-bench
 	@$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick,--out benchmarks/results.md) $(if $(LARGE),--large)

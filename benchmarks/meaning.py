@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.calibration import measure_capacity
+from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.load_logs import load
 from entro_engine import Kind, Regime, Run, Stage, replay_loads
 
 WAITS_S = (3.0, 5.0, 10 / 1.2)

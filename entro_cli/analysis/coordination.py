@@ -18,7 +18,7 @@ from entro_cli.analysis.calibration import (
     with_queue_before,
 )
 from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts
-from entro_cli.core.week_hours import hours_of_week
+from entro_cli.core.clock import hours_of_week
 from entro_cli.timeseries.steps import AT_ONCE, Steps, StepSource, in_parts
 from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.results import BurnAlert, Objective, WindowBurn
-from entro_cli.analysis.target import parse_target
 from entro_cli.core.clock import moment
-from entro_engine import Run
+from entro_engine import EntroError, Run
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
@@ -240,3 +239,26 @@ class _Firing:
             until=None if end_ns is None else moment(end_ns, self.zone),
             peak_burn_rate=self.peak,
         )
+
+
+DEFAULT_TARGET = 0.99
+"""The share of observed steps that should be within the budget, unless the user says otherwise."""
+
+
+def parse_target(text: str, where: str = "--objective") -> float:
+    """An objective as the user wrote it, 99% or 0.99, as a share.
+
+    Args:
+        text: what the user wrote.
+        where: the option or key it was written for, for the message.
+
+    Raises:
+        EntroError: when it is neither.
+    """
+    try:
+        target = round(float(text.removesuffix("%")) / 100, 12) if text.endswith("%") else float(text)
+    except ValueError:
+        target = math.nan
+    if not 0 <= target <= 1:
+        raise EntroError(f"{text!r} is no objective", where=where, expected="a share such as 99% or 0.99")
+    return target

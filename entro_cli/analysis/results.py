@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from entro_cli.analysis.incidents import Incidents
+from entro_cli.timeseries.observations import BadRow
 
 
 @dataclass(frozen=True)
@@ -317,21 +318,6 @@ class Figures:
     time_to_budget_s: float | None
     incidents: Incidents
     objective: Objective
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that could not be read.
-
-    Attributes:
-        line: where it stands, counted by line feeds; 0 where that is not known.
-        reason: what is wrong with it.
-        text: what it is, shortened.
-    """
-
-    line: int
-    reason: str
-    text: str
 
 
 @dataclass(frozen=True)

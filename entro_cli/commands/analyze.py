@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from entro_cli.analysis.replay import Replayed
     from entro_cli.config import Settings
     from entro_cli.core.console import Terminal
-    from entro_cli.workflows.load_logs import Loaded, LoadOptions
+    from entro_cli.readers.options import LoadOptions
+    from entro_cli.workflows.load_logs import Loaded
     from entro_cli.workflows.query_prometheus import Question
 
 EPILOG = """\
@@ -90,7 +91,7 @@ def analyze(
     from entro_cli.workflows.coordinating import shown_by
     from entro_cli.workflows.load_logs import load, tell_problems
     from entro_cli.workflows.query_prometheus import answers
-    from entro_cli.workflows.settings import load_options, read_settings
+    from entro_cli.workflows.settings import load_options, period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
     if as_json and str(steps_csv) == "-":
@@ -118,9 +119,7 @@ def analyze(
     loaded = load(logs or [], options, answers(question, settings, since, until), Workers(jobs, cluster))
     tell_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
-    replayed = replay_steps(
-        settings.maintenance().judged(loaded.steps), limit, *given.period_ns(since, until, loaded.zone)
-    )
+    replayed = replay_steps(settings.maintenance().judged(loaded.steps), limit, *period_ns(since, until, loaded.zone))
     asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
     others = (*asked, ("--stage", stage), ("--since", since), ("--until", until))
     command = shown_by(["analyze", *(logs or []), "--json"], settings, *others)

@@ -120,14 +120,14 @@ def show(
     from entro_cli.history.paths import pipeline_place
     from entro_cli.history.remote_copy import at_hand
     from entro_cli.workflows.history_admin import content_of
-    from entro_cli.workflows.settings import read_settings
+    from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
     zone = zone_of(settings.zone)
     place = pipeline_place(settings.history, pipeline)
     with at_hand(place):
-        content, problems = content_of(place, zone, *given.period_ns(since, until, zone))
+        content, problems = content_of(place, zone, *period_ns(since, until, zone))
     for problem in problems:
         terminal.warn(problem)
     if as_json:
@@ -162,7 +162,7 @@ def export(
     from entro_cli.history.remote_copy import at_hand
     from entro_cli.workflows.history_admin import put
     from entro_cli.workflows.load_history import recall
-    from entro_cli.workflows.settings import read_settings
+    from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
     file = None if out is None or str(out) == "-" else out
@@ -171,7 +171,7 @@ def export(
     zone = zone_of(settings.zone)
     place = pipeline_place(settings.history, pipeline)
     with at_hand(place):
-        recalled = recall(place, settings, zone, *given.period_ns(since, until, zone))
+        recalled = recall(place, settings, zone, *period_ns(since, until, zone))
     for problem in recalled.problems:
         terminal.warn(problem)
     if not recalled.steps.count:

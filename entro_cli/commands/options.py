@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -209,15 +208,6 @@ SelfContained = Annotated[
         "--self-contained", help="Put plotly.js inside the page, not beside it: for mailing.", rich_help_panel="Output"
     ),
 ]
-
-
-def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
-    """--since and --until as nanoseconds since the epoch, None where they were not given."""
-    from entro_cli.core.clock import nanoseconds, time_or_ago_ns
-
-    now = nanoseconds(datetime.now(zone))
-    begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")
-    return begin, None if until is None else time_or_ago_ns(until, now, zone, "--until")
 
 
 def form(name: str | None, forms: tuple[str, ...]) -> str:

@@ -110,9 +110,10 @@ def report(
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import plain
-    from entro_cli.workflows.load_logs import LoadOptions, asked_stages, load, tell_problems
+    from entro_cli.readers.options import LoadOptions, asked_stages
+    from entro_cli.workflows.load_logs import load, tell_problems
     from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
-    from entro_cli.workflows.settings import load_options, read_settings
+    from entro_cli.workflows.settings import load_options, period_ns, read_settings
     from entro_cli.workflows.write_report import Output, deliver, write_metrics
 
     terminal = Terminal(quiet, verbose)
@@ -136,7 +137,7 @@ def report(
     stages = () if named else asked_stages(LoadOptions(stage or ()))
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
-    within = given.period_ns(since, until, zone)
+    within = period_ns(since, until, zone)
     kind = which_period.one_kind(daily, weekly, monthly, bool(since or until))
     which = which_period.Which(kind, date, last, within, zone)
     if kind == "range":  # it is what is reported on, and the time before it is looked back on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from entro_cli.analysis.target import DEFAULT_TARGET
+from entro_cli.analysis.error_budget import DEFAULT_TARGET
 from entro_cli.config import validators
 from entro_cli.config.validators import Rule
 from entro_engine.budget import GAMMA

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from entro_cli.analysis.target import parse_target
+from entro_cli.analysis.error_budget import parse_target
 from entro_cli.core.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
 from entro_cli.core.console import visible
 from entro_cli.core.urls import is_url

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from entro_cli.automation.alerts.alert import shortened
 from entro_cli.core.console import visible
+from entro_cli.core.formatting import shortened
 
 _SHOWN = 200
 

@@ -82,3 +82,8 @@ def change(say: Callable[[float], str], now: float | None, before: float | None)
     if say(now) == say(before):
         return "="
     return f"{'+' if now > before else '-'}{say(abs(now - before))}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """Text of at most `longest` characters, with three dots for what was left out."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

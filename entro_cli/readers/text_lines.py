@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, masked, shortened
-from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
 _BLOCK = 1 << 20

@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.core.week_hours import hours_of_week
+from entro_cli.core.clock import hours_of_week
 from entro_engine import Regime, Run
 
 LEAST_S = 14 * 86400.0

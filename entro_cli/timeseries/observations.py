@@ -11,7 +11,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.results import BadRow
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -158,3 +157,18 @@ class Observations:
     zone: str = ""
     problems: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that could not be read.
+
+    Attributes:
+        line: where it stands, counted by line feeds; 0 where that is not known.
+        reason: what is wrong with it.
+        text: what it is, shortened.
+    """
+
+    line: int
+    reason: str
+    text: str

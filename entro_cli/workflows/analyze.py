@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
+
+if TYPE_CHECKING:
+    pass
+
 from concurrent.futures import ThreadPoolExecutor
 
 from entro_cli.analysis.calibration import LoadTally, misfit_advice
 from entro_cli.analysis.figures import FigureTally
 from entro_cli.analysis.replay import Replayed
-from entro_cli.analysis.results import Figures
-from entro_cli.commands.views.analysis import Analysis
 from entro_cli.config import Settings
 from entro_cli.workflows.coordinating import coordination_of, recommended
 from entro_cli.workflows.load_logs import Loaded
@@ -45,3 +51,22 @@ def _figures(replayed: Replayed, loaded: Loaded, settings: Settings, loads: Load
     tally.count(loads.counted(replayed.runs()), replayed.begin_ns)
     span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
     return tally.figures(span, settings.maintenance().count_steps(*span))
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis says.
+
+    Attributes:
+        pipeline: its name.
+        figures: of the period.
+        coordination: what it would have changed.
+        recommendations: what to do.
+        sources: what each file gave.
+    """
+
+    pipeline: str
+    figures: Figures
+    coordination: Coordination
+    recommendations: tuple[Recommendation, ...]
+    sources: tuple[Source, ...]

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from time import time_ns
 
-from entro_cli.commands.options import period_ns
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, zone_of
 from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
 from entro_cli.readers.prometheus.reader import quantity_of
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
+from entro_cli.workflows.settings import period_ns
 from entro_engine import EntroError, Kind
 
 _DEFAULT_STEP_NS, _DEFAULT_TIME_NS = 15 * NS, 3600 * NS

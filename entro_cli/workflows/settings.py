@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from entro_cli.core.console import Terminal
+from entro_cli.readers.options import LoadOptions
+
+if TYPE_CHECKING:
+    from entro_cli.core.console import Terminal
+
+import os
 from pathlib import Path
 
 from entro_cli.analysis.gates import check_gates
 from entro_cli.config import Config, Given, Settings, load_config
 from entro_cli.core.console import Terminal
-from entro_cli.workflows.load_logs import LoadOptions
 
 _OPTIONS = {"zone": "--tz"}
 """The options that are not called like their keys."""
@@ -101,3 +109,12 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
         clocks=() if is_option else settings.offset,
         full_of=settings.full_of,
     )
+
+
+def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
+    """--since and --until as nanoseconds since the epoch, None where they were not given."""
+    from entro_cli.core.clock import nanoseconds, time_or_ago_ns
+
+    now = nanoseconds(datetime.now(zone))
+    begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")
+    return begin, None if until is None else time_or_ago_ns(until, now, zone, "--until")

@@ -20,9 +20,9 @@ from entro_cli.core.json_document import plain
 from entro_cli.history.ingest.ingest import StoreOptions, store, tell_stored
 from entro_cli.history.paths import pipeline_place
 from entro_cli.history.remote_copy import at_hand
+from entro_cli.readers.options import LoadOptions
 from entro_cli.report.fleet import Member, Missing, member_of
 from entro_cli.report.periods import Kind, period_of
-from entro_cli.workflows.load_logs import LoadOptions
 from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.scheduled_run import Job, Outcome, run_job
 from entro_engine import EntroError

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows import load_logs as loading
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.load_logs import load
 from entro_engine import EntroError, Kind, Stage
 from tests.running import entro
 

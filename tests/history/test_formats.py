@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.readers.options import LoadOptions
+from entro_cli.workflows.load_logs import load
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from entro_cli.core.console import Terminal
 from entro_cli.history import state as books
 from entro_cli.history.paths import PipelinePlace
+from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_history import recall
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.load_logs import load
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.running import entro

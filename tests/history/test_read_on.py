@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.readers.options import LoadOptions
+from entro_cli.workflows.load_logs import load
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.history.test_merging import recalled, same_steps
 

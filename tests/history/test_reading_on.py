@@ -14,8 +14,9 @@ import pytest
 from entro_cli.core.console import Terminal
 from entro_cli.history.ingest import resume as reading_on
 from entro_cli.history.paths import PipelinePlace
+from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_history import recall
-from entro_cli.workflows.load_logs import LoadOptions, load
+from entro_cli.workflows.load_logs import load
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.running import entro

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from entro_cli.core.console import visible
+from entro_cli.core.formatting import shortened
 from entro_cli.core.json_document import as_json, plain
 
 SCHEMA = "entro/alert/1"
@@ -59,11 +60,6 @@ class Alert:
 def document(alert: Alert) -> str:
     """An alert as one JSON document, `entro/alert/1`."""
     return as_json({"schema": SCHEMA, **plain(alert)})
-
-
-def shortened(text: str, longest: int) -> str:
-    """Text of at most `longest` characters, with three dots for what was left out."""
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def instant(when: datetime) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from entro_cli.analysis.incidents import Incident
-from entro_cli.automation.alerts.alert import Alert, instant, local, shortened
+from entro_cli.automation.alerts.alert import Alert, instant, local
 from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.core.formatting import duration, nats, quantity
+from entro_cli.core.formatting import duration, nats, quantity, shortened
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 _LONGEST_NAME = 40

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
+from entro_cli.analysis.results import Figures, Source
 from entro_cli.core import formatting
 from entro_cli.core.console import visible
 from entro_cli.core.json_document import plain
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.render.rich_table import grid
+from entro_cli.workflows.analyze import Analysis
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,25 +28,6 @@ _BAR_WIDTH = 40
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no_data": "dim"}
 _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
 _ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What an analysis says.
-
-    Attributes:
-        pipeline: its name.
-        figures: of the period.
-        coordination: what it would have changed.
-        recommendations: what to do.
-        sources: what each file gave.
-    """
-
-    pipeline: str
-    figures: Figures
-    coordination: Coordination
-    recommendations: tuple[Recommendation, ...]
-    sources: tuple[Source, ...]
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:
@@ -169,8 +151,9 @@ def _violations(figures: Figures) -> Iterator[Text]:
     if firing:
         alert = max(firing, key=lambda part: part.threshold)
         rates = {window.window_s: window.burn_rate for window in objective.burn_rates}
+        rate_of = partial(formatting.optional, formatting.quantity)
         long, short = (
-            f"{formatting.optional(formatting.quantity, rates[length])} times too fast over {formatting.duration(length)}"
+            f"{rate_of(rates[length])} times too fast over {formatting.duration(length)}"
             for length in (alert.long_window_s, alert.short_window_s)
         )
         yield Text(f"Alert ({alert.severity}): burning {long}", style="red")

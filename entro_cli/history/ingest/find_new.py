@@ -13,8 +13,8 @@ from entro_cli.history.ingest.read_tail import How, ReadOn
 from entro_cli.history.ingest.resume import read_on
 from entro_cli.history.state import LogSeen, State
 from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, place_of
+from entro_cli.readers.options import LoadOptions, check_used
 from entro_cli.timeseries.observations import ReadOptions
-from entro_cli.workflows.load_logs import LoadOptions, check_used
 from entro_engine import EntroError
 
 

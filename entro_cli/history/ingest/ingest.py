@@ -29,9 +29,10 @@ from entro_cli.history.ingest.read_tail import ReadOn
 from entro_cli.history.paths import PipelinePlace, day_at
 from entro_cli.history.state import StageSeen, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, writing
+from entro_cli.readers.options import LoadOptions, asked_stages, read_options
+from entro_cli.readers.problems import tell_bad_rows
 from entro_cli.timeseries.bins import EMPTY, Cells
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
-from entro_cli.workflows.load_logs import LoadOptions, asked_stages, read_options, tell_bad_rows
 from entro_engine import EntroError
 
 

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.timeseries.observations import Observations, Series
+from entro_cli.timeseries.observations import BadRow, Observations, Series
 
 _COUNTED = re.compile(r"(\d+) (row|time)s? (.*)")
 

@@ -6,7 +6,6 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.core.clock import moment
 from entro_cli.history.ingest.fingerprint import Unread, marks, unread
 from entro_cli.history.ingest.new_rows import (
@@ -21,10 +20,10 @@ from entro_cli.history.ingest.overlap import since
 from entro_cli.history.state import LogSeen
 from entro_cli.readers.continuation import ends_of
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
+from entro_cli.readers.options import LoadOptions, clock_shifts, shifted
 from entro_cli.readers.read_continued import Carried, read_behind
 from entro_cli.readers.registry import carry, preamble, read_log, reads_in_parts
-from entro_cli.timeseries.observations import Observations, ReadOptions
-from entro_cli.workflows.load_logs import LoadOptions, clock_shifts, shifted
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_engine import EntroError
 
 

@@ -25,9 +25,9 @@ from entro_cli.history.ingest.read_tail import How, ReadOn, read_part, read_whol
 from entro_cli.history.state import LogSeen
 from entro_cli.readers.continuation import Earlier, goes_on_from
 from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, place_of, plain_log
+from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.read_continued import Carried
 from entro_cli.readers.registry import goes_on_under, preamble, read_log, reader_of, reads_in_parts
-from entro_cli.workflows.load_logs import LoadOptions
 from entro_engine import EntroError
 
 _LATE = 1 << 62

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.core.console import visible
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.prometheus.aggregate import counted_rate, negative_taken_out, summed
@@ -14,7 +13,7 @@ from entro_cli.readers.prometheus.metrics import metric
 from entro_cli.readers.prometheus.response import PrometheusSeries, answer_text, joined, parse_answer
 from entro_cli.readers.quantities import Quantity, stages_among
 from entro_cli.readers.tables.duckdb_table import head_text, masked, shortened
-from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_engine import EntroError, Kind
 
 NAME = "prometheus"

@@ -9,14 +9,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.readers.requests.columns import LENGTHS, RequestColumn, RequestColumns, Role
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
 from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import stamp_sql
-from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 
 _MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
 _LAST_MARK = _NEGATIVE

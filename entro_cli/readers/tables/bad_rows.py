@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.core.console import visible
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, masked, shortened, text_rows
-from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
 NOT_A_ROW = "not a row of the table"

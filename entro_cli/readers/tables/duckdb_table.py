@@ -16,9 +16,9 @@ from typing import Any
 
 import duckdb
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.core.console import visible
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
+from entro_cli.timeseries.observations import BadRow
 from entro_engine import EntroError
 
 DELIMITERS = ",\t;|"

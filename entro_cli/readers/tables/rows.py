@@ -11,13 +11,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.results import BadRow
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
 from entro_cli.readers.tables.fast_csv import PlainForm, PlainRows, plain_rows
 from entro_cli.readers.tables.schema import Layout, StageColumn, long_stages
 from entro_cli.readers.timestamps import stamp_sql
-from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine.entropy import FloatArray
 
 _LARGEST = 1e100
