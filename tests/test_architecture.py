@@ -92,21 +92,29 @@ def packages(package):
 
 def import_graph():
     """The modules that each module imports, lazy imports included; the library is one node."""
-    names = {}
-    for package in ("entro_cli", "entro_engine"):
-        for file in modules(package):
-            name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            names[name] = file
-    graph = {}
-    for name, file in names.items():
-        used = {nearest(other, names) for other in imports(file)} - {name, None}
-        graph[name] = {"entro_engine" if other.startswith("entro_engine") else other for other in used}
-    return {name: used for name, used in graph.items() if not name.startswith("entro_engine")}
+    files = {module_name(file): file for package in ("entro_cli", "entro_engine") for file in modules(package)}
+    entered = {name: {name_entered(one, files) for one in imported_names(file)} for name, file in files.items()}
+    return {name: used - {name, None} for name, used in entered.items() if not name.startswith("entro_engine")}
 
 
-def nearest(imported, names):
-    """The module that an import enters: of `package.module.name` the module, of `package.module` not the package."""
-    return imported if imported in names else imported.rpartition(".")[0] if imported.rpartition(".")[0] in names else None
+def module_name(file):
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_names(file):
+    """By its full name all that a file imports: `package.module` or `package.module.name`."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name_entered(name, files):
+    """The module that an import enters; None for another package's."""
+    if name.startswith("entro_engine"):
+        return "entro_engine"
+    return name if name in files else name.rpartition(".")[0] if name.rpartition(".")[0] in files else None
 
 
 def length_of_chain(graph, module, known):

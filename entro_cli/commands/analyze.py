@@ -87,8 +87,7 @@ def analyze(
     from entro_cli.commands.views.analysis import analysis_document, analysis_view
     from entro_cli.core.console import Terminal
     from entro_cli.core.parallel import Workers
-    from entro_cli.workflows.analyze import analysis_of
-    from entro_cli.workflows.coordinating import shown_by
+    from entro_cli.workflows.analyze import analysis_of, shown_by
     from entro_cli.workflows.load_logs import load, tell_problems
     from entro_cli.workflows.query_prometheus import answers
     from entro_cli.workflows.settings import load_options, period_ns, read_settings

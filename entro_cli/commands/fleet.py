@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from entro_cli.commands import options as given
-from entro_cli.commands import which_period
 
 if TYPE_CHECKING:
     from entro_cli.config import Config, Settings
@@ -35,11 +34,11 @@ Format = Annotated[
 
 def fleet(
     *,
-    daily: which_period.Daily = False,
-    weekly: which_period.Weekly = False,
-    monthly: which_period.Monthly = False,
-    date: which_period.Date = None,
-    last: which_period.Last = False,
+    daily: given.Daily = False,
+    weekly: given.Weekly = False,
+    monthly: given.Monthly = False,
+    date: given.Date = None,
+    last: given.Last = False,
     history: given.History = None,
     config: given.ConfigFile = None,
     tz: given.TimeZone = None,
@@ -72,11 +71,11 @@ def fleet(
     terminal = Terminal(quiet, verbose)
     form = given.form("json" if as_json else output_format, ("html", "terminal", "markdown", "json"))
     check_gates(fail_on or [])
-    kind = which_period.one_kind(daily, weekly, monthly)
+    kind = given.one_kind(daily, weekly, monthly)
     configuration = read_config(config, terminal)
     common = settings_in(configuration, "default", history=history, zone=tz)
     pipelines = _pipelines(configuration, common, history)
-    which = which_period.Which(kind, date, last, (None, None), zone_of(common.zone))
+    which = given.Which(kind, date, last, (None, None), zone_of(common.zone))
     period = which.period(None if date or last else _latest_ns(pipelines))
     folder = out or common.reports or Path()
     tasks = glimpses(pipelines, period, common.zone, folder, tuple(fail_on or ()))

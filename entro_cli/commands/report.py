@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entro_cli.commands import options as given
-from entro_cli.commands import which_period
 
 if TYPE_CHECKING:
-    from entro_cli.commands.which_period import Which
+    from entro_cli.commands.options import Which
     from entro_cli.config import Settings
     from entro_cli.report.periods import Period
     from entro_cli.workflows.report import Material
@@ -67,11 +66,11 @@ MetricsFile = Annotated[
 def report(
     *,
     more_logs: MoreLogs = None,
-    daily: which_period.Daily = False,
-    weekly: which_period.Weekly = False,
-    monthly: which_period.Monthly = False,
-    date: which_period.Date = None,
-    last: which_period.Last = False,
+    daily: given.Daily = False,
+    weekly: given.Weekly = False,
+    monthly: given.Monthly = False,
+    date: given.Date = None,
+    last: given.Last = False,
     since: given.Since = None,
     until: given.Until = None,
     history: given.History = None,
@@ -138,8 +137,8 @@ def report(
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
     within = period_ns(since, until, zone)
-    kind = which_period.one_kind(daily, weekly, monthly, bool(since or until))
-    which = which_period.Which(kind, date, last, within, zone)
+    kind = given.one_kind(daily, weekly, monthly, bool(since or until))
+    which = given.Which(kind, date, last, within, zone)
     if kind == "range":  # it is what is reported on, and the time before it is looked back on
         within = (None, None)
     if named:

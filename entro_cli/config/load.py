@@ -8,9 +8,17 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from entro_cli.config.environment import FILE_VARIABLE, mistyped, variables_layer
 from entro_cli.config.keys import NAMED, SINGLE
-from entro_cli.config.layers import DEFAULT, Given, Layer, lay_over, stages_layer
+from entro_cli.config.layers import (
+    DEFAULT,
+    FILE_VARIABLE,
+    Given,
+    Layer,
+    lay_over,
+    mistyped,
+    stages_layer,
+    variables_layer,
+)
 from entro_cli.config.provenance import Entry, entries_of
 from entro_cli.config.settings import Settings, settings_of
 from entro_cli.config.toml_file import PIPELINES, TomlFile, find_file, read_file

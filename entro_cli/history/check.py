@@ -12,7 +12,7 @@ import msgspec
 
 from entro_cli.core.console import visible
 from entro_cli.history.day_files import DamagedDayError, connect, flaw, grid_of
-from entro_cli.history.holdings import Checked, Damage
+from entro_cli.history.inventory import Checked, Damage
 from entro_cli.history.paths import DAY_FILE, PipelinePlace
 from entro_cli.history.state import State, load_state, state_of_days
 from entro_cli.history.transaction import Digests, is_as_written, read_digests, refuse_altered

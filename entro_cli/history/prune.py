@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from entro_cli.history.day_files import DamagedDayError, connect, read_days
-from entro_cli.history.holdings import Pruned
 from entro_cli.history.ingest.overlap import since
+from entro_cli.history.inventory import Pruned
 from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns
 from entro_cli.history.state import Samples, State, load_state
 from entro_cli.history.transaction import commit, remove_empty_folders, writing

@@ -12,11 +12,10 @@ import numpy as np
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.files import unfinished_from
-from entro_cli.readers.carried import MARK
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.tables.series import Tally
-from entro_cli.readers.text_lines import BadLines, blocks
+from entro_cli.readers.text_lines import MARK, BadLines, blocks
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_engine import Kind

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from entro_cli.analysis.calibration import coupled
+from entro_cli.analysis.coordination import Terms, coordinate
+from entro_cli.analysis.recommendations import recommendations
+from entro_cli.analysis.replay import Replayed
 from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
+from entro_cli.config import Settings
+from entro_cli.core.clock import zone_of
+from entro_cli.core.urls import is_url, shown_url
+from entro_cli.timeseries.steps import StepSource, Stretch
 
 if TYPE_CHECKING:
     pass
@@ -14,9 +25,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from entro_cli.analysis.calibration import LoadTally, misfit_advice
 from entro_cli.analysis.figures import FigureTally
-from entro_cli.analysis.replay import Replayed
-from entro_cli.config import Settings
-from entro_cli.workflows.coordinating import coordination_of, recommended
 from entro_cli.workflows.load_logs import Loaded
 
 
@@ -70,3 +78,62 @@ class Analysis:
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
     sources: tuple[Source, ...]
+
+
+def coordination_of(replayed: Replayed, settings: Settings) -> Coordination:
+    """What coordination would have changed.
+
+    Args:
+        replayed: the pipeline's steps, and which of them are asked for.
+        settings: in force for the pipeline.
+    """
+    steps, first, after = replayed.steps, replayed.first, replayed.after
+    if first >= after:
+        return Coordination("there is no step with data")
+    before = float(steps.part(first - 1, first).ends[1][0]) if coupled(steps) and first > 0 else 0.0
+    zone = zone_of(settings.zone)
+    terms = Terms(settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone)
+    return coordinate(Stretch(steps, first, after), terms, 0.0 if math.isnan(before) else before)
+
+
+def recommended(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
+    """What to do about it.
+
+    Args:
+        coordination: what it would have changed.
+        steps: of the pipeline.
+        command: what shows the numbers, as a shell takes it.
+    """
+    names = (steps.stages[0].name, steps.stages[1].name) if coupled(steps) else None
+    return recommendations(coordination, names, command)
+
+
+_TAKEN_ANYWAY = {"history", "reports", "pipeline"}
+"""Keys whose options a report's command names itself, or that change no number."""
+
+
+def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
+    """The command that shows the numbers of another one again, as a shell takes it; URLs without their secrets.
+
+    Args:
+        command: its words behind `entro`.
+        settings: in force for the pipeline; what options said of them is said again.
+        more: other options, with what they were given.
+    """
+    words = ["entro", *command]
+    for option, value in (*_said(settings), *more):
+        for one in (value,) if isinstance(value, str) else value or ():
+            words += [option, one] if one else [option]
+    return shlex.join(shown_url(word) if is_url(word) else word for word in words)
+
+
+def _said(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
+    for key, origin in sorted(settings.origins.items()):
+        if origin.startswith("--") and key not in _TAKEN_ANYWAY:
+            value = getattr(settings, key, None)
+            if isinstance(value, bool):
+                yield origin, [""] if value else []
+            elif isinstance(value, tuple):
+                yield origin, [str(one) for one in value]
+            elif value is not None:
+                yield origin, str(value)

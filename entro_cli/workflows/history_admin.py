@@ -14,8 +14,7 @@ from entro_cli.core.console import Terminal, visible
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import shown_url
 from entro_cli.history.export import as_csv, as_json_lines, as_parquet
-from entro_cli.history.holdings import Content
-from entro_cli.history.inventory import days_of, stages_of
+from entro_cli.history.inventory import Content, days_of, stages_of
 from entro_cli.history.paths import PipelinePlace, day_at, pipeline_place
 from entro_cli.history.read import nothing_stored
 from entro_cli.history.remote_copy import pipelines_at

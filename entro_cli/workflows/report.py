@@ -20,7 +20,7 @@ from entro_cli.history.read import stored
 from entro_cli.report.daily_report import NO_ADVICE, Advice, Summary, Terms, period_figures, summarise
 from entro_cli.report.periods import Kind, Period
 from entro_cli.timeseries.steps import AT_ONCE, StepSource, Stretch
-from entro_cli.workflows.coordinating import coordination_of, recommended, shown_by
+from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
 from entro_cli.workflows.load_history import recall
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import Run

@@ -7,26 +7,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Literal, cast
 
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gates import broken_gates
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.deliver import tell
+from entro_cli.automation.alerts.command import Command
+from entro_cli.automation.alerts.deliver import Channels, tell
+from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert
+from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, remember_reported
-from entro_cli.config import Settings
+from entro_cli.config import Alerts, Settings
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, visible
 from entro_cli.core.json_document import plain
+from entro_cli.core.secrets import secret_of
 from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns, store, tell_stored
 from entro_cli.history.paths import PipelinePlace
 from entro_cli.history.read import nothing_stored, stored
 from entro_cli.history.transaction import alone_at
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Kind, Period, due
-from entro_cli.workflows.channels import channels_of
 from entro_cli.workflows.load_history import last_data_ns, recall
 from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.settings import load_options
@@ -179,3 +183,24 @@ def _last_data(job: Job) -> datetime | None:
         return None
     last = last_data_ns(job.place, job.settings)
     return None if last is None else moment(last + stored(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]
+
+
+def channels_of(alerts: Alerts) -> Channels:
+    """The channels of a pipeline's alerts; secrets are read when something is sent."""
+    mail, hook = alerts.email, alerts.webhook
+    address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
+    return Channels(
+        command=Command(alerts.command) if alerts.command else None,
+        email=Email(
+            mail.to,
+            mail.sender,
+            mail.host,
+            mail.port,
+            cast(Literal["none", "starttls", "tls"], mail.security),
+            mail.user,
+            secret_of(variable=mail.password_env, path=mail.password_file),
+        )
+        if mail
+        else None,
+        webhook=Webhook(address) if address else None,
+    )

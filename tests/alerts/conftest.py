@@ -14,8 +14,7 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.channel import Surroundings
+from entro_cli.automation.alerts.alert import Alert, Surroundings
 
 NOW = datetime(2026, 4, 9, 15, 0, tzinfo=UTC)
 USER, PASSWORD = "entro", "correct-horse-9f3c"

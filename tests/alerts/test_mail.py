@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.channel import PartlyToldError, Surroundings
+from entro_cli.automation.alerts.alert import Alert, PartlyToldError, Surroundings
 from entro_cli.automation.alerts.email import Email
 from entro_cli.core.connections import lost_connections_as_errors
 from entro_cli.core.secrets import SecretText, SecretVariable

@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from entro_cli.automation.alerts.channels import Channels
+from entro_cli.automation.alerts.deliver import Channels
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.json_document import as_json

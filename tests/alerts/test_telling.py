@@ -3,13 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.channel import PartlyToldError
-from entro_cli.automation.alerts.channels import Channels
+from entro_cli.automation.alerts.alert import Alert, PartlyToldError
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import tell
+from entro_cli.automation.alerts.deliver import Channels, Ledger, tell
 from entro_cli.automation.alerts.email import Email
-from entro_cli.automation.alerts.ledger import Ledger
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.secrets import SecretText
 from entro_engine import EntroError
@@ -182,7 +179,7 @@ def test_a_ledger_that_cannot_be_written_keeps_nobody_from_being_told(telling, l
     def full(path, content):
         raise EntroError("cannot be written: No space left on device", where=str(path))
 
-    monkeypatch.setattr("entro_cli.automation.alerts.ledger.write_whole", full)
+    monkeypatch.setattr("entro_cli.automation.alerts.deliver.write_whole", full)
     first, second = Recorder("first"), Recorder("second")
     assert telling("ab", first, second) == [f"{ledger}: cannot be written: No space left on device"]
     assert first.told == second.told == ["a", "b"]

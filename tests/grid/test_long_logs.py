@@ -27,7 +27,7 @@ HEAD = "time,scraper_rate,llm_queue\n"
 def long_from(size, block=64):
     """Logs are long from so many bytes on, and read in blocks of so many."""
     with (
-        patch("entro_cli.workflows.long_logs.WORTH_BYTES", size),
+        patch("entro_cli.workflows.load_logs.WORTH_BYTES", size),
         patch("entro_cli.readers.tables.fast_csv.WORTH_BYTES", size),
         patch("entro_cli.readers.tables.fast_csv.BLOCK_BYTES", block),
     ):

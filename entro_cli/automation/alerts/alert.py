@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from entro_cli.core.console import visible
 from entro_cli.core.formatting import shortened
 from entro_cli.core.json_document import as_json, plain
+from entro_engine import EntroError
 
 SCHEMA = "entro/alert/1"
 """What the JSON document of an alert calls itself."""
@@ -77,3 +79,38 @@ def _bounded_key(key: str) -> str:
     if len(key) <= _LONGEST_NAME:
         return key
     return f"{key[:_LONGEST_NAME]} {hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around a message that is sent.
+
+    Attributes:
+        now: the time it is, with a zone.
+        environ: the environment.
+        sleep: waits so many seconds.
+    """
+
+    now: datetime
+    environ: Mapping[str, str] = field(repr=False)  # secrets are in it
+    sleep: Callable[[float], None]
+
+
+class Channel(Protocol):
+    """A way to tell somebody."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and in the ledger."""
+
+    def send(self, alert: Alert, around: Surroundings) -> None:
+        """Tell of an alert.
+
+        Raises:
+            PartlyToldError: when some were told and others could not be.
+            EntroError: when nobody was told.
+        """
+
+
+class PartlyToldError(EntroError):
+    """Somebody was told, and somebody else could not be: not worth telling the first again."""

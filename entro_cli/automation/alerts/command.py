@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, ClassVar
 
-from entro_cli.automation.alerts.alert import Alert, document
-from entro_cli.automation.alerts.channel import Surroundings
+from entro_cli.automation.alerts.alert import Alert, Surroundings, document
 from entro_cli.core.connections import foreign
 from entro_engine import EntroError
 

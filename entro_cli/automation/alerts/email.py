@@ -16,8 +16,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 from typing import Any, ClassVar, Literal
 
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.channel import PartlyToldError, Surroundings
+from entro_cli.automation.alerts.alert import Alert, PartlyToldError, Surroundings
 from entro_cli.core.connections import connection_failure, foreign, lost_connections_as_errors
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError

@@ -14,8 +14,7 @@ from http.client import HTTPException
 from typing import IO, ClassVar, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.channel import Surroundings
+from entro_cli.automation.alerts.alert import Alert, Surroundings
 from entro_cli.core.connections import connection_failure, lost_connections_as_errors
 from entro_cli.core.console import visible
 from entro_cli.core.secrets import Secret

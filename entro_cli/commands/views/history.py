@@ -11,7 +11,7 @@ from entro_cli.core import formatting
 from entro_cli.core.clock import moment
 from entro_cli.core.console import visible
 from entro_cli.core.json_document import plain
-from entro_cli.history.holdings import Checked, Content, Holding, Pruned
+from entro_cli.history.inventory import Checked, Content, Holding, Pruned
 from entro_cli.report.render.rich_table import grid
 from entro_cli.timeseries.steps import Steps
 

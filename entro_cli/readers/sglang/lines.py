@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import has_access_lines, request_places
-from entro_cli.readers.carried import MARK, is_mark
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import LineStamps, Stamp, StampForm, stamp_in
-from entro_cli.readers.text_lines import BadLines, Block, blocks, line_starts
+from entro_cli.readers.text_lines import MARK, BadLines, Block, blocks, is_mark, line_starts
 
 START, CARRIED, REQUESTS = -1, -2, -3
 """Keys of lines that are no rank's: a server starts; all before is carried from another log; requests of one stamp."""

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import EVIDENCE, SHORTEST
-from entro_cli.readers.carried import carried
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.sglang.lines import CARRIED, REQUESTS, START, SglangLines, find_lines, holds_batches
 from entro_cli.readers.tables.series import Tally
-from entro_cli.readers.text_lines import lines_at
+from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_engine import Kind
 

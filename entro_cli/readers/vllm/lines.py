@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import Requests, has_access_lines
-from entro_cli.readers.carried import MARK, is_mark
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import LineStamps, StampForm, stamp_in
-from entro_cli.readers.text_lines import BadLines, Block, blocks, line_starts
+from entro_cli.readers.text_lines import MARK, BadLines, Block, blocks, is_mark, line_starts
 
 START, CARRIED = -1, -2
 """Keys of lines that are no engine's: a server starts; all before it is carried from another log."""

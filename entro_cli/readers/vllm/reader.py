@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import EVIDENCE, SHORTEST, has_access_lines, request_places
-from entro_cli.readers.carried import carried
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.tables.series import Tally
-from entro_cli.readers.text_lines import lines_at
+from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
 from entro_cli.readers.vllm.stats import Ticks
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
