@@ -58,7 +58,7 @@ def _version() -> str:
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one line on standard error; the status to end with."""
-    from entro_cli.core.console import visible
+    from entro_cli.core.console import printable
     from entro_engine.errors import EntroError
 
     if isinstance(error, EntroError):
@@ -67,14 +67,14 @@ def _explain(error: Exception) -> int:
         message = f"standard output cannot be written: {error.strerror or error}"
         _drop_output()
     elif isinstance(error, OSError | MemoryError):
-        message = visible(str(error) or type(error).__name__)
+        message = printable(str(error) or type(error).__name__)
     else:
         message = (
             f"this should not have happened ({type(error).__name__}: {error}); "
             "run it again with --debug and report what that prints"
         )
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"entro: {visible(' '.join(message.split()))}\n")
+        sys.stderr.write(f"entro: {printable(' '.join(message.split()))}\n")
     return 1
 
 

@@ -27,7 +27,7 @@ _ALIKE = 0.2
 
 
 @dataclass(frozen=True)
-class Capacity:
+class MeasuredCapacity:
     """What the server of a log can serve.
 
     Attributes:
@@ -97,7 +97,7 @@ def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> 
     return np.asarray(waiting & ~np.isnan(served), dtype=np.bool_)
 
 
-def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> Capacity:
+def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> MeasuredCapacity:
     """The capacity of the server behind a queue stage that a rate stage feeds.
 
     The 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which the
@@ -111,11 +111,13 @@ def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> Capacity:
     found = percentile(windows.means, 95)
     if found is not None:
         length = f"{windows.length * steps.step_s:g} s"
-        return Capacity(found, f"95th percentile over {windows.count} busy windows of {length}", False)
+        return MeasuredCapacity(found, f"95th percentile over {windows.count} busy windows of {length}", False)
     if windows.busy:
-        return Capacity(windows.served / windows.busy, f"mean over {windows.busy} busy steps, no window of them", True)
+        return MeasuredCapacity(
+            windows.served / windows.busy, f"mean over {windows.busy} busy steps, no window of them", True
+        )
     rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
-    return Capacity(rate or 0.0, "99th percentile of the arrival rate, the server was never busy", True)
+    return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, the server was never busy", True)
 
 
 @dataclass
@@ -220,7 +222,7 @@ def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo)
 
 
 @dataclass
-class LoadTally:
+class LoadAccumulator:
     """How a log's loads stand to the full loads it was replayed on, counted from the parts of a Run.
 
     Attributes:
@@ -252,7 +254,7 @@ class LoadTally:
 
 
 def misfit_advice(
-    steps: StepSource, loads: LoadTally, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
+    steps: StepSource, loads: LoadAccumulator, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
 ) -> str | None:
     """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
 

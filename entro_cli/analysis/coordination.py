@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.calibration import (
-    Capacity,
+    MeasuredCapacity,
     busy_steps,
     coupled,
     measure_capacity,
@@ -19,7 +19,7 @@ from entro_cli.analysis.calibration import (
 )
 from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts
 from entro_cli.core.clock import hours_of_week
-from entro_cli.timeseries.steps import AT_ONCE, Steps, StepSource, in_parts
+from entro_cli.timeseries.steps import PART_STEPS, Steps, StepSource, in_parts
 from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay
 from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
@@ -37,7 +37,7 @@ _PLANT_STEP_SHARE = 0.12
 
 
 @dataclass(frozen=True)
-class Terms:
+class CoordinationParameters:
     """What a comparison is made with.
 
     Attributes:
@@ -57,7 +57,7 @@ class Terms:
     zone: tzinfo = UTC
 
 
-def coordinate(steps: StepSource, terms: Terms, initial_queue: float = 0.0) -> Coordination:
+def coordinate(steps: StepSource, terms: CoordinationParameters, initial_queue: float = 0.0) -> Coordination:
     """What the v9 controller would have changed in some steps.
 
     Args:
@@ -72,19 +72,21 @@ def coordinate(steps: StepSource, terms: Terms, initial_queue: float = 0.0) -> C
     if terms.capacity is None:
         capacity = measure_capacity(steps, initial_queue)
     else:
-        capacity = Capacity(terms.capacity, "as configured", False)
+        capacity = MeasuredCapacity(terms.capacity, "as configured", False)
     if capacity.value < _LEAST_CAPACITY:
         return Coordination("the log does not tell what its server serves: what came in only filled the queue")
     return _compared(steps, terms, capacity, initial_queue)
 
 
-def _compared(steps: StepSource, terms: Terms, capacity: Capacity, initial_queue: float) -> Coordination:
+def _compared(
+    steps: StepSource, terms: CoordinationParameters, capacity: MeasuredCapacity, initial_queue: float
+) -> Coordination:
     stages = _stages(steps, capacity.value, terms.wait_s)
     parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * terms.wait_s) - 1e-9), 1)
     plant = Plant(*stages, capacity.value, steps.step_s / parts, initial_queue)
     courses = _Courses(steps, plant, parts, terms)
     blocks = _block_steps(steps.step_s)
-    for part, before in with_queue_before(steps, initial_queue, AT_ONCE // blocks * blocks or blocks):
+    for part, before in with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks):
         courses.add(part, before)
     error = courses.error
     told = Coordination(
@@ -160,7 +162,7 @@ class _Courses:
         terms: what the comparison is made with.
     """
 
-    def __init__(self, steps: StepSource, plant: Plant, parts: int, terms: Terms) -> None:
+    def __init__(self, steps: StepSource, plant: Plant, parts: int, terms: CoordinationParameters) -> None:
         self._plant, self._terms = plant, terms
         self._sizes = plant, parts, terms.budget
         self._of = steps.count

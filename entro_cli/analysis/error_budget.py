@@ -17,7 +17,7 @@ from entro_engine import EntroError, Run
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
-__all__ = ["PRESENT_S", "RULES", "BurnRule", "ObjectiveTally", "parse_target"]
+__all__ = ["PRESENT_S", "RULES", "BurnRule", "ErrorBudgetAccumulator", "parse_target"]
 
 
 class BurnRule(NamedTuple):
@@ -43,7 +43,7 @@ PRESENT_S = 3600.0
 """The window whose burn rate counts as the present one, s."""
 
 
-class ObjectiveTally:
+class ErrorBudgetAccumulator:
     """The objective over a run, counted from its parts in the order of their times.
 
     Args:

@@ -10,12 +10,12 @@ from datetime import tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.error_budget import ObjectiveTally
-from entro_cli.analysis.find_incidents import IncidentTally
+from entro_cli.analysis.error_budget import ErrorBudgetAccumulator
+from entro_cli.analysis.find_incidents import IncidentFinder
 from entro_cli.analysis.results import Figures, RegimeCounts, StageFigures
 from entro_cli.core.clock import moment
 from entro_cli.timeseries.maintenance import NONE, Maintenance
-from entro_cli.timeseries.steps import AT_ONCE
+from entro_cli.timeseries.steps import PART_STEPS
 from entro_engine import Regime, Run, Stage
 from entro_engine.entropy import FloatArray
 
@@ -32,7 +32,7 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
         maintenance: what is left out; the run has no data there.
     """
     span = run.start_ns + first * run.step_ns, run.step_ns, after - first
-    tally = FigureTally(run.stages, run.budget, target, zone)
+    tally = FigureAccumulator(run.stages, run.budget, target, zone)
     tally.count(parts_of(run, first, after), span[0])
     return tally.figures(span, maintenance.count_steps(*span))
 
@@ -40,8 +40,8 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
 def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
     """The steps of a run up to but not including `after`, in parts of which one begins with `first`."""
     for begin, end in ((0, first), (first, after)):
-        for at in range(begin, end, AT_ONCE):
-            yield run.part(at, min(at + AT_ONCE, end))
+        for at in range(begin, end, PART_STEPS):
+            yield run.part(at, min(at + PART_STEPS, end))
 
 
 @dataclass
@@ -77,7 +77,7 @@ class _StageTally:
     share: _Values = field(default_factory=_Values)
 
 
-class FigureTally:
+class FigureAccumulator:
     """What a run comes to, counted from its parts in the order of their times.
 
     Args:
@@ -99,8 +99,8 @@ class FigureTally:
         self._last_regime = np.empty(0, np.int8)
         self._psi, self._stability, self._energy, self._memory = (_Values() for _ in range(4))
         self._loads = [_StageTally() for _ in stages]
-        self._incidents = IncidentTally(stages, budget)
-        self._objective = ObjectiveTally(target, zone)
+        self._incidents = IncidentFinder(stages, budget)
+        self._objective = ErrorBudgetAccumulator(target, zone)
 
     def count(self, runs: Iterable[Run], from_ns: int) -> None:
         """Count all parts of a run that begin at a moment or later.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.incidents import Incidents, Spans
+from entro_cli.analysis.incidents import IncidentColumns, Incidents
 from entro_engine import Run, Stage
 from entro_engine.early_warning import WINDOW_STEPS, time_to_budget
 from entro_engine.entropy import FloatArray
@@ -21,7 +21,7 @@ from entro_engine.entropy import FloatArray
 class _Found:
     """Incidents of some parts of a run, arrays of shape (incidents,); `after` is the step behind the last one.
 
-    All else is as in `Spans`, but for the sum of each stage's share of Psi_total, shape (N, incidents).
+    All else is as in `IncidentColumns`, but for the sum of each stage's share of Psi_total, shape (N, incidents).
     """
 
     first: NDArray[np.int64]
@@ -35,8 +35,8 @@ class _Found:
     def take(self, which: slice) -> _Found:
         return _Found(*(getattr(self, one.name)[..., which] for one in fields(self)))
 
-    def columns(self) -> Spans:
-        return Spans(
+    def columns(self) -> IncidentColumns:
+        return IncidentColumns(
             self.first,
             (self.after - self.first).astype(np.int32),
             self.violations.astype(np.int32),
@@ -47,7 +47,7 @@ class _Found:
         )
 
 
-class IncidentTally:
+class IncidentFinder:
     """The incidents of a run, found in its parts in the order of their times.
 
     Args:
@@ -63,7 +63,7 @@ class IncidentTally:
         none, whole = np.empty(0), np.empty(0, np.int64)
         self._last = _Found(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)  # one that may go on
         # They grow in place: arrays that were joined in the end would be held twice.
-        self._done = {one.name: bytearray() for one in fields(Spans)}
+        self._done = {one.name: bytearray() for one in fields(IncidentColumns)}
 
     def look_back_on(self, run: Run) -> None:
         """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
@@ -99,7 +99,7 @@ class IncidentTally:
         self._store(self._last)
         kinds = {name: column.dtype for name, column in vars(self._last.columns()).items()}
         columns = {name: np.frombuffer(self._done[name], kind) for name, kind in kinds.items()}
-        return Incidents(Spans(**columns), self._stages, start_ns, step_ns, zone)
+        return Incidents(IncidentColumns(**columns), self._stages, start_ns, step_ns, zone)
 
     def _store(self, found: _Found) -> None:
         for name, column in vars(found.columns()).items():

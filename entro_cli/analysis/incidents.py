@@ -42,7 +42,7 @@ class Incident:
 
 
 @dataclass(frozen=True)
-class Spans:
+class IncidentColumns:
     """Incidents as columns, arrays of shape (incidents,).
 
     Attributes:
@@ -75,7 +75,9 @@ class Incidents(Sequence[Incident]):
         zone: what times are told in.
     """
 
-    def __init__(self, spans: Spans, stages: Sequence[str], start_ns: int, step_ns: int, zone: tzinfo) -> None:
+    def __init__(
+        self, spans: IncidentColumns, stages: Sequence[str], start_ns: int, step_ns: int, zone: tzinfo
+    ) -> None:
         self._spans, self._stages = spans, stages
         self._start_ns, self._step_ns, self._zone = start_ns, step_ns, zone
 

@@ -19,7 +19,7 @@ WARM_UP_STEPS = 500
 
 
 @dataclass(frozen=True)
-class Replayed:
+class Replay:
     """A pipeline's steps, which are replayed some at a time, and the part of them that was asked for.
 
     Attributes:
@@ -64,9 +64,7 @@ class Replayed:
         return _replayed(part, self.budget, 0, REST, part.count).part(warm, part.count)
 
 
-def replay_steps(
-    steps: StepSource, budget: float, since_ns: int | None = None, until_ns: int | None = None
-) -> Replayed:
+def replay_steps(steps: StepSource, budget: float, since_ns: int | None = None, until_ns: int | None = None) -> Replay:
     """The steps that begin in a period, to be replayed.
 
     Args:
@@ -86,7 +84,7 @@ def replay_steps(
         raise EntroError(
             "nothing is left of the log", where="--since/--until", expected=f"a period between {begin} and {end}"
         )
-    return Replayed(steps, budget, first, after)
+    return Replay(steps, budget, first, after)
 
 
 def replay_from(steps: Steps, budget: float | None, first: int) -> Run:

@@ -52,7 +52,7 @@ class RegimeCounts:
 
 
 @dataclass(frozen=True)
-class Maintained:
+class MaintenanceSpan:
     """A stretch of maintenance, which is left out of what is judged.
 
     Attributes:
@@ -352,7 +352,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class StoredLog:
+class IngestedLog:
     """What came of storing a log: `taken` says it in words; rows are those that were new in it."""
 
     path: str
@@ -365,10 +365,10 @@ class StoredLog:
 
 
 @dataclass(frozen=True)
-class StoredSummary:
+class IngestSummary:
     """What came of storing logs: the days of UTC that changed, and how many were too old to be kept."""
 
     step_s: float
-    logs: tuple[StoredLog, ...]
+    logs: tuple[IngestedLog, ...]
     days: tuple[str, ...]
     removed_days: int

@@ -11,12 +11,12 @@ import typer
 from entro_cli.commands import options as given
 
 if TYPE_CHECKING:
-    from entro_cli.analysis.replay import Replayed
+    from entro_cli.analysis.replay import Replay
     from entro_cli.config import Settings
     from entro_cli.core.console import Terminal
     from entro_cli.readers.options import LoadOptions
     from entro_cli.workflows.load_logs import Loaded
-    from entro_cli.workflows.query_prometheus import Question
+    from entro_cli.workflows.query_prometheus import PrometheusQuery
 
 EPILOG = """\
 [bold]Examples[/bold]: a log whose columns say what they are; one whose columns do not; a server
@@ -86,10 +86,10 @@ def analyze(
     from entro_cli.analysis.replay import replay_steps
     from entro_cli.commands.views.analysis import analysis_document, analysis_view
     from entro_cli.core.console import Terminal
-    from entro_cli.core.parallel import Workers
+    from entro_cli.core.parallel import Executor
     from entro_cli.workflows.analyze import analysis_of, shown_by
-    from entro_cli.workflows.load_logs import load, tell_problems
-    from entro_cli.workflows.query_prometheus import answers
+    from entro_cli.workflows.load_logs import load, warn_of_problems
+    from entro_cli.workflows.query_prometheus import fetch
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -115,8 +115,8 @@ def analyze(
     question = _question(logs, prometheus, rate, queue, preset)
     if save:
         options = _saved(logs or [], options, settings, terminal)
-    loaded = load(logs or [], options, answers(question, settings, since, until), Workers(jobs, cluster))
-    tell_problems(loaded, terminal)
+    loaded = load(logs or [], options, fetch(question, settings, since, until), Executor(jobs, cluster))
+    warn_of_problems(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(settings.maintenance().judged(loaded.steps), limit, *period_ns(since, until, loaded.zone))
     asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
@@ -138,11 +138,11 @@ def analyze(
 
 def _question(
     logs: list[str] | None, prometheus: str | None, rate: str | None, queue: str | None, preset: str | None
-) -> Question | None:
+) -> PrometheusQuery | None:
     """What a server is to be asked, if one is named; there must be that or a log."""
-    from entro_cli.workflows.query_prometheus import question_of
+    from entro_cli.workflows.query_prometheus import prometheus_query
 
-    question = question_of(prometheus, rate, queue, preset)
+    question = prometheus_query(prometheus, rate, queue, preset)
     if not logs and question is None:
         raise typer.BadParameter("name logs, or a server with --prometheus", param_hint="LOGS")
     return question
@@ -156,10 +156,10 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     """
     from time import time_ns
 
-    from entro_cli.core.console import visible
-    from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns, store
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.core.console import printable
+    from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
     from entro_cli.readers.inputs.log_file import STDIN
     from entro_engine import EntroError
 
@@ -169,18 +169,18 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
         raise EntroError(
             "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
         )
-    place = pipeline_place(settings.history, settings.pipeline)
-    with at_hand(place, writes=True):
-        stored = store(logs, options, StoreOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place, writes=True):
+        stored = ingest(logs, options, IngestOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
     for failure in stored.failures:
         raise failure
     for problem in stored.problems:
         terminal.warn(problem)
-    terminal.note(f"saved into {visible(f'{place.shown}/{place.folder.name}')}, {len(stored.days)} days changed")
+    terminal.note(f"saved into {printable(f'{place.shown}/{place.folder.name}')}, {len(stored.days)} days changed")
     return replace(options, step=f"{stored.step_s:.9f}s") if options.step is None else options
 
 
-def _write_steps(path: Path, replayed: Replayed, loaded: Loaded, terminal: Terminal | None) -> None:
+def _write_steps(path: Path, replayed: Replay, loaded: Loaded, terminal: Terminal | None) -> None:
     """Write the steps to a file, or to a terminal instead."""
     from entro_cli.core.files import refuse_to_overwrite, write_whole
     from entro_cli.timeseries.steps_csv import steps_csv

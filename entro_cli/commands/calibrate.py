@@ -59,9 +59,9 @@ def calibrate(
     from entro_cli.analysis.calibration import calibration_of
     from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
     from entro_cli.core.console import Terminal
-    from entro_cli.core.json_document import plain
+    from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
-    from entro_cli.workflows.load_logs import load, tell_problems
+    from entro_cli.workflows.load_logs import load, warn_of_problems
     from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -74,7 +74,7 @@ def calibrate(
     if not to_stdout:
         _refuse(out, force)
     loaded = load(logs, load_options(settings, stage))
-    tell_problems(loaded, terminal)
+    warn_of_problems(loaded, terminal)
     found = calibration_of(settings.maintenance().judged(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
     if to_stdout:
@@ -82,7 +82,7 @@ def calibrate(
         return
     _write(out, text, loaded.paths)
     if as_json:
-        terminal.document({"schema": SCHEMA, "written": str(out), **plain(found)})
+        terminal.document({"schema": SCHEMA, "written": str(out), **to_builtins(found)})
     elif not quiet:
         terminal.show(*calibration_view(found, str(out)))
 
@@ -93,13 +93,13 @@ def _refuse(out: Path, force: bool) -> None:
     Raises:
         EntroError: when there is one, and nobody said that it may go.
     """
-    from entro_cli.core.console import visible
+    from entro_cli.core.console import printable
     from entro_engine import EntroError
 
     if out.exists() and not force:
         raise EntroError(
             "is there already",
-            where=visible(str(out)),
+            where=printable(str(out)),
             remedy="--force writes over it, all of it; --out names another, and --out - shows what would be written",
         )
 

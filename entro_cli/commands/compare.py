@@ -71,8 +71,8 @@ def _summary(
         EntroError: when it is no period, or nothing is stored of its pipeline.
     """
     from entro_cli.core.clock import zone_of
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.report import from_history, summary_of
     from entro_cli.workflows.settings import read_settings
 
@@ -80,8 +80,8 @@ def _summary(
     settings = read_settings(config, named or pipeline, terminal, **said)
     zone: tzinfo = zone_of(settings.zone)
     period = _period(label, zone)
-    place = pipeline_place(settings.history, settings.pipeline)
-    with at_hand(place):
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
         material = from_history(place, settings, zone, period, (None, None))
     return summary_of(material, period, settings, budget)
 
@@ -90,14 +90,14 @@ def _period(label: str, zone: tzinfo) -> Period:
     import re
     from datetime import date
 
-    from entro_cli.report.periods import Kind, period_of
+    from entro_cli.report.periods import PeriodKind, period_of
     from entro_engine import EntroError
 
-    forms = ((Kind.MONTH, r"\d{4}-\d\d"), (Kind.WEEK, r"\d{4}-W\d\d"), (Kind.DAY, r"\d{4}-\d\d-\d\d"))
+    forms = ((PeriodKind.MONTH, r"\d{4}-\d\d"), (PeriodKind.WEEK, r"\d{4}-W\d\d"), (PeriodKind.DAY, r"\d{4}-\d\d-\d\d"))
     kind = next((kind for kind, form in forms if re.fullmatch(form, label)), None)
     try:
         if kind is not None:
-            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is Kind.MONTH else label), zone)
+            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is PeriodKind.MONTH else label), zone)
     except ValueError:  # such as the 30th of February
         pass
     raise EntroError(

@@ -32,7 +32,7 @@ def demo(
     from entro_cli.commands.analyze import analyze
     from entro_cli.commands.report import report
     from entro_cli.commands.simulate import simulate
-    from entro_cli.core.console import Terminal, visible
+    from entro_cli.core.console import Terminal, printable
     from entro_cli.core.resources import bundled
 
     terminal = Terminal(quiet, verbose)
@@ -53,7 +53,7 @@ def demo(
         f"entro report --weekly --format html --out {page} --logs {reading}",
     )
     report(weekly=True, logs=[str(log)], tz=_ZONE, output_format="html", out=page, quiet=True)
-    terminal.text(f"Open this page: {visible(str(page.resolve()))}\n")
+    terminal.text(f"Open this page: {printable(str(page.resolve()))}\n")
 
 
 def _shown(path: Path) -> Path:

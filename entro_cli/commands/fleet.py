@@ -61,12 +61,12 @@ def fleet(
     from entro_cli.analysis.gates import check_gates
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.core.parallel import Workers
-    from entro_cli.history.paths import pipeline_place, shared_folders
-    from entro_cli.workflows.fleet import glimpses, survey
+    from entro_cli.core.parallel import Executor
+    from entro_cli.history.paths import pipeline_paths, shared_folders
+    from entro_cli.workflows.fleet import build_fleet, fleet_tasks
     from entro_cli.workflows.settings import read_config, settings_in
-    from entro_cli.workflows.tasks import do_glimpse
-    from entro_cli.workflows.write_report import Output, deliver_fleet
+    from entro_cli.workflows.tasks import run_fleet_task
+    from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
 
     terminal = Terminal(quiet, verbose)
     form = given.form("json" if as_json else output_format, ("html", "terminal", "markdown", "json"))
@@ -78,12 +78,12 @@ def fleet(
     which = given.Which(kind, date, last, (None, None), zone_of(common.zone))
     period = which.period(None if date or last else _latest_ns(pipelines))
     folder = out or common.reports or Path()
-    tasks = glimpses(pipelines, period, common.zone, folder, tuple(fail_on or ()))
-    places = (pipeline_place(one.history, one.pipeline) for one in pipelines)
-    seen = list(Workers(jobs, cluster, shared_folders(places)).each(do_glimpse, tasks))
-    found = survey(period, seen, None if str(folder) == "-" else folder)
-    output = Output(form, out or common.reports, indexed=True, templates=template_dir)
-    deliver_fleet(found, period.file_stem(), output, terminal)
+    tasks = fleet_tasks(pipelines, period, common.zone, folder, tuple(fail_on or ()))
+    places = (pipeline_paths(one.history, one.pipeline) for one in pipelines)
+    seen = list(Executor(jobs, cluster, shared_folders(places)).each(run_fleet_task, tasks))
+    found = build_fleet(period, seen, None if str(folder) == "-" else folder)
+    output = OutputOptions(form, out or common.reports, indexed=True, templates=template_dir)
+    write_fleet_report(found, period.file_stem(), output, terminal)
     given.end_with([f"{one.seen.pipeline}: {gate}" for one in seen for gate in one.broken], terminal)
 
 
@@ -93,7 +93,7 @@ def _pipelines(config: Config, common: Settings, history: str | None) -> list[Se
     Raises:
         EntroError: when there is none.
     """
-    from entro_cli.core.console import visible
+    from entro_cli.core.console import printable
     from entro_cli.core.urls import shown_url
     from entro_cli.history.remote_copy import pipelines_at
     from entro_cli.workflows.settings import settings_in
@@ -103,7 +103,7 @@ def _pipelines(config: Config, common: Settings, history: str | None) -> list[Se
     if not names:
         raise EntroError(
             "nothing is stored",
-            where=visible(shown_url(str(common.history))),
+            where=printable(shown_url(str(common.history))),
             remedy="`entro ingest LOGS` fills the history",
         )
     return [settings_in(config, name, history=history) for name in names]
@@ -113,14 +113,14 @@ def _latest_ns(pipelines: list[Settings]) -> int | None:
     """Where the last step with data of any of them begins, nanoseconds since the epoch; None without any."""
     from contextlib import suppress
 
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.load_history import last_data_ns
     from entro_engine import EntroError
 
     found = []
     for one in pipelines:
-        place = pipeline_place(one.history, one.pipeline)
-        with suppress(EntroError), at_hand(place):  # of a pipeline that is not stored
+        place = pipeline_paths(one.history, one.pipeline)
+        with suppress(EntroError), working_copy(place):  # of a pipeline that is not stored
             found.append(last_data_ns(place, one))
     return max((ns for ns in found if ns is not None), default=None)

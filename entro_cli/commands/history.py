@@ -74,28 +74,28 @@ def list_pipelines(
     debug: given.Debug = False,
 ) -> None:
     """Show every pipeline that is stored: from when to when, and how much room it takes."""
-    from entro_cli.commands.views.history import LIST_SCHEMA, holdings_view, pipelines_document
+    from entro_cli.commands.views.history import LIST_SCHEMA, pipelines_document, pipelines_view
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.history.inventory import holding_of
-    from entro_cli.history.remote_copy import at_hand
-    from entro_cli.workflows.history_admin import meant
+    from entro_cli.history.inventory import inventory_of
+    from entro_cli.history.remote_copy import working_copy
+    from entro_cli.workflows.history_admin import select_pipelines
     from entro_cli.workflows.settings import read_settings
 
     terminal = Terminal(quiet, verbose)
     zone = zone_of(read_settings(config, "default", terminal, zone=tz).zone)
-    found = meant(config, None, history, terminal)
+    found = select_pipelines(config, None, history, terminal)
     holdings = []
     for place in found.places:
-        with at_hand(place):
-            holding, problems = holding_of(place, zone)
+        with working_copy(place):
+            holding, problems = inventory_of(place, zone)
         holdings.append(holding)
         for problem in problems:
             terminal.warn(problem)
     if as_json:
         terminal.document(pipelines_document(LIST_SCHEMA, holdings))
     elif holdings:
-        terminal.show(*holdings_view(holdings))
+        terminal.show(*pipelines_view(holdings))
     else:
         terminal.note(found.how_to_fill())
 
@@ -117,16 +117,16 @@ def show(
     from entro_cli.commands.views.history import content_document, content_view
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.history_admin import content_of
     from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
     zone = zone_of(settings.zone)
-    place = pipeline_place(settings.history, pipeline)
-    with at_hand(place):
+    place = pipeline_paths(settings.history, pipeline)
+    with working_copy(place):
         content, problems = content_of(place, zone, *period_ns(since, until, zone))
     for problem in problems:
         terminal.warn(problem)
@@ -158,10 +158,10 @@ def export(
     from entro_cli.commands.views.history import export_document
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
-    from entro_cli.workflows.history_admin import put
-    from entro_cli.workflows.load_history import recall
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
+    from entro_cli.workflows.history_admin import write_export
+    from entro_cli.workflows.load_history import load_history
     from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -169,14 +169,14 @@ def export(
     form = _form(output_format, file, as_json)
     settings = read_settings(config, pipeline, terminal, zone=tz, history=history)
     zone = zone_of(settings.zone)
-    place = pipeline_place(settings.history, pipeline)
-    with at_hand(place):
-        recalled = recall(place, settings, zone, *period_ns(since, until, zone))
+    place = pipeline_paths(settings.history, pipeline)
+    with working_copy(place):
+        recalled = load_history(place, settings, zone, *period_ns(since, until, zone))
     for problem in recalled.problems:
         terminal.warn(problem)
     if not recalled.steps.count:
         terminal.warn("nothing is stored of that time")
-    put(recalled.steps, form, zone, file, place, terminal)
+    write_export(recalled.steps, form, zone, file, place, terminal)
     if as_json:
         terminal.document(export_document(pipeline, str(file), form, recalled.steps, zone))
 
@@ -195,15 +195,15 @@ def check(
     from entro_cli.commands.views.history import CHECK_SCHEMA, checks_text, pipelines_document
     from entro_cli.core.console import Terminal
     from entro_cli.history import check
-    from entro_cli.history.remote_copy import at_hand
-    from entro_cli.workflows.history_admin import meant
+    from entro_cli.history.remote_copy import working_copy
+    from entro_cli.workflows.history_admin import select_pipelines
     from entro_engine import EntroError
 
     terminal = Terminal(quiet, verbose)
-    found = meant(config, pipeline, history, terminal)
+    found = select_pipelines(config, pipeline, history, terminal)
     checks = []
     for place in found.places:
-        with at_hand(place):
+        with working_copy(place):
             checks.append(check.check(place))
     files, damaged = sum(one.files for one in checks), sum(len(one.damaged) for one in checks)
     if as_json:
@@ -239,17 +239,17 @@ def prune(
     from entro_cli.commands.views.history import pruned_document, pruned_view
     from entro_cli.core.console import Terminal
     from entro_cli.history import prune
-    from entro_cli.history.remote_copy import at_hand
-    from entro_cli.workflows.history_admin import first_kept, meant
+    from entro_cli.history.remote_copy import working_copy
+    from entro_cli.workflows.history_admin import first_kept, select_pipelines
 
     terminal = Terminal(quiet, verbose)
     if (older_than is None) == (before is None):
         raise typer.BadParameter("choose one of --older-than and --before", param_hint="days")
     cut = first_kept(older_than, before)
-    found = meant(config, pipeline, history, terminal)
+    found = select_pipelines(config, pipeline, history, terminal)
     pruned = []
     for place in found.places:
-        with at_hand(place, writes=not dry_run):
+        with working_copy(place, writes=not dry_run):
             pruned.append(prune.prune(place, cut, dry_run))
     if as_json:
         terminal.document(pruned_document(pruned, cut, dry_run))

@@ -74,13 +74,13 @@ def ingest(
 
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
-    from entro_cli.commands.views.history import stored_document, stored_view
+    from entro_cli.commands.views.history import ingest_document, ingest_view
     from entro_cli.core.console import Terminal, repeat
-    from entro_cli.core.parallel import Workers
-    from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns
-    from entro_cli.history.paths import pipeline_place, shared_folders
+    from entro_cli.core.parallel import Executor
+    from entro_cli.history.ingest.ingest import IngestOptions, oldest_ns
+    from entro_cli.history.paths import pipeline_paths, shared_folders
     from entro_cli.workflows.settings import load_options, read_config, settings_in
-    from entro_cli.workflows.tasks import Ingest, do_ingest
+    from entro_cli.workflows.tasks import IngestTask, run_ingest_task
     from entro_engine import EntroError
 
     if logs and cluster:
@@ -94,21 +94,21 @@ def ingest(
     for name in meant if pipeline is None else (pipeline,):
         try:
             settings = settings_in(configuration, name, **reading)
-            place = pipeline_place(settings.history, name)
-            how = StoreOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
-            errands.append(Ingest(_named(logs, settings.logs), load_options(settings, stage), how))
+            place = pipeline_paths(settings.history, name)
+            how = IngestOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
+            errands.append(IngestTask(_named(logs, settings.logs), load_options(settings, stage), how))
         except EntroError as error:  # one pipeline keeps no other from being stored
             failures.append(error)
-    workers = Workers(jobs, cluster, shared_folders(errand.how.place for errand in errands))
-    for done in workers.each(do_ingest, errands):
+    workers = Executor(jobs, cluster, shared_folders(errand.how.place for errand in errands))
+    for done in workers.each(run_ingest_task, errands):
         repeat(done.said, terminal)
         failures += done.failures
         if done.summary is not None:
             every[done.pipeline] = done.summary
     if every and as_json:
-        terminal.document(stored_document(every))
+        terminal.document(ingest_document(every))
     elif every and not quiet:
-        terminal.show(*stored_view(every))
+        terminal.show(*ingest_view(every))
     for failure in failures[1:]:
         terminal.warn(str(failure))
     for failure in failures[:1]:

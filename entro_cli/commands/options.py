@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from entro_cli.report.periods import Kind, Period
+    from entro_cli.report.periods import Period, PeriodKind
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -268,7 +268,7 @@ class Which:
         zone: whose midnights count.
     """
 
-    kind: Kind
+    kind: PeriodKind
     date: str | None
     last: bool
     within: tuple[int | None, int | None]
@@ -283,9 +283,9 @@ class Which:
         Raises:
             EntroError: when --date cannot be read, the range is empty, or nothing says which period is meant.
         """
-        from entro_cli.report.periods import Kind, last_complete, latest, period_of
+        from entro_cli.report.periods import PeriodKind, last_complete, latest, period_of
 
-        if self.kind is Kind.RANGE:
+        if self.kind is PeriodKind.RANGE:
             return _range(self.within, self.zone)
         if self.date is not None:
             return period_of(self.kind, _date(self.date), self.zone)
@@ -313,21 +313,21 @@ def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
     return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
 
 
-def one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool = False) -> Kind:
+def one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool = False) -> PeriodKind:
     """What kind of period is meant; a range where none is named and there is one.
 
     Raises:
         typer.BadParameter: when more than one is named, or none.
     """
-    from entro_cli.report.periods import Kind
+    from entro_cli.report.periods import PeriodKind
 
-    kinds = {Kind.DAY: daily, Kind.WEEK: weekly, Kind.MONTH: monthly}
+    kinds = {PeriodKind.DAY: daily, PeriodKind.WEEK: weekly, PeriodKind.MONTH: monthly}
     chosen = [kind for kind, wanted in kinds.items() if wanted]
     if len(chosen) > 1 or (not chosen and not ranged):
         raise typer.BadParameter(
             "choose one of --daily, --weekly and --monthly, or a range with --since", param_hint="period"
         )
-    return chosen[0] if chosen else Kind.RANGE
+    return chosen[0] if chosen else PeriodKind.RANGE
 
 
 def _date(text: str) -> date_type:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from entro_cli.commands.options import Which
     from entro_cli.config import Settings
     from entro_cli.report.periods import Period
-    from entro_cli.workflows.report import Material
+    from entro_cli.workflows.report import ReportInput
 
 _OUTPUT = "Output"
 _FORMS = ("html", "terminal", "markdown", "json", "junit")
@@ -108,12 +108,12 @@ def report(
     from entro_cli.analysis.gates import broken_gates, check_gates
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.core.json_document import plain
+    from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.options import LoadOptions, asked_stages
-    from entro_cli.workflows.load_logs import load, tell_problems
+    from entro_cli.workflows.load_logs import load, warn_of_problems
     from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
-    from entro_cli.workflows.write_report import Output, deliver, write_metrics
+    from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
 
     terminal = Terminal(quiet, verbose)
     form = given.form("json" if as_json else output_format, _FORMS)
@@ -143,19 +143,19 @@ def report(
         within = (None, None)
     if named:
         loaded = load(named, load_options(settings, stage))
-        tell_problems(loaded, terminal)
+        warn_of_problems(loaded, terminal)
         material = from_logs(loaded, settings, within)
         period = which.period(last_observed_ns(material.steps))
-        output = Output(form, out, self_contained, loaded.paths)
+        output = OutputOptions(form, out, self_contained, loaded.paths)
     else:
         period, material = _from_history(settings, [stage.name for stage in stages], which, within)
         for note in material.notes:
             terminal.warn(note)
-        output = Output(form, out or settings.reports, self_contained, indexed=True)
+        output = OutputOptions(form, out or settings.reports, self_contained, indexed=True)
     summary = summary_of(material, period, settings, budget)
-    broken = broken_gates(fail_on or [], plain(summary.figures))
+    broken = broken_gates(fail_on or [], to_builtins(summary.figures))
     output = replace(output, gates=tuple(fail_on or ()), broken=tuple(broken), templates=template_dir)
-    deliver(summary, period.file_stem(pipeline), output, terminal)
+    write_report(summary, period.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)
     given.end_with(broken, terminal)
@@ -163,15 +163,15 @@ def report(
 
 def _from_history(
     settings: Settings, stages: list[str], which: Which, within: tuple[int | None, int | None]
-) -> tuple[Period, Material]:
+) -> tuple[Period, ReportInput]:
     """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
-    from entro_cli.history.paths import pipeline_place
-    from entro_cli.history.remote_copy import at_hand
+    from entro_cli.history.paths import pipeline_paths
+    from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.load_history import check_stages, last_data_ns
     from entro_cli.workflows.report import from_history
 
-    place = pipeline_place(settings.history, settings.pipeline)
-    with at_hand(place):
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
         check_stages(place, stages)
         period = which.period(last_data_ns(place, settings, which.within[1]))
         return period, from_history(place, settings, which.zone, period, within)

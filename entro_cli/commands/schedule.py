@@ -12,8 +12,8 @@ from entro_cli.commands import options as given
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from entro_cli.automation.schedule.command_line import Wanted
-    from entro_cli.automation.schedule.job import Every, Installed, Job
+    from entro_cli.automation.schedule.command_line import JobRequest
+    from entro_cli.automation.schedule.job import Frequency, InstalledJob, Job
     from entro_cli.core.console import Terminal
 
 _WHEN, _WHAT, _WHERE = "When", "What is run", "Where it is written"
@@ -112,7 +112,7 @@ def add(
     Places are kept as absolute paths: the job runs outside of this folder.
     """
     from entro_cli.analysis.gates import check_gates
-    from entro_cli.automation.schedule.command_line import Wanted
+    from entro_cli.automation.schedule.command_line import JobRequest
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
 
@@ -122,7 +122,7 @@ def add(
     check_gates(fail_on or [])
     if tz:
         zone_of(tz)  # it must be one: nobody is there to read the error when the job runs
-    wanted = Wanted(
+    wanted = JobRequest(
         ingest=tuple(ingest or ()),
         pipelines=tuple(pipeline or ()),
         config=_configuration(config_file, pipeline or [], terminal),
@@ -170,7 +170,7 @@ def remove(
 ) -> None:
     """Remove a job, or all of them; what is not entro's in the crontab stays as it is, to the last byte."""
     from entro_cli.automation.schedule import jobs
-    from entro_cli.core.console import Terminal, visible
+    from entro_cli.core.console import Terminal, printable
 
     terminal = Terminal(quiet, verbose)
     if (name is None) != everything:
@@ -179,18 +179,18 @@ def remove(
     for job in gone:
         told = f"{job.name} ({job.kind}, {job.when}): {job.command}"
         if dry_run:
-            terminal.text(f"would remove {visible(told)}\n")
+            terminal.text(f"would remove {printable(told)}\n")
         else:
-            terminal.note(f"removed {visible(told)}")
+            terminal.note(f"removed {printable(told)}")
     if not gone:
         terminal.note("no job is scheduled")
 
 
-def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Every:
+def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Frequency:
     """How often, as the options say it."""
-    from entro_cli.automation.schedule.job import Every
+    from entro_cli.automation.schedule.job import Frequency
 
-    chosen = [every for every, wanted in zip(Every, (daily, weekly, monthly), strict=True) if wanted]
+    chosen = [every for every, wanted in zip(Frequency, (daily, weekly, monthly), strict=True) if wanted]
     if len(chosen) != 1:
         raise typer.BadParameter("choose one of --daily, --weekly and --monthly", param_hint="period")
     return chosen[0]
@@ -220,7 +220,7 @@ def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal)
     return str(config.file or "")
 
 
-def _job(every: Every, at: str, wanted: Wanted, name: str | None, log: str | None) -> Job:
+def _job(every: Frequency, at: str, wanted: JobRequest, name: str | None, log: str | None) -> Job:
     import os
 
     from entro_cli.automation.schedule.command_line import kept_environment, log_file, run_command
@@ -244,13 +244,13 @@ def _tell_missing(patterns: tuple[str, ...], terminal: Terminal) -> None:
     """Warn of logs that are not there, or not yet: nobody will be at hand when the job says so."""
     from glob import escape, glob
 
-    from entro_cli.core.console import visible
+    from entro_cli.core.console import printable
     from entro_cli.core.urls import is_url
 
     for pattern in (pattern for pattern in patterns if not is_url(pattern)):
         place = str(Path(pattern).expanduser())
         if not glob(place, recursive=True) and not glob(escape(place)):  # noqa: PTH207 - absolute ones too
-            terminal.warn(f"--ingest {visible(pattern)}: there is no such file yet")
+            terminal.warn(f"--ingest {printable(pattern)}: there is no such file yet")
 
 
 def _install(job: Job, kind: str, dry_run: bool, terminal: Terminal) -> None:
@@ -265,11 +265,11 @@ def _install(job: Job, kind: str, dry_run: bool, terminal: Terminal) -> None:
         terminal.warn(note)
 
 
-def _table(jobs: list[Installed]) -> Table:
+def _table(jobs: list[InstalledJob]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from entro_cli.core.console import visible
+    from entro_cli.core.console import printable
 
     table = Table(box=None, pad_edge=False)
     for heading in ("Job", "Kind", "When", "Runs"):
@@ -278,5 +278,5 @@ def _table(jobs: list[Installed]) -> Table:
         command = job.command.partition(" schedule run ")
         shown = f"entro schedule run {command[2]}" if command[1] else job.command
         when = job.when if job.enabled else f"{job.when} (not enabled)"
-        table.add_row(*(Text(visible(cell)) for cell in (job.name, job.kind, when, shown)))
+        table.add_row(*(Text(printable(cell)) for cell in (job.name, job.kind, when, shown)))
     return table

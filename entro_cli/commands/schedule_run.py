@@ -63,18 +63,18 @@ def run(
     from entro_cli.config import usual_place
     from entro_cli.core.clock import moment, moment_ns, zone_of
     from entro_cli.core.console import Terminal, repeat
-    from entro_cli.core.parallel import Workers
-    from entro_cli.history.paths import pipeline_place, shared_folders
-    from entro_cli.report.periods import Kind
+    from entro_cli.core.parallel import Executor
+    from entro_cli.history.paths import pipeline_paths, shared_folders
+    from entro_cli.report.periods import PeriodKind
     from entro_cli.workflows.fleet import survey_runs
-    from entro_cli.workflows.scheduled_run import Job
+    from entro_cli.workflows.scheduled_run import ScheduledRun
     from entro_cli.workflows.settings import read_config, settings_in
-    from entro_cli.workflows.tasks import do_job
+    from entro_cli.workflows.tasks import run_schedule_task
     from entro_engine import EntroError
 
     terminal = Terminal(not verbose, verbose)
     check_gates(fail_on or [])
-    kind = Kind(_KINDS[schedule.chosen_every(daily, weekly, monthly).value])
+    kind = PeriodKind(_KINDS[schedule.chosen_every(daily, weekly, monthly).value])
     configuration = read_config(config, terminal)
     names = tuple(pipeline or ()) or configuration.pipelines or ("default",)
     if ingest and len(names) > 1:
@@ -86,8 +86,8 @@ def run(
     parts, now = [], datetime.now(UTC)
     for name in names:
         settings = settings_in(configuration, name, history=history, zone=tz)
-        part = Job(
-            place=pipeline_place(settings.history, name),
+        part = ScheduledRun(
+            place=pipeline_paths(settings.history, name),
             settings=settings,
             kind=kind,
             logs=tuple(ingest or settings.logs),
@@ -97,11 +97,11 @@ def run(
         )
         parts.append(part)
     outcomes = []
-    for outcome in Workers(jobs, cluster, shared_folders(part.place for part in parts)).each(do_job, parts):
+    for outcome in Executor(jobs, cluster, shared_folders(part.place for part in parts)).each(run_schedule_task, parts):
         repeat(outcome.said, terminal)
         outcomes.append(outcome)
     if len(parts) > 1:
-        survey_runs(configuration, parts, outcomes, out, Workers(jobs, cluster), terminal)
+        survey_runs(configuration, parts, outcomes, out, Executor(jobs, cluster), terminal)
     broken = [gate for outcome in outcomes for gate in outcome.broken]
     for gate in broken:
         terminal.warn(f"gate broken: {gate}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entro_cli.commands.options import Budget, ConfigFile, Debug, Json, Quiet, SelfContained, Verbose
-from entro_cli.core.console import Terminal, visible
+from entro_cli.core.console import Terminal, printable
 
 if TYPE_CHECKING:
     from entro_cli.analysis.simulation.log_writer import LogWriter
     from entro_cli.analysis.simulation.results import SimulationDocument
-    from entro_cli.analysis.simulation.runs import Batch, Noise, Settings
+    from entro_cli.analysis.simulation.runs import Batch, Noise, SimulationParameters
     from entro_engine import Scenario, Simulation
 
 _WHAT, _HOW, _NOISE, _OUTPUT = "What is simulated", "Controllers", "Noise", "Output"
@@ -132,13 +132,13 @@ def simulate(
     The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
     """
     from entro_cli.analysis.simulation.results import summarise
-    from entro_cli.analysis.simulation.runs import FirstRuns, Settings, simulate_all
-    from entro_cli.core.json_document import plain
-    from entro_cli.core.parallel import Workers
+    from entro_cli.analysis.simulation.runs import FirstRuns, SimulationParameters, simulate_all
+    from entro_cli.core.json_document import to_builtins
+    from entro_cli.core.parallel import Executor
 
     terminal = Terminal(quiet, verbose)
     given = {"alpha": alpha, "beta": beta, "limit": limit, "budget": budget}
-    settings = Settings(
+    settings = SimulationParameters(
         _scenario(scenario, capacity, stall or []),
         lag=lag,
         noise=_noise(noise, seed, runs),
@@ -149,14 +149,14 @@ def simulate(
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
     watchers += [_progress(terminal)] if verbose else []
-    document = summarise(settings, simulate_all(settings, *watchers, each=Workers().each))
+    document = summarise(settings, simulate_all(settings, *watchers, each=Executor().each))
     if logs:
-        terminal.note(f"wrote {len(logs.written)} logs to {visible(str(log_dir))}")
+        terminal.note(f"wrote {len(logs.written)} logs to {printable(str(log_dir))}")
     if out:
         _write_page(out, scenario, self_contained, settings, document, firsts.kept)
-        terminal.note(f"wrote {visible(str(out))}")
+        terminal.note(f"wrote {printable(str(out))}")
     if as_json:
-        terminal.document(plain(document))
+        terminal.document(to_builtins(document))
     else:
         _show(terminal, settings, document)
 
@@ -191,7 +191,7 @@ def _scenario(name: str, capacity: float | None, stalls: list[str]) -> Scenario:
             raise EntroError(
                 f"{stall.first}:{stall.after} goes on beyond the end",
                 where="--stall",
-                expected=f"steps from 0 to {scenario.steps}, as scenario {visible(scenario.name)} has",
+                expected=f"steps from 0 to {scenario.steps}, as scenario {printable(scenario.name)} has",
             )
     changes = {"capacity": capacity, "stalls": scenario.stalls + more}
     return replace(scenario, **_without_none(changes))
@@ -213,7 +213,7 @@ def _noise(sigma: float | None, seed: int | None, runs: int | None) -> Noise | N
     return None
 
 
-def _warn_of_idle(terminal: Terminal, settings: Settings, given: dict[str, float | None]) -> None:
+def _warn_of_idle(terminal: Terminal, settings: SimulationParameters, given: dict[str, float | None]) -> None:
     """Tell of options that change nothing, because no controller that runs has use for them."""
     users = {"limit": ("static",), "alpha": ("eq14", "v9"), "beta": ("eq14", "v9")}
     for name, controllers in users.items():
@@ -221,7 +221,7 @@ def _warn_of_idle(terminal: Terminal, settings: Settings, given: dict[str, float
             terminal.warn(f"--{name} changes nothing: it is for {' and '.join(controllers)}")
 
 
-def _log_writer(settings: Settings, folder: Path | None, start: str) -> LogWriter | None:
+def _log_writer(settings: SimulationParameters, folder: Path | None, start: str) -> LogWriter | None:
     from entro_cli.analysis.simulation.log_writer import LogWriter
     from entro_cli.core.clock import moment_ns
 
@@ -238,7 +238,7 @@ def _write_page(
     path: Path,
     source: str,
     self_contained: bool,
-    settings: Settings,
+    settings: SimulationParameters,
     document: SimulationDocument,
     runs: list[Simulation],
 ) -> None:
@@ -254,7 +254,7 @@ def _write_page(
     store_page(path, page, self_contained, [source])
 
 
-def _show(terminal: Terminal, settings: Settings, document: SimulationDocument) -> None:
+def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument) -> None:
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
     from entro_cli.report.render.simulation_table import drawn, table_rows

@@ -20,7 +20,7 @@ ANY = "*"
 
 
 @dataclass(frozen=True)
-class Key:
+class ConfigKey:
     """A key, with a dot where a table is inside another.
 
     Attributes:
@@ -48,44 +48,44 @@ class Key:
 
 
 KEYS = (
-    Key("history", validators.PLACE),
-    Key("reports", validators.PATH),
-    Key("zone", validators.ZONE),
-    Key("step", validators.LENGTH),
-    Key("gamma", validators.POSITIVE, GAMMA),
-    Key("alpha", validators.FRACTION, ALPHA),
-    Key("beta", validators.POSITIVE, BETA),
-    Key("objective", validators.SHARE, DEFAULT_TARGET),
-    Key("capacity", validators.POSITIVE),
-    Key("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),
-    Key("retention", validators.DURATION),
-    Key("silence", validators.DURATION),
-    Key("exclude", validators.WINDOWS, ()),
-    Key("fail_on", validators.TEXTS, ()),
-    Key("logs", validators.PATTERNS, ()),
-    Key("time", validators.TEXT),
-    Key("start", validators.MOMENT),
-    Key("year", validators.YEAR),
-    Key("input_format", validators.TEXT),
-    Key("offset", validators.SHIFTS, ()),
-    Key("strict", validators.SWITCH, False),
-    Key("redact", validators.SWITCH, False),
-    Key("stages.*.column", validators.TEXT),
-    Key("stages.*.kind", validators.KIND),
-    Key("stages.*.full", validators.POSITIVE),
-    Key("alerts.command", validators.COMMAND, ()),
-    Key("alerts.at_least", validators.DURATION_OR_NONE, 0.0),
-    Key("alerts.email.to", validators.ADDRESSES, ()),
-    Key("alerts.email.from", validators.ADDRESS, "entro@localhost"),
-    Key("alerts.email.host", validators.WORD, "localhost"),
-    Key("alerts.email.port", validators.PORT),
-    Key("alerts.email.security", validators.SECURITY, "none"),
-    Key("alerts.email.user", validators.TEXT),
-    Key("alerts.email.password_env", validators.WORD),
-    Key("alerts.email.password_file", validators.PATH),
-    Key("alerts.webhook.url", validators.WEB_ADDRESS, secret=True),
-    Key("alerts.webhook.url_env", validators.WORD),
-    Key("alerts.webhook.url_file", validators.PATH),
+    ConfigKey("history", validators.PLACE),
+    ConfigKey("reports", validators.PATH),
+    ConfigKey("zone", validators.ZONE),
+    ConfigKey("step", validators.LENGTH),
+    ConfigKey("gamma", validators.POSITIVE, GAMMA),
+    ConfigKey("alpha", validators.FRACTION, ALPHA),
+    ConfigKey("beta", validators.POSITIVE, BETA),
+    ConfigKey("objective", validators.SHARE, DEFAULT_TARGET),
+    ConfigKey("capacity", validators.POSITIVE),
+    ConfigKey("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),
+    ConfigKey("retention", validators.DURATION),
+    ConfigKey("silence", validators.DURATION),
+    ConfigKey("exclude", validators.WINDOWS, ()),
+    ConfigKey("fail_on", validators.TEXTS, ()),
+    ConfigKey("logs", validators.PATTERNS, ()),
+    ConfigKey("time", validators.TEXT),
+    ConfigKey("start", validators.MOMENT),
+    ConfigKey("year", validators.YEAR),
+    ConfigKey("input_format", validators.TEXT),
+    ConfigKey("offset", validators.SHIFTS, ()),
+    ConfigKey("strict", validators.SWITCH, False),
+    ConfigKey("redact", validators.SWITCH, False),
+    ConfigKey("stages.*.column", validators.TEXT),
+    ConfigKey("stages.*.kind", validators.KIND),
+    ConfigKey("stages.*.full", validators.POSITIVE),
+    ConfigKey("alerts.command", validators.COMMAND, ()),
+    ConfigKey("alerts.at_least", validators.DURATION_OR_NONE, 0.0),
+    ConfigKey("alerts.email.to", validators.ADDRESSES, ()),
+    ConfigKey("alerts.email.from", validators.ADDRESS, "entro@localhost"),
+    ConfigKey("alerts.email.host", validators.WORD, "localhost"),
+    ConfigKey("alerts.email.port", validators.PORT),
+    ConfigKey("alerts.email.security", validators.SECURITY, "none"),
+    ConfigKey("alerts.email.user", validators.TEXT),
+    ConfigKey("alerts.email.password_env", validators.WORD),
+    ConfigKey("alerts.email.password_file", validators.PATH),
+    ConfigKey("alerts.webhook.url", validators.WEB_ADDRESS, secret=True),
+    ConfigKey("alerts.webhook.url_env", validators.WORD),
+    ConfigKey("alerts.webhook.url_file", validators.PATH),
 )
 
 NAMED = {key.name: key for key in KEYS}
@@ -93,7 +93,7 @@ SINGLE = tuple(key for key in KEYS if ANY not in key.path)
 """The keys that are there once for a pipeline."""
 
 
-def key_of(path: Path) -> Key | None:
+def key_of(path: Path) -> ConfigKey | None:
     """The key at a place; None where there is none of that name, or a table."""
     return NAMED.get(".".join(_general(path)))
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from entro_cli.config.keys import NAMED, SINGLE
 from entro_cli.config.keys import Path as KeyPath
-from entro_cli.config.validators import At
-from entro_cli.core.console import visible
+from entro_cli.config.validators import KeyPosition
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import nearest_name
 from entro_cli.timeseries.observations import StageSpec
 from entro_engine import EntroError
@@ -23,14 +23,14 @@ _ALTERNATIVES = (
 )
 
 
-class Given(NamedTuple):
+class OptionValue(NamedTuple):
     """A value and where it is from: an option, a variable, a file."""
 
     value: Any
     origin: str
 
 
-Layer = dict[KeyPath, Given]
+Layer = dict[KeyPath, OptionValue]
 """What one place sets, by key."""
 
 
@@ -46,7 +46,7 @@ def lay_over(resolved: Layer, layer: Layer) -> None:
             origin = layer[tuple(taken[1].split("."))].origin
             raise EntroError(f"both {' and '.join(taken[:2])} are there", where=origin, expected="one of them")
         if taken:
-            resolved.update({NAMED[name].path: Given(None, DEFAULT) for name in group})
+            resolved.update({NAMED[name].path: OptionValue(None, DEFAULT) for name in group})
     resolved.update(layer)
 
 
@@ -55,7 +55,9 @@ def stages_layer(stages: tuple[StageSpec, ...], origin: str) -> Layer:
     layer: Layer = {}
     for spec in stages:
         said = {"column": spec.column or None, "kind": spec.kind, "full": spec.full}
-        layer |= {("stages", spec.name, name): Given(part, origin) for name, part in said.items() if part is not None}
+        layer |= {
+            ("stages", spec.name, name): OptionValue(part, origin) for name, part in said.items() if part is not None
+        }
     return layer
 
 
@@ -76,8 +78,8 @@ def variables_layer(environ: Mapping[str, str], folder: Path) -> Layer:
     for key in SINGLE:
         text = environ.get(key.variable, "") if key.variable else ""
         if key.variable and text:
-            at = At(key.variable, folder, is_text=True)
-            layer[key.path] = Given(key.rule.apply(text, at, key.secret), key.variable)
+            at = KeyPosition(key.variable, folder, is_text=True)
+            layer[key.path] = OptionValue(key.rule.apply(text, at, key.secret), key.variable)
     return layer
 
 
@@ -95,4 +97,4 @@ def mistyped(environ: Mapping[str, str], used: Iterable[str]) -> Iterator[str]:
         if variable.startswith(_PREFIX) and name not in known and variable not in others:
             meant = nearest_name(name, known, _MISTYPED)
             if meant:
-                yield f"{visible(variable)} sets nothing: did you mean {_PREFIX}{meant.upper()}?"
+                yield f"{printable(variable)} sets nothing: did you mean {_PREFIX}{meant.upper()}?"

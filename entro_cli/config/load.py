@@ -12,18 +12,18 @@ from entro_cli.config.keys import NAMED, SINGLE
 from entro_cli.config.layers import (
     DEFAULT,
     FILE_VARIABLE,
-    Given,
     Layer,
+    OptionValue,
     lay_over,
     mistyped,
     stages_layer,
     variables_layer,
 )
-from entro_cli.config.provenance import Entry, entries_of
+from entro_cli.config.provenance import ConfigEntry, entries_of
 from entro_cli.config.settings import Settings, settings_of
 from entro_cli.config.toml_file import PIPELINES, TomlFile, find_file, read_file
-from entro_cli.config.validators import At
-from entro_cli.core.console import visible
+from entro_cli.config.validators import KeyPosition
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import nearest
 from entro_engine import EntroError
 
@@ -48,7 +48,7 @@ class Config:
     _variables: Layer
     _folder: Path
 
-    def settings(self, pipeline: str = DEFAULT, given: Mapping[str, Given] | None = None) -> Settings:
+    def settings(self, pipeline: str = DEFAULT, given: Mapping[str, OptionValue] | None = None) -> Settings:
         """Everything that is in force for a pipeline.
 
         Args:
@@ -62,7 +62,7 @@ class Config:
         """
         return settings_of(pipeline, self._resolve(pipeline, given or {}))
 
-    def entries(self, pipeline: str = DEFAULT) -> tuple[Entry, ...]:
+    def entries(self, pipeline: str = DEFAULT) -> tuple[ConfigEntry, ...]:
         """Every value in force for a pipeline, as it can be shown.
 
         Raises:
@@ -70,14 +70,14 @@ class Config:
         """
         return tuple(entries_of(self._resolve(pipeline, {})))
 
-    def _resolve(self, pipeline: str, given: Mapping[str, Given]) -> Layer:
+    def _resolve(self, pipeline: str, given: Mapping[str, OptionValue]) -> Layer:
         """The value in force of every key."""
-        resolved = {key.path: Given(key.default, DEFAULT) for key in SINGLE}
-        resolved["history",] = Given(usual_place("history"), DEFAULT)
+        resolved = {key.path: OptionValue(key.default, DEFAULT) for key in SINGLE}
+        resolved["history",] = OptionValue(usual_place("history"), DEFAULT)
         for layer in (*self._of_file(pipeline), self._variables, self._of_options(given)):
             lay_over(resolved, layer)
         if resolved[_PORT].value is None:
-            resolved[_PORT] = Given(_STANDARD_PORTS[resolved[_SECURITY].value], DEFAULT)
+            resolved[_PORT] = OptionValue(_STANDARD_PORTS[resolved[_SECURITY].value], DEFAULT)
         return resolved
 
     def _of_file(self, pipeline: str) -> tuple[Layer, ...]:
@@ -86,26 +86,26 @@ class Config:
         own = self._toml.pipelines.get(pipeline)
         if own is None and self.pipelines and pipeline != DEFAULT:
             raise EntroError(
-                f"{self._toml.shown} names no pipeline {visible(pipeline)!r}",
+                f"{self._toml.shown} names no pipeline {printable(pipeline)!r}",
                 where="--pipeline",
                 expected=f"one of {', '.join(self.pipelines)}",
                 remedy=nearest(pipeline, self.pipelines),
             )
         shown = self._toml.shown
         return (
-            {path: Given(value, shown) for path, value in self._toml.shared.items()},
-            {path: Given(value, f"{shown} [{PIPELINES}.{pipeline}]") for path, value in (own or {}).items()},
+            {path: OptionValue(value, shown) for path, value in self._toml.shared.items()},
+            {path: OptionValue(value, f"{shown} [{PIPELINES}.{pipeline}]") for path, value in (own or {}).items()},
         )
 
-    def _of_options(self, given: Mapping[str, Given]) -> Layer:
+    def _of_options(self, given: Mapping[str, OptionValue]) -> Layer:
         layer: Layer = {}
         for name, (value, origin) in given.items():
             if name == "stages":
                 layer |= stages_layer(value or (), origin)
             elif value is not None:
-                at = At(origin, self._folder)
+                at = KeyPosition(origin, self._folder)
                 plain = str(value) if isinstance(value, Path) else value
-                layer[NAMED[name].path] = Given(NAMED[name].rule.apply(plain, at), origin)
+                layer[NAMED[name].path] = OptionValue(NAMED[name].rule.apply(plain, at), origin)
         return layer
 
 

@@ -11,7 +11,7 @@ from entro_cli.config.keys import key_of
 from entro_cli.config.layers import Layer
 
 
-class Entry(NamedTuple):
+class ConfigEntry(NamedTuple):
     """A value in force, and where it is from; durations are in seconds, of a secret there is only what is none."""
 
     key: str
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     origin: str
 
 
-def entries_of(resolved: Layer) -> Iterator[Entry]:
+def entries_of(resolved: Layer) -> Iterator[ConfigEntry]:
     """Every value in force, those of one table together.
 
     Args:
@@ -28,7 +28,7 @@ def entries_of(resolved: Layer) -> Iterator[Entry]:
     for path, given in sorted(resolved.items(), key=lambda item: _table(item[0])):
         key = key_of(path)
         hidden = key is not None and key.secret and given.value is not None
-        yield Entry(".".join(path), _without_secret(given.value) if hidden else given.value, given.origin)
+        yield ConfigEntry(".".join(path), _without_secret(given.value) if hidden else given.value, given.origin)
 
 
 def _table(path: KeyPath) -> int:

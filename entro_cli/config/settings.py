@@ -73,7 +73,7 @@ class Settings:
     silence_s: float | None
     exclude: tuple[str, ...]
     fail_on: tuple[str, ...]
-    alerts: Alerts
+    alerts: AlertSettings
     origins: Mapping[str, str]
 
     def budget(self, stages: int) -> float:
@@ -141,7 +141,7 @@ def _stages(resolved: Layer) -> tuple[StageSpec, ...]:
 
 
 @dataclass(frozen=True)
-class Email:
+class EmailSettings:
     """Where alerts are mailed.
 
     Attributes:
@@ -166,7 +166,7 @@ class Email:
 
 
 @dataclass(frozen=True)
-class Webhook:
+class WebhookSettings:
     """Where alerts are posted to: one of an address, the variable and the file that holds it."""
 
     url: str | None = None
@@ -175,7 +175,7 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class Alerts:
+class AlertSettings:
     """Whom to tell of incidents.
 
     Attributes:
@@ -187,11 +187,11 @@ class Alerts:
 
     command: tuple[str, ...] = ()
     at_least_s: float = 0.0
-    email: Email | None = None
-    webhook: Webhook | None = None
+    email: EmailSettings | None = None
+    webhook: WebhookSettings | None = None
 
 
-def alerts_of(resolved: Layer) -> Alerts:
+def alerts_of(resolved: Layer) -> AlertSettings:
     """The alerts of a pipeline.
 
     Args:
@@ -201,10 +201,10 @@ def alerts_of(resolved: Layer) -> Alerts:
         EntroError: when something was said of the mail, but not to whom it goes.
     """
     values = {".".join(path[1:]): given.value for path, given in resolved.items() if path[0] == "alerts"}
-    return Alerts(values["command"], values["at_least"], _email(resolved), _webhook(values))
+    return AlertSettings(values["command"], values["at_least"], _email(resolved), _webhook(values))
 
 
-def _email(resolved: Layer) -> Email | None:
+def _email(resolved: Layer) -> EmailSettings | None:
     """Where alerts are mailed.
 
     Raises:
@@ -217,9 +217,9 @@ def _email(resolved: Layer) -> Email | None:
         raise EntroError("alerts.email has no to", where=said, expected='to = ["someone@example.org"]')
     if not values["to"]:
         return None
-    return Email(sender=values.pop("from"), **values)
+    return EmailSettings(sender=values.pop("from"), **values)
 
 
-def _webhook(values: Mapping[str, Any]) -> Webhook | None:
+def _webhook(values: Mapping[str, Any]) -> WebhookSettings | None:
     ways = {name: values[f"webhook.{name}"] for name in ("url", "url_env", "url_file")}
-    return Webhook(**ways) if any(ways.values()) else None
+    return WebhookSettings(**ways) if any(ways.values()) else None

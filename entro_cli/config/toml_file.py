@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entro_cli.config.keys import Key, is_table, key_of, names_in
+from entro_cli.config.keys import ConfigKey, is_table, key_of, names_in
 from entro_cli.config.keys import Path as KeyPath
-from entro_cli.config.validators import At
-from entro_cli.core.console import visible
+from entro_cli.config.validators import KeyPosition
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import nearest
 from entro_engine import EntroError
 
@@ -72,12 +72,12 @@ def read_file(path: Path, folder: Path) -> TomlFile:
     Raises:
         EntroError: when it cannot be read, is no TOML, or holds an unknown key or a value that cannot be.
     """
-    shown = visible(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+    shown = printable(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
     text = _text(path, shown)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = visible(str(error)) or "it is nested too deeply"
+        reason = printable(str(error)) or "it is nested too deeply"
         raise EntroError(
             f"is not TOML: {reason}", where=shown, remedy="docs/configuration.md shows an example"
         ) from error
@@ -141,7 +141,7 @@ class _Reader:
             EntroError: when it is not.
         """
         if not isinstance(value, dict):
-            raise EntroError("is no table", where=self._where(place), expected=f"[{'.'.join(map(visible, place))}]")
+            raise EntroError("is no table", where=self._where(place), expected=f"[{'.'.join(map(printable, place))}]")
 
     def values(self, table: Any, path: KeyPath, outer: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         """The values of a table and of those in it, by their place.
@@ -167,9 +167,9 @@ class _Reader:
             else:
                 raise self._unknown(name, path, outer)
 
-    def _made(self, key: Key, value: object, place: KeyPath) -> Any:
+    def _made(self, key: ConfigKey, value: object, place: KeyPath) -> Any:
         try:
-            return key.rule.apply(value, At("", self._folder), key.secret)
+            return key.rule.apply(value, KeyPosition("", self._folder), key.secret)
         except EntroError as error:
             error.where = self._where(place)  # not before: looking for the line of every value takes time
             raise
@@ -198,7 +198,7 @@ class _Reader:
         """The file, the line where it is found again, and the key."""
         line = _line_of(self._text, place)
         at = f"{self._shown}, line {line}" if line else self._shown
-        return f"{at}: {'.'.join(visible(part) for part in place)}"
+        return f"{at}: {'.'.join(printable(part) for part in place)}"
 
 
 def _line_of(text: str, place: KeyPath) -> int | None:

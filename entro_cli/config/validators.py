@@ -18,7 +18,7 @@ import msgspec
 
 from entro_cli.analysis.error_budget import parse_target
 from entro_cli.core.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url
 from entro_cli.timeseries.maintenance import EXPECTED as WINDOWS_EXPECTED
 from entro_cli.timeseries.maintenance import maintenance_of
@@ -28,7 +28,7 @@ _LONGEST_S = 1e9
 
 
 @dataclass(frozen=True)
-class At:
+class KeyPosition:
     """Where a value stands.
 
     Attributes:
@@ -54,14 +54,14 @@ class Rule:
 
     type: Any
     expected: str
-    make: Callable[[Any, At], Any] = lambda value, at: value
+    make: Callable[[Any, KeyPosition], Any] = lambda value, at: value
 
     @property
     def is_single(self) -> bool:
         """Whether it is one value, not a list: what a variable of the environment can hold."""
         return "list[" not in str(self.type)
 
-    def apply(self, value: object, at: At, secret: bool = False) -> Any:
+    def apply(self, value: object, at: KeyPosition, secret: bool = False) -> Any:
         """The value as the settings have it.
 
         Args:
@@ -83,7 +83,7 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     try:
-        return visible(reprlib.repr(value))
+        return printable(reprlib.repr(value))
     except ValueError:  # Python writes out no number of thousands of digits
         return "too large"
 
@@ -93,27 +93,27 @@ def _needs(condition: bool) -> None:
         raise ValueError
 
 
-def _finite(value: float, at: At) -> float:
+def _finite(value: float, at: KeyPosition) -> float:
     _needs(math.isfinite(value))
     return value
 
 
-def _text(value: str, at: At) -> str:
+def _text(value: str, at: KeyPosition) -> str:
     _needs(bool(value.strip()) and "\0" not in value)
     return value
 
 
-def _word(value: str, at: At) -> str:
+def _word(value: str, at: KeyPosition) -> str:
     _needs(bool(value) and value.isprintable() and not any(char.isspace() for char in value))
     return value
 
 
-def _path(value: str, at: At) -> Path:
+def _path(value: str, at: KeyPosition) -> Path:
     path = Path(_text(value, at))
     return at.folder / (path.expanduser() if path.parts[:1] == ("~",) else path)
 
 
-def _place(value: str, at: At) -> Path | str:
+def _place(value: str, at: KeyPosition) -> Path | str:
     if not is_url(value):
         return _path(value, at)
     url = _text(value, at).rstrip("/")
@@ -121,25 +121,25 @@ def _place(value: str, at: At) -> Path | str:
     return url
 
 
-def _zone(value: str, at: At) -> str:
+def _zone(value: str, at: KeyPosition) -> str:
     zone_of(value, at.where)
     return value
 
 
-def _length(value: str, at: At) -> str:
+def _length(value: str, at: KeyPosition) -> str:
     duration_ns(value, at.where)
     return value
 
 
-def _seconds(value: str, at: At) -> float:
+def _seconds(value: str, at: KeyPosition) -> float:
     return duration_ns(value, at.where) / NS
 
 
-def _seconds_or_none(value: str, at: At) -> float:
+def _seconds_or_none(value: str, at: KeyPosition) -> float:
     return 0.0 if re.fullmatch(r"0+(ms|s|min|m|h|d|w)?", value.strip()) else _seconds(value, at)
 
 
-def _wait(value: str | float, at: At) -> float:
+def _wait(value: str | float, at: KeyPosition) -> float:
     try:
         seconds = float(value)
     except ValueError:
@@ -148,24 +148,24 @@ def _wait(value: str | float, at: At) -> float:
     return seconds
 
 
-def _moment(value: object, at: At) -> str:
+def _moment(value: object, at: KeyPosition) -> str:
     _needs(isinstance(value, str | date))  # TOML has dates of its own; a datetime is one, too
     text = value.isoformat() if isinstance(value, date) else str(value)
     moment_ns(text, UTC, at.where)
     return text
 
 
-def _texts(values: list[str], at: At) -> tuple[str, ...]:
+def _texts(values: list[str], at: KeyPosition) -> tuple[str, ...]:
     return tuple(_text(value, at) for value in values)
 
 
-def _address(value: str, at: At) -> str:
+def _address(value: str, at: KeyPosition) -> str:
     name, _, host = _word(value, at).rpartition("@")
     _needs(bool(name and host))
     return value
 
 
-def _patterns(values: list[str], at: At) -> tuple[str, ...]:
+def _patterns(values: list[str], at: KeyPosition) -> tuple[str, ...]:
     def placed(value: str) -> str:
         _needs(value != "-")
         if is_url(value):
@@ -179,31 +179,31 @@ def _patterns(values: list[str], at: At) -> tuple[str, ...]:
     return tuple(placed(value) for value in values)
 
 
-def _shifts(values: list[str], at: At) -> tuple[str, ...]:
+def _shifts(values: list[str], at: KeyPosition) -> tuple[str, ...]:
     for value in values:
         clock_shift(value, at.where)
     return tuple(values)
 
 
-def _windows(values: list[str], at: At) -> tuple[str, ...]:
+def _windows(values: list[str], at: KeyPosition) -> tuple[str, ...]:
     maintenance_of(values, UTC, at.where)
     return tuple(values)
 
 
-def _command(value: str | list[str], at: At) -> tuple[str, ...]:
+def _command(value: str | list[str], at: KeyPosition) -> tuple[str, ...]:
     words = shlex.split(value) if isinstance(value, str) else value
     _needs(bool(words) and bool(words[0].strip()) and not any("\0" in word for word in words))
     return tuple(words)
 
 
-def _web_address(value: str, at: At) -> str:
+def _web_address(value: str, at: KeyPosition) -> str:
     parts = urlsplit(_word(value, at))
     _needs(parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
     return value
 
 
 def _one_of(*names: str) -> Rule:
-    def known(value: str, at: At) -> str:
+    def known(value: str, at: KeyPosition) -> str:
         _needs(value in names)
         return value
 

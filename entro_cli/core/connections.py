@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
 
 _SHOWN = 200
@@ -53,4 +53,4 @@ def connection_failure(error: OSError, timeout_s: float) -> str:
 
 def foreign(text: str) -> str:
     """Somebody else's words in one line of bounded length."""
-    return shortened(visible(" ".join(text.split())), _SHOWN)
+    return shortened(printable(" ".join(text.split())), _SHOWN)

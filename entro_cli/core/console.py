@@ -104,7 +104,7 @@ def _console(stream: Any) -> Console:
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
-def visible(text: str) -> str:
+def printable(text: str) -> str:
     r"""Text with every control and other unprintable character written out, as in \x1b: safe to show anywhere."""
     if text.isprintable():
         return text

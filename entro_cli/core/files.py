@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_engine import EntroError
 
 _LOOKED_AT = 1 << 20
@@ -59,7 +59,9 @@ def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
     for source in inputs:
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise EntroError(
-                "is read here, and would be lost", where=visible(str(path)), remedy="write to another file"
+                "is read here, and would be lost",
+                where=printable(str(path)),
+                remedy="write to another file",
             )
 
 

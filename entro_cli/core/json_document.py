@@ -15,14 +15,14 @@ _AT_ONCE = 4096
 """So many entries of a long list are made text of at once."""
 
 
-def plain(value: Any) -> Any:
+def to_builtins(value: Any) -> Any:
     """A value as JSON can hold it: dataclasses as objects, tuples as lists, an infinity as text, NaN as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_builtins(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
+        return {str(key): to_builtins(part) for key, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(part) for part in value]
+        return [to_builtins(part) for part in value]
     return _plain_scalar(value)
 
 
@@ -38,7 +38,7 @@ def _plain_scalar(value: Any) -> Any:
 
 def as_json(document: object) -> str:
     """A document as indented JSON text, without a newline at its end; other letters than ASCII are escaped."""
-    return json.dumps(plain(document), indent=2, allow_nan=False)  # ASCII: whole through any pipe
+    return json.dumps(to_builtins(document), indent=2, allow_nan=False)  # ASCII: whole through any pipe
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.connections import foreign, lost_connections_as_errors
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import unwritable
 from entro_engine import EntroError, __version__
 
@@ -36,7 +36,7 @@ _TALKATIVE = ("distributed", "distributed.client", "asyncio", "tornado")
 
 
 @dataclass(frozen=True)
-class Workers:
+class Executor:
     """Who does the work.
 
     Attributes:
@@ -143,7 +143,7 @@ class _Elsewhere(Generic[Task, Result]):
         for witness in self.witnesses:
             if not Path(witness).exists():
                 raise EntroError(
-                    f"does not see what is in {visible(str(Path(witness).parent))}",
+                    f"does not see what is in {printable(str(Path(witness).parent))}",
                     where=here,
                     expected="a history on a file system that all workers share",
                 )
@@ -166,7 +166,7 @@ def _on_cluster(
         except Exception as error:  # what is said of lost schedulers and workers is of many kinds
             raise EntroError(
                 f"the work was given up: {foreign(str(error))}",
-                where=f"--cluster {visible(address)}",
+                where=f"--cluster {printable(address)}",
                 remedy="run it again: what is done stays done",
             ) from error
         return results
@@ -197,7 +197,7 @@ def _client(address: str) -> Any:
             client.close()
         raise EntroError(
             f"the scheduler {what}: {foreign(str(error))}",
-            where=f"--cluster {visible(address)}",
+            where=f"--cluster {printable(address)}",
             expected="a Dask scheduler's address, such as tcp://host:8786",
         ) from error
     return client

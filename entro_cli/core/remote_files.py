@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from entro_cli.core.clock import NS
 from entro_cli.core.connections import connection_failure, foreign, lost_connections_as_errors
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.urls import scheme_of, shown_url
 from entro_engine import EntroError
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 """How long a server may say nothing, s; a fetch as a whole may take as long as it takes."""
 
 _WILDCARD = re.compile(r"[*?[]")
@@ -99,7 +99,7 @@ def marks_of(told: Mapping[str, Any]) -> str:
 
 def label(url: str) -> str:
     """What a URL is called in messages: safe to show, and without secrets."""
-    return visible(shown_url(url))
+    return printable(shown_url(url))
 
 
 def is_web(url: str) -> bool:
@@ -179,7 +179,7 @@ def _opened(url: str) -> tuple[Any, str]:
         raise EntroError(f"reading {scheme}:// needs what is not installed", where=label(url), remedy=remedy) from error
     except ValueError as error:
         raise EntroError(
-            f"nothing reads {visible(scheme)}://",
+            f"nothing reads {printable(scheme)}://",
             where=label(url),
             expected="s3://, gs://, https://, http:// or file://",
         ) from error
@@ -194,10 +194,10 @@ def _options(scheme: str) -> dict[str, Any]:
     if is_web(f"{scheme}://"):
         from aiohttp import ClientTimeout
 
-        patience = ClientTimeout(total=None, sock_connect=PATIENCE_S, sock_read=PATIENCE_S)
+        patience = ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
         return {"client_kwargs": {"timeout": patience, "trust_env": True, **configured.get("client_kwargs", {})}}
     if _EXTRAS.get(scheme) == "s3":
-        patient = {"connect_timeout": PATIENCE_S, "read_timeout": PATIENCE_S}
+        patient = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
         return {"config_kwargs": {**patient, **configured.get("config_kwargs", {})}}
     return {}
 
@@ -214,7 +214,7 @@ def _failure(error: Exception, url: str) -> EntroError:
         found, remedy = "the server cannot be reached, or does not answer", "try again later"
     elif isinstance(error, OSError) and not status:
         cause = getattr(error, "os_error", error)
-        found, remedy = f"the server {connection_failure(cause, PATIENCE_S)}", "try again later"
+        found, remedy = f"the server {connection_failure(cause, TIMEOUT_S)}", "try again later"
     else:
         found, remedy = f"cannot be fetched: {foreign(str(error)) or name}", ""
     return EntroError(found, where=label(url), remedy=remedy)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_engine import EntroError
 
 _LONGEST = 65536
@@ -42,7 +42,7 @@ class SecretVariable:
         if not value:
             raise EntroError(
                 "is empty" if self.variable in environ else "is not set",
-                where=f"environment variable {visible(self.variable)}",
+                where=f"environment variable {printable(self.variable)}",
                 expected="the secret that the configuration says is there",
                 remedy="cron starts with few variables: set it in the crontab, or keep the secret in a file",
             )
@@ -57,7 +57,7 @@ class SecretFile:
 
     def reveal(self, environ: Mapping[str, str]) -> str:
         """The file's one line; see `Secret`."""
-        where = visible(str(self.path))
+        where = printable(str(self.path))
         try:
             data = self._read(where)
             value = data.decode().strip()
@@ -81,7 +81,7 @@ class SecretFile:
                 raise EntroError(
                     f"holds a secret, and its mode {mode & 0o777:03o} lets others at it",
                     where=where,
-                    remedy=f"run: chmod 600 {visible(shlex.quote(str(self.path)))}",
+                    remedy=f"run: chmod 600 {printable(shlex.quote(str(self.path)))}",
                 )
             return file.read(_LONGEST)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.history.day_files import DamagedDayError, connect, flaw, grid_of
-from entro_cli.history.inventory import Checked, Damage
-from entro_cli.history.paths import DAY_FILE, PipelinePlace
+from entro_cli.history.inventory import CheckResult, Damage
+from entro_cli.history.paths import DAY_FILE, PipelinePaths
 from entro_cli.history.state import State, load_state, state_of_days
 from entro_cli.history.transaction import Digests, is_as_written, read_digests, refuse_altered
 from entro_engine import EntroError
 
 
-def check(place: PipelinePlace) -> Checked:
+def check(place: PipelinePaths) -> CheckResult:
     """Read every file of a pipeline.
 
     Args:
@@ -35,17 +35,17 @@ def check(place: PipelinePlace) -> Checked:
             what = _flaw_of_day(connection, place, day, state, listed)
             if what and path.exists():  # else it was removed meanwhile
                 damaged[path] = what
-    return Checked(
+    return CheckResult(
         pipeline=place.name,
         history=place.shown,
         files=len(days) + sum(path.exists() for path in found),
-        damaged=tuple(Damage(visible(str(path)), what) for path, what in damaged.items()),
+        damaged=tuple(Damage(printable(str(path)), what) for path, what in damaged.items()),
         notes=tuple(_notes(place, listed)),
     )
 
 
 def _flaw_of_day(
-    connection: duckdb.DuckDBPyConnection, place: PipelinePlace, day: date, state: State, listed: Digests
+    connection: duckdb.DuckDBPyConnection, place: PipelinePaths, day: date, state: State, listed: Digests
 ) -> str:
     """What is wrong with a day file, in a clause; empty when nothing is."""
     path = place.day_file(day)
@@ -58,7 +58,7 @@ def _flaw_of_day(
         return error.found
 
 
-def _flaw_of_state(place: PipelinePlace, listed: Digests) -> str:
+def _flaw_of_state(place: PipelinePaths, listed: Digests) -> str:
     try:
         load_state(place)
         if place.state.exists() and is_as_written(place.state, place.state.name, place, listed) is False:
@@ -70,7 +70,7 @@ def _flaw_of_state(place: PipelinePlace, listed: Digests) -> str:
     return ""
 
 
-def _flaw_of_digests(place: PipelinePlace) -> str:
+def _flaw_of_digests(place: PipelinePaths) -> str:
     try:
         msgspec.json.decode(place.digests.read_bytes(), type=Digests)
     except FileNotFoundError:
@@ -78,11 +78,11 @@ def _flaw_of_digests(place: PipelinePlace) -> str:
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return f"the file is damaged: {visible(str(error))}"
+        return f"the file is damaged: {printable(str(error))}"
     return ""
 
 
-def _notes(place: PipelinePlace, listed: Digests) -> Iterator[str]:
+def _notes(place: PipelinePaths, listed: Digests) -> Iterator[str]:
     """What is no damage and yet worth a word, in sentences."""
     days = {day.isoformat() for day in place.days()}
     if days and not place.state.exists():
@@ -101,21 +101,21 @@ def _notes(place: PipelinePlace, listed: Digests) -> Iterator[str]:
         yield f"{_shown(path)} is not of the history"
 
 
-def _foreign(place: PipelinePlace) -> Iterator[Path]:
+def _foreign(place: PipelinePaths) -> Iterator[Path]:
     """Files and folders beside the books that nothing here made."""
     days = {place.day_file(day).parent for day in place.days()}
     with suppress(FileNotFoundError):  # removed meanwhile
         for path in sorted(place.folder.iterdir()):
             is_empty = path.is_dir() and path.name.startswith("date=") and not any(path.iterdir())
-            if path not in {*days, place.books} and not is_empty:
+            if path not in {*days, place.metadata_dir} and not is_empty:
                 yield path
         for folder in sorted(days):
             yield from (path for path in sorted(folder.iterdir()) if path.name != DAY_FILE)
 
 
 def _few(days: list[str]) -> str:
-    return visible(", ".join(days[:3])) + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
+    return printable(", ".join(days[:3])) + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
 
 
 def _shown(path: Path) -> str:
-    return visible(str(path))
+    return printable(str(path))

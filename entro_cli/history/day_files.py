@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.history.paths import DAY_NS, day_at, day_start_ns
-from entro_cli.timeseries.bins import EMPTY, Cells, merge_cells
+from entro_cli.timeseries.bins import EMPTY, Bins, merge_bins
 from entro_engine import EntroError, Kind
 
 FORMAT = "entro/history/1"
@@ -35,7 +35,7 @@ COLUMNS = {
 `last_ns` is when that sample was, nanoseconds after the step's beginning, and null for a step with more of them."""
 
 
-class Key(NamedTuple):
+class SampleKey(NamedTuple):
     """Whose cells they are: one source of one stage."""
 
     stage: str
@@ -43,7 +43,7 @@ class Key(NamedTuple):
     source: str
 
 
-Day = dict[Key, Cells]
+Day = dict[SampleKey, Bins]
 """What a day file holds."""
 
 
@@ -55,7 +55,11 @@ class DamagedDayError(EntroError):
     """
 
     def __init__(self, path: Path, found: str) -> None:
-        super().__init__(found, where=visible(str(path)), remedy="move it away and ingest its logs again with --again")
+        super().__init__(
+            found,
+            where=printable(str(path)),
+            remedy="move it away and ingest its logs again with --again",
+        )
         self.path = path
 
 
@@ -100,7 +104,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: Day, grid:
         connection.unregister("cells")
 
 
-def _rows(key: Key, cells: Cells) -> dict[str, Any]:
+def _rows(key: SampleKey, cells: Bins) -> dict[str, Any]:
     names = {name: np.full(len(cells), value, dtype=object) for name, value in key._asdict().items()}
     return {
         **names,
@@ -142,12 +146,12 @@ def _source(*paths: Path) -> str:
     return f"read_parquet([{', '.join(map(_quoted, paths))}], hive_partitioning = false)"
 
 
-def _keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[Key]:
+def _keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[SampleKey]:
     found = connection.execute(f"SELECT DISTINCT stage, kind, source FROM {source} ORDER BY ALL").fetchall()
-    return [Key(stage, Kind(kind), name) for stage, kind, name in found]
+    return [SampleKey(stage, Kind(kind), name) for stage, kind, name in found]
 
 
-def keys_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Key]:
+def keys_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
     """Whose cells a day file holds.
 
     Raises:
@@ -159,7 +163,7 @@ def keys_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Key]:
         raise _damaged(path, error) from error
 
 
-class Count(NamedTuple):
+class DayCount(NamedTuple):
     """What a day file holds, in numbers: steps with samples of any stage, samples, and where its steps begin, ns."""
 
     steps: int
@@ -168,7 +172,7 @@ class Count(NamedTuple):
     last_ns: int
 
 
-def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> Count:
+def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
     """Count what a day file holds.
 
     Raises:
@@ -177,12 +181,12 @@ def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> Count:
     counted = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
     try:
         found = connection.execute(f"SELECT {counted} FROM {_source(path)}").fetchall()[0]
-        return Count(*map(int, found))
+        return DayCount(*map(int, found))
     except (duckdb.Error, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Cells:
+def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bins:
     select = (
         "epoch_ns(time) AS start, load, coalesce(peak, load) AS peak, coalesce(end_value, load) AS end_value, "
         "samples, epoch_ns(time) + coalesce(last_ns, 0) AS last"
@@ -193,10 +197,10 @@ def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Cel
         raise ValueError("a step without a load")
     whole = {name: np.asarray(got[name]).astype(np.int64) for name in ("start", "samples", "last")}
     loads = {name: np.asarray(got[name]).astype(np.float64) for name in ("load", "peak", "end_value")}
-    return Cells(whole["start"], loads["load"], loads["peak"], loads["end_value"], whole["samples"], whole["last"])
+    return Bins(whole["start"], loads["load"], loads["peak"], loads["end_value"], whole["samples"], whole["last"])
 
 
-def by_day(day: Mapping[Key, Cells]) -> dict[date, Day]:
+def by_day(day: Mapping[SampleKey, Bins]) -> dict[date, Day]:
     """Cells of any length of time, by the day of UTC their steps begin in."""
     parted: dict[date, Day] = {}
     for key, cells in day.items():
@@ -206,19 +210,19 @@ def by_day(day: Mapping[Key, Cells]) -> dict[date, Day]:
     return parted
 
 
-def merge_days(first: Mapping[Key, Cells], second: Mapping[Key, Cells]) -> Day:
+def merge_days(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> Day:
     """Both readings together: of each step the cell with more samples."""
     return {
-        key: merge_cells([first.get(key, EMPTY), second.get(key, EMPTY)]) for key in dict.fromkeys([*first, *second])
+        key: merge_bins([first.get(key, EMPTY), second.get(key, EMPTY)]) for key in dict.fromkeys([*first, *second])
     }
 
 
-def plain_last(cells: Cells) -> Cells:
+def plain_last(cells: Bins) -> Bins:
     """The cells as a day file keeps them: of a step with more samples than one it does not say when the last was."""
     return replace(cells, last=np.where(cells.samples > 1, cells.starts, cells.last))
 
 
-def same(first: Mapping[Key, Cells], second: Mapping[Key, Cells]) -> bool:
+def same(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> bool:
     """Whether two days hold the same, to the last bit."""
     return first.keys() == second.keys() and all(
         all(map(np.array_equal, vars(first[key]).values(), vars(second[key]).values())) for key in first
@@ -250,7 +254,7 @@ def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tup
     try:
         found = _metadata(connection, path).get("entro", "")
         if found != FORMAT:
-            return f"its schema is {visible(found) or 'not named'}, not {FORMAT}"
+            return f"its schema is {printable(found) or 'not named'}, not {FORMAT}"
         if grid_of(connection, path) != grid:
             return "its steps are not the pipeline's"
         content = read_days(connection, [path])
@@ -260,7 +264,7 @@ def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tup
     return next(filter(None, flaws), "" if content else "it holds no step")
 
 
-def _flaw_of_cells(cells: Cells, begin: int, grid: tuple[int, int]) -> str:
+def _flaw_of_cells(cells: Bins, begin: int, grid: tuple[int, int]) -> str:
     """What cannot be in a day's cells of one source, where the day begins at `begin`."""
     origin, step = grid
     if not len(cells) or cells.starts[0] < begin or cells.starts[-1] >= begin + DAY_NS:
@@ -282,7 +286,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
 
 
 def _damaged(path: Path, error: Exception) -> DamagedDayError:
-    return DamagedDayError(path, f"the file is damaged: {visible(str(error).partition(chr(10))[0])[:120]}")
+    return DamagedDayError(path, f"the file is damaged: {printable(str(error).partition(chr(10))[0])[:120]}")
 
 
 def _quoted(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from entro_cli.core.clock import moment
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.history.day_files import connect
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
@@ -110,7 +110,7 @@ def _refuse_alike(names: list[str]) -> None:
     for index, name in enumerate(names):
         if name.lower() in {other.lower() for other in names[:index]}:
             raise EntroError(
-                f"two stages are called {visible(name)}, but for upper and lower case",
+                f"two stages are called {printable(name)}, but for upper and lower case",
                 where="--format parquet",
                 remedy="export as csv or jsonl",
             )

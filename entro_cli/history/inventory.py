@@ -8,14 +8,14 @@ from pathlib import Path
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import NS, moment
-from entro_cli.history.day_files import Count, DamagedDayError, connect, count_day
-from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns
+from entro_cli.history.day_files import DamagedDayError, DayCount, connect, count_day
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import left_out, unaltered
 from entro_cli.history.state import State, load_state, state_of_days
 from entro_engine import EntroError, Kind
 
 
-def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
+def inventory_of(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[str]]:
     """A pipeline as a whole, and what of it could not be read, in sentences.
 
     Args:
@@ -31,7 +31,7 @@ def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
     counts, damaged = _counts(place, None, None)
     size = sum(_size(path) for path in place.folder.rglob("*"))
     steps = sum(count.steps for count in counts.values())
-    told = Holding(
+    told = PipelineInventory(
         pipeline=place.name,
         history=place.shown,
         step_s=state.step_ns / NS,
@@ -46,19 +46,19 @@ def holding_of(place: PipelinePlace, zone: tzinfo) -> tuple[Holding, list[str]]:
     return told, problems + damaged
 
 
-def stages_of(state: State) -> tuple[HeldStage, ...]:
+def stages_of(state: State) -> tuple[StageInventory, ...]:
     """The stages of a pipeline, rates first, and the sources that feed each, by name."""
     series = [one for log in state.logs for one in log.series]
     kinds = list(Kind)
     return tuple(
-        HeldStage(name, seen.kind, seen.full, tuple(sorted({one.source for one in series if one.stage == name})))
+        StageInventory(name, seen.kind, seen.full, tuple(sorted({one.source for one in series if one.stage == name})))
         for name, seen in sorted(state.stages.items(), key=lambda item: (kinds.index(Kind(item[1].kind)), item[0]))
     )
 
 
 def days_of(
-    place: PipelinePlace, state: State, begin_ns: int | None, after_ns: int | None
-) -> tuple[tuple[HeldDay, ...], list[str]]:
+    place: PipelinePaths, state: State, begin_ns: int | None, after_ns: int | None
+) -> tuple[tuple[DayInventory, ...], list[str]]:
     """The days of a pipeline that a stretch of time touches, and those that could not be read, in sentences.
 
     Args:
@@ -70,7 +70,7 @@ def days_of(
     counts, problems = _counts(place, begin_ns, after_ns)
     whole = DAY_NS / state.step_ns if state.step_ns else 1
     return tuple(
-        HeldDay(
+        DayInventory(
             day=path.parent.name.removeprefix("date="),
             steps=count.steps,
             coverage=min(count.steps / max(whole, 1), 1.0),
@@ -81,7 +81,7 @@ def days_of(
     ), problems
 
 
-def _counts(place: PipelinePlace, begin_ns: int | None, after_ns: int | None) -> tuple[dict[Path, Count], list[str]]:
+def _counts(place: PipelinePaths, begin_ns: int | None, after_ns: int | None) -> tuple[dict[Path, DayCount], list[str]]:
     """Of each day file that a stretch of time touches what it holds; those that cannot be read in sentences."""
     days = [
         day
@@ -90,7 +90,7 @@ def _counts(place: PipelinePlace, begin_ns: int | None, after_ns: int | None) ->
         and (after_ns is None or day_start_ns(day) < after_ns)
     ]
     paths, problems = unaltered(place, days)
-    counts: dict[Path, Count] = {}
+    counts: dict[Path, DayCount] = {}
     with connect() as connection:
         for path in paths:
             try:
@@ -110,7 +110,7 @@ def _size(path: Path) -> int:
 
 
 @dataclass(frozen=True)
-class Holding:
+class PipelineInventory:
     """A pipeline in a history.
 
     Attributes:
@@ -139,7 +139,7 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class HeldStage:
+class StageInventory:
     """A stage of a stored pipeline: the full load that was last given with its logs, and what feeds it."""
 
     name: str
@@ -149,7 +149,7 @@ class HeldStage:
 
 
 @dataclass(frozen=True)
-class HeldDay:
+class DayInventory:
     """A day of UTC: steps with samples of any stage, their share of the day (0..1), samples, the size of its file."""
 
     day: str
@@ -160,7 +160,7 @@ class HeldDay:
 
 
 @dataclass(frozen=True)
-class Content:
+class PipelineContents:
     """A pipeline in a history, day by day.
 
     Attributes:
@@ -175,13 +175,13 @@ class Content:
     pipeline: str
     history: str
     step_s: float
-    stages: tuple[HeldStage, ...]
-    days: tuple[HeldDay, ...]
+    stages: tuple[StageInventory, ...]
+    days: tuple[DayInventory, ...]
     logs: tuple[Source, ...]
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What was removed of a pipeline: its days of UTC, and how large their files were."""
 
     pipeline: str
@@ -199,7 +199,7 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What came of checking a pipeline: how many files were read, those that are damaged, and what else is there."""
 
     pipeline: str

@@ -27,7 +27,7 @@ _PARTITION = "pipeline="
 
 
 @dataclass(frozen=True)
-class PipelinePlace:
+class PipelinePaths:
     """Where a pipeline's history stands.
 
     Attributes:
@@ -62,34 +62,34 @@ class PipelinePlace:
         return self.history / f"{_PARTITION}{quote(self.name, safe=' ')}"
 
     @property
-    def books(self) -> Path:
+    def metadata_dir(self) -> Path:
         """What is kept besides the steps; readers of partitions pass over a name that begins with `_`."""
         return self.folder / "_entro"
 
     @property
     def state(self) -> Path:
         """The grid, the stages and the logs that were read."""
-        return self.books / "state.json"
+        return self.metadata_dir / "state.json"
 
     @property
     def digests(self) -> Path:
         """The hashes of the other files, which tell one that is damaged."""
-        return self.books / "digests.json"
+        return self.metadata_dir / "digests.json"
 
     @property
     def lock(self) -> Path:
         """Held by whoever writes."""
-        return self.books / "lock"
+        return self.metadata_dir / "lock"
 
     @property
     def staging(self) -> Path:
         """Where files are made before they are moved to their places."""
-        return self.books / "staging"
+        return self.metadata_dir / "staging"
 
     @property
     def committed(self) -> Path:
         """The same once they are all made: what is in it is stored, also where it has yet to be moved."""
-        return self.books / "committed"
+        return self.metadata_dir / "committed"
 
     def day_file(self, day: date) -> Path:
         """The steps of a day."""
@@ -108,7 +108,7 @@ class PipelinePlace:
                 yield day
 
 
-def pipeline_place(history: Path | str, name: str) -> PipelinePlace:
+def pipeline_paths(history: Path | str, name: str) -> PipelinePaths:
     """The place of a pipeline.
 
     Args:
@@ -118,7 +118,7 @@ def pipeline_place(history: Path | str, name: str) -> PipelinePlace:
     Raises:
         EntroError: when the name cannot be one.
     """
-    place = PipelinePlace(history, name)
+    place = PipelinePaths(history, name)
     if not name.strip() or len(place.folder.name) > _LONGEST or name in {".", ".."}:
         raise EntroError(
             f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"
@@ -126,17 +126,17 @@ def pipeline_place(history: Path | str, name: str) -> PipelinePlace:
     return place
 
 
-def shared_folders(places: Iterable[PipelinePlace]) -> tuple[Path, ...]:
+def shared_folders(places: Iterable[PipelinePaths]) -> tuple[Path, ...]:
     """The folders of histories that whoever works on them must see; of those at URLs each makes its own copies."""
     return tuple(place.history for place in places if not place.url)
 
 
-def stored_pipelines(history: Path) -> list[PipelinePlace]:
+def stored_pipelines(history: Path) -> list[PipelinePaths]:
     """Every pipeline that a folder holds, by name."""
     if not history.is_dir():
         return []
     names = pipelines_named(folder.name for folder in history.iterdir() if folder.is_dir())
-    return [PipelinePlace(history, name) for name in names]
+    return [PipelinePaths(history, name) for name in names]
 
 
 def pipelines_named(folders: Iterable[str]) -> list[str]:

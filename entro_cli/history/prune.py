@@ -7,13 +7,13 @@ from datetime import date
 
 from entro_cli.history.day_files import DamagedDayError, connect, read_days
 from entro_cli.history.ingest.overlap import since
-from entro_cli.history.inventory import Pruned
-from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns
+from entro_cli.history.inventory import PruneResult
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.state import Samples, State, load_state
 from entro_cli.history.transaction import commit, remove_empty_folders, writing
 
 
-def prune(place: PipelinePlace, cut: date, dry_run: bool = False) -> Pruned:
+def prune(place: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult:
     """Remove the days of UTC before a date; the step stays what it was, also where no day is left.
 
     Args:
@@ -37,16 +37,16 @@ def prune(place: PipelinePlace, cut: date, dry_run: bool = False) -> Pruned:
     return told
 
 
-def _before(place: PipelinePlace, cut: date) -> list[date]:
+def _before(place: PipelinePaths, cut: date) -> list[date]:
     return [day for day in place.days() if day < cut]
 
 
-def _told(place: PipelinePlace, days: Sequence[date]) -> Pruned:
+def _told(place: PipelinePaths, days: Sequence[date]) -> PruneResult:
     size = sum(place.day_file(day).stat().st_size for day in days)
-    return Pruned(place.name, place.shown, tuple(day.isoformat() for day in days), size)
+    return PruneResult(place.name, place.shown, tuple(day.isoformat() for day in days), size)
 
 
-def _end_ns(place: PipelinePlace, day: date, state: State) -> int:
+def _end_ns(place: PipelinePaths, day: date, state: State) -> int:
     """Where the last stored step of a day ends; where it cannot be read, the day itself."""
     try:
         with connect() as connection:

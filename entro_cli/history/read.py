@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import nearest
 from entro_cli.history.day_files import DamagedDayError, Day, connect, read_days
-from entro_cli.history.paths import DAY_NS, PipelinePlace, day_start_ns, stored_pipelines
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import read_digests, refuse_altered
 from entro_engine import EntroError
 
 
 @dataclass(frozen=True)
-class StoredCells:
+class StoredBins:
     """The stored cells of a stretch of time.
 
     Attributes:
@@ -31,7 +31,7 @@ class StoredCells:
     problems: tuple[str, ...]
 
 
-def stored(place: PipelinePlace) -> State:
+def stored(place: PipelinePaths) -> State:
     """What is known of a pipeline that is there.
 
     Raises:
@@ -43,7 +43,7 @@ def stored(place: PipelinePlace) -> State:
     return state
 
 
-def nothing_stored(place: PipelinePlace, names_others: bool = True) -> EntroError:
+def nothing_stored(place: PipelinePaths, names_others: bool = True) -> EntroError:
     """The error to show where nothing is stored of a pipeline.
 
     Args:
@@ -51,18 +51,18 @@ def nothing_stored(place: PipelinePlace, names_others: bool = True) -> EntroErro
         names_others: name those that are stored, which may be more in a moment where several are being stored.
     """
     names = [other.name for other in stored_pipelines(place.history) if other.days()] if names_others else []
-    there = ", ".join(visible(name) for name in names[:10])
+    there = ", ".join(printable(name) for name in names[:10])
     return EntroError(
-        f"nothing is stored of pipeline {visible(place.name)}",
-        where=visible(place.shown),
+        f"nothing is stored of pipeline {printable(place.name)}",
+        where=printable(place.shown),
         expected=f"one of {there}" if names else "a history",
         remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
     )
 
 
 def read_stored(
-    place: PipelinePlace, state: State, begin_ns: int | None = None, after_ns: int | None = None
-) -> StoredCells:
+    place: PipelinePaths, state: State, begin_ns: int | None = None, after_ns: int | None = None
+) -> StoredBins:
     """The cells of the steps that begin in a stretch of time.
 
     A day file that is damaged is left out, and told.
@@ -78,10 +78,10 @@ def read_stored(
     days = [day for day in place.days() if begin - DAY_NS < day_start_ns(day) < after]
     content, problems = _readable(place, days)
     cut = {key: cells.between(begin, after) for key, cells in content.items()}
-    return StoredCells(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
+    return StoredBins(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
 
 
-def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
+def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
     """The cells of some days, and which of them cannot be read, in sentences."""
     paths, problems = unaltered(place, days)
     with connect() as connection:
@@ -94,7 +94,7 @@ def _readable(place: PipelinePlace, days: Sequence[date]) -> tuple[Day, tuple[st
                     problems.append(left_out(error))
 
 
-def unaltered(place: PipelinePlace, days: Sequence[date]) -> tuple[list[Path], list[str]]:
+def unaltered(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[str]]:
     """The files of some days that are as they were written, as far as that is known; the others in sentences."""
     listed = read_digests(place)
     paths, problems = [], []

@@ -27,11 +27,11 @@ import msgspec
 from entro_cli.core.files import unwritable, write_whole
 from entro_cli.core.remote_files import label
 from entro_cli.core.remote_folder import RemoteFolder
-from entro_cli.history.paths import DAY_FILE, PipelinePlace, pipeline_place, pipelines_named, stored_pipelines
-from entro_cli.history.transaction import PATIENCE_S, held_too_long
+from entro_cli.history.paths import DAY_FILE, PipelinePaths, pipeline_paths, pipelines_named, stored_pipelines
+from entro_cli.history.transaction import LOCK_TIMEOUT_S, held_too_long
 from entro_engine import EntroError
 
-_BOOKS = PipelinePlace(Path(), "").books.name
+_BOOKS = PipelinePaths(Path(), "").metadata_dir.name
 _COMING, _COMMIT, _WRITER = f"{_BOOKS}/coming/", f"{_BOOKS}/coming/commit.json", f"{_BOOKS}/writer.json"
 _STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{_BOOKS}/[a-z]+\.json")
 
@@ -72,7 +72,7 @@ class _Copied(msgspec.Struct):
 
 
 @contextmanager
-def at_hand(place: PipelinePlace, writes: bool = False) -> Iterator[None]:
+def working_copy(place: PipelinePaths, writes: bool = False) -> Iterator[None]:
     """Have a pipeline's history in its folder, for as long as the context lasts.
 
     Of a history at a URL the folder is a copy. Its changes are brought back at the end, also where an error ends it,
@@ -93,9 +93,9 @@ def at_hand(place: PipelinePlace, writes: bool = False) -> Iterator[None]:
     with ExitStack() as context:
         try:
             place.history.mkdir(parents=True, exist_ok=True)
-            context.enter_context(filelock.FileLock(f"{place.folder}.lock", timeout=PATIENCE_S))
+            context.enter_context(filelock.FileLock(f"{place.folder}.lock", timeout=LOCK_TIMEOUT_S))
         except filelock.Timeout as error:
-            raise held_too_long(place, PATIENCE_S) from error
+            raise held_too_long(place, LOCK_TIMEOUT_S) from error
         except OSError as error:
             raise unwritable(place.history, error) from error
         if writes:
@@ -115,7 +115,7 @@ def at_hand(place: PipelinePlace, writes: bool = False) -> Iterator[None]:
         copy.bring(writer)
 
 
-def pipelines_at(history: Path | str) -> list[PipelinePlace]:
+def pipelines_at(history: Path | str) -> list[PipelinePaths]:
     """Every pipeline that a history holds, by name, wherever it is.
 
     Raises:
@@ -123,14 +123,14 @@ def pipelines_at(history: Path | str) -> list[PipelinePlace]:
     """
     if isinstance(history, Path):
         return stored_pipelines(history)
-    return [pipeline_place(history, name) for name in pipelines_named(RemoteFolder(history).folders())]
+    return [pipeline_paths(history, name) for name in pipelines_named(RemoteFolder(history).folders())]
 
 
 @contextmanager
-def _only_writer(place: PipelinePlace, remote: RemoteFolder) -> Iterator[_Writer]:
+def _only_writer(place: PipelinePaths, remote: RemoteFolder) -> Iterator[_Writer]:
     """Be the only one who writes there, on whichever machine, for as long as the context lasts; gives who that is."""
     ours = _Writer(remote, uuid4().hex)
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + LOCK_TIMEOUT_S
     seen, since = None, time.monotonic()
     while not remote.write(_WRITER, ours.told(0), only_new=True):
         there = remote.read(_WRITER)
@@ -139,7 +139,7 @@ def _only_writer(place: PipelinePlace, remote: RemoteFolder) -> Iterator[_Writer
         elif there is not None and time.monotonic() - since > _DEAD_S:
             remote.remove([_WRITER])
         if time.monotonic() > end:
-            raise held_too_long(place, PATIENCE_S)
+            raise held_too_long(place, LOCK_TIMEOUT_S)
         time.sleep(_PAUSE_S)
     ended = threading.Event()
     beats = threading.Thread(target=ours.beat, args=(ended,), daemon=True)
@@ -225,7 +225,7 @@ class _Copy:
         remote: what it is a copy of.
     """
 
-    def __init__(self, place: PipelinePlace, remote: RemoteFolder) -> None:
+    def __init__(self, place: PipelinePaths, remote: RemoteFolder) -> None:
         self._place, self._folder, self._remote = place, place.folder, remote
         self._record = place.folder.with_name(f"{place.folder.name}.json")
         self._copied = self._recorded()

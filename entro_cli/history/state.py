@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from entro_cli.core.console import visible
-from entro_cli.history.day_files import DamagedDayError, Key, connect, grid_of, keys_of
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.core.console import printable
+from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, grid_of, keys_of
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_engine import EntroError, Kind
 
@@ -57,7 +57,7 @@ def _times(packed: bytes) -> TimeArray:
     return np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
 
 
-class SeriesSeen(msgspec.Struct):
+class SeriesState(msgspec.Struct):
     """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns).
 
     One that stands in counts only where no other source tells the stage.
@@ -70,10 +70,10 @@ class SeriesSeen(msgspec.Struct):
     samples: int
     first: int
     last: int
-    stands_in: bool = False
+    is_fallback: bool = False
 
 
-class LogSeen(msgspec.Struct, kw_only=True):
+class LogState(msgspec.Struct, kw_only=True):
     """A log, and how far it was read.
 
     Attributes:
@@ -112,7 +112,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
     format: str
     header: bytes = b""
     seen: list[tuple[int, int, int, int]] = []
-    series: list[SeriesSeen] = []
+    series: list[SeriesState] = []
     rows_read: int = 0
     rows_skipped: int = 0
     problems: list[str] = []
@@ -126,7 +126,7 @@ class LogSeen(msgspec.Struct, kw_only=True):
     ends: dict[str, tuple[int, float]] = {}
 
 
-class StageSeen(msgspec.Struct):
+class StageState(msgspec.Struct):
     """A stage: what its load measures, and the full load that was last given with its logs."""
 
     kind: str
@@ -149,27 +149,27 @@ class State(msgspec.Struct, kw_only=True):
     step_ns: int = 0
     origin_ns: int = 0
     step_is_known: bool = False
-    stages: dict[str, StageSeen] = {}
-    logs: list[LogSeen] = []
+    stages: dict[str, StageState] = {}
+    logs: list[LogState] = []
 
     @property
     def grid(self) -> tuple[int, int]:
         """Where a step begins and how long it is, nanoseconds."""
         return self.origin_ns, self.step_ns
 
-    def stand_ins(self) -> set[Key]:
+    def stand_ins(self) -> set[SampleKey]:
         """The sources that only stand in for a stage which another source tells itself."""
         parts = [part for log in self.logs for part in log.series]
-        told = {Key(part.stage, Kind(part.kind), part.source) for part in parts if not part.stands_in}
-        standing = {Key(part.stage, Kind(part.kind), part.source) for part in parts if part.stands_in} - told
+        told = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if not part.is_fallback}
+        standing = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if part.is_fallback} - told
         stages = {key.stage for key in told}
         return {key for key in standing if key.stage in stages}
 
-    def intervals_ns(self) -> dict[Key, float]:
+    def intervals_ns(self) -> dict[SampleKey, float]:
         """The usual time between two samples of each source, the median over its logs, weighed by their samples."""
-        told: dict[Key, list[tuple[float, int]]] = {}
+        told: dict[SampleKey, list[tuple[float, int]]] = {}
         for part in (part for log in self.logs for part in log.series if part.interval_ns is not None):
-            key = Key(part.stage, Kind(part.kind), part.source)
+            key = SampleKey(part.stage, Kind(part.kind), part.source)
             told.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
         return {key: _weighed_median(parts) for key, parts in told.items()}
 
@@ -185,7 +185,7 @@ def _weighed_median(parts: list[tuple[float, int]]) -> float:
     return parts[-1][0]
 
 
-def load_state(place: PipelinePlace) -> State:
+def load_state(place: PipelinePaths) -> State:
     """What is known of a pipeline; nothing yet when it was never written.
 
     Where the file is gone but steps are there, they tell the grid and the stages themselves.
@@ -198,7 +198,7 @@ def load_state(place: PipelinePlace) -> State:
     except FileNotFoundError:
         return state_of_days(place)
     except OSError as error:
-        raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(str(place.state))) from error
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(place.state))) from error
     try:
         raw = msgspec.json.decode(content)
         version = raw["version"]
@@ -209,8 +209,8 @@ def load_state(place: PipelinePlace) -> State:
         return _sound(msgspec.convert(raw, State))
     except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
-            f"the file is damaged: {visible(str(error))}",
-            where=visible(str(place.state)),
+            f"the file is damaged: {printable(str(error))}",
+            where=printable(str(place.state)),
             remedy="move it away: the steps stay, and logs are then read again from their beginning",
         ) from error
 
@@ -233,19 +233,19 @@ def _begins(series: Series) -> TimeArray:
 def _too_new(version: int, path: Path) -> EntroError:
     return EntroError(
         f"the history is of version {version}",
-        where=visible(str(path)),
+        where=printable(str(path)),
         expected=f"version {VERSION} or older",
         remedy="use the entro that wrote it, or a newer one",
     )
 
 
-def state_of_days(place: PipelinePlace) -> State:
+def state_of_days(place: PipelinePaths) -> State:
     """What the day files of a pipeline tell themselves: the grid and the stages; nothing of logs.
 
     One that is damaged tells nothing.
     """
     state = State()
-    stages: dict[str, StageSeen] = {}
+    stages: dict[str, StageState] = {}
     with connect() as connection:
         for path in map(place.day_file, reversed(place.days())):
             with suppress(DamagedDayError):
@@ -253,7 +253,7 @@ def state_of_days(place: PipelinePlace) -> State:
                 if not state.step_is_known:
                     state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages)
                 for key in keys:
-                    stages.setdefault(key.stage, StageSeen(str(key.kind)))
+                    stages.setdefault(key.stage, StageState(str(key.kind)))
     return state
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import sync_folder, unwritable
 from entro_cli.history.day_files import DamagedDayError, Day, connect, write_day
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, encode_state
 from entro_engine import EntroError
 
-PATIENCE_S = 600.0
+LOCK_TIMEOUT_S = 600.0
 """How long one waits for another who writes."""
 
 _LOOKS = 3
@@ -33,7 +33,7 @@ Digests = dict[str, list[str]]
 
 
 @contextmanager
-def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def writing(place: PipelinePaths, patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Be the only one who writes a pipeline's history, for as long as the context lasts.
 
     Args:
@@ -44,7 +44,7 @@ def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[No
         EntroError: when another writes for longer than that, or the place cannot be written to.
     """
     try:
-        place.books.mkdir(parents=True, exist_ok=True)
+        place.metadata_dir.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(place.lock, timeout=patience_s):
             _tidy(place)
             yield
@@ -54,17 +54,17 @@ def writing(place: PipelinePlace, patience_s: float = PATIENCE_S) -> Iterator[No
         raise unwritable(Path(error.filename or place.folder), error) from error
 
 
-def held_too_long(place: PipelinePlace, patience_s: float) -> EntroError:
+def held_too_long(place: PipelinePaths, patience_s: float) -> EntroError:
     """The error to show where another has been writing for so long, s."""
     return EntroError(
         f"another entro has been writing there for {patience_s:g} s",
-        where=visible(f"{place.shown}/{place.folder.name}"),
+        where=printable(f"{place.shown}/{place.folder.name}"),
         remedy="wait for it to end, or end it",
     )
 
 
 @contextmanager
-def alone_at(place: PipelinePlace, work: str, wait: bool = False) -> Iterator[bool]:
+def alone_at(place: PipelinePaths, work: str, wait: bool = False) -> Iterator[bool]:
     """Whether nobody else does some work for a pipeline, for as long as the context lasts.
 
     Args:
@@ -76,21 +76,21 @@ def alone_at(place: PipelinePlace, work: str, wait: bool = False) -> Iterator[bo
         EntroError: when the place cannot be written to.
     """
     try:
-        place.books.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(place.books / f"{work}.lock", timeout=-1 if wait else 0)
+        place.metadata_dir.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(place.metadata_dir / f"{work}.lock", timeout=-1 if wait else 0)
         lock.acquire()
     except filelock.Timeout:
         yield False
         return
     except OSError as error:
-        raise unwritable(place.books, error) from error
+        raise unwritable(place.metadata_dir, error) from error
     try:
         yield True
     finally:
         lock.release()
 
 
-def _tidy(place: PipelinePlace) -> None:
+def _tidy(place: PipelinePaths) -> None:
     """Finish what one who was killed had committed, and take away what was never committed."""
     if place.committed.is_dir():
         _finish(place)
@@ -99,14 +99,14 @@ def _tidy(place: PipelinePlace) -> None:
         remove_empty_folders(place)
 
 
-def remove_empty_folders(place: PipelinePlace) -> None:
+def remove_empty_folders(place: PipelinePaths) -> None:
     """Take away the folders of days that hold nothing."""
     for folder in place.folder.glob("date=*"):
         with suppress(OSError):
             folder.rmdir()  # only where it is empty
 
 
-def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None:
+def commit(place: PipelinePaths, days: Mapping[date, Day], state: State) -> None:
     """Make some days, and the state, what is stored.
 
     Everything is written and synced aside first, so a disk that fills leaves the history as it was. One rename then
@@ -144,9 +144,9 @@ def commit(place: PipelinePlace, days: Mapping[date, Day], state: State) -> None
     _finish(place)
 
 
-def _finish(place: PipelinePlace) -> None:
+def _finish(place: PipelinePaths) -> None:
     """Move what is committed to its place, as far as nobody did before: the days, then the state; remove old days."""
-    sync_folder(place.books)
+    sync_folder(place.metadata_dir)
     files = {file.name: file for file in place.committed.iterdir()}
     days = sorted(files.keys() - {_EITHER, _STATE, _AFTER, _GONE})
     targets = {_EITHER: place.digests, **{day: place.day_file(date.fromisoformat(day)) for day in days}}
@@ -158,14 +158,14 @@ def _finish(place: PipelinePlace) -> None:
     shutil.rmtree(place.committed)
 
 
-def remove_day(place: PipelinePlace, day: date) -> None:
+def remove_day(place: PipelinePaths, day: date) -> None:
     """Take a day away."""
     place.day_file(day).unlink(missing_ok=True)
     with suppress(OSError):
         place.day_file(day).parent.rmdir()  # only where nobody else put something
 
 
-def read_digests(place: PipelinePlace) -> Digests:
+def read_digests(place: PipelinePaths) -> Digests:
     """The hashes of the day files; none where they cannot be read, since they only help to find damage."""
     try:
         return msgspec.json.decode(place.digests.read_bytes(), type=Digests)
@@ -173,7 +173,7 @@ def read_digests(place: PipelinePlace) -> Digests:
         return {}
 
 
-def is_as_written(path: Path, key: str, place: PipelinePlace, listed: Digests) -> bool | None:
+def is_as_written(path: Path, key: str, place: PipelinePaths, listed: Digests) -> bool | None:
     """Whether a file is one that was written there; None where none is listed.
 
     Whoever reads holds no lock, so a file that does not fit is compared again: it may just have been replaced.
@@ -197,7 +197,7 @@ def is_as_written(path: Path, key: str, place: PipelinePlace, listed: Digests) -
     return False
 
 
-def refuse_altered(place: PipelinePlace, day: date, listed: Digests) -> None:
+def refuse_altered(place: PipelinePaths, day: date, listed: Digests) -> None:
     """Refuse a day file that is not one that was written there.
 
     Args:
@@ -220,7 +220,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _staged_days(place: PipelinePlace, days: Mapping[date, Day], state: State) -> dict[date, Path]:
+def _staged_days(place: PipelinePaths, days: Mapping[date, Day], state: State) -> dict[date, Path]:
     """The files of the days that are not empty, written and synced in the place aside."""
     files = {day: place.staging / day.isoformat() for day, content in days.items() if content}
     with connect() as connection:
@@ -230,7 +230,7 @@ def _staged_days(place: PipelinePlace, days: Mapping[date, Day], state: State) -
     return files
 
 
-def _staged(place: PipelinePlace, name: str, content: bytes) -> Path:
+def _staged(place: PipelinePaths, name: str, content: bytes) -> Path:
     file = place.staging / name
     file.write_bytes(content)
     _sync(file)

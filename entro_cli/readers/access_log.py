@@ -37,7 +37,7 @@ def has_access_lines(content: bytes) -> bool:
     return bool(_ACCESS.search(content))
 
 
-class Requests:
+class AccessLines:
     """The access lines of requests to the model in some blocks of a log, counted."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ _STAMP_NS = NS
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierLog:
     """A log that others may go on from: where it is, its reader's name, and when its last sample was (ns), if any."""
 
     place: str
@@ -28,14 +28,14 @@ class Earlier:
     last: int | None
 
 
-def stems(path: str) -> tuple[str, str]:
+def rotation_stem(path: str) -> tuple[str, str]:
     """A log's place without what its rotations add behind its name, and without any number in its name."""
     folder, slash, name = path.rpartition("/")
     plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
     return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)
 
 
-def goes_on_from(place: str, reader: str, first: int, others: Sequence[Earlier]) -> int | None:
+def predecessor_of(place: str, reader: str, first: int, others: Sequence[EarlierLog]) -> int | None:
     """Which log another goes on from, as an index: the latest of those that end before it begins; None where none does.
 
     Where several run beside each other, only one of the same name, rotations and numbers aside, is sure to be that.
@@ -47,8 +47,11 @@ def goes_on_from(place: str, reader: str, first: int, others: Sequence[Earlier])
         others: the logs that were read, itself not among them.
     """
     alike = [index for index, other in enumerate(others) if other.format == reader and other.last is not None]
-    same = ([index for index in alike if stems(others[index].place)[level] == stems(place)[level]] for level in (0, 1))
-    one = alike if len({stems(others[index].place) for index in alike}) == 1 else []
+    same = (
+        [index for index in alike if rotation_stem(others[index].place)[level] == rotation_stem(place)[level]]
+        for level in (0, 1)
+    )
+    one = alike if len({rotation_stem(others[index].place) for index in alike}) == 1 else []
     chosen = next(filter(None, same), one)
     ends = [(others[index].last or 0, index) for index in chosen if (others[index].last or 0) <= first + _STAMP_NS]
     return max(ends)[1] if ends else None
@@ -72,7 +75,7 @@ def beyond(series: Iterable[Series], ends: Ends) -> tuple[Series, ...]:
 
 def _beyond(series: Series, end: int, told: float) -> Series:
     times, values, begins = series.times, series.values, series.begins
-    if series.adds_up:  # what it tells of before comes on top of what is known
+    if series.is_additive:  # what it tells of before comes on top of what is known
         return series
     if series.measure is Measure.EVENTS:  # of those at the end itself the log tells all, the earlier one told some
         values = np.where(times == end, np.maximum(values - told, 0.0), values)

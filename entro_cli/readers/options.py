@@ -8,7 +8,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from entro_cli.core.clock import clock_shift, moment_ns, zone_of
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
@@ -88,7 +88,7 @@ def asked_stages(options: LoadOptions) -> tuple[StageSpec, ...]:
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
-            raise EntroError(f"stage {visible(name)} is given twice", where="--stage", expected="each stage once")
+            raise EntroError(f"stage {printable(name)} is given twice", where="--stage", expected="each stage once")
     return specs
 
 
@@ -115,11 +115,11 @@ def _stage_spec(text: str) -> StageSpec:
         column = rest
     if not (equals and name.strip() and column):
         raise EntroError(
-            f"{visible(text)!r} is no stage",
+            f"{printable(text)!r} is no stage",
             where="--stage",
             expected="NAME=COLUMN[:KIND[:FULL]], KIND rate, queue or generic",
         )
-    return StageSpec(visible(name.strip()), column, kind, full)
+    return StageSpec(printable(name.strip()), column, kind, full)
 
 
 def _number(text: str, option: str) -> float:
@@ -127,7 +127,9 @@ def _number(text: str, option: str) -> float:
         return float(text)
     except ValueError as error:
         raise EntroError(
-            f"{text!r} is no full load", where=f"--stage {visible(option)}", expected="a number above 0"
+            f"{text!r} is no full load",
+            where=f"--stage {printable(option)}",
+            expected="a number above 0",
         ) from error
 
 
@@ -142,17 +144,21 @@ def shifted(file: Observations, shifts: Mapping[str, int]) -> Observations:
 def check_used(files: Sequence[Observations], options: LoadOptions) -> None:
     """Refuse options that name what is not there."""
     found = {(series.stage, series.column) for file in files for series in file.series}
-    columns = dict.fromkeys(visible(column)[:40] for file in files for column in file.columns)
+    columns = dict.fromkeys(printable(column)[:40] for file in files for column in file.columns)
     for spec in asked_stages(options):
         if (spec.name, spec.column) not in found:
             raise EntroError(
-                f"no log has samples of {visible(spec.column)}",
+                f"no log has samples of {printable(spec.column)}",
                 where=f"--stage {spec.name}",
                 expected=f"a column with numbers, of {', '.join([*columns][:20])}",
             )
     known = {name for file in files for name in (file.path, Path(file.path).name)}
     for name, _ in (clock_shift(text, "--offset") for text in options.offset):
         if name not in known:
-            raise EntroError(f"no log is called {visible(name)}", where="--offset", expected=", ".join(sorted(known)))
+            raise EntroError(
+                f"no log is called {printable(name)}",
+                where="--offset",
+                expected=", ".join(sorted(known)),
+            )
     if not found:
         raise EntroError("there is no sample in it, only rows with empty cells", where=files[0].path, expected="loads")

@@ -26,7 +26,7 @@ _YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
 
-class StampForm(IntEnum):
+class PartialTimestampFormat(IntEnum):
     """What a stamp says, and what its nanoseconds count from."""
 
     ZONED = 0
@@ -39,11 +39,11 @@ class StampForm(IntEnum):
     """The time of day: from midnight."""
 
 
-Stamp = tuple[StampForm, int]
+Stamp = tuple[PartialTimestampFormat, int]
 """A stamp's form and its nanoseconds."""
 
 
-def stamp_in(text: bytes) -> Stamp | None:
+def timestamp_in(text: bytes) -> Stamp | None:
     """The stamp in the text before a message; that of a container runtime, which names its zone, rather than others.
 
     Args:
@@ -60,7 +60,7 @@ def stamp_in(text: bytes) -> Stamp | None:
         if yearless:
             month, day, hour, minute, second = map(int, yearless.groups())
             within = datetime(_LEAP, month, day, hour, minute, second) - datetime(_LEAP, 1, 1)
-            return StampForm.YEARLESS, round(within.total_seconds()) * NS
+            return PartialTimestampFormat.YEARLESS, round(within.total_seconds()) * NS
     except ValueError:
         return None
     return _dated(dated) if dated else _dayless(text)
@@ -72,7 +72,7 @@ def _dated(match: re.Match[bytes]) -> Stamp | None:
         when = datetime.fromisoformat(f"{day}T{clock}{zone}")
     except ValueError:
         return None
-    form = StampForm.ZONED if zone else StampForm.LOCAL
+    form = PartialTimestampFormat.ZONED if zone else PartialTimestampFormat.LOCAL
     return form, nanoseconds(when if zone else when.replace(tzinfo=UTC)) + int(fraction.ljust(9, "0"))
 
 
@@ -83,10 +83,12 @@ def _dayless(text: bytes) -> Stamp | None:
     hour, minute, second = (int(part) for part in match.groups()[:3])
     if hour > 23 or minute > 59 or second > 59:
         return None
-    return StampForm.DAYLESS, (3600 * hour + 60 * minute + second) * NS + int((match[4] or b"").ljust(9, b"0"))
+    return PartialTimestampFormat.DAYLESS, (3600 * hour + 60 * minute + second) * NS + int(
+        (match[4] or b"").ljust(9, b"0")
+    )
 
 
-class LineStamps:
+class LineTimestamps:
     """The stamps of a log's lines, in the order of the log."""
 
     def __init__(self) -> None:
@@ -131,14 +133,14 @@ class LineStamps:
             EntroError: when a stamp is a February 29 and its year has none.
         """
         forms, times = np.array(self._forms, dtype=np.int8), self.rough()
-        words = ["as written"] if np.any(forms == StampForm.ZONED) or not len(forms) else []
-        yearless, dayless = forms == StampForm.YEARLESS, forms == StampForm.DAYLESS
+        words = ["as written"] if np.any(forms == PartialTimestampFormat.ZONED) or not len(forms) else []
+        yearless, dayless = forms == PartialTimestampFormat.YEARLESS, forms == PartialTimestampFormat.DAYLESS
         if yearless.any():
             times[yearless], year = _with_years(times[yearless], log, options, tally)
             words.append(f"year {year} ({'--year' if options.year else 'the last change of the file'})")
         if dayless.any():
             times[dayless] = _with_days(times[dayless], log, options, tally)
-        naive = forms != StampForm.ZONED
+        naive = forms != PartialTimestampFormat.ZONED
         if naive.any():
             local = local_to_utc(times[naive], options.zone)
             times[naive] = local.times

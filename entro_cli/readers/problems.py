@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from entro_cli.core.console import Terminal
 
 
-def tell_bad_rows(path: str, read: int, skipped: int, bad_rows: Sequence[BadRow], terminal: Terminal) -> None:
+def warn_of_bad_rows(path: str, read: int, skipped: int, bad_rows: Sequence[BadRow], terminal: Terminal) -> None:
     """Warn of the rows of a log that could not be read, the first few with their lines."""
     if skipped:
         terminal.warn(f"{path}: {skipped:,} of {skipped + read:,} rows could not be read and were skipped")

@@ -25,8 +25,8 @@ class Quantity:
         stage: the stage that it is without a word of the user; empty where it is one only when it is named.
         measure: as in `Series`.
         begins: as in `Series`.
-        stands_in: as in `Series`.
-        adds_up: as in `Series`.
+        is_fallback: as in `Series`.
+        is_additive: as in `Series`.
     """
 
     name: str
@@ -36,8 +36,8 @@ class Quantity:
     stage: str = ""
     measure: Measure = Measure.SAMPLES
     begins: TimeArray | None = None
-    stands_in: bool = False
-    adds_up: bool = False
+    is_fallback: bool = False
+    is_additive: bool = False
 
 
 def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
@@ -66,6 +66,6 @@ def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -
         part.name,
         part.measure,
         part.begins,
-        part.stands_in,
-        part.adds_up,
+        part.is_fallback,
+        part.is_additive,
     )

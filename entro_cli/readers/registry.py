@@ -19,7 +19,7 @@ from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
 """Every reader: a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `carry(log)` and
-`read(log, options)`; one whose logs have a header has `preamble(log)` and `goes_on_under(log, header)`, too."""
+`read(log, options)`; one whose logs have a header has `header_of(log)` and `accepts_header(log, header)`, too."""
 
 _LEAST = 0.05
 
@@ -58,7 +58,7 @@ def reads_in_parts(reader: str) -> bool:
     return in_parts
 
 
-def preamble(log: LogFile, reader: str) -> bytes:
+def header_of(log: LogFile, reader: str) -> bytes:
     """What stands before the rows of a log, and is needed to read a part of it.
 
     Args:
@@ -66,25 +66,25 @@ def preamble(log: LogFile, reader: str) -> bytes:
         reader: the name of the reader that reads it.
     """
     module = _named(reader)
-    before: bytes = module.preamble(log) if hasattr(module, "preamble") else b""
+    before: bytes = module.header_of(log) if hasattr(module, "header_of") else b""
     return before
 
 
-def carry(log: LogFile, reader: str) -> bytes:
+def checkpoint(log: LogFile, reader: str) -> bytes:
     """What of a log has to stand before one that goes on where it ends, so that it reads as if both were one file.
 
     Args:
         log: the plain file.
         reader: the name of the reader that reads it.
     """
-    left: bytes = _named(reader).carry(log)
+    left: bytes = _named(reader).checkpoint(log)
     return left
 
 
-def goes_on_under(log: LogFile, reader: str, header: bytes) -> bool:
-    """Whether a log without a preamble of its own goes on under that of another, which such a reader read."""
+def accepts_header(log: LogFile, reader: str, header: bytes) -> bool:
+    """Whether a log without a header of its own goes on under that of another, which such a reader read."""
     module = _named(reader)
-    return hasattr(module, "goes_on_under") and bool(module.goes_on_under(log, header))
+    return hasattr(module, "accepts_header") and bool(module.accepts_header(log, header))
 
 
 def _named(name: str) -> ModuleType:

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.tables.series import Tally
-from entro_cli.readers.timestamps import StampForm, local_to_utc
+from entro_cli.readers.timestamps import TimestampFormat, local_to_utc
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_engine import EntroError
 
 
 def to_utc(
-    label: str, times: TimeArray, zoned: NDArray[np.bool_], form: StampForm, options: ReadOptions, tally: Tally
+    label: str, times: TimeArray, zoned: NDArray[np.bool_], form: TimestampFormat, options: ReadOptions, tally: Tally
 ) -> tuple[TimeArray, str]:
     """Times as nanoseconds since the epoch, and how they were read, in words.
 

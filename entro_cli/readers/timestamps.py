@@ -21,7 +21,7 @@ EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
 
 
 @dataclass(frozen=True)
-class StampForm:
+class TimestampFormat:
     """A form that the times of a column have.
 
     Attributes:
@@ -35,16 +35,16 @@ class StampForm:
     is_offset: bool = False
 
 
-ISO = StampForm("ISO 8601")
+ISO = TimestampFormat("ISO 8601")
 _EPOCHS = (
-    StampForm("epoch seconds", NS),
-    StampForm("epoch milliseconds", NS // 10**3),
-    StampForm("epoch microseconds", NS // 10**6),
-    StampForm("epoch nanoseconds", 1),
+    TimestampFormat("epoch seconds", NS),
+    TimestampFormat("epoch milliseconds", NS // 10**3),
+    TimestampFormat("epoch microseconds", NS // 10**6),
+    TimestampFormat("epoch nanoseconds", 1),
 )
 
 
-def stamp_form(sample: Sequence[str], offset_unit_ns: int | None) -> StampForm | None:
+def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> TimestampFormat | None:
     """The form of a column's times, from a sample of its texts.
 
     Args:
@@ -65,7 +65,7 @@ def stamp_form(sample: Sequence[str], offset_unit_ns: int | None) -> StampForm |
         if _EARLIEST <= middle * form.unit_ns / NS <= _LATEST:
             return form
     if offset_unit_ns is not None and middle < _EARLIEST:
-        return StampForm("offset from the start", offset_unit_ns, is_offset=True)
+        return TimestampFormat("offset from the start", offset_unit_ns, is_offset=True)
     return None
 
 
@@ -74,7 +74,7 @@ def _is_big_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text)) and not (len(text.strip()) == 8 and "1985" <= text.strip()[:4] <= "2255")
 
 
-def stamp_sql(text: str, form: StampForm) -> tuple[str, str]:
+def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
     """SQL for the nanoseconds of a time, and for whether it names its zone.
 
     Args:

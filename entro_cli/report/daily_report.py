@@ -11,13 +11,13 @@ from datetime import datetime
 
 import numpy as np
 
-from entro_cli.analysis.figures import FigureTally, regimes_of
+from entro_cli.analysis.figures import FigureAccumulator, regimes_of
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.results import (
     BurnAlert,
     Coordination,
     Figures,
-    Maintained,
+    MaintenanceSpan,
     Recommendation,
     RegimeCounts,
     Source,
@@ -25,7 +25,7 @@ from entro_cli.analysis.results import (
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
-from entro_cli.report.timeline import Course, course_of
+from entro_cli.report.timeline import Timeline, timeline_of
 from entro_cli.report.verdict import Verdict, judge
 from entro_cli.report.week_map import Weekday, week_map
 from entro_cli.timeseries.maintenance import NONE, Maintenance
@@ -111,19 +111,19 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendations:
     """What coordination would have changed, and what to do about it."""
 
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
 
 
-NO_ADVICE = Advice(Coordination("nobody asked"), ())
+NO_ADVICE = Recommendations(Coordination("nobody asked"), ())
 """Of a report on a Run that is of no log."""
 
 
 @dataclass(frozen=True)
-class Terms:
+class ReportContext:
     """Whose period it is, and what of it is not judged.
 
     Attributes:
@@ -136,7 +136,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Made:
+class Provenance:
     """How the report was made.
 
     Attributes:
@@ -194,17 +194,17 @@ class Summary:
     period: PeriodName
     verdict: Verdict
     notes: tuple[str, ...]
-    maintenance: tuple[Maintained, ...]
+    maintenance: tuple[MaintenanceSpan, ...]
     figures: Figures
     previous_figures: Figures | None
     buckets: tuple[Bucket, ...]
     week: tuple[Weekday, ...]
-    course: Course
+    course: Timeline
     incidents: tuple[Incident, ...]
     alerts: tuple[BurnAlert, ...]
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
-    made: Made
+    made: Provenance
     glossary: tuple[Term, ...]
 
 
@@ -214,9 +214,9 @@ def summarise(
     previous: Figures,
     period: Period,
     sources: tuple[Source, ...],
-    terms: Terms,
+    terms: ReportContext,
     notes: tuple[str, ...] = (),
-    advice: Advice = NO_ADVICE,
+    advice: Recommendations = NO_ADVICE,
 ) -> Summary:
     """What a report on a period says.
 
@@ -244,7 +244,7 @@ def summarise(
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
         week=week_map(run, period.zone, period.length_s),
-        course=course_of(run, period.zone),
+        course=timeline_of(run, period.zone),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,
@@ -265,7 +265,9 @@ def _grid_steps(run: Run | StepSource, start_ns: int, end_ns: int) -> tuple[int,
     return tuple(-((run.start_ns - ns) // run.step_ns) for ns in (start_ns, end_ns))  # type: ignore[return-value]
 
 
-def period_figures(tally: FigureTally, grid: Run | StepSource, period: Period, maintenance: Maintenance) -> Figures:
+def period_figures(
+    tally: FigureAccumulator, grid: Run | StepSource, period: Period, maintenance: Maintenance
+) -> Figures:
     """The figures of all steps of a period; those outside the log are steps without data.
 
     Args:
@@ -284,9 +286,9 @@ def _excluded(run: Run, first: int, after: int, maintenance: Maintenance) -> int
     return maintenance.count_steps(run.start_ns + first * run.step_ns, run.step_ns, max(after - first, 0))
 
 
-def _maintained(period: Period, maintenance: Maintenance) -> tuple[Maintained, ...]:
+def _maintained(period: Period, maintenance: Maintenance) -> tuple[MaintenanceSpan, ...]:
     gaps = maintenance.gaps(period.start_ns, period.end_ns)
-    return tuple(Maintained(*(moment(ns, period.zone) for ns in gap)) for gap in gaps)
+    return tuple(MaintenanceSpan(*(moment(ns, period.zone) for ns in gap)) for gap in gaps)
 
 
 def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
@@ -329,8 +331,8 @@ def name_of(period: Period) -> PeriodName:
     )
 
 
-def _made(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Made:
-    return Made(
+def _made(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Provenance:
+    return Provenance(
         sources=sources,
         rows_read=sum(source.rows_read for source in sources),
         rows_skipped=sum(source.rows_skipped for source in sources),

@@ -19,7 +19,7 @@ _LONGEST_NAME = 100
 """Bytes of a pipeline's name in a file name, which may have 255."""
 
 
-class Kind(StrEnum):
+class PeriodKind(StrEnum):
     """How long a period is."""
 
     DAY = "day"
@@ -58,7 +58,7 @@ class Period:
         zone: whose midnights they are.
     """
 
-    kind: Kind
+    kind: PeriodKind
     first: date
     start: datetime
     end: datetime
@@ -82,12 +82,12 @@ class Period:
     @property
     def label(self) -> str:
         """`2026-04-06`, `2026-W15`, `2026-04`, or `2026-04-06_2026-04-08` (with times where they are no midnights)."""
-        if self.kind is Kind.DAY:
+        if self.kind is PeriodKind.DAY:
             return self.first.isoformat()
-        if self.kind is Kind.WEEK:
+        if self.kind is PeriodKind.WEEK:
             year, week, _ = self.first.isocalendar()
             return f"{year:04}-W{week:02}"
-        if self.kind is Kind.RANGE:
+        if self.kind is PeriodKind.RANGE:
             form = "%Y-%m-%d" if self._is_of_days else "%Y-%m-%dT%H%M%S"
             return f"{self.start:{form}}_{self.end:{form}}"
         return f"{self.first.year:04}-{self.first.month:02}"
@@ -95,11 +95,11 @@ class Period:
     @property
     def title(self) -> str:
         """The same for people: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `April 2026`."""
-        if self.kind is Kind.DAY:
+        if self.kind is PeriodKind.DAY:
             return f"{self.first:%A} {_day(self.first)}"
-        if self.kind is Kind.MONTH:
+        if self.kind is PeriodKind.MONTH:
             return f"{self.first:%B %Y}"
-        if self.kind is Kind.RANGE:
+        if self.kind is PeriodKind.RANGE:
             return f"{_moment(self.start)} to {_moment(self.end)}"
         last = _next(self.kind, self.first) - timedelta(days=1)
         begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")
@@ -108,24 +108,24 @@ class Period:
     @property
     def previous(self) -> Period:
         """The period of the same kind that ends where this one begins; for a range one as long."""
-        if self.kind is Kind.RANGE:
+        if self.kind is PeriodKind.RANGE:
             return range_of(moment(self.start_ns - (self.end_ns - self.start_ns), self.zone), self.start)
         return period_of(self.kind, self.first - timedelta(days=1), self.zone)
 
     @property
     def parts(self) -> str:
         """What its spans are: hour, day or month."""
-        if self.kind is not Kind.RANGE:
-            return "hour" if self.kind is Kind.DAY else "day"
+        if self.kind is not PeriodKind.RANGE:
+            return "hour" if self.kind is PeriodKind.DAY else "day"
         days = self.length_s / 86400
         return "hour" if days <= _MOST_DAYS_BY_HOUR else "day" if days <= _MOST_DAYS_BY_DAY else "month"
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """The hours of a day, the days of a week or a month; of a range hours, days or months, by its length."""
-        if self.kind is Kind.RANGE:
+        if self.kind is PeriodKind.RANGE:
             return self._pieces()
-        return self._hours() if self.kind is Kind.DAY else self._days()
+        return self._hours() if self.kind is PeriodKind.DAY else self._days()
 
     def file_stem(self, pipeline: str | None = None) -> str:
         """The name of its report without an ending: `PIPELINE-day-2026-04-06`, `day-2026-04-06` of all pipelines.
@@ -171,7 +171,7 @@ class Period:
         )
 
 
-def period_of(kind: Kind, day: date, zone: tzinfo) -> Period:
+def period_of(kind: PeriodKind, day: date, zone: tzinfo) -> Period:
     """The period of that kind in which a date lies.
 
     Args:
@@ -200,10 +200,10 @@ def range_of(start: datetime, end: datetime) -> Period:
             where="--since/--until",
             expected="a range that ends after it begins",
         )
-    return Period(Kind.RANGE, start.date(), start, end, zone)
+    return Period(PeriodKind.RANGE, start.date(), start, end, zone)
 
 
-def latest(kind: Kind, last_ns: int, zone: tzinfo) -> Period:
+def latest(kind: PeriodKind, last_ns: int, zone: tzinfo) -> Period:
     """The latest period with data.
 
     Args:
@@ -214,7 +214,7 @@ def latest(kind: Kind, last_ns: int, zone: tzinfo) -> Period:
     return period_of(kind, moment(last_ns, zone).date(), zone)
 
 
-def last_complete(kind: Kind, now: datetime) -> Period:
+def last_complete(kind: PeriodKind, now: datetime) -> Period:
     """The last period that is over.
 
     Args:
@@ -226,7 +226,7 @@ def last_complete(kind: Kind, now: datetime) -> Period:
     return period_of(kind, now.date(), zone).previous
 
 
-def due(kind: Kind, last: date | None, now: datetime, most: int = 31) -> tuple[Period, ...]:
+def due(kind: PeriodKind, last: date | None, now: datetime, most: int = 31) -> tuple[Period, ...]:
     """The complete periods that are to be reported on now, the oldest first; the latest is always one of them.
 
     Args:
@@ -246,17 +246,17 @@ def midnight(day: date, zone: tzinfo) -> datetime:
     return moment(nanoseconds(datetime.combine(day, time(), tzinfo=zone)), zone)
 
 
-def _first(kind: Kind, day: date) -> date:
-    if kind is Kind.WEEK:
+def _first(kind: PeriodKind, day: date) -> date:
+    if kind is PeriodKind.WEEK:
         return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if kind is Kind.MONTH else day
+    return day.replace(day=1) if kind is PeriodKind.MONTH else day
 
 
-def _next(kind: Kind, first: date) -> date:
+def _next(kind: PeriodKind, first: date) -> date:
     """The first date of the period after the one that begins with `first`."""
-    if kind is Kind.MONTH:
+    if kind is PeriodKind.MONTH:
         return (first + timedelta(days=31)).replace(day=1)
-    return first + timedelta(days=7 if kind is Kind.WEEK else 1)
+    return first + timedelta(days=7 if kind is PeriodKind.WEEK else 1)
 
 
 def _day(day: date | datetime) -> str:

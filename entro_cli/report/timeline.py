@@ -20,7 +20,7 @@ _KEPT_PER_BIN = 4
 
 
 @dataclass(frozen=True)
-class Course:
+class Timeline:
     """Selected steps of the period, oldest first; tuples with an entry a point.
 
     The period's part of the log is cut into bins of equal length. Of each bin the steps with the lowest and the highest
@@ -50,7 +50,7 @@ class Course:
     end: datetime
 
 
-def course_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Course:
+def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
     """The course of a run.
 
     Args:
@@ -60,7 +60,7 @@ def course_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Course:
     """
     kept = thin(run.psi_total, run.trace.regime, most)
     labels = {int(regime): regime.label for regime in Regime}
-    return Course(
+    return Timeline(
         times=tuple(moment(ns, zone) for ns in run.times_ns[kept].tolist()),
         psi_total=_known(run.psi_total[kept]),
         regime=tuple(labels[code] for code in run.trace.regime[kept].tolist()),

@@ -10,7 +10,7 @@ from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.results import Figures
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.formatting import count, duration, share
-from entro_cli.report.periods import Kind, Period
+from entro_cli.report.periods import Period, PeriodKind
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 LOW_COVERAGE = 0.9
@@ -131,6 +131,6 @@ def _name(name: str) -> str:
 
 def _when(period: Period, when: datetime) -> str:
     """A moment as the period's readers need it: the time of a day, and the day too of a longer one."""
-    if period.kind is Kind.DAY and when < period.end:
+    if period.kind is PeriodKind.DAY and when < period.end:
         return f"{when:%H:%M}"
     return f"{when:%a} {when.day} {when:%b} {when:%H:%M}"

@@ -14,7 +14,7 @@ from entro_engine.entropy import FloatArray
 
 
 @dataclass(frozen=True)
-class Cells:
+class Bins:
     """The steps with samples of one source of one stage, in the order of time; arrays of shape (cells,).
 
     Attributes:
@@ -37,17 +37,17 @@ class Cells:
         """How many there are."""
         return len(self.starts)
 
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Cells:
+    def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Bins:
         """Those that an index or a mask picks."""
-        return Cells(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        return Bins(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
-    def between(self, begin: int, after: int) -> Cells:
+    def between(self, begin: int, after: int) -> Bins:
         """Those whose step begins at `begin` (nanoseconds since the epoch) or later, and before `after`."""
         first, end = np.searchsorted(self.starts, [begin, after]).tolist()
         return self.take(slice(first, end))
 
 
-def cells_of(series: Series, origin: int, step_ns: int) -> Cells:
+def bins_of(series: Series, origin: int, step_ns: int) -> Bins:
     """One source's samples as cells.
 
     Of samples a step has the mean, of spans the mean over the time in it that they cover, of events their number over
@@ -66,14 +66,14 @@ def cells_of(series: Series, origin: int, step_ns: int) -> Cells:
     return of(series.times, series.values, origin, step_ns)
 
 
-def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Cells:
+def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Bins:
     index = (times - origin) // step_ns
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     if len(firsts) == len(index):  # a sample a step is its mean and its largest
         ones = np.ones(len(index), dtype=np.int64)
-        return Cells(origin + index * step_ns, values, values, values, ones, times)
+        return Bins(origin + index * step_ns, values, values, values, ones, times)
     sizes = np.diff(firsts, append=len(index))
-    return Cells(
+    return Bins(
         origin + index[firsts] * step_ns,
         np.add.reduceat(values, firsts) / sizes,
         np.maximum.reduceat(values, firsts),
@@ -83,7 +83,7 @@ def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int)
     )
 
 
-def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) -> Cells:
+def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) -> Bins:
     index = (times - origin) // step_ns
     at = index - index[0]
     starts = origin + np.arange(index[0], index[-1] + 1) * step_ns
@@ -91,10 +91,10 @@ def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) 
     rates = happened / (step_ns / NS)
     last = starts.copy()
     last[at] = times  # sorted: the last one stays
-    return Cells(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
+    return Bins(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
 
 
-def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> Cells:
+def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> Bins:
     ends, values = series.times, series.values
     first, last = (begins - origin) // step_ns, (ends - 1 - origin) // step_ns
     sizes = last - first + 1  # of each span, in how many steps it is
@@ -105,11 +105,11 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> C
     loads, firsts = values[span], np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     in_step = np.diff(firsts, append=len(index))
     time = np.add.reduceat(covered, firsts)
-    if series.adds_up:  # where its spans do not reach there is nothing
+    if series.is_additive:  # where its spans do not reach there is nothing
         time = np.full(len(firsts), float(step_ns))
     alone = (in_step == 1) & (covered[firsts] == time)  # not rounded where there is nothing to average
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
-    return Cells(
+    return Bins(
         starts[firsts],
         means,
         np.maximum.reduceat(loads, firsts),
@@ -119,17 +119,17 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> C
     )
 
 
-def merge_cells(parts: Sequence[Cells]) -> Cells:
+def merge_bins(parts: Sequence[Bins]) -> Bins:
     """One source's cells from several readings of it: of a step the cell with more samples, of equals the greater one.
 
     What comes out does not depend on the order of the readings, and reading one twice changes nothing.
     """
-    every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Cells)}
+    every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)}
     order = np.lexsort([every[name] for name in ("last", "ends", "peaks", "loads", "samples", "starts")])
     starts = every["starts"][order]
     best = order[np.diff(starts, append=starts[-1:] + 1) != 0]
-    return Cells(**{name: values[best] for name, values in every.items()})
+    return Bins(**{name: values[best] for name, values in every.items()})
 
 
-EMPTY = Cells(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64)))
+EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64)))
 """No cells."""

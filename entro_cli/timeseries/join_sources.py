@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from entro_cli.core.clock import NS
 from entro_cli.core.formatting import duration
-from entro_cli.timeseries.joined_series import Relation, Strand
+from entro_cli.timeseries.joined_series import JoinedSeries, Relation
 from entro_cli.timeseries.observations import Observations, Series
 from entro_engine import EntroError, Kind, Stage
 
@@ -17,7 +17,7 @@ _NOT_USED = "not used: another log tells it"
 _HOUR_NS = 3600 * NS
 _YEAR_NS = 365 * 24 * _HOUR_NS
 
-_Source = dict[str, Strand]
+_Source = dict[str, JoinedSeries]
 """One source: its series by stage."""
 
 
@@ -78,9 +78,9 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
 
 def _without_stand_ins(files: Sequence[Observations]) -> list[Observations]:
     """The files without the series that stand in for a stage which another series measures itself."""
-    measured = {series.stage for file in files for series in file.series if not series.stands_in}
+    measured = {series.stage for file in files for series in file.series if not series.is_fallback}
     return [
-        replace(file, series=tuple(one for one in file.series if not (one.stands_in and one.stage in measured)))
+        replace(file, series=tuple(one for one in file.series if not (one.is_fallback and one.stage in measured)))
         for file in files
     ]
 
@@ -152,7 +152,7 @@ def _take_in(source: _Source, part: dict[str, Series], relation: Relation) -> No
         if name in source:
             source[name].join(series, adds=relation is Relation.ADDS)
         else:
-            source[name] = Strand([series])
+            source[name] = JoinedSeries([series])
 
 
 def _check_overlap(stages: Sequence[StageSources]) -> None:

@@ -25,7 +25,7 @@ class Relation(Enum):
 
 
 @dataclass
-class Strand:
+class JoinedSeries:
     """A source's series of one stage; pieces, so that a thousand logs are not copied a thousand times.
 
     Attributes:
@@ -39,7 +39,7 @@ class Strand:
     def relation(self, later: Series) -> Relation:
         """How a series goes with this one, that of a log which does not begin before those in here."""
         end = int(self.pieces[-1].times[-1])
-        adds_up = self.pieces[0].adds_up and later.adds_up
+        adds_up = self.pieces[0].is_additive and later.is_additive
         if not adds_up and (later.first_ns > end or (later.measure is not Measure.SAMPLES and later.first_ns == end)):
             return Relation.CONTINUED
         last = self._last_from(int(later.times[0]))
@@ -126,7 +126,7 @@ def _together(first: Series, second: Series) -> Series:
     """Both series' samples by time, those that both have once; events where one ends and the other begins add up."""
     times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
     values = np.concatenate([first.values, second.values])[places]
-    if first.measure is Measure.EVENTS and not first.adds_up and first.times[-1] == second.times[0]:
+    if first.measure is Measure.EVENTS and not first.is_additive and first.times[-1] == second.times[0]:
         values[np.searchsorted(times, second.times[0])] += second.values[0]
     begins = None
     if first.begins is not None and second.begins is not None:

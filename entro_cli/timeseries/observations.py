@@ -99,8 +99,8 @@ class Series:
         measure: what the values say of their times.
         begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of
             the one before, shape (samples,); None for others.
-        stands_in: whether it is taken only where no other log has the stage: a server's count of what it was sent.
-        adds_up: whether what other logs of its kind tell of the same time comes on top of it, exactly: a row a request.
+        is_fallback: whether it is taken only where no other log has the stage: a server's count of what it was sent.
+        is_additive: whether other logs of its kind add to it exactly, at the same time too: a row a request.
             Where its spans do not reach there is nothing, rather than nothing known.
     """
 
@@ -112,8 +112,8 @@ class Series:
     column: str = ""
     measure: Measure = Measure.SAMPLES
     begins: TimeArray | None = None
-    stands_in: bool = False
-    adds_up: bool = False
+    is_fallback: bool = False
+    is_additive: bool = False
 
     @property
     def first_ns(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, local_midnight, moment
-from entro_cli.timeseries.bins import Cells, cells_of
+from entro_cli.timeseries.bins import Bins, bins_of
 from entro_cli.timeseries.join_sources import StageSources
 from entro_cli.timeseries.observations import Measure, Series
 from entro_cli.timeseries.steps import Steps
@@ -35,7 +35,7 @@ class Part:
         held_ns: how long a sample holds, nanoseconds: the source's interval where it is slower than the step, else 0.
     """
 
-    cells: Cells
+    cells: Bins
     held_ns: int
 
 
@@ -83,7 +83,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
         [
             (
                 stage.stage,
-                [Part(cells_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
+                [Part(bins_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
             )
             for stage in stages
         ],

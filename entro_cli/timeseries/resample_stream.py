@@ -10,7 +10,7 @@ from datetime import tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.timeseries.bins import EMPTY, Cells, cells_of
+from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
 from entro_cli.timeseries.observations import Series
 from entro_cli.timeseries.resample import Part, grid_origin, ladder_step_ns, on_grid, spans_too_much
 from entro_cli.timeseries.steps import Steps
@@ -26,7 +26,7 @@ class NotInBlocksError(Exception):
     """The grid of a log cannot be told without a look at all of it."""
 
 
-class LongGrid:
+class StreamResampler:
     """The grid of one source of some stages whose samples come block by block, in the order of their times.
 
     Args:
@@ -146,11 +146,11 @@ class _StageGrid:
         self._take(self._rest, origin_ns, step_ns)
 
     def _take(self, series: Series, origin_ns: int, step_ns: int) -> None:
-        more = cells_of(series, origin_ns, step_ns)
+        more = bins_of(series, origin_ns, step_ns)
         if len(more):
-            names = [one.name for one in fields(Cells)]
+            names = [one.name for one in fields(Bins)]
             parts = [self.cells, more] if len(self.cells) else [more]
-            self.cells = Cells(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+            self.cells = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def _count(self, between: NDArray[np.int64]) -> None:
         """Count how often each time was between two samples."""

@@ -15,7 +15,7 @@ from entro_engine.entropy import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-AT_ONCE = 1 << 16
+PART_STEPS = 1 << 16
 """How many steps are looked at together: so many that calls do not count, so few that a processor holds them itself."""
 
 
@@ -55,7 +55,7 @@ def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: 
         after: the step behind the last; None for all there are.
         size: how many steps a part has, those that are looked at together without it; the last one may have fewer.
     """
-    end, length = steps.count if after is None else after, size or AT_ONCE
+    end, length = steps.count if after is None else after, size or PART_STEPS
     for begin in range(first, end, length):
         yield steps.part(begin, min(begin + length, end))
 

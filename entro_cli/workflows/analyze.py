@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from entro_cli.analysis.calibration import coupled
-from entro_cli.analysis.coordination import Terms, coordinate
+from entro_cli.analysis.coordination import CoordinationParameters, coordinate
 from entro_cli.analysis.recommendations import recommendations
-from entro_cli.analysis.replay import Replayed
+from entro_cli.analysis.replay import Replay
 from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 from concurrent.futures import ThreadPoolExecutor
 
-from entro_cli.analysis.calibration import LoadTally, misfit_advice
-from entro_cli.analysis.figures import FigureTally
+from entro_cli.analysis.calibration import LoadAccumulator, misfit_advice
+from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.workflows.load_logs import Loaded
 
 
-def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
+def analysis_of(replayed: Replay, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
     """What an analysis says, and what to say when the full loads cannot fit the log.
 
     Args:
@@ -37,7 +37,7 @@ def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command:
         settings: in force for the pipeline.
         command: what shows the same again, as JSON.
     """
-    loads = LoadTally()
+    loads = LoadAccumulator()
     with ThreadPoolExecutor(1) as beside:  # a plant that is run leaves the other processor to the figures
         compared = beside.submit(coordination_of, replayed, settings)
         figures = _figures(replayed, loaded, settings, loads)
@@ -52,10 +52,10 @@ def analysis_of(replayed: Replayed, loaded: Loaded, settings: Settings, command:
     return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s)
 
 
-def _figures(replayed: Replayed, loaded: Loaded, settings: Settings, loads: LoadTally) -> Figures:
+def _figures(replayed: Replay, loaded: Loaded, settings: Settings, loads: LoadAccumulator) -> Figures:
     """What the replay comes to; what it says of the loads is counted along."""
     steps = replayed.steps
-    tally = FigureTally(steps.stages, replayed.budget, settings.objective, loaded.zone)
+    tally = FigureAccumulator(steps.stages, replayed.budget, settings.objective, loaded.zone)
     tally.count(loads.counted(replayed.runs()), replayed.begin_ns)
     span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
     return tally.figures(span, settings.maintenance().count_steps(*span))
@@ -80,7 +80,7 @@ class Analysis:
     sources: tuple[Source, ...]
 
 
-def coordination_of(replayed: Replayed, settings: Settings) -> Coordination:
+def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
     """What coordination would have changed.
 
     Args:
@@ -92,7 +92,9 @@ def coordination_of(replayed: Replayed, settings: Settings) -> Coordination:
         return Coordination("there is no step with data")
     before = float(steps.part(first - 1, first).ends[1][0]) if coupled(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
-    terms = Terms(settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone)
+    terms = CoordinationParameters(
+        settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone
+    )
     return coordinate(Stretch(steps, first, after), terms, 0.0 if math.isnan(before) else before)
 
 

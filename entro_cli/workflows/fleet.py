@@ -10,19 +10,19 @@ from pathlib import Path
 from entro_cli.config import Config, Settings, usual_place
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal
-from entro_cli.core.parallel import Workers
+from entro_cli.core.parallel import Executor
 from entro_cli.report.daily_report import name_of
 from entro_cli.report.fleet import Fleet, Member, Missing, fleet_of
 from entro_cli.report.periods import Period, period_of
-from entro_cli.workflows.scheduled_run import Job, Outcome
+from entro_cli.workflows.scheduled_run import RunOutcome, ScheduledRun
 from entro_cli.workflows.settings import settings_in
-from entro_cli.workflows.tasks import Glimpse, Glimpsed, do_glimpse
-from entro_cli.workflows.write_report import Output, deliver_fleet
+from entro_cli.workflows.tasks import FleetRow, FleetTask, run_fleet_task
+from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
 
 
-def glimpses(
+def fleet_tasks(
     fleet: Sequence[Settings], period: Period, zone: str | None, pages: Path | None, gates: tuple[str, ...] = ()
-) -> list[Glimpse]:
+) -> list[FleetTask]:
     """What is to be done to see some pipelines over a period.
 
     Args:
@@ -33,7 +33,7 @@ def glimpses(
         gates: of each.
     """
     return [
-        Glimpse(
+        FleetTask(
             settings=one,
             kind=period.kind,
             first=period.first,
@@ -45,7 +45,7 @@ def glimpses(
     ]
 
 
-def survey(period: Period, seen: Iterable[Glimpsed], folder: Path | None) -> Fleet:
+def build_fleet(period: Period, seen: Iterable[FleetRow], folder: Path | None) -> Fleet:
     """The fleet over a period.
 
     Args:
@@ -68,10 +68,10 @@ def _from(folder: Path | None, page: str) -> str:
 
 def survey_runs(
     config: Config,
-    parts: Sequence[Job],
-    outcomes: Sequence[Outcome],
+    parts: Sequence[ScheduledRun],
+    outcomes: Sequence[RunOutcome],
     out: Path | None,
-    workers: Workers,
+    workers: Executor,
     terminal: Terminal,
 ) -> None:
     """Write the fleet of every period that a scheduled run of several pipelines reported on.
@@ -91,6 +91,8 @@ def survey_runs(
         period = period_of(parts[0].kind, first, zone)
         known = {job.place.name: outcome.members.get(first) for job, outcome in zip(parts, outcomes, strict=True)}
         others = [job.settings for job in parts if known[job.place.name] is None]
-        seen = [Glimpsed(member) for member in known.values() if member is not None]
-        seen += workers.each(do_glimpse, glimpses(others, period, common.zone, out))
-        deliver_fleet(survey(period, seen, folder), period.file_stem(), Output("html", folder, indexed=True), terminal)
+        seen = [FleetRow(member) for member in known.values() if member is not None]
+        seen += workers.each(run_fleet_task, fleet_tasks(others, period, common.zone, out))
+        write_fleet_report(
+            build_fleet(period, seen, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
+        )

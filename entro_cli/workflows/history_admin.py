@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
 
-from entro_cli.config import Given
+from entro_cli.config import OptionValue
 from entro_cli.core.clock import NS, duration_ns, moment_ns
-from entro_cli.core.console import Terminal, visible
+from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import shown_url
 from entro_cli.history.export import as_csv, as_json_lines, as_parquet
-from entro_cli.history.inventory import Content, days_of, stages_of
-from entro_cli.history.paths import PipelinePlace, day_at, pipeline_place
+from entro_cli.history.inventory import PipelineContents, days_of, stages_of
+from entro_cli.history.paths import PipelinePaths, day_at, pipeline_paths
 from entro_cli.history.read import nothing_stored
 from entro_cli.history.remote_copy import pipelines_at
 from entro_cli.history.state import load_state
@@ -30,18 +30,20 @@ _LONG_AGO = -(1 << 62)
 
 
 @dataclass(frozen=True)
-class Meant:
+class PipelineSelection:
     """What a command is for: histories, as they are shown, and pipelines in them."""
 
     histories: tuple[str, ...]
-    places: tuple[PipelinePlace, ...]
+    places: tuple[PipelinePaths, ...]
 
     def how_to_fill(self) -> str:
         """What to say where nothing is stored."""
-        return f"nothing is stored in {visible(', '.join(self.histories))}; `entro ingest LOGS` fills it"
+        return f"nothing is stored in {printable(', '.join(self.histories))}; `entro ingest LOGS` fills it"
 
 
-def meant(file: Path | None, pipeline: str | None, history: str | None, terminal: Terminal) -> Meant:
+def select_pipelines(
+    file: Path | None, pipeline: str | None, history: str | None, terminal: Terminal
+) -> PipelineSelection:
     """The pipeline that is named, else every one that is stored.
 
     Args:
@@ -55,21 +57,21 @@ def meant(file: Path | None, pipeline: str | None, history: str | None, terminal
     """
     if pipeline is not None:
         there = read_settings(file, pipeline, terminal, history=history).history
-        place = pipeline_place(there, pipeline)
+        place = pipeline_paths(there, pipeline)
         if place not in pipelines_at(there):
             raise nothing_stored(place)
-        return Meant((place.shown,), (place,))
+        return PipelineSelection((place.shown,), (place,))
     config = read_config(file, terminal)
-    said = {} if history is None else {"history": Given(history, "--history")}
+    said = {} if history is None else {"history": OptionValue(history, "--history")}
     names = dict.fromkeys(["default", *config.pipelines])
     histories = tuple(dict.fromkeys(config.settings(name, said).history for name in names))
     shown = tuple(shown_url(str(history)) for history in histories)
-    return Meant(shown, tuple(place for history in histories for place in pipelines_at(history)))
+    return PipelineSelection(shown, tuple(place for history in histories for place in pipelines_at(history)))
 
 
 def content_of(
-    place: PipelinePlace, zone: tzinfo, begin_ns: int | None, after_ns: int | None
-) -> tuple[Content, list[str]]:
+    place: PipelinePaths, zone: tzinfo, begin_ns: int | None, after_ns: int | None
+) -> tuple[PipelineContents, list[str]]:
     """A pipeline day by day, and what of it could not be read, in sentences.
 
     Args:
@@ -85,7 +87,7 @@ def content_of(
     if not state.step_ns:
         raise nothing_stored(place)
     days, problems = days_of(place, state, begin_ns, after_ns)
-    told = Content(
+    told = PipelineContents(
         pipeline=place.name,
         history=place.shown,
         step_s=state.step_ns / NS,
@@ -111,7 +113,9 @@ def first_kept(older_than: str | None, before: str | None) -> date:
     return day_at(moment_ns(before or "", UTC, "--before"))
 
 
-def put(steps: Steps, form: str, zone: tzinfo, out: Path | None, place: PipelinePlace, terminal: Terminal) -> None:
+def write_export(
+    steps: Steps, form: str, zone: tzinfo, out: Path | None, place: PipelinePaths, terminal: Terminal
+) -> None:
     """Write steps where the user wants them.
 
     Args:
@@ -131,4 +135,4 @@ def put(steps: Steps, form: str, zone: tzinfo, out: Path | None, place: Pipeline
     elif out is not None:
         refuse_to_overwrite(out, [place.state, *map(place.day_file, place.days())])
         write_whole(out, content)
-        terminal.note(f"wrote {visible(str(out))}")
+        terminal.note(f"wrote {printable(str(out))}")

@@ -12,16 +12,16 @@ from entro_cli.analysis.results import Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
 from entro_cli.history.day_files import Day
-from entro_cli.history.paths import PipelinePlace, day_start_ns
+from entro_cli.history.paths import PipelinePaths, day_start_ns
 from entro_cli.history.read import read_stored, stored
-from entro_cli.history.state import LogSeen, State
+from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.resample import Part, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
 
 
 @dataclass(frozen=True)
-class Recalled:
+class HistorySlice:
     """A stretch of a pipeline's history.
 
     Attributes:
@@ -35,9 +35,9 @@ class Recalled:
     problems: tuple[str, ...]
 
 
-def recall(
-    place: PipelinePlace, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
-) -> Recalled:
+def load_history(
+    place: PipelinePaths, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
+) -> HistorySlice:
     """The steps of a stretch of time, each stage full at what is in force, else at what was given with its logs.
 
     Args:
@@ -53,7 +53,7 @@ def recall(
     state = stored(place)
     cells = read_stored(place, state, begin_ns, after_ns)
     sources = sources_of(state, zone, begin_ns, after_ns)
-    return Recalled(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
+    return HistorySlice(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
 
 
 def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -68,7 +68,7 @@ def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int |
     return tuple(_source(log, zone) for log in state.logs if _overlaps(log, begin_ns, after_ns))
 
 
-def last_data_ns(place: PipelinePlace, settings: Settings, before_ns: int | None = None) -> int | None:
+def last_data_ns(place: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
     """Where the last stored step with data of all stages begins, nanoseconds since the epoch; None without any.
 
     Args:
@@ -120,7 +120,7 @@ def _stage(state: State, settings: Settings, name: str) -> Stage:
     return Stage(name, kind, known.full if full is None else full)
 
 
-def check_stages(place: PipelinePlace, asked: Sequence[str]) -> None:
+def check_stages(place: PipelinePaths, asked: Sequence[str]) -> None:
     """Refuse stages of the command line that the history does not have.
 
     Raises:
@@ -134,13 +134,13 @@ def check_stages(place: PipelinePlace, asked: Sequence[str]) -> None:
             )
 
 
-def _overlaps(log: LogSeen, begin_ns: int | None, after_ns: int | None) -> bool:
+def _overlaps(log: LogState, begin_ns: int | None, after_ns: int | None) -> bool:
     return any(
         (after_ns is None or one.first < after_ns) and (begin_ns is None or one.last >= begin_ns) for one in log.series
     )
 
 
-def _source(log: LogSeen, zone: tzinfo) -> Source:
+def _source(log: LogState, zone: tzinfo) -> Source:
     return Source(
         path=log.path,
         format=log.format,

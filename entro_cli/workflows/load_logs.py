@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entro_cli.readers.inputs.log_file import STDIN, plain_log
-from entro_cli.readers.problems import tell_bad_rows
+from entro_cli.readers.problems import warn_of_bad_rows
 from entro_cli.readers.registry import reader_of
 from entro_cli.readers.tables import reader as table
-from entro_cli.readers.tables.csv_stream import LongTable
+from entro_cli.readers.tables.csv_stream import CsvStream
 from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.timeseries.observations import Observations, ReadOptions
-from entro_cli.timeseries.resample_stream import LongGrid, NotInBlocksError
+from entro_cli.timeseries.resample_stream import NotInBlocksError, StreamResampler
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ import numpy as np
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
-from entro_cli.core.console import Terminal, visible
-from entro_cli.core.parallel import Workers
+from entro_cli.core.console import Terminal, printable
+from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import find_logs
 from entro_cli.readers.options import LoadOptions, check_used, clock_shifts, read_options, shifted
 from entro_cli.timeseries.join_sources import join_sources
@@ -65,7 +65,7 @@ class Loaded:
 
 
 def load(
-    names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = (), workers: Workers | None = None
+    names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = (), workers: Executor | None = None
 ) -> Loaded:
     """Read logs and put them onto the grid.
 
@@ -82,7 +82,7 @@ def load(
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
     shifts = clock_shifts(options)
-    workers = workers or Workers()
+    workers = workers or Executor()
     is_here = not asked and not shifts and workers.cluster is None
     long = read_long([*found], read, options.input_format, step_ns) if is_here else None
     files = [] if long is None else [long.observations]
@@ -96,7 +96,7 @@ def load(
     stages, taken = join_sources(files)
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
     steps = to_steps(stages, zone, step_ns) if long is None else long.steps.of(tuple(one.stage for one in stages))
-    columns = {series.stage: visible(series.column) for file in files for series in file.series}
+    columns = {series.stage: printable(series.column) for file in files for series in file.series}
     return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
 
 
@@ -116,14 +116,14 @@ def _lonely(steps: StepSource, zone: tzinfo) -> list[str]:
     return [f"nothing between {' and '.join(edges)}, {longest / steps.count:.0%} of the time: is a date wrong?"]
 
 
-def tell_problems(loaded: Loaded, terminal: Terminal) -> None:
+def warn_of_problems(loaded: Loaded, terminal: Terminal) -> None:
     """Warn of everything out of the ordinary in the logs, bad rows with their lines."""
     for note in loaded.notes:
         terminal.warn(note)
     for source in loaded.sources:
         for problem in source.problems:
             terminal.warn(f"{source.path}: {problem}")
-        tell_bad_rows(source.path, source.rows_read, source.rows_skipped, source.bad_rows, terminal)
+        warn_of_bad_rows(source.path, source.rows_read, source.rows_skipped, source.bad_rows, terminal)
 
 
 def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
@@ -138,7 +138,7 @@ def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> lis
     """A sentence on every stage that was described with a column no log has."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     return [
-        f"no log has samples of {visible(spec.column)}, the column of the stage {spec.name}"
+        f"no log has samples of {printable(spec.column)}, the column of the stage {spec.name}"
         for spec in specs
         if spec.column and (spec.name, spec.column) not in found
     ]
@@ -193,9 +193,9 @@ def read_long(
     with plain_log(names[0]) as log:
         if not log.path.is_symlink() or reader_of(log, options, input_format) != table.NAME:  # a packed one is a copy
             return None
-        grid = LongGrid(options.zone, step_ns)
+        grid = StreamResampler(options.zone, step_ns)
         try:
-            rows = LongTable(log, options)
+            rows = CsvStream(log, options)
             for series in rows.blocks():
                 grid.add(series)
             edges, steps = grid.finish()

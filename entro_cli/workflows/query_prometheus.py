@@ -32,7 +32,7 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class Question:
+class PrometheusQuery:
     """What a server is to be asked.
 
     Attributes:
@@ -63,7 +63,9 @@ class Question:
             )
 
 
-def question_of(url: str | None, rate: str | None, queue: str | None, preset: str | None) -> Question | None:
+def prometheus_query(
+    url: str | None, rate: str | None, queue: str | None, preset: str | None
+) -> PrometheusQuery | None:
     """What the options ask of a server; None where none is named.
 
     Raises:
@@ -75,7 +77,7 @@ def question_of(url: str | None, rate: str | None, queue: str | None, preset: st
             if value is not None:
                 raise EntroError("asks something of no server", where=option, remedy="add --prometheus URL")
         return None
-    question = Question(url, rate, queue, preset)
+    question = PrometheusQuery(url, rate, queue, preset)
     question.check()
     return question
 
@@ -99,7 +101,9 @@ def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: 
     return TimeRange(end - _DEFAULT_TIME_NS if since is None else since, end, step_ns)
 
 
-def answers(question: Question | None, settings: Settings, since: str | None, until: str | None) -> list[Observations]:
+def fetch(
+    question: PrometheusQuery | None, settings: Settings, since: str | None, until: str | None
+) -> list[Observations]:
     """What a server answers, if one is asked, asked as this process was told to: its environment, its clock.
 
     Args:
@@ -109,16 +113,16 @@ def answers(question: Question | None, settings: Settings, since: str | None, un
         until: what --until says.
 
     Raises:
-        EntroError: as `ask` does.
+        EntroError: as `run_query` does.
     """
     if question is None:
         return []
     within = period_ns(since, until, zone_of(settings.zone))
     server = PrometheusServer(question.url, os.environ)
-    return [ask(question, server, time_range(settings.step, within, time_ns()))]
+    return [run_query(question, server, time_range(settings.step, within, time_ns()))]
 
 
-def ask(question: Question, server: PrometheusServer, asked: TimeRange) -> Observations:
+def run_query(question: PrometheusQuery, server: PrometheusServer, asked: TimeRange) -> Observations:
     """What a server knows of a pipeline.
 
     Args:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.files import unfinished_from
-from entro_cli.core.parallel import Workers, cores
+from entro_cli.core.parallel import Executor, cores
 from entro_cli.core.urls import is_url
-from entro_cli.readers.continuation import Earlier, beyond, ends_of, goes_on_from, stems
+from entro_cli.readers.continuation import EarlierLog, beyond, ends_of, predecessor_of, rotation_stem
 from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.readers.read_continued import Carried, read_behind
-from entro_cli.readers.registry import carry, goes_on_under, preamble, read_log, reads_in_parts
+from entro_cli.readers.registry import accepts_header, checkpoint, header_of, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 
@@ -106,7 +106,7 @@ class _Read:
 
 
 def read_logs(
-    found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, workers: Workers
+    found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, workers: Executor
 ) -> tuple[list[Observations], list[str]]:
     """What each log gave, and which files of a folder were left out, in sentences.
 
@@ -144,7 +144,7 @@ def read_logs(
     return files, left_out
 
 
-def _enough(workers: Workers, names: Iterable[str]) -> Workers:
+def _enough(workers: Executor, names: Iterable[str]) -> Executor:
     """Those of the workers that are worth being started for some logs.
 
     Raises:
@@ -161,7 +161,7 @@ def _enough(workers: Workers, names: Iterable[str]) -> Workers:
     if workers.cluster is not None or workers.jobs is not None:
         return workers
     sizes = (Path(name).stat().st_size for name in names if Path(name).is_file())
-    return Workers(min(cores(), max(sum(sizes) // _WORTH_BYTES, 1)))
+    return Executor(min(cores(), max(sum(sizes) // _WORTH_BYTES, 1)))
 
 
 def _alone(named: Named) -> _Read:
@@ -175,8 +175,8 @@ def _alone(named: Named) -> _Read:
                 read.unfinished = unfinished_from(log.path) < log.path.stat().st_size
                 read.carry = log.head
             read.observations = read_log(log, options, named.input_format)
-            read.carry = carry(log, read.reader) if others else b""
-            read.may_go_on = not preamble(log, read.reader)
+            read.carry = checkpoint(log, read.reader) if others else b""
+            read.may_go_on = not header_of(log, read.reader)
     except EntroError as error:
         read.error = error
     return read
@@ -209,7 +209,7 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
                 later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
                 before.error = None
             return
-        carried_on = carry(excerpt(log, 0, size, carried.text), found.format)
+        carried_on = checkpoint(excerpt(log, 0, size, carried.text), found.format)
     whole = _without_last_line(before, found, options)
     if whole.rows_read + found.rows_read < before.rows_read + later.rows_read:
         return  # a last line without its end was whole all the same
@@ -222,10 +222,10 @@ def _before(later: _Read, others: Sequence[_Read]) -> _Read | None:
     """The log that another goes on from."""
     if later.observations:
         known = [other for other in others if other.observations]
-        earlier = [Earlier(other.place, other.reader, other.last) for other in known]
-        found = goes_on_from(later.place, later.reader, _LATE if later.first is None else later.first, earlier)
+        earlier = [EarlierLog(other.place, other.reader, other.last) for other in known]
+        found = predecessor_of(later.place, later.reader, _LATE if later.first is None else later.first, earlier)
         return None if found is None else known[found]
-    alike = [other for other in others if stems(other.place) == stems(later.place)] or others
+    alike = [other for other in others if rotation_stem(other.place) == rotation_stem(later.place)] or others
     return next((other for other in reversed(alike) if _is_bare(other) or _fits(later, other)), None)
 
 
@@ -239,7 +239,7 @@ def _fits(later: _Read, other: _Read) -> bool:
     if not other.reader or not reads_in_parts(other.reader):
         return bool(other.reader and other.carry)
     with plain_log(later.name) as log:
-        return goes_on_under(log, other.reader, other.carry)
+        return accepts_header(log, other.reader, other.carry)
 
 
 def _without_last_line(before: _Read, found: Observations, options: ReadOptions) -> Observations:

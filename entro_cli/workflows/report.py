@@ -8,30 +8,30 @@ from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.calibration import LoadTally, misfit_advice
+from entro_cli.analysis.calibration import LoadAccumulator, misfit_advice
 from entro_cli.analysis.error_budget import RULES
-from entro_cli.analysis.figures import FigureTally
-from entro_cli.analysis.replay import WARM_UP_STEPS, Replayed, step_range
+from entro_cli.analysis.figures import FigureAccumulator
+from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import stored
-from entro_cli.report.daily_report import NO_ADVICE, Advice, Summary, Terms, period_figures, summarise
-from entro_cli.report.periods import Kind, Period
-from entro_cli.timeseries.steps import AT_ONCE, StepSource, Stretch
+from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
+from entro_cli.report.periods import Period, PeriodKind
+from entro_cli.timeseries.steps import PART_STEPS, StepSource, Stretch
 from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
-from entro_cli.workflows.load_history import recall
+from entro_cli.workflows.load_history import load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import Run
 
 _DEFAULT_PIPELINE = "default"
-_FLAGS = {Kind.DAY: "--daily", Kind.WEEK: "--weekly", Kind.MONTH: "--monthly"}
+_FLAGS = {PeriodKind.DAY: "--daily", PeriodKind.WEEK: "--weekly", PeriodKind.MONTH: "--monthly"}
 _LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportInput:
     """What a report is made from.
 
     Attributes:
@@ -49,7 +49,7 @@ class Material:
     logs: tuple[str, ...] = ()
 
 
-def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> Material:
+def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
     """What logs gave of a stretch of time, without what is left out as maintenance.
 
     Args:
@@ -59,12 +59,12 @@ def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int 
             None leaves out nothing.
     """
     steps = Stretch(loaded.steps, *step_range(loaded.steps, *within))
-    return Material(settings.maintenance().judged(steps), loaded.sources, loaded.columns, logs=loaded.paths)
+    return ReportInput(settings.maintenance().judged(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
-    place: PipelinePlace, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
-) -> Material:
+    place: PipelinePaths, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
+) -> ReportInput:
     """What is stored of a period, of the one before, and of the time that their windows look back on.
 
     What is left out as maintenance is without data.
@@ -82,13 +82,13 @@ def from_history(
     """
     begin = max(_looked_back_to(period, stored(place).step_ns), -(1 << 62) if within[0] is None else within[0])
     after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
-    recalled = recall(place, settings, zone, begin, after)
+    recalled = load_history(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}
-    return Material(settings.maintenance().without(recalled.steps), recalled.sources, columns, recalled.problems)
+    return ReportInput(settings.maintenance().without(recalled.steps), recalled.sources, columns, recalled.problems)
 
 
 def summary_of(
-    material: Material,
+    material: ReportInput,
     period: Period,
     settings: Settings,
     budget: float | None,
@@ -106,7 +106,7 @@ def summary_of(
         advise: whether it tells what coordination would have changed, which takes the most time of all.
     """
     limit = settings.budget(len(material.steps.stages)) if budget is None else budget
-    loads, maintenance = LoadTally(), settings.maintenance()
+    loads, maintenance = LoadAccumulator(), settings.maintenance()
     replayed = _replayed(material.steps, limit, period)
     figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
     before = _replayed(material.steps, limit, period.previous)
@@ -114,20 +114,20 @@ def summary_of(
     advice = misfit_advice(replayed.steps, loads, material.columns, settings.wait_s)
     notes = (*material.notes, *([advice] if advice else []))
     advised = _advice(replayed, material, period, settings) if advise else NO_ADVICE
-    terms = Terms(shown_as or settings.pipeline, maintenance)
+    terms = ReportContext(shown_as or settings.pipeline, maintenance)
     return summarise(replayed.run(), figures, previous, period, material.sources, terms, notes, advised)
 
 
-def _replayed(steps: StepSource, budget: float, period: Period) -> Replayed:
+def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
     """The steps of a period to be replayed, with those before that windows look back on."""
     begin_ns = period.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * steps.step_ns)
     looked_at = Stretch(steps, *step_range(steps, begin_ns, period.end_ns))
-    return Replayed(looked_at, budget, *step_range(looked_at, period.start_ns, period.end_ns))
+    return Replay(looked_at, budget, *step_range(looked_at, period.start_ns, period.end_ns))
 
 
-def _figures(replayed: Replayed, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
+def _figures(replayed: Replay, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
     """The figures of a period, from the replay of it."""
-    tally = FigureTally(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
+    tally = FigureAccumulator(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
     tally.count(runs, replayed.begin_ns)
     return period_figures(tally, replayed.steps, period, settings.maintenance())
 
@@ -137,15 +137,17 @@ def _looked_back_to(period: Period, step_ns: int) -> int:
     return period.previous.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * step_ns)
 
 
-def _advice(replayed: Replayed, material: Material, period: Period, settings: Settings) -> Advice:
+def _advice(replayed: Replay, material: ReportInput, period: Period, settings: Settings) -> Recommendations:
     """What coordination would have changed in a period, and what to do about it."""
     coordination = coordination_of(replayed, settings)
-    return Advice(coordination, recommended(coordination, replayed.steps, _command(material, period, settings)))
+    return Recommendations(
+        coordination, recommended(coordination, replayed.steps, _command(material, period, settings))
+    )
 
 
-def _command(material: Material, period: Period, settings: Settings) -> str:
+def _command(material: ReportInput, period: Period, settings: Settings) -> str:
     """The command that makes the same report as JSON."""
-    if period.kind is Kind.RANGE:
+    if period.kind is PeriodKind.RANGE:
         which = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
     else:
         which = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
@@ -158,7 +160,7 @@ def last_observed_ns(steps: StepSource) -> int:
     """Where the last step with data of all stages begins, nanoseconds since the epoch; the first step without any."""
     after = steps.count
     while after > 0:
-        part = steps.part(max(after - AT_ONCE, 0), after)
+        part = steps.part(max(after - PART_STEPS, 0), after)
         observed = np.flatnonzero(~np.isnan(part.loads).any(axis=0))
         if len(observed):
             return part.start_ns + int(observed[-1]) * steps.step_ns

@@ -15,26 +15,26 @@ from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import Channels, tell
+from entro_cli.automation.alerts.deliver import Channels, deliver
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, remember_reported
-from entro_cli.config import Alerts, Settings
+from entro_cli.config import AlertSettings, Settings
 from entro_cli.core.clock import moment, nanoseconds
-from entro_cli.core.console import Terminal, visible
-from entro_cli.core.json_document import plain
+from entro_cli.core.console import Terminal, printable
+from entro_cli.core.json_document import to_builtins
 from entro_cli.core.secrets import secret_of
-from entro_cli.history.ingest.ingest import StoreOptions, oldest_ns, store, tell_stored
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns, print_ingested
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import nothing_stored, stored
 from entro_cli.history.transaction import alone_at
 from entro_cli.report.fleet import Member, member_of
-from entro_cli.report.periods import Kind, Period, due
-from entro_cli.workflows.load_history import last_data_ns, recall
+from entro_cli.report.periods import Period, PeriodKind, due
+from entro_cli.workflows.load_history import last_data_ns, load_history
 from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.settings import load_options
-from entro_cli.workflows.write_report import Output, deliver
+from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError
 
 _LOOK_BACK = timedelta(days=4)
@@ -42,7 +42,7 @@ _LOOK_BACK = timedelta(days=4)
 
 
 @dataclass(frozen=True)
-class Job:
+class ScheduledRun:
     """One pipeline's part of a scheduled run.
 
     Attributes:
@@ -55,9 +55,9 @@ class Job:
         now: when it runs, in the zone of the reports.
     """
 
-    place: PipelinePlace
+    place: PipelinePaths
     settings: Settings
-    kind: Kind
+    kind: PeriodKind
     logs: tuple[str, ...]
     out: Path
     gates: tuple[str, ...]
@@ -65,7 +65,7 @@ class Job:
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """What came of it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Outcome:
     members: dict[date, Member] = field(default_factory=dict)
 
 
-def run_job(job: Job, terminal: Terminal) -> Outcome:
+def run_schedule(job: ScheduledRun, terminal: Terminal) -> RunOutcome:
     """Ingest, write the reports that are due, tell of incidents and silence.
 
     What cannot be done does not keep the rest from being done. While another run of this kind is at work on the
@@ -93,10 +93,10 @@ def run_job(job: Job, terminal: Terminal) -> Outcome:
         job: what to do.
         terminal: is told the details.
     """
-    outcome = Outcome()
+    outcome = RunOutcome()
     with alone_at(job.place, f"run-{job.kind}") as alone:
         if not alone:
-            terminal.detail(f"{visible(job.place.name)}: another run is at work")
+            terminal.detail(f"{printable(job.place.name)}: another run is at work")
             return outcome
         _attempt(outcome, lambda: _ingest(job, terminal, outcome))
         periods = due(job.kind, last_reported(_reported(job), str(job.kind)), job.now)
@@ -105,24 +105,24 @@ def run_job(job: Job, terminal: Terminal) -> Outcome:
     return outcome
 
 
-def _attempt(outcome: Outcome, part: Callable[[], None]) -> None:
+def _attempt(outcome: RunOutcome, part: Callable[[], None]) -> None:
     try:
         part()
     except EntroError as error:
         outcome.failures.append(str(error))
 
 
-def _ingest(job: Job, terminal: Terminal, outcome: Outcome) -> None:
+def _ingest(job: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
     if not job.logs:
         return
     settings = job.settings
-    how = StoreOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
-    result = store(job.logs, load_options(settings), how)
-    tell_stored(result, terminal, calm=True)
+    how = IngestOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
+    result = ingest(job.logs, load_options(settings), how)
+    print_ingested(result, terminal, calm=True)
     outcome.failures += [str(failure) for failure in result.failures[:1]]
 
 
-def _report(job: Job, periods: Sequence[Period], terminal: Terminal, outcome: Outcome) -> None:
+def _report(job: ScheduledRun, periods: Sequence[Period], terminal: Terminal, outcome: RunOutcome) -> None:
     """Write every report that is due, the oldest first."""
     if not job.place.days():
         raise nothing_stored(job.place, names_others=False)
@@ -131,22 +131,22 @@ def _report(job: Job, periods: Sequence[Period], terminal: Terminal, outcome: Ou
         outcome.failures += [note for note in material.notes if note not in outcome.failures]
         summary = summary_of(material, period, job.settings, None)
         stem = period.file_stem(job.place.name)
-        deliver(summary, stem, Output("html", job.out, indexed=True), terminal)
+        write_report(summary, stem, OutputOptions("html", job.out, indexed=True), terminal)
         page = str(job.out / f"{stem}.html")
         outcome.members[period.first] = member_of(summary, page)
         named = f"{period.kind} {period.label}"
-        broken = broken_gates(list(job.gates), plain(summary.figures))
-        outcome.broken += [f"{visible(job.place.name)}, {named}: {gate} ({visible(page)})" for gate in broken]
+        broken = broken_gates(list(job.gates), to_builtins(summary.figures))
+        outcome.broken += [f"{printable(job.place.name)}, {named}: {gate} ({printable(page)})" for gate in broken]
         alert = gate_alert(job.place.name, named, broken, report=page)
         outcome.alerts += [alert] if alert else []
         remember_reported(_reported(job), str(job.kind), period.first)
 
 
-def _reported(job: Job) -> Path:
-    return job.place.books / "reported.json"
+def _reported(job: ScheduledRun) -> Path:
+    return job.place.metadata_dir / "reported.json"
 
 
-def _tell(job: Job, since: datetime, outcome: Outcome) -> None:
+def _tell(job: ScheduledRun, since: datetime, outcome: RunOutcome) -> None:
     """Tell of every incident that goes on after a moment, of silence and of broken gates, once on every channel."""
     alerts, channels = job.settings.alerts, channels_of(job.settings.alerts)
     found = [*outcome.alerts]
@@ -160,14 +160,14 @@ def _tell(job: Job, since: datetime, outcome: Outcome) -> None:
         )
         found += [silence] if silence else []
     with alone_at(job.place, "tell", wait=True):
-        outcome.failures += tell(found, channels, job.place.books / "told.json", job.now, os.environ)
+        outcome.failures += deliver(found, channels, job.place.metadata_dir / "told.json", job.now, os.environ)
 
 
-def _incidents(job: Job, since: datetime) -> tuple[Sequence[Incident], float]:
+def _incidents(job: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], float]:
     """The incidents that go on after a moment, and the budget they broke."""
     zone = job.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
-    recalled = recall(job.place, job.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(job.now))
+    recalled = load_history(job.place, job.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(job.now))
     steps = job.settings.maintenance().without(recalled.steps)
     budget = job.settings.budget(len(steps.stages))
     if not steps.count:
@@ -177,7 +177,7 @@ def _incidents(job: Job, since: datetime) -> tuple[Sequence[Incident], float]:
     return [incident for incident in figures.incidents if incident.end > since], budget
 
 
-def _last_data(job: Job) -> datetime | None:
+def _last_data(job: ScheduledRun) -> datetime | None:
     """Where the last step with data ends; None where there never was any."""
     if not job.place.days():
         return None
@@ -185,7 +185,7 @@ def _last_data(job: Job) -> datetime | None:
     return None if last is None else moment(last + stored(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]
 
 
-def channels_of(alerts: Alerts) -> Channels:
+def channels_of(alerts: AlertSettings) -> Channels:
     """The channels of a pipeline's alerts; secrets are read when something is sent."""
     mail, hook = alerts.email, alerts.webhook
     address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from entro_cli.analysis.gates import check_gates
-from entro_cli.config import Config, Given, Settings, load_config
+from entro_cli.config import Config, OptionValue, Settings, load_config
 from entro_cli.core.console import Terminal
 
 _OPTIONS = {"zone": "--tz"}
@@ -66,7 +66,7 @@ def settings_in(config: Config, pipeline: str, **options: object) -> Settings:
         EntroError: when something in it cannot be.
     """
     said = {
-        key: Given(value, _OPTIONS.get(key, f"--{key.replace('_', '-')}"))
+        key: OptionValue(value, _OPTIONS.get(key, f"--{key.replace('_', '-')}"))
         for key, value in options.items()
         if value is not None and value is not False and value != []
     }

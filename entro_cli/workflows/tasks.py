@@ -12,24 +12,24 @@ from datetime import date
 from pathlib import Path
 
 from entro_cli.analysis.gates import broken_gates
-from entro_cli.analysis.results import StoredSummary
+from entro_cli.analysis.results import IngestSummary
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Recorder
-from entro_cli.core.json_document import plain
-from entro_cli.history.ingest.ingest import StoreOptions, store, tell_stored
-from entro_cli.history.paths import pipeline_place
-from entro_cli.history.remote_copy import at_hand
+from entro_cli.core.json_document import to_builtins
+from entro_cli.history.ingest.ingest import IngestOptions, ingest, print_ingested
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.remote_copy import working_copy
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.fleet import Member, Missing, member_of
-from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.periods import PeriodKind, period_of
 from entro_cli.workflows.report import from_history, summary_of
-from entro_cli.workflows.scheduled_run import Job, Outcome, run_job
+from entro_cli.workflows.scheduled_run import RunOutcome, ScheduledRun, run_schedule
 from entro_engine import EntroError
 
 
 @dataclass(frozen=True)
-class Ingest:
+class IngestTask:
     """Logs to be stored.
 
     Attributes:
@@ -40,11 +40,11 @@ class Ingest:
 
     logs: Sequence[str]
     options: LoadOptions
-    how: StoreOptions
+    how: IngestOptions
 
 
 @dataclass(frozen=True)
-class Ingested:
+class IngestOutcome:
     """What came of it.
 
     Attributes:
@@ -55,13 +55,13 @@ class Ingested:
     """
 
     pipeline: str
-    summary: StoredSummary | None
+    summary: IngestSummary | None
     said: Sequence[tuple[str, str]] = ()
     failures: Sequence[EntroError] = ()
 
 
 @dataclass(frozen=True)
-class Glimpse:
+class FleetTask:
     """A pipeline to be seen at a glance.
 
     Attributes:
@@ -74,7 +74,7 @@ class Glimpse:
     """
 
     settings: Settings
-    kind: Kind
+    kind: PeriodKind
     first: date
     zone: str | None
     pages: tuple[Path, ...]
@@ -82,49 +82,49 @@ class Glimpse:
 
 
 @dataclass(frozen=True)
-class Glimpsed:
+class FleetRow:
     """What came of it: the pipeline at a glance, or why there is none; and the gates it broke, in words."""
 
     seen: Member | Missing
     broken: tuple[str, ...] = ()
 
 
-def do_glimpse(errand: Glimpse) -> Glimpsed:
+def run_fleet_task(errand: FleetTask) -> FleetRow:
     """See a pipeline at a glance, as its history has it."""
     settings, zone = errand.settings, zone_of(errand.zone)
     period = period_of(errand.kind, errand.first, zone)
-    place = pipeline_place(settings.history, settings.pipeline)
+    place = pipeline_paths(settings.history, settings.pipeline)
     pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in errand.pages]
     page = next((str(page) for page in pages if page.is_file()), "")
     try:
-        with at_hand(place):
+        with working_copy(place):
             material = from_history(place, settings, zone, period, (None, None))
         summary = summary_of(material, period, settings, None, advise=False)
     except EntroError as error:
-        return Glimpsed(Missing(settings.pipeline, str(error)))
-    return Glimpsed(member_of(summary, page), tuple(broken_gates(list(errand.gates), plain(summary.figures))))
+        return FleetRow(Missing(settings.pipeline, str(error)))
+    return FleetRow(member_of(summary, page), tuple(broken_gates(list(errand.gates), to_builtins(summary.figures))))
 
 
-def do_ingest(errand: Ingest) -> Ingested:
+def run_ingest_task(errand: IngestTask) -> IngestOutcome:
     """Store what is new in a pipeline's logs."""
     name = errand.how.place.name
     try:
-        with at_hand(errand.how.place, writes=True):
-            stored = store(errand.logs, errand.options, errand.how)
+        with working_copy(errand.how.place, writes=True):
+            stored = ingest(errand.logs, errand.options, errand.how)
     except EntroError as error:
-        return Ingested(name, None, failures=(error,))
+        return IngestOutcome(name, None, failures=(error,))
     recorder = Recorder()
-    tell_stored(stored, recorder)
-    return Ingested(name, stored.summary(), recorder.said, stored.failures[:1])
+    print_ingested(stored, recorder)
+    return IngestOutcome(name, stored.summary(), recorder.said, stored.failures[:1])
 
 
-def do_job(job: Job) -> Outcome:
+def run_schedule_task(job: ScheduledRun) -> RunOutcome:
     """Do a pipeline's part of a scheduled run; its `now` may be in any zone that can be pickled, as UTC can."""
     recorder = Recorder()
     try:
-        with at_hand(job.place, writes=True):
-            outcome = run_job(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
+        with working_copy(job.place, writes=True):
+            outcome = run_schedule(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
     except EntroError as error:  # a history at a URL that cannot be reached, or not be brought back to it
-        outcome = Outcome(failures=[str(error)])
+        outcome = RunOutcome(failures=[str(error)])
     outcome.said = recorder.said
     return outcome

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entro_cli.core.console import Terminal, visible
+from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.json_document import as_json
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputOptions:
     """What is written and where.
 
     Attributes:
@@ -60,7 +60,7 @@ class _Forms:
     others: Mapping[str, tuple[str, Callable[[], str]]]
 
 
-def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> None:
+def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     """Write a report.
 
     Args:
@@ -89,7 +89,7 @@ def deliver(summary: Summary, stem: str, output: Output, terminal: Terminal) -> 
     _deliver(forms, stem, output, terminal)
 
 
-def deliver_fleet(fleet: Fleet, stem: str, output: Output, terminal: Terminal) -> None:
+def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     """Write the report of all pipelines.
 
     Args:
@@ -116,7 +116,7 @@ def deliver_fleet(fleet: Fleet, stem: str, output: Output, terminal: Terminal) -
     _deliver(forms, stem, output, terminal)
 
 
-def _deliver(forms: _Forms, stem: str, output: Output, terminal: Terminal) -> None:
+def _deliver(forms: _Forms, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     if output.form in {"", "html"}:
         _write_page(forms, stem, output, terminal)
     if output.form in forms.others:
@@ -139,7 +139,7 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
     write_whole(path, openmetrics.render(summary))
 
 
-def _write_page(forms: _Forms, stem: str, output: Output, terminal: Terminal) -> None:
+def _write_page(forms: _Forms, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     from entro_cli.report.render.index import update_index
     from entro_cli.report.render.page import store_page
 
@@ -149,7 +149,7 @@ def _write_page(forms: _Forms, stem: str, output: Output, terminal: Terminal) ->
         return
     path = _file(place, f"{stem}.html")
     store_page(path, forms.page, output.self_contained or not forms.has_charts, output.inputs)
-    terminal.note(f"wrote {visible(str(path))}")
+    terminal.note(f"wrote {printable(str(path))}")
     if output.indexed and path.name == f"{stem}.html":
         problem = update_index(path.parent)
         if problem:
@@ -181,4 +181,4 @@ def _put(content: str, place: Path | None, name: str, inputs: tuple[str, ...], t
     path = _file(place, name)
     refuse_to_overwrite(path, inputs)
     write_whole(path, content)
-    terminal.note(f"wrote {visible(str(path))}")
+    terminal.note(f"wrote {printable(str(path))}")

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from entro_cli.automation.alerts.alert import Alert, Surroundings
+from entro_cli.automation.alerts.alert import Alert, DeliveryContext
 
 NOW = datetime(2026, 4, 9, 15, 0, tzinfo=UTC)
 USER, PASSWORD = "entro", "correct-horse-9f3c"
@@ -42,7 +42,7 @@ def alert():
 def around():
     """Surroundings in which nothing is waited for: the pauses are noted."""
     pauses = []
-    return SimpleNamespace(pauses=pauses, given=lambda **environ: Surroundings(NOW, environ, pauses.append))
+    return SimpleNamespace(pauses=pauses, given=lambda **environ: DeliveryContext(NOW, environ, pauses.append))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.automation.alerts.alert import Alert, PartlyToldError, Surroundings
+from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
 from entro_cli.automation.alerts.email import Email
 from entro_cli.core.connections import lost_connections_as_errors
 from entro_cli.core.secrets import SecretText, SecretVariable
@@ -147,7 +147,10 @@ def test_all_recipients_refused(mail_server, alert, around):
 
 def test_some_recipients_refused(mail_server, alert, around):
     mailbox = Mailbox(refuse={"gone@example.org"})
-    with mail_server(mailbox) as port, pytest.raises(PartlyToldError, match=r"gone@example\.org: 550 .* were told"):
+    with (
+        mail_server(mailbox) as port,
+        pytest.raises(PartlyDeliveredError, match=r"gone@example\.org: 550 .* were told"),
+    ):
         email(port, to=("gone@example.org", "ops@example.org")).send(alert, around.given())
     assert mailbox.sessions[0].recipients == ["ops@example.org"]
 
@@ -198,7 +201,7 @@ HOSTILE = "x\r\nBcc: victim@example.org\r\n\r\nbody \x1b[31m \u202e \ud800 <!cha
 
 
 def built(alert):
-    message = email(25)._message(alert, Surroundings(NOW, {}, print))
+    message = email(25)._message(alert, DeliveryContext(NOW, {}, print))
     return message_from_bytes(bytes(message), policy=policy.default)
 
 

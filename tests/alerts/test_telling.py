@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from entro_cli.automation.alerts.alert import Alert, PartlyToldError
+from entro_cli.automation.alerts.alert import Alert, PartlyDeliveredError
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import Channels, Ledger, tell
+from entro_cli.automation.alerts.deliver import Channels, Ledger, deliver
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.secrets import SecretText
@@ -39,7 +39,7 @@ def ledger(tmp_path):
 @pytest.fixture
 def telling(ledger):
     def telling(keys, *channels, now=NOW):
-        return tell(alerts(*keys), channels, ledger, now, {}, sleep=lambda _: None)
+        return deliver(alerts(*keys), channels, ledger, now, {}, sleep=lambda _: None)
 
     return telling
 
@@ -85,7 +85,7 @@ def test_a_channel_that_fails_twice_is_left_until_next_time(telling):
 
 def test_partly_told_is_told_and_said(telling):
     channel = Recorder()
-    channel.raises = {"a": PartlyToldError("refused gone@example.org")}
+    channel.raises = {"a": PartlyDeliveredError("refused gone@example.org")}
     assert telling("a", channel) == ["recorder: refused gone@example.org"]
     assert telling("a", channel) == []
 
@@ -195,12 +195,12 @@ def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):
             webhook=Webhook(SecretText(f"http://127.0.0.1:{server.server_port}/t0ps3cr3t")),
         )
         assert [channel.name for channel in channels] == ["command", "email", "webhook"]
-        failures = tell(alerts("a"), channels, ledger, NOW, environ)
+        failures = deliver(alerts("a"), channels, ledger, NOW, environ)
         assert failures == [
             "webhook: not told (entro: a): webhook at 127.0.0.1: answered 403; check the address of [alerts.webhook]"
         ]
-        assert tell(alerts("a"), channels, ledger, NOW, environ) == []
-        assert tell(alerts("a"), channels, ledger, NOW, environ) == []
+        assert deliver(alerts("a"), channels, ledger, NOW, environ) == []
+        assert deliver(alerts("a"), channels, ledger, NOW, environ) == []
     assert (tmp_path / "pager").read_text() == "entro: a\n"
     assert len(mailbox.messages) == 1
     assert len(server.posted) == 2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.analysis.calibration import LoadTally, measure_capacity, misfit_advice
+from entro_cli.analysis.calibration import LoadAccumulator, measure_capacity, misfit_advice
 from entro_cli.analysis.error_budget import parse_target
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gates import broken_gates
@@ -195,7 +195,7 @@ def test_steps_without_data_serve_nothing():
 
 def loads_of(steps, stages=None):
     """What is counted of the loads in a replay, on the steps' own stages or on others."""
-    loads = LoadTally()
+    loads = LoadAccumulator()
     loads.add(replay_loads(stages or steps.stages, steps.loads, 1.0))
     return loads
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from entro_cli.analysis import coordination, figures
 from entro_cli.analysis.calibration import measure_capacity
-from entro_cli.analysis.coordination import Terms, coordinate
+from entro_cli.analysis.coordination import CoordinationParameters, coordinate
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.percentile import percentile
 from entro_cli.analysis.replay import replay_from, replay_steps
-from entro_cli.core.json_document import as_json, json_parts, plain
+from entro_cli.core.json_document import as_json, json_parts, to_builtins
 from entro_cli.timeseries import steps as steps_module
 from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
@@ -42,9 +42,9 @@ def steps_of(loads, step_s):
 def cut_into(size):
     """Whatever is looked at in parts, in parts of so many steps."""
     with (
-        patch.object(steps_module, "AT_ONCE", size),
-        patch.object(figures, "AT_ONCE", size),
-        patch.object(coordination, "AT_ONCE", size),
+        patch.object(steps_module, "PART_STEPS", size),
+        patch.object(figures, "PART_STEPS", size),
+        patch.object(coordination, "PART_STEPS", size),
     ):
         yield
 
@@ -68,7 +68,7 @@ def test_figures_do_not_depend_on_where_a_run_is_cut(loads, size, step_s, data):
     whole = measure(run, first, run.steps, 0.99, UTC)
     with cut_into(size):
         cut = measure(run, first, run.steps, 0.99, UTC)
-    assert same(plain(cut), plain(whole))
+    assert same(to_builtins(cut), to_builtins(whole))
     assert (
         cut.incidents[:] == tuple(cut.incidents) == tuple(cut.incidents[place] for place in range(len(cut.incidents)))
     )
@@ -94,11 +94,11 @@ def test_a_replay_in_parts_has_the_bits_of_one_at_once(loads, size, data):
 @given(COURSES, st.integers(1, 50), st.sampled_from([1, 4, 60]), st.sampled_from([0.0, 5.0]))
 @settings(deadline=None)
 def test_coordination_does_not_depend_on_where_a_log_is_cut(loads, size, step_s, queue):
-    steps, terms = steps_of(loads, step_s), Terms(8.0, 3.0, 0.5, 2.0)
+    steps, terms = steps_of(loads, step_s), CoordinationParameters(8.0, 3.0, 0.5, 2.0)
     whole, capacity = coordinate(steps, terms, queue), measure_capacity(steps, queue)
     with cut_into(size):
-        assert same(plain(coordinate(steps, terms, queue)), plain(whole))
-        assert same(plain(measure_capacity(steps, queue)), plain(capacity))
+        assert same(to_builtins(coordinate(steps, terms, queue)), to_builtins(whole))
+        assert same(to_builtins(measure_capacity(steps, queue)), to_builtins(capacity))
 
 
 @given(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.config import Given, load_config
+from entro_cli.config import OptionValue, load_config
 from entro_cli.readers.inputs.log_file import find_logs
 from tests.running import entro
 
@@ -47,7 +47,7 @@ def test_relative_paths_are_relative_to_what_says_them(folder, write, monkeypatc
     assert found.history == folder / "etc/h"
     assert found.reports == folder / "etc/../r"
     assert found.logs == (str(folder / "etc/logs/*.csv"), "/var/log/x.csv", str(Path.home() / "y.csv"))
-    assert config.settings(given={"history": Given("h", "--history")}).history == folder / "work/h"
+    assert config.settings(given={"history": OptionValue("h", "--history")}).history == folder / "work/h"
     variable = load_config(folder / "etc/entro.toml", {"ENTRO_HISTORY": "v"}, folder / "work")
     assert variable.settings().history == folder / "work/v"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.config import Given, load_config
+from entro_cli.config import OptionValue, load_config
 from entro_cli.config.keys import KEYS
 from tests.running import entro
 
@@ -73,7 +73,7 @@ def test_the_later_wins(key, data):
     text += 'alerts.email.to = ["a@b"]\n'
     text += "[pipelines.one]\n" + (as_toml(key, own[0]) if own else "")
     environ = {variable(key): as_text(environment[0])} if environment else {}
-    said = {key: Given(option[0], "--option")} if option else {key: Given(None, "--option")}
+    said = {key: OptionValue(option[0], "--option")} if option else {key: OptionValue(None, "--option")}
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "entro.toml").write_text(text)
@@ -90,7 +90,7 @@ def test_the_later_wins(key, data):
 @pytest.mark.parametrize("key", [key for key in VALUES if "." not in key])
 def test_an_option_reaches_the_settings(settings, key):
     written, made = VALUES[key][-1]
-    found = settings(as_toml(key, VALUES[key][0][0]), **{key: Given(written, "--option")})
+    found = settings(as_toml(key, VALUES[key][0][0]), **{key: OptionValue(written, "--option")})
     name = f"{key}_s" if key in {"wait", "retention", "silence"} else key
     assert getattr(found, name) == made
 

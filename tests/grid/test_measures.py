@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.timeseries.bins import cells_of
+from entro_cli.timeseries.bins import bins_of
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import Measure, Series
 from entro_engine import Kind
@@ -36,7 +36,7 @@ def levels(draw):
 @given(times=MOMENTS, data=st.data())
 def test_events_are_counted_and_none_between_them_is_none(times, data):
     counts = data.draw(st.lists(st.integers(0, 9), min_size=len(times), max_size=len(times)))
-    cells = cells_of(events(times, counts), 0, STEP)
+    cells = bins_of(events(times, counts), 0, STEP)
     assert cells.starts.tolist() == list(range(times[0] // STEP * STEP, times[-1] + 1, STEP))
     for start, load in zip(cells.starts.tolist(), cells.loads.tolist(), strict=True):
         inside = sum(count for time, count in zip(times, counts, strict=True) if start <= time < start + STEP)
@@ -48,7 +48,7 @@ def test_events_are_counted_and_none_between_them_is_none(times, data):
 @given(levels(), st.booleans())
 def test_spans_weigh_by_their_time(course, adds_up):
     edges, values = course
-    cells = cells_of(spans(edges, values, adds_up=adds_up), 0, STEP)
+    cells = bins_of(spans(edges, values, is_additive=adds_up), 0, STEP)
     for index, start in enumerate(cells.starts.tolist()):
         parts = [
             (min(end, start + STEP) - max(begin, start), value)
@@ -73,8 +73,8 @@ def observed(name, *series):
 
 @given(first=levels(), second=levels())
 def test_logs_of_requests_add_up_in_any_order(first, second):
-    one = observed("a", spans(*first, adds_up=True), events(first[0], [1] * len(first[0]), adds_up=True))
-    two = observed("b", spans(*second, adds_up=True), events(second[0], [2] * len(second[0]), adds_up=True))
+    one = observed("a", spans(*first, is_additive=True), events(first[0], [1] * len(first[0]), is_additive=True))
+    two = observed("b", spans(*second, is_additive=True), events(second[0], [2] * len(second[0]), is_additive=True))
     (rate, queue), _ = join_sources([one, two])
     again, _ = join_sources([two, one])
     assert len(queue.parallel) == len(rate.parallel) == 1
@@ -95,7 +95,7 @@ def test_logs_of_requests_add_up_in_any_order(first, second):
 
 
 def test_what_stands_in_is_used_only_alone():
-    server = observed("server", events([0, STEP], [3, 4], stands_in=True), spans([0, STEP], [2]))
+    server = observed("server", events([0, STEP], [3, 4], is_fallback=True), spans([0, STEP], [2]))
     spider = observed("spider", events([0, STEP], [5, 6]))
     (rate, _), taken = join_sources([server, spider])
     assert rate.parallel[0].values.tolist() == [5, 6]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.timeseries.joined_series import Relation, Strand
+from entro_cli.timeseries.joined_series import JoinedSeries, Relation
 from entro_cli.timeseries.observations import Measure, Series
 from entro_engine import Kind
 
@@ -32,7 +32,7 @@ def by_begin(logs):
 def test_samples_are_continued_copied_or_beside(logs, course):
     """Where logs agree with one course, most are copies; where they do not, most are beside."""
     first, *others = by_begin([log | {time: course[time] for time in log.keys() & course.keys()} for log in logs])
-    strand, all_of = Strand([series(first)]), dict(first)
+    strand, all_of = JoinedSeries([series(first)]), dict(first)
     for log in others:
         low, high = max(min(all_of), min(log)), min(max(all_of), max(log))
         here, there = ({pair for pair in one.items() if low <= pair[0] <= high} for one in (all_of, log))
@@ -49,8 +49,8 @@ def test_samples_are_continued_copied_or_beside(logs, course):
 @given(st.lists(samples, min_size=2, max_size=6))
 def test_events_add_up_but_for_copies(logs):
     first, *others = by_begin(logs)
-    more = {"measure": Measure.EVENTS, "adds_up": True}
-    strand = Strand([series(first, **more)])
+    more = {"measure": Measure.EVENTS, "is_additive": True}
+    strand = JoinedSeries([series(first, **more)])
     count = Counter(first)
     for log in others:
         is_there = log.items() <= count.items()
@@ -68,12 +68,12 @@ def test_levels_add_up(logs):
         ends = np.cumsum([length for length, _ in lengths]) + begin
         begins = np.array([begin, *ends[:-1]])
         log = series(dict(zip(ends.tolist(), (float(height) for _, height in lengths), strict=True)))
-        log = Series("s", Kind.QUEUE, log.times, log.values, measure=Measure.SPANS, begins=begins, adds_up=True)
+        log = Series("s", Kind.QUEUE, log.times, log.values, measure=Measure.SPANS, begins=begins, is_additive=True)
         for one_begin, end, (_, height) in zip(begins, ends, lengths, strict=True):
             level[one_begin:end] += height
         last = max(last, ends[-1])
         if strand is None:
-            strand = Strand([log])
+            strand = JoinedSeries([log])
         else:
             strand.join(log, adds=True)
     summed = strand.series
@@ -85,7 +85,7 @@ def test_levels_add_up(logs):
 
 
 def test_a_thousand_logs_in_a_row_are_not_copied_a_thousand_times():
-    strand = Strand([series({0: 1.0})])
+    strand = JoinedSeries([series({0: 1.0})])
     for day in range(1, 1000):
         log = series({10 * day: 1.0, 10 * day + 9: 2.0})
         assert strand.relation(log) is Relation.CONTINUED

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from entro_cli.history.day_files import connect, count_day
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.transaction import writing
 from entro_engine import EntroError
 from tests.history.stored import HEADER, START, days, ingest, line, regular
@@ -69,7 +69,7 @@ def test_nobody_sees_half_a_day(tmp_path):
     """While an ingest is at work, each day is not there yet, or whole."""
     log = written(tmp_path, "log.csv", LINES)
     ingest(tmp_path / "whole", log)
-    place = PipelinePlace(tmp_path / "h", "default")
+    place = PipelinePaths(tmp_path / "h", "default")
     with connect() as connection:
         whole = {day: count_day(connection, file).steps for day, file in files_of(tmp_path / "whole").items()}
         writer = subprocess.Popen([COMMAND, "ingest", log, "--history", tmp_path / "h"], stdout=subprocess.DEVNULL)
@@ -83,7 +83,7 @@ def test_nobody_sees_half_a_day(tmp_path):
 
 
 def files_of(history):
-    place = PipelinePlace(history, "default")
+    place = PipelinePaths(history, "default")
     return {day: place.day_file(day) for day in place.days()}
 
 
@@ -202,7 +202,7 @@ def test_a_place_that_may_not_be_written_to(tmp_path):
 
 
 def test_one_waits_for_another_but_not_for_ever(tmp_path):
-    place = PipelinePlace(tmp_path, "default")
+    place = PipelinePaths(tmp_path, "default")
     with (
         writing(place),
         pytest.raises(EntroError, match=r"another entro has been writing there for 0\.2 s"),

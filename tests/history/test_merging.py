@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from entro_cli.core.console import Terminal
 from entro_cli.history import state as books
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.options import LoadOptions
-from entro_cli.workflows.load_history import recall
+from entro_cli.workflows.load_history import load_history
 from entro_cli.workflows.load_logs import load
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
@@ -24,7 +24,7 @@ from tests.running import entro
 
 def recalled(history, pipeline="default"):
     settings = read_settings(None, pipeline, Terminal(), history=history)
-    return recall(PipelinePlace(Path(history), pipeline), settings, UTC).steps
+    return load_history(PipelinePaths(Path(history), pipeline), settings, UTC).steps
 
 
 def same_steps(first, second):
@@ -190,7 +190,7 @@ def test_without_its_books_a_history_goes_on(tmp_path):
     lines = regular(300)
     log = written(tmp_path, "log.csv", lines[:200])
     ingest(tmp_path / "h", log)
-    path = PipelinePlace(tmp_path / "h", "default").state
+    path = PipelinePaths(tmp_path / "h", "default").state
     path.unlink()
     written(tmp_path, "log.csv", lines)
     ingest(tmp_path / "h", log)
@@ -203,7 +203,7 @@ def test_without_its_books_a_history_goes_on(tmp_path):
 def test_versions(tmp_path, monkeypatch):
     log = written(tmp_path, "log.csv", regular(50))
     ingest(tmp_path / "h", log)
-    path = PipelinePlace(tmp_path / "h", "default").state
+    path = PipelinePaths(tmp_path / "h", "default").state
     state = json.loads(path.read_text())
     path.write_text(json.dumps(state | {"version": 2}))
     assert "version 2; expected version 1 or older" in ingest(tmp_path / "h", log, status=1).error

@@ -13,9 +13,9 @@ import pytest
 
 from entro_cli.core.console import Terminal
 from entro_cli.history.ingest import resume as reading_on
-from entro_cli.history.paths import PipelinePlace
+from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.options import LoadOptions
-from entro_cli.workflows.load_history import recall
+from entro_cli.workflows.load_history import load_history
 from entro_cli.workflows.load_logs import load
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular
@@ -31,7 +31,9 @@ def written(path, lines, header=HEADER):
 
 
 def recalled(history):
-    return recall(PipelinePlace(history, "default"), read_settings(None, "default", Terminal(), history=history), UTC)
+    return load_history(
+        PipelinePaths(history, "default"), read_settings(None, "default", Terminal(), history=history), UTC
+    )
 
 
 def logs_seen(history):
@@ -116,7 +118,7 @@ def test_rotated_sources_that_are_alike(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["renamed", "copied and truncated"])
-@pytest.mark.parametrize("when", ["plain_log", "unread"])
+@pytest.mark.parametrize("when", ["plain_log", "unread_range"])
 def test_a_log_that_is_rotated_while_it_is_read(tmp_path, monkeypatch, how, when, small_margin):
     log = written(tmp_path / "log", LINES[:1000])
     ingest(tmp_path / "h", tmp_path / "log*")

@@ -25,7 +25,7 @@ def carried(reader, content, folder):
     path = folder / "a.log"
     path.write_bytes(content)
     with plain_log(str(path)) as log:
-        return reader.carry(log)
+        return reader.checkpoint(log)
 
 
 def counts(series):

@@ -133,7 +133,7 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):
     for name, part in (("whole", content), ("first", content[:cut])):
         (folder / name).write_bytes(part)
     with plain_log(str(folder / "first")) as log:
-        (folder / "second").write_bytes(celery.carry(log) + content[cut:])
+        (folder / "second").write_bytes(celery.checkpoint(log) + content[cut:])
     whole, first, second = (read(folder / name) for name in ("whole", "first", "second"))
     end = (int(first.series[0].times[-1]) - ZERO) // MS
     behind = {at: count for at, count in arrivals(second.series[0]).items() if at >= end}

@@ -28,7 +28,7 @@ def read(path, **options):
 
 def carried(path):
     with plain_log(str(path)) as log:
-        return scrapy.carry(log)
+        return scrapy.checkpoint(log)
 
 
 def logstats(at, pages, items=0, logger="scrapy.extensions.logstats", offset=""):

@@ -86,7 +86,7 @@ def test_every_version(version):
 
 def test_what_is_a_stage_and_what_is_not():
     observations = observed(sglang, text(batch(at(0)), access(at(1)), batch(at(3))))
-    assert {(part.stage, part.kind, part.measure, part.stands_in) for part in observations.series} == {
+    assert {(part.stage, part.kind, part.measure, part.is_fallback) for part in observations.series} == {
         ("llm", Kind.QUEUE, Measure.SAMPLES, False),
         ("scraper", Kind.RATE, Measure.EVENTS, True),
     }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.readers.partial_timestamps import LineStamps, StampForm, stamp_in
+from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, timestamp_in
 from entro_cli.readers.tables.series import Tally
 from entro_engine import EntroError
 from tests.readers.text_logs import log_of, options
@@ -21,20 +21,23 @@ def ns(when):
 
 
 def times_of(texts, changed, tally=None, **given):
-    stamps = LineStamps()
+    stamps = LineTimestamps()
     for text in texts:
-        stamps.add(stamp_in(text.encode()))
+        stamps.add(timestamp_in(text.encode()))
     with log_of(b"x", changed) as log:
         return stamps.utc(log, options(**given), tally or Tally())
 
 
 FORMS = {
-    "INFO 03-01 12:00:05 [x.py:1]": (StampForm.YEARLESS, (60 * 24 + 12) * 3600 + 5),
-    "2026-03-01T12:00:05Z INFO 03-01 04:00:05 [x.py:1]": (StampForm.ZONED, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
-    "2026-03-01T12:00:05.250+02:00 x": (StampForm.ZONED, ns(datetime(2026, 3, 1, 10, 0, 5)) // NS, 0.25),
-    "2026-03-01 12:00:05,250 [INFO]": (StampForm.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS, 0.25),
-    "[2026-03-01 12:00:05 DP0]": (StampForm.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
-    "[12:00:05 TP0]": (StampForm.DAYLESS, 43205),
+    "INFO 03-01 12:00:05 [x.py:1]": (PartialTimestampFormat.YEARLESS, (60 * 24 + 12) * 3600 + 5),
+    "2026-03-01T12:00:05Z INFO 03-01 04:00:05 [x.py:1]": (
+        PartialTimestampFormat.ZONED,
+        ns(datetime(2026, 3, 1, 12, 0, 5)) // NS,
+    ),
+    "2026-03-01T12:00:05.250+02:00 x": (PartialTimestampFormat.ZONED, ns(datetime(2026, 3, 1, 10, 0, 5)) // NS, 0.25),
+    "2026-03-01 12:00:05,250 [INFO]": (PartialTimestampFormat.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS, 0.25),
+    "[2026-03-01 12:00:05 DP0]": (PartialTimestampFormat.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
+    "[12:00:05 TP0]": (PartialTimestampFormat.DAYLESS, 43205),
     "INFO 13-41 25:00:05 [x.py:1]": None,
     "[25:00:05] x": None,
     "2026-02-30 12:00:05 x": None,
@@ -45,7 +48,7 @@ FORMS = {
 @pytest.mark.parametrize("text", FORMS)
 def test_forms(text):
     expected = FORMS[text]
-    assert stamp_in(text.encode()) == (expected and (expected[0], sum(round(part * NS) for part in expected[1:])))
+    assert timestamp_in(text.encode()) == (expected and (expected[0], sum(round(part * NS) for part in expected[1:])))
 
 
 @given(MOMENTS, st.lists(st.integers(0, 170 * 86400), max_size=12), st.integers(0, 200))

@@ -143,7 +143,7 @@ def test_line_ends_and_a_byte_order_mark(end):
 
 def test_what_is_a_stage_and_what_is_not():
     observations = observed(vllm, text(v1(at(0)), ACCESS, v1(at(10))))
-    assert {(part.stage, part.kind, part.measure, part.stands_in) for part in observations.series} == {
+    assert {(part.stage, part.kind, part.measure, part.is_fallback) for part in observations.series} == {
         ("llm", Kind.QUEUE, Measure.SAMPLES, False),
         ("scraper", Kind.RATE, Measure.SPANS, True),
     }

@@ -39,7 +39,7 @@ def observed(reader, content, changed=CHANGED, **given):
 
 def carried(reader, content):
     with log_of(content) as log:
-        return reader.carry(log)
+        return reader.checkpoint(log)
 
 
 def quantity(observations, name):
@@ -110,7 +110,7 @@ def check_damaged(reader, content, seed):
     try:
         with log_of(damaged(content, seed)) as log:
             assert 0 <= reader.recognise(log) <= 1
-            reader.carry(log)
+            reader.checkpoint(log)
             observations = reader.read(log, given)
     except EntroError:
         return

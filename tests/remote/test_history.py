@@ -8,8 +8,8 @@ import pytest
 
 from entro_cli.core.remote_folder import RemoteFolder
 from entro_cli.history import remote_copy as elsewhere
-from entro_cli.history.paths import pipeline_place
-from entro_cli.history.remote_copy import at_hand
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.remote_copy import working_copy
 from entro_cli.history.transaction import read_digests
 from entro_engine import EntroError
 from tests.history.stored import HEADER, ingest, regular
@@ -150,8 +150,8 @@ def killed_at_change(calls):
 
 
 def read_at(url):
-    place = pipeline_place(url, "default")
-    with at_hand(place):
+    place = pipeline_paths(url, "default")
+    with working_copy(place):
         return without_books(stored_in(place.history))
 
 
@@ -164,9 +164,9 @@ def quick():
 
 @pytest.mark.slow
 def test_who_waits_for_another_writer(history, log, quick):
-    place = pipeline_place(history, "default")
+    place = pipeline_paths(history, "default")
     ingest(history, log)
-    with at_hand(place, writes=True), patch.object(elsewhere, "PATIENCE_S", 2.0), on_machine(log.parent / "other"):
+    with working_copy(place, writes=True), patch.object(elsewhere, "LOCK_TIMEOUT_S", 2.0), on_machine(log.parent / "other"):
         assert "another entro has been writing there" in entro("ingest", "--history", history, log).error
         assert entro("report", *WEEK, "--history", history).status == 0, "who only reads waits for nobody"
 
@@ -180,11 +180,11 @@ def test_who_is_silent_was_killed(history, log, quick):
 
 def test_who_was_taken_for_killed_stores_nothing(history, log):
     ingest(history, log)
-    before, place = stored_at(history), pipeline_place(history, "default")
+    before, place = stored_at(history), pipeline_paths(history, "default")
     remote, theirs = RemoteFolder(f"{history}/pipeline=default"), b"{}"
 
     def overtaken():
-        with at_hand(place, writes=True):
+        with working_copy(place, writes=True):
             place.state.write_text("{}")
             remote.write(elsewhere._WRITER, theirs)
 
@@ -211,7 +211,7 @@ def test_pruned_days_are_gone_there(history, log):
     assert outcome.status == 0, outcome.err
     dates = [name for name in stored_at(history) if name.startswith("date=")]
     assert dates == ["date=2026-03-31/steps.parquet"]
-    with at_hand(place := pipeline_place(history, "default")):
+    with working_copy(place := pipeline_paths(history, "default")):
         assert [*read_digests(place)] == ["2026-03-31", "state.json"]
 
 
@@ -239,7 +239,7 @@ def test_what_is_not_of_a_history_is_left_alone(bucket, log):
     for name in ("../escaped", "_entro/../../escaped.json", "notes.txt", "date=2026-03-29/other"):
         bucket.pipe_file(f"logs/h/pipeline=default/{name}", b"x")
     ingest("s3://logs/h", log)
-    copies = pipeline_place("s3://logs/h", "default").history
+    copies = pipeline_paths("s3://logs/h", "default").history
     assert not [*copies.parent.rglob("escaped*")]
     assert bucket.exists("logs/h/pipeline=default/notes.txt")
 

@@ -167,7 +167,7 @@ def test_nobody_is_there(name):
 
 
 def test_a_server_that_says_nothing():
-    with socket.socket() as deaf, patch("entro_cli.core.remote_files.PATIENCE_S", 0.3):
+    with socket.socket() as deaf, patch("entro_cli.core.remote_files.TIMEOUT_S", 0.3):
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/log.csv"

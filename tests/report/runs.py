@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from entro_cli.analysis.figures import FigureTally, parts_of
+from entro_cli.analysis.figures import FigureAccumulator, parts_of
 from entro_cli.analysis.results import Figures, Source
 from entro_cli.core.clock import nanoseconds
-from entro_cli.report.daily_report import Summary, Terms, period_figures, summarise
-from entro_cli.report.periods import Kind, Period, period_of
+from entro_cli.report.daily_report import ReportContext, Summary, period_figures, summarise
+from entro_cli.report.periods import Period, PeriodKind, period_of
 from entro_cli.timeseries.maintenance import Maintenance
 from entro_engine import LLM, SCENARIOS, SCRAPER, Run, Stage, Uncontrolled, replay_loads, simulate
 
@@ -55,19 +55,19 @@ def three_phase(start: str = "2026-04-06T09:00") -> Run:
     return replace(run, start_ns=nanoseconds(datetime.fromisoformat(start).replace(tzinfo=ZONE)))
 
 
-def summary_of(run: Run, kind: Kind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
+def summary_of(run: Run, kind: PeriodKind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
     """The report on the period of that kind in which a date of `ZONE` lies."""
-    return summarised(run, period_of(kind, date.fromisoformat(day), ZONE), Terms(pipeline), target)
+    return summarised(run, period_of(kind, date.fromisoformat(day), ZONE), ReportContext(pipeline), target)
 
 
-def summarised(run: Run, period: Period, terms: Terms, target: float = 0.99) -> Summary:
+def summarised(run: Run, period: Period, terms: ReportContext, target: float = 0.99) -> Summary:
     """The report on a period."""
     figures, previous = (figures_of(run, one, terms, target) for one in (period, period.previous))
     return summarise(run.part(*steps_in(run, period)), figures, previous, period, (SOURCE,), terms)
 
 
-def figures_of(run: Run, period: Period, terms: Terms, target: float) -> Figures:
-    tally, (first, after) = FigureTally(run.stages, run.budget, target, period.zone), steps_in(run, period)
+def figures_of(run: Run, period: Period, terms: ReportContext, target: float) -> Figures:
+    tally, (first, after) = FigureAccumulator(run.stages, run.budget, target, period.zone), steps_in(run, period)
     tally.count(parts_of(run, first, after), run.start_ns + first * run.step_ns)
     return period_figures(tally, run, period, terms.maintenance)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from entro_cli.report.daily_report import Terms
+from entro_cli.report.daily_report import ReportContext
 from entro_cli.report.fleet import Missing, fleet_of, member_of
-from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.periods import PeriodKind, period_of
 from entro_cli.report.render import html
 from entro_cli.report.render.fleet import render_page_of
 from entro_cli.report.render.index import update_index
@@ -26,17 +26,19 @@ SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
 
 
 def with_maintenance():
-    terms = Terms("crawler", maintenance_of(["daily 03:00-03:30"], ZONE, "exclude"))
+    terms = ReportContext("crawler", maintenance_of(["daily 03:00-03:30"], ZONE, "exclude"))
     run = without(busy(20), terms.maintenance)
-    return summarised(run, period_of(Kind.MONTH, date(2026, 3, 2), ZONE), terms)
+    return summarised(run, period_of(PeriodKind.MONTH, date(2026, 3, 2), ZONE), terms)
 
 
 def fleet():
     members = [
-        member_of(replace(summary_of(run, Kind.DAY, "2026-03-03"), pipeline=name), f"{name}.html")
+        member_of(replace(summary_of(run, PeriodKind.DAY, "2026-03-03"), pipeline=name), f"{name}.html")
         for name, run in (("calm", calm(1440, "2026-03-03")), ("busy", busy(7)), ("silent", calm(9, "2026-03-09")))
     ]
-    return fleet_of(summary_of(busy(7), Kind.DAY, "2026-03-03").period, members, [Missing("gone", "nothing stored")])
+    return fleet_of(
+        summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period, members, [Missing("gone", "nothing stored")]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,10 @@ def folder(tmp_path_factory):
     pages = tmp_path_factory.mktemp("pages")
     store_plotly(pages)
     for day in range(1, 17):  # so many that the index has calendars
-        page = html.render(summary_of(busy(3), Kind.DAY, f"2026-03-{day:02}"))
+        page = html.render(summary_of(busy(3), PeriodKind.DAY, f"2026-03-{day:02}"))
         (pages / f"crawler-day-2026-03-{day:02}.html").write_text(page)
     (pages / "month.html").write_text(html.render(with_maintenance()))
-    (pages / "day.html").write_text(html.render(summary_of(three_phase(), Kind.DAY, "2026-04-06")))
+    (pages / "day.html").write_text(html.render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06")))
     (pages / "fleet.html").write_text(render_page_of(fleet()))
     update_index(pages)
     report = ("report", "--weekly", "--date", "2026-04-06", "--logs", SAMPLE, "--tz", "UTC", "-q")

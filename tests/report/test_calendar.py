@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from entro_cli.report.calendar import DayState, calendar_of
-from entro_cli.report.daily_report import Terms
-from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.daily_report import ReportContext
+from entro_cli.report.periods import PeriodKind, period_of
 from entro_cli.report.render import html, markdown, terminal
 from entro_cli.timeseries.maintenance import maintenance_of
 from tests.report.runs import ZONE, busy, summarised, summary_of, without
@@ -15,8 +15,8 @@ from tests.report.runs import ZONE, busy, summarised, summary_of, without
 def march(*windows):
     maintenance = maintenance_of(windows, ZONE, "exclude")
     run = without(busy(20), maintenance)  # from Monday the 2nd on
-    period = period_of(Kind.MONTH, date(2026, 3, 2), ZONE)
-    return summarised(run, period, Terms("crawler", maintenance))
+    period = period_of(PeriodKind.MONTH, date(2026, 3, 2), ZONE)
+    return summarised(run, period, ReportContext("crawler", maintenance))
 
 
 def test_weeks_begin_on_monday_and_hold_every_day_once():
@@ -46,7 +46,7 @@ def test_how_a_day_was():
         assert day.critical_share == (regimes.critical / observed if observed else None)
 
 
-@pytest.mark.parametrize("kind", [Kind.DAY, Kind.WEEK])
+@pytest.mark.parametrize("kind", [PeriodKind.DAY, PeriodKind.WEEK])
 def test_short_periods_have_bars_instead(kind):
     summary = summary_of(busy(20), kind, "2026-03-10")
 

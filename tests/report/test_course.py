@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.report.timeline import course_of, thin
+from entro_cli.report.timeline import thin, timeline_of
 from entro_engine import Regime, replay
 from tests.report.runs import ZONE, busy, calm
 
@@ -31,7 +31,7 @@ def test_a_thinned_series_is_bounded_and_keeps_every_extreme_regime_and_gap(psi,
 
 
 def test_a_short_run_is_kept_whole():
-    course = course_of(calm(1440, "2026-03-02"), ZONE)
+    course = timeline_of(calm(1440, "2026-03-02"), ZONE)
 
     assert len(course.times) == course.steps == 1440
     assert course.times[0].isoformat() == "2026-03-02T00:00:00+01:00"
@@ -40,7 +40,7 @@ def test_a_short_run_is_kept_whole():
 def test_a_long_run_does_not_grow_and_its_gap_stays_a_gap():
     run = busy(31)
 
-    course = course_of(run, ZONE)
+    course = timeline_of(run, ZONE)
 
     assert len(course.times) <= 2000 < course.steps == 31 * 1440
     assert max(psi for psi in course.psi_total if psi is not None) == np.nanmax(run.psi_total)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entro_cli.report.fleet import GLANCE, Missing, fleet_of, member_of
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render.fleet import render_markdown, render_page_of, render_text
 from tests.browser_page import opened
 from tests.report.runs import busy, calm, run_of, summary_of
@@ -47,7 +47,7 @@ def surveyed(config, *options):
 
 
 def member(pipeline, run, target=0.99):
-    return member_of(summary_of(run, Kind.DAY, "2026-03-03", pipeline, target), "")
+    return member_of(summary_of(run, PeriodKind.DAY, "2026-03-03", pipeline, target), "")
 
 
 def fleet():
@@ -59,7 +59,9 @@ def fleet():
         member("strained", busy(7), target=0.1),
         member(HOSTILE, spent),
     ]
-    return fleet_of(summary_of(busy(7), Kind.DAY, "2026-03-03").period, members, [Missing("gone", "nothing is stored")])
+    return fleet_of(
+        summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period, members, [Missing("gone", "nothing is stored")]
+    )
 
 
 def test_the_worst_come_first():
@@ -75,13 +77,13 @@ def test_the_worst_come_first():
 
 
 def test_a_good_fleet_needs_no_look():
-    period = summary_of(busy(7), Kind.DAY, "2026-03-03").period
+    period = summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period
     assert fleet_of(period, [member("a", calm(1440, "2026-03-03"))]).verdict.sentence == "Of 1 pipeline: 1 good."
     assert fleet_of(period, [], [Missing("gone", "why")]).verdict.health == "no data"
 
 
 def test_a_member_is_what_its_report_says():
-    summary = summary_of(busy(7), Kind.DAY, "2026-03-03")
+    summary = summary_of(busy(7), PeriodKind.DAY, "2026-03-03")
     figures, found = summary.figures, member_of(summary, "x.html")
 
     assert found.violation_share == figures.violations / figures.observed_steps

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import junit, markdown
 from entro_cli.report.render import openmetrics as metrics
 from entro_engine import Kind as StageKind
@@ -35,7 +35,7 @@ def report(*arguments):
 
 def hostile(name):
     stages = (Stage(name, StageKind.RATE), Stage(f"{name} queue", StageKind.QUEUE))
-    return summary_of(busy(7, stages=stages), Kind.WEEK, "2026-03-03", pipeline=name)
+    return summary_of(busy(7, stages=stages), PeriodKind.WEEK, "2026-03-03", pipeline=name)
 
 
 @pytest.mark.parametrize("form", ["markdown", "junit", "terminal", "json"])
@@ -82,7 +82,7 @@ def test_junit_fails_for_what_is_wrong():
     assert [name for name, failure in found.items() if failure is not None] == ["gate violations>10"]
     assert found["gate violations>10"].get("message") == "it is 29"
     assert suite.get("failures") == "1"
-    nothing = ElementTree.fromstring(junit.render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01")))
+    nothing = ElementTree.fromstring(junit.render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01")))
     assert nothing.find("testsuite").get("failures") == "2"
 
 

@@ -4,7 +4,7 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html, page
 from entro_engine import EntroError, Stage
 from entro_engine import Kind as StageKind
@@ -25,17 +25,17 @@ HOSTILE = [
 
 def hostile_summary(name: str):
     stages = (Stage(name, StageKind.RATE), Stage(f"{name} queue", StageKind.QUEUE))
-    return summary_of(busy(7, stages=stages), Kind.WEEK, "2026-03-03", pipeline=name)
+    return summary_of(busy(7, stages=stages), PeriodKind.WEEK, "2026-03-03", pipeline=name)
 
 
 def test_the_same_summary_gives_the_same_page():
-    pages = {html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03")) for _ in range(2)}
+    pages = {html.render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03")) for _ in range(2)}
 
     assert len(pages) == 1
 
 
 def test_a_page_does_not_grow_with_the_log():
-    month = html.render(summary_of(busy(35), Kind.MONTH, "2026-03-03"))
+    month = html.render(summary_of(busy(35), PeriodKind.MONTH, "2026-03-03"))
 
     assert len(month) < 600_000
 
@@ -62,7 +62,7 @@ def test_figures_are_valid_json_that_cannot_end_its_script():
 
 
 def test_a_page_allows_nothing_from_anywhere_else():
-    text = html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03"))
+    text = html.render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"))
 
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
     assert policy
@@ -72,7 +72,7 @@ def test_a_page_allows_nothing_from_anywhere_else():
 
 
 def test_every_colour_of_the_charts_is_one_of_the_styles():
-    text = html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03"))
+    text = html.render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"))
 
     defined = set(re.findall(r"^\s+(--[\w-]+):", text, re.MULTILINE))
     used = set(re.findall(r'"var\((--[\w-]+)\)"', text))
@@ -80,13 +80,13 @@ def test_every_colour_of_the_charts_is_one_of_the_styles():
 
 
 def test_a_short_log_is_drawn_where_it_is():
-    text = html.render(summary_of(three_phase(), Kind.DAY, "2026-04-06"))
+    text = html.render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06"))
 
     assert "Shown: Mon 6 Apr 08:59:40 to 09:17:00" in text
 
 
 def test_a_period_without_data_still_makes_a_page():
-    assert "No data for this month" in html.render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01"))
+    assert "No data for this month" in html.render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01"))
 
 
 def test_plotly_is_written_once_and_again_only_when_it_differs(tmp_path):
@@ -124,7 +124,9 @@ def test_plotly_js_is_the_version_that_its_name_says_and_that_the_figures_are_ma
     assert version.split(".")[0] == get_plotlyjs_version().split(".")[0]
 
 
-@pytest.mark.parametrize(("kind", "weeks", "most"), [(Kind.WEEK, 21, 1_000_000), (Kind.MONTH, 35, 1_500_000)])
+@pytest.mark.parametrize(
+    ("kind", "weeks", "most"), [(PeriodKind.WEEK, 21, 1_000_000), (PeriodKind.MONTH, 35, 1_500_000)]
+)
 def test_a_page_that_holds_everything_is_small_enough_to_mail(kind, weeks, most):
     text = html.render(summary_of(busy(weeks), kind, "2026-03-10"), self_contained=True)
     assert len(text.encode()) <= most

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.report.periods import Kind, due, last_complete, latest, period_of, range_of
+from entro_cli.report.periods import PeriodKind, due, last_complete, latest, period_of, range_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from(
@@ -20,13 +20,13 @@ DATES = st.dates(date(1990, 1, 1), date(2080, 12, 31))
 @pytest.mark.parametrize(
     ("kind", "day", "label", "first", "days"),
     [
-        (Kind.DAY, date(2024, 2, 29), "2024-02-29", date(2024, 2, 29), 1),
-        (Kind.WEEK, date(2026, 4, 6), "2026-W15", date(2026, 4, 6), 7),
-        (Kind.WEEK, date(2026, 4, 12), "2026-W15", date(2026, 4, 6), 7),
-        (Kind.WEEK, date(2027, 1, 3), "2026-W53", date(2026, 12, 28), 7),
-        (Kind.WEEK, date(2024, 12, 30), "2025-W01", date(2024, 12, 30), 7),
-        (Kind.MONTH, date(2024, 2, 29), "2024-02", date(2024, 2, 1), 29),
-        (Kind.MONTH, date(2026, 12, 31), "2026-12", date(2026, 12, 1), 31),
+        (PeriodKind.DAY, date(2024, 2, 29), "2024-02-29", date(2024, 2, 29), 1),
+        (PeriodKind.WEEK, date(2026, 4, 6), "2026-W15", date(2026, 4, 6), 7),
+        (PeriodKind.WEEK, date(2026, 4, 12), "2026-W15", date(2026, 4, 6), 7),
+        (PeriodKind.WEEK, date(2027, 1, 3), "2026-W53", date(2026, 12, 28), 7),
+        (PeriodKind.WEEK, date(2024, 12, 30), "2025-W01", date(2024, 12, 30), 7),
+        (PeriodKind.MONTH, date(2024, 2, 29), "2024-02", date(2024, 2, 1), 29),
+        (PeriodKind.MONTH, date(2026, 12, 31), "2026-12", date(2026, 12, 1), 31),
     ],
 )
 def test_the_period_a_date_lies_in(kind, day, label, first, days):
@@ -39,32 +39,32 @@ def test_the_period_a_date_lies_in(kind, day, label, first, days):
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 3, 30), 24), (date(2026, 10, 25), 25)])
 def test_a_day_is_as_long_as_the_clock_makes_it(day, hours):
-    period = period_of(Kind.DAY, day, BERLIN)
+    period = period_of(PeriodKind.DAY, day, BERLIN)
 
     assert period.length_s == hours * 3600
     assert len(period.spans) == hours
 
 
 def test_the_hour_that_comes_twice_has_two_names():
-    labels = [span.label for span in period_of(Kind.DAY, date(2026, 10, 25), BERLIN).spans]
+    labels = [span.label for span in period_of(PeriodKind.DAY, date(2026, 10, 25), BERLIN).spans]
 
     assert labels[1:5] == ["01:00", "02:00", "02:00 again", "03:00"]
 
 
 def test_a_week_with_a_changed_clock_is_an_hour_shorter_and_its_days_still_begin_at_midnight():
-    week = period_of(Kind.WEEK, date(2026, 3, 29), BERLIN)
+    week = period_of(PeriodKind.WEEK, date(2026, 3, 29), BERLIN)
 
     assert week.length_s == 7 * 86400 - 3600
     assert {span.start.hour for span in week.spans} == {0}
 
 
 def test_a_day_without_a_midnight_begins_with_its_first_moment():
-    day = period_of(Kind.DAY, date(2026, 4, 24), ZoneInfo("Africa/Cairo"))  # 00:00 became 01:00
+    day = period_of(PeriodKind.DAY, date(2026, 4, 24), ZoneInfo("Africa/Cairo"))  # 00:00 became 01:00
 
     assert (day.start.hour, day.length_s) == (1, 23 * 3600)
 
 
-@given(st.sampled_from(Kind), DATES, ZONES)
+@given(st.sampled_from(PeriodKind), DATES, ZONES)
 def test_periods_follow_one_another_and_their_spans_fill_them(kind, day, zone):
     period = period_of(kind, day, ZoneInfo(zone))
 
@@ -77,9 +77,9 @@ def test_periods_follow_one_another_and_their_spans_fill_them(kind, day, zone):
     assert len({span.label for span in period.spans}) == len(edges)
 
 
-@given(st.sampled_from(Kind), DATES, ZONES, st.integers(0, 86399))
+@given(st.sampled_from(PeriodKind), DATES, ZONES, st.integers(0, 86399))
 def test_the_latest_period_is_the_one_with_the_last_moment_in_it(kind, day, zone, second):
-    last_ns = period_of(Kind.DAY, day, ZoneInfo(zone)).start_ns + second * NS
+    last_ns = period_of(PeriodKind.DAY, day, ZoneInfo(zone)).start_ns + second * NS
 
     period = latest(kind, last_ns, ZoneInfo(zone))
 
@@ -90,7 +90,7 @@ def test_the_latest_period_is_the_one_with_the_last_moment_in_it(kind, day, zone
     "name", ["../../etc/passwd", "a b", "x\x1b[31m", "-rf", ".hidden", "日本" * 200, "", "a/b\\c:d"]
 )
 def test_a_pipeline_of_any_name_makes_a_safe_file_name(name):
-    stem = period_of(Kind.DAY, date(2026, 4, 6), BERLIN).file_stem(name)
+    stem = period_of(PeriodKind.DAY, date(2026, 4, 6), BERLIN).file_stem(name)
 
     assert stem.endswith("-day-2026-04-06")
     assert not set(stem) & set("/\\: \x1b")
@@ -99,15 +99,17 @@ def test_a_pipeline_of_any_name_makes_a_safe_file_name(name):
 
 
 def test_titles_say_what_people_say():
-    titles = [period_of(kind, date(2026, 4, 8), BERLIN).title for kind in (Kind.DAY, Kind.WEEK, Kind.MONTH)]
-    over_new_year = period_of(Kind.WEEK, date(2027, 1, 1), BERLIN).title
+    titles = [
+        period_of(kind, date(2026, 4, 8), BERLIN).title for kind in (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
+    ]
+    over_new_year = period_of(PeriodKind.WEEK, date(2027, 1, 1), BERLIN).title
 
     assert titles == ["Wednesday 8 April 2026", "Week 15, 6 to 12 April 2026", "April 2026"]
     assert over_new_year == "Week 53, 28 December 2026 to 3 January 2027"
     assert (
         timedelta(days=7)
-        == period_of(Kind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).end
-        - period_of(Kind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).start
+        == period_of(PeriodKind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).end
+        - period_of(PeriodKind.WEEK, date(2027, 1, 1), ZoneInfo("UTC")).start
     )
 
 
@@ -126,7 +128,7 @@ def test_a_range_has_a_title_a_name_parts_and_one_before_it():
     assert (odd.spans[0].start, odd.spans[-1].end) == (odd.start, odd.end)
 
 
-@pytest.mark.parametrize("kind", [Kind.DAY, Kind.WEEK, Kind.MONTH])
+@pytest.mark.parametrize("kind", [PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH])
 def test_what_is_due(kind):
     now = datetime(2026, 4, 13, 6, tzinfo=BERLIN)
     newest = last_complete(kind, now)

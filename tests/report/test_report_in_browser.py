@@ -2,7 +2,7 @@
 
 import pytest
 
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html
 from entro_cli.report.render.page import store_plotly
 from tests.browser_page import opened
@@ -12,9 +12,9 @@ from tests.report.test_pages import HOSTILE, hostile_summary
 pytestmark = pytest.mark.browser
 
 SUMMARIES = {
-    "month": lambda: summary_of(busy(35), Kind.MONTH, "2026-03-03"),
-    "week": lambda: summary_of(busy(21), Kind.WEEK, "2026-03-10"),
-    "day": lambda: summary_of(three_phase(), Kind.DAY, "2026-04-06"),
+    "month": lambda: summary_of(busy(35), PeriodKind.MONTH, "2026-03-03"),
+    "week": lambda: summary_of(busy(21), PeriodKind.WEEK, "2026-03-10"),
+    "day": lambda: summary_of(three_phase(), PeriodKind.DAY, "2026-04-06"),
     "hostile": lambda: hostile_summary("".join(HOSTILE)),
 }
 
@@ -82,7 +82,9 @@ def test_zooming_in_shows_finer_marks(browser, folder):
 
 def test_a_page_with_plotly_inside_needs_no_other_file(browser, tmp_path):
     path = tmp_path / "alone.html"
-    path.write_text(html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03"), self_contained=True), encoding="utf-8")
+    path.write_text(
+        html.render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"), self_contained=True), encoding="utf-8"
+    )
 
     with opened(browser, path) as found:
         assert found.complaints == []
@@ -92,7 +94,7 @@ def test_a_page_with_plotly_inside_needs_no_other_file(browser, tmp_path):
 
 def test_a_page_that_lost_its_plotly_still_shows_a_picture(browser, tmp_path):
     path = tmp_path / "lost.html"
-    path.write_text(html.render(summary_of(busy(7), Kind.WEEK, "2026-03-03")), encoding="utf-8")
+    path.write_text(html.render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03")), encoding="utf-8")
 
     with opened(browser, path) as found:
         assert found.page.evaluate("document.documentElement.dataset.charts") == "failed"
@@ -103,7 +105,7 @@ def test_a_page_that_lost_its_plotly_still_shows_a_picture(browser, tmp_path):
 def test_an_empty_period_draws_without_complaint(browser, tmp_path):
     store_plotly(tmp_path)
     path = tmp_path / "empty.html"
-    path.write_text(html.render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01")), encoding="utf-8")
+    path.write_text(html.render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01")), encoding="utf-8")
 
     with opened(browser, path, width=390) as found:
         assert found.complaints == []

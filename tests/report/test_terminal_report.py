@@ -3,7 +3,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render.terminal import render
 from tests.report.runs import busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
@@ -12,7 +12,7 @@ ANSI = re.compile(r"\x1b\[\d*m")
 
 
 @pytest.mark.parametrize("unicode", [True, False])
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(PeriodKind))
 def test_no_line_is_wider_than_asked(kind, unicode):
     for width in (80, 100, 10):
         text = render(summary_of(busy(35), kind, "2026-03-04"), width, unicode)
@@ -34,7 +34,7 @@ def test_markup_of_rich_stays_as_it_is():
 
 
 def test_colours_only_when_asked_and_nothing_else_differs():
-    summary = summary_of(busy(7), Kind.WEEK, "2026-03-03")
+    summary = summary_of(busy(7), PeriodKind.WEEK, "2026-03-03")
 
     plain, coloured = render(summary), render(summary, color=True)
 
@@ -44,26 +44,26 @@ def test_colours_only_when_asked_and_nothing_else_differs():
 
 
 def test_without_unicode_everything_is_ascii():
-    assert render(summary_of(busy(7), Kind.WEEK, "2026-03-03"), unicode=False).isascii()
+    assert render(summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"), unicode=False).isascii()
 
 
 def test_the_text_says_what_the_report_says():
-    text = render(summary_of(busy(21), Kind.WEEK, "2026-03-10"))
+    text = render(summary_of(busy(21), PeriodKind.WEEK, "2026-03-10"))
 
     for word in ("Weekly report: crawler", "Week 11, 9 to 15 March 2026", "week before", "Coverage", "By day"):
         assert word in text
 
 
 def test_the_worst_incident_and_the_alerts_are_listed():
-    text = render(summary_of(busy(7), Kind.DAY, "2026-03-03"))
+    text = render(summary_of(busy(7), PeriodKind.DAY, "2026-03-03"))
 
     assert re.search(r"^  10:00 +2 h +\d\.\d{3} +[\d,]+ +llm$", text, re.MULTILINE)
     assert re.search(r"^  page +10:0\d", text, re.MULTILINE)
 
 
 def test_a_period_without_data_still_makes_a_text():
-    assert "NO DATA" in render(summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01"))
+    assert "NO DATA" in render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01"))
 
 
 def test_the_same_summary_gives_the_same_text():
-    assert len({render(summary_of(three_phase(), Kind.DAY, "2026-04-06")) for _ in range(2)}) == 1
+    assert len({render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06")) for _ in range(2)}) == 1

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from entro_cli.report.charts.ticks import marks
-from entro_cli.report.periods import Kind, period_of
+from entro_cli.report.periods import PeriodKind, period_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -14,7 +14,7 @@ def level_with(levels, text):
 
 
 def test_marks_after_the_clock_was_changed_are_where_the_clock_says():
-    day = period_of(Kind.DAY, date(2026, 3, 29), BERLIN)
+    day = period_of(PeriodKind.DAY, date(2026, 3, 29), BERLIN)
 
     hours = level_with(marks(day.start, day.start, day.end), "04:00")
 
@@ -24,7 +24,7 @@ def test_marks_after_the_clock_was_changed_are_where_the_clock_says():
     assert "02:00" not in hours.text
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(PeriodKind))
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25), date(2024, 2, 29)])
 def test_marks_are_in_order_within_the_period_and_get_finer(kind, day):
     period = period_of(kind, day, BERLIN)
@@ -42,7 +42,7 @@ def test_marks_are_in_order_within_the_period_and_get_finer(kind, day):
 def test_a_stretch_of_minutes_gets_seconds():
     start = datetime(2026, 4, 25, 20, 49, 44, tzinfo=BERLIN)
 
-    levels = marks(period_of(Kind.DAY, start.date(), BERLIN).start, start, start + timedelta(seconds=161))
+    levels = marks(period_of(PeriodKind.DAY, start.date(), BERLIN).start, start, start + timedelta(seconds=161))
 
     assert levels[0].text == ("20:50",)
     assert "20:50:30" in levels[2].text

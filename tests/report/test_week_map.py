@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from entro_cli.core.clock import moment
-from entro_cli.report.periods import Kind
+from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html, markdown, terminal
 from entro_cli.report.week_map import WEEKDAYS, week_map
 from entro_engine import Regime
@@ -51,7 +51,9 @@ def test_steps_longer_than_an_hour_are_where_they_begin():
     assert days[0].hours[1].critical_share is None
 
 
-@pytest.mark.parametrize(("kind", "there"), [(Kind.DAY, False), (Kind.WEEK, False), (Kind.MONTH, True)])
+@pytest.mark.parametrize(
+    ("kind", "there"), [(PeriodKind.DAY, False), (PeriodKind.WEEK, False), (PeriodKind.MONTH, True)]
+)
 def test_only_a_long_period_has_it(kind, there):
     summary = summary_of(busy(35), kind, "2026-03-04")
 
@@ -69,7 +71,7 @@ def test_two_weeks_are_not_long_enough():
 
 
 def test_a_period_without_data_has_an_empty_one():
-    days = summary_of(calm(10, "2026-03-02"), Kind.MONTH, "2026-07-01").week
+    days = summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01").week
 
     assert [day.name for day in days] == list(WEEKDAYS)
     assert {(hour.critical_share, hour.level) for day in days for hour in day.hours} == {(None, 0)}
@@ -97,7 +99,7 @@ def test_the_worst_hour_and_the_levels():
 
 
 def test_words_and_shapes_stand_beside_the_colour():
-    summary = summary_of(bursts(1), Kind.MONTH, "2026-03-02")
+    summary = summary_of(bursts(1), PeriodKind.MONTH, "2026-03-02")
 
     text = terminal.render(summary)
     assert "Tue ····················██" in text

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.automation.schedule.crontab import _found, line
-from entro_cli.automation.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
 from entro_engine import EntroError
 
 HOSTILE = (
@@ -50,7 +50,7 @@ def plain(command):
 
 
 def job(*arguments, log="", environment=(LOCALE,)):
-    return Job("daily", Every.DAILY, 6, 5, ("/bin/sh", *arguments), environment, log)
+    return Job("daily", Frequency.DAILY, 6, 5, ("/bin/sh", *arguments), environment, log)
 
 
 def given_to_the_shell(job, cron):
@@ -75,11 +75,11 @@ def test_hostile_arguments_arrive_unchanged(cron):
 
 
 def test_it_is_one_line_with_the_days_of_its_period():
-    fields = {every: line(Job("x", every, 23, 0, ("/x",))).decode() for every in Every}
+    fields = {every: line(Job("x", every, 23, 0, ("/x",))).decode() for every in Frequency}
     assert fields == {
-        Every.DAILY: "0 23 * * * LC_ALL=C.UTF-8 /x",
-        Every.WEEKLY: "0 23 * * 1 LC_ALL=C.UTF-8 /x",
-        Every.MONTHLY: "0 23 1 * * LC_ALL=C.UTF-8 /x",
+        Frequency.DAILY: "0 23 * * * LC_ALL=C.UTF-8 /x",
+        Frequency.WEEKLY: "0 23 * * 1 LC_ALL=C.UTF-8 /x",
+        Frequency.MONTHLY: "0 23 1 * * LC_ALL=C.UTF-8 /x",
     }
 
 

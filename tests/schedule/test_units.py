@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.automation.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
 from entro_cli.automation.schedule.systemd_units import read_back, unit_names, units
 from entro_engine import EntroError
 from tests.running import COMMAND, entro
@@ -18,7 +18,7 @@ HOSTILE = ("", "100%", "%h $HOME ${HOME} $$", "\\", r"a\x41\n", "it's", 'say "hi
 words = st.text(st.sampled_from("ab \\%'\"$;{}#h-é") | st.characters(exclude_categories=["Cc", "Cs"]))
 
 
-def job(*arguments, every=Every.DAILY, program="/bin/echo", environment=(LOCALE,), log=""):
+def job(*arguments, every=Frequency.DAILY, program="/bin/echo", environment=(LOCALE,), log=""):
     return Job("nightly", every, 6, 5, (program, *arguments), environment, log)
 
 
@@ -27,7 +27,7 @@ def lines(text):
 
 
 def test_what_they_say():
-    service, timer = units(job("run", "100% of $x", every=Every.WEEKLY, log="/var/log/100% mine.log")).values()
+    service, timer = units(job("run", "100% of $x", every=Frequency.WEEKLY, log="/var/log/100% mine.log")).values()
     assert lines(service) == [
         "Description=entro: nightly, every Monday at 06:05",
         "Type=oneshot",
@@ -44,7 +44,7 @@ def test_what_they_say():
     ]
 
 
-@given(st.lists(words, max_size=4), st.sampled_from(Every), st.sampled_from(["", "/log of 100%"]))
+@given(st.lists(words, max_size=4), st.sampled_from(Frequency), st.sampled_from(["", "/log of 100%"]))
 def test_what_is_listed_is_what_was_written(arguments, every, log):
     made = job(*arguments, every=every, log=log)
     found = read_back("nightly", *units(made).values(), enabled=True)
@@ -66,7 +66,7 @@ def test_what_no_unit_can_say():
             units(job(log=log))
 
 
-@pytest.mark.parametrize("every", Every)
+@pytest.mark.parametrize("every", Frequency)
 def test_systemd_finds_no_fault_with_them(tmp_path, every):
     require_program("/usr/bin/systemd-analyze", "systemd")
     made = job(*HOSTILE, every=every, environment=(LOCALE, ("TZ", ':"%$\\')), log="/tmp/100% of it.log")

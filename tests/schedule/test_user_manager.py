@@ -4,7 +4,7 @@ import json
 import re
 
 from entro_cli.automation.schedule import systemd
-from entro_cli.automation.schedule.job import LOCALE, Every, Job
+from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
 from tests.schedule.test_units import HOSTILE
 
 
@@ -35,7 +35,7 @@ def test_its_command_gets_the_arguments_it_was_made_with(user, user_manager):
     got, log = user.home / "got", user.home / "a 100% log"
     script = user.program("stand in", f'#!/bin/sh\nprintf "%s\\0" "$TZ" "$LC_ALL" "$@" >"{got}"\necho said\nexit 3\n')
     environment = (LOCALE, ("TZ", '%h "x" $y \\'))
-    systemd.add(Job("x", Every.DAILY, 6, 0, (str(script), *HOSTILE), environment, str(log)))
+    systemd.add(Job("x", Frequency.DAILY, 6, 0, (str(script), *HOSTILE), environment, str(log)))
     done = user_manager(
         "systemctl --user start entro-x.service; systemctl --user show entro-x.service --property=Result,ExecMainStatus"
     )

@@ -3,15 +3,15 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from entro_cli.analysis.simulation.runs import Noise, Settings, batches, run_of, simulate_all
-from entro_cli.core.parallel import Workers
+from entro_cli.analysis.simulation.runs import Noise, SimulationParameters, batches, run_of, simulate_all
+from entro_cli.core.parallel import Executor
 from entro_engine import SCENARIOS, PlantFigures
 
 NOISY = ("--scenario", "v9-reference", "--noise", "0.3", "--runs", "40")
 
 
 def settings(runs, sigma=0.3, seed=0, **others):
-    return Settings(SCENARIOS["v9-reference"], noise=Noise(sigma, seed, runs), **others)
+    return SimulationParameters(SCENARIOS["v9-reference"], noise=Noise(sigma, seed, runs), **others)
 
 
 def test_the_same_seed_gives_the_same_bytes(entro):
@@ -50,7 +50,7 @@ def test_several_processes_change_nothing(monkeypatch):
 
     def each(work, portions):
         asked.extend(portions)
-        return Workers(2).each(work, portions)
+        return Executor(2).each(work, portions)
 
     for name, figures in simulate_all(chosen, each=each).items():
         for field in fields(PlantFigures):
@@ -61,7 +61,7 @@ def test_several_processes_change_nothing(monkeypatch):
 def test_whoever_watches_sees_every_run(monkeypatch):
     monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_CELLS", 80 * 7)
     seen = []
-    simulate_all(settings(40), lambda batch: seen.extend(batch.runs), each=Workers(2).each)
+    simulate_all(settings(40), lambda batch: seen.extend(batch.runs), each=Executor(2).each)
     assert sorted(seen) == sorted([*range(40)] * 4)
 
 

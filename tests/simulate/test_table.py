@@ -3,7 +3,7 @@
 import pytest
 
 from entro_cli.analysis.simulation.published import PUBLISHED, compare
-from entro_cli.analysis.simulation.runs import Noise, Settings
+from entro_cli.analysis.simulation.runs import Noise, SimulationParameters
 from entro_engine import SCENARIOS, Scenario
 
 
@@ -59,7 +59,7 @@ def test_a_name_with_escapes_is_shown_as_text(entro, tmp_path):
 
 
 def published(**changes):
-    settings = Settings(changes.pop("scenario", SCENARIOS["three-phase"]), **changes)
+    settings = SimulationParameters(changes.pop("scenario", SCENARIOS["three-phase"]), **changes)
     comparison = compare(settings)
     return set(comparison.rows), " ".join(comparison.notes)
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from entro_cli.core.clock import zone_of
-from entro_cli.core.parallel import Workers, _Elsewhere, cores
+from entro_cli.core.parallel import Executor, _Elsewhere, cores
 from entro_engine import EntroError, __version__
 from tests.workers import deeds
 
@@ -17,7 +17,7 @@ ZONE = str(zone_of(None))
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, None])
 def test_results_come_in_the_order_of_the_parts(jobs):
-    results = list(Workers(jobs).each(deeds.doubled, range(7)))
+    results = list(Executor(jobs).each(deeds.doubled, range(7)))
     assert [number for number, _ in results] == [0, 2, 4, 6, 8, 10, 12]
     elsewhere = {pid for _, pid in results} - {os.getpid()}
     assert len(elsewhere) <= (jobs or cores())
@@ -25,13 +25,13 @@ def test_results_come_in_the_order_of_the_parts(jobs):
 
 
 def test_one_part_needs_no_other_process():
-    assert list(Workers(8).each(deeds.doubled, [3])) == [(6, os.getpid())]
-    assert list(Workers(8).each(deeds.doubled, [])) == []
+    assert list(Executor(8).each(deeds.doubled, [3])) == [(6, os.getpid())]
+    assert list(Executor(8).each(deeds.doubled, [])) == []
 
 
 def test_an_error_is_the_same_from_another_process():
     with pytest.raises(EntroError, match=r"^1: is refused; expected another; none$"):
-        Workers(2).each(deeds.refuse, [1, 2])
+        Executor(2).each(deeds.refuse, [1, 2])
 
 
 @pytest.mark.parametrize(("lives", "survives"), [(1, True), (2, True), (3, False)])
@@ -42,7 +42,7 @@ def test_a_process_that_dies(tmp_path, lives, survives):
         tasks[-1].mkdir()
         for number in range(deaths):
             (tasks[-1] / str(number)).touch()
-    workers = Workers(2)
+    workers = Executor(2)
     if survives:
         assert list(workers.each(deeds.die_while_there_are_lives, tasks)) == ["a", "b", "c"]
     else:
@@ -81,7 +81,7 @@ def test_a_worker_must_be_in_the_same_zone():
 
 def test_which_extra_to_install():
     with patch.dict(sys.modules, {"distributed": None}), pytest.raises(EntroError, match=r"'entro\[cluster\]'"):
-        Workers(cluster="tcp://127.0.0.1:1").each(deeds.doubled, [1])
+        Executor(cluster="tcp://127.0.0.1:1").each(deeds.doubled, [1])
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:1", "127.0.0.1:port"])
@@ -90,4 +90,4 @@ def test_no_scheduler_there(address):
         patch("entro_cli.core.parallel._PATIENCE_S", 1),
         pytest.raises(EntroError, match=r"the scheduler cannot be reached"),
     ):
-        Workers(cluster=address).each(deeds.doubled, [1])
+        Executor(cluster=address).each(deeds.doubled, [1])

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.simulation.runs import Batch, Settings
+from entro_cli.analysis.simulation.runs import Batch, SimulationParameters
 from entro_cli.core.clock import NS
 from entro_cli.core.files import write_whole
 from entro_engine import EntroError
@@ -39,7 +39,7 @@ class LogWriter:
         EntroError: when the steps have no dates: they lie before 1678 or after 2262.
     """
 
-    def __init__(self, settings: Settings, folder: Path, start_ns: int) -> None:
+    def __init__(self, settings: SimulationParameters, folder: Path, start_ns: int) -> None:
         step_ns, steps = round(settings.scenario.step_s * NS), settings.scenario.steps
         if not -(2**63) <= start_ns < 2**63 - step_ns * steps:
             raise EntroError(

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from entro_cli.analysis.simulation.runs import DEFAULT_BUDGET, Settings
+from entro_cli.analysis.simulation.runs import DEFAULT_BUDGET, SimulationParameters
 from entro_engine import SCENARIOS
 from entro_engine.baselines import STATIC_LIMIT
 from entro_engine.controller import ALPHA, BETA
@@ -62,7 +62,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(settings: Settings) -> Comparison:
+def compare(settings: SimulationParameters) -> Comparison:
     """The published figures that the settings can be held against."""
     name = settings.scenario.name
     known = {one: row for one, row in PUBLISHED.get(name, {}).items() if one in settings.controllers}
@@ -72,7 +72,7 @@ def compare(settings: Settings) -> Comparison:
     return Comparison(rows, notes or ("Nothing is published for these runs.",))
 
 
-def _departures(settings: Settings, controller: str) -> Iterator[str]:
+def _departures(settings: SimulationParameters, controller: str) -> Iterator[str]:
     """In what the settings differ from what a controller's row was published for."""
     if settings.scenario != SCENARIOS.get(settings.scenario.name):
         yield from _scenario_departures(settings)
@@ -86,7 +86,7 @@ def _departures(settings: Settings, controller: str) -> Iterator[str]:
         yield from _law_departures(settings)
 
 
-def _scenario_departures(settings: Settings) -> Iterator[str]:
+def _scenario_departures(settings: SimulationParameters) -> Iterator[str]:
     """Which parts of a scenario are not those of the built-in one of its name."""
     built_in = SCENARIOS[settings.scenario.name]
     for field in fields(built_in):
@@ -94,7 +94,7 @@ def _scenario_departures(settings: Settings) -> Iterator[str]:
             yield f"other {field.name.replace('_', ' ')}"
 
 
-def _law_departures(settings: Settings) -> Iterator[str]:
+def _law_departures(settings: SimulationParameters) -> Iterator[str]:
     for name, value, published in (
         ("alpha", settings.alpha, ALPHA),
         ("beta", settings.beta, BETA),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from entro_cli.analysis.simulation.runs import Noise, Settings
-from entro_cli.core.console import visible
+from entro_cli.analysis.simulation.runs import Noise, SimulationParameters
+from entro_cli.core.console import printable
 from entro_engine import PlantFigures, Scenario
 from entro_engine.entropy import FloatArray
 
@@ -91,7 +91,7 @@ class NoisySimulationDocument(SimulationDocument):
     noise: Noise
 
 
-def summarise(settings: Settings, figures: dict[str, PlantFigures]) -> SimulationDocument:
+def summarise(settings: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument:
     """The document of a finished simulation.
 
     Args:
@@ -142,17 +142,17 @@ def _spread(over_runs: FloatArray) -> Spread:
     return Spread(median, low, high)
 
 
-def describe(settings: Settings) -> tuple[str, ...]:
+def describe(settings: SimulationParameters) -> tuple[str, ...]:
     """What was simulated, in a few clauses a line: the scenario, the settings, the noise."""
     lines = (_scenario(settings), _phases(settings.scenario), _laws(settings), _noise(settings))
     return tuple(", ".join(clauses) for clauses in lines if clauses)
 
 
-def _scenario(settings: Settings) -> list[str]:
+def _scenario(settings: SimulationParameters) -> list[str]:
     scenario = settings.scenario
     requests = float(scenario.demand().sum()) * scenario.step_s
     return [
-        f"{visible(scenario.name)}: {scenario.steps} steps of {scenario.step_s:g} s",
+        f"{printable(scenario.name)}: {scenario.steps} steps of {scenario.step_s:g} s",
         f"{requests:.3f} requests",
         f"capacity {scenario.capacity:g} req/s",
         *(f"stalled in steps {stall.first} to {stall.after - 1}" for stall in scenario.stalls),
@@ -161,7 +161,7 @@ def _scenario(settings: Settings) -> list[str]:
 
 def _phases(scenario: Scenario) -> list[str]:
     shown, more, wave = scenario.phases[:_MOST_PHASES], len(scenario.phases) - _MOST_PHASES, scenario.wave
-    phases = [f"{visible(phase.name)} {phase.steps} at {phase.demand:g}" for phase in shown]
+    phases = [f"{printable(phase.name)} {phase.steps} at {phase.demand:g}" for phase in shown]
     return [
         f"steps at req/s: {phases[0]}",
         *phases[1:],
@@ -170,7 +170,7 @@ def _phases(scenario: Scenario) -> list[str]:
     ]
 
 
-def _laws(settings: Settings) -> list[str]:
+def _laws(settings: SimulationParameters) -> list[str]:
     clauses = [f"budget {settings.budget:g} nat"]
     if {"eq14", "v9"} & set(settings.controllers):
         clauses += [f"alpha {settings.alpha:g}", f"beta {settings.beta:g}", f"lag {settings.lag}"]
@@ -179,7 +179,7 @@ def _laws(settings: Settings) -> list[str]:
     return clauses
 
 
-def _noise(settings: Settings) -> list[str]:
+def _noise(settings: SimulationParameters) -> list[str]:
     noise = settings.noise
     if noise is None:
         return []

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import nearest
 from entro_engine import (
     Controller,
@@ -74,7 +74,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimulationParameters:
     """What is simulated.
 
     Attributes:
@@ -131,7 +131,7 @@ class Settings:
 
 
 def _require_bounded(scenario: Scenario) -> None:
-    where = f"scenario {visible(scenario.name)}"
+    where = f"scenario {printable(scenario.name)}"
     require(scenario.steps <= MOST_STEPS, f"steps of {where}", scenario.steps, f"at most {MOST_STEPS}")
     numbers = {
         "demand": max(phase.demand for phase in scenario.phases),
@@ -145,7 +145,7 @@ def _require_bounded(scenario: Scenario) -> None:
     require(length <= LONGEST_S, f"length of {where}", f"{length:g} s", f"at most {LONGEST_S:g} s")
 
 
-CONTROLLERS: dict[str, Callable[[Settings], Controller]] = {
+CONTROLLERS: dict[str, Callable[[SimulationParameters], Controller]] = {
     "uncontrolled": lambda settings: Uncontrolled(),
     "static": lambda settings: StaticLimit(settings.limit),
     "eq14": lambda settings: Eq14(settings.budget, settings.alpha, settings.beta),
@@ -171,7 +171,7 @@ class Batch:
     figures: PlantFigures
 
 
-def batches(settings: Settings, cells: int = BATCH_CELLS) -> Iterator[Batch]:
+def batches(settings: SimulationParameters, cells: int = BATCH_CELLS) -> Iterator[Batch]:
     """Every run of every controller, in batches of bounded size; the controllers of one batch get the same noise.
 
     Args:
@@ -199,7 +199,7 @@ class Portion:
         runs: their numbers.
     """
 
-    settings: Settings
+    settings: SimulationParameters
     noise: Noise
     runs: range
 
@@ -211,7 +211,7 @@ class Portion:
             yield _side_by_side(self.settings, name, self.runs, noisy)
 
 
-def _portions(settings: Settings, noise: Noise, cells: int) -> list[Portion]:
+def _portions(settings: SimulationParameters, noise: Noise, cells: int) -> list[Portion]:
     size = max(cells // settings.scenario.steps, 2)
     firsts = range(0, settings.runs, size)
     return [Portion(settings, noise, range(first, min(first + size, settings.runs))) for first in firsts]
@@ -225,7 +225,7 @@ Each = Callable[[Callable[[Portion], _Figures], list[Portion]], Iterator[_Figure
 
 
 def simulate_all(
-    settings: Settings, *watchers: Callable[[Batch], None], each: Each | None = None
+    settings: SimulationParameters, *watchers: Callable[[Batch], None], each: Each | None = None
 ) -> dict[str, PlantFigures]:
     """Simulate every run of every controller.
 
@@ -268,13 +268,13 @@ def _at_least_two(runs: range) -> range:
     return range(runs.start, max(runs.stop, runs.start + 2))
 
 
-def _deterministic(settings: Settings, name: str) -> Batch:
+def _deterministic(settings: SimulationParameters, name: str) -> Batch:
     scenario, plant = settings.scenario, settings.plant
     trace = simulate_plant(scenario.demand(), scenario.capacities(), settings.controller(name), plant)
     return Batch(name, range(1), _columns(trace, 1), plant_figures(trace, plant, settings.budget))
 
 
-def _side_by_side(settings: Settings, name: str, runs: range, demand: FloatArray) -> Batch:
+def _side_by_side(settings: SimulationParameters, name: str, runs: range, demand: FloatArray) -> Batch:
     plant = settings.plant
     trace = simulate_plant(demand, settings.scenario.capacities(), settings.controller(name), plant)
     figures = plant_figures(trace, plant, settings.budget)
@@ -291,7 +291,7 @@ def _columns(trace: PlantTrace, count: int) -> PlantTrace:
     return replace(trace, **{name: getattr(trace, name).reshape(steps, -1)[:, :count] for name in _PER_RUN})
 
 
-def run_of(batch: Batch, column: int, settings: Settings, start_ns: int = 0) -> Simulation:
+def run_of(batch: Batch, column: int, settings: SimulationParameters, start_ns: int = 0) -> Simulation:
     """One run of a batch, replayed through the regime engine.
 
     Args:
@@ -314,7 +314,7 @@ class FirstRuns:
         settings: what is simulated.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SimulationParameters) -> None:
         self.settings = settings
         self.kept: list[Simulation] = []
 

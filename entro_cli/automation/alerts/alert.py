@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
-from entro_cli.core.json_document import as_json, plain
+from entro_cli.core.json_document import as_json, to_builtins
 from entro_engine import EntroError
 
 SCHEMA = "entro/alert/1"
@@ -21,7 +21,7 @@ _LONGEST_SUBJECT = 150
 _LONGEST_LINE = 1000
 _MOST_LINES = 60
 
-Kind = Literal["incident", "silence", "gate", "digest"]
+AlertKind = Literal["incident", "silence", "gate", "digest"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Alert:
     pipeline: str
     subject: str
     text: str
-    kind: Kind
+    kind: AlertKind
     start: datetime | None = None
 
     def __post_init__(self) -> None:
-        lines = [shortened(visible(line), _LONGEST_LINE) for line in self.text.split("\n")[:_MOST_LINES]]
+        lines = [shortened(printable(line), _LONGEST_LINE) for line in self.text.split("\n")[:_MOST_LINES]]
         safe = {
-            "key": _bounded_key(visible(self.key)),
-            "pipeline": shortened(visible(self.pipeline), _LONGEST_NAME),
-            "subject": shortened(visible(self.subject), _LONGEST_SUBJECT),
+            "key": _bounded_key(printable(self.key)),
+            "pipeline": shortened(printable(self.pipeline), _LONGEST_NAME),
+            "subject": shortened(printable(self.subject), _LONGEST_SUBJECT),
             "text": "\n".join(lines).strip("\n"),
         }
         for name, value in safe.items():
@@ -61,7 +61,7 @@ class Alert:
 
 def document(alert: Alert) -> str:
     """An alert as one JSON document, `entro/alert/1`."""
-    return as_json({"schema": SCHEMA, **plain(alert)})
+    return as_json({"schema": SCHEMA, **to_builtins(alert)})
 
 
 def instant(when: datetime) -> str:
@@ -82,7 +82,7 @@ def _bounded_key(key: str) -> str:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DeliveryContext:
     """What is around a message that is sent.
 
     Attributes:
@@ -103,7 +103,7 @@ class Channel(Protocol):
     def name(self) -> str:
         """What it is called in messages and in the ledger."""
 
-    def send(self, alert: Alert, around: Surroundings) -> None:
+    def send(self, alert: Alert, around: DeliveryContext) -> None:
         """Tell of an alert.
 
         Raises:
@@ -112,5 +112,5 @@ class Channel(Protocol):
         """
 
 
-class PartlyToldError(EntroError):
+class PartlyDeliveredError(EntroError):
     """Somebody was told, and somebody else could not be: not worth telling the first again."""

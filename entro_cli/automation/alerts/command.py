@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, ClassVar
 
-from entro_cli.automation.alerts.alert import Alert, Surroundings, document
+from entro_cli.automation.alerts.alert import Alert, DeliveryContext, document
 from entro_cli.core.connections import foreign
 from entro_engine import EntroError
 
@@ -31,7 +31,7 @@ class Command:
     timeout_s: float = 60.0
     name: ClassVar[str] = "command"
 
-    def send(self, alert: Alert, around: Surroundings) -> None:
+    def send(self, alert: Alert, around: DeliveryContext) -> None:
         """Run it; see `Channel`. Anything but status 0 is a failure, told with the first line of its standard error.
 
         Both streams are files, so that neither a program that does not read nor one that leaves a child behind,

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from entro_cli.automation.alerts.alert import Alert, Channel, PartlyToldError, Surroundings
+from entro_cli.automation.alerts.alert import Alert, Channel, DeliveryContext, PartlyDeliveredError
 from entro_cli.automation.alerts.command import Command
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import digest
 from entro_cli.automation.alerts.webhook import Webhook
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_cli.core.json_document import as_json
 from entro_engine import EntroError
@@ -27,7 +27,7 @@ _MOST_FAILURES = 2
 """Chosen: after so many on one channel the rest waits for the next run; a dead server is not waited for all night."""
 
 
-def tell(
+def deliver(
     alerts: Sequence[Alert],
     channels: Iterable[Channel],
     ledger_path: Path,
@@ -52,13 +52,13 @@ def tell(
         EntroError: when the ledger cannot be read or is damaged; nothing is told then.
     """
     ledger = Ledger.load(ledger_path)
-    around = Surroundings(now, environ, sleep)
+    around = DeliveryContext(now, environ, sleep)
     unique = list({alert.key: alert for alert in alerts}.values())
     failures = [failure for channel in channels for failure in _tell_on(channel, unique, ledger, around)]
     return list(dict.fromkeys(failures))
 
 
-def _tell_on(channel: Channel, alerts: list[Alert], ledger: Ledger, around: Surroundings) -> list[str]:
+def _tell_on(channel: Channel, alerts: list[Alert], ledger: Ledger, around: DeliveryContext) -> list[str]:
     new = [alert for alert in alerts if not ledger.holds(alert.key, channel.name)]
     messages: list[tuple[Alert, tuple[str, ...]]] = [(alert, (alert.key,)) for alert in new]
     if len(new) > MOST_AT_ONCE:
@@ -76,13 +76,13 @@ def _tell_on(channel: Channel, alerts: list[Alert], ledger: Ledger, around: Surr
 
 
 def _send(
-    channel: Channel, alert: Alert, keys: tuple[str, ...], ledger: Ledger, around: Surroundings
+    channel: Channel, alert: Alert, keys: tuple[str, ...], ledger: Ledger, around: DeliveryContext
 ) -> tuple[bool, list[str]]:
     """Whether it was told, and what went wrong."""
     remarks: list[str] = []
     try:
         channel.send(alert, around)
-    except PartlyToldError as part:
+    except PartlyDeliveredError as part:
         remarks.append(f"{channel.name}: {part}")
     except EntroError as error:
         return False, [f"{channel.name}: not told ({alert.subject}): {error}"]
@@ -101,7 +101,7 @@ KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True)
-class Told:
+class DeliveryRecord:
     """That an alert of this key was told on this channel, then."""
 
     key: str
@@ -117,7 +117,7 @@ class Ledger:
         told: what was told so far.
     """
 
-    def __init__(self, path: Path, told: tuple[Told, ...] = ()) -> None:
+    def __init__(self, path: Path, told: tuple[DeliveryRecord, ...] = ()) -> None:
         self._path = path
         self._told = {(entry.key, entry.channel): entry.at for entry in told}
 
@@ -133,11 +133,11 @@ class Ledger:
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
-            raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(str(path))) from error
+            raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(path))) from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise EntroError(
                 "is damaged, or no ledger of alerts",
-                where=visible(str(path)),
+                where=printable(str(path)),
                 expected=f"a JSON document {SCHEMA}",
                 remedy="delete it; what was told already is then told once more",
             ) from error
@@ -157,16 +157,16 @@ class Ledger:
         Raises:
             EntroError: when it cannot be written.
         """
-        entries = [Told(key, channel, at) for (key, channel), at in self._told.items() if now - at <= KEPT]
+        entries = [DeliveryRecord(key, channel, at) for (key, channel), at in self._told.items() if now - at <= KEPT]
         write_whole(self._path, as_json({"schema": SCHEMA, "told": entries}) + "\n")
 
 
-def _entries(document: Any) -> tuple[Told, ...]:
+def _entries(document: Any) -> tuple[DeliveryRecord, ...]:
     """The entries of the document; a `ValueError`, `TypeError` or `KeyError` where it is none of ours."""
     if document["schema"] != SCHEMA:
         raise ValueError
     told = tuple(
-        Told(str(entry["key"]), str(entry["channel"]), datetime.fromisoformat(entry["at"]))
+        DeliveryRecord(str(entry["key"]), str(entry["channel"]), datetime.fromisoformat(entry["at"]))
         for entry in document["told"]
     )
     if any(entry.at.tzinfo is None for entry in told):

@@ -16,7 +16,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 from typing import Any, ClassVar, Literal
 
-from entro_cli.automation.alerts.alert import Alert, PartlyToldError, Surroundings
+from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
 from entro_cli.core.connections import connection_failure, foreign, lost_connections_as_errors
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
@@ -55,7 +55,7 @@ class Email:
     timeout_s: float = 20.0
     name: ClassVar[str] = "email"
 
-    def send(self, alert: Alert, around: Surroundings) -> None:
+    def send(self, alert: Alert, around: DeliveryContext) -> None:
         """Send it; see `Channel`."""
         message = self._message(alert, around)
         login = self._login(around.environ)
@@ -67,7 +67,7 @@ class Email:
             except UnicodeError:
                 raise EntroError(f"{foreign(self.host)!r} is no host name", where="[alerts.email] host") from None
         if refused:
-            raise PartlyToldError(
+            raise PartlyDeliveredError(
                 f"{_masked(f'refused {_replies(refused)}', login)}; the others were told", where=self._where
             )
 
@@ -91,7 +91,7 @@ class Email:
         finally:
             server.close()
 
-    def _message(self, alert: Alert, around: Surroundings) -> EmailMessage:
+    def _message(self, alert: Alert, around: DeliveryContext) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         sender = self._addresses("from", (self.sender,))
         recipients = self._addresses("to", self.to)

@@ -14,9 +14,9 @@ from http.client import HTTPException
 from typing import IO, ClassVar, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from entro_cli.automation.alerts.alert import Alert, Surroundings
+from entro_cli.automation.alerts.alert import Alert, DeliveryContext
 from entro_cli.core.connections import connection_failure, lost_connections_as_errors
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
@@ -43,14 +43,14 @@ class Webhook:
     timeout_s: float = 10.0
     name: ClassVar[str] = "webhook"
 
-    def send(self, alert: Alert, around: Surroundings) -> None:
+    def send(self, alert: Alert, around: DeliveryContext) -> None:
         """Post it; see `Channel`.
 
         After 429, a 5xx or a lost connection it is tried twice more, after a pause: the server's Retry-After where it
         has one of up to 30 s, with a longer one not at all.
         """
         url = _checked(self.url.reveal(around.environ))
-        host = visible(url.hostname or "")
+        host = printable(url.hostname or "")
         body = json.dumps(payload(alert)).encode()
         with lost_connections_as_errors():
             for pause in (*_PAUSES_S, None):

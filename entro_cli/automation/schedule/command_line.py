@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from entro_cli.automation.schedule.job import LOCALE, Every
-from entro_cli.core.console import visible
+from entro_cli.automation.schedule.job import LOCALE, Frequency
+from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url
 from entro_engine import EntroError
 
@@ -22,7 +22,7 @@ _KEPT = ("TZ", "XDG_DATA_HOME")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JobRequest:
     """What a job is to do, as the user wrote it; empty where they did not.
 
     Attributes:
@@ -51,7 +51,7 @@ def program() -> tuple[str, ...]:
     return (str(entro),) if os.access(entro, os.X_OK) else (str(python), "-m", "entro_cli.app")
 
 
-def run_command(every: Every, wanted: Wanted, folder: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+def run_command(every: Frequency, wanted: JobRequest, folder: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
     """The program and its arguments.
 
     Args:
@@ -90,10 +90,12 @@ def log_file(name: str, folder: Path) -> str:
     """
     path = Path(_absolute("--log", name, folder))
     if name and path.is_dir():
-        raise EntroError("is a folder", where=visible(f"--log {path}"), expected="a file to append to")
+        raise EntroError("is a folder", where=printable(f"--log {path}"), expected="a file to append to")
     if name and not path.parent.is_dir():
         raise EntroError(
-            "there is no such folder", where=visible(f"--log {path.parent}"), remedy="make it first: the job would fail"
+            "there is no such folder",
+            where=printable(f"--log {path.parent}"),
+            remedy="make it first: the job would fail",
         )
     return str(path) if name else ""
 

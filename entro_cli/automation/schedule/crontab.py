@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterable
 
 from entro_cli.automation.schedule.crontab_block import block, entries, with_entry, without_entries
-from entro_cli.automation.schedule.job import Every, Installed, Job, when
-from entro_cli.automation.schedule.subprocesses import Finished, ask, is_there
+from entro_cli.automation.schedule.job import Frequency, InstalledJob, Job, when
+from entro_cli.automation.schedule.subprocesses import CompletedCommand, is_there, run
 from entro_engine import EntroError
 
 NAME = "cron"
@@ -17,7 +17,7 @@ NAME = "cron"
 _LONGEST_COMMAND = 998
 """Bytes: what Debian's cron takes; older ones cut a longer command without a word."""
 
-_DAYS = {Every.DAILY: "* * *", Every.WEEKLY: "* * 1", Every.MONTHLY: "1 * *"}
+_DAYS = {Frequency.DAILY: "* * *", Frequency.WEEKLY: "* * 1", Frequency.MONTHLY: "1 * *"}
 _ENTRY = re.compile(r"(@\S+|(?:\S+\s+){4}\S+)\s+(.*)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _AS_IT_CAME = {"CRONTAB_NOHEADER": "Y"}
@@ -81,7 +81,7 @@ def remove(names: Iterable[str]) -> None:
         _write(after)
 
 
-def installed() -> list[Installed]:
+def installed() -> list[InstalledJob]:
     """The jobs in the crontab.
 
     Raises:
@@ -100,7 +100,7 @@ def _word(text: str) -> str:
     return "\\%".join(parts) or "''"
 
 
-def _found(name: str, text: str) -> Installed:
+def _found(name: str, text: str) -> InstalledJob:
     match = _ENTRY.fullmatch(text)
     schedule, command = (match[1], match[2]) if match else ("", text)
     try:
@@ -111,7 +111,7 @@ def _found(name: str, text: str) -> Installed:
     words = words[:-3] if log is not None else words
     while words and _ASSIGNMENT.match(words[0]):
         del words[0]
-    return Installed(name, NAME, _when(schedule), schedule, shlex.join(words), log, enabled=True)
+    return InstalledJob(name, NAME, _when(schedule), schedule, shlex.join(words), log, enabled=True)
 
 
 def _when(schedule: str) -> str:
@@ -126,7 +126,7 @@ def _when(schedule: str) -> str:
 
 def _read() -> bytes | None:
     """The user's crontab, None when they have none."""
-    answer = ask("crontab", "-l", variables=_AS_IT_CAME)
+    answer = run("crontab", "-l", variables=_AS_IT_CAME)
     if answer.status == 0:
         return answer.out
     if "no crontab for" in answer.words and not answer.out:
@@ -135,12 +135,12 @@ def _read() -> bytes | None:
 
 
 def _write(content: bytes | None) -> None:
-    answer = ask("crontab", "-r") if content is None else ask("crontab", "-", stdin=content)
+    answer = run("crontab", "-r") if content is None else run("crontab", "-", stdin=content)
     if answer.status:
         raise _refusal("cannot be written", answer)
 
 
-def _refusal(what: str, answer: Finished) -> EntroError:
+def _refusal(what: str, answer: CompletedCommand) -> EntroError:
     return EntroError(
         f"{what}: {answer.words or f'it ended with status {answer.status}'}",
         where="crontab",

@@ -16,7 +16,7 @@ _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Every(Enum):
+class Frequency(Enum):
     """How often a job is run."""
 
     DAILY = "daily"
@@ -44,7 +44,7 @@ class Job:
     """
 
     name: str
-    every: Every
+    every: Frequency
     hour: int
     minute: int
     command: tuple[str, ...]
@@ -71,7 +71,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledJob:
     """A job as it was found again.
 
     Attributes:
@@ -93,7 +93,7 @@ class Installed:
     enabled: bool
 
 
-def when(every: Every, hour: int, minute: int) -> str:
+def when(every: Frequency, hour: int, minute: int) -> str:
     """Days and time in words."""
     return f"{every.days} at {hour:02}:{minute:02}"
 

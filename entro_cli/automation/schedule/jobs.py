@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from entro_cli.automation.schedule import crontab, systemd
-from entro_cli.automation.schedule.job import Installed, Job
-from entro_cli.automation.schedule.user_files import one_at_a_time
+from entro_cli.automation.schedule.job import InstalledJob, Job
+from entro_cli.automation.schedule.user_files import schedule_lock
 from entro_cli.core.suggestions import nearest
 from entro_engine import EntroError
 
@@ -19,7 +19,7 @@ class _Kind(Protocol):
     def preview(self, job: Job) -> str: ...
     def add(self, job: Job) -> tuple[str, ...]: ...
     def remove(self, names: Iterable[str]) -> None: ...
-    def installed(self) -> list[Installed]: ...
+    def installed(self) -> list[InstalledJob]: ...
 
 
 _KINDS: dict[str, _Kind] = {crontab.NAME: crontab, systemd.NAME: systemd}
@@ -55,7 +55,7 @@ def add(job: Job, kind: str) -> tuple[bool, tuple[str, ...]]:
     Raises:
         EntroError: when it cannot be done.
     """
-    with one_at_a_time():
+    with schedule_lock():
         found, troubles = _found()
         before = {other.kind for other in found if other.name == job.name}
         notes = _KINDS[kind].add(job)
@@ -64,7 +64,7 @@ def add(job: Job, kind: str) -> tuple[bool, tuple[str, ...]]:
     return bool(before), (*notes, *map(str, troubles))
 
 
-def installed() -> tuple[list[Installed], tuple[str, ...]]:
+def installed() -> tuple[list[InstalledJob], tuple[str, ...]]:
     """Every job there is, and why others could not be looked for, in sentences.
 
     Raises:
@@ -76,7 +76,7 @@ def installed() -> tuple[list[Installed], tuple[str, ...]]:
     return found, tuple(map(str, troubles))
 
 
-def to_remove(name: str | None) -> list[Installed]:
+def to_remove(name: str | None) -> list[InstalledJob]:
     """The jobs of that name, or all.
 
     Raises:
@@ -95,7 +95,7 @@ def to_remove(name: str | None) -> list[Installed]:
     return chosen
 
 
-def remove(name: str | None) -> list[Installed]:
+def remove(name: str | None) -> list[InstalledJob]:
     """Remove the jobs of that name, or all.
 
     Returns:
@@ -104,15 +104,15 @@ def remove(name: str | None) -> list[Installed]:
     Raises:
         EntroError: when there is none of that name, or it cannot be done.
     """
-    with one_at_a_time():
+    with schedule_lock():
         chosen = to_remove(name)
         for kind in {job.kind for job in chosen}:
             _KINDS[kind].remove([job.name for job in chosen if job.kind == kind])
     return chosen
 
 
-def _found() -> tuple[list[Installed], list[EntroError]]:
-    found: list[Installed] = []
+def _found() -> tuple[list[InstalledJob], list[EntroError]]:
+    found: list[InstalledJob] = []
     troubles = []
     for name, kind in _KINDS.items():
         try:

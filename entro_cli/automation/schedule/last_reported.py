@@ -6,7 +6,7 @@ import json
 from datetime import date
 from pathlib import Path
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_engine import EntroError
 
@@ -53,5 +53,7 @@ def _read(path: Path) -> dict[str, str]:
 
 def _damaged(path: Path) -> EntroError:
     return EntroError(
-        "the file is damaged", where=visible(str(path)), remedy="take it away: the last period is then reported again"
+        "the file is damaged",
+        where=printable(str(path)),
+        remedy="take it away: the last period is then reported again",
     )

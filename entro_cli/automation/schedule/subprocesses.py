@@ -8,14 +8,14 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_engine import EntroError
 
 _LONGEST_S = 60
 
 
 @dataclass(frozen=True)
-class Finished:
+class CompletedCommand:
     """What a program answered.
 
     Attributes:
@@ -34,7 +34,7 @@ def is_there(program: str) -> bool:
     return shutil.which(program) is not None
 
 
-def ask(*command: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> Finished:
+def run(*command: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> CompletedCommand:
     """Run a program, without a shell.
 
     Args:
@@ -55,4 +55,4 @@ def ask(*command: str, stdin: bytes = b"", variables: Mapping[str, str] | None =
     except subprocess.TimeoutExpired as error:
         raise EntroError(f"gave no answer for {_LONGEST_S} s", where=" ".join(command)) from error
     words = " ".join(done.stderr.decode(errors="replace").split())
-    return Finished(done.returncode, done.stdout, visible(words))
+    return CompletedCommand(done.returncode, done.stdout, printable(words))

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entro_cli.automation.schedule.job import Installed, Job
-from entro_cli.automation.schedule.subprocesses import ask, is_there
+from entro_cli.automation.schedule.job import InstalledJob, Job
+from entro_cli.automation.schedule.subprocesses import is_there, run
 from entro_cli.automation.schedule.systemd_units import MARK, NAME, read_back, unit_names, units
 from entro_cli.automation.schedule.user_files import user_folder
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_engine import EntroError
 
@@ -71,7 +71,7 @@ def remove(names: Iterable[str]) -> None:
         _manage("daemon-reload")
 
 
-def installed() -> list[Installed]:
+def installed() -> list[InstalledJob]:
     """The jobs whose units are there, by their names.
 
     Raises:
@@ -104,7 +104,7 @@ def _refuse_foreign(path: Path) -> None:
     if path.exists() and not _text(path).startswith(MARK):
         raise EntroError(
             "is there already and was not written by entro",
-            where=visible(str(path)),
+            where=printable(str(path)),
             remedy="give the job another name with --name",
         )
 
@@ -116,14 +116,14 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise EntroError(f"cannot be read: {error.strerror or error}", where=visible(str(path))) from error
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(path))) from error
 
 
 def _delete(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise EntroError(f"cannot be deleted: {error.strerror or error}", where=visible(str(path))) from error
+        raise EntroError(f"cannot be deleted: {error.strerror or error}", where=printable(str(path))) from error
 
 
 def _verify(made: Mapping[str, str]) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def _verify(made: Mapping[str, str]) -> tuple[str, ...]:
         for path in paths:
             path.write_text(made[path.name], encoding="utf-8")
         runtime = {"XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or folder}
-        answer = ask("systemd-analyze", "verify", "--user", *map(str, paths), variables=runtime)
+        answer = run("systemd-analyze", "verify", "--user", *map(str, paths), variables=runtime)
     if not answer.status:
         return ()
     words = answer.words.replace(f"{folder}/", "")
@@ -152,11 +152,11 @@ def _verify(made: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_reachable() -> bool:
-    return is_there("systemctl") and ask("systemctl", "--user", "show", "--property=Version").status == 0
+    return is_there("systemctl") and run("systemctl", "--user", "show", "--property=Version").status == 0
 
 
 def _manage(*arguments: str) -> None:
-    answer = ask("systemctl", "--user", *arguments)
+    answer = run("systemctl", "--user", *arguments)
     if answer.status:
         raise EntroError(f"it refused: {answer.words}", where=f"systemctl --user {' '.join(arguments)}")
 

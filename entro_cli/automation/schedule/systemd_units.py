@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from entro_cli.automation.schedule.job import Every, Installed, Job, when
+from entro_cli.automation.schedule.job import Frequency, InstalledJob, Job, when
 from entro_cli.core.resources import bundled
 from entro_engine import EntroError
 
@@ -18,9 +18,9 @@ MARK = "# Written by entro schedule; entro schedule remove takes it away."
 """The first line of every unit that is entro's."""
 
 _CALENDAR = {
-    Every.DAILY: "*-*-* {:02}:{:02}:00",
-    Every.WEEKLY: "Mon *-*-* {:02}:{:02}:00",
-    Every.MONTHLY: "*-*-01 {:02}:{:02}:00",
+    Frequency.DAILY: "*-*-* {:02}:{:02}:00",
+    Frequency.WEEKLY: "Mon *-*-* {:02}:{:02}:00",
+    Frequency.MONTHLY: "*-*-01 {:02}:{:02}:00",
 }
 _BARE = re.compile(r"[\w@%+=:,./$-]+", re.ASCII)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
@@ -61,7 +61,7 @@ def units(job: Job) -> dict[str, str]:
     return made
 
 
-def read_back(name: str, service: str, timer: str, enabled: bool) -> Installed:
+def read_back(name: str, service: str, timer: str, enabled: bool) -> InstalledJob:
     """A job from the texts of its units.
 
     Args:
@@ -73,7 +73,7 @@ def read_back(name: str, service: str, timer: str, enabled: bool) -> Installed:
     calendar = _setting(timer, "OnCalendar")
     words = [_plain(match) for match in _WORD.finditer(_setting(service, "ExecStart"))]
     log = _setting(service, "StandardOutput").removeprefix("append:").replace("%%", "%")
-    return Installed(name, NAME, _when(calendar), calendar, shlex.join(words), log or None, enabled)
+    return InstalledJob(name, NAME, _when(calendar), calendar, shlex.join(words), log or None, enabled)
 
 
 def _quoted(text: str) -> str:

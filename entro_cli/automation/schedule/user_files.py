@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_engine import EntroError
 
 _LONGEST_WAIT_S = 60
@@ -22,7 +22,7 @@ def user_folder(variable: str, usual: str) -> Path:
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
+def schedule_lock() -> Iterator[None]:
     """Wait for every other `entro` that changes the schedule: what it wrote is to be read, not written over.
 
     Raises:
@@ -36,13 +36,13 @@ def one_at_a_time() -> Iterator[None]:
     except Timeout as error:
         raise EntroError(
             f"another entro has held the schedule for {_LONGEST_WAIT_S} s",
-            where=visible(str(path)),
+            where=printable(str(path)),
             remedy="see what it waits for, and try again",
         ) from error
     except OSError as error:
         raise EntroError(
             f"cannot be written: {error.strerror or error}",
-            where=visible(str(path)),
+            where=printable(str(path)),
             remedy="name another folder with XDG_STATE_HOME",
         ) from error
     try:

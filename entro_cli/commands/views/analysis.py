@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from entro_cli.analysis.results import Figures, Source
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
-from entro_cli.core.json_document import plain
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.render.rich_table import grid
 from entro_cli.workflows.analyze import Analysis
@@ -36,12 +36,12 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "pipeline": analysis.pipeline,
-        **{name: part if part is figures.incidents else plain(part) for name, part in vars(figures).items()},
-        "coordination": plain(analysis.coordination),
-        "recommendations": plain(analysis.recommendations),
+        **{name: part if part is figures.incidents else to_builtins(part) for name, part in vars(figures).items()},
+        "coordination": to_builtins(analysis.coordination),
+        "recommendations": to_builtins(analysis.recommendations),
         "rows_read": sum(source.rows_read for source in sources),
         "rows_skipped": sum(source.rows_skipped for source in sources),
-        "sources": plain(sources),
+        "sources": to_builtins(sources),
     }
 
 
@@ -80,7 +80,7 @@ def _headline(figures: Figures, pipeline: str) -> Iterator[Text]:
     zones = [f"{figures.start: %Z}", f"{figures.end: %Z}"]  # two of them over a change of the clocks
     begin = _minute(figures.start) + (zones[0] if zones[0] != zones[1] else "")
     period = f": {begin} to {_minute(figures.end)}{zones[1]}"
-    yield Text.assemble((_short(visible(pipeline)), "bold"), period)
+    yield Text.assemble((_short(printable(pipeline)), "bold"), period)
     steps = f"{formatting.count(figures.steps)} steps of {formatting.duration(figures.step_s)}"
     yield Text(f"{steps}, {formatting.share(figures.coverage)} of them with data of their own")
     if figures.excluded_steps:
@@ -100,7 +100,7 @@ def _minute(when: Any) -> str:
 def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
     from rich.text import Text
 
-    counts = plain(figures.regimes)
+    counts = to_builtins(figures.regimes)
     for name, steps in counts.items():
         if name == "no_data" and not steps:
             continue

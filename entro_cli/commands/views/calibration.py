@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from entro_cli.analysis.results import Calibration
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.report.render.rich_table import grid
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def calibration_view(calibration: Calibration, written: str) -> Iterator[Rendera
         table.add_row(name, value, evidence)
     yield table
     yield ""
-    yield Text(f"Written to {visible(written)}; `entro config` shows what is in force.")
+    yield Text(f"Written to {printable(written)}; `entro config` shows what is in force.")
 
 
 def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
@@ -41,7 +41,7 @@ def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
         logs: the files it was found in.
     """
     guess = "; a GUESS, the log never kept the server busy for long enough" if calibration.is_guess else ""
-    named = ", ".join(visible(log) for log in logs[:3]) + (f" and {len(logs) - 3} more" if len(logs) > 3 else "")
+    named = ", ".join(printable(log) for log in logs[:3]) + (f" and {len(logs) - 3} more" if len(logs) > 3 else "")
     period = f"{calibration.start.isoformat()} to {calibration.end.isoformat()}"
     lines = [
         f"# What `entro calibrate` found in {named},",

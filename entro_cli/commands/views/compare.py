@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from entro_cli.core.console import visible
-from entro_cli.core.json_document import plain
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
 from entro_cli.report.daily_report import Summary
 from entro_cli.report.render.figure_table import figure_table
 from entro_cli.report.render.rich_table import grid
@@ -41,7 +41,7 @@ def compare_view(first: Summary, second: Summary) -> Iterator[RenderableType]:
     for group in figure_table(second.figures, first.figures):
         table.add_row(Text(group.title, style="bold"))
         for row in group.rows:
-            table.add_row(f"  {visible(row.label)}", row.previous, row.value, row.change)
+            table.add_row(f"  {printable(row.label)}", row.previous, row.value, row.change)
     yield table
 
 
@@ -54,19 +54,19 @@ def compare_document(first: Summary, second: Summary) -> dict[str, Any]:
     _check(first, second)
     sides = {"first": first, "second": second}
     return {"schema": SCHEMA} | {
-        name: {"pipeline": side.pipeline, "period": plain(side.period), "verdict": plain(side.verdict)}
-        | {"figures": plain(side.figures)}
+        name: {"pipeline": side.pipeline, "period": to_builtins(side.period), "verdict": to_builtins(side.verdict)}
+        | {"figures": to_builtins(side.figures)}
         for name, side in sides.items()
     }
 
 
 def _title(summary: Summary) -> str:
-    name = visible(summary.pipeline)
+    name = printable(summary.pipeline)
     return f"{name[:_LONGEST]} {summary.period.label}"
 
 
 def _check(first: Summary, second: Summary) -> None:
     stages = [[(stage.name, stage.kind) for stage in side.figures.stages] for side in (first, second)]
     if stages[0] != stages[1]:
-        shown = [", ".join(visible(name) for name, _ in side) for side in stages]
+        shown = [", ".join(printable(name) for name, _ in side) for side in stages]
         raise EntroError(f"the stages of the one are {shown[0]}, of the other {shown[1]}", expected="the same stages")

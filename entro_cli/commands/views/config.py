@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
-from entro_cli.core.json_document import plain
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,11 +18,13 @@ SCHEMA = "entro/config/1"
 _WIDEST_KEY = 32
 _DURATIONS = frozenset({"wait", "retention", "silence", "alerts.at_least"})
 
-Row = tuple[str, Any, str]
+ConfigRow = tuple[str, Any, str]
 """A key, its value, and where that is from."""
 
 
-def config_document(file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[Row]) -> dict[str, Any]:
+def config_document(
+    file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[ConfigRow]
+) -> dict[str, Any]:
     """The JSON document of a configuration; durations in seconds.
 
     Args:
@@ -33,15 +35,15 @@ def config_document(file: Path | None, pipeline: str, pipelines: Sequence[str], 
     """
     return {
         "schema": SCHEMA,
-        "file": plain(file),
+        "file": to_builtins(file),
         "pipeline": pipeline,
-        "pipelines": plain(list(pipelines)),
-        "values": {key: {"value": plain(value), "origin": origin} for key, value, origin in rows},
+        "pipelines": to_builtins(list(pipelines)),
+        "values": {key: {"value": to_builtins(value), "origin": origin} for key, value, origin in rows},
     }
 
 
 def config_view(
-    file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[Row]
+    file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[ConfigRow]
 ) -> Iterator[RenderableType]:
     """The configuration as it is printed; every line fits into 80 columns.
 
@@ -54,9 +56,12 @@ def config_view(
     from rich.table import Table
     from rich.text import Text
 
-    yield Text.assemble((visible(pipeline), "bold"), f": {visible(str(file)) if file else 'there is no entro.toml'}")
+    yield Text.assemble(
+        (printable(pipeline), "bold"),
+        f": {printable(str(file)) if file else 'there is no entro.toml'}",
+    )
     if pipelines:
-        yield Text(f"Pipelines: {', '.join(map(visible, pipelines))}")
+        yield Text(f"Pipelines: {', '.join(map(printable, pipelines))}")
     yield ""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     rows = list(rows)
@@ -67,9 +72,9 @@ def config_view(
     for key, value, origin in rows:
         is_set = origin != "default"
         table.add_row(
-            Text(visible(key)),
+            Text(printable(key)),
             Text(_shown(key, value)),
-            Text(visible(origin), style="" if is_set else "dim"),
+            Text(printable(origin), style="" if is_set else "dim"),
         )
     yield table
 
@@ -83,5 +88,5 @@ def _shown(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return visible(", ".join(value))
-    return f"{value:g}" if isinstance(value, float) else visible(str(value))
+        return printable(", ".join(value))
+    return f"{value:g}" if isinstance(value, float) else printable(str(value))

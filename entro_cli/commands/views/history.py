@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from entro_cli.analysis.results import StoredSummary
+from entro_cli.analysis.results import IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import moment
-from entro_cli.core.console import visible
-from entro_cli.core.json_document import plain
-from entro_cli.history.inventory import Checked, Content, Holding, Pruned
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
+from entro_cli.history.inventory import CheckResult, PipelineContents, PipelineInventory, PruneResult
 from entro_cli.report.render.rich_table import grid
 from entro_cli.timeseries.steps import Steps
 
@@ -30,13 +30,13 @@ _MOST_LOGS = 20
 _MOST_DAYS = 40
 
 
-def stored_document(every: Mapping[str, StoredSummary]) -> dict[str, Any]:
+def ingest_document(every: Mapping[str, IngestSummary]) -> dict[str, Any]:
     """The JSON document of what was stored, by pipeline."""
-    pipelines = [{"pipeline": name, **plain(stored)} for name, stored in every.items()]
+    pipelines = [{"pipeline": name, **to_builtins(stored)} for name, stored in every.items()]
     return {"schema": INGEST_SCHEMA, "pipelines": pipelines}
 
 
-def stored_view(every: Mapping[str, StoredSummary]) -> Iterator[RenderableType]:
+def ingest_view(every: Mapping[str, IngestSummary]) -> Iterator[RenderableType]:
     """What was stored, a pipeline after the other; every line fits into 80 columns where names are short."""
     from rich.text import Text
 
@@ -44,7 +44,7 @@ def stored_view(every: Mapping[str, StoredSummary]) -> Iterator[RenderableType]:
         days = f"{len(stored.days)} day{'' if len(stored.days) == 1 else 's'} changed" if stored.days else "nothing new"
         old = f", {stored.removed_days} too old to be kept" if stored.removed_days else ""
         step = f", steps of {formatting.duration(stored.step_s)}" if stored.step_s else ""
-        yield Text(f"{visible(name)}: {days}{old}{step}")
+        yield Text(f"{printable(name)}: {days}{old}{step}")
         told = [log for log in stored.logs if log.taken != "nothing new"]
         table = grid(
             ("Log", "left"), ("Taken as", "left"), ("Stages", "left"), ("New rows", "right"), ("Skipped", "right")
@@ -58,12 +58,12 @@ def stored_view(every: Mapping[str, StoredSummary]) -> Iterator[RenderableType]:
             yield Text(f"and {len(told) - _MOST_LOGS} more logs")
 
 
-def pipelines_document(schema: str, pipelines: Sequence[Holding | Checked]) -> dict[str, Any]:
+def pipelines_document(schema: str, pipelines: Sequence[PipelineInventory | CheckResult]) -> dict[str, Any]:
     """The JSON document of something that is told of each pipeline."""
-    return {"schema": schema, "pipelines": plain(list(pipelines))}
+    return {"schema": schema, "pipelines": to_builtins(list(pipelines))}
 
 
-def holdings_view(holdings: Sequence[Holding]) -> Iterator[RenderableType]:
+def pipelines_view(holdings: Sequence[PipelineInventory]) -> Iterator[RenderableType]:
     """What is stored, a row a pipeline."""
     from rich.text import Text
 
@@ -79,7 +79,7 @@ def holdings_view(holdings: Sequence[Holding]) -> Iterator[RenderableType]:
         column.no_wrap = True  # names give way
     for one in holdings:
         table.add_row(
-            *(Text(visible(cell)) for cell in (one.pipeline, formatting.duration(one.step_s), ", ".join(one.stages))),
+            *(Text(printable(cell)) for cell in (one.pipeline, formatting.duration(one.step_s), ", ".join(one.stages))),
             *(time.date().isoformat() if time else formatting.NONE for time in (one.first, one.last)),
             *map(formatting.count, (one.days, one.steps, one.size_bytes)),
             formatting.optional(formatting.quantity, one.bytes_per_step),
@@ -91,22 +91,22 @@ def _minute(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M}" if time else formatting.NONE
 
 
-def content_document(content: Content) -> dict[str, Any]:
+def content_document(content: PipelineContents) -> dict[str, Any]:
     """The JSON document of a pipeline."""
-    return {"schema": SHOW_SCHEMA, **plain(content)}
+    return {"schema": SHOW_SCHEMA, **to_builtins(content)}
 
 
-def content_view(content: Content) -> Iterator[RenderableType]:
+def content_view(content: PipelineContents) -> Iterator[RenderableType]:
     """A pipeline: its stages, its latest days, the logs that were read last."""
     from rich.text import Text
 
-    yield Text(f"{visible(content.pipeline)}: steps of {formatting.duration(content.step_s)}")
+    yield Text(f"{printable(content.pipeline)}: steps of {formatting.duration(content.step_s)}")
     yield Text("")
     stages = grid(("Stage", "left"), ("Kind", "left"), ("Full at", "right"), ("Sources", "left"))
     for stage in content.stages:
         full = formatting.optional(formatting.quantity, stage.full)
         cells = (stage.name, stage.kind, full, ", ".join(stage.sources) or formatting.NONE)
-        stages.add_row(*(Text(visible(cell)) for cell in cells))
+        stages.add_row(*(Text(printable(cell)) for cell in cells))
     yield stages
     yield Text("")
     yield _days_table(content)
@@ -119,7 +119,7 @@ def content_view(content: Content) -> Iterator[RenderableType]:
         yield Text(f"and {len(content.logs) - _MOST_LOGS} more before them")
 
 
-def _days_table(content: Content) -> Table:
+def _days_table(content: PipelineContents) -> Table:
     table = grid(("Day (UTC)", "left"), *((name, "right") for name in ("Steps", "Coverage", "Samples", "Bytes")))
     for day in content.days[-_MOST_DAYS:]:
         counts = map(formatting.count, (day.samples, day.size_bytes))
@@ -127,7 +127,7 @@ def _days_table(content: Content) -> Table:
     return table
 
 
-def _logs_table(content: Content) -> Table:
+def _logs_table(content: PipelineContents) -> Table:
     from rich.text import Text
 
     table = grid(
@@ -138,7 +138,7 @@ def _logs_table(content: Content) -> Table:
     )
     for log in content.logs[-_MOST_LOGS:]:
         rows = map(formatting.count, (log.rows_read, log.rows_skipped))
-        table.add_row(Text(visible(log.path)), log.format, *rows, _minute(log.start), _minute(log.end))
+        table.add_row(Text(printable(log.path)), log.format, *rows, _minute(log.start), _minute(log.end))
     return table
 
 
@@ -159,7 +159,7 @@ def export_document(pipeline: str, file: str, form: str, steps: Steps, zone: tzi
     }
 
 
-def checks_text(checks: Sequence[Checked]) -> str:
+def checks_text(checks: Sequence[CheckResult]) -> str:
     """The damaged files or that there is none, and what else is there; a line each, as long as a path may be."""
     lines = [f"{damage.path}: {damage.found}" for one in checks for damage in one.damaged]
     if not lines:
@@ -170,13 +170,13 @@ def checks_text(checks: Sequence[Checked]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def pruned_document(pruned: Sequence[Pruned], cut: date, dry_run: bool) -> dict[str, Any]:
+def pruned_document(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> dict[str, Any]:
     """The JSON document of what was removed; `before` is the first day that is kept."""
-    told = {"before": cut.isoformat(), "dry_run": dry_run, "pipelines": plain(list(pruned))}
+    told = {"before": cut.isoformat(), "dry_run": dry_run, "pipelines": to_builtins(list(pruned))}
     return {"schema": PRUNE_SCHEMA, **told}
 
 
-def pruned_view(pruned: Sequence[Pruned], cut: date, dry_run: bool) -> Iterator[RenderableType]:
+def pruned_view(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> Iterator[RenderableType]:
     """What was removed, a line a pipeline."""
     from rich.text import Text
 
@@ -189,4 +189,4 @@ def pruned_view(pruned: Sequence[Pruned], cut: date, dry_run: bool) -> Iterator[
             )
         else:
             told = f"nothing is stored before {cut.isoformat()}"
-        yield Text(f"{visible(one.pipeline)}: {told}")
+        yield Text(f"{printable(one.pipeline)}: {told}")

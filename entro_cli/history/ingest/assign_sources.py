@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from entro_cli.core.console import visible
-from entro_cli.history.ingest.merge import Reading, named_source, source_of
+from entro_cli.core.console import printable
+from entro_cli.history.ingest.merge import SourcedLog, named_source, source_of
 from entro_cli.history.ingest.overlap import since
-from entro_cli.history.ingest.read_tail import ReadOn
-from entro_cli.history.state import SeriesSeen, State
+from entro_cli.history.ingest.read_tail import LogUpdate
+from entro_cli.history.state import SeriesState, State
 from entro_cli.timeseries.join_sources import source_groups
 from entro_cli.timeseries.observations import Measure, Observations, Series
 
 
-def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> list[Reading]:
+def assign_sources(parts: Sequence[LogUpdate], state: State, source: str | None) -> list[SourcedLog]:
     """What was read, each series told which source it is of.
 
     Args:
@@ -35,7 +35,7 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
         stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
         taken = set().union(*(used.get(stage, set()) for stage in stages))
         before = next(filter(None, map(_stored_source, members)), None)
-        if any(series.adds_up for part in members for series in part.observations.series):
+        if any(series.is_additive for part in members for series in part.observations.series):
             taken |= {one.source for log in state.logs for one in log.series}
         name = before or source or source_of([part.log for part in members], state.logs, taken)
         for stage in stages:
@@ -44,13 +44,15 @@ def readings_of(parts: Sequence[ReadOn], state: State, source: str | None) -> li
     return readings
 
 
-def _by_source(group: Sequence[Observations], by_path: Mapping[str, ReadOn], state: State) -> list[list[Observations]]:
+def _by_source(
+    group: Sequence[Observations], by_path: Mapping[str, LogUpdate], state: State
+) -> list[list[Observations]]:
     """The files of a group by the source they are known to be of; those that are new go with the first.
 
     Sources side by side may be alike for as long as what is new, and still are two. Logs that add up are a source each:
     none of them has all that there was of a time.
     """
-    if any(series.adds_up for file in group for series in file.series):
+    if any(series.is_additive for file in group for series in file.series):
         return [[file] for file in group]
     known = {file.path: _known_source(by_path[file.path], state) for file in group}
     names = [*dict.fromkeys(name for name in known.values() if name is not None)]
@@ -59,38 +61,38 @@ def _by_source(group: Sequence[Observations], by_path: Mapping[str, ReadOn], sta
     return [[file for file in group if (known[file.path] or names[0]) == name] for name in names]
 
 
-def _known_source(part: ReadOn, state: State) -> str | None:
+def _known_source(part: LogUpdate, state: State) -> str | None:
     return _stored_source(part) or named_source(part.log.place, state.logs)
 
 
-def _stored_source(part: ReadOn) -> str | None:
+def _stored_source(part: LogUpdate) -> str | None:
     """The source that a log was stored as when it was last read; None for one that is new."""
     return next((one.source for one in part.before.series), None) if part.before is not None else None
 
 
-def other_sources(readings: Sequence[Reading], source: str | None) -> list[str]:
+def other_sources(readings: Sequence[SourcedLog], source: str | None) -> list[str]:
     """A sentence on every log that stays of the source it was stored as, though another was asked for."""
     kept = {reading.log.path: set(reading.sources.values()) - {source} for reading in readings}
     return [
-        f"{path}: stored as source {visible(name)} before: it stays that"
+        f"{path}: stored as source {printable(name)} before: it stays that"
         for path, names in kept.items()
         for name in sorted(names if source else ())
     ]
 
 
-def _again(part: ReadOn) -> tuple[Series, ...]:
+def _again(part: LogUpdate) -> tuple[Series, ...]:
     return part.again.series if part.again else ()
 
 
-def _unfinished(part: ReadOn) -> tuple[Series, ...]:
+def _unfinished(part: LogUpdate) -> tuple[Series, ...]:
     return part.unfinished.series if part.unfinished else ()
 
 
-def _reading(part: ReadOn, source: str) -> Reading:
+def _reading(part: LogUpdate, source: str) -> SourcedLog:
     known = {} if part.begins or part.before is None else {one.stage: one for one in part.before.series}
     every = {series.stage: series for series in (*_unfinished(part), *part.observations.series)}
     seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
-    return Reading(
+    return SourcedLog(
         log=msgspec.structs.replace(part.log, series=list(seen.values())),
         series=since(part.log.pruned_ns, part.observations.series),
         unfinished=since(part.log.pruned_ns, _unfinished(part)),
@@ -101,9 +103,9 @@ def _reading(part: ReadOn, source: str) -> Reading:
     )
 
 
-def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
+def _seen(series: Series, source: str, before: SeriesState | None) -> SeriesState:
     """What a log gave of a stage, with what it gave before."""
-    now = SeriesSeen(
+    now = SeriesState(
         stage=series.stage,
         kind=str(series.kind),
         source=source,
@@ -111,7 +113,7 @@ def _seen(series: Series, source: str, before: SeriesSeen | None) -> SeriesSeen:
         samples=len(series.times),
         first=int(series.times[0]),
         last=int(series.times[-1]),
-        stands_in=series.stands_in,
+        is_fallback=series.is_fallback,
     )
     if before is None:
         return now

@@ -9,16 +9,16 @@ from pathlib import Path
 from entro_cli.core.remote_files import changed_ns
 from entro_cli.core.urls import is_url
 from entro_cli.history.ingest.merge import named_source
-from entro_cli.history.ingest.read_tail import How, ReadOn
-from entro_cli.history.ingest.resume import read_on
-from entro_cli.history.state import LogSeen, State
+from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext
+from entro_cli.history.ingest.resume import resume
+from entro_cli.history.state import LogState, State
 from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, place_of
 from entro_cli.readers.options import LoadOptions, check_used
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
 
 
-def find_each(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
+def find_logs_once(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
     """The files that some names stand for, as `find_logs` gives them, and why others stand for none.
 
     Raises:
@@ -38,7 +38,7 @@ def find_each(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
 
 
 @dataclass
-class Gathering:
+class LogScanner:
     """Logs being read.
 
     Attributes:
@@ -57,11 +57,11 @@ class Gathering:
     options: LoadOptions
     again: bool
     source: str | None
-    parts: list[ReadOn] = field(default_factory=list)
+    parts: list[LogUpdate] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
     failures: list[EntroError] = field(default_factory=list)
 
-    def read(self, found: Mapping[str, bool]) -> Gathering:
+    def read(self, found: Mapping[str, bool]) -> LogScanner:
         """Read what is new in some files.
 
         Args:
@@ -88,8 +88,8 @@ class Gathering:
     def _take(self, name: str) -> str:
         """Read a log; what was done, in words."""
         part = self._read(name)
-        twin = next((one for one in self.parts if isinstance(part, ReadOn) and part.before is one.log), None)
-        if not isinstance(part, ReadOn) or (twin is not None and not _has_more(part, twin)):
+        twin = next((one for one in self.parts if isinstance(part, LogUpdate) and part.before is one.log), None)
+        if not isinstance(part, LogUpdate) or (twin is not None and not _has_more(part, twin)):
             return "nothing new"
         if twin is not None:
             self.parts.remove(twin)
@@ -98,15 +98,15 @@ class Gathering:
         self.parts.append(part)
         return "new" if part.before is None or self.again else "read on"
 
-    def _read(self, name: str) -> ReadOn | LogSeen:
+    def _read(self, name: str) -> LogUpdate | LogState:
         place = place_of(name)
         before = [part.before for part in self.parts]
         logs = [log for log in self.state.logs if not any(log is other for other in before)]
         logs += [part.log for part in self.parts]
-        how = How(self.reading, self.options, self.again, self.state.grid if self.state.step_is_known else None)
-        return read_on(name, [log for log in logs if self._may_be(log, place)], how)
+        how = ReadContext(self.reading, self.options, self.again, self.state.grid if self.state.step_is_known else None)
+        return resume(name, [log for log in logs if self._may_be(log, place)], how)
 
-    def _may_be(self, log: LogSeen, place: str) -> bool:
+    def _may_be(self, log: LogState, place: str) -> bool:
         """Whether a log that holds the same may be the one at a place: not where their names are of two sources."""
         sources = {self._source_at(log.place), self._source_at(place)} - {None}
         return log.place == place or len(sources) < 2
@@ -125,6 +125,6 @@ def _changed_ns(name: str) -> int:
         return 0
 
 
-def _has_more(part: ReadOn, twin: ReadOn) -> bool:
+def _has_more(part: LogUpdate, twin: LogUpdate) -> bool:
     """Whether more was read of a log than of its copy."""
     return (part.log.offset, part.unfinished is not None) > (twin.log.offset, twin.unfinished is not None)

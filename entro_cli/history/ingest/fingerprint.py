@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entro_cli.core.files import last_line_end
-from entro_cli.history.state import LogSeen
+from entro_cli.history.state import LogState
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
 MARGINS_BYTES = (1 << 18, 1 << 22, 1 << 26)
@@ -22,7 +22,7 @@ FilePlace = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadRange:
     """What of a log is to be read; offsets in bytes of what it holds unpacked.
 
     Attributes:
@@ -44,12 +44,12 @@ def file_place(path: Path) -> FilePlace | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def unchanged(logs: Sequence[LogSeen], place: FilePlace | None, options: str) -> LogSeen | None:
+def unchanged(logs: Sequence[LogState], place: FilePlace | None, options: str) -> LogState | None:
     """The log that a file was when it was last read the same way, where nothing has happened to it since."""
     return next((log for log in logs if place is not None and place in log.seen and log.options == options), None)
 
 
-def known(logs: Sequence[LogSeen], path: Path, options: str, place: str) -> LogSeen | None:
+def match_by_content(logs: Sequence[LogState], path: Path, options: str, place: str) -> LogState | None:
     """The log that begins as a file does and was read the same way.
 
     Logs of two sources may hold the same for a while: one that was in the file's place comes before the others, of
@@ -72,7 +72,7 @@ def known(logs: Sequence[LogSeen], path: Path, options: str, place: str) -> LogS
     return None
 
 
-def unread(path: Path, log: LogSeen | None, margin: int, lines: bool) -> Unread:
+def unread_range(path: Path, log: LogState | None, margin: int, lines: bool) -> UnreadRange:
     """What of a file is to be read.
 
     Args:
@@ -84,11 +84,11 @@ def unread(path: Path, log: LogSeen | None, margin: int, lines: bool) -> Unread:
     size = path.stat().st_size
     end = last_line_end(path, size) if lines else size
     if not lines or log is None:
-        return Unread(0, end, size)
-    return Unread(_line_begin(path, max(log.offset - margin, 0)), end, size)
+        return UnreadRange(0, end, size)
+    return UnreadRange(_line_begin(path, max(log.offset - margin, 0)), end, size)
 
 
-def marks(path: Path, offset: int, told_by: int) -> tuple[str, int, str]:
+def fingerprint(path: Path, offset: int, told_by: int) -> tuple[str, int, str]:
     """What a log is recognised by: the hash of its head, how long that is, the hash of its tail.
 
     Args:

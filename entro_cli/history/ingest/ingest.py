@@ -8,36 +8,36 @@ from datetime import date, tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.results import StoredLog, StoredSummary
+from entro_cli.analysis.results import IngestedLog, IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
-from entro_cli.core.console import Terminal, visible
+from entro_cli.core.console import Terminal, printable
 from entro_cli.history.day_files import Day, by_day, connect, merge_days, read_days, same
-from entro_cli.history.ingest.assign_sources import other_sources, readings_of
-from entro_cli.history.ingest.find_new import Gathering, find_each
+from entro_cli.history.ingest.assign_sources import assign_sources, other_sources
+from entro_cli.history.ingest.find_new import LogScanner, find_logs_once
 from entro_cli.history.ingest.merge import (
-    Reading,
-    kept_cells,
+    SourcedLog,
+    determines_step,
+    kept_bins,
     kept_samples,
-    new_cells,
+    new_bins,
     remember,
-    tells_step,
-    withdrawn_cells,
+    retracted_bins,
     without,
 )
-from entro_cli.history.ingest.read_tail import ReadOn
-from entro_cli.history.paths import PipelinePlace, day_at
-from entro_cli.history.state import StageSeen, State, encode_state, load_state
+from entro_cli.history.ingest.read_tail import LogUpdate
+from entro_cli.history.paths import PipelinePaths, day_at
+from entro_cli.history.state import StageState, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, writing
 from entro_cli.readers.options import LoadOptions, asked_stages, read_options
-from entro_cli.readers.problems import tell_bad_rows
-from entro_cli.timeseries.bins import EMPTY, Cells
+from entro_cli.readers.problems import warn_of_bad_rows
+from entro_cli.timeseries.bins import EMPTY, Bins
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
 from entro_engine import EntroError
 
 
 @dataclass(frozen=True)
-class StoreOptions:
+class IngestOptions:
     """How logs are stored.
 
     Attributes:
@@ -47,14 +47,14 @@ class StoreOptions:
         oldest_ns: days that end before this moment are not kept, nanoseconds since the epoch; None to keep all.
     """
 
-    place: PipelinePlace
+    place: PipelinePaths
     again: bool = False
     source: str | None = None
     oldest_ns: int | None = None
 
 
 @dataclass
-class Stored:
+class IngestResult:
     """What came of storing logs.
 
     Attributes:
@@ -69,16 +69,16 @@ class Stored:
 
     step_s: float = 0.0
     logs: dict[str, str] = field(default_factory=dict)
-    parts: list[ReadOn] = field(default_factory=list)
+    parts: list[LogUpdate] = field(default_factory=list)
     days: tuple[date, ...] = ()
     removed: int = 0
     problems: list[str] = field(default_factory=list)
     failures: list[EntroError] = field(default_factory=list)
 
-    def summary(self) -> StoredSummary:
+    def summary(self) -> IngestSummary:
         """What is said of it."""
         logs = tuple(
-            StoredLog(
+            IngestedLog(
                 path=part.log.path,
                 taken=self.logs[part.log.path],
                 format=part.log.format,
@@ -90,8 +90,8 @@ class Stored:
             for part in self.parts
         )
         read = {log.path for log in logs}
-        others = tuple(StoredLog(path, taken) for path, taken in self.logs.items() if path not in read)
-        return StoredSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
+        others = tuple(IngestedLog(path, taken) for path, taken in self.logs.items() if path not in read)
+        return IngestSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
 
 
 def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
@@ -99,7 +99,7 @@ def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
     return None if retention_s is None else now_ns - round(retention_s * NS)
 
 
-def tell_stored(stored: Stored, terminal: Terminal, calm: bool = False) -> None:
+def print_ingested(stored: IngestResult, terminal: Terminal, calm: bool = False) -> None:
     """Warn of what was out of the ordinary in what was stored, and of failures but the first: that ends a command.
 
     Args:
@@ -110,14 +110,14 @@ def tell_stored(stored: Stored, terminal: Terminal, calm: bool = False) -> None:
     for part in stored.parts:
         for problem in () if calm else part.observations.problems:
             terminal.warn(f"{part.log.path}: {problem}")
-        tell_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
+        warn_of_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
     for problem in stored.problems:
         terminal.warn(problem)
     for failure in stored.failures[1:]:
         terminal.warn(str(failure))
 
 
-def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stored:
+def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> IngestResult:
     """Read what is new in some logs and add it to a pipeline's history.
 
     A log that cannot be read does not keep the others from being stored.
@@ -133,13 +133,13 @@ def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stor
     """
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    found, failures = find_each(names)
-    stored = Stored(failures=failures)
+    found, failures = find_logs_once(names)
+    stored = IngestResult(failures=failures)
     with writing(how.place):
         state = load_state(how.place)
         _check_step(state, step_ns, how.place)
         before = encode_state(state)
-        gathered = Gathering(state, read, options, how.again, how.source).read(found)
+        gathered = LogScanner(state, read, options, how.again, how.source).read(found)
         stored.parts, stored.logs = gathered.parts, gathered.taken
         stored.failures += gathered.failures
         days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
@@ -154,19 +154,19 @@ def store(names: Sequence[str], options: LoadOptions, how: StoreOptions) -> Stor
     return stored
 
 
-def _check_step(state: State, step_ns: int | None, place: PipelinePlace) -> None:
+def _check_step(state: State, step_ns: int | None, place: PipelinePaths) -> None:
     if step_ns is not None and state.step_is_known and step_ns != state.step_ns:
         raise EntroError(
-            f"the history of {visible(place.name)} has steps of {formatting.duration(state.step_ns / NS)}",
+            f"the history of {printable(place.name)} has steps of {formatting.duration(state.step_ns / NS)}",
             where="--step",
             expected="the same step, or none",
             remedy="another step needs another --pipeline or --history",
         )
 
 
-def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
+def _add(stored: IngestResult, state: State, how: IngestOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
     """Put what was read into the state; the days that change."""
-    readings = readings_of(stored.parts, state, how.source)
+    readings = assign_sources(stored.parts, state, how.source)
     stored.problems += other_sources(readings, how.source)
     _take_stages(readings, state, how.place)
     was_known = state.step_is_known
@@ -175,24 +175,24 @@ def _add(stored: Stored, state: State, how: StoreOptions, step_ns: int | None, z
     for reading in readings:
         check_span((*reading.series, *reading.unfinished), state.step_ns, zone)
     if was_known:
-        new, gone = new_cells(state, readings), withdrawn_cells(state, readings)
+        new, gone = new_bins(state, readings), retracted_bins(state, readings)
         days = _changed(how.place, new, gone, _edges(readings, state), stored)
     else:
-        days = _made_anew(how.place, kept_cells(state, readings))
+        days = _made_anew(how.place, kept_bins(state, readings))
     for reading in readings:
         remember(state, reading)
     return days
 
 
-def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace) -> None:
+def _take_stages(readings: Sequence[SourcedLog], state: State, place: PipelinePaths) -> None:
     """The stages of what was read into the state.
 
     Raises:
         EntroError: when a stage is of another kind than it was.
     """
-    history = f"the history of {visible(place.name)}"
+    history = f"the history of {printable(place.name)}"
     for series in (series for reading in readings for series in (*reading.series, *reading.unfinished)):
-        known = state.stages.setdefault(series.stage, StageSeen(str(series.kind)))
+        known = state.stages.setdefault(series.stage, StageState(str(series.kind)))
         if known.kind != series.kind:
             raise EntroError(
                 f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {history}",
@@ -201,22 +201,22 @@ def _take_stages(readings: Sequence[Reading], state: State, place: PipelinePlace
             )
 
 
-def _take_step(readings: Sequence[Reading], state: State, step_ns: int | None, zone: tzinfo) -> None:
+def _take_step(readings: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
     """The step that the samples of all logs so far tell, or the one that was asked for."""
     samples = kept_samples(state, readings)
     intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
     first = min(series.first_ns for series in samples.values())
     state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
-    state.step_is_known = step_ns is not None or tells_step(len(series.times) for series in samples.values())
+    state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in samples.values())
 
 
-def _made_anew(place: PipelinePlace, content: Day) -> dict[date, Day]:
+def _made_anew(place: PipelinePaths, content: Day) -> dict[date, Day]:
     """All days, made of these cells and no others: while the step is not fixed, all samples are kept aside."""
     return {day: {} for day in place.days()} | by_day(content)
 
 
-def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored: Stored) -> dict[date, Day]:
+def _changed(place: PipelinePaths, new: Day, gone: Day, edges: set[int], stored: IngestResult) -> dict[date, Day]:
     """The days that are other than they are stored.
 
     Args:
@@ -249,20 +249,20 @@ def _changed(place: PipelinePlace, new: Day, gone: Day, edges: set[int], stored:
     return days
 
 
-def _edges(readings: Sequence[Reading], state: State) -> set[int]:
+def _edges(readings: Sequence[SourcedLog], state: State) -> set[int]:
     origin, step = state.grid
     times = (int(series.times[at]) for reading in readings for series in reading.series for at in (0, -1))
     return {origin + (time - origin) // step * step for time in times}
 
 
-def _differing(old: Cells, new: Cells, edges: set[int]) -> int:
+def _differing(old: Bins, new: Bins, edges: set[int]) -> int:
     """How many steps both have, with other loads."""
     starts, first, second = np.intersect1d(old.starts, new.starts, assume_unique=True, return_indices=True)
     other = old.loads[first] != new.loads[second]
     return int((other & ~np.isin(starts, list(edges))).sum())
 
 
-def _too_old(how: StoreOptions, days: Mapping[date, Day], stored: Stored) -> dict[date, Day]:
+def _too_old(how: IngestOptions, days: Mapping[date, Day], stored: IngestResult) -> dict[date, Day]:
     """The days that are too old to be kept, without cells."""
     if how.oldest_ns is None:
         return {}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from entro_cli.history.day_files import Day, Key, merge_days, plain_last
+from entro_cli.history.day_files import Day, SampleKey, merge_days, plain_last
 from entro_cli.history.ingest.overlap import edge_steps, in_steps, join
-from entro_cli.history.state import LogSeen, Samples, State
-from entro_cli.readers.continuation import stems
-from entro_cli.timeseries.bins import EMPTY, Cells, cells_of, merge_cells
+from entro_cli.history.state import LogState, Samples, State
+from entro_cli.readers.continuation import rotation_stem
+from entro_cli.timeseries.bins import EMPTY, Bins, bins_of, merge_bins
 from entro_cli.timeseries.observations import Series
 from entro_engine import Kind
 
@@ -21,7 +21,7 @@ _TELLING_SAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Reading:
+class SourcedLog:
     """What was read of a log, now.
 
     Attributes:
@@ -34,31 +34,31 @@ class Reading:
         again: what the lines gave that were read before and are read again.
     """
 
-    log: LogSeen
+    log: LogState
     series: tuple[Series, ...]
     unfinished: tuple[Series, ...]
     begins: bool
-    before: LogSeen | None
+    before: LogState | None
     sources: Mapping[str, str]
     again: tuple[Series, ...] = ()
 
-    def key(self, series: Series) -> Key:
+    def key(self, series: Series) -> SampleKey:
         """Whose samples a series has."""
-        return Key(series.stage, series.kind, self.sources[series.stage])
+        return SampleKey(series.stage, series.kind, self.sources[series.stage])
 
 
-def new_cells(state: State, readings: Sequence[Reading]) -> Day:
+def new_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
     """The cells of what was read, on the pipeline's grid.
 
     Args:
         state: what is known, the readings' logs still as they were.
         readings: what was read.
     """
-    parts: dict[Key, list[Series]] = {}
+    parts: dict[SampleKey, list[Series]] = {}
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
             parts.setdefault(reading.key(series), []).append(series)
-    made_anew = superseded(state, readings)
+    made_anew = replaced_samples(state, readings)
     return {
         key: _on_grid(state, join(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
         for key, several in parts.items()
@@ -72,7 +72,7 @@ def _at_edges(state: State, parts: Sequence[Series], others: Sequence[Series]) -
     return [other for other in inside if len(other.times)]
 
 
-def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
+def replaced_samples(state: State, readings: Sequence[SourcedLog]) -> list[Samples]:
     """The samples kept of logs that were read again: of lines that had no end, and of steps that were read whole."""
     gone: list[Samples] = []
     for reading in readings:
@@ -87,12 +87,12 @@ def superseded(state: State, readings: Sequence[Reading]) -> list[Samples]:
     return gone
 
 
-def withdrawn_cells(state: State, readings: Sequence[Reading]) -> Day:
+def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
     """The cells that were made with samples that are superseded, and are to be made again."""
     gone: Day = {}
-    made_anew = superseded(state, readings)
+    made_anew = replaced_samples(state, readings)
     for log in (reading.before for reading in readings if reading.before is not None):
-        parts: dict[Key, list[Series]] = {}
+        parts: dict[SampleKey, list[Series]] = {}
         for part in (part for part in (*log.edges, *log.unfinished) if _is_among(part, made_anew)):
             parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
         for key, several in parts.items():
@@ -116,23 +116,23 @@ def without(stored: Day, gone: Day) -> Day:
     return left
 
 
-def _on_grid(state: State, series: Series, others: Sequence[Series] = ()) -> Cells:
+def _on_grid(state: State, series: Series, others: Sequence[Series] = ()) -> Bins:
     """Samples as cells, together with those that others have in the same steps."""
     if not len(series.times):
         return EMPTY
-    mine = plain_last(cells_of(series, *state.grid))
+    mine = plain_last(bins_of(series, *state.grid))
     if not others:
         return mine
     numbers = (mine.starts - state.origin_ns) // state.step_ns
     inside = in_steps(join(others), numbers.tolist(), state.grid)
     if not len(inside.times):
         return mine
-    both = plain_last(cells_of(join([series, inside]), *state.grid))
+    both = plain_last(bins_of(join([series, inside]), *state.grid))
     # alone, too: logs that say otherwise at one time come out alike in any order
-    return merge_cells([mine, both.take(np.isin(both.starts, mine.starts))])
+    return merge_bins([mine, both.take(np.isin(both.starts, mine.starts))])
 
 
-def _kept(logs: Iterable[LogSeen], key: Key, but: Sequence[Samples] = ()) -> list[Series]:
+def _kept(logs: Iterable[LogState], key: SampleKey, but: Sequence[Samples] = ()) -> list[Series]:
     """The samples kept of a source: of the first and the last steps of its logs, and of lines without an end."""
     return [
         part.unpacked()
@@ -147,11 +147,11 @@ def _is_among(part: Samples, parts: Sequence[Samples]) -> bool:
     return any(part is other for other in parts)
 
 
-def remember(state: State, reading: Reading) -> None:
+def remember(state: State, reading: SourcedLog) -> None:
     """Put what was read of a log into what is known, with the samples of its first and its last step."""
     log, before = reading.log, reading.before
     log.unfinished = [Samples.packed(part) for part in reading.unfinished]
-    gone = superseded(state, [reading])
+    gone = replaced_samples(state, [reading])
     kept = [] if before is None else [edge for edge in before.edges if not _is_among(edge, gone)]
     made = {series.stage: _series_edges(state, series, _begins(kept, series, reading)) for series in reading.series}
     firsts = _firsts(kept)
@@ -163,7 +163,7 @@ def remember(state: State, reading: Reading) -> None:
         state.logs.append(log)
 
 
-def _begins(kept: Sequence[Samples], series: Series, reading: Reading) -> bool:
+def _begins(kept: Sequence[Samples], series: Series, reading: SourcedLog) -> bool:
     """Whether a series holds the first step of its stage in the log: no step before it is kept."""
     return reading.begins or not any(edge.stage == series.stage for edge in kept)
 
@@ -187,10 +187,10 @@ def _firsts(edges: Sequence[Samples]) -> list[Samples]:
     return list(first.values())
 
 
-def kept_samples(state: State, readings: Sequence[Reading]) -> dict[Key, Series]:
+def kept_samples(state: State, readings: Sequence[SourcedLog]) -> dict[SampleKey, Series]:
     """All samples there are of each source while the step is not fixed: those kept, and those just read."""
     again = [reading.before for reading in readings]
-    parts: dict[Key, list[Series]] = {}
+    parts: dict[SampleKey, list[Series]] = {}
     for log in (log for log in state.logs if not any(log is other for other in again)):
         for part in (*log.edges, *log.unfinished):
             parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
@@ -200,17 +200,17 @@ def kept_samples(state: State, readings: Sequence[Reading]) -> dict[Key, Series]
     return {key: join(several) for key, several in parts.items()}
 
 
-def kept_cells(state: State, readings: Sequence[Reading]) -> Day:
+def kept_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
     """The same on the pipeline's grid."""
     return {key: _on_grid(state, samples) for key, samples in kept_samples(state, readings).items()}
 
 
-def _key_in(log: LogSeen, stage: str) -> Key:
+def _key_in(log: LogState, stage: str) -> SampleKey:
     """Whose samples a log has of a stage."""
-    return next(Key(one.stage, Kind(one.kind), one.source) for one in log.series if one.stage == stage)
+    return next(SampleKey(one.stage, Kind(one.kind), one.source) for one in log.series if one.stage == stage)
 
 
-def source_of(logs: Sequence[LogSeen], known: Sequence[LogSeen], taken: set[str]) -> str:
+def source_of(logs: Sequence[LogState], known: Sequence[LogState], taken: set[str]) -> str:
     """What the source of some logs is called: as it was, or as the logs they continue by their names; else it is new.
 
     Args:
@@ -220,29 +220,31 @@ def source_of(logs: Sequence[LogSeen], known: Sequence[LogSeen], taken: set[str]
     """
     before = [one.source for other in known for one in other.series if any(_is_same(log, other) for log in logs)]
     for level in (0, 1):
-        mine = {stems(log.place)[level] for log in logs if log.place}
-        before += [one.source for other in known if stems(other.place)[level] in mine for one in other.series]
+        mine = {rotation_stem(log.place)[level] for log in logs if log.place}
+        before += [one.source for other in known if rotation_stem(other.place)[level] in mine for one in other.series]
     new = [logs[0].format, *(f"{logs[0].format} {number}" for number in range(2, len(taken) + 2))]
     return next(name for name in [*before, *new] if name not in taken)
 
 
-def named_source(place: str, known: Iterable[LogSeen]) -> str | None:
+def named_source(place: str, known: Iterable[LogState]) -> str | None:
     """The source that a log is of by its name, rotated or not; None where no log of that name is known.
 
     Args:
         place: where the log is, absolute; empty for standard input.
         known: the logs that were read before.
     """
-    name = stems(place)[0]
-    return next((one.source for log in known if place and stems(log.place)[0] == name for one in log.series), None)
+    name = rotation_stem(place)[0]
+    return next(
+        (one.source for log in known if place and rotation_stem(log.place)[0] == name for one in log.series), None
+    )
 
 
-def _is_same(log: LogSeen, other: LogSeen) -> bool:
+def _is_same(log: LogState, other: LogState) -> bool:
     """Whether both are one log, one as it was known before."""
     return log.seen[:1] == other.seen[:1] and log.seen != []
 
 
-def tells_step(samples: Iterable[int]) -> bool:
+def determines_step(samples: Iterable[int]) -> bool:
     """Whether so many samples of each source are enough to tell the step."""
     counts = list(samples)
     return min(counts, default=0) >= _TELLING_SAMPLES or max(counts, default=0) >= 100 * _TELLING_SAMPLES

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from entro_cli.core.clock import moment
-from entro_cli.history.ingest.fingerprint import Unread, marks, unread
+from entro_cli.history.ingest.fingerprint import UnreadRange, fingerprint, unread_range
 from entro_cli.history.ingest.new_rows import (
     all_problems,
     bad_rows_in_file,
@@ -17,18 +17,18 @@ from entro_cli.history.ingest.new_rows import (
     whole_from_ns,
 )
 from entro_cli.history.ingest.overlap import since
-from entro_cli.history.state import LogSeen
+from entro_cli.history.state import LogState
 from entro_cli.readers.continuation import ends_of
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
 from entro_cli.readers.options import LoadOptions, clock_shifts, shifted
 from entro_cli.readers.read_continued import Carried, read_behind
-from entro_cli.readers.registry import carry, preamble, read_log, reads_in_parts
+from entro_cli.readers.registry import checkpoint, header_of, read_log, reads_in_parts
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_engine import EntroError
 
 
 @dataclass(frozen=True)
-class How:
+class ReadContext:
     """How logs are read on.
 
     Attributes:
@@ -45,7 +45,7 @@ class How:
 
 
 @dataclass(frozen=True)
-class ReadOn:
+class LogUpdate:
     """What was read of a log that holds something new.
 
     Attributes:
@@ -60,18 +60,18 @@ class ReadOn:
         skipped: how many were not.
     """
 
-    log: LogSeen
+    log: LogState
     observations: Observations
     unfinished: Observations | None
     begins: bool
-    before: LogSeen | None
+    before: LogState | None
     again: Observations | None
     bad_rows: tuple[BadRow, ...]
     rows: int
     skipped: int
 
 
-def read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: How) -> ReadOn | None:
+def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, how: ReadContext) -> LogUpdate | None:
     """A log from a line in it on; None where that is too late to tell all that is new."""
     observations = _read_log(excerpt(log, part.begin, part.end, head), how, before.format)
     again = _lenient(log, part.begin, before.offset, head, before.format, how)
@@ -91,10 +91,10 @@ def read_part(log: LogFile, part: Unread, before: LogSeen, head: bytes, how: How
     return replace(_found(log, part, told_of, seen, before, how), again=again)
 
 
-def read_whole(log: LogFile, before: LogSeen | None, carried: Carried, how: How) -> ReadOn:
+def read_whole(log: LogFile, before: LogState | None, carried: Carried, how: ReadContext) -> LogUpdate:
     """A log from its beginning."""
     in_parts = reads_in_parts(carried.format or "")
-    part = unread(log.path, None, 0, lines=in_parts and not log.is_parquet)
+    part = unread_range(log.path, None, 0, lines=in_parts and not log.is_parquet)
     observations = _whole_lines(log, part, carried, how)
     seen = _seen(log, part, observations)
     if not in_parts:
@@ -107,17 +107,17 @@ def read_whole(log: LogFile, before: LogSeen | None, carried: Carried, how: How)
 
 
 def _carry_on(
-    seen: LogSeen, log: LogFile, part: Unread, carried: Carried, observations: Observations, how: How
+    seen: LogState, log: LogFile, part: UnreadRange, carried: Carried, observations: Observations, how: ReadContext
 ) -> None:
     """Note what a log goes on from, and what it leaves to one that goes on from it."""
     back = {path: -shift for path, shift in clock_shifts(how.options).items()}
     seen.carried, seen.carried_ends = carried.text, dict(carried.ends)
-    seen.carry = carry(excerpt(log, 0, part.end, carried.text), observations.format)
+    seen.carry = checkpoint(excerpt(log, 0, part.end, carried.text), observations.format)
     seen.ends = {stage: (time, 0.0) for stage, (time, _) in ends_of(shifted(observations, back).series, {}).items()}
     seen.ends = {**carried.ends, **seen.ends}
 
 
-def _read_before(log: LogFile, before: LogSeen, carried: Carried, how: How) -> Observations | None:
+def _read_before(log: LogFile, before: LogState, carried: Carried, how: ReadContext) -> Observations | None:
     """What a log gave when it was last read, if anything can be made of it."""
     lenient = replace(how.reading, strict=False)
     try:
@@ -140,7 +140,7 @@ def _whole_from(again: Observations, grid: tuple[int, int]) -> float:
     return math.inf if middle is None else origin - (origin - middle) // step * step
 
 
-def _whole_lines(log: LogFile, part: Unread, carried: Carried, how: How) -> Observations:
+def _whole_lines(log: LogFile, part: UnreadRange, carried: Carried, how: ReadContext) -> Observations:
     """The observations in the whole lines of a log, which may grow meanwhile."""
     if part.end == part.size and not carried.text:
         observations = _read_log(log, how, carried.format)
@@ -155,21 +155,21 @@ def _whole_lines(log: LogFile, part: Unread, carried: Carried, how: How) -> Obse
         raise
 
 
-def _read_log(log: LogFile, how: How, reader: str | None) -> Observations:
+def _read_log(log: LogFile, how: ReadContext, reader: str | None) -> Observations:
     """The observations in a log, its clock moved as the user said."""
     return shifted(read_log(log, how.reading, reader), clock_shifts(how.options))
 
 
-def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None, how: How) -> Observations:
+def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None, how: ReadContext) -> Observations:
     """The observations in a part of a log, bad rows or not."""
     return _read_log(excerpt(log, begin, end, head), replace(how, reading=replace(how.reading, strict=False)), reader)
 
 
-def _seen(log: LogFile, part: Unread, observations: Observations) -> LogSeen:
+def _seen(log: LogFile, part: UnreadRange, observations: Observations) -> LogState:
     """What is to be known of a log from now on, as far as what was read tells; the caller says where it is."""
     is_bare = not observations.rows_read + observations.rows_skipped
-    head, head_bytes, tail = marks(log.path, part.end, part.size if is_bare else part.end)
-    return LogSeen(
+    head, head_bytes, tail = fingerprint(log.path, part.end, part.size if is_bare else part.end)
+    return LogState(
         path=log.label,
         place="",
         head=head,
@@ -177,7 +177,7 @@ def _seen(log: LogFile, part: Unread, observations: Observations) -> LogSeen:
         offset=part.end,
         tail=tail,
         options="",
-        header=preamble(log, observations.format),
+        header=header_of(log, observations.format),
         format=observations.format,
         rows_read=observations.rows_read,
         rows_skipped=observations.rows_skipped,
@@ -187,11 +187,16 @@ def _seen(log: LogFile, part: Unread, observations: Observations) -> LogSeen:
 
 
 def _found(
-    log: LogFile, part: Unread, observations: Observations, seen: LogSeen, before: LogSeen | None, how: How
-) -> ReadOn:
+    log: LogFile,
+    part: UnreadRange,
+    observations: Observations,
+    seen: LogState,
+    before: LogState | None,
+    how: ReadContext,
+) -> LogUpdate:
     """What was read, its new rows counted."""
     skipped = seen.rows_skipped - (before.rows_skipped if before else 0)
-    return ReadOn(
+    return LogUpdate(
         log=seen,
         observations=observations,
         unfinished=_last_line(log, part, observations, before, how) if part.end < part.size else None,
@@ -205,14 +210,14 @@ def _found(
 
 
 def _new_bad_rows(
-    log: LogFile, part: Unread, observations: Observations, before: LogSeen | None, how: How
+    log: LogFile, part: UnreadRange, observations: Observations, before: LogState | None, how: ReadContext
 ) -> tuple[BadRow, ...]:
     """The first few bad rows that were not told of before, with their lines in the whole log."""
     if before is None or log.is_parquet:
         return observations.bad_rows
     if not reads_in_parts(before.format):
         return behind(log, observations.bad_rows, before.offset)
-    head = preamble(log, before.format)
+    head = header_of(log, before.format)
     try:
         new = _lenient(log, before.offset, part.end, head, before.format, how)
     except EntroError:  # there is hardly a good row among what is new
@@ -221,14 +226,14 @@ def _new_bad_rows(
 
 
 def _last_line(
-    log: LogFile, part: Unread, whole: Observations, before: LogSeen | None, how: How
+    log: LogFile, part: UnreadRange, whole: Observations, before: LogState | None, how: ReadContext
 ) -> Observations | None:
     """What a line without an end gives, if anything can be made of it.
 
     It may be cut within its time or its stage's name, so that it counts only where it goes on from the whole lines.
     """
     try:
-        found = _lenient(log, part.end, part.size, preamble(log, whole.format), whole.format, how)
+        found = _lenient(log, part.end, part.size, header_of(log, whole.format), whole.format, how)
     except EntroError:
         return None
     if not whole.rows_read and before is None:

@@ -16,18 +16,18 @@ from entro_cli.history.ingest.fingerprint import (
     MARGINS_BYTES,
     FilePlace,
     file_place,
-    known,
+    match_by_content,
     unchanged,
-    unread,
+    unread_range,
     with_place,
 )
-from entro_cli.history.ingest.read_tail import How, ReadOn, read_part, read_whole
-from entro_cli.history.state import LogSeen
-from entro_cli.readers.continuation import Earlier, goes_on_from
+from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_tail, read_whole
+from entro_cli.history.state import LogState
+from entro_cli.readers.continuation import EarlierLog, predecessor_of
 from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.read_continued import Carried
-from entro_cli.readers.registry import goes_on_under, preamble, read_log, reader_of, reads_in_parts
+from entro_cli.readers.registry import accepts_header, header_of, read_log, reader_of, reads_in_parts
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -35,7 +35,7 @@ _LOOKS = 3
 """How often a log is read that is rotated meanwhile."""
 
 
-def options_mark(options: LoadOptions) -> str:
+def options_fingerprint(options: LoadOptions) -> str:
     """The hash of how logs are read: one that was read otherwise has to be read again."""
     described = [(spec.name, spec.column, spec.kind) for spec in options.described]
     clocks = [*options.offset, *options.clocks]
@@ -44,7 +44,7 @@ def options_mark(options: LoadOptions) -> str:
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 
 
-def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
+def resume(name: str, logs: Sequence[LogState], how: ReadContext) -> LogUpdate | LogState:
     """Read what is new in a log.
 
     A log is opened more than once, so one that was rotated meanwhile is read again: what would be taken for read else
@@ -61,7 +61,7 @@ def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
     Raises:
         EntroError: when it cannot be read.
     """
-    mark = options_mark(how.options)
+    mark = options_fingerprint(how.options)
     for _ in range(_LOOKS):
         place = _seen_as(name)
         same = None if how.again else unchanged(logs, place, mark)
@@ -69,7 +69,7 @@ def read_on(name: str, logs: Sequence[LogSeen], how: How) -> ReadOn | LogSeen:
             return same
         found = _read_once(name, logs, mark, place, how)
         if place is None or is_url(name) or _is_still(Path(name), place):
-            if isinstance(found, LogSeen):
+            if isinstance(found, LogState):
                 found.seen = with_place(found.seen, place)
             return found
     raise EntroError("is rotated again and again while it is read", where=label_of(name), remedy="run it again")
@@ -88,12 +88,14 @@ def _is_still(path: Path, place: FilePlace) -> bool:
     return now is not None and now[:2] == place[:2] and now[2] >= place[2]
 
 
-def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace | None, how: How) -> ReadOn | LogSeen:
+def _read_once(
+    name: str, logs: Sequence[LogState], mark: str, place: FilePlace | None, how: ReadContext
+) -> LogUpdate | LogState:
     absolute = place_of(name)
     with plain_log(name) as plain:
         header = _missing_header(plain, logs, mark)
         log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain
-        before = known(logs, log.path, mark, absolute)
+        before = match_by_content(logs, log.path, mark, absolute)
         if before is not None and not how.again and log.path.stat().st_size == before.offset:
             return before
         carried = _carried(log, before, logs, absolute, mark, how)
@@ -110,13 +112,15 @@ def _read_once(name: str, logs: Sequence[LogSeen], mark: str, place: FilePlace |
     return replace(found, log=seen, bad_rows=bad_rows)
 
 
-def _missing_header(log: LogFile, logs: Sequence[LogSeen], mark: str) -> bytes:
+def _missing_header(log: LogFile, logs: Sequence[LogState], mark: str) -> bytes:
     """The header of the latest log that a log without one goes on from; empty where it has one, or none fits."""
     headers = {other.header: other.format for other in reversed(logs) if other.options == mark and other.header}
-    return next((header for header, reader in headers.items() if goes_on_under(log, reader, header)), b"")
+    return next((header for header, reader in headers.items() if accepts_header(log, reader, header)), b"")
 
 
-def _carried(log: LogFile, before: LogSeen | None, logs: Sequence[LogSeen], place: str, mark: str, how: How) -> Carried:
+def _carried(
+    log: LogFile, before: LogState | None, logs: Sequence[LogState], place: str, mark: str, how: ReadContext
+) -> Carried:
     """What a log goes on from, where it is of a format whose lines need those before them."""
     if before is not None:
         return Carried(before.carried, before.carried_ends, before.format)
@@ -126,12 +130,12 @@ def _carried(log: LogFile, before: LogSeen | None, logs: Sequence[LogSeen], plac
         return Carried(format=reader)
     series = read_log(log, how.reading, reader).series
     first = min((int(one.times[0]) for one in series), default=_LATE)  # what tells nothing alone may behind another
-    earlier = [Earlier(other.place, other.format, _last(other)) for other in others]
-    found = goes_on_from(place, reader, first, earlier)
+    earlier = [EarlierLog(other.place, other.format, _last(other)) for other in others]
+    found = predecessor_of(place, reader, first, earlier)
     return Carried(format=reader) if found is None else Carried(others[found].carry, others[found].ends, reader)
 
 
-def _reader(log: LogFile, how: How) -> str:
+def _reader(log: LogFile, how: ReadContext) -> str:
     """The name of a log's reader, whatever its last line is cut to."""
     try:
         return reader_of(log, how.reading, how.options.input_format)
@@ -140,21 +144,21 @@ def _reader(log: LogFile, how: How) -> str:
         return reader_of(excerpt(log, 0, end), how.reading, how.options.input_format)
 
 
-def _last(log: LogSeen) -> int | None:
+def _last(log: LogState) -> int | None:
     return max((time for time, _ in log.ends.values()), default=None)
 
 
-def _read_enough(log: LogFile, before: LogSeen | None, carried: Carried, how: How) -> ReadOn:
+def _read_enough(log: LogFile, before: LogState | None, carried: Carried, how: ReadContext) -> LogUpdate:
     """Read a log from so far before what is new that it comes out as in one reading."""
     if before is None or how.again or how.grid is None or not reads_in_parts(before.format):
         return read_whole(log, before, carried, how)
     for margin in MARGINS_BYTES:
-        part = unread(log.path, before, margin, lines=not log.is_parquet)
-        head = preamble(log, before.format)
+        part = unread_range(log.path, before, margin, lines=not log.is_parquet)
+        head = header_of(log, before.format)
         if part.begin <= len(head):
             break
         try:
-            found = read_part(log, part, before, head, how)
+            found = read_tail(log, part, before, head, how)
         except EntroError:  # what a part cannot tell, more of the log may
             continue
         if found is not None:

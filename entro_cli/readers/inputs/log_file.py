@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 
 from entro_cli.core import remote_files
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import unpacked
 from entro_cli.readers.inputs.unwrap import unwrap
@@ -99,7 +99,7 @@ def label_of(name: str) -> str:
     """
     if is_url(name):
         return remote_files.label(name)
-    return "standard input" if name == STDIN else visible(name)
+    return "standard input" if name == STDIN else printable(name)
 
 
 def place_of(name: str) -> str:
@@ -123,7 +123,12 @@ def _find(name: str) -> dict[str, bool]:
 def _inside(folder: str) -> list[str]:
     inside = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
     if not inside:
-        raise EntroError("the folder has no file in it", where=visible(folder), expected="logs", remedy="name another")
+        raise EntroError(
+            "the folder has no file in it",
+            where=printable(folder),
+            expected="logs",
+            remedy="name another",
+        )
     return inside
 
 
@@ -134,7 +139,7 @@ def _matches(name: str) -> list[str]:
     if not matches:
         raise EntroError(
             "there is no such file",
-            where=visible(name),
+            where=printable(name),
             expected="a log, a folder of logs, a pattern or - for standard input",
         )
     return matches
@@ -207,7 +212,7 @@ def _plain(name: str, spool: Path) -> LogFile:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise EntroError(
-                f"there is no room to unpack it in {visible(str(spool.parent))}",
+                f"there is no room to unpack it in {printable(str(spool.parent))}",
                 where=label,
                 remedy="make room there, or name another place with TMPDIR",
             ) from error

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.readers.prometheus.response import PrometheusSeries
 from entro_cli.readers.quantities import RATE_STAGE, Quantity
 from entro_cli.timeseries.observations import Measure, TimeArray
@@ -57,7 +57,7 @@ def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantit
         rates += np.nan_to_num(own)
     problems = _told(name, len(there), 0)
     if resets:
-        problems.append(f"{visible(name)} fell {resets} times: taken as counters that began again")
+        problems.append(f"{printable(name)} fell {resets} times: taken as counters that began again")
     times, begins = edges[1:][covered], edges[:-1][covered]
     quantity = Quantity(name, Kind.RATE, times, rates[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
     return quantity, problems
@@ -69,7 +69,7 @@ def negative_taken_out(quantity: Quantity) -> tuple[Quantity, list[str]]:
     if fine.all():
         return quantity, []
     kept = Quantity(quantity.name, quantity.kind, quantity.times[fine], quantity.values[fine], quantity.stage)
-    return kept, [f"{int((~fine).sum())} samples of {visible(quantity.name)} are negative: left out"]
+    return kept, [f"{int((~fine).sum())} samples of {printable(quantity.name)} are negative: left out"]
 
 
 def _rate(part: PrometheusSeries, edges: TimeArray) -> FloatArray:
@@ -101,7 +101,7 @@ def _sorted_values(series: Sequence[PrometheusSeries], times: TimeArray) -> list
 
 
 def _told(name: str, count: int, holes: int) -> list[str]:
-    told = [f"{count} series of {visible(name)} were summed"] if count > 1 else []
+    told = [f"{count} series of {printable(name)} were summed"] if count > 1 else []
     if holes:
-        told.append(f"{visible(name)}: at {holes} times some of the series have no sample: these have no sum")
+        told.append(f"{printable(name)}: at {holes} times some of the series have no sample: these have no sum")
     return told

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from entro_cli.core.clock import NS
 from entro_cli.core.connections import connection_failure, lost_connections_as_errors
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
 from entro_cli.readers.prometheus.response import PrometheusAnswer, joined, parse_answer
 from entro_engine import EntroError
@@ -91,7 +91,7 @@ class PrometheusServer:
     @property
     def label(self) -> str:
         """What it is called in messages."""
-        return f"Prometheus at {visible(_checked(self.url).netloc)}"
+        return f"Prometheus at {printable(_checked(self.url).netloc)}"
 
     def query_range(self, query: str, asked: TimeRange) -> PrometheusAnswer:
         """The answer to a range query.
@@ -104,7 +104,7 @@ class PrometheusServer:
             EntroError: when the server cannot be reached or cannot answer, or the range is too long.
         """
         asked.check()
-        where = f"{self.label}, query {visible(query[:200])}"
+        where = f"{self.label}, query {printable(query[:200])}"
         answers = []
         for begin, end in asked.parts():
             form = {"query": query, "start": _seconds(begin), "end": _seconds(end), "step": _seconds(asked.step_ns)}
@@ -268,7 +268,7 @@ def _checked(url: str) -> SplitResult:
     plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not usable or not plain:
         raise EntroError(
-            f"{visible(url[:100])!r} is no address of a server",
+            f"{printable(url[:100])!r} is no address of a server",
             where="--prometheus",
             expected="http://HOST:9090 or https://HOST/PATH",
         )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.prometheus.aggregate import counted_rate, negative_taken_out, summed
 from entro_cli.readers.prometheus.metrics import metric
@@ -37,7 +37,7 @@ def recognise(log: LogFile) -> float:
     return 1.0 if success or failure else 0.0
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """What makes the log that goes on where this one ends read as if both were one.
 
     Args:
@@ -183,13 +183,15 @@ def _one_a_stage(quantities: list[Quantity], problems: list[str]) -> list[Quanti
     for part in quantities:
         first = taken.setdefault(part.stage, part.name) if part.stage else part.name
         if first != part.name:
-            problems.append(f"{visible(first)} is the {part.stage}; name {visible(part.name)} with --stage to have it")
+            problems.append(
+                f"{printable(first)} is the {part.stage}; name {printable(part.name)} with --stage to have it"
+            )
         found.append(part if first == part.name else replace(part, stage=""))
     return found
 
 
 def _no_stage(label: str, quantities: Sequence[Quantity], missing: int) -> EntroError:
-    names = [visible(part.name) for part in quantities if len(part.times)]
+    names = [printable(part.name) for part in quantities if len(part.times)]
     if not names:
         return EntroError(
             f"there is no number in it, {missing} samples are NaN or infinite"

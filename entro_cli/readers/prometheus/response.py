@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from entro_cli.core.clock import NS
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine import EntroError
 from entro_engine.entropy import FloatArray
@@ -150,7 +150,7 @@ def answer_text(series: Sequence[PrometheusSeries]) -> str:
 
 def foreign(text: object) -> str:
     """A server's words as they can be shown: one line of bounded length."""
-    line = visible(" ".join(str(text).split()))
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
 
 

@@ -13,7 +13,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.tables.column_names import is_number, meaning, names_time, tokens
 from entro_cli.readers.tables.duckdb_table import masked
 from entro_cli.readers.tables.schema import listed, named
-from entro_cli.readers.timestamps import StampForm, stamp_form
+from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
 
@@ -83,7 +83,7 @@ class RequestColumn:
     index: int
     name: str
     unit_ns: int = NS
-    form: StampForm | None = None
+    form: TimestampFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _moment(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]])
     words = tokens(columns[index])
     unit = _UNITS_NS.get(words[-1], NS) if words else NS
     cells = [cell for row in sample if _given(cell := row[index])]
-    form = stamp_form(cells, unit)
+    form = timestamp_format(cells, unit)
     return RequestColumn(index, columns[index], form=form) if form else None
 
 

@@ -43,17 +43,17 @@ def recognise(log: LogFile) -> float:
     return 0.95 if table.sample and looks_like_requests(table.columns, table.sample) else 0.0
 
 
-def preamble(log: LogFile) -> bytes:
+def header_of(log: LogFile) -> bytes:
     """What stands before the rows, and is needed to read any of them; see `table`."""
-    return tables.preamble(log)
+    return tables.header_of(log)
 
 
-def goes_on_under(log: LogFile, header: bytes) -> bool:
+def accepts_header(log: LogFile, header: bytes) -> bool:
     """Whether a log without a header of its own goes on under another's; see `table`."""
-    return tables.goes_on_under(log, header)
+    return tables.accepts_header(log, header)
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """What makes the log that goes on where this one ends read as if both were one.
 
     Args:
@@ -65,7 +65,7 @@ def carry(log: LogFile) -> bytes:
     if log.is_parquet:
         return b""
     clock = _clock_line(log)
-    header = b"".join(line for line in preamble(log).splitlines(keepends=True) if not _CLOCK.match(_text(line)))
+    header = b"".join(line for line in header_of(log).splitlines(keepends=True) if not _CLOCK.match(_text(line)))
     return clock + header + _unfinished(log)
 
 
@@ -104,7 +104,7 @@ def _clock_line(log: LogFile) -> bytes:
 
 
 def _told_clock_ns(log: LogFile) -> int | None:
-    """The same, nanoseconds, as `carry` wrote it before a log."""
+    """The same, nanoseconds, as `checkpoint` wrote it before a log."""
     found = _CLOCK.match(head_text(log))
     return int(found[2]) if found else None
 
@@ -165,7 +165,7 @@ def quantities_of(requests: Requests) -> tuple[Quantity, ...]:
     if last > times[-1]:  # nobody came any more up to there
         times, counts = np.append(times, last), np.append(counts, 0)
     arrivals = Quantity(
-        "requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, Measure.EVENTS, adds_up=True
+        "requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, Measure.EVENTS, is_additive=True
     )
     never = np.full(len(requests.arrivals), NEVER)
     starts, finishes = (never if part is None else part for part in (requests.starts, requests.finishes))
@@ -206,7 +206,7 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
     changes = moments[np.diff(moments, prepend=moments[0] - 1) > 0]  # np.unique hashes: a hundred times slower
     counts = np.searchsorted(came, changes[:-1], side="right") - np.searchsorted(gone, changes[:-1], side="right")
     values = counts.astype(np.float64)
-    return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], adds_up=True)
+    return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], is_additive=True)
 
 
 def _problems(columns: RequestColumns, requests: Requests) -> list[str]:

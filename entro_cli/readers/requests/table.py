@@ -14,7 +14,7 @@ from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
 from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.time_zones import to_utc
-from entro_cli.readers.timestamps import stamp_sql
+from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 
 _MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
@@ -144,7 +144,7 @@ def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
     gone = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null', 'none', 'nat')"
     missing = f"CASE WHEN {gone} THEN {_MISSING} ELSE {_UNREADABLE} END"
     if column.form is not None:
-        stamp, zoned = stamp_sql(cell, column.form)
+        stamp, zoned = timestamp_sql(cell, column.form)
         return f"coalesce({stamp}, {missing})", zoned
     number = rf"TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE)"
     return (

@@ -78,7 +78,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
 
     Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import has_access_lines, request_places
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import LineStamps, Stamp, StampForm, stamp_in
+from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, Stamp, timestamp_in
 from entro_cli.readers.text_lines import MARK, BadLines, Block, blocks, is_mark, line_starts
 
 START, CARRIED, REQUESTS = -1, -2, -3
@@ -48,7 +48,7 @@ class SglangLines:
     """
 
     keys: array[int] = field(default_factory=lambda: array("i"))
-    stamps: LineStamps = field(default_factory=LineStamps)
+    stamps: LineTimestamps = field(default_factory=LineTimestamps)
     offsets: array[int] = field(default_factory=lambda: array("q"))
     waiting: array[float] = field(default_factory=lambda: array("d"))
     running: array[float] = field(default_factory=lambda: array("d"))
@@ -97,7 +97,7 @@ class _Finder:
         self.only_whole = only_whole
         self.found = SglangLines()
         self.copies: dict[int, bytes] = {}  # of each rank the first of its copies
-        self.last: Stamp = (StampForm.ZONED, 0)
+        self.last: Stamp = (PartialTimestampFormat.ZONED, 0)
 
     def find(self, log: LogFile) -> SglangLines:
         for block in blocks(log):
@@ -116,7 +116,7 @@ class _Finder:
         return self.found
 
     def _requests(self, block: Block, begin: int, requests: int) -> None:
-        stamp = stamp_in(_COLOUR.sub(b"", block.content[begin : begin + _STAMP]).partition(b'"')[0])
+        stamp = timestamp_in(_COLOUR.sub(b"", block.content[begin : begin + _STAMP]).partition(b'"')[0])
         if stamp:
             self._put(REQUESTS, stamp, block.offset + begin, requests=requests)
         else:
@@ -136,7 +136,7 @@ class _Finder:
         message = _MESSAGE.search(line, 0, _BEFORE)
         start = line.find(_START, 0, _BEFORE)
         if not message:
-            if start >= 0 and (stamp := stamp_in(line[: min(start, _STAMP)])):
+            if start >= 0 and (stamp := timestamp_in(line[: min(start, _STAMP)])):
                 self._put(START, stamp, offset)
             return
         try:
@@ -157,7 +157,7 @@ class _Finder:
             raise _UnreadableError("cut short: no #queue-req")
         if not is_whole and queued.end() == len(line):  # more digits may come
             return
-        stamp = stamp_in(prefix[:_STAMP])
+        stamp = timestamp_in(prefix[:_STAMP])
         if not stamp:
             raise _UnreadableError("the time cannot be read")
         self._put(key, stamp, offset, _count(queued[1]), _count(running[1]) if running else math.nan)

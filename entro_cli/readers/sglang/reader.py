@@ -75,7 +75,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
 
     Args:
@@ -207,7 +207,7 @@ def _requests(lines: SglangLines, times: TimeArray) -> list[Quantity]:
             np.concatenate([many, np.zeros(len(bare))])[order],
             RATE_STAGE,
             Measure.EVENTS,
-            stands_in=True,
+            is_fallback=True,
         )
     ]
 

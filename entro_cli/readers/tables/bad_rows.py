@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, masked, shortened, text_rows
 from entro_cli.timeseries.observations import BadRow, ReadOptions
@@ -57,7 +57,7 @@ def _is_row(reason: str, own: Sequence[str], cells: Sequence[str], text: str, us
 
 def no_rows(table: Table) -> EntroError:
     """What is said of a table that has a header and nothing under it."""
-    names = ", ".join(visible(name) for name in table.columns[:20])
+    names = ", ".join(printable(name) for name in table.columns[:20])
     return EmptyLogError(
         "has a header but no rows that fit it",
         where=table.log.label,

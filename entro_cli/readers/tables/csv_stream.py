@@ -14,7 +14,7 @@ from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 
 
-class LongTable:
+class CsvStream:
     """A wide CSV whose rows are plain, each later than the one before, and need no look at others to be understood.
 
     Args:
@@ -31,7 +31,7 @@ class LongTable:
             raise NotPlainError
         self._log, self._options = log, options
         self._table = csv_table(log)
-        self._layout = table.layout_of(self._table, options)
+        self._layout = table.schema_of(self._table, options)
         form = plain_form(self._table, self._layout)
         if form is None:
             raise NotPlainError

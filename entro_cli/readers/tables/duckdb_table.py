@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.timeseries.observations import BadRow
 from entro_engine import EntroError
@@ -159,7 +159,7 @@ def _identifier(name: str) -> str:
 
 
 def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
-    reason = visible(str(error).partition("\n")[0]).replace(str(log.path), log.label)
+    reason = printable(str(error).partition("\n")[0]).replace(str(log.path), log.label)
     return EntroError(f"the file is damaged or cut short: {reason}", where=log.label, remedy="copy it again")
 
 
@@ -303,7 +303,7 @@ def _cells(table: Table, lines: Iterable[str]) -> Any:
 
 def shortened(text: str) -> str:
     """A row as it can be shown: one line, no control characters, not too long."""
-    line = visible(text.strip())
+    line = printable(text.strip())
     return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 3] + "..."
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.timestamps import EPOCH_SECONDS, StampForm
+from entro_cli.readers.timestamps import EPOCH_SECONDS, TimestampFormat
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine.entropy import FloatArray
 
@@ -73,7 +73,7 @@ class PlainForm:
     delimiter: str
     columns: int
     time: int
-    form: StampForm
+    form: TimestampFormat
     loads: Sequence[int]
     has_returns: bool = False
 
@@ -136,7 +136,7 @@ def plain_blocks(path: Path, form: PlainForm) -> Iterator[PlainRows]:
             yield waiting.popleft().result()
 
 
-def _limits(form: StampForm) -> tuple[int, int]:
+def _limits(form: TimestampFormat) -> tuple[int, int]:
     """Between which numbers, in units, a time lies; of no meaning for text."""
     scale = NS // form.unit_ns if form.unit_ns else 0
     low, high = (0, EPOCH_SECONDS[1]) if form.is_offset else EPOCH_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.tables.bad_rows import check_share, no_rows
@@ -22,10 +22,10 @@ from entro_cli.readers.tables.duckdb_table import (
     sniff_delimiter,
 )
 from entro_cli.readers.tables.rows import fetch_rows
-from entro_cli.readers.tables.schema import Layout, StageColumn, find_layout, named
+from entro_cli.readers.tables.schema import StageColumn, TableSchema, find_schema, named
 from entro_cli.readers.tables.series import Tally, series_of
 from entro_cli.readers.time_zones import to_utc
-from entro_cli.readers.timestamps import stamp_form
+from entro_cli.readers.timestamps import timestamp_format
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 
 NAME = "table"
@@ -73,7 +73,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     """
     with connect(log.spool.parent) as connection:
         table = open_table(connection, log)
-        layout = layout_of(table, options)
+        layout = schema_of(table, options)
         rows = fetch_rows(connection, table, layout, options)
     bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
     good = len(rows.times)
@@ -103,7 +103,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
-def layout_of(table: Table, options: ReadOptions) -> Layout:
+def schema_of(table: Table, options: ReadOptions) -> TableSchema:
     """The layout of a table.
 
     Raises:
@@ -111,10 +111,10 @@ def layout_of(table: Table, options: ReadOptions) -> Layout:
     """
     if not table.sample:
         raise no_rows(table)
-    return find_layout(table.log.label, table.columns, table.sample, options)
+    return find_schema(table.log.label, table.columns, table.sample, options)
 
 
-def left_out(layout: Layout, stages: Sequence[StageColumn], series: Sequence[Series]) -> list[str]:
+def left_out(layout: TableSchema, stages: Sequence[StageColumn], series: Sequence[Series]) -> list[str]:
     """A sentence on each column that became no series.
 
     Args:
@@ -124,7 +124,7 @@ def left_out(layout: Layout, stages: Sequence[StageColumn], series: Sequence[Ser
     """
     sampled = {part.stage for part in series}
     sentences = [
-        f"there is no number in {visible(stage.source)}: left out" for stage in stages if stage.name not in sampled
+        f"there is no number in {printable(stage.source)}: left out" for stage in stages if stage.name not in sampled
     ]
     if layout.passed_over:
         only, others = stages[0], ", ".join(named(name) for name in layout.passed_over[:10])
@@ -134,7 +134,7 @@ def left_out(layout: Layout, stages: Sequence[StageColumn], series: Sequence[Ser
     return sentences
 
 
-def preamble(log: LogFile) -> bytes:
+def header_of(log: LogFile) -> bytes:
     """What stands before the rows, and is needed to read any of them: the header of a CSV."""
     text = head_text(log)
     if log.is_parquet or looks_like_json(text):
@@ -143,17 +143,17 @@ def preamble(log: LogFile) -> bytes:
     return b"".join(log.head.splitlines(keepends=True)[: before + 1])
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """The header, and a last line that has no end yet."""
     if log.is_parquet:
         return b""
     begin = unfinished_from(log.path)
     with log.path.open("rb") as file:
         file.seek(begin)
-        return (preamble(log) if begin else b"") + file.read()
+        return (header_of(log) if begin else b"") + file.read()
 
 
-def goes_on_under(log: LogFile, header: bytes) -> bool:
+def accepts_header(log: LogFile, header: bytes) -> bool:
     """Whether a log without a header of its own goes on under another's: its first line is a row of such a table.
 
     Args:
@@ -165,4 +165,4 @@ def goes_on_under(log: LogFile, header: bytes) -> bool:
     if log.is_parquet or looks_like_json(text) or len(names) < 2:
         return False
     cells = next(iter(records(lines_of(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
-    return len(cells) == len(names) and all(is_number(cell) or stamp_form([cell], None) for cell in cells)
+    return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
 from entro_cli.readers.tables.fast_csv import PlainForm, PlainRows, plain_rows
-from entro_cli.readers.tables.schema import Layout, StageColumn, long_stages
-from entro_cli.readers.timestamps import stamp_sql
+from entro_cli.readers.tables.schema import StageColumn, TableSchema, long_stages
+from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine.entropy import FloatArray
 
@@ -55,7 +55,7 @@ class Rows:
     bad: tuple[BadRow, ...]
 
 
-def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layout, options: ReadOptions) -> Rows:
+def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: TableSchema, options: ReadOptions) -> Rows:
     """The rows of a table.
 
     Args:
@@ -72,7 +72,7 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layo
     if plain is not None:
         return Rows(plain.times, plain.zoned, plain.values, layout.stages, None, 0, ())
     numbers = [_number_sql(f"c{column}") for column in columns]
-    stamp, zoned = stamp_sql(f"c{layout.time}", layout.form)
+    stamp, zoned = timestamp_sql(f"c{layout.time}", layout.form)
     reason = _reason_sql(layout, stamp, [f"c{column}" for column in columns], numbers)
     select = [
         f"coalesce({stamp}, 0) AS stamp",
@@ -99,13 +99,13 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layo
     )
 
 
-def _plain(table: Table, layout: Layout) -> PlainRows | None:
+def _plain(table: Table, layout: TableSchema) -> PlainRows | None:
     """The rows of a wide CSV that is plain throughout; None of any other table."""
     form = plain_form(table, layout)
     return None if form is None else plain_rows(table.path, form)
 
 
-def plain_form(table: Table, layout: Layout) -> PlainForm | None:
+def plain_form(table: Table, layout: TableSchema) -> PlainForm | None:
     """How a wide CSV is laid out that may be plain; None of any other table."""
     head = table.log.head.removesuffix(b"\r")  # it may end within a line's end
     returns = head.count(b"\r\n")
@@ -119,11 +119,11 @@ def plain_form(table: Table, layout: Layout) -> PlainForm | None:
     )
 
 
-def _load_columns(table: Table, layout: Layout) -> list[int]:
+def _load_columns(table: Table, layout: TableSchema) -> list[int]:
     return [table.columns.index(stage.source) for stage in layout.stages] if layout.value is None else [layout.value]
 
 
-def _names(layout: Layout) -> list[tuple[str, int]]:
+def _names(layout: TableSchema) -> list[tuple[str, int]]:
     """The columns of a long table that name things."""
     named = (("stage", layout.stage), ("kind", layout.kind))
     return [(name, column) for name, column in named if column is not None]
@@ -138,7 +138,7 @@ def _number_sql(cell: str) -> str:
     return rf"coalesce(TRY_CAST({cell} AS DOUBLE), TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE))"
 
 
-def _reason_sql(layout: Layout, stamp: str, cells: Sequence[str], numbers: Sequence[str]) -> str:
+def _reason_sql(layout: TableSchema, stamp: str, cells: Sequence[str], numbers: Sequence[str]) -> str:
     """Why a row is bad, as an index into `_REASONS`; an empty cell or NaN is a missing sample, not a bad row."""
     missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null')" for cell in cells]
     checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ({stamp}) IS NULL THEN {_TIME}"]
@@ -151,7 +151,7 @@ def _reason_sql(layout: Layout, stamp: str, cells: Sequence[str], numbers: Seque
     return f"CASE {' '.join(checks)} ELSE {_FINE} END"
 
 
-def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Layout, reason: str) -> list[BadRow]:
+def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: TableSchema, reason: str) -> list[BadRow]:
     """The first few rows that could not be read, both those that DuckDB refused and those that hold no loads."""
     rejected, rejects = table.rejected, table.rejects
     used = [layout.time, *_load_columns(table, layout), *(column for _, column in _names(layout))]

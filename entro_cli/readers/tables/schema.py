@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.readers.tables.column_names import Meaning, is_number, meaning, names_time, offset_unit_ns, tokens
 from entro_cli.readers.tables.duckdb_table import masked
-from entro_cli.readers.timestamps import StampForm, stamp_form
+from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
@@ -44,7 +44,7 @@ class StageColumn:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableSchema:
     """How a table is laid out; columns by their index.
 
     Attributes:
@@ -58,7 +58,7 @@ class Layout:
     """
 
     time: int
-    form: StampForm
+    form: TimestampFormat
     stages: tuple[StageColumn, ...] = ()
     stage: int | None = None
     value: int | None = None
@@ -66,7 +66,9 @@ class Layout:
     passed_over: tuple[str, ...] = ()
 
 
-def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
+def find_schema(
+    label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
+) -> TableSchema:
     """The layout of a table.
 
     Args:
@@ -81,7 +83,7 @@ def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[st
     time, form = _time(label, columns, sample, options)
     long = _long(columns, options)
     if long is not None:
-        return Layout(time, form, stage=long[0], value=long[1], kind=long[2])
+        return TableSchema(time, form, stage=long[0], value=long[1], kind=long[2])
     stages = _stages(label, columns, time, options)
     twice = next((stage.source for stage in stages if columns.count(stage.source) > 1), None)
     if twice is not None:
@@ -89,7 +91,9 @@ def find_layout(label: str, columns: Sequence[str], sample: Sequence[Sequence[st
             f"two columns are called {named(twice)}", where=label, expected="columns with names of their own"
         )
     lone = len(stages) == 1 and not options.stages
-    return Layout(time, form, stages=stages, passed_over=_passed_over(columns, sample, time, stages) if lone else ())
+    return TableSchema(
+        time, form, stages=stages, passed_over=_passed_over(columns, sample, time, stages) if lone else ()
+    )
 
 
 def _passed_over(
@@ -108,7 +112,7 @@ def _passed_over(
 
 def named(name: str) -> str:
     """A column's or a stage's name as it can be shown in a sentence."""
-    text = visible(name) or "(no name)"
+    text = printable(name) or "(no name)"
     return text if len(text) <= _SHOWN_NAME else text[: _SHOWN_NAME - 3] + "..."
 
 
@@ -120,17 +124,17 @@ def listed(names: Sequence[str]) -> str:
 
 def _time(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
-) -> tuple[int, StampForm]:
+) -> tuple[int, TimestampFormat]:
     if options.time_column is not None:
         candidates = [index for index, name in enumerate(columns) if name == options.time_column]
     else:
         candidates = [index for index, name in enumerate(columns) if names_time(name)] or [
-            index for index in range(len(columns)) if stamp_form([row[index] for row in sample], None)
+            index for index in range(len(columns)) if timestamp_format([row[index] for row in sample], None)
         ]
     if len(candidates) != 1:
         raise _no_single_time(label, columns, candidates, options)
     index = candidates[0]
-    form = stamp_form([row[index] for row in sample], offset_unit_ns(columns[index]))
+    form = timestamp_format([row[index] for row in sample], offset_unit_ns(columns[index]))
     if form is None:
         shown = next((named(row[index]) for row in sample if row[index].strip()), "")
         shown = masked(shown) if options.redact else shown
@@ -207,7 +211,11 @@ def _recognised(
     said = (None if taken else options.kind_of(DEFAULT_NAMES[kind])) or kind
     return [
         StageColumn(
-            visible(name) if taken else DEFAULT_NAMES[kind], said, None, name, known.divisor if said == kind else 1.0
+            printable(name) if taken else DEFAULT_NAMES[kind],
+            said,
+            None,
+            name,
+            known.divisor if said == kind else 1.0,
         )
         for name, known in found
     ]
@@ -299,6 +307,6 @@ def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) 
             raise EntroError(
                 f"stage {named(source)} is a {' and a '.join(sorted(kinds))}", where=label, expected="one kind"
             )
-        name = _default_name(source) or visible(source)
+        name = _default_name(source) or printable(source)
         spec = StageSpec(name, source, options.kind_of(name) or (Kind(next(iter(kinds))) if kinds else None))
     return stage_of(spec, source, label)

@@ -8,9 +8,9 @@ from array import array
 from dataclasses import dataclass, field
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.access_log import Requests, has_access_lines
+from entro_cli.readers.access_log import AccessLines, has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import LineStamps, StampForm, stamp_in
+from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, timestamp_in
 from entro_cli.readers.text_lines import MARK, BadLines, Block, blocks, is_mark, line_starts
 
 START, CARRIED = -1, -2
@@ -71,7 +71,7 @@ class VllmLines:
 
     engines: list[Engine] = field(default_factory=list)
     keys: array[int] = field(default_factory=lambda: array("i"))
-    stamps: LineStamps = field(default_factory=LineStamps)
+    stamps: LineTimestamps = field(default_factory=LineTimestamps)
     offsets: array[int] = field(default_factory=lambda: array("q"))
     requests: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -120,11 +120,11 @@ class _Finder:
         self.only_whole = only_whole
         self.found = VllmLines()
         self.known: dict[Engine, int] = {}
-        self.last = (StampForm.ZONED, 0)
+        self.last = (PartialTimestampFormat.ZONED, 0)
 
     def find(self, log: LogFile) -> VllmLines:
         found = self.found
-        requests = Requests()
+        requests = AccessLines()
         for block in blocks(log):
             found.access_logged = found.access_logged or has_access_lines(block.content)
             literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
@@ -150,7 +150,7 @@ class _Finder:
         line = _COLOUR.sub(b"", whole) if b"\x1b" in whole else whole
         start = _STARTS.search(line, 0, _BEFORE)
         if start:
-            stamp = stamp_in(line[: start.start()])
+            stamp = timestamp_in(line[: start.start()])
             if stamp:
                 self._put(START, stamp, offset, requests, (math.nan,) * 4)
             return
@@ -172,7 +172,7 @@ class _Finder:
         if stats["generation"] is None:  # 0.1: one throughput of both
             values = (*values[:2], math.nan, math.nan)
         prefix = line[: says.start()]
-        stamp = stamp_in(prefix) or _json_stamp(line)
+        stamp = timestamp_in(prefix) or _json_stamp(line)
         if not stamp:
             raise _UnreadableError("the time cannot be read")
         self._put(self._key(prefix, says, stats), stamp, offset, requests, values)
@@ -192,7 +192,7 @@ class _Finder:
         return self.known[engine]
 
     def _put(
-        self, key: int, stamp: tuple[StampForm, int], offset: int, requests: int, values: tuple[float, ...]
+        self, key: int, stamp: tuple[PartialTimestampFormat, int], offset: int, requests: int, values: tuple[float, ...]
     ) -> None:
         found = self.found
         found.keys.append(key)
@@ -203,10 +203,10 @@ class _Finder:
         self.last = stamp
 
 
-def _json_stamp(line: bytes) -> tuple[StampForm, int] | None:
+def _json_stamp(line: bytes) -> tuple[PartialTimestampFormat, int] | None:
     """The stamp of a line in JSON that comes behind its message."""
     match = _JSON_TIME.search(line)
-    return stamp_in(match[1]) if match else None
+    return timestamp_in(match[1]) if match else None
 
 
 def _number(text: bytes | None) -> float:

@@ -15,7 +15,7 @@ from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stag
 from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
-from entro_cli.readers.vllm.stats import Ticks
+from entro_cli.readers.vllm.stats import EngineStats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
@@ -61,7 +61,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     bad = lines.bad.check(log, lines.stats_lines, options, "stats lines of vLLM")
     tally = Tally()
     times, zone = lines.stamps.utc(log, options, tally)
-    ticks = Ticks(lines, times)
+    ticks = EngineStats(lines, times)
     if not lines.stats_lines and not ticks.ends:
         raise EmptyLogError(
             "there is no stats line of vLLM in it",
@@ -83,14 +83,14 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
-def carry(log: LogFile) -> bytes:
+def checkpoint(log: LogFile) -> bytes:
     """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
 
     Args:
         log: the plain file.
     """
     lines = find_lines(log, only_whole=True)
-    ticks = Ticks(lines, lines.stamps.rough())
+    ticks = EngineStats(lines, lines.stamps.rough())
     left = [] if ticks.open_from is None else [*range(ticks.open_from, len(lines.keys))]
     evidence = [EVIDENCE.rstrip()] if lines.access_logged else []
     behind: list[bytes] = []
@@ -104,7 +104,7 @@ def carry(log: LogFile) -> bytes:
     return carried(before, behind, lines.unfinished)
 
 
-def _quantities(ticks: Ticks, lines: VllmLines, tally: Tally) -> list[Quantity]:
+def _quantities(ticks: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
     times, rows = _once(_whole(ticks.times), np.array(ticks.values).reshape(-1, 4), tally)
     quantities = []
     for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
@@ -114,7 +114,7 @@ def _quantities(ticks: Ticks, lines: VllmLines, tally: Tally) -> list[Quantity]:
         begins, ends = _whole(ticks.begins), _whole(ticks.ends)
         rates: FloatArray = np.array(ticks.counts) / ((ends - begins) / NS)
         quantities.append(
-            Quantity("requests", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, stands_in=True)
+            Quantity("requests", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, is_fallback=True)
         )
     return quantities
 
@@ -135,7 +135,7 @@ def _once(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, 
     return at, means
 
 
-def _told(ticks: Ticks, lines: VllmLines) -> list[str]:
+def _told(ticks: EngineStats, lines: VllmLines) -> list[str]:
     """What the user should know of how the log was read, in sentences."""
     left = lines.requests_in_all - ticks.counted
     return [

@@ -41,7 +41,7 @@ class _Last:
     interval_ns: int
 
 
-class Ticks:
+class EngineStats:
     """What comes of a log's lines.
 
     Attributes:

@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from entro_cli.report.timeline import Course
+from entro_cli.report.timeline import Timeline
 from entro_engine.entropy import FloatArray
 
 Points = list[tuple[float, float]]
@@ -27,7 +27,7 @@ def seen_stretches(x: FloatArray, y: FloatArray) -> list[Points]:
     return [list(group) for missing, group in groups if not missing]
 
 
-def stretches(seconds: FloatArray, course: Course, regime: str) -> list[Points]:
+def stretches(seconds: FloatArray, course: Timeline, regime: str) -> list[Points]:
     """The curve where it is in a regime, each stretch up to the point that begins the next one."""
     points = list(zip(seconds.tolist(), numbers_of(course.psi_total).tolist(), strict=True))
     stretches, first = [], 0

@@ -22,13 +22,13 @@ from entro_cli.report.charts.figure import PATTERNS, REGIMES, area, bands, draw_
 from entro_cli.report.charts.sparkline import shown
 from entro_cli.report.charts.ticks import marks
 from entro_cli.report.daily_report import Bucket, Summary
-from entro_cli.report.render.page import inert
-from entro_cli.report.timeline import Course
+from entro_cli.report.render.page import escape_for_plotly
+from entro_cli.report.timeline import Timeline
 
 _STAGE_COLOURS = 6
 
 
-def course_chart(summary: Summary) -> go.Figure:
+def timeline_chart(summary: Summary) -> go.Figure:
     """Psi_total against the budget and both thresholds, the area under it by regime, what is over the budget marked."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown(summary)))
@@ -111,7 +111,7 @@ def _layout(summary: Summary, start: datetime, end: datetime) -> dict[str, Any]:
     )
 
 
-def _psi_line(seconds: Any, course: Course) -> go.Scatter:
+def _psi_line(seconds: Any, course: Timeline) -> go.Scatter:
     """Psi_total; hovering over it tells all about a step."""
     said = [
         [_when(when), regime.capitalize(), optional(nats, stress), optional(nats, critical)]
@@ -158,7 +158,7 @@ def _peak(summary: Summary, incident: Incident, seconds: Any) -> tuple[float, fl
 
 def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
     """An invisible line on top that tells each stage's part."""
-    names = [inert(stage.name) for stage in summary.figures.stages]
+    names = [escape_for_plotly(stage.name) for stage in summary.figures.stages]
     said = []
     for when, total, *psi in zip(summary.course.times, summary.course.psi_total, *summary.course.psi, strict=True):
         parts = [f"{name}: {optional(nats, part)}{_of(part, total)}" for name, part in zip(names, psi, strict=True)]

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from entro_cli.report.charts.areas import Points, down_to, numbers_of, over, stretches
-from entro_cli.report.timeline import Course
+from entro_cli.report.timeline import Timeline
 
 PATTERNS = {"stable": "", "stress": ".", "critical": "/", "no data": "x", "maintenance": "\\"}
 """How each regime's areas are hatched, and what is left out."""
@@ -91,7 +91,7 @@ def bands(stretches: Iterable[tuple[float, float]], height: float) -> go.Scatter
     return area(parts, "var(--maintenance-bar)", PATTERNS["maintenance"], "var(--maintenance-hatch)")
 
 
-def draw_regimes(figure: go.Figure, x: Any, course: Course, budget: float, names: tuple[str, str] = ("", "")) -> None:
+def draw_regimes(figure: go.Figure, x: Any, course: Timeline, budget: float, names: tuple[str, str] = ("", "")) -> None:
     """The area under Psi_total by regime, what is over the budget, both thresholds and the budget itself.
 
     Args:

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from entro_cli.core.clock import nanoseconds
 from entro_cli.report.charts.areas import numbers_of
 from entro_cli.report.charts.figure import draw_regimes, layout, line
-from entro_cli.report.timeline import MOST_POINTS, Course, course_of, thin
+from entro_cli.report.timeline import MOST_POINTS, Timeline, thin, timeline_of
 from entro_engine import PlantTrace, Run, Scenario, Simulation
 from entro_engine.entropy import FloatArray
 
@@ -44,7 +44,7 @@ def psi_chart(simulation: Simulation, scenario: Scenario, ceiling: float) -> go.
         ceiling: where the axis ends, nat: the same for all runs, so that they compare.
     """
     run = simulation.run
-    course = course_of(run, UTC)
+    course = timeline_of(run, UTC)
     steps = _step_numbers(run, course)
     figure = _figure(scenario, "Psi, nat")
     draw_regimes(figure, steps, course, run.budget, ("Stress from", "Critical from"))
@@ -91,7 +91,7 @@ def _kept(values: FloatArray) -> Any:
     return thin(values, np.zeros(len(values), dtype=np.int8), MOST_POINTS)
 
 
-def _step_numbers(run: Run, course: Course) -> FloatArray:
+def _step_numbers(run: Run, course: Timeline) -> FloatArray:
     """Which step each point of a course is, counted from 0."""
     begins = np.array([nanoseconds(when) - run.start_ns for when in course.times], dtype=np.float64)
     return np.round(begins / run.step_ns)

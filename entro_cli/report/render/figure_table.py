@@ -12,7 +12,7 @@ _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
 
 @dataclass(frozen=True)
-class Row:
+class FigureRow:
     """One figure. `beside` says the same in another unit (a time, a number of steps), empty where there is none."""
 
     label: str
@@ -23,11 +23,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class FigureGroup:
     """Figures that belong together."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[FigureRow, ...]
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class _Figure:
     difference: Callable[[float], str] | None = None
     beside: Callable[[Figures], str] = lambda _: ""
 
-    def row(self, now: Figures, before: Figures | None) -> Row:
+    def row(self, now: Figures, before: Figures | None) -> FigureRow:
         value, previous = self.value(now), self.value(before) if before else None
-        return Row(
+        return FigureRow(
             label=self.label,
             value=formatting.optional(self.say, value),
             beside=self.beside(now),
@@ -51,7 +51,7 @@ class _Figure:
         )
 
 
-def figure_table(now: Figures, before: Figures | None) -> tuple[Group, ...]:
+def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...]:
     """Every figure of a report, in groups.
 
     Args:
@@ -64,10 +64,12 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[Group, ...]:
         "Load": (*_LOAD, *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
     }
-    return tuple(Group(title, tuple(figure.row(now, before) for figure in rows)) for title, rows in groups.items())
+    return tuple(
+        FigureGroup(title, tuple(figure.row(now, before) for figure in rows)) for title, rows in groups.items()
+    )
 
 
-def headline(now: Figures, before: Figures | None) -> tuple[Row, ...]:
+def headline(now: Figures, before: Figures | None) -> tuple[FigureRow, ...]:
     """The four figures to read first."""
     return tuple(figure.row(now, before) for figure in _HEADLINE)
 

@@ -6,9 +6,9 @@ from datetime import UTC
 from pathlib import Path
 
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
-from entro_cli.report.charts.charts import buckets_chart, course_chart, stage_colour, stages_chart
+from entro_cli.report.charts.charts import buckets_chart, stage_colour, stages_chart, timeline_chart
 from entro_cli.report.charts.sparkline import columns, shown
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
@@ -47,7 +47,7 @@ def render(summary: Summary, self_contained: bool = False, own: Path | None = No
         "calendar": calendar_of(summary),
         "charts": {
             "course": chart(
-                "course", "Psi_total over the period, with budget, thresholds and regimes", course_chart(summary), 340
+                "course", "Psi_total over the period, with budget, thresholds and regimes", timeline_chart(summary), 340
             ),
             "buckets": chart("buckets", "Time in each regime, a bar a part of the period", buckets_chart(summary), 190),
             "stages": chart("stages", "Each stage's part in Psi_total", stages_chart(summary), 240),
@@ -63,7 +63,7 @@ def _mark(summary: Summary) -> Mark:
     """What the page says of itself to the index of its folder."""
     period, verdict = summary.period, summary.verdict
     return Mark(
-        pipeline=visible(summary.pipeline[:_LONGEST_NAME]),
+        pipeline=printable(summary.pipeline[:_LONGEST_NAME]),
         kind=period.kind,
         label=period.label,
         title=period.title,

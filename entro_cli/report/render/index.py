@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_cli.report.render.page import render_page
 
@@ -112,7 +112,7 @@ def update_index(folder: Path) -> str:
     path = folder / INDEX
     with _alone(folder):
         if path.exists() and _INDEX_MARK not in _head(path):
-            return f"{visible(str(path))} is not ours: it was left as it is, and lists no reports"
+            return f"{printable(str(path))} is not ours: it was left as it is, and lists no reports"
         write_whole(path, render_index(folder))
     return ""
 

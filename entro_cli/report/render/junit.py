@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.report.daily_report import Summary
 from entro_cli.report.verdict import LOW_COVERAGE
 
@@ -27,14 +27,16 @@ def render(summary: Summary, gates: Sequence[str] = (), broken: Sequence[str] = 
     """
     cases = [*_cases(summary), *_gate_cases(gates, broken)]
     failures = sum(bool(wrong) for _, wrong in cases)
-    name = visible(f"entro: {summary.pipeline}, {summary.period.label}")
+    name = printable(f"entro: {summary.pipeline}, {summary.period.label}")
     suites = Element("testsuites")
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0", "skipped": "0"}
     suite = SubElement(suites, "testsuite", {"name": name, "timestamp": summary.period.start.isoformat(), **counts})
     for what, wrong in cases:
-        case = SubElement(suite, "testcase", name=visible(what), classname=name, time="0")
+        case = SubElement(suite, "testcase", name=printable(what), classname=name, time="0")
         if wrong:
-            SubElement(case, "failure", message=visible(wrong), type="entro").text = visible(summary.verdict.sentence)
+            SubElement(case, "failure", message=printable(wrong), type="entro").text = printable(
+                summary.verdict.sentence
+            )
     indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 

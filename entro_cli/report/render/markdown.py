@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
@@ -45,6 +45,6 @@ def render(summary: Summary, own: Path | None = None) -> str:
 
 def plain_text(text: str) -> str:
     """Text that stays text in Markdown, in a table too: no markup, no link, no mention, no second line."""
-    one_line = " ".join(visible(text).split())
+    one_line = " ".join(printable(text).split())
     escaped = _MARKUP.sub(lambda char: f"&#{ord(char[0])};", one_line)
     return _LINKS.sub("&#8203;", escaped)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from entro_cli.core.console import visible
-from entro_cli.core.json_document import plain
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
 from entro_cli.report.daily_report import Summary
 
 
@@ -28,7 +28,7 @@ def render(summary: Summary) -> str:
     Returns:
         The text; a figure that is not known has no sample.
     """
-    labels = {"pipeline": visible(summary.pipeline), "period": summary.period.kind}
+    labels = {"pipeline": printable(summary.pipeline), "period": summary.period.kind}
     lines = []
     for metric in _metrics(summary):
         known = [(more, value) for more, value in metric.samples if value is not None]
@@ -41,7 +41,7 @@ def render(summary: Summary) -> str:
 def _metrics(summary: Summary) -> Iterator[_Metric]:
     figures = summary.figures
     objective = figures.objective
-    regimes = tuple(({"regime": name}, float(count)) for name, count in plain(figures.regimes).items())
+    regimes = tuple(({"regime": name}, float(count)) for name, count in to_builtins(figures.regimes).items())
 
     def one(name: str, meaning: str, value: float | None) -> _Metric:
         return _Metric(f"entro_{name}", meaning, (({}, value),))
@@ -61,7 +61,7 @@ def _metrics(summary: Summary) -> Iterator[_Metric]:
     yield one("objective_consumed_ratio", "Used part of what the objective allows.", objective.consumed)
     burns = tuple(({"window_seconds": f"{burn.window_s:g}"}, burn.burn_rate) for burn in objective.burn_rates)
     yield _Metric("entro_burn_rate", "How fast the budget burned up to the period's end; 1 just lasts.", burns)
-    loads = tuple(({"stage": visible(stage.name)}, stage.mean_load) for stage in figures.stages)
+    loads = tuple(({"stage": printable(stage.name)}, stage.mean_load) for stage in figures.stages)
     yield _Metric("entro_stage_load_mean", "The mean load of each stage, in its unit.", loads)
     end = summary.made.log_end
     yield one("log_end_timestamp_seconds", "Where the log ends in the period.", end.timestamp() if end else None)

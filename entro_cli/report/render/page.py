@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
 
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.resources import bundled
 from entro_engine import EntroError
@@ -63,7 +63,7 @@ def chart(name: str, description: str, figure: Figure, height: int = 320) -> Cha
     """Make a figure ready for a page.
 
     Colours may be written as `var(--NAME)`, a property of `style.css`: they then follow light and dark. Text from a
-    log must have gone through `inert`.
+    log must have gone through `escape_for_plotly`.
 
     Args:
         name: the id of its `div`.
@@ -77,9 +77,9 @@ def chart(name: str, description: str, figure: Figure, height: int = 320) -> Cha
     return Chart(name, description, height, Markup(text))  # noqa: S704 - every < > & was escaped above
 
 
-def inert(text: str) -> str:
+def escape_for_plotly(text: str) -> str:
     """Text from a log as Plotly shows it, letter by letter: it would read `<b>` or `<a href=...>` as markup."""
-    return str(escape(visible(text)))
+    return str(escape(printable(text)))
 
 
 def render_page(
@@ -135,8 +135,8 @@ def fill(templates: Environment, name: str, context: Mapping[str, object], own: 
             raise
         line = getattr(error, "lineno", None)
         raise EntroError(
-            f"the template cannot be filled in: {visible(str(error.message or error))}",
-            where=visible(str(own / (getattr(error, "name", None) or name))) + (f", line {line}" if line else ""),
+            f"the template cannot be filled in: {printable(str(error.message or error))}",
+            where=printable(str(own / (getattr(error, "name", None) or name))) + (f", line {line}" if line else ""),
             expected="what docs/templates.md lists",
         ) from error
 
@@ -147,7 +147,7 @@ def _style(own: Path | None) -> Path:
     return theirs if theirs is not None and theirs.is_file() else bundled("templates") / "style.css"
 
 
-def environment(escaping: bool, letters: Callable[[str], str] = visible, own: Path | None = None) -> Environment:
+def environment(escaping: bool, letters: Callable[[str], str] = printable, own: Path | None = None) -> Environment:
     """The Jinja environment of the templates; a name a template asks for and does not get is an error.
 
     Args:

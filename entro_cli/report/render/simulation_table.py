@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SimulationCell:
     """A figure of one controller, as text; `published` and `spread` are empty where there is none."""
 
     ours: str
@@ -25,12 +25,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class SimulationRow:
     """One figure of every controller: what it is, its unit, a cell a controller."""
 
     label: str
     unit: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SimulationCell, ...]
 
 
 def _number(value: float, decimals: int) -> str:
@@ -69,7 +69,7 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
 """Name, label, unit and form of every figure, in the order of the table."""
 
 
-def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[Row, ...]:
+def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[SimulationRow, ...]:
     """The table as text.
 
     Args:
@@ -77,16 +77,16 @@ def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[Ro
         comparison: the published ones to put beside them.
     """
     return tuple(
-        Row(label, unit, tuple(_cell(run, name, form, comparison) for run in document.runs))
+        SimulationRow(label, unit, tuple(_cell(run, name, form, comparison) for run in document.runs))
         for name, label, unit, form in _COLUMNS
     )
 
 
-def _cell(run: RunFigures, name: str, form: Callable[[float], str], comparison: Comparison) -> Cell:
+def _cell(run: RunFigures, name: str, form: Callable[[float], str], comparison: Comparison) -> SimulationCell:
     published = comparison.rows.get(run.controller)
     value = getattr(run, name) if hasattr(run, name) else getattr(run.regimes, name)
     spread = _range(run.range[name], form) if isinstance(run, NoisyRunFigures) else ""
-    return Cell(form(value), published.text(name) if published else "", spread)
+    return SimulationCell(form(value), published.text(name) if published else "", spread)
 
 
 def _range(spread: Spread, form: Callable[[float], str]) -> str:
@@ -99,7 +99,7 @@ def _short(value: float, text: str) -> str:
     return text if len(text) <= 6 or math.isnan(value) else f"{value:.1f}" if value < 1e5 else f"{value:.2e}"
 
 
-def drawn(document: SimulationDocument, rows: tuple[Row, ...]) -> Table:
+def drawn(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
     """The table for a terminal of 80 columns; every cell is shown whole in narrower ones too."""
     from rich.table import Table
 
@@ -115,7 +115,7 @@ def drawn(document: SimulationDocument, rows: tuple[Row, ...]) -> Table:
     return table
 
 
-def _aligned(cells: list[Cell]) -> list[str]:
+def _aligned(cells: list[SimulationCell]) -> list[str]:
     """The cells of one column, the published figures in brackets in a column of their own."""
     brackets = [f" ({cell.published})" if cell.published else "" for cell in cells]
     width = max(map(len, brackets))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli.core import formatting
-from entro_cli.core.console import visible
+from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
 from entro_cli.report.charts.sparkline import Column, columns, shown
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
@@ -146,7 +146,7 @@ class Pen:
 
     def letters(self, text: str) -> str:
         """Text a terminal can show: no control characters, and no other letters than ASCII where that is asked for."""
-        shown = visible(text)
+        shown = printable(text)
         return shown if self.glyphs is UNICODE else shown.encode("ascii", "backslashreplace").decode()
 
     def left(self, text: object, width: int) -> str:
