@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> int:
 def _version() -> str:
     from importlib.metadata import version
 
-    return version("entro")
+    return version("entro-cli")
 
 
 def _explain(error: Exception) -> int:

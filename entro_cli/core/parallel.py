@@ -182,7 +182,7 @@ def _client(address: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise EntroError(
-            "needs what is not installed", where="--cluster", remedy="pip install 'entro[cluster]'"
+            "needs what is not installed", where="--cluster", remedy="pip install 'entro-cli[cluster]'"
         ) from error
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

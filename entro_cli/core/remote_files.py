@@ -175,7 +175,7 @@ def _opened(url: str) -> tuple[Any, str]:
         files, path = fsspec.url_to_fs(url, **_options(scheme))
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
-        remedy = f"pip install 'entro[{extra}]'" if extra else foreign(str(error))
+        remedy = f"pip install 'entro-cli[{extra}]'" if extra else foreign(str(error))
         raise EntroError(f"reading {scheme}:// needs what is not installed", where=label(url), remedy=remedy) from error
     except ValueError as error:
         raise EntroError(

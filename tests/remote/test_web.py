@@ -196,7 +196,7 @@ def test_which_extra_to_install(url, missing, extra):
     code = f"import sys; sys.modules[{missing!r}] = None; from entro_cli.app import main; main()"
     process = subprocess.run([sys.executable, "-c", code, "analyze", url], capture_output=True, text=True, check=False)
     scheme = url.partition("://")[0]
-    told = f"entro: {url}: reading {scheme}:// needs what is not installed; pip install 'entro[{extra}]'\n"
+    told = f"entro: {url}: reading {scheme}:// needs what is not installed; pip install 'entro-cli[{extra}]'\n"
     assert (process.returncode, process.stderr) == (1, told)
 
 
