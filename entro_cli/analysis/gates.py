@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from entro_engine import EntroError
@@ -21,8 +22,24 @@ _COMPARE = {
 _STEP_COUNTS = frozenset({"violations", "stable", "stress", "critical"})
 
 
-def broken_gates(gates: list[str], document: Mapping[str, Any]) -> list[str]:
-    """The gates that hold, each with the number that broke it, in words.
+@dataclass(frozen=True)
+class FailedGate:
+    """A gate whose condition is true, and the number that made it true.
+
+    Attributes:
+        gate: as the user wrote it, such as `violations>10`.
+        actual: the number, with a percent sign if the gate has one.
+    """
+
+    gate: str
+    actual: str
+
+    def __str__(self) -> str:
+        return f"{self.gate} (actual {self.actual})"
+
+
+def failed_gates(gates: Sequence[str], document: Mapping[str, Any]) -> list[FailedGate]:
+    """Return the gates whose conditions are true.
 
     A number is named by its path (`objective.burn_rate`) or, where only one has it, by its last name. With a percent
     sign a count of steps is taken as a share of the observed steps, another number as a share of one.
@@ -35,7 +52,7 @@ def broken_gates(gates: list[str], document: Mapping[str, Any]) -> list[str]:
         EntroError: when a gate cannot be read, or names no number of the document.
     """
     numbers = dict(_numbers("", document))
-    broken = []
+    failed = []
     for gate in gates:
         name, compare, limit, percent = _parse(gate)
         value = _value(name, gate, numbers)
@@ -44,8 +61,8 @@ def broken_gates(gates: list[str], document: Mapping[str, Any]) -> list[str]:
             observed = float(document.get("observed_steps") or 0)
             value = 100 * value / observed if steps and observed else 0.0 if steps else 100 * value
         if _COMPARE[compare](value, limit):
-            broken.append(f"{gate.strip()}: it is {value:.6g}{'%' if percent else ''}")
-    return broken
+            failed.append(FailedGate(gate.strip(), f"{value:.6g}{'%' if percent else ''}"))
+    return failed
 
 
 def check_gates(gates: list[str], where: str = "--fail-on") -> None:

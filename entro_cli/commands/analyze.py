@@ -82,7 +82,7 @@ def analyze(
     of time, stage and value; a table of requests; or a saved answer of a Prometheus server, which can be asked as
     well. Several logs become one pipeline.
     """
-    from entro_cli.analysis.gates import broken_gates, check_gates
+    from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.analysis.replay import replay_steps
     from entro_cli.commands.views.analysis import analysis_document, analysis_view
     from entro_cli.core.console import Terminal
@@ -126,14 +126,14 @@ def analyze(
     if advice:
         terminal.warn(advice)
     document = analysis_document(analysis) if as_json or gates else {}
-    broken = broken_gates(gates, document)
+    failed = failed_gates(gates, document)
     if steps_csv:
         _write_steps(steps_csv, replayed, loaded, terminal if str(steps_csv) == "-" else None)
     if as_json:
         terminal.document(document)
     elif str(steps_csv) != "-":
         terminal.show(*analysis_view(analysis, terminal.unicode))
-    given.end_with(broken, terminal)
+    given.end_with(failed, terminal)
 
 
 def _question(

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from entro_cli.core.console import Terminal
 
 _READING = "How logs are read"
@@ -230,11 +232,11 @@ def form(name: str | None, forms: tuple[str, ...]) -> str:
     return name or ""
 
 
-def end_with(broken: list[str], terminal: Terminal) -> None:
-    """Tell of broken gates and end with status 3; go on when there are none."""
-    for gate in broken:
-        terminal.warn(f"gate broken: {gate}")
-    if broken:
+def end_with(failed: Sequence[object], terminal: Terminal) -> None:
+    """Warn of failed gates and end with status 3; return if there are none."""
+    for gate in failed:
+        terminal.warn(f"gate failed: {gate}")
+    if failed:
         raise typer.Exit(3)
 
 

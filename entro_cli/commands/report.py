@@ -105,7 +105,7 @@ def report(
 
     It is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
     """
-    from entro_cli.analysis.gates import broken_gates, check_gates
+    from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import to_builtins
@@ -153,12 +153,12 @@ def report(
             terminal.warn(note)
         output = OutputOptions(form, out or settings.reports, self_contained, indexed=True)
     summary = summary_of(material, period, settings, budget)
-    broken = broken_gates(fail_on or [], to_builtins(summary.figures))
-    output = replace(output, gates=tuple(fail_on or ()), broken=tuple(broken), templates=template_dir)
+    failed = failed_gates(fail_on or [], to_builtins(summary.figures))
+    output = replace(output, gates=tuple(fail_on or ()), failed_gates=tuple(failed), templates=template_dir)
     write_report(summary, period.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)
-    given.end_with(broken, terminal)
+    given.end_with(failed, terminal)
 
 
 def _from_history(

@@ -102,13 +102,13 @@ def run(
         outcomes.append(outcome)
     if len(parts) > 1:
         survey_runs(configuration, parts, outcomes, out, Executor(jobs, cluster), terminal)
-    broken = [gate for outcome in outcomes for gate in outcome.broken]
-    for gate in broken:
-        terminal.warn(f"gate broken: {gate}")
+    failed = [gate for outcome in outcomes for gate in outcome.failed_gates]
+    for gate in failed:
+        terminal.warn(f"gate failed: {gate}")
     failures = list(dict.fromkeys(failure for outcome in outcomes for failure in outcome.failures))
     for failure in failures[1:]:
         terminal.warn(failure)
     if failures:
         raise EntroError(failures[0])
-    if broken:
+    if failed:
         raise typer.Exit(3)

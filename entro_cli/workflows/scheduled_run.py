@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from entro_cli.analysis.figures import measure
-from entro_cli.analysis.gates import broken_gates
+from entro_cli.analysis.gates import failed_gates
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert
@@ -69,14 +69,14 @@ class RunOutcome:
     """What came of it.
 
     Attributes:
-        broken: gates that were broken, each a message.
+        failed_gates: a message for each failed gate.
         failures: what could not be done, each a message.
         alerts: what is to be told.
         said: what was said, as a recorder keeps it.
         members: the pipeline at a glance, by the first date of each period that was reported on.
     """
 
-    broken: list[str] = field(default_factory=list)
+    failed_gates: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
@@ -135,9 +135,11 @@ def _report(job: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
         page = str(job.out / f"{stem}.html")
         outcome.members[period.first] = member_of(summary, page)
         named = f"{period.kind} {period.label}"
-        broken = broken_gates(list(job.gates), to_builtins(summary.figures))
-        outcome.broken += [f"{printable(job.place.name)}, {named}: {gate} ({printable(page)})" for gate in broken]
-        alert = gate_alert(job.place.name, named, broken, report=page)
+        failed = failed_gates(job.gates, to_builtins(summary.figures))
+        outcome.failed_gates += [
+            f"{printable(job.place.name)}, {named}: {gate}; see {printable(page)}" for gate in failed
+        ]
+        alert = gate_alert(job.place.name, named, failed, report=page)
         outcome.alerts += [alert] if alert else []
         remember_reported(_reported(job), str(job.kind), period.first)
 

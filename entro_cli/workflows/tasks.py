@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from entro_cli.analysis.gates import broken_gates
+from entro_cli.analysis.gates import failed_gates
 from entro_cli.analysis.results import IngestSummary
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
@@ -70,7 +70,7 @@ class FleetTask:
         first: the first date of it.
         zone: the name of the zone in which it begins at midnight; None for the machine's.
         pages: folders in which its own page may be, the likeliest first.
-        gates: which of its figures break a gate.
+        gates: gates to try on its figures.
     """
 
     settings: Settings
@@ -83,10 +83,10 @@ class FleetTask:
 
 @dataclass(frozen=True)
 class FleetRow:
-    """What came of it: the pipeline at a glance, or why there is none; and the gates it broke, in words."""
+    """What came of it: the pipeline at a glance, or why there is none; and a message for each failed gate."""
 
     seen: Member | Missing
-    broken: tuple[str, ...] = ()
+    failed_gates: tuple[str, ...] = ()
 
 
 def run_fleet_task(errand: FleetTask) -> FleetRow:
@@ -102,7 +102,8 @@ def run_fleet_task(errand: FleetTask) -> FleetRow:
         summary = summary_of(material, period, settings, None, advise=False)
     except EntroError as error:
         return FleetRow(Missing(settings.pipeline, str(error)))
-    return FleetRow(member_of(summary, page), tuple(broken_gates(list(errand.gates), to_builtins(summary.figures))))
+    failed = failed_gates(errand.gates, to_builtins(summary.figures))
+    return FleetRow(member_of(summary, page), tuple(map(str, failed)))
 
 
 def run_ingest_task(errand: IngestTask) -> IngestOutcome:

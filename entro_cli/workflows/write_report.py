@@ -14,6 +14,7 @@ from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.json_document import as_json
 
 if TYPE_CHECKING:
+    from entro_cli.analysis.gates import FailedGate
     from entro_cli.report.daily_report import Summary
     from entro_cli.report.fleet import Fleet
 
@@ -29,7 +30,7 @@ class OutputOptions:
         inputs: the files that were read, which are not written over.
         indexed: keep an index of all reports beside a page that has its usual name.
         gates: those that the user set.
-        broken: those of them that hold, in words.
+        failed_gates: the failed ones among them.
         templates: a folder with templates that take the place of those of the same name.
     """
 
@@ -39,7 +40,7 @@ class OutputOptions:
     inputs: tuple[str, ...] = ()
     indexed: bool = False
     gates: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
+    failed_gates: tuple[FailedGate, ...] = ()
     templates: Path | None = None
 
 
@@ -83,7 +84,7 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
         others={
             "json": ("json", lambda: as_json(summary) + "\n"),
             "markdown": ("md", lambda: markdown.render(summary, own)),
-            "junit": ("xml", lambda: junit.render(summary, output.gates, output.broken)),
+            "junit": ("xml", lambda: junit.render(summary, output.gates, output.failed_gates)),
         },
     )
     _deliver(forms, stem, output, terminal)

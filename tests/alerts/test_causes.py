@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entro_cli.analysis.gates import FailedGate
 from entro_cli.analysis.incidents import Incident
 from entro_cli.automation.alerts.alert import Alert
 from entro_cli.automation.alerts.rules import digest, gate_alert, incident_alerts, silence_alert
@@ -92,11 +93,15 @@ def test_no_data_ever():
 
 def test_gates():
     assert gate_alert("default", "day 2026-04-09", []) is None
-    first = gate_alert("default", "day 2026-04-09", ["violations>10: it is 29", "coverage<90%: it is 80%"], report="r")
-    later = gate_alert("default", "day 2026-04-09", ["violations>10: it is 31", "coverage<90%: it is 85%"])
-    one = gate_alert("default", "day 2026-04-09", ["violations>10: it is 31"])
-    assert first.subject == "entro: default broke 2 gates in day 2026-04-09: violations>10: it is 29"
-    assert first.text.splitlines()[1:] == ["violations>10: it is 29", "coverage<90%: it is 80%", "Report: r"]
+    first = gate_alert(
+        "default", "day 2026-04-09", [FailedGate("violations>10", "29"), FailedGate("coverage<90%", "80%")], report="r"
+    )
+    later = gate_alert(
+        "default", "day 2026-04-09", [FailedGate("violations>10", "31"), FailedGate("coverage<90%", "85%")]
+    )
+    one = gate_alert("default", "day 2026-04-09", [FailedGate("violations>10", "31")])
+    assert first.subject == "entro: default failed 2 gates in day 2026-04-09: violations>10 (actual 29)"
+    assert first.text.splitlines()[1:] == ["violations>10 (actual 29)", "coverage<90% (actual 80%)", "Report: r"]
     assert first.key == later.key != one.key
 
 
@@ -120,7 +125,7 @@ def test_whatever_the_names_are_an_alert_is_short_and_printable(pipeline, driver
     alerts = [
         *incident_alerts(names[0], [incident(driver=names[1])], 0, budget=3.0, report=hostile),
         silence_alert(names[0], None, NOW, 1),
-        gate_alert(names[0], hostile, [hostile, names[1]]),
+        gate_alert(names[0], hostile, [FailedGate(hostile, names[1])]),
     ]
     for alert in [*alerts, digest(alerts)]:
         assert (alert.subject + alert.key + alert.pipeline).isprintable()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from entro_cli.analysis.calibration import LoadAccumulator, measure_capacity, misfit_advice
 from entro_cli.analysis.error_budget import parse_target
 from entro_cli.analysis.figures import measure
-from entro_cli.analysis.gates import broken_gates
+from entro_cli.analysis.gates import failed_gates
 from entro_cli.timeseries.steps import Steps
 from entro_engine import LLM, SCRAPER, EntroError, Kind, Stage, replay_loads
 from tests import log_oracle
@@ -137,13 +137,13 @@ DOCUMENT = {
     ],
 )
 def test_gates(gate, breaks):
-    assert bool(broken_gates([gate], DOCUMENT)) == breaks
+    assert bool(failed_gates([gate], DOCUMENT)) == breaks
 
 
 @pytest.mark.parametrize("gate", ["peak_psi_total>1", "nothing>1"])
 def test_gates_on_what_is_no_number(gate):
     with pytest.raises(EntroError, match="no number is called"):
-        broken_gates([gate], DOCUMENT)
+        failed_gates([gate], DOCUMENT)
 
 
 def test_a_broken_gate_ends_with_status_3(tmp_path):
@@ -152,7 +152,7 @@ def test_a_broken_gate_ends_with_status_3(tmp_path):
     outcome = entro("analyze", log, "--fail-on", "violations>29", "--fail-on", "coverage<50%", "--json")
     assert outcome.status == 3
     assert json.loads(outcome.out)["violations"] == 30
-    assert "gate broken: violations>29: it is 30" in outcome.err
+    assert "gate failed: violations>29 (actual 30)" in outcome.err
     assert "coverage" not in outcome.err
     assert entro("analyze", log, "--fail-on", "violations>30").status == 0
 

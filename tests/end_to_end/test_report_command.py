@@ -86,7 +86,7 @@ def test_logs_may_follow_the_option_as_a_shell_writes_them(tmp_path: Path) -> No
 def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> None:
     arguments = ("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, "--out", "page.html")
     result = entro(*arguments, "--fail-on", "violations>10", cwd=tmp_path, status=3)
-    assert "gate broken: violations>10" in result.stderr
+    assert "gate failed: violations>10" in result.stderr
     assert (tmp_path / "page.html").is_file()
 
 

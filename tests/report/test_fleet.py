@@ -143,7 +143,7 @@ def test_gates_are_those_of_any_pipeline(config):
     command = ("fleet", "--weekly", "--date", "2026-W15", "--config", config, "--json", "--out", "-")
     outcome = entro(*command, "--fail-on", "violations>100")
     assert outcome.status == 3
-    assert "gate broken: backend: violations>100" in outcome.err
+    assert "gate failed: backend: violations>100" in outcome.err
 
 
 def test_without_a_configuration_it_is_all_that_is_stored(config, tmp_path):

@@ -80,7 +80,7 @@ def test_junit_fails_for_what_is_wrong():
         *("objective 99%", "coverage of 90%", "data until the end", "gate violations>10", "gate incidents>5"),
     ]
     assert [name for name, failure in found.items() if failure is not None] == ["gate violations>10"]
-    assert found["gate violations>10"].get("message") == "it is 29"
+    assert found["gate violations>10"].get("message") == "actual 29"
     assert suite.get("failures") == "1"
     nothing = ElementTree.fromstring(junit.render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01")))
     assert nothing.find("testsuite").get("failures") == "2"

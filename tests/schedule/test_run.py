@@ -70,7 +70,7 @@ def test_what_was_missed_is_made_up(job, tmp_path):
 def test_a_broken_gate_is_one_message_and_status_3(job, tmp_path):
     outcome = job("2026-04-10T06:00", "--fail-on", "violations>10", "--fail-on", "coverage<90%")
     page = tmp_path / "reports" / "default-day-2026-04-09.html"
-    assert outcome == (3, "", f"warning: gate broken: default, day 2026-04-09: violations>10: it is 29 ({page})\n")
+    assert outcome == (3, "", f"warning: gate failed: default, day 2026-04-09: violations>10 (actual 29); see {page}\n")
     assert page.exists()
 
 
@@ -149,7 +149,7 @@ def test_each_incident_and_each_silence_is_told_once(job, tmp_path):
     assert subjects()[1:] == ["entro: default silent for 6 h"]
     job("2026-04-14T06:00", *told, "--fail-on", "coverage<50%")
     assert len(subjects()) == 3
-    assert "broke a gate in day 2026-04-13" in subjects()[2]
+    assert "failed 1 gate in day 2026-04-13" in subjects()[2]
 
 
 def test_a_scraper_that_never_sent_anything_is_told(job, tmp_path):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from entro_cli.analysis.gates import FailedGate
 from entro_cli.analysis.incidents import Incident
 from entro_cli.automation.alerts.alert import Alert, instant, local
 from entro_cli.core.clock import NS, nanoseconds
@@ -83,24 +84,27 @@ def silence_alert(
 _LOOK = "Check that it runs, that it still writes its logs, and that they are the ones entro reads."
 
 
-def gate_alert(pipeline: str, period: str, broken: Sequence[str], *, report: str = "") -> Alert | None:
-    """An alert on the gates that a period broke, told once for each period and set of gates; None without any.
+def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, report: str = "") -> Alert | None:
+    """Return the alert for the failed gates of a period; None if none failed.
+
+    There is one alert per period and set of gates.
 
     Args:
         pipeline: the pipeline's name.
         period: the period as reports name it, such as `day 2026-04-09`.
-        broken: as `entro_cli.analysis.gates.broken_gates` words them: the gate, a colon, the number that broke it.
+        failed: as `entro_cli.analysis.gates.failed_gates` returns them.
         report: where the report on it is, a path or an address; empty where there is none.
     """
-    if not broken:
+    if not failed:
         return None
-    gates = sorted(gate.partition(":")[0] for gate in broken)  # the number may change while a period goes on
-    number = "a gate" if len(broken) == 1 else f"{len(broken)} gates"
+    # The key leaves out the numbers: they change when late data arrives, and that is not a new alert.
+    gates = ", ".join(sorted(failure.gate for failure in failed))
+    count = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
     return Alert(
-        key=f"gate {pipeline} {period} {', '.join(gates)}",
+        key=f"gate {pipeline} {period} {gates}",
         pipeline=pipeline,
-        subject=f"entro: {_name(pipeline)} broke {number} in {period}: {broken[0]}",
-        text="\n".join([f"Broken in {period}:", *broken, *_report(report)]),
+        subject=f"entro: {_name(pipeline)} failed {count} in {period}: {failed[0]}",
+        text="\n".join([f"Failed in {period}:", *map(str, failed), *_report(report)]),
         kind="gate",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from entro_cli.analysis.gates import FailedGate
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.daily_report import Summary
@@ -14,18 +15,18 @@ Case = tuple[str, str]
 """What is checked, and what is wrong with it, in a sentence; empty where nothing is."""
 
 
-def render(summary: Summary, gates: Sequence[str] = (), broken: Sequence[str] = ()) -> str:
+def render(summary: Summary, gates: Sequence[str] = (), failed: Sequence[FailedGate] = ()) -> str:
     """The report as one test suite.
 
     Args:
         summary: what it says.
         gates: those that the user set, as they were written.
-        broken: those that hold, each with its number, as `broken_gates` gives them.
+        failed: the failed ones among them, as `failed_gates` returns them.
 
     Returns:
         The document; the same for the same arguments.
     """
-    cases = [*_cases(summary), *_gate_cases(gates, broken)]
+    cases = [*_cases(summary), *_gate_cases(gates, failed)]
     failures = sum(bool(wrong) for _, wrong in cases)
     name = printable(f"entro: {summary.pipeline}, {summary.period.label}")
     suites = Element("testsuites")
@@ -54,7 +55,7 @@ def _cases(summary: Summary) -> Iterator[Case]:
     yield "data until the end", summary.verdict.sentence.partition(":")[0] if silent else ""
 
 
-def _gate_cases(gates: Sequence[str], broken: Sequence[str]) -> Iterator[Case]:
-    wrong = dict(one.partition(": ")[::2] for one in broken)
+def _gate_cases(gates: Sequence[str], failed: Sequence[FailedGate]) -> Iterator[Case]:
+    wrong = {failure.gate: f"actual {failure.actual}" for failure in failed}
     for gate in gates:
         yield f"gate {gate.strip()}", wrong.get(gate.strip(), "")
