@@ -166,7 +166,11 @@ def quick():
 def test_who_waits_for_another_writer(history, log, quick):
     place = pipeline_paths(history, "default")
     ingest(history, log)
-    with working_copy(place, writes=True), patch.object(elsewhere, "LOCK_TIMEOUT_S", 2.0), on_machine(log.parent / "other"):
+    with (
+        working_copy(place, writes=True),
+        patch.object(elsewhere, "LOCK_TIMEOUT_S", 2.0),
+        on_machine(log.parent / "other"),
+    ):
         assert "another entro has been writing there" in entro("ingest", "--history", history, log).error
         assert entro("report", *WEEK, "--history", history).status == 0, "who only reads waits for nobody"
 
