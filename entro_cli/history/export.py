@@ -1,60 +1,47 @@
-"""Steps -> CSV, JSON lines, Parquet: a row a step, every number to its last bit."""
+"""Export the steps of a history as CSV, JSON lines or Parquet: one row per step, every number to its last bit."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import tempfile
-from collections.abc import Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from entro_cli.core.clock import moment
 from entro_cli.core.console import printable
 from entro_cli.history.day_files import connect
+from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.step_rows import Column, csv_text, json_lines
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
 
 
 def as_csv(steps: Steps, zone: tzinfo) -> str:
-    """The steps as CSV with a header.
+    """Return the steps as CSV with a header.
 
-    A cell begins with a digit or with one of the words `load_`, `peak_`, `end_`, `samples_`, true and false: whatever
-    stages are called, no spreadsheet takes one for a formula.
+    A cell begins with a digit or with one of the words `load_`, `peak_`, `end_`, `samples_`, true and false. Whatever
+    the stages are called, no spreadsheet takes a cell for a formula.
 
     Args:
-        steps: what to write.
-        zone: what times are told in.
+        steps: the steps to write.
+        zone: the time zone to write the times in.
 
     Returns:
         Columns time (ISO 8601 with offset), load_STAGE..., peak_STAGE..., end_STAGE... (in the stage's unit, empty
-        without data), samples_STAGE..., with_data (whether every stage has data of its own in the step).
+        without data), samples_STAGE..., with_data (whether every stage has measured data in the step).
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["time", *_columns(steps)])
-    writer.writerows([time, *map(_cell, values)] for time, values in _rows(steps, zone))
-    return out.getvalue()
+    return csv_text(_starts(steps).tolist(), zone, _lists(steps))
 
 
 def as_json_lines(steps: Steps, zone: tzinfo) -> str:
-    """The same as JSON lines, an object a step; null without data.
+    """Return the same columns as JSON lines, one object per step, null without data.
 
     Args:
-        steps: what to write.
-        zone: what times are told in.
+        steps: the steps to write.
+        zone: the time zone to write the times in.
     """
-    names = list(_columns(steps))
-    out = io.StringIO()
-    for time, values in _rows(steps, zone):
-        told = (None if isinstance(value, float) and math.isnan(value) else value for value in values)
-        out.write(json.dumps({"time": time, **dict(zip(names, told, strict=True))}) + "\n")
-    return out.getvalue()
+    return json_lines(_starts(steps).tolist(), zone, _lists(steps))
 
 
 def as_parquet(steps: Steps) -> bytes:
@@ -76,7 +63,7 @@ def as_parquet(steps: Steps) -> bytes:
     arrays = {f"c{index}": values for index, values in enumerate(columns.values())}
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
         path = str(Path(folder) / "steps.parquet").replace("'", "''")
-        connection.register("steps", {"start": steps.start_ns + steps.step_ns * np.arange(steps.count), **arrays})
+        connection.register("steps", {"start": _starts(steps), **arrays})
         connection.execute(
             f"COPY (SELECT make_timestamp_ns(start) AS time, {select} FROM steps) TO '{path}' "
             "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd)"
@@ -92,17 +79,13 @@ def _columns(steps: Steps) -> dict[str, Any]:
     return told | {"with_data": steps.own.all(axis=0)}
 
 
-def _rows(steps: Steps, zone: tzinfo) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Of each step its time and its values."""
-    values = zip(*(column.tolist() for column in _columns(steps).values()), strict=True)
-    for index, row in enumerate(values):
-        yield moment(steps.start_ns + index * steps.step_ns, zone).isoformat(), row
+def _lists(steps: Steps) -> list[Column]:
+    return [(name, values.tolist()) for name, values in _columns(steps).items()]
 
 
-def _cell(value: float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if math.isnan(value) else repr(value)
+def _starts(steps: Steps) -> TimeArray:
+    """Return the start of each step, nanoseconds since the epoch."""
+    return steps.start_ns + steps.step_ns * np.arange(steps.count)
 
 
 def _refuse_alike(names: list[str]) -> None:

@@ -1,56 +1,40 @@
-"""Run -> CSV: one row a step, every number to its last bit."""
+"""Write the steps of a Run as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
-import numpy as np
-
-from entro_cli.core.clock import moment
+from entro_cli.timeseries.step_rows import Column, csv_text
 from entro_engine import Regime, Run
 
-_STEP = ("psi_total", "regime")
 _STATES = ("energy", "memory", "stress_threshold", "critical_threshold", "effective_load", "stability")
 
 
 def steps_csv(runs: Iterable[Run], zone: tzinfo) -> Iterator[str]:
-    """Every step of a run as a row.
+    """Write every step of a run as a row.
 
     Args:
-        runs: the steps to write, in parts that follow one another; at least one.
-        zone: what times are told in.
+        runs: the steps to write, as consecutive parts of one run. At least one.
+        zone: the time zone to write the times in.
 
     Yields:
-        CSV with a header, a part at a time: time, load_STAGE..., psi_STAGE..., psi_total, regime, energy, memory,
-        stress_threshold, critical_threshold, effective_load, stability. A step without data has the regime `no data`
-        and its relaxed states; its other cells are empty.
+        CSV text, one part at a time, the first with a header: time, load_STAGE..., psi_STAGE..., psi_total, regime,
+        energy, memory, stress_threshold, critical_threshold, effective_load, stability. A step without data has the
+        regime `no data` and its relaxed states; its other cells are empty.
     """
     for number, run in enumerate(runs):
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        if number == 0:
-            writer.writerow(_head(run))
-        writer.writerows(_rows(run, zone))
-        yield out.getvalue()
+        yield csv_text(run.times_ns.tolist(), zone, _columns(run), header=number == 0)
 
 
-def _head(run: Run) -> list[str]:
-    names = [stage.name for stage in run.stages]
-    return ["time", *(f"load_{name}" for name in names), *(f"psi_{name}" for name in names), *_STEP, *_STATES]
-
-
-def _rows(run: Run, zone: tzinfo) -> Iterator[list[str]]:
+def _columns(run: Run) -> list[Column]:
     labels = {int(regime): regime.label for regime in Regime}
-    numbers = np.vstack([run.loads, run.psi, run.psi_total])
-    after = np.vstack([getattr(run.trace, name) for name in _STATES])
-    rows = zip(run.times_ns.tolist(), numbers.T.tolist(), run.trace.regime.tolist(), after.T.tolist(), strict=True)
-    for time, before, regime, behind in rows:
-        yield [moment(time, zone).isoformat(), *map(_cell, before), labels[regime], *map(_cell, behind)]
-
-
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else repr(value)
+    names = [stage.name for stage in run.stages]
+    # A list and not a dict: a stage called "total" has a column psi_total beside the sum's.
+    return [
+        *((f"load_{name}", loads.tolist()) for name, loads in zip(names, run.loads, strict=True)),
+        *((f"psi_{name}", psi.tolist()) for name, psi in zip(names, run.psi, strict=True)),
+        ("psi_total", run.psi_total.tolist()),
+        ("regime", [labels[code] for code in run.trace.regime.tolist()]),
+        *((state, getattr(run.trace, state).tolist()) for state in _STATES),
+    ]
