@@ -111,7 +111,10 @@ def test_nobody_there(alert, around):
 
 
 def test_a_server_that_hangs_up_or_speaks_something_else(byte_server, alert, around):
-    for says, expected in [(b"", "closed the connection"), (b"220 mail ESMTP\r\n", "gave an answer that is no HTTP")]:
+    for says, expected in [
+        (b"", "closed the connection"),
+        (b"220 mail ESMTP\r\n", "sent an invalid or incomplete HTTP response"),
+    ]:
         with byte_server(says) as port:
             error = failure(Webhook(SecretText(f"http://127.0.0.1:{port}{PATH}")), alert, around)
         assert error == f"webhook at 127.0.0.1: {expected}"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import base64
-import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from entro_cli.core.clock import NS
-from entro_cli.core.connections import connection_failure, lost_connections_as_errors
 from entro_cli.core.console import printable
+from entro_cli.core.http import HttpFailure, post, refusal
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
 from entro_cli.readers.prometheus.response import PrometheusAnswer, joined, parse_answer
 from entro_engine import EntroError
@@ -26,7 +24,6 @@ _MOST_POINTS = 10_000
 """Points of a series asked for at once; a server refuses more than 11,000."""
 
 _MOST_REQUESTS = 2_000
-_PAUSES_S = (1.0, 4.0)
 _LARGEST_ANSWER = 1 << 28
 _TOKEN, _USER, _PASSWORD = "ENTRO_PROMETHEUS_TOKEN", "ENTRO_PROMETHEUS_USER", "ENTRO_PROMETHEUS_PASSWORD"
 _CREDENTIALS = (
@@ -108,24 +105,13 @@ class PrometheusServer:
         answers = []
         for begin, end in asked.parts():
             form = {"query": query, "start": _seconds(begin), "end": _seconds(end), "step": _seconds(asked.step_ns)}
-            answers.append(parse_answer(self._ask(urlencode(form).encode()), where))
+            answers.append(parse_answer(self._fetch(urlencode(form).encode()), where))
         series = joined([part for answer in answers for part in answer.series], where)
         warnings = dict.fromkeys(text for answer in answers for text in answer.warnings)
         return PrometheusAnswer(tuple(series), tuple(warnings))
 
-    def _ask(self, form: bytes) -> str:
-        """One request: after 429, a 5xx or a lost connection tried twice more, after a pause."""
-        with lost_connections_as_errors():
-            for pause in (*_PAUSES_S, None):
-                found = self._post(form)
-                if isinstance(found, str):
-                    return found
-                if pause is None or not found.passing:
-                    raise EntroError(found.found, where=self.label, remedy=found.remedy)
-                self.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _post(self, form: bytes) -> str | _Failure:
+    def _fetch(self, form: bytes) -> str:
+        """Post a form: tried twice more after a 429, a 5xx or a lost connection."""
         url = _checked(self.url)
         request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
             f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range",
@@ -138,14 +124,15 @@ class PrometheusServer:
             },
             method="POST",
         )
-        try:
-            with urllib.request.build_opener(_NoRedirect()).open(request, timeout=self.timeout_s) as answer:
-                return self._text(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return self._refused(error)
-        except (OSError, HTTPException, ValueError) as error:
-            return self._unreachable(error)
+        return post(
+            request,
+            where=self.label,
+            timeout_s=self.timeout_s,
+            sleep=self.sleep,
+            read=self._text,
+            refused=_refused,
+            unreachable_remedy="check the address given with --prometheus",
+        )
 
     def _text(self, answer: IO[bytes]) -> str:
         content = answer.read(_LARGEST_ANSWER + 1)
@@ -157,53 +144,23 @@ class PrometheusServer:
             )
         return content.decode("utf-8", "replace")
 
-    def _refused(self, error: urllib.error.HTTPError) -> str | _Failure:
-        """What an answer that is not 2xx says: in the server's own words, where it has some."""
-        status = error.code
-        if status in {401, 403}:
-            return _Failure(f"refuses the credentials ({status})", passing=False, remedy=f"give {_CREDENTIALS}")
-        if 300 <= status < 400:
-            return _Failure(f"answered {status}, a redirect, which is not followed", False, "name where it leads to")
-        passing = status == 429 or status >= 500
-        try:
-            content = error.read(1 << 16).decode("utf-8", "replace")
-        except (OSError, HTTPException):
-            content = ""
-        if not passing and content.lstrip().startswith("{"):
-            return content
-        remedy = "" if passing else "check the address: /api/v1/query_range is added to it"
-        return _Failure(f"answered {status}", passing, remedy)
 
-    def _unreachable(self, error: Exception) -> _Failure:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, OSError):
-            found = connection_failure(reason, self.timeout_s)
-            return _Failure(found, not isinstance(reason, ssl.SSLError), "check the address given with --prometheus")
-        return _Failure("gave an answer that is no HTTP, or is cut short", passing=False)
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Why an attempt failed, whether that may pass, and what can be done."""
-
-    found: str
-    passing: bool
-    remedy: str = ""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: another server would be given the credentials."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> None:
-        """No request is the answer to a redirect."""
+def _refused(error: urllib.error.HTTPError) -> str | HttpFailure:
+    """Return the server's own error document, or describe a response without one."""
+    if error.code in {401, 403}:
+        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_CREDENTIALS}")
+    failure = refusal(
+        error.code,
+        redirect_remedy="name where it leads to",
+        remedy="check the address: /api/v1/query_range is added to it",
+    )
+    if failure.is_transient or error.code < 400:
+        return failure
+    try:
+        content = error.read(1 << 16).decode("utf-8", "replace")
+    except (OSError, HTTPException):
+        return failure
+    return content if content.lstrip().startswith("{") else failure
 
 
 def authorization(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""POST requests with the standard library: no redirects, and up to three attempts.
+
+One request at a time needs no pool, no session and no cookies, so an HTTP library would bring more than it saves.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException
+from typing import IO, TypeVar
+
+from entro_cli.core.connections import connection_failure, lost_connections_as_errors
+from entro_engine import EntroError
+
+T = TypeVar("T")
+
+LONGEST_WAIT_S = 30.0
+"""A server that asks for a longer wait is not tried again, s."""
+
+_PAUSES_S = (1.0, 4.0)
+"""Pauses before the second and the third attempt, s."""
+
+
+@dataclass(frozen=True)
+class HttpFailure:
+    """Why an attempt failed.
+
+    Attributes:
+        found: the reason, as a clause.
+        is_transient: whether another attempt may succeed.
+        wait_s: how long the server asks to wait before the next attempt, s; None if it does not say.
+        remedy: what the user can do about it.
+    """
+
+    found: str
+    is_transient: bool = False
+    wait_s: float | None = None
+    remedy: str = ""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Handler that follows no redirect: another server would receive the credentials or the secret address."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> None:
+        """Make no request, which leaves the redirect to the opener's error handler."""
+
+
+def post(
+    request: urllib.request.Request,
+    *,
+    where: str,
+    timeout_s: float,
+    sleep: Callable[[float], None],
+    read: Callable[[IO[bytes]], T],
+    refused: Callable[[urllib.error.HTTPError], T | HttpFailure],
+    unreachable_remedy: str = "",
+) -> T:
+    """Send a request, up to three times while it fails for a transient reason.
+
+    Args:
+        request: the request; its address must be http or https.
+        where: the server's name in messages.
+        timeout_s: how long the server may stay silent in each attempt, s.
+        sleep: waits a number of seconds.
+        read: reads the body of a 2xx response.
+        refused: turns any other response into a result or a failure.
+        unreachable_remedy: what the user can do if there is no response.
+
+    Returns:
+        The result of `read` or `refused`.
+
+    Raises:
+        EntroError: If the last attempt fails.
+    """
+    with lost_connections_as_errors():
+        for pause in (*_PAUSES_S, None):
+            result = _attempt(request, timeout_s, read, refused, unreachable_remedy)
+            if not isinstance(result, HttpFailure):
+                return result
+            if pause is None or not result.is_transient or (result.wait_s or 0.0) > LONGEST_WAIT_S:
+                # Raised here, outside of any `except`: the cause's text may hold the address, which can be a secret.
+                raise EntroError(result.found, where=where, remedy=result.remedy)
+            sleep(pause if result.wait_s is None else result.wait_s)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def refusal(status: int, *, redirect_remedy: str, remedy: str) -> HttpFailure:
+    """Describe a response that is not 2xx.
+
+    Args:
+        status: its status; 429 and 5xx are transient.
+        redirect_remedy: what the user can do about a redirect.
+        remedy: what the user can do about another permanent failure.
+    """
+    if 300 <= status < 400:
+        return HttpFailure(f"answered {status}, a redirect, which is not followed", remedy=redirect_remedy)
+    is_transient = status == 429 or status >= 500
+    return HttpFailure(f"answered {status}", is_transient, remedy="" if is_transient else remedy)
+
+
+def _attempt(
+    request: urllib.request.Request,
+    timeout_s: float,
+    read: Callable[[IO[bytes]], T],
+    refused: Callable[[urllib.error.HTTPError], T | HttpFailure],
+    unreachable_remedy: str,
+) -> T | HttpFailure:
+    try:
+        with urllib.request.build_opener(_NoRedirect()).open(request, timeout=timeout_s) as response:
+            return read(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return refused(error)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, OSError):
+            # A certificate does not become trusted within seconds.
+            is_transient = not isinstance(reason, ssl.SSLError)
+            return HttpFailure(connection_failure(reason, timeout_s), is_transient, remedy=unreachable_remedy)
+        return HttpFailure("sent an invalid or incomplete HTTP response")
