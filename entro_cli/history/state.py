@@ -57,7 +57,7 @@ def _times(packed: bytes) -> TimeArray:
     return np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
 
 
-class SeriesState(msgspec.Struct):
+class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
     """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns).
 
     One that stands in counts only where no other source tells the stage.
