@@ -1,6 +1,6 @@
-"""The console blocks of the README: run their commands, and put what they print below them.
+"""Console blocks of the README and of docs/tour.md: run their commands, and put what they print below them.
 
-`python tests/readme.py` brings the README up to date; the test compares.
+`python -m tests.readme` brings both pages up to date; the test compares.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "tour.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
@@ -22,7 +23,7 @@ def with_real_output(text: str, folder: Path) -> str:
     """The text with every console block's output replaced by what its commands print now.
 
     Args:
-        text: of the README.
+        text: a page.
         folder: where the commands run; it has the sample logs.
     """
     return _BLOCK.sub(lambda block: f"```console\n{_run_block(block[1], folder)}```", text)
@@ -43,6 +44,7 @@ def _output(command: str, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        shutil.copytree(ROOT / "sample_logs", Path(scratch) / "sample_logs")
-        README.write_text(with_real_output(README.read_text(encoding="utf-8"), Path(scratch)), encoding="utf-8")
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as scratch:
+            shutil.copytree(ROOT / "sample_logs", Path(scratch) / "sample_logs")
+            page.write_text(with_real_output(page.read_text(encoding="utf-8"), Path(scratch)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The README shows only what works: its commands are run and print what it says they print."""
+"""README.md and docs/tour.md show only what works: their commands are run and print what the pages show."""
 
 from __future__ import annotations
 
@@ -10,25 +10,42 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import README, ROOT, with_real_output
+from tests.readme import PAGES, README, ROOT, with_real_output
 
 
-def test_the_console_blocks_print_what_the_readme_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_console_blocks_print_what_a_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sample_logs", tmp_path / "sample_logs")
-    text = README.read_text(encoding="utf-8")
-    assert text.count("```console") >= 4
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```console") >= (3 if page == README else 7)
     assert with_real_output(text, tmp_path) == text
 
 
-def test_the_python_lines_print_what_the_readme_shows() -> None:
-    code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_lines_print_what_a_page_shows(page: Path) -> None:
+    code = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert code
     expected = code[1].rpartition("# ")[2].strip()
     result = subprocess.run([sys.executable, "-c", code[1]], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == expected
 
 
-@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "sample_logs" / "README.md"])
+@pytest.mark.parametrize(
+    "page",
+    [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "sample_logs" / "README.md"],
+    ids=lambda page: page.name,
+)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#") for link in re.findall(r"\]\(([^):]+)\)", text)]
+    links += [(picture, "", "") for picture in re.findall(r'(?:src|srcset)="([^":]+)"', text)]
+    for target, _, heading in links:
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not heading or heading in headings(linked), f"{target}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
