@@ -20,10 +20,10 @@ from entro_engine import EntroError, Kind, Run, Stage, psi_budget
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
 
 _WINDOW_S = 60.0
-_LEAST_WINDOW_STEPS = 5
-_FAR_OVER = 5.0
-_OFTEN = 0.5
-_ALIKE = 0.2
+_MIN_WINDOW_STEPS = 5
+_FAR_OVER_FULL = 5.0
+_MOST_OF_THE_TIME = 0.5
+_SAME_SIZE = 0.2
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MeasuredCapacity:
     is_guess: bool
 
 
-def coupled(steps: StepSource) -> bool:
+def is_rate_queue_pair(steps: StepSource) -> bool:
     """Whether the pipeline is one rate stage that feeds one queue stage."""
     return [stage.kind for stage in steps.stages] == [Kind.RATE, Kind.QUEUE]
 
@@ -52,7 +52,7 @@ def with_queue_before(
     """Steps of a rate stage that feeds a queue stage in parts, each with the queue before it, requests.
 
     Args:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         initial_queue: before the first step, requests.
         size: how many steps a part has, those that are looked at together without it.
     """
@@ -65,7 +65,7 @@ def queue_before(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
     """The queue before each step of a rate stage that feeds a queue stage, requests, shape (steps,).
 
     Args:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         initial_queue: before the first step, requests.
     """
     return np.concatenate([[initial_queue], steps.ends[1][:-1]])
@@ -77,7 +77,7 @@ def served_per_step(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
     served_t = r_t dt - (q_t - q_{t-1}), q at the end of the steps. NaN in steps without data and in those after one.
 
     Args:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         initial_queue: before the first step, requests.
     """
     rate, queue = steps.loads[0], steps.ends[1]
@@ -89,7 +89,7 @@ def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> 
     """The steps that are counted and have a queue at their beginning or their end, shape (steps,).
 
     Args:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         served: what was served in each of them, as `served_per_step` has it.
         initial_queue: before the first step, requests.
     """
@@ -104,7 +104,7 @@ def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> MeasuredC
     server was busy throughout: short windows overstate what it can hold.
 
     Args:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         initial_queue: before the first step, requests.
     """
     windows = _BusyWindows(steps, initial_queue)
@@ -125,7 +125,7 @@ class _BusyWindows:
     """The windows of steps in which the server was busy throughout.
 
     Attributes:
-        steps: of a pipeline for which `coupled` holds.
+        steps: of a pipeline for which `is_rate_queue_pair` holds.
         initial_queue: before the first step, requests.
         count: how many there are, once `means` has given all; so are the next two.
         busy: how many steps the server was busy in.
@@ -141,7 +141,7 @@ class _BusyWindows:
     @property
     def length(self) -> int:
         """Of a window, steps."""
-        return max(math.ceil(_WINDOW_S / self.steps.step_s), _LEAST_WINDOW_STEPS)
+        return max(math.ceil(_WINDOW_S / self.steps.step_s), _MIN_WINDOW_STEPS)
 
     def means(self) -> Iterator[FloatArray]:
         """The mean rate served in each of them, req/s, some at a time."""
@@ -181,7 +181,7 @@ def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo)
     Raises:
         EntroError: when it is no rate stage that feeds a queue stage, or does not tell what its server serves.
     """
-    if not coupled(steps):
+    if not is_rate_queue_pair(steps):
         kinds = ", ".join(f"{stage.name} ({stage.kind})" for stage in steps.stages)
         raise EntroError(
             f"the stages are {kinds}",
@@ -249,7 +249,7 @@ class LoadAccumulator:
         self.observed += int(run.observed.sum())
         self.violated += int(run.violated.sum())
         for stage, load in zip(run.stages, run.loads, strict=True):
-            over = int(np.count_nonzero(load > _FAR_OVER * stage.full_load))
+            over = int(np.count_nonzero(load > _FAR_OVER_FULL * stage.full_load))
             self.far[stage.name] = self.far.get(stage.name, 0) + over
 
 
@@ -270,7 +270,7 @@ def misfit_advice(
     if not loads.observed or all(stage.full is not None for stage in loads.stages):
         return None
     far = [stage for stage in loads.stages if stage.full is None and 2 * loads.far[stage.name] > loads.observed]
-    if (not far and loads.violated <= _OFTEN * loads.observed) or _is_of_default_size(steps):
+    if (not far and loads.violated <= _MOST_OF_THE_TIME * loads.observed) or _is_of_default_size(steps):
         return None
     if far:
         times = {stage.name: (_median_load(steps, stage.name) or 0.0) / stage.full_load for stage in far}
@@ -289,13 +289,15 @@ def _median_load(steps: StepSource, name: str) -> float | None:
 
 def _is_of_default_size(steps: StepSource) -> bool:
     """Whether the server of a log serves about what the published one does: then it is the load that is too much."""
-    return coupled(steps) and math.isclose(measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_ALIKE)
+    return is_rate_queue_pair(steps) and math.isclose(
+        measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_SAME_SIZE
+    )
 
 
 def _advice(steps: StepSource, columns: Mapping[str, str], wait: float) -> str:
     """Which full loads to set, and how they were come to."""
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
-    capacity = measure_capacity(steps) if coupled(steps) else None
+    capacity = measure_capacity(steps) if is_rate_queue_pair(steps) else None
     if capacity and capacity.value > 0:  # a log that only fills its queue does not tell what its server serves
         guess = ", a guess" if capacity.is_guess else ""
         rate, queue = steps.stages

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from entro_cli.analysis.calibration import (
     MeasuredCapacity,
     busy_steps,
-    coupled,
+    is_rate_queue_pair,
     measure_capacity,
     served_per_step,
     with_queue_before,
@@ -65,7 +65,7 @@ def coordinate(steps: StepSource, terms: CoordinationParameters, initial_queue: 
         terms: what the comparison is made with.
         initial_queue: before the first step, requests.
     """
-    if not coupled(steps):
+    if not is_rate_queue_pair(steps):
         return Coordination("it needs one rate stage that feeds one queue stage")
     if all(np.isnan(part.loads).any(axis=0).all() for part in in_parts(steps)):
         return Coordination("there is no step with data")
@@ -84,7 +84,7 @@ def _compared(
     stages = _stages(steps, capacity.value, terms.wait_s)
     parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * terms.wait_s) - 1e-9), 1)
     plant = Plant(*stages, capacity.value, steps.step_s / parts, initial_queue)
-    courses = _Courses(steps, plant, parts, terms)
+    courses = _RunComparison(steps, plant, parts, terms)
     blocks = _block_steps(steps.step_s)
     for part, before in with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks):
         courses.add(part, before)
@@ -152,7 +152,7 @@ def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) ->
     return np.asarray(np.where(np.isnan(steps.loads).any(axis=0), capacity, found), dtype=np.float64)
 
 
-class _Courses:
+class _RunComparison:
     """The courses of the same demand, side by side, counted part by part.
 
     Args:
@@ -169,7 +169,7 @@ class _Courses:
         self._free: LogPlantState | None = None
         self._held: LogPlantState | None = None
         self.measured, self.uncontrolled, self.coordinated = (
-            _Course((plant.rate, plant.queue), terms.budget, steps) for _ in range(3)
+            _RunAccumulator((plant.rate, plant.queue), terms.budget, steps) for _ in range(3)
         )
         self._far = self._queued = 0.0
         self._hours = np.zeros(24, np.int64)
@@ -211,7 +211,7 @@ class _Courses:
         return tuple(HeldHour(hour, count * step_s) for hour, count in enumerate(self._hours.tolist()) if count)
 
 
-class _Course:
+class _RunAccumulator:
     """One course, counted on the log's steps, where they have data.
 
     Args:

@@ -59,10 +59,10 @@ class ErrorBudgetAccumulator:
         self._target, self._zone = target, zone
         self._allowance = round(1 - target, 12)
         self._violations = self._seen = 0
-        self._burns: _Burns | None = None
-        self._firing = [_Firing(rule, zone) for rule in RULES]
+        self._burns: _BurnRates | None = None
+        self._firing = [_AlertFinder(rule, zone) for rule in RULES]
 
-    def look_back_on(self, run: Run) -> None:
+    def add_earlier(self, run: Run) -> None:
         """Take in a part before those that are counted: windows look back on it."""
         self._burns_of(run).go_on(run.violated, run.observed)
 
@@ -75,15 +75,15 @@ class ErrorBudgetAccumulator:
         for firing in self._firing:
             firing.go_on(burns, run)
 
-    def _burns_of(self, run: Run) -> _Burns:
-        self._burns = self._burns or _Burns(self._allowance, run.step_s)
+    def _burns_of(self, run: Run) -> _BurnRates:
+        self._burns = self._burns or _BurnRates(self._allowance, run.step_s)
         return self._burns
 
     def objective(self, step_s: float) -> Objective:
         """What all of it comes to; `step_s` is the length of a step, s."""
         allowed = self._allowance * self._seen
         remaining = allowed - self._violations
-        burns = self._burns or _Burns(self._allowance, step_s)
+        burns = self._burns or _BurnRates(self._allowance, step_s)
         present = burns.at_the_end(PRESENT_S)
         return Objective(
             target=self._target,
@@ -105,7 +105,7 @@ def _share(used: float, allowed: float) -> float:
     return math.inf if used > 0 else 0.0
 
 
-class _Burns:
+class _BurnRates:
     """Burn rates over windows that end at each step of a part; of those before it keeps as much as they reach back."""
 
     def __init__(self, allowance: float, step_s: float) -> None:
@@ -117,8 +117,8 @@ class _Burns:
     def go_on(self, violated: NDArray[np.bool_], observed: NDArray[np.bool_]) -> None:
         """Take in the next part."""
         kept = slice(-1 - max(map(self.length_of, _WINDOWS_S)), None)
-        self._violations = _counted_on(self._violations[kept], violated)
-        self._observed = _counted_on(self._observed[kept], observed)
+        self._violations = _extend_counts(self._violations[kept], violated)
+        self._observed = _extend_counts(self._observed[kept], observed)
         self._steps = len(violated)
 
     def length_of(self, window_s: float) -> int:
@@ -135,9 +135,9 @@ class _Burns:
         if length < 1:
             return None
         asked = self._steps if last is None else min(last, self._steps)
-        seen = _within(self._observed, length, asked)
+        seen = _window_counts(self._observed, length, asked)
         share = np.full(len(seen), math.nan)
-        np.divide(_within(self._violations, length, asked), seen, out=share, where=seen > 0)
+        np.divide(_window_counts(self._violations, length, asked), seen, out=share, where=seen > 0)
         if self._allowance > 0:
             return share / self._allowance
         return np.where(share > 0, math.inf, share)
@@ -153,12 +153,12 @@ class _Burns:
         return bool(self._violations[-1] == reach)
 
 
-def _counted_on(before: NDArray[np.int64], marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _extend_counts(before: NDArray[np.int64], marks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many marks there were up to each step, those before and those of a part."""
     return np.concatenate([before, before[-1] + np.cumsum(marks)])
 
 
-def _within(counted: NDArray[np.int64], length: int, last: int) -> NDArray[np.int64]:
+def _window_counts(counted: NDArray[np.int64], length: int, last: int) -> NDArray[np.int64]:
     """How many of what was counted are in the windows of so many steps that end with the last few steps."""
     after = np.arange(len(counted) - last, len(counted))
     if len(after) and after[0] >= length:
@@ -166,7 +166,7 @@ def _within(counted: NDArray[np.int64], length: int, last: int) -> NDArray[np.in
     return counted[after] - counted[np.maximum(after - length, 0)]
 
 
-def _window_burns(burns: _Burns) -> tuple[WindowBurn, ...]:
+def _window_burns(burns: _BurnRates) -> tuple[WindowBurn, ...]:
     """The burn rate over every window of the rules up to the end of the period, the shortest first."""
     return tuple(WindowBurn(length, burns.at_the_end(length)) for length in _WINDOWS_S if burns.length_of(length) >= 1)
 
@@ -181,7 +181,7 @@ def _exhaustion(remaining: float, rate: float | None, allowance: float, step_s: 
 
 
 @dataclass
-class _Firing:
+class _AlertFinder:
     """The times in which a rule fires.
 
     Attributes:
@@ -198,7 +198,7 @@ class _Firing:
     since: int | None = None
     peak: float = 0.0
 
-    def go_on(self, burns: _Burns, run: Run) -> None:
+    def go_on(self, burns: _BurnRates, run: Run) -> None:
         """Look at the next part of a run, which the burn rates are of."""
         rule = self.rule
         if burns.is_quiet(rule.short_s):

@@ -45,7 +45,7 @@ def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
 
 
 @dataclass
-class _Values:
+class _RunningStats:
     """Values that come some at a time: how many, their sum, the least and the greatest."""
 
     count: int = 0
@@ -71,10 +71,10 @@ class _Values:
 
 
 @dataclass
-class _StageTally:
-    load: _Values = field(default_factory=_Values)
-    peak: _Values = field(default_factory=_Values)
-    share: _Values = field(default_factory=_Values)
+class _StageStats:
+    load: _RunningStats = field(default_factory=_RunningStats)
+    peak: _RunningStats = field(default_factory=_RunningStats)
+    share: _RunningStats = field(default_factory=_RunningStats)
 
 
 class FigureAccumulator:
@@ -97,8 +97,8 @@ class FigureAccumulator:
         self._excess = 0.0
         self._regimes = np.zeros(len(Regime), np.int64)
         self._last_regime = np.empty(0, np.int8)
-        self._psi, self._stability, self._energy, self._memory = (_Values() for _ in range(4))
-        self._loads = [_StageTally() for _ in stages]
+        self._psi, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(4))
+        self._loads = [_StageStats() for _ in stages]
         self._incidents = IncidentFinder(stages, budget)
         self._objective = ErrorBudgetAccumulator(target, zone)
 
@@ -113,8 +113,8 @@ class FigureAccumulator:
         """
         for run in runs:
             if run.start_ns < from_ns:
-                self._incidents.look_back_on(run)
-                self._objective.look_back_on(run)
+                self._incidents.add_earlier(run)
+                self._objective.add_earlier(run)
             else:
                 self._start_ns = run.start_ns if self._start_ns is None else self._start_ns
                 self._add(run)
@@ -180,7 +180,7 @@ class FigureAccumulator:
         )
 
 
-def _stage_figures(stage: Stage, tally: _StageTally) -> StageFigures:
+def _stage_figures(stage: Stage, tally: _StageStats) -> StageFigures:
     return StageFigures(
         name=stage.name,
         kind=str(stage.kind),

@@ -18,7 +18,7 @@ from entro_engine.entropy import FloatArray
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundIncidents:
     """Incidents of some parts of a run, arrays of shape (incidents,); `after` is the step behind the last one.
 
     All else is as in `IncidentColumns`, but for the sum of each stage's share of Psi_total, shape (N, incidents).
@@ -32,8 +32,8 @@ class _Found:
     shares: FloatArray
     ahead: FloatArray
 
-    def take(self, which: slice) -> _Found:
-        return _Found(*(getattr(self, one.name)[..., which] for one in fields(self)))
+    def take(self, which: slice) -> _FoundIncidents:
+        return _FoundIncidents(*(getattr(self, one.name)[..., which] for one in fields(self)))
 
     def columns(self) -> IncidentColumns:
         return IncidentColumns(
@@ -61,11 +61,13 @@ class IncidentFinder:
         self._shares = np.zeros((len(stages), 1))  # of the last step
         self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step
         none, whole = np.empty(0), np.empty(0, np.int64)
-        self._last = _Found(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)  # one that may go on
+        self._last = _FoundIncidents(
+            whole, whole, whole, none, none, np.empty((len(stages), 0)), none
+        )  # one that may go on
         # They grow in place: arrays that were joined in the end would be held twice.
         self._done = {one.name: bytearray() for one in fields(IncidentColumns)}
 
-    def look_back_on(self, run: Run) -> None:
+    def add_earlier(self, run: Run) -> None:
         """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
         self._keep(*self._with_tail(run))
 
@@ -101,7 +103,7 @@ class IncidentFinder:
         columns = {name: np.frombuffer(self._done[name], kind) for name, kind in kinds.items()}
         return Incidents(IncidentColumns(**columns), self._stages, start_ns, step_ns, zone)
 
-    def _store(self, found: _Found) -> None:
+    def _store(self, found: _FoundIncidents) -> None:
         for name, column in vars(found.columns()).items():
             self._done[name] += column.tobytes()
 
@@ -123,15 +125,15 @@ class IncidentFinder:
         shares: FloatArray,
         times_s: FloatArray,
         psi: FloatArray,
-    ) -> _Found:
+    ) -> _FoundIncidents:
         """The incidents of a part by itself."""
         firsts, afters = spans_of_violation(violated)
         tail = len(psi) - run.steps
         before = firsts + tail - 1
         ahead = np.full(len(firsts), math.nan)
         ahead[before >= 0] = time_to_budget(times_s, psi, self._budget, before[before >= 0])
-        within = _Within(firsts, afters)
-        return _Found(
+        within = _SpanReducer(firsts, afters)
+        return _FoundIncidents(
             firsts + self._steps,
             afters + self._steps,
             within.each(np.add, violated.astype(np.int64)),
@@ -141,11 +143,11 @@ class IncidentFinder:
             ahead,
         )
 
-    def _joined(self, found: _Found, shares: FloatArray) -> _Found:
+    def _joined(self, found: _FoundIncidents, shares: FloatArray) -> _FoundIncidents:
         """The incidents of a part, and before them the last one of those before, which may go on in the first."""
         last = self._last
         if not len(last.first) or found.first[0] - last.after[0] > 1:
-            return _Found(
+            return _FoundIncidents(
                 *(np.concatenate([getattr(last, one.name), getattr(found, one.name)], -1) for one in fields(found))
             )
         between = np.zeros(len(shares))
@@ -169,7 +171,7 @@ def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], 
 
 
 @dataclass(frozen=True)
-class _Within:
+class _SpanReducer:
     """Incidents, all at once: a long log has many. `firsts` are their first steps, `afters` those after their last."""
 
     firsts: NDArray[np.int64]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, Recommendation
 from entro_cli.core import formatting
 
-_LONGER = 1.5
+_MAX_WAIT_RATIO = 1.5
 """Chosen: how much longer requests may wait all in all, before holding them back is not recommended any more."""
 
-_FEW = 0.02
+_MIN_HOUR_SHARE = 0.02
 """Chosen: hours with less than this share of the time in which something was held back are not named."""
 
-_MOST_HOURS = 18
+_MAX_NAMED_HOURS = 18
 """Chosen: where more are to be named, it was at all hours."""
 
 
@@ -43,7 +43,7 @@ def _costs_more(coordination: Coordination) -> bool:
     measured, coordinated = coordination.measured, coordination.coordinated
     if measured is None or coordinated is None or measured.mean_wait_s is None or coordinated.mean_wait_s is None:
         return True
-    return coordinated.mean_wait_s > _LONGER * measured.mean_wait_s
+    return coordinated.mean_wait_s > _MAX_WAIT_RATIO * measured.mean_wait_s
 
 
 def hours_in_words(held: Sequence[HeldHour]) -> str:
@@ -53,10 +53,10 @@ def hours_in_words(held: Sequence[HeldHour]) -> str:
         held: the hours of the day in which it was, in their order.
     """
     total = sum(hour.held_s for hour in held)
-    named = {hour.hour for hour in held if hour.held_s >= _FEW * total}
+    named = {hour.hour for hour in held if hour.held_s >= _MIN_HOUR_SHARE * total}
     if not named:
         return ""
-    if len(named) > _MOST_HOURS:
+    if len(named) > _MAX_NAMED_HOURS:
         return ", at all hours of the day"
     begins = [hour for hour in sorted(named) if (hour - 1) % 24 not in named]
     spans = [f"from {begin:02}:00 to {_end(begin, named):02}:00" for begin in begins]

@@ -80,7 +80,7 @@ def fleet(
     folder = out or common.reports or Path()
     tasks = fleet_tasks(pipelines, period, common.zone, folder, tuple(fail_on or ()))
     places = (pipeline_paths(one.history, one.pipeline) for one in pipelines)
-    seen = list(Executor(jobs, cluster, shared_folders(places)).each(run_fleet_task, tasks))
+    seen = list(Executor(jobs, cluster, shared_folders(places)).map(run_fleet_task, tasks))
     found = build_fleet(period, seen, None if str(folder) == "-" else folder)
     output = OutputOptions(form, out or common.reports, indexed=True, templates=template_dir)
     write_fleet_report(found, period.file_stem(), output, terminal)

@@ -75,7 +75,7 @@ def ingest(
     A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
     """
     from entro_cli.commands.views.history import ingest_document, ingest_view
-    from entro_cli.core.console import Terminal, repeat
+    from entro_cli.core.console import Terminal, replay_messages
     from entro_cli.core.parallel import Executor
     from entro_cli.history.ingest.ingest import IngestOptions, oldest_ns
     from entro_cli.history.paths import pipeline_paths, shared_folders
@@ -100,8 +100,8 @@ def ingest(
         except EntroError as error:  # one pipeline keeps no other from being stored
             failures.append(error)
     workers = Executor(jobs, cluster, shared_folders(errand.how.place for errand in errands))
-    for done in workers.each(run_ingest_task, errands):
-        repeat(done.said, terminal)
+    for done in workers.map(run_ingest_task, errands):
+        replay_messages(done.said, terminal)
         failures += done.failures
         if done.summary is not None:
             every[done.pipeline] = done.summary

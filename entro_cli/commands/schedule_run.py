@@ -62,7 +62,7 @@ def run(
     from entro_cli.analysis.gates import check_gates
     from entro_cli.config import usual_place
     from entro_cli.core.clock import moment, moment_ns, zone_of
-    from entro_cli.core.console import Terminal, repeat
+    from entro_cli.core.console import Terminal, replay_messages
     from entro_cli.core.parallel import Executor
     from entro_cli.history.paths import pipeline_paths, shared_folders
     from entro_cli.report.periods import PeriodKind
@@ -97,8 +97,8 @@ def run(
         )
         parts.append(part)
     outcomes = []
-    for outcome in Executor(jobs, cluster, shared_folders(part.place for part in parts)).each(run_schedule_task, parts):
-        repeat(outcome.said, terminal)
+    for outcome in Executor(jobs, cluster, shared_folders(part.place for part in parts)).map(run_schedule_task, parts):
+        replay_messages(outcome.said, terminal)
         outcomes.append(outcome)
     if len(parts) > 1:
         survey_runs(configuration, parts, outcomes, out, Executor(jobs, cluster), terminal)

@@ -149,7 +149,7 @@ def simulate(
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
     watchers += [_progress(terminal)] if verbose else []
-    document = summarise(settings, simulate_all(settings, *watchers, each=Executor().each))
+    document = summarise(settings, simulate_all(settings, *watchers, map_portions=Executor().map))
     if logs:
         terminal.note(f"wrote {len(logs.written)} logs to {printable(str(log_dir))}")
     if out:

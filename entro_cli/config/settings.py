@@ -9,7 +9,7 @@ from typing import Any
 
 from entro_cli.config.layers import DEFAULT, Layer
 from entro_cli.core.clock import zone_of
-from entro_cli.timeseries.maintenance import Maintenance, maintenance_of
+from entro_cli.timeseries.maintenance import Maintenance, parse_maintenance
 from entro_cli.timeseries.observations import StageSpec
 from entro_engine import EntroError, Kind
 from entro_engine.budget import psi_budget
@@ -82,7 +82,7 @@ class Settings:
 
     def maintenance(self) -> Maintenance:
         """What is left out of what is judged, in the zone of what is shown."""
-        return maintenance_of(self.exclude, zone_of(self.zone), "exclude")
+        return parse_maintenance(self.exclude, zone_of(self.zone), "exclude")
 
     def full_of(self, name: str, kind: Kind) -> float | None:
         """The load at which a stage is full, in the unit of its kind.

@@ -21,7 +21,7 @@ from entro_cli.core.clock import NS, clock_shift, duration_ns, moment_ns, zone_o
 from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url
 from entro_cli.timeseries.maintenance import EXPECTED as WINDOWS_EXPECTED
-from entro_cli.timeseries.maintenance import maintenance_of
+from entro_cli.timeseries.maintenance import parse_maintenance
 from entro_engine import EntroError, Kind
 
 _LONGEST_S = 1e9
@@ -186,7 +186,7 @@ def _shifts(values: list[str], at: KeyPosition) -> tuple[str, ...]:
 
 
 def _windows(values: list[str], at: KeyPosition) -> tuple[str, ...]:
-    maintenance_of(values, UTC, at.where)
+    parse_maintenance(values, UTC, at.where)
     return tuple(values)
 
 

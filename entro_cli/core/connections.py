@@ -40,7 +40,7 @@ def connection_failure(error: OSError, timeout_s: float) -> str:
         timeout_s: how long it was waited for, seconds.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"has a certificate that is not trusted: {foreign(error.verify_message)}"
+        return f"has a certificate that is not trusted: {one_line(error.verify_message)}"
     known = (
         (ssl.SSLError, "does not speak TLS there"),
         (TimeoutError, f"did not answer within {timeout_s:g} s"),
@@ -48,9 +48,9 @@ def connection_failure(error: OSError, timeout_s: float) -> str:
         (ConnectionError, "closed the connection"),
     )
     words = next((words for kind, words in known if isinstance(error, kind)), "")
-    return words or f"cannot be reached: {foreign(error.strerror or type(error).__name__)}"
+    return words or f"cannot be reached: {one_line(error.strerror or type(error).__name__)}"
 
 
-def foreign(text: str) -> str:
+def one_line(text: str) -> str:
     """Somebody else's words in one line of bounded length."""
     return shortened(printable(" ".join(text.split())), _SHOWN)

@@ -92,7 +92,7 @@ class Recorder(Terminal):
         self.said.append(("warn", text))
 
 
-def repeat(said: Iterable[tuple[str, str]], terminal: Terminal) -> None:
+def replay_messages(said: Iterable[tuple[str, str]], terminal: Terminal) -> None:
     """Tell a terminal what a recorder was told."""
     for how, text in said:
         getattr(terminal, how)(text)

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Generic, TypeVar
 
 from entro_cli.core.clock import zone_of
-from entro_cli.core.connections import foreign, lost_connections_as_errors
+from entro_cli.core.connections import lost_connections_as_errors, one_line
 from entro_cli.core.console import printable
 from entro_cli.core.files import unwritable
 from entro_engine import EntroError, __version__
@@ -25,13 +25,13 @@ from entro_engine import EntroError, __version__
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_LIVES = 3
+_MAX_ATTEMPTS = 3
 """How often a part is begun whose process dies; a Dask scheduler's own number is the same."""
 
-_PATIENCE_S = 30.0
+_CLUSTER_TIMEOUT_S = 30.0
 """How long a cluster is waited for, s: for its scheduler's answer, and then for its first worker."""
 
-_TALKATIVE = ("distributed", "distributed.client", "asyncio", "tornado")
+_NOISY_LOGGERS = ("distributed", "distributed.client", "asyncio", "tornado")
 """Logs on standard error of a lost connection, which `entro` tells of itself, in one line."""
 
 
@@ -49,7 +49,7 @@ class Executor:
     cluster: str | None = None
     shared: tuple[Path, ...] = ()
 
-    def each(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Do every part of some work.
 
         A part whose worker dies is done again by another, so that it must come to the same when it was done before.
@@ -82,13 +82,13 @@ def cores() -> int:
 
 def _in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], count: int) -> list[Result]:
     done: dict[int, Result] = {}
-    for life in range(_LIVES):
+    for life in range(_MAX_ATTEMPTS):
         left = {place: task for place, task in enumerate(tasks) if place not in done}
         if left:  # the likely cause of a death is want of memory: fewer at once from then on
             done |= _done_in_pool(work, left, max(count >> life, 1))
     if len(done) < len(tasks):
         raise EntroError(
-            f"{len(tasks) - len(done)} of {len(tasks)} parts ended the process that worked on them, {_LIVES} times",
+            f"{len(tasks) - len(done)} of {len(tasks)} parts ended their process {_MAX_ATTEMPTS} times",
             where="entro",
             remedy="it is likely that memory was short: --jobs 1 takes one at a time; the others are done",
         )
@@ -119,7 +119,7 @@ def _end_when_interrupted() -> None:
 
 
 @dataclass(frozen=True)
-class _Elsewhere(Generic[Task, Result]):
+class _ClusterTask(Generic[Task, Result]):
     """Work as it is sent to a worker, which must have the same `entro`, be in the same zone and see the same folders.
 
     Attributes:
@@ -156,8 +156,8 @@ def _on_cluster(
     with ExitStack() as context:
         client = _client(address)
         context.callback(client.close)
-        witnesses = tuple(context.enter_context(_witness(folder)) for folder in dict.fromkeys(shared))
-        sent = _Elsewhere(work, witnesses, __version__, str(zone_of(None)))
+        witnesses = tuple(context.enter_context(_shared_folder_probe(folder)) for folder in dict.fromkeys(shared))
+        sent = _ClusterTask(work, witnesses, __version__, str(zone_of(None)))
         futures = client.map(sent, tasks, pure=False, key="entro")
         try:
             results: list[Result] = client.gather(futures)
@@ -165,7 +165,7 @@ def _on_cluster(
             raise
         except Exception as error:  # what is said of lost schedulers and workers is of many kinds
             raise EntroError(
-                f"the work was given up: {foreign(str(error))}",
+                f"the work was given up: {one_line(str(error))}",
                 where=f"--cluster {printable(address)}",
                 remedy="run it again: what is done stays done",
             ) from error
@@ -184,19 +184,19 @@ def _client(address: str) -> Any:
         raise EntroError(
             "needs what is not installed", where="--cluster", remedy="pip install 'entro-cli[cluster]'"
         ) from error
-    for name in _TALKATIVE:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client: Any = None
     connect: Any = Client  # carries no types
     try:
-        client = connect(address, timeout=_PATIENCE_S, set_as_default=False)
-        client.wait_for_workers(1, timeout=_PATIENCE_S)
+        client = connect(address, timeout=_CLUSTER_TIMEOUT_S, set_as_default=False)
+        client.wait_for_workers(1, timeout=_CLUSTER_TIMEOUT_S)
     except (OSError, ValueError) as error:
         what = "cannot be reached" if client is None else "has no worker"
         if client is not None:
             client.close()
         raise EntroError(
-            f"the scheduler {what}: {foreign(str(error))}",
+            f"the scheduler {what}: {one_line(str(error))}",
             where=f"--cluster {printable(address)}",
             expected="a Dask scheduler's address, such as tcp://host:8786",
         ) from error
@@ -204,7 +204,7 @@ def _client(address: str) -> Any:
 
 
 @contextmanager
-def _witness(folder: Path) -> Iterator[str]:
+def _shared_folder_probe(folder: Path) -> Iterator[str]:
     """A file that tells whoever sees it that they see a folder; its path."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

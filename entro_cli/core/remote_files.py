@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from entro_cli.core.clock import NS
-from entro_cli.core.connections import connection_failure, foreign, lost_connections_as_errors
+from entro_cli.core.connections import connection_failure, lost_connections_as_errors, one_line
 from entro_cli.core.console import printable
 from entro_cli.core.urls import scheme_of, shown_url
 from entro_engine import EntroError
@@ -29,12 +29,18 @@ _EXTRAS = {
     **dict.fromkeys(("s3", "s3a"), "s3"),
     **dict.fromkeys(("gs", "gcs"), "gs"),
 }
-_CHANGED = ("LastModified", "Last-Modified", "updated", "last_modified", "mtime")
-_MARKS = ("ETag", "etag", "Content-MD5", "Digest", *_CHANGED)
+_CHANGE_TIMES = ("LastModified", "Last-Modified", "updated", "last_modified", "mtime")
+_CONTENT_MARKS = ("ETag", "etag", "Content-MD5", "Digest", *_CHANGE_TIMES)
 
 # What the libraries of the extras raise has no kind in common, and they may not be there to be imported.
-_REFUSED = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "DefaultCredentialsError"}
-_AWAY = {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ServerTimeoutError", "FSTimeoutError"}
+_ACCESS_ERRORS = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "DefaultCredentialsError"}
+_UNREACHABLE_ERRORS = {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ServerTimeoutError",
+    "FSTimeoutError",
+}
 
 
 def find(url: str) -> dict[str, bool]:
@@ -49,7 +55,7 @@ def find(url: str) -> dict[str, bool]:
     Raises:
         EntroError: when there are none, or the server cannot be asked.
     """
-    with reached(url) as (files, path):
+    with opened_url(url) as (files, path):
         if _is_pattern(url):
             return dict.fromkeys(_matches(files, path, url), True)
         if not url.endswith("/") and (is_web(url) or not files.isdir(path)):
@@ -68,7 +74,7 @@ def fetch(url: str, to: Path) -> None:
         EntroError: when it cannot be fetched.
         OSError: when there is no room for it.
     """
-    with reached(url) as (files, path):
+    with opened_url(url) as (files, path):
         files.get_file(path, str(to))
     told = _info(url)
     if changed_s := _changed_s(told):
@@ -94,7 +100,7 @@ def version(url: str) -> tuple[int, int, int, int] | None:
 
 def marks_of(told: Mapping[str, Any]) -> str:
     """What a server marks the content of an object with; empty where it does not."""
-    return "\n".join(str(told[key]) for key in _MARKS if told.get(key))
+    return "\n".join(str(told[key]) for key in _CONTENT_MARKS if told.get(key))
 
 
 def label(url: str) -> str:
@@ -129,14 +135,14 @@ def _matches(files: Any, path: str, url: str) -> list[str]:
 
 def _info(url: str) -> Mapping[str, Any]:
     """What the server tells of an object; nothing where it tells nothing: whoever fetches it is told why."""
-    with suppress(EntroError), reached(url) as (files, path):
+    with suppress(EntroError), opened_url(url) as (files, path):
         found: Mapping[str, Any] = files.info(path)
         return found
     return {}
 
 
 def _changed_s(told: Mapping[str, Any]) -> float:
-    value = next((told[key] for key in _CHANGED if told.get(key)), 0.0)
+    value = next((told[key] for key in _CHANGE_TIMES if told.get(key)), 0.0)
     if isinstance(value, str):
         value = parsedate_to_datetime(value) if "," in value else datetime.fromisoformat(value)
     if isinstance(value, datetime):
@@ -150,7 +156,7 @@ def _number(text: str) -> int:
 
 
 @contextmanager
-def reached(url: str) -> Iterator[tuple[Any, str]]:
+def opened_url(url: str) -> Iterator[tuple[Any, str]]:
     """A URL's file system, and what the object is called there.
 
     Raises:
@@ -158,7 +164,7 @@ def reached(url: str) -> Iterator[tuple[Any, str]]:
     """
     with lost_connections_as_errors():
         try:
-            yield _opened(url)
+            yield _open(url)
         except EntroError:
             raise
         except Exception as error:
@@ -167,7 +173,7 @@ def reached(url: str) -> Iterator[tuple[Any, str]]:
             raise _failure(error, url) from error
 
 
-def _opened(url: str) -> tuple[Any, str]:
+def _open(url: str) -> tuple[Any, str]:
     scheme = scheme_of(url)
     try:
         import fsspec
@@ -175,7 +181,7 @@ def _opened(url: str) -> tuple[Any, str]:
         files, path = fsspec.url_to_fs(url, **_options(scheme))
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
-        remedy = f"pip install 'entro-cli[{extra}]'" if extra else foreign(str(error))
+        remedy = f"pip install 'entro-cli[{extra}]'" if extra else one_line(str(error))
         raise EntroError(f"reading {scheme}:// needs what is not installed", where=label(url), remedy=remedy) from error
     except ValueError as error:
         raise EntroError(
@@ -208,13 +214,13 @@ def _failure(error: Exception, url: str) -> EntroError:
     name = type(error).__name__
     if isinstance(error, FileNotFoundError | NotADirectoryError) or status in {404, 410}:
         found, remedy = "there is no such object", ""
-    elif isinstance(error, PermissionError) or status in {401, 403} or name in _REFUSED:
+    elif isinstance(error, PermissionError) or status in {401, 403} or name in _ACCESS_ERRORS:
         found, remedy = "no access", "give the credentials in the environment, as the server's own tools take them"
-    elif isinstance(error, TimeoutError) or name in _AWAY:
+    elif isinstance(error, TimeoutError) or name in _UNREACHABLE_ERRORS:
         found, remedy = "the server cannot be reached, or does not answer", "try again later"
     elif isinstance(error, OSError) and not status:
         cause = getattr(error, "os_error", error)
         found, remedy = f"the server {connection_failure(cause, TIMEOUT_S)}", "try again later"
     else:
-        found, remedy = f"cannot be fetched: {foreign(str(error)) or name}", ""
+        found, remedy = f"cannot be fetched: {one_line(str(error)) or name}", ""
     return EntroError(found, where=label(url), remedy=remedy)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from entro_cli.core.remote_files import is_web, label, marks_of, reached
+from entro_cli.core.remote_files import is_web, label, marks_of, opened_url
 from entro_engine import EntroError
 
 
@@ -27,7 +27,7 @@ class RemoteFolder:
 
     def files(self) -> dict[str, str]:
         """The files in it and below: by their paths in it, what marks their content; empty where nothing does."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             files.invalidate_cache()
             found: dict[str, Any] = {}
             with suppress(FileNotFoundError):
@@ -37,7 +37,7 @@ class RemoteFolder:
 
     def folders(self) -> list[str]:
         """The names of the folders in it."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             files.invalidate_cache()
             found: list[dict[str, Any]] = []
             with suppress(FileNotFoundError):
@@ -51,19 +51,19 @@ class RemoteFolder:
 
     def fetch(self, name: str, to: Path) -> None:
         """Copy one of its files into a file."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             files.get_file(f"{path}/{self._called(name)}", str(to))
 
     def read(self, name: str) -> bytes | None:
         """What is in one of its files; None where there is no such file."""
-        with reached(self.url) as (files, path), suppress(FileNotFoundError):
+        with opened_url(self.url) as (files, path), suppress(FileNotFoundError):
             content: bytes = files.cat_file(f"{path}/{self._called(name)}")
             return content
         return None
 
     def put(self, name: str, file: Path) -> None:
         """Copy a file into it."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             files.put_file(str(file), _with_a_folder(files, f"{path}/{self._called(name)}"))
 
     def write(self, name: str, content: bytes, only_new: bool = False) -> bool:
@@ -77,7 +77,7 @@ class RemoteFolder:
         Returns:
             Whether it was written: of several who write a new one at once, one does.
         """
-        with reached(self.url) as (files, path), suppress(FileExistsError):
+        with opened_url(self.url) as (files, path), suppress(FileExistsError):
             target = _with_a_folder(files, f"{path}/{self._called(name)}")
             files.pipe_file(target, content, mode="create" if only_new else "overwrite")
             return True
@@ -85,12 +85,12 @@ class RemoteFolder:
 
     def copy(self, name: str, to: str) -> None:
         """Copy one of its files over another one of them, on the server."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             files.cp_file(f"{path}/{self._called(name)}", _with_a_folder(files, f"{path}/{self._called(to)}"))
 
     def remove(self, names: Iterable[str]) -> None:
         """Take away some of its files, those that are there."""
-        with reached(self.url) as (files, path):
+        with opened_url(self.url) as (files, path):
             for name in names:
                 with suppress(FileNotFoundError):
                     files.rm_file(f"{path}/{self._called(name)}")

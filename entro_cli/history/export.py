@@ -76,7 +76,7 @@ def _columns(steps: Steps) -> dict[str, Any]:
     each = {"load": steps.loads, "peak": steps.peaks, "end": steps.ends, "samples": steps.samples}
     names = [stage.name for stage in steps.stages]
     told = {f"{what}_{name}": row for what, rows in each.items() for name, row in zip(names, rows, strict=True)}
-    return told | {"with_data": steps.own.all(axis=0)}
+    return told | {"with_data": steps.measured.all(axis=0)}
 
 
 def _lists(steps: Steps) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Cells: the steps of one source of one stage that hold samples, what the grid makes of them and the history keeps."""
+"""Bins: the steps of one source of one stage that hold samples, what the grid makes of them and the history keeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from entro_engine.entropy import FloatArray
 
 @dataclass(frozen=True)
 class Bins:
-    """The steps with samples of one source of one stage, in the order of time; arrays of shape (cells,).
+    """The steps with samples of one source of one stage, in the order of time; arrays of shape (bins,).
 
     Attributes:
         starts: where each step begins, nanoseconds since the epoch, each once.
@@ -48,7 +48,7 @@ class Bins:
 
 
 def bins_of(series: Series, origin: int, step_ns: int) -> Bins:
-    """One source's samples as cells.
+    """One source's samples as bins.
 
     Of samples a step has the mean, of spans the mean over the time in it that they cover, of events their number over
     the step's length; every step between the first event and the last is one, with events or without.
@@ -120,7 +120,7 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
 
 
 def merge_bins(parts: Sequence[Bins]) -> Bins:
-    """One source's cells from several readings of it: of a step the cell with more samples, of equals the greater one.
+    """One source's bins from several readings of it: of a step the cell with more samples, of equals the greater one.
 
     What comes out does not depend on the order of the readings, and reading one twice changes nothing.
     """
@@ -132,4 +132,4 @@ def merge_bins(parts: Sequence[Bins]) -> Bins:
 
 
 EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64)))
-"""No cells."""
+"""No bins."""

@@ -116,7 +116,7 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
         part = {series.stage: series for series in file.series}
         index, relation = next(
             ((index, found) for index, source in enumerate(sources) if (found := _relation(source, part)).value),
-            (len(sources), Relation.BESIDE),
+            (len(sources), Relation.PARALLEL),
         )
         words = relation.value
         if not words:
@@ -142,9 +142,9 @@ def _relation(source: _Source, part: dict[str, Series]) -> Relation:
     found = set()
     for name in source.keys() & part.keys():
         found.add(source[name].relation(part[name]))
-        if Relation.BESIDE in found:
-            return Relation.BESIDE
-    return next((one for one in Relation if one in found), Relation.BESIDE)
+        if Relation.PARALLEL in found:
+            return Relation.PARALLEL
+    return next((one for one in Relation if one in found), Relation.PARALLEL)
 
 
 def _take_in(source: _Source, part: dict[str, Series], relation: Relation) -> None:

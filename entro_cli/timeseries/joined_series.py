@@ -21,7 +21,7 @@ class Relation(Enum):
     ADDS = "adds to a source"
     COPY = "a copy of a source, in part"
     CONTINUED = "continues a source"
-    BESIDE = ""
+    PARALLEL = ""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class JoinedSeries:
         low, high = int(max(self.pieces[0].times[0], later.times[0])), min(end, int(later.times[-1]))
         first, second = _between(last, low, high), _between(later, low, high)
         some = len(first.times) and len(second.times)
-        return Relation.COPY if some and (_holds(second, first) or _holds(first, second)) else Relation.BESIDE
+        return Relation.COPY if some and (_holds(second, first) or _holds(first, second)) else Relation.PARALLEL
 
     def join(self, later: Series, adds: bool) -> None:
         """Take a series in.

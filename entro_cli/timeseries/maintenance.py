@@ -113,16 +113,16 @@ class Maintenance:
         if not left_out.any():
             return steps
         loads, peaks, ends = (np.where(left_out, np.nan, array) for array in (steps.loads, steps.peaks, steps.ends))
-        samples, own = np.where(left_out, 0, steps.samples), np.where(left_out, False, steps.own)
-        return replace(steps, loads=loads, peaks=peaks, ends=ends, samples=samples, own=own)
+        samples, measured = np.where(left_out, 0, steps.samples), np.where(left_out, False, steps.measured)
+        return replace(steps, loads=loads, peaks=peaks, ends=ends, samples=samples, measured=measured)
 
     def judged(self, steps: StepSource) -> StepSource:
         """The same of steps that may be more than the memory holds."""
-        return _Judged(steps, self) if self.windows else steps
+        return _WithoutMaintenance(steps, self) if self.windows else steps
 
 
 @dataclass(frozen=True)
-class _Judged(StepView):
+class _WithoutMaintenance(StepView):
     """Steps, those that a window touches without data."""
 
     maintenance: Maintenance
@@ -136,7 +136,7 @@ NONE = Maintenance()
 """Nothing is left out."""
 
 
-def maintenance_of(texts: Iterable[str], zone: tzinfo, where: str) -> Maintenance:
+def parse_maintenance(texts: Iterable[str], zone: tzinfo, where: str) -> Maintenance:
     """Windows as a user writes them.
 
     Args:

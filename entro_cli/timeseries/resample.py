@@ -27,27 +27,27 @@ _MOST_EMPTY_STEPS = 5_000_000
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceBins:
     """One source of a stage, ready for the grid.
 
     Attributes:
-        cells: its steps with samples, at least one.
+        bins: its steps with samples, at least one.
         held_ns: how long a sample holds, nanoseconds: the source's interval where it is slower than the step, else 0.
     """
 
-    cells: Bins
+    bins: Bins
     held_ns: int
 
 
 @dataclass(frozen=True)
-class Filled:
+class ResampledStage:
     """One stage on the grid; arrays of shape (steps,), as in `Steps`."""
 
     loads: FloatArray
     peaks: FloatArray
     ends: FloatArray
     samples: NDArray[np.int64]
-    own: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
 
 
 def default_step_ns(stages: Sequence[StageSources]) -> int:
@@ -83,7 +83,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
         [
             (
                 stage.stage,
-                [Part(bins_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
+                [SourceBins(bins_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
             )
             for stage in stages
         ],
@@ -112,34 +112,33 @@ def held_ns(interval: float | None, step: int) -> int:
     return math.ceil(interval) if interval is not None and interval > step else 0
 
 
-def fill_steps(stages: Sequence[tuple[Stage, Sequence[Part]]], step: int) -> Steps:
-    """The stages' cells as regular steps: what still holds is held, single holes are bridged, sources summed.
+def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) -> Steps:
+    """The stages' bins as regular steps: what still holds is held, single holes are bridged, sources summed.
 
     Args:
         stages: the stages and their sources, all on one grid; a stage may have none, but not all of them.
         step: length of a step, nanoseconds.
     """
-    start = min(int(part.cells.starts[0]) for _, parts in stages for part in parts)
+    start = min(int(part.bins.starts[0]) for _, parts in stages for part in parts)
     count = (_last_start(stages, start, step) - start) // step + 1
-    cells = [_sum([on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
+    bins = [_sum([on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     return Steps(
         tuple(stage for stage, _ in stages),
         start,
         step,
-        np.stack([part.loads for part in cells]),
-        np.stack([part.peaks for part in cells]),
-        np.stack([part.ends for part in cells]),
-        np.stack([part.samples for part in cells]),
-        np.stack([part.own for part in cells]),
+        np.stack([part.loads for part in bins]),
+        np.stack([part.peaks for part in bins]),
+        np.stack([part.ends for part in bins]),
+        np.stack([part.samples for part in bins]),
+        np.stack([part.measured for part in bins]),
     )
 
 
-def _last_start(stages: Sequence[tuple[Stage, Sequence[Part]]], start: int, step: int) -> int:
+def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
     """Where the last step begins: that of the last sample, or one for as long as every stage's sample still holds."""
-    last = max(int(part.cells.starts[-1]) for _, parts in stages for part in parts)
+    last = max(int(part.bins.starts[-1]) for _, parts in stages for part in parts)
     held = min(
-        max((int(part.cells.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last)
-        for _, parts in stages
+        max((int(part.bins.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last) for _, parts in stages
     )
     return max(last, start + (held - start) // step * step)
 
@@ -172,62 +171,62 @@ def spans_too_much(count: int, samples: int) -> bool:
     return count > _MOST_EMPTY_STEPS and (count > _MOST_STEPS or count > 100 * samples)
 
 
-def on_grid(part: Part, start: int, step: int, count: int) -> Filled:
-    """One source's cells on the grid.
+def on_grid(part: SourceBins, start: int, step: int, count: int) -> ResampledStage:
+    """One source's bins on the grid.
 
     Args:
-        part: the source, its cells within the steps.
+        part: the source, its bins within the steps.
         start: where the first step begins, nanoseconds since the epoch.
         step: length of a step, nanoseconds.
         count: how many steps there are.
     """
-    cells = part.cells
-    if len(cells) == count:  # a sample in every step, as most logs have it
-        own = np.ones(count, np.bool_)
-        return Filled(cells.loads, cells.peaks, cells.ends, cells.samples, own)
-    index = (cells.starts - start) // step
+    bins = part.bins
+    if len(bins) == count:  # a sample in every step, as most logs have it
+        measured = np.ones(count, np.bool_)
+        return ResampledStage(bins.loads, bins.peaks, bins.ends, bins.samples, measured)
+    index = (bins.starts - start) // step
     loads, peaks, ends = (np.full(count, math.nan) for _ in range(3))
-    filled = Filled(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
-    loads[index], peaks[index], ends[index] = cells.loads, cells.peaks, cells.ends
-    filled.samples[index] = cells.samples
-    filled.own[index] = True
+    filled = ResampledStage(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+    loads[index], peaks[index], ends[index] = bins.loads, bins.peaks, bins.ends
+    filled.samples[index] = bins.samples
+    filled.measured[index] = True
     if part.held_ns:
         _hold(filled, part, start, step)
     _bridge(filled)
     return filled
 
 
-def _hold(filled: Filled, part: Part, start: int, step: int) -> None:
+def _hold(filled: ResampledStage, part: SourceBins, start: int, step: int) -> None:
     """Let each sample of a source slower than the step hold in the steps that begin within its interval."""
-    empty = np.flatnonzero(~filled.own)
+    empty = np.flatnonzero(~filled.measured)
     begins = start + empty * step
-    latest = np.searchsorted(part.cells.starts, begins, side="right") - 1
-    holds = (latest >= 0) & (begins < part.cells.last[latest] + part.held_ns)
+    latest = np.searchsorted(part.bins.starts, begins, side="right") - 1
+    holds = (latest >= 0) & (begins < part.bins.last[latest] + part.held_ns)
     for values in (filled.loads, filled.peaks, filled.ends):
-        values[empty[holds]] = part.cells.ends[latest[holds]]
-    filled.own[empty[holds]] = True
+        values[empty[holds]] = part.bins.ends[latest[holds]]
+    filled.measured[empty[holds]] = True
 
 
-def _bridge(filled: Filled) -> None:
+def _bridge(filled: ResampledStage) -> None:
     """Carry the load over a single empty step between two with data; a queue ends it as it ended the one before."""
-    alone = np.flatnonzero(~filled.own[1:-1] & filled.own[:-2] & filled.own[2:]) + 1
+    alone = np.flatnonzero(~filled.measured[1:-1] & filled.measured[:-2] & filled.measured[2:]) + 1
     filled.loads[alone] = filled.peaks[alone] = filled.loads[alone - 1]
     filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum(sources: Sequence[Filled], count: int) -> Filled:
+def _sum(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
     """Sources side by side as one: summed, in an order that does not depend on theirs.
 
     A source counts from its first step with data to its last; a hole within them is a hole of the sum.
     """
     if not sources:
         nothing = np.full(count, math.nan)
-        return Filled(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+        return ResampledStage(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
     if len(sources) == 1:
         return sources[0]
     inside = [_within_span(source) for source in sources]
     covered = np.any(inside, axis=0)
-    own = covered & np.all([source.own | ~mask for source, mask in zip(sources, inside, strict=True)], axis=0)
+    measured = covered & np.all([source.measured | ~mask for source, mask in zip(sources, inside, strict=True)], axis=0)
 
     def total(parts: list[FloatArray]) -> FloatArray:
         stacked = np.sort(
@@ -235,16 +234,16 @@ def _sum(sources: Sequence[Filled], count: int) -> Filled:
         )
         return np.where(covered, stacked.sum(axis=0), math.nan)
 
-    return Filled(
+    return ResampledStage(
         total([source.loads for source in sources]),
         total([source.peaks for source in sources]),
         total([source.ends for source in sources]),
         np.sum([source.samples for source in sources], axis=0),
-        own,
+        measured,
     )
 
 
-def _within_span(source: Filled) -> NDArray[np.bool_]:
+def _within_span(source: ResampledStage) -> NDArray[np.bool_]:
     """The steps from a source's first with data to its last."""
     filled = np.flatnonzero(~np.isnan(source.loads))
     mask = np.zeros(len(source.loads), np.bool_)

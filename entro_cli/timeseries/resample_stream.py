@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
 from entro_cli.timeseries.observations import Series
-from entro_cli.timeseries.resample import Part, grid_origin, ladder_step_ns, on_grid, spans_too_much
+from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, on_grid, spans_too_much
 from entro_cli.timeseries.steps import Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_engine import Stage
@@ -36,7 +36,7 @@ class StreamResampler:
 
     def __init__(self, zone: tzinfo, step_ns: int | None = None) -> None:
         self._zone, self._asked = zone, step_ns
-        self._stages: dict[str, _StageGrid] = {}
+        self._stages: dict[str, _StageBuffer] = {}
         self._origin_ns = self._samples = 0
         self._steps: StoredSteps | None = None
 
@@ -84,7 +84,7 @@ class StreamResampler:
 
     def _begun(self, series: Sequence[Series]) -> StoredSteps:
         """The grid as the first block tells it."""
-        self._stages = {part.stage: _StageGrid(part) for part in series}
+        self._stages = {part.stage: _StageBuffer(part) for part in series}
         step_ns = self._asked or ladder_step_ns(max(part.interval_ns or 0.0 for part in series))
         first_ns = min(part.first_ns for part in series)
         self._origin_ns = grid_origin(first_ns, step_ns, self._zone)
@@ -105,31 +105,31 @@ class StreamResampler:
         before = (begin_ns - low_ns) // step_ns
         cut, wide = slice(before, before + count), (known_ns - low_ns) // step_ns
         filled = [
-            on_grid(Part(stage.cells.between(low_ns, known_ns), 0), low_ns, step_ns, wide)
+            on_grid(SourceBins(stage.bins.between(low_ns, known_ns), 0), low_ns, step_ns, wide)
             for stage in self._stages.values()
         ]
-        names = ("loads", "peaks", "ends", "samples", "own")
+        names = ("loads", "peaks", "ends", "samples", "measured")
         arrays = {name: np.stack([getattr(part, name)[cut] for part in filled]) for name in names}
         steps.append(Steps(steps.stages, begin_ns, step_ns, **arrays))
         for stage in self._stages.values():
-            stage.cells = stage.cells.take(slice(int(np.searchsorted(stage.cells.starts, after_ns - step_ns)), None))
+            stage.bins = stage.bins.take(slice(int(np.searchsorted(stage.bins.starts, after_ns - step_ns)), None))
 
 
-class _StageGrid:
+class _StageBuffer:
     """What is known of a stage and not stored yet.
 
     Args:
         series: its first samples; they are taken in by `add`.
 
     Attributes:
-        cells: its last steps with samples, those that are not stored and one before them.
+        bins: its last steps with samples, those that are not stored and one before them.
     """
 
     def __init__(self, series: Series) -> None:
         self._first = _part(series, 0, 1)
         self._last = self._rest = _part(series, 0, 0)
         self._intervals = Counter[int]()
-        self.cells = EMPTY
+        self.bins = EMPTY
 
     def add(self, series: Series | None, seam_ns: int, origin_ns: int, step_ns: int) -> None:
         """Take in the next samples, if there are some; the steps before a seam are over then."""
@@ -149,8 +149,8 @@ class _StageGrid:
         more = bins_of(series, origin_ns, step_ns)
         if len(more):
             names = [one.name for one in fields(Bins)]
-            parts = [self.cells, more] if len(self.cells) else [more]
-            self.cells = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+            parts = [self.bins, more] if len(self.bins) else [more]
+            self.bins = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def _count(self, between: NDArray[np.int64]) -> None:
         """Count how often each time was between two samples."""

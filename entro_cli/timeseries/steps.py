@@ -97,7 +97,7 @@ class StepView:
 
 
 @dataclass(frozen=True)
-class Stretch(StepView):
+class StepRange(StepView):
     """The steps from `first` up to but not including `after`."""
 
     first: int
@@ -130,7 +130,7 @@ class Steps:
         peaks: shape (N, steps), the largest of them; NaN without data.
         ends: shape (N, steps), the last of them; NaN without data.
         samples: shape (N, steps), how many there were; 0 where a sample of before still holds, or was carried over.
-        own: shape (N, steps), whether the stage has data of its own in the step, not carried over from the one before.
+        measured: shape (N, steps), True where the stage has data of its own in the step, not carried over.
     """
 
     stages: tuple[Stage, ...]
@@ -140,7 +140,7 @@ class Steps:
     peaks: FloatArray
     ends: FloatArray
     samples: NDArray[np.int64]
-    own: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
 
     @property
     def count(self) -> int:
@@ -155,7 +155,7 @@ class Steps:
     def part(self, first: int, after: int) -> Steps:
         """The steps from `first` up to but not including `after`."""
         cut = slice(first, after)
-        names = ("loads", "peaks", "ends", "samples", "own")
+        names = ("loads", "peaks", "ends", "samples", "measured")
         arrays = {name: getattr(self, name)[:, cut] for name in names}
         return replace(self, start_ns=self.start_ns + first * self.step_ns, **arrays)
 

@@ -18,11 +18,11 @@ from entro_engine import EntroError, Stage
 _Number = TypeVar("_Number", bound=np.generic)
 
 _FLOAT_BYTES = 8
-_FIELDS = ("loads", "peaks", "ends", "samples", "own")
+_FIELDS = ("loads", "peaks", "ends", "samples", "measured")
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Segment:
     """Steps that were appended together.
 
     Attributes:
@@ -38,7 +38,7 @@ class _Kept:
     is_plain: bool
 
 
-class _Nameless:
+class AnonymousFile:
     """A file without a name, which is gone when nobody has it any more."""
 
     def __init__(self) -> None:
@@ -75,10 +75,10 @@ class StoredSteps:
     start_ns: int
     step_ns: int
     count: int = 0
-    _kept: list[_Kept] = field(default_factory=list)
+    _kept: list[_Segment] = field(default_factory=list)
     _size: int = 0
     _rows: tuple[int, ...] = ()
-    _file: _Nameless = field(default_factory=_Nameless)
+    _file: AnonymousFile = field(default_factory=AnonymousFile)
 
     def __post_init__(self) -> None:
         """Each stage stands in its own row, at first."""
@@ -100,10 +100,10 @@ class StoredSteps:
         Raises:
             EntroError: when there is no room for them.
         """
-        is_plain = bool(steps.own.all() and (steps.samples == 1).all() and (steps.peaks == steps.loads).all())
+        is_plain = bool(steps.measured.all() and (steps.samples == 1).all() and (steps.peaks == steps.loads).all())
         is_plain = is_plain and bool((steps.ends == steps.loads).all())
         arrays = [getattr(steps, name) for name in (_FIELDS[:1] if is_plain else _FIELDS)]
-        self._kept.append(_Kept(self.count, steps.count, self._size, is_plain))
+        self._kept.append(_Segment(self.count, steps.count, self._size, is_plain))
         try:
             for array in arrays:
                 self._size += self._file.write(np.ascontiguousarray(array).tobytes(), self._size)
@@ -133,20 +133,20 @@ class StoredSteps:
         joined = {name: np.concatenate([getattr(part, name) for part in found], axis=1) for name in _FIELDS}
         return Steps(self.stages, start_ns, self.step_ns, **joined)
 
-    def _read(self, kept: _Kept, begin: int, end: int) -> Steps:
+    def _read(self, kept: _Segment, begin: int, end: int) -> Steps:
         """Some of the steps that were appended together, counted from the first of those."""
         if kept.is_plain:
             loads = self._array(kept, kept.offset, begin, end, np.float64)
-            ones, own = np.ones(loads.shape, np.int64), np.ones(loads.shape, np.bool_)
-            return Steps(self.stages, 0, self.step_ns, loads, loads, loads, ones, own)
+            ones, measured = np.ones(loads.shape, np.int64), np.ones(loads.shape, np.bool_)
+            return Steps(self.stages, 0, self.step_ns, loads, loads, loads, ones, measured)
         size = len(self.stages) * kept.count * _FLOAT_BYTES
         places = [kept.offset + number * size for number in range(len(_FIELDS))]
         loads, peaks, ends = (self._array(kept, place, begin, end, np.float64) for place in places[:3])
         samples = self._array(kept, places[3], begin, end, np.int64)
-        own = self._array(kept, places[4], begin, end, np.bool_)
-        return Steps(self.stages, 0, self.step_ns, loads, peaks, ends, samples, own)
+        measured = self._array(kept, places[4], begin, end, np.bool_)
+        return Steps(self.stages, 0, self.step_ns, loads, peaks, ends, samples, measured)
 
-    def _array(self, kept: _Kept, offset: int, begin: int, end: int, kind: type[_Number]) -> NDArray[_Number]:
+    def _array(self, kept: _Segment, offset: int, begin: int, end: int, kind: type[_Number]) -> NDArray[_Number]:
         """Some columns of an array of shape (N, kept.count) that stands at an offset."""
         size = np.dtype(kind).itemsize
         rows = [self._file.read((end - begin) * size, offset + (row * kept.count + begin) * size) for row in self._rows]

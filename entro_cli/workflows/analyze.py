@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entro_cli.analysis.calibration import coupled
+from entro_cli.analysis.calibration import is_rate_queue_pair
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay
@@ -16,7 +16,7 @@ from entro_cli.analysis.results import Coordination, Figures, Recommendation, So
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
 from entro_cli.core.urls import is_url, shown_url
-from entro_cli.timeseries.steps import StepSource, Stretch
+from entro_cli.timeseries.steps import StepRange, StepSource
 
 if TYPE_CHECKING:
     pass
@@ -90,12 +90,12 @@ def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
     steps, first, after = replayed.steps, replayed.first, replayed.after
     if first >= after:
         return Coordination("there is no step with data")
-    before = float(steps.part(first - 1, first).ends[1][0]) if coupled(steps) and first > 0 else 0.0
+    before = float(steps.part(first - 1, first).ends[1][0]) if is_rate_queue_pair(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
     terms = CoordinationParameters(
         settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone
     )
-    return coordinate(Stretch(steps, first, after), terms, 0.0 if math.isnan(before) else before)
+    return coordinate(StepRange(steps, first, after), terms, 0.0 if math.isnan(before) else before)
 
 
 def recommended(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
@@ -106,7 +106,7 @@ def recommended(coordination: Coordination, steps: StepSource, command: str) -> 
         steps: of the pipeline.
         command: what shows the numbers, as a shell takes it.
     """
-    names = (steps.stages[0].name, steps.stages[1].name) if coupled(steps) else None
+    names = (steps.stages[0].name, steps.stages[1].name) if is_rate_queue_pair(steps) else None
     return recommendations(coordination, names, command)
 
 

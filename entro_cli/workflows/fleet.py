@@ -92,7 +92,7 @@ def survey_runs(
         known = {job.place.name: outcome.members.get(first) for job, outcome in zip(parts, outcomes, strict=True)}
         others = [job.settings for job in parts if known[job.place.name] is None]
         seen = [FleetRow(member) for member in known.values() if member is not None]
-        seen += workers.each(run_fleet_task, fleet_tasks(others, period, common.zone, out))
+        seen += workers.map(run_fleet_task, fleet_tasks(others, period, common.zone, out))
         write_fleet_report(
             build_fleet(period, seen, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
         )

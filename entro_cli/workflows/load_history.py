@@ -15,7 +15,7 @@ from entro_cli.history.day_files import Day
 from entro_cli.history.paths import PipelinePaths, day_start_ns
 from entro_cli.history.read import read_stored, stored
 from entro_cli.history.state import LogState, State
-from entro_cli.timeseries.resample import Part, fill_steps, held_ns
+from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
 
@@ -97,7 +97,7 @@ def _steps(state: State, day: Day, settings: Settings, begin_ns: int | None) -> 
         (
             _stage(state, settings, name),
             [
-                Part(cells, held_ns(intervals.get(key), state.step_ns))
+                SourceBins(cells, held_ns(intervals.get(key), state.step_ns))
                 for key, cells in sorted(day.items())
                 if key.stage == name
             ],

@@ -124,7 +124,7 @@ def read_logs(
         raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
     plain, several = replace(options, zone=UTC), len(found) > 1
     named = [Named(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
-    logs = list(_enough(workers, found).each(_alone, named))
+    logs = list(_enough(workers, found).map(_alone, named))
     ordered = _in_order(logs)
     for place, later in enumerate(ordered):
         _go_on(later, ordered[:place], options)

@@ -19,7 +19,7 @@ from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import stored
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
 from entro_cli.report.periods import Period, PeriodKind
-from entro_cli.timeseries.steps import PART_STEPS, StepSource, Stretch
+from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
 from entro_cli.workflows.load_history import load_history
 from entro_cli.workflows.load_logs import Loaded
@@ -58,7 +58,7 @@ def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int 
         within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
             None leaves out nothing.
     """
-    steps = Stretch(loaded.steps, *step_range(loaded.steps, *within))
+    steps = StepRange(loaded.steps, *step_range(loaded.steps, *within))
     return ReportInput(settings.maintenance().judged(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
@@ -121,7 +121,7 @@ def summary_of(
 def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
     """The steps of a period to be replayed, with those before that windows look back on."""
     begin_ns = period.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * steps.step_ns)
-    looked_at = Stretch(steps, *step_range(steps, begin_ns, period.end_ns))
+    looked_at = StepRange(steps, *step_range(steps, begin_ns, period.end_ns))
     return Replay(looked_at, budget, *step_range(looked_at, period.start_ns, period.end_ns))
 
 

@@ -106,7 +106,12 @@ def test_a_queue_that_the_plant_cannot_explain_is_withheld():
 def test_other_pipelines_have_none():
     steps = steps_of(np.ones(10), np.ones(10))
     alone = Steps(
-        steps.stages[:1], 0, steps.step_ns, *(part[:1] for part in (steps.loads,) * 3), steps.samples[:1], steps.own[:1]
+        steps.stages[:1],
+        0,
+        steps.step_ns,
+        *(part[:1] for part in (steps.loads,) * 3),
+        steps.samples[:1],
+        steps.measured[:1],
     )
     assert coordinate(alone, TERMS).withheld == "it needs one rate stage that feeds one queue stage"
 
@@ -120,7 +125,7 @@ def test_steps_without_data_count_nowhere():
     whole = served(rates, capacities)
     loads = whole.loads.copy()
     loads[:, 5:15] = math.nan
-    found = coordinate(Steps(whole.stages, 0, whole.step_ns, loads, loads, loads, whole.samples, whole.own), TERMS)
+    found = coordinate(Steps(whole.stages, 0, whole.step_ns, loads, loads, loads, whole.samples, whole.measured), TERMS)
     assert found.uncontrolled.regimes.no_data == found.measured.regimes.no_data == 10
     assert found.uncontrolled.violations == coordinate(whole, TERMS).uncontrolled.violations
 

@@ -60,7 +60,7 @@ def is_same(first, second):
     if isinstance(first, str) or isinstance(second, str):
         return first == second
     one, two = (found.steps.part(0, found.steps.count) for found in (first, second))
-    arrays = ("loads", "peaks", "ends", "samples", "own")
+    arrays = ("loads", "peaks", "ends", "samples", "measured")
     return (
         all(getattr(one, name).tobytes() == getattr(two, name).tobytes() for name in arrays)
         and (one.stages, one.start_ns, one.step_ns) == (two.stages, two.start_ns, two.step_ns)
@@ -165,7 +165,7 @@ def test_any_part_of_stored_steps_is_what_was_appended(lengths, data):
     after = data.draw(st.integers(first, count))
     found, expected = stored.of(stages[::-1]).part(first, after), whole.part(first, after)
     assert (found.start_ns, found.stages, stored.count) == (expected.start_ns, stages[::-1], count)
-    for name in ("loads", "peaks", "ends", "samples", "own"):
+    for name in ("loads", "peaks", "ends", "samples", "measured"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name)[::-1])
 
 

@@ -36,10 +36,10 @@ def test_samples_are_continued_copied_or_beside(logs, course):
     for log in others:
         low, high = max(min(all_of), min(log)), min(max(all_of), max(log))
         here, there = ({pair for pair in one.items() if low <= pair[0] <= high} for one in (all_of, log))
-        expected = Relation.COPY if here and there and (here <= there or there <= here) else Relation.BESIDE
+        expected = Relation.COPY if here and there and (here <= there or there <= here) else Relation.PARALLEL
         expected = Relation.CONTINUED if min(log) > max(all_of) else expected
         assert strand.relation(series(log)) is expected
-        if expected is not Relation.BESIDE:
+        if expected is not Relation.PARALLEL:
             strand.join(series(log), adds=False)
             all_of = log | all_of
     assert shown(strand.series) == all_of

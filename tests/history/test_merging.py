@@ -29,7 +29,7 @@ def recalled(history, pipeline="default"):
 
 def same_steps(first, second):
     assert (first.start_ns, first.step_ns, first.stages) == (second.start_ns, second.step_ns, second.stages)
-    for name in ("loads", "peaks", "ends", "samples", "own"):
+    for name in ("loads", "peaks", "ends", "samples", "measured"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
 
 

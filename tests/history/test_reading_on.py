@@ -86,7 +86,7 @@ def beside(folder, first, second, cuts, same_loads):
         ingest(folder / "h", folder / "*.log")
     steps, expected = recalled(folder / "h").steps, load([str(folder / "*.log")], LoadOptions(tz="UTC")).steps
     np.testing.assert_array_equal(steps.loads, expected.loads)
-    assert steps.own.all()
+    assert steps.measured.all()
     assert set(steps.loads[:, -1]) == same_loads
 
 
@@ -114,7 +114,7 @@ def test_rotated_sources_that_are_alike(tmp_path):
     ingest(tmp_path / "h", tmp_path / "*.log*")
     steps = recalled(tmp_path / "h").steps
     assert set(steps.loads[0]) == {6.0, 4.0}
-    assert steps.own.all()
+    assert steps.measured.all()
 
 
 @pytest.mark.parametrize("how", ["renamed", "copied and truncated"])

@@ -15,7 +15,7 @@ from entro_cli.report.render import html
 from entro_cli.report.render.fleet import render_page_of
 from entro_cli.report.render.index import update_index
 from entro_cli.report.render.page import store_plotly
-from entro_cli.timeseries.maintenance import maintenance_of
+from entro_cli.timeseries.maintenance import parse_maintenance
 from tests.browser_page import opened
 from tests.report.runs import ZONE, busy, calm, summarised, summary_of, three_phase, without
 from tests.running import entro
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
 
 
 def with_maintenance():
-    terms = ReportContext("crawler", maintenance_of(["daily 03:00-03:30"], ZONE, "exclude"))
+    terms = ReportContext("crawler", parse_maintenance(["daily 03:00-03:30"], ZONE, "exclude"))
     run = without(busy(20), terms.maintenance)
     return summarised(run, period_of(PeriodKind.MONTH, date(2026, 3, 2), ZONE), terms)
 

@@ -8,12 +8,12 @@ from entro_cli.report.calendar import DayState, calendar_of
 from entro_cli.report.daily_report import ReportContext
 from entro_cli.report.periods import PeriodKind, period_of
 from entro_cli.report.render import html, markdown, terminal
-from entro_cli.timeseries.maintenance import maintenance_of
+from entro_cli.timeseries.maintenance import parse_maintenance
 from tests.report.runs import ZONE, busy, summarised, summary_of, without
 
 
 def march(*windows):
-    maintenance = maintenance_of(windows, ZONE, "exclude")
+    maintenance = parse_maintenance(windows, ZONE, "exclude")
     run = without(busy(20), maintenance)  # from Monday the 2nd on
     period = period_of(PeriodKind.MONTH, date(2026, 3, 2), ZONE)
     return summarised(run, period, ReportContext("crawler", maintenance))

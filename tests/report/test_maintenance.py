@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from entro_cli.automation.alerts.rules import silence_alert
 from entro_cli.core.clock import NS, moment, nanoseconds
-from entro_cli.timeseries.maintenance import maintenance_of
+from entro_cli.timeseries.maintenance import parse_maintenance
 from entro_engine import EntroError
 from tests.running import entro
 
@@ -25,7 +25,7 @@ def ns(text, zone=BERLIN):
 
 
 def told(texts, start, end, zone=BERLIN):
-    gaps = maintenance_of(texts, zone, "exclude").gaps(ns(start, zone), ns(end, zone))
+    gaps = parse_maintenance(texts, zone, "exclude").gaps(ns(start, zone), ns(end, zone))
     return [tuple(f"{moment(edge, zone):%a %d %H:%M}" for edge in gap) for gap in gaps]
 
 
@@ -55,7 +55,7 @@ def test_windows_that_overlap_or_touch_are_one():
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 1), ("2026-10-25", 3), ("2026-03-30", 2)])
 def test_windows_are_those_of_the_clock_on_the_wall(day, hours):
     end = f"{datetime.fromisoformat(day) + timedelta(days=1)}"
-    assert maintenance_of(["daily 02:00-04:00"], BERLIN, "x").length_ns(ns(day), ns(end)) == hours * 3600 * NS
+    assert parse_maintenance(["daily 02:00-04:00"], BERLIN, "x").length_ns(ns(day), ns(end)) == hours * 3600 * NS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_windows_are_those_of_the_clock_on_the_wall(day, hours):
 )
 def test_what_is_no_window(text):
     with pytest.raises(EntroError, match="--exclude: ") as error:
-        maintenance_of([text], BERLIN, "--exclude")
+        parse_maintenance([text], BERLIN, "--exclude")
     assert "expected" in str(error.value)
 
 
@@ -106,7 +106,7 @@ def test_a_step_is_left_out_where_a_window_touches_it(days, begin, length, start
         (first + timedelta(seconds=step_s * at), first + timedelta(seconds=step_s * (at + 1))) for at in range(count)
     ]
     expected = [any(start < until and end > since for since, until in windows) for start, end in edges]
-    maintenance, span = maintenance_of([text], UTC, "x"), (nanoseconds(first), step_s * NS, count)
+    maintenance, span = parse_maintenance([text], UTC, "x"), (nanoseconds(first), step_s * NS, count)
     assert maintenance.steps(*span).tolist() == expected
     assert maintenance.count_steps(*span) == sum(expected)
 
@@ -188,7 +188,7 @@ def test_it_is_told_in_every_format(tmp_path):
 def test_maintenance_is_no_silence():
     now = datetime(2026, 4, 6, 6, tzinfo=UTC)
     last = now - timedelta(hours=5)
-    planned = maintenance_of(["daily 01:00-05:00"], UTC, "x")
+    planned = parse_maintenance(["daily 01:00-05:00"], UTC, "x")
     assert silence_alert("default", last, now, 7200) is not None
     assert silence_alert("default", last, now, 7200, planned) is None
     assert silence_alert("default", last, now + timedelta(hours=2), 7200, planned) is not None

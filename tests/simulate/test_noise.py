@@ -45,23 +45,23 @@ def test_the_size_of_the_batches_changes_nothing(cells):
 def test_several_processes_change_nothing(monkeypatch):
     chosen = settings(40)
     here = simulate_all(chosen)
-    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_CELLS", 80 * 7)
+    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_VALUES", 80 * 7)
     asked = []
 
     def each(work, portions):
         asked.extend(portions)
-        return Executor(2).each(work, portions)
+        return Executor(2).map(work, portions)
 
-    for name, figures in simulate_all(chosen, each=each).items():
+    for name, figures in simulate_all(chosen, map_portions=each).items():
         for field in fields(PlantFigures):
             np.testing.assert_array_equal(getattr(figures, field.name), getattr(here[name], field.name))
     assert [number for portion in asked for number in portion.runs] == [*range(40)]
 
 
 def test_whoever_watches_sees_every_run(monkeypatch):
-    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_CELLS", 80 * 7)
+    monkeypatch.setattr("entro_cli.analysis.simulation.runs.BATCH_VALUES", 80 * 7)
     seen = []
-    simulate_all(settings(40), lambda batch: seen.extend(batch.runs), each=Executor(2).each)
+    simulate_all(settings(40), lambda batch: seen.extend(batch.runs), map_portions=Executor(2).map)
     assert sorted(seen) == sorted([*range(40)] * 4)
 
 

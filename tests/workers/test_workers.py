@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from entro_cli.core.clock import zone_of
-from entro_cli.core.parallel import Executor, _Elsewhere, cores
+from entro_cli.core.parallel import Executor, _ClusterTask, cores
 from entro_engine import EntroError, __version__
 from tests.workers import deeds
 
@@ -17,7 +17,7 @@ ZONE = str(zone_of(None))
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, None])
 def test_results_come_in_the_order_of_the_parts(jobs):
-    results = list(Executor(jobs).each(deeds.doubled, range(7)))
+    results = list(Executor(jobs).map(deeds.doubled, range(7)))
     assert [number for number, _ in results] == [0, 2, 4, 6, 8, 10, 12]
     elsewhere = {pid for _, pid in results} - {os.getpid()}
     assert len(elsewhere) <= (jobs or cores())
@@ -25,13 +25,13 @@ def test_results_come_in_the_order_of_the_parts(jobs):
 
 
 def test_one_part_needs_no_other_process():
-    assert list(Executor(8).each(deeds.doubled, [3])) == [(6, os.getpid())]
-    assert list(Executor(8).each(deeds.doubled, [])) == []
+    assert list(Executor(8).map(deeds.doubled, [3])) == [(6, os.getpid())]
+    assert list(Executor(8).map(deeds.doubled, [])) == []
 
 
 def test_an_error_is_the_same_from_another_process():
     with pytest.raises(EntroError, match=r"^1: is refused; expected another; none$"):
-        Executor(2).each(deeds.refuse, [1, 2])
+        Executor(2).map(deeds.refuse, [1, 2])
 
 
 @pytest.mark.parametrize(("lives", "survives"), [(1, True), (2, True), (3, False)])
@@ -44,10 +44,10 @@ def test_a_process_that_dies(tmp_path, lives, survives):
             (tasks[-1] / str(number)).touch()
     workers = Executor(2)
     if survives:
-        assert list(workers.each(deeds.die_while_there_are_lives, tasks)) == ["a", "b", "c"]
+        assert list(workers.map(deeds.die_while_there_are_lives, tasks)) == ["a", "b", "c"]
     else:
-        with pytest.raises(EntroError, match=r"of 3 parts ended the process that worked on them, 3 times; .*--jobs 1"):
-            workers.each(deeds.die_while_there_are_lives, tasks)
+        with pytest.raises(EntroError, match=r"of 3 parts ended their process 3 times; .*--jobs 1"):
+            workers.map(deeds.die_while_there_are_lives, tasks)
 
 
 def test_as_many_as_there_are_cores_for_this_process():
@@ -64,30 +64,30 @@ def test_as_many_as_there_are_cores_for_this_process():
 def test_a_worker_must_see_what_is_shared(tmp_path):
     seen, unseen = tmp_path / "seen", tmp_path / "unseen"
     seen.touch()
-    assert _Elsewhere(deeds.doubled, (str(seen),), __version__, ZONE)(2) == (4, os.getpid())
+    assert _ClusterTask(deeds.doubled, (str(seen),), __version__, ZONE)(2) == (4, os.getpid())
     with pytest.raises(EntroError, match=rf"the worker on {socket.gethostname()}: does not see what is in {tmp_path};"):
-        _Elsewhere(deeds.doubled, (str(seen), str(unseen)), __version__, ZONE)(2)
+        _ClusterTask(deeds.doubled, (str(seen), str(unseen)), __version__, ZONE)(2)
 
 
 def test_a_worker_must_have_the_same_entro():
     with pytest.raises(EntroError, match=rf"has entro {__version__}; expected 0\.0\.1, as where it was asked"):
-        _Elsewhere(deeds.doubled, (), "0.0.1", ZONE)(2)
+        _ClusterTask(deeds.doubled, (), "0.0.1", ZONE)(2)
 
 
 def test_a_worker_must_be_in_the_same_zone():
     with pytest.raises(EntroError, match=rf"is in zone {ZONE}; start the worker with TZ=Asia/Tokyo"):
-        _Elsewhere(deeds.doubled, (), __version__, "Asia/Tokyo")(2)
+        _ClusterTask(deeds.doubled, (), __version__, "Asia/Tokyo")(2)
 
 
 def test_which_extra_to_install():
-    with patch.dict(sys.modules, {"distributed": None}), pytest.raises(EntroError, match=r"'entro\[cluster\]'"):
-        Executor(cluster="tcp://127.0.0.1:1").each(deeds.doubled, [1])
+    with patch.dict(sys.modules, {"distributed": None}), pytest.raises(EntroError, match=r"'entro-cli\[cluster\]'"):
+        Executor(cluster="tcp://127.0.0.1:1").map(deeds.doubled, [1])
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:1", "127.0.0.1:port"])
 def test_no_scheduler_there(address):
     with (
-        patch("entro_cli.core.parallel._PATIENCE_S", 1),
+        patch("entro_cli.core.parallel._CLUSTER_TIMEOUT_S", 1),
         pytest.raises(EntroError, match=r"the scheduler cannot be reached"),
     ):
-        Executor(cluster=address).each(deeds.doubled, [1])
+        Executor(cluster=address).map(deeds.doubled, [1])

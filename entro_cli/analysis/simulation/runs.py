@@ -37,7 +37,7 @@ from entro_engine.errors import require
 DEFAULT_BUDGET = 3.0
 """The published budget of two stages, nat."""
 
-BATCH_CELLS = 1_000_000
+BATCH_VALUES = 1_000_000
 """How many steps times runs are simulated side by side: about 150 MB of arrays."""
 
 _WORTH_OTHERS = 4
@@ -171,7 +171,7 @@ class Batch:
     figures: PlantFigures
 
 
-def batches(settings: SimulationParameters, cells: int = BATCH_CELLS) -> Iterator[Batch]:
+def batches(settings: SimulationParameters, cells: int = BATCH_VALUES) -> Iterator[Batch]:
     """Every run of every controller, in batches of bounded size; the controllers of one batch get the same noise.
 
     Args:
@@ -220,29 +220,29 @@ def _portions(settings: SimulationParameters, noise: Noise, cells: int) -> list[
 _Figures = list[tuple[str, PlantFigures]]
 """Of some runs: the name of each controller, and what they come to under it."""
 
-Each = Callable[[Callable[[Portion], _Figures], list[Portion]], Iterator[_Figures]]
+PortionMap = Callable[[Callable[[Portion], _Figures], list[Portion]], Iterator[_Figures]]
 """Does some work for each of several portions, in their order."""
 
 
 def simulate_all(
-    settings: SimulationParameters, *watchers: Callable[[Batch], None], each: Each | None = None
+    settings: SimulationParameters, *watchers: Callable[[Batch], None], map_portions: PortionMap | None = None
 ) -> dict[str, PlantFigures]:
     """Simulate every run of every controller.
 
     Args:
         settings: what is simulated.
         watchers: shown every batch before it is let go.
-        each: what does many portions that nobody watches; one after another without it.
+        map_portions: what does many portions that nobody watches; one after another without it.
 
     Returns:
         The figures of each controller's runs, by its name: the same ones, whoever does them.
     """
-    portions = _portions(settings, settings.noise, BATCH_CELLS) if settings.noise else []
+    portions = _portions(settings, settings.noise, BATCH_VALUES) if settings.noise else []
     found: Iterable[_Figures]
-    if each is None or watchers or len(portions) < _WORTH_OTHERS:
+    if map_portions is None or watchers or len(portions) < _WORTH_OTHERS:
         found = [_watched(batches(settings), watchers)]
     else:
-        found = each(_figures_of, portions)
+        found = map_portions(_figures_of, portions)
     parts: dict[str, list[PlantFigures]] = {name: [] for name in settings.controllers}
     for name, figures in chain.from_iterable(found):
         parts[name].append(figures)

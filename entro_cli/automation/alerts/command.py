@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, ClassVar
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, document
-from entro_cli.core.connections import foreign
+from entro_cli.core.connections import one_line
 from entro_engine import EntroError
 
 
@@ -58,7 +58,7 @@ class Command:
             )
         except (OSError, ValueError, IndexError) as error:  # no such program; a NUL in an argument; no argument at all
             reason = getattr(error, "strerror", None) or str(error)
-            failed = self._failed(f"cannot be started: {foreign(reason)}", "")
+            failed = self._failed(f"cannot be started: {one_line(reason)}", "")
             failed.remedy = "name it by its absolute path: cron looks in few places"
             raise failed from error
 
@@ -75,7 +75,7 @@ class Command:
                 process.wait()
 
     def _failed(self, how: str, said: str) -> EntroError:
-        program = foreign(self.argv[0]) if self.argv else "[alerts] command"
+        program = one_line(self.argv[0]) if self.argv else "[alerts] command"
         return EntroError(f"{how}: {said}" if said else how, where=program)
 
 
@@ -96,4 +96,4 @@ def _first_line(stderr: IO[bytes]) -> str:
     """The first line that says something, of what was written to standard error."""
     stderr.seek(0)
     lines = stderr.read(8192).decode(errors="replace").splitlines()
-    return foreign(next((line for line in lines if line.strip()), ""))
+    return one_line(next((line for line in lines if line.strip()), ""))

@@ -17,7 +17,7 @@ from email.utils import format_datetime, getaddresses
 from typing import Any, ClassVar, Literal
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
-from entro_cli.core.connections import connection_failure, foreign, lost_connections_as_errors
+from entro_cli.core.connections import connection_failure, lost_connections_as_errors, one_line
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
@@ -65,7 +65,7 @@ class Email:
             except OSError as error:  # what smtplib raises is one, too
                 raise self._failed(error, login) from None  # what caused it may hold the password
             except UnicodeError:
-                raise EntroError(f"{foreign(self.host)!r} is no host name", where="[alerts.email] host") from None
+                raise EntroError(f"{one_line(self.host)!r} is no host name", where="[alerts.email] host") from None
         if refused:
             raise PartlyDeliveredError(
                 f"{_masked(f'refused {_replies(refused)}', login)}; the others were told", where=self._where
@@ -109,7 +109,7 @@ class Email:
         found = [_parsed(text) for text in written]
         if not found or not all(found):
             raise EntroError(
-                f"{foreign(', '.join(written))!r} is no address",
+                f"{one_line(', '.join(written))!r} is no address",
                 where=f"[alerts.email] {key}",
                 expected="an address such as ops@example.org",
             )
@@ -131,7 +131,7 @@ class Email:
 
     @property
     def _where(self) -> str:
-        return f"mail server {foreign(self.host)}:{self.port}"
+        return f"mail server {one_line(self.host)}:{self.port}"
 
     def _failed(self, error: OSError, login: tuple[str, str] | None) -> EntroError:
         found, keys = _in_words(error, self.timeout_s)
@@ -199,4 +199,4 @@ def _text(reply: bytes | str) -> str:
 
 def _masked(text: str, login: tuple[str, str] | None) -> str:
     """The server's words in one line, with the password taken out should they hold it."""
-    return foreign(text.replace(login[1], "***") if login else text)
+    return one_line(text.replace(login[1], "***") if login else text)
