@@ -66,3 +66,13 @@ def test_the_readme_is_short_and_its_pictures_are_small():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
     assert len(PICTURES) >= 2
     assert all(picture.stat().st_size < 200_000 for picture in PICTURES)
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    required = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    required += [one for extra in extras.values() for one in extra]
+    _, _, reasons = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").partition("## Dependencies")
+    named = set(re.findall(r"[\w.-]+", " ".join(re.findall(r"^\| ([^|]+)", reasons, re.MULTILINE))))
+    assert {re.split(r"[\[>=<; ]", one)[0] for one in required} - named == set()
