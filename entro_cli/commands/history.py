@@ -77,7 +77,7 @@ def list_pipelines(
     from entro_cli.commands.views.history import LIST_SCHEMA, pipelines_document, pipelines_view
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
-    from entro_cli.history.inventory import inventory_of
+    from entro_cli.history.inventory import take_inventory
     from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.history_admin import select_pipelines
     from entro_cli.workflows.settings import read_settings
@@ -88,7 +88,7 @@ def list_pipelines(
     holdings = []
     for place in found.places:
         with working_copy(place):
-            holding, problems = inventory_of(place, zone)
+            holding, problems = take_inventory(place, zone)
         holdings.append(holding)
         for problem in problems:
             terminal.warn(problem)

@@ -208,13 +208,13 @@ def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal)
     """The file that holds here, read now: nobody will be at hand when the job finds fault with it."""
     import os
 
-    from entro_cli.config.keys import SINGLE
+    from entro_cli.config.keys import SINGLE_KEYS
     from entro_cli.workflows.settings import check_settings, read_config
 
     config = read_config(named, terminal)
     for pipeline in pipelines:
         check_settings(config.settings(pipeline))
-    variables = {key.variable for key in SINGLE if key.variable} - {"ENTRO_HISTORY"}
+    variables = {key.variable for key in SINGLE_KEYS if key.variable} - {"ENTRO_HISTORY"}
     for variable in sorted(variables & {name for name, value in os.environ.items() if value}):
         terminal.warn(f"{variable} is set here, but not where the job runs: say it in entro.toml")
     return str(config.file or "")

@@ -60,7 +60,7 @@ def run(
     and status 1; the rest is done all the same.
     """
     from entro_cli.analysis.gates import check_gates
-    from entro_cli.config import usual_place
+    from entro_cli.config import default_path
     from entro_cli.core.clock import moment, moment_ns, zone_of
     from entro_cli.core.console import Terminal, replay_messages
     from entro_cli.core.parallel import Executor
@@ -91,7 +91,7 @@ def run(
             settings=settings,
             kind=kind,
             logs=tuple(ingest or settings.logs),
-            out=out or settings.reports or usual_place("reports"),
+            out=out or settings.reports or default_path("reports"),
             gates=(*(fail_on or ()), *settings.fail_on),
             now=now if as_of is None else moment(moment_ns(as_of, zone_of(settings.zone), "--as-of"), UTC),
         )

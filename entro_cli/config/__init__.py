@@ -1,7 +1,7 @@
 """The configuration of entro: entro.toml, ENTRO_* variables and options become the Settings of a pipeline."""
 
 from entro_cli.config.layers import OptionValue
-from entro_cli.config.load import Config, load_config, usual_place
+from entro_cli.config.load import Config, default_path, load_config
 from entro_cli.config.provenance import ConfigEntry
 from entro_cli.config.settings import AlertSettings, EmailSettings, Settings, WebhookSettings
 
@@ -13,6 +13,6 @@ __all__ = [
     "OptionValue",
     "Settings",
     "WebhookSettings",
+    "default_path",
     "load_config",
-    "usual_place",
 ]

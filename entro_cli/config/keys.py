@@ -12,7 +12,7 @@ from entro_engine.budget import GAMMA
 from entro_engine.controller import ALPHA, BETA
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """Where a value stands in a table, from the outside in."""
 
 ANY = "*"
@@ -36,7 +36,7 @@ class ConfigKey:
     secret: bool = False
 
     @property
-    def path(self) -> Path:
+    def path(self) -> KeyPath:
         """The key, part by part."""
         return tuple(self.name.split("."))
 
@@ -48,10 +48,10 @@ class ConfigKey:
 
 
 KEYS = (
-    ConfigKey("history", validators.PLACE),
+    ConfigKey("history", validators.PATH_OR_URL),
     ConfigKey("reports", validators.PATH),
     ConfigKey("zone", validators.ZONE),
-    ConfigKey("step", validators.LENGTH),
+    ConfigKey("step", validators.STEP_LENGTH),
     ConfigKey("gamma", validators.POSITIVE, GAMMA),
     ConfigKey("alpha", validators.FRACTION, ALPHA),
     ConfigKey("beta", validators.POSITIVE, BETA),
@@ -68,8 +68,8 @@ KEYS = (
     ConfigKey("year", validators.YEAR),
     ConfigKey("input_format", validators.TEXT),
     ConfigKey("offset", validators.SHIFTS, ()),
-    ConfigKey("strict", validators.SWITCH, False),
-    ConfigKey("redact", validators.SWITCH, False),
+    ConfigKey("strict", validators.BOOLEAN, False),
+    ConfigKey("redact", validators.BOOLEAN, False),
     ConfigKey("stages.*.column", validators.TEXT),
     ConfigKey("stages.*.kind", validators.KIND),
     ConfigKey("stages.*.full", validators.POSITIVE),
@@ -88,31 +88,31 @@ KEYS = (
     ConfigKey("alerts.webhook.url_file", validators.PATH),
 )
 
-NAMED = {key.name: key for key in KEYS}
-SINGLE = tuple(key for key in KEYS if ANY not in key.path)
+KEYS_BY_NAME = {key.name: key for key in KEYS}
+SINGLE_KEYS = tuple(key for key in KEYS if ANY not in key.path)
 """The keys that are there once for a pipeline."""
 
 
-def key_of(path: Path) -> ConfigKey | None:
+def find_key(path: KeyPath) -> ConfigKey | None:
     """The key at a place; None where there is none of that name, or a table."""
-    return NAMED.get(".".join(_general(path)))
+    return KEYS_BY_NAME.get(".".join(_pattern_of(path)))
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: KeyPath) -> bool:
     """Whether there may be a table at a place."""
-    return bool(_inside(path))
+    return bool(_child_parts(path))
 
 
-def names_in(path: Path) -> tuple[str, ...]:
+def child_names(path: KeyPath) -> tuple[str, ...]:
     """The keys and tables that the table at a place may have; none where any name may stand."""
-    return tuple(name for name in dict.fromkeys(_inside(path)) if name != ANY)
+    return tuple(name for name in dict.fromkeys(_child_parts(path)) if name != ANY)
 
 
-def _inside(path: Path) -> list[str]:
-    place = _general(path)
+def _child_parts(path: KeyPath) -> list[str]:
+    place = _pattern_of(path)
     return [key.path[len(place)] for key in KEYS if key.path[: len(place)] == place and len(key.path) > len(place)]
 
 
-def _general(path: Path) -> Path:
+def _pattern_of(path: KeyPath) -> KeyPath:
     """A place, whichever stage it belongs to."""
     return (*path[:1], ANY, *path[2:]) if path[:1] == ("stages",) and len(path) > 1 else path

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from entro_cli.config.keys import NAMED, SINGLE
-from entro_cli.config.keys import Path as KeyPath
+from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS, KeyPath
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import nearest_name
+from entro_cli.core.suggestions import closest_name
 from entro_cli.timeseries.observations import StageSpec
 from entro_engine import EntroError
 
@@ -34,7 +33,7 @@ Layer = dict[KeyPath, OptionValue]
 """What one place sets, by key."""
 
 
-def lay_over(resolved: Layer, layer: Layer) -> None:
+def merge_layer(resolved: Layer, layer: Layer) -> None:
     """Put a layer over what is in force; where one of several ways is taken, the others no longer count.
 
     Raises:
@@ -46,7 +45,7 @@ def lay_over(resolved: Layer, layer: Layer) -> None:
             origin = layer[tuple(taken[1].split("."))].origin
             raise EntroError(f"both {' and '.join(taken[:2])} are there", where=origin, expected="one of them")
         if taken:
-            resolved.update({NAMED[name].path: OptionValue(None, DEFAULT) for name in group})
+            resolved.update({KEYS_BY_NAME[name].path: OptionValue(None, DEFAULT) for name in group})
     resolved.update(layer)
 
 
@@ -75,7 +74,7 @@ def variables_layer(environ: Mapping[str, str], folder: Path) -> Layer:
         EntroError: when a value cannot be.
     """
     layer: Layer = {}
-    for key in SINGLE:
+    for key in SINGLE_KEYS:
         text = environ.get(key.variable, "") if key.variable else ""
         if key.variable and text:
             at = KeyPosition(key.variable, folder, is_text=True)
@@ -83,18 +82,18 @@ def variables_layer(environ: Mapping[str, str], folder: Path) -> Layer:
     return layer
 
 
-def mistyped(environ: Mapping[str, str], used: Iterable[str]) -> Iterator[str]:
+def mistyped_variables(environ: Mapping[str, str], used: Iterable[str]) -> Iterator[str]:
     """A sentence on every variable that is nearly called like one that is known; any other is someone else's.
 
     Args:
         environ: the environment.
         used: variables that the file names for something of their own.
     """
-    known = {key.variable.removeprefix(_PREFIX).lower() for key in SINGLE if key.variable} | {"config"}
+    known = {key.variable.removeprefix(_PREFIX).lower() for key in SINGLE_KEYS if key.variable} | {"config"}
     others = set(used)
     for variable in sorted(environ):
         name = variable.removeprefix(_PREFIX).lower()
         if variable.startswith(_PREFIX) and name not in known and variable not in others:
-            meant = nearest_name(name, known, _MISTYPED)
+            meant = closest_name(name, known, _MISTYPED)
             if meant:
                 yield f"{printable(variable)} sets nothing: did you mean {_PREFIX}{meant.upper()}?"

@@ -8,23 +8,23 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from entro_cli.config.keys import NAMED, SINGLE
+from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
 from entro_cli.config.layers import (
     DEFAULT,
     FILE_VARIABLE,
     Layer,
     OptionValue,
-    lay_over,
-    mistyped,
+    merge_layer,
+    mistyped_variables,
     stages_layer,
     variables_layer,
 )
-from entro_cli.config.provenance import ConfigEntry, entries_of
-from entro_cli.config.settings import Settings, settings_of
+from entro_cli.config.provenance import ConfigEntry, list_entries
+from entro_cli.config.settings import Settings, build_settings
 from entro_cli.config.toml_file import PIPELINES, TomlFile, find_file, read_file
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import nearest
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
 _PORT, _SECURITY = ("alerts", "email", "port"), ("alerts", "email", "security")
@@ -60,7 +60,7 @@ class Config:
         Raises:
             EntroError: when there is no such pipeline, or a value that an option gave cannot be.
         """
-        return settings_of(pipeline, self._resolve(pipeline, given or {}))
+        return build_settings(pipeline, self._resolve(pipeline, given or {}))
 
     def entries(self, pipeline: str = DEFAULT) -> tuple[ConfigEntry, ...]:
         """Every value in force for a pipeline, as it can be shown.
@@ -68,14 +68,14 @@ class Config:
         Raises:
             EntroError: when there is no such pipeline.
         """
-        return tuple(entries_of(self._resolve(pipeline, {})))
+        return tuple(list_entries(self._resolve(pipeline, {})))
 
     def _resolve(self, pipeline: str, given: Mapping[str, OptionValue]) -> Layer:
         """The value in force of every key."""
-        resolved = {key.path: OptionValue(key.default, DEFAULT) for key in SINGLE}
-        resolved["history",] = OptionValue(usual_place("history"), DEFAULT)
+        resolved = {key.path: OptionValue(key.default, DEFAULT) for key in SINGLE_KEYS}
+        resolved["history",] = OptionValue(default_path("history"), DEFAULT)
         for layer in (*self._of_file(pipeline), self._variables, self._of_options(given)):
-            lay_over(resolved, layer)
+            merge_layer(resolved, layer)
         if resolved[_PORT].value is None:
             resolved[_PORT] = OptionValue(_STANDARD_PORTS[resolved[_SECURITY].value], DEFAULT)
         return resolved
@@ -89,7 +89,7 @@ class Config:
                 f"{self._toml.shown} names no pipeline {printable(pipeline)!r}",
                 where="--pipeline",
                 expected=f"one of {', '.join(self.pipelines)}",
-                remedy=nearest(pipeline, self.pipelines),
+                remedy=did_you_mean(pipeline, self.pipelines),
             )
         shown = self._toml.shown
         return (
@@ -105,11 +105,11 @@ class Config:
             elif value is not None:
                 at = KeyPosition(origin, self._folder)
                 plain = str(value) if isinstance(value, Path) else value
-                layer[NAMED[name].path] = OptionValue(NAMED[name].rule.apply(plain, at), origin)
+                layer[KEYS_BY_NAME[name].path] = OptionValue(KEYS_BY_NAME[name].rule.apply(plain, at), origin)
         return layer
 
 
-def usual_place(name: str) -> Path:
+def default_path(name: str) -> Path:
     """Where something of the user's is kept when nobody said where: a folder of their data folder."""
     return user_data_path("entro", appauthor=False) / name
 
@@ -130,7 +130,7 @@ def load_config(file: Path | None, environ: Mapping[str, str], folder: Path) -> 
     return Config(
         file=path,
         pipelines=tuple(toml.pipelines) if toml else (),
-        warnings=tuple(mistyped(environ, _variables_named(toml) if toml else ())),
+        warnings=tuple(mistyped_variables(environ, _variables_named(toml) if toml else ())),
         _toml=toml,
         _variables=variables_layer(environ, folder),
         _folder=folder,

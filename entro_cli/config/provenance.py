@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from entro_cli.config.keys import Path as KeyPath
-from entro_cli.config.keys import key_of
+from entro_cli.config.keys import KeyPath, find_key
 from entro_cli.config.layers import Layer
 
 
@@ -19,14 +18,14 @@ class ConfigEntry(NamedTuple):
     origin: str
 
 
-def entries_of(resolved: Layer) -> Iterator[ConfigEntry]:
+def list_entries(resolved: Layer) -> Iterator[ConfigEntry]:
     """Every value in force, those of one table together.
 
     Args:
         resolved: the value in force of every key.
     """
     for path, given in sorted(resolved.items(), key=lambda item: _table(item[0])):
-        key = key_of(path)
+        key = find_key(path)
         hidden = key is not None and key.secret and given.value is not None
         yield ConfigEntry(".".join(path), _without_secret(given.value) if hidden else given.value, given.origin)
 

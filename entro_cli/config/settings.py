@@ -108,7 +108,7 @@ class Settings:
         return self.capacity * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
 
 
-def settings_of(pipeline: str, resolved: Layer) -> Settings:
+def build_settings(pipeline: str, resolved: Layer) -> Settings:
     """The settings of a pipeline.
 
     Args:
@@ -125,7 +125,7 @@ def settings_of(pipeline: str, resolved: Layer) -> Settings:
         retention_s=plain.pop("retention"),
         silence_s=plain.pop("silence"),
         stages=_stages(resolved),
-        alerts=alerts_of(resolved),
+        alerts=build_alerts(resolved),
         origins={".".join(path): given.origin for path, given in resolved.items()},
         **plain,
     )
@@ -191,7 +191,7 @@ class AlertSettings:
     webhook: WebhookSettings | None = None
 
 
-def alerts_of(resolved: Layer) -> AlertSettings:
+def build_alerts(resolved: Layer) -> AlertSettings:
     """The alerts of a pipeline.
 
     Args:

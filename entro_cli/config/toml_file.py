@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entro_cli.config.keys import ConfigKey, is_table, key_of, names_in
-from entro_cli.config.keys import Path as KeyPath
+from entro_cli.config.keys import ConfigKey, KeyPath, child_names, find_key, is_table
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import nearest
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
 FILE_NAME = "entro.toml"
@@ -156,7 +155,7 @@ class _Reader:
         """
         for name, value in table.items():
             inner = (*path, name)
-            key = key_of(inner)
+            key = find_key(inner)
             if key is not None:
                 yield inner, self._made(key, value, (*outer, *inner))
             elif is_table(inner):
@@ -183,16 +182,16 @@ class _Reader:
     def _unknown(self, name: str, path: KeyPath, outer: KeyPath) -> EntroError:
         where = self._where((*outer, *path, name))
         if name.lower() in _PASSWORDS and path[:1] == ("alerts",):
-            ways = [known for known in names_in(path) if known.endswith(("_env", "_file"))]
+            ways = [known for known in child_names(path) if known.endswith(("_env", "_file"))]
             return EntroError(
                 "a secret does not belong into the file",
                 where=where,
                 remedy=f"name the variable or the file that holds it, with {' or '.join(ways or _WAYS)}",
             )
-        known = (*names_in(path), *(() if path or outer else (PIPELINES,)))
+        known = (*child_names(path), *(() if path or outer else (PIPELINES,)))
         few = f"the keys here are {', '.join(known)}"
         listed = few if len(known) <= _FEW else "docs/configuration.md lists the keys"
-        return EntroError("there is no such key", where=where, remedy=nearest(name, known) or listed)
+        return EntroError("there is no such key", where=where, remedy=did_you_mean(name, known) or listed)
 
     def _where(self, place: KeyPath) -> str:
         """The file, the line where it is found again, and the key."""

@@ -88,23 +88,23 @@ def _shown(value: object) -> str:
         return "too large"
 
 
-def _needs(condition: bool) -> None:
+def _require(condition: bool) -> None:
     if not condition:
         raise ValueError
 
 
 def _finite(value: float, at: KeyPosition) -> float:
-    _needs(math.isfinite(value))
+    _require(math.isfinite(value))
     return value
 
 
 def _text(value: str, at: KeyPosition) -> str:
-    _needs(bool(value.strip()) and "\0" not in value)
+    _require(bool(value.strip()) and "\0" not in value)
     return value
 
 
 def _word(value: str, at: KeyPosition) -> str:
-    _needs(bool(value) and value.isprintable() and not any(char.isspace() for char in value))
+    _require(bool(value) and value.isprintable() and not any(char.isspace() for char in value))
     return value
 
 
@@ -117,7 +117,7 @@ def _place(value: str, at: KeyPosition) -> Path | str:
     if not is_url(value):
         return _path(value, at)
     url = _text(value, at).rstrip("/")
-    _needs(is_url(url))  # it names something
+    _require(is_url(url))  # it names something
     return url
 
 
@@ -144,12 +144,12 @@ def _wait(value: str | float, at: KeyPosition) -> float:
         seconds = float(value)
     except ValueError:
         return _seconds(str(value), at)
-    _needs(0 < seconds <= _LONGEST_S)
+    _require(0 < seconds <= _LONGEST_S)
     return seconds
 
 
 def _moment(value: object, at: KeyPosition) -> str:
-    _needs(isinstance(value, str | date))  # TOML has dates of its own; a datetime is one, too
+    _require(isinstance(value, str | date))  # TOML has dates of its own; a datetime is one, too
     text = value.isoformat() if isinstance(value, date) else str(value)
     moment_ns(text, UTC, at.where)
     return text
@@ -161,13 +161,13 @@ def _texts(values: list[str], at: KeyPosition) -> tuple[str, ...]:
 
 def _address(value: str, at: KeyPosition) -> str:
     name, _, host = _word(value, at).rpartition("@")
-    _needs(bool(name and host))
+    _require(bool(name and host))
     return value
 
 
 def _patterns(values: list[str], at: KeyPosition) -> tuple[str, ...]:
     def placed(value: str) -> str:
-        _needs(value != "-")
+        _require(value != "-")
         if is_url(value):
             return _text(value, at)
         path = Path(_text(value, at))
@@ -192,19 +192,19 @@ def _windows(values: list[str], at: KeyPosition) -> tuple[str, ...]:
 
 def _command(value: str | list[str], at: KeyPosition) -> tuple[str, ...]:
     words = shlex.split(value) if isinstance(value, str) else value
-    _needs(bool(words) and bool(words[0].strip()) and not any("\0" in word for word in words))
+    _require(bool(words) and bool(words[0].strip()) and not any("\0" in word for word in words))
     return tuple(words)
 
 
 def _web_address(value: str, at: KeyPosition) -> str:
     parts = urlsplit(_word(value, at))
-    _needs(parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
+    _require(parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
     return value
 
 
 def _one_of(*names: str) -> Rule:
     def known(value: str, at: KeyPosition) -> str:
-        _needs(value in names)
+        _require(value in names)
         return value
 
     return Rule(str, f"one of {', '.join(names)}", known)
@@ -214,15 +214,15 @@ _Above0 = Annotated[float, msgspec.Meta(gt=0)]
 
 POSITIVE = Rule(_Above0, "a number above 0", _finite)
 FRACTION = Rule(Annotated[float, msgspec.Meta(gt=0, le=1)], "a number above 0 and at most 1")
-SWITCH = Rule(bool, "true or false")
+BOOLEAN = Rule(bool, "true or false")
 PORT = Rule(Annotated[int, msgspec.Meta(ge=1, le=65535)], "a whole number from 1 to 65535")
 YEAR = Rule(Annotated[int, msgspec.Meta(ge=1970, le=9998)], "a year, such as 2026")
 TEXT = Rule(str, "a text that is not empty", _text)
 WORD = Rule(str, "a text without spaces", _word)
 PATH = Rule(str, "a path", _path)
-PLACE = Rule(str, "a path or a URL", _place)
+PATH_OR_URL = Rule(str, "a path or a URL", _place)
 ZONE = Rule(str, "the name of a time zone, such as UTC or Europe/Berlin", _zone)
-LENGTH = Rule(str, 'a duration such as "10s"', _length)
+STEP_LENGTH = Rule(str, 'a duration such as "10s"', _length)
 DURATION = Rule(str, 'a duration such as "2h" or "400d"', _seconds)
 DURATION_OR_NONE = Rule(str, 'a duration such as "5min", or "0s"', _seconds_or_none)
 WAIT = Rule(str | float, 'a duration such as "8s", or seconds as a number, above 0', _wait)

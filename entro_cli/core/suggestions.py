@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A remedy for a message: the known name that is nearest to a mistyped one, else empty."""
-    close = nearest_name(name, known)
+    close = closest_name(name, known)
     return f"did you mean {close}?" if close else ""
 
 
-def nearest_name(name: str, known: Iterable[str], alike: float = 0.5) -> str | None:
+def closest_name(name: str, known: Iterable[str], alike: float = 0.5) -> str | None:
     """The known name that is nearest to another one.
 
     Args:

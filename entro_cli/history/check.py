@@ -11,11 +11,11 @@ import duckdb
 import msgspec
 
 from entro_cli.core.console import printable
-from entro_cli.history.day_files import DamagedDayError, connect, flaw, grid_of
+from entro_cli.history.day_files import DamagedDayError, connect, find_flaw, read_grid
 from entro_cli.history.inventory import CheckResult, Damage
 from entro_cli.history.paths import DAY_FILE, PipelinePaths
-from entro_cli.history.state import State, load_state, state_of_days
-from entro_cli.history.transaction import Digests, is_as_written, read_digests, refuse_altered
+from entro_cli.history.state import State, load_state, state_from_days
+from entro_cli.history.transaction import Digests, matches_digest, read_digests, refuse_altered
 from entro_engine import EntroError
 
 
@@ -28,7 +28,7 @@ def check(place: PipelinePaths) -> CheckResult:
     listed, days = read_digests(place), place.days()
     found = {place.digests: _flaw_of_digests(place), place.state: _flaw_of_state(place, listed)}
     damaged = {path: what for path, what in found.items() if what}
-    state = state_of_days(place) if damaged.get(place.state) else load_state(place)
+    state = state_from_days(place) if damaged.get(place.state) else load_state(place)
     with connect() as connection:
         for day in days:
             path = place.day_file(day)
@@ -52,8 +52,8 @@ def _flaw_of_day(
     try:
         refuse_altered(place, day, listed)
         # A file that is as it was written may be of a step that is just being changed.
-        grid = grid_of(connection, path) if day.isoformat() in listed else state.grid
-        return flaw(connection, path, day, grid)
+        grid = read_grid(connection, path) if day.isoformat() in listed else state.grid
+        return find_flaw(connection, path, day, grid)
     except DamagedDayError as error:
         return error.found
 
@@ -61,7 +61,7 @@ def _flaw_of_day(
 def _flaw_of_state(place: PipelinePaths, listed: Digests) -> str:
     try:
         load_state(place)
-        if place.state.exists() and is_as_written(place.state, place.state.name, place, listed) is False:
+        if place.state.exists() and matches_digest(place.state, place.state.name, place, listed) is False:
             return "its bytes are not those that were written"
     except EntroError as error:
         return error.found
@@ -86,22 +86,23 @@ def _notes(place: PipelinePaths, listed: Digests) -> Iterator[str]:
     """What is no damage and yet worth a word, in sentences."""
     days = {day.isoformat() for day in place.days()}
     if days and not place.state.exists():
-        yield f"{_shown(place.state)} is gone: logs will be read from their beginning again"
+        yield f"{_display(place.state)} is gone: logs will be read from their beginning again"
     unlisted = sorted(days - listed.keys())
     if unlisted:
-        yield f"{_shown(place.digests)} does not list {_few(unlisted)}: only the content of the files was checked"
+        where = _display(place.digests)
+        yield f"{where} does not list {_first_days(unlisted)}: only the content of the files was checked"
     gone = sorted(listed.keys() - days - {place.state.name})
     if gone:
-        yield f"{_shown(place.folder)}: the file of {_few(gone)} is gone"
+        yield f"{_display(place.folder)}: the file of {_first_days(gone)} is gone"
     if place.staging.exists():
-        yield f"{_shown(place.staging)}: of an entro that is writing, or was ended; the next one takes it away"
+        yield f"{_display(place.staging)}: of an entro that is writing, or was ended; the next one takes it away"
     if place.committed.exists():
-        yield f"{_shown(place.committed)}: of an entro that is writing, or was ended; the next one finishes it"
-    for path in _foreign(place):
-        yield f"{_shown(path)} is not of the history"
+        yield f"{_display(place.committed)}: of an entro that is writing, or was ended; the next one finishes it"
+    for path in _foreign_files(place):
+        yield f"{_display(path)} is not of the history"
 
 
-def _foreign(place: PipelinePaths) -> Iterator[Path]:
+def _foreign_files(place: PipelinePaths) -> Iterator[Path]:
     """Files and folders beside the books that nothing here made."""
     days = {place.day_file(day).parent for day in place.days()}
     with suppress(FileNotFoundError):  # removed meanwhile
@@ -113,9 +114,9 @@ def _foreign(place: PipelinePaths) -> Iterator[Path]:
             yield from (path for path in sorted(folder.iterdir()) if path.name != DAY_FILE)
 
 
-def _few(days: list[str]) -> str:
+def _first_days(days: list[str]) -> str:
     return printable(", ".join(days[:3])) + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
 
 
-def _shown(path: Path) -> str:
+def _display(path: Path) -> str:
     return printable(str(path))

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from entro_cli.core.console import printable
-from entro_cli.history.paths import DAY_NS, day_at, day_start_ns
+from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import EMPTY, Bins, merge_bins
 from entro_engine import EntroError, Kind
 
@@ -43,7 +43,7 @@ class SampleKey(NamedTuple):
     source: str
 
 
-Day = dict[SampleKey, Bins]
+BinsByKey = dict[SampleKey, Bins]
 """What a day file holds."""
 
 
@@ -72,7 +72,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: Day, grid: tuple[int, int]) -> None:
+def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey, grid: tuple[int, int]) -> None:
     """Write a day's cells, by stage, source and time.
 
     Args:
@@ -84,7 +84,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: Day, grid:
     Raises:
         OSError: when it cannot be written.
     """
-    rows = [_rows(key, day[key]) for key in sorted(day) if len(day[key])]
+    rows = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
     connection.register("cells", {name: np.concatenate([part[name] for part in rows]) for name in rows[0]})
     single = "CASE WHEN samples > 1 THEN {0} END AS {0}"
     select = (
@@ -94,7 +94,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: Day, grid:
     )
     try:
         connection.execute(
-            f"COPY (SELECT {select} FROM cells) TO {_text(path)} (FORMAT parquet, "
+            f"COPY (SELECT {select} FROM cells) TO {_sql_literal(path)} (FORMAT parquet, "
             "PARQUET_VERSION V2, COMPRESSION zstd, "
             f"KV_METADATA {{'entro': '{FORMAT}', 'origin_ns': '{grid[0]}', 'step_ns': '{grid[1]}'}})"
         )
@@ -104,7 +104,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: Day, grid:
         connection.unregister("cells")
 
 
-def _rows(key: SampleKey, cells: Bins) -> dict[str, Any]:
+def _columns_of(key: SampleKey, cells: Bins) -> dict[str, Any]:
     names = {name: np.full(len(cells), value, dtype=object) for name, value in key._asdict().items()}
     return {
         **names,
@@ -118,7 +118,7 @@ def _rows(key: SampleKey, cells: Bins) -> dict[str, Any]:
     }
 
 
-def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Day:
+def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsByKey:
     """The cells of some day files together.
 
     Raises:
@@ -136,29 +136,29 @@ def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> D
     return _read(connection, paths)  # one was replaced meanwhile
 
 
-def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Day:
-    source = _source(*paths)
-    return {key: _cells(connection, source, *map(str, key)) for key in _keys(connection, source)}
+def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsByKey:
+    source = _table_of(*paths)
+    return {key: _read_bins(connection, source, *map(str, key)) for key in _read_keys(connection, source)}
 
 
-def _source(*paths: Path) -> str:
+def _table_of(*paths: Path) -> str:
     """Day files as DuckDB reads them."""
-    return f"read_parquet([{', '.join(map(_quoted, paths))}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(_path_literal, paths))}], hive_partitioning = false)"
 
 
-def _keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[SampleKey]:
+def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[SampleKey]:
     found = connection.execute(f"SELECT DISTINCT stage, kind, source FROM {source} ORDER BY ALL").fetchall()
     return [SampleKey(stage, Kind(kind), name) for stage, kind, name in found]
 
 
-def keys_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
+def read_keys(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
     """Whose cells a day file holds.
 
     Raises:
         DamagedDayError: when it cannot be read.
     """
     try:
-        return _keys(connection, _source(path))
+        return _read_keys(connection, _table_of(path))
     except (duckdb.Error, ValueError) as error:
         raise _damaged(path, error) from error
 
@@ -180,13 +180,13 @@ def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
     """
     counted = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
     try:
-        found = connection.execute(f"SELECT {counted} FROM {_source(path)}").fetchall()[0]
+        found = connection.execute(f"SELECT {counted} FROM {_table_of(path)}").fetchall()[0]
         return DayCount(*map(int, found))
     except (duckdb.Error, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bins:
+def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bins:
     select = (
         "epoch_ns(time) AS start, load, coalesce(peak, load) AS peak, coalesce(end_value, load) AS end_value, "
         "samples, epoch_ns(time) + coalesce(last_ns, 0) AS last"
@@ -200,36 +200,36 @@ def _cells(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bin
     return Bins(whole["start"], loads["load"], loads["peak"], loads["end_value"], whole["samples"], whole["last"])
 
 
-def by_day(day: Mapping[SampleKey, Bins]) -> dict[date, Day]:
+def split_by_day(day: Mapping[SampleKey, Bins]) -> dict[date, BinsByKey]:
     """Cells of any length of time, by the day of UTC their steps begin in."""
-    parted: dict[date, Day] = {}
+    parted: dict[date, BinsByKey] = {}
     for key, cells in day.items():
         for number in np.unique(cells.starts // DAY_NS).tolist():
             begin = number * DAY_NS
-            parted.setdefault(day_at(begin), {})[key] = cells.between(begin, begin + DAY_NS)
+            parted.setdefault(utc_day(begin), {})[key] = cells.between(begin, begin + DAY_NS)
     return parted
 
 
-def merge_days(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> Day:
+def merge_days(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> BinsByKey:
     """Both readings together: of each step the cell with more samples."""
     return {
         key: merge_bins([first.get(key, EMPTY), second.get(key, EMPTY)]) for key in dict.fromkeys([*first, *second])
     }
 
 
-def plain_last(cells: Bins) -> Bins:
+def without_last_times(cells: Bins) -> Bins:
     """The cells as a day file keeps them: of a step with more samples than one it does not say when the last was."""
     return replace(cells, last=np.where(cells.samples > 1, cells.starts, cells.last))
 
 
-def same(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> bool:
+def same_bins(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> bool:
     """Whether two days hold the same, to the last bit."""
     return first.keys() == second.keys() and all(
         all(map(np.array_equal, vars(first[key]).values(), vars(second[key]).values())) for key in first
     )
 
 
-def grid_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int]:
+def read_grid(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int]:
     """The grid of a day file, as it says itself: where a step begins and how long it is, nanoseconds.
 
     Raises:
@@ -242,7 +242,7 @@ def grid_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int
         raise DamagedDayError(path, "it does not say its grid") from error
 
 
-def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tuple[int, int]) -> str:
+def find_flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tuple[int, int]) -> str:
     """What is wrong with a day file, in a clause; empty when nothing is.
 
     Args:
@@ -255,16 +255,16 @@ def flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tup
         found = _metadata(connection, path).get("entro", "")
         if found != FORMAT:
             return f"its schema is {printable(found) or 'not named'}, not {FORMAT}"
-        if grid_of(connection, path) != grid:
+        if read_grid(connection, path) != grid:
             return "its steps are not the pipeline's"
         content = read_days(connection, [path])
     except DamagedDayError as error:
         return error.found
-    flaws = (_flaw_of_cells(cells, day_start_ns(day), grid) for cells in content.values())
+    flaws = (_flaw_of_bins(cells, day_start_ns(day), grid) for cells in content.values())
     return next(filter(None, flaws), "" if content else "it holds no step")
 
 
-def _flaw_of_cells(cells: Bins, begin: int, grid: tuple[int, int]) -> str:
+def _flaw_of_bins(cells: Bins, begin: int, grid: tuple[int, int]) -> str:
     """What cannot be in a day's cells of one source, where the day begins at `begin`."""
     origin, step = grid
     if not len(cells) or cells.starts[0] < begin or cells.starts[-1] >= begin + DAY_NS:
@@ -279,7 +279,7 @@ def _flaw_of_cells(cells: Bins, begin: int, grid: tuple[int, int]) -> str:
 def _metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """The keys and values a day file says of itself."""
     try:
-        rows = connection.execute(f"SELECT key, value FROM parquet_kv_metadata({_quoted(path)})").fetchall()
+        rows = connection.execute(f"SELECT key, value FROM parquet_kv_metadata({_path_literal(path)})").fetchall()
     except duckdb.Error as error:
         raise _damaged(path, error) from error
     return {bytes(key).decode(errors="replace"): bytes(value).decode(errors="replace") for key, value in rows}
@@ -289,10 +289,10 @@ def _damaged(path: Path, error: Exception) -> DamagedDayError:
     return DamagedDayError(path, f"the file is damaged: {printable(str(error).partition(chr(10))[0])[:120]}")
 
 
-def _quoted(path: Path) -> str:
+def _path_literal(path: Path) -> str:
     """A path as DuckDB takes it: what would be a pattern stands for itself."""
-    return _text(re.sub(r"[*?\[]", lambda char: f"[{char[0]}]", str(path)))
+    return _sql_literal(re.sub(r"[*?\[]", lambda char: f"[{char[0]}]", str(path)))
 
 
-def _text(value: object) -> str:
+def _sql_literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"

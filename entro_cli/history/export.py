@@ -54,7 +54,7 @@ def as_parquet(steps: Steps) -> bytes:
         EntroError: when two stages would have one column.
     """
     columns = _columns(steps)
-    _refuse_alike([stage.name for stage in steps.stages])
+    _refuse_case_collisions([stage.name for stage in steps.stages])
     select = ", ".join(
         f"{f'CASE WHEN NOT isnan(c{index}) THEN c{index} END' if values.dtype.kind == 'f' else f'c{index}'} "
         f"AS {_identifier(name)}"
@@ -88,7 +88,7 @@ def _starts(steps: Steps) -> TimeArray:
     return steps.start_ns + steps.step_ns * np.arange(steps.count)
 
 
-def _refuse_alike(names: list[str]) -> None:
+def _refuse_case_collisions(names: list[str]) -> None:
     """Refuse names that differ in case only: in Parquet many readers take them for one."""
     for index, name in enumerate(names):
         if name.lower() in {other.lower() for other in names[:index]}:

@@ -10,12 +10,12 @@ from entro_cli.analysis.results import Source
 from entro_cli.core.clock import NS, moment
 from entro_cli.history.day_files import DamagedDayError, DayCount, connect, count_day
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
-from entro_cli.history.read import left_out, unaltered
-from entro_cli.history.state import State, load_state, state_of_days
+from entro_cli.history.read import skipped_file_warning, unaltered_files
+from entro_cli.history.state import State, load_state, state_from_days
 from entro_engine import EntroError, Kind
 
 
-def inventory_of(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[str]]:
+def take_inventory(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[str]]:
     """A pipeline as a whole, and what of it could not be read, in sentences.
 
     Args:
@@ -26,7 +26,7 @@ def inventory_of(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory,
     try:
         state = load_state(place)
     except EntroError as error:
-        state, problems = state_of_days(place), [str(error)]
+        state, problems = state_from_days(place), [str(error)]
     days = place.days()
     counts, damaged = _counts(place, None, None)
     size = sum(_size(path) for path in place.folder.rglob("*"))
@@ -35,7 +35,7 @@ def inventory_of(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory,
         pipeline=place.name,
         history=place.shown,
         step_s=state.step_ns / NS,
-        stages=tuple(stage.name for stage in stages_of(state)),
+        stages=tuple(stage.name for stage in stage_inventories(state)),
         first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,
         last=moment(max(count.last_ns for count in counts.values()), zone) if counts else None,
         days=len(days),
@@ -46,7 +46,7 @@ def inventory_of(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory,
     return told, problems + damaged
 
 
-def stages_of(state: State) -> tuple[StageInventory, ...]:
+def stage_inventories(state: State) -> tuple[StageInventory, ...]:
     """The stages of a pipeline, rates first, and the sources that feed each, by name."""
     series = [one for log in state.logs for one in log.series]
     kinds = list(Kind)
@@ -56,7 +56,7 @@ def stages_of(state: State) -> tuple[StageInventory, ...]:
     )
 
 
-def days_of(
+def day_inventories(
     place: PipelinePaths, state: State, begin_ns: int | None, after_ns: int | None
 ) -> tuple[tuple[DayInventory, ...], list[str]]:
     """The days of a pipeline that a stretch of time touches, and those that could not be read, in sentences.
@@ -89,7 +89,7 @@ def _counts(place: PipelinePaths, begin_ns: int | None, after_ns: int | None) ->
         if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
         and (after_ns is None or day_start_ns(day) < after_ns)
     ]
-    paths, problems = unaltered(place, days)
+    paths, problems = unaltered_files(place, days)
     counts: dict[Path, DayCount] = {}
     with connect() as connection:
         for path in paths:
@@ -97,7 +97,7 @@ def _counts(place: PipelinePaths, begin_ns: int | None, after_ns: int | None) ->
                 counts[path] = count_day(connection, path)
             except DamagedDayError as error:
                 if path.exists():  # else it was removed meanwhile
-                    problems.append(left_out(error))
+                    problems.append(skipped_file_warning(error))
     return counts, problems
 
 

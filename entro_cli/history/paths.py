@@ -22,7 +22,7 @@ DAY_NS = 86400 * NS
 DAY_FILE = "steps.parquet"
 """What the one file of a day is called."""
 
-_LONGEST = 200
+_MAX_NAME_LENGTH = 200
 _PARTITION = "pipeline="
 
 
@@ -119,7 +119,7 @@ def pipeline_paths(history: Path | str, name: str) -> PipelinePaths:
         EntroError: when the name cannot be one.
     """
     place = PipelinePaths(history, name)
-    if not name.strip() or len(place.folder.name) > _LONGEST or name in {".", ".."}:
+    if not name.strip() or len(place.folder.name) > _MAX_NAME_LENGTH or name in {".", ".."}:
         raise EntroError(
             f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"
         )
@@ -135,11 +135,11 @@ def stored_pipelines(history: Path) -> list[PipelinePaths]:
     """Every pipeline that a folder holds, by name."""
     if not history.is_dir():
         return []
-    names = pipelines_named(folder.name for folder in history.iterdir() if folder.is_dir())
+    names = pipeline_names(folder.name for folder in history.iterdir() if folder.is_dir())
     return [PipelinePaths(history, name) for name in names]
 
 
-def pipelines_named(folders: Iterable[str]) -> list[str]:
+def pipeline_names(folders: Iterable[str]) -> list[str]:
     """The pipelines whose folders have some names, in order; other folders have none."""
     return [unquote(name.removeprefix(_PARTITION)) for name in sorted(folders) if name.startswith(_PARTITION)]
 
@@ -152,7 +152,7 @@ def _day_of(name: str) -> date | None:
         return None
 
 
-def day_at(ns: int) -> date:
+def utc_day(ns: int) -> date:
     """The day of UTC in which a moment lies."""
     return moment(ns, UTC).date()
 

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import nearest
-from entro_cli.history.day_files import DamagedDayError, Day, connect, read_days
+from entro_cli.core.suggestions import did_you_mean
+from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import read_digests, refuse_altered
@@ -27,11 +27,11 @@ class StoredBins:
     """
 
     state: State
-    day: Day
+    day: BinsByKey
     problems: tuple[str, ...]
 
 
-def stored(place: PipelinePaths) -> State:
+def load_stored_state(place: PipelinePaths) -> State:
     """What is known of a pipeline that is there.
 
     Raises:
@@ -39,11 +39,11 @@ def stored(place: PipelinePaths) -> State:
     """
     state = load_state(place)
     if not state.step_ns or not place.days():
-        raise nothing_stored(place)
+        raise nothing_stored_error(place)
     return state
 
 
-def nothing_stored(place: PipelinePaths, names_others: bool = True) -> EntroError:
+def nothing_stored_error(place: PipelinePaths, names_others: bool = True) -> EntroError:
     """The error to show where nothing is stored of a pipeline.
 
     Args:
@@ -56,11 +56,11 @@ def nothing_stored(place: PipelinePaths, names_others: bool = True) -> EntroErro
         f"nothing is stored of pipeline {printable(place.name)}",
         where=printable(place.shown),
         expected=f"one of {there}" if names else "a history",
-        remedy=nearest(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
+        remedy=did_you_mean(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
     )
 
 
-def read_stored(
+def read_bins(
     place: PipelinePaths, state: State, begin_ns: int | None = None, after_ns: int | None = None
 ) -> StoredBins:
     """The cells of the steps that begin in a stretch of time.
@@ -81,9 +81,9 @@ def read_stored(
     return StoredBins(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
 
 
-def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[Day, tuple[str, ...]]:
+def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[str, ...]]:
     """The cells of some days, and which of them cannot be read, in sentences."""
-    paths, problems = unaltered(place, days)
+    paths, problems = unaltered_files(place, days)
     with connect() as connection:
         while True:
             try:
@@ -91,10 +91,10 @@ def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[Day, tuple[st
             except DamagedDayError as error:
                 paths.remove(error.path)
                 if error.path.exists():  # else it was removed meanwhile
-                    problems.append(left_out(error))
+                    problems.append(skipped_file_warning(error))
 
 
-def unaltered(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[str]]:
+def unaltered_files(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[str]]:
     """The files of some days that are as they were written, as far as that is known; the others in sentences."""
     listed = read_digests(place)
     paths, problems = [], []
@@ -103,10 +103,10 @@ def unaltered(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], l
             refuse_altered(place, day, listed)
             paths.append(place.day_file(day))
         except DamagedDayError as error:
-            problems.append(left_out(error))
+            problems.append(skipped_file_warning(error))
     return paths, problems
 
 
-def left_out(error: DamagedDayError) -> str:
+def skipped_file_warning(error: DamagedDayError) -> str:
     """The sentence that tells of a day file that is not read."""
     return f"{error.where}: left out: {error.found}"

@@ -27,22 +27,22 @@ import msgspec
 from entro_cli.core.files import unwritable, write_whole
 from entro_cli.core.remote_files import label
 from entro_cli.core.remote_folder import RemoteFolder
-from entro_cli.history.paths import DAY_FILE, PipelinePaths, pipeline_paths, pipelines_named, stored_pipelines
-from entro_cli.history.transaction import LOCK_TIMEOUT_S, held_too_long
+from entro_cli.history.paths import DAY_FILE, PipelinePaths, pipeline_names, pipeline_paths, stored_pipelines
+from entro_cli.history.transaction import LOCK_TIMEOUT_S, lock_timeout_error
 from entro_engine import EntroError
 
-_BOOKS = PipelinePaths(Path(), "").metadata_dir.name
-_COMING, _COMMIT, _WRITER = f"{_BOOKS}/coming/", f"{_BOOKS}/coming/commit.json", f"{_BOOKS}/writer.json"
-_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{_BOOKS}/[a-z]+\.json")
+_METADATA = PipelinePaths(Path(), "").metadata_dir.name
+_STAGING, _COMMIT, _LEASE = f"{_METADATA}/coming/", f"{_METADATA}/coming/commit.json", f"{_METADATA}/writer.json"
+_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{_METADATA}/[a-z]+\.json")
 
-_BEAT_S = 5.0
+HEARTBEAT_S = 5.0
 """How often a writer says that it is alive."""
 
-_DEAD_S = 30.0
+LEASE_TIMEOUT_S = 30.0
 """Who said nothing for so long was killed."""
 
-_PAUSE_S = 1.0
-_LOOKS = 5
+_POLL_S = 1.0
+_FETCH_ATTEMPTS = 5
 
 
 class _Commit(msgspec.Struct):
@@ -60,10 +60,10 @@ class _Commit(msgspec.Struct):
 
     def coming(self, name: str) -> str:
         """Where a file comes first."""
-        return f"{_COMING}{self.writer}/{name}"
+        return f"{_STAGING}{self.writer}/{name}"
 
 
-class _Copied(msgspec.Struct):
+class _CopiedFile(msgspec.Struct):
     """A file as it was copied: what marked it at the URL, and the size (bytes) and time of change (ns) of the copy."""
 
     mark: str
@@ -95,14 +95,14 @@ def working_copy(place: PipelinePaths, writes: bool = False) -> Iterator[None]:
             place.history.mkdir(parents=True, exist_ok=True)
             context.enter_context(filelock.FileLock(f"{place.folder}.lock", timeout=LOCK_TIMEOUT_S))
         except filelock.Timeout as error:
-            raise held_too_long(place, LOCK_TIMEOUT_S) from error
+            raise lock_timeout_error(place, LOCK_TIMEOUT_S) from error
         except OSError as error:
             raise unwritable(place.history, error) from error
         if writes:
             remote.refuse_to_write()
-            writer = context.enter_context(_only_writer(place, remote))
-            _tidy(remote)
-        copy = _Copy(place, remote)
+            writer = context.enter_context(_hold_lease(place, remote))
+            _recover(remote)
+        copy = _WorkingCopy(place, remote)
         try:
             copy.fetch()
         except OSError as error:
@@ -123,24 +123,24 @@ def pipelines_at(history: Path | str) -> list[PipelinePaths]:
     """
     if isinstance(history, Path):
         return stored_pipelines(history)
-    return [pipeline_paths(history, name) for name in pipelines_named(RemoteFolder(history).folders())]
+    return [pipeline_paths(history, name) for name in pipeline_names(RemoteFolder(history).folders())]
 
 
 @contextmanager
-def _only_writer(place: PipelinePaths, remote: RemoteFolder) -> Iterator[_Writer]:
+def _hold_lease(place: PipelinePaths, remote: RemoteFolder) -> Iterator[_Lease]:
     """Be the only one who writes there, on whichever machine, for as long as the context lasts; gives who that is."""
-    ours = _Writer(remote, uuid4().hex)
+    ours = _Lease(remote, uuid4().hex)
     end = time.monotonic() + LOCK_TIMEOUT_S
     seen, since = None, time.monotonic()
-    while not remote.write(_WRITER, ours.told(0), only_new=True):
-        there = remote.read(_WRITER)
+    while not remote.write(_LEASE, ours.told(0), only_new=True):
+        there = remote.read(_LEASE)
         if there != seen:
             seen, since = there, time.monotonic()
-        elif there is not None and time.monotonic() - since > _DEAD_S:
-            remote.remove([_WRITER])
+        elif there is not None and time.monotonic() - since > LEASE_TIMEOUT_S:
+            remote.remove([_LEASE])
         if time.monotonic() > end:
-            raise held_too_long(place, LOCK_TIMEOUT_S)
-        time.sleep(_PAUSE_S)
+            raise lock_timeout_error(place, LOCK_TIMEOUT_S)
+        time.sleep(_POLL_S)
     ended = threading.Event()
     beats = threading.Thread(target=ours.beat, args=(ended,), daemon=True)
     beats.start()
@@ -150,11 +150,11 @@ def _only_writer(place: PipelinePaths, remote: RemoteFolder) -> Iterator[_Writer
         ended.set()
         beats.join()
         if ours.is_there():
-            remote.remove([_WRITER])
+            remote.remove([_LEASE])
 
 
 @dataclass(frozen=True)
-class _Writer:
+class _Lease:
     """Who writes there, and says so again and again: who is silent was killed.
 
     Attributes:
@@ -172,28 +172,28 @@ class _Writer:
     def beat(self, ended: threading.Event) -> None:
         """Say that it is alive, until it has ended."""
         beat = 0
-        while not ended.wait(_BEAT_S):
+        while not ended.wait(HEARTBEAT_S):
             beat += 1
             with suppress(EntroError):  # a server may be away for a moment
                 if self.is_there():
-                    self.remote.write(_WRITER, self.told(beat))
+                    self.remote.write(_LEASE, self.told(beat))
 
     def is_there(self) -> bool:
         """Whether it is still the one who writes there."""
-        return self.name.encode() in (self.remote.read(_WRITER) or b"")
+        return self.name.encode() in (self.remote.read(_LEASE) or b"")
 
 
-def _tidy(remote: RemoteFolder) -> None:
+def _recover(remote: RemoteFolder) -> None:
     """Finish what one who was killed had committed, and take away what was never committed."""
     listed = remote.files()
-    coming = [name for name in listed if name.startswith(_COMING) and name != _COMMIT]
+    coming = [name for name in listed if name.startswith(_STAGING) and name != _COMMIT]
     if _COMMIT in listed:
-        _finish(remote, _commit_of(remote, listed), coming)
+        _apply_commit(remote, _read_commit(remote, listed), coming)
     else:
         remote.remove(coming)
 
 
-def _commit_of(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
+def _read_commit(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
     """What is committed and may not be in its place yet; nothing where nothing is."""
     content = remote.read(_COMMIT) if _COMMIT in listed else None
     if content is None:
@@ -209,7 +209,7 @@ def _commit_of(remote: RemoteFolder, listed: Mapping[str, str]) -> _Commit:
         ) from error
 
 
-def _finish(remote: RemoteFolder, commit: _Commit, coming: Sequence[str]) -> None:
+def _apply_commit(remote: RemoteFolder, commit: _Commit, coming: Sequence[str]) -> None:
     """Copy what is committed, as far as it is still coming, to its place, and take all that comes away."""
     for name in commit.files:
         if commit.coming(name) in coming:
@@ -217,7 +217,7 @@ def _finish(remote: RemoteFolder, commit: _Commit, coming: Sequence[str]) -> Non
     remote.remove([*commit.gone, _COMMIT, *coming])
 
 
-class _Copy:
+class _WorkingCopy:
     """The copy of a pipeline's history.
 
     Args:
@@ -236,19 +236,19 @@ class _Copy:
         Raises:
             EntroError: when it cannot be fetched, or changed all the while.
         """
-        for _ in range(_LOOKS):
+        for _ in range(_FETCH_ATTEMPTS):
             listed = self._remote.files()
             try:
                 self._make(listed)
             except EntroError:
-                if _seen(self._remote.files()) == _seen(listed):
+                if _stored_marks(self._remote.files()) == _stored_marks(listed):
                     raise
             else:
-                if _seen(self._remote.files()) == _seen(listed):
+                if _stored_marks(self._remote.files()) == _stored_marks(listed):
                     return
         raise EntroError("it changed all the while that it was copied", where=label(self._remote.url))
 
-    def bring(self, writer: _Writer | None) -> None:
+    def bring(self, writer: _Lease | None) -> None:
         """Bring what changed in it to the URL.
 
         Args:
@@ -258,7 +258,7 @@ class _Copy:
             EntroError: when it cannot be brought, or another writes there now; then nothing of it is stored.
         """
         here = self._here()
-        changed = [name for name, copied in here.items() if not _is_same(self._copied.get(name), copied)]
+        changed = [name for name, copied in here.items() if not _is_untouched(self._copied.get(name), copied)]
         gone = sorted(self._copied.keys() - here.keys())
         if writer is None or not (changed or gone):
             return
@@ -267,17 +267,17 @@ class _Copy:
             self._remote.put(commit.coming(name), self._folder / name)
         if not (writer.is_there() and self._remote.write(_COMMIT, msgspec.json.encode(commit), only_new=True)):
             raise EntroError(
-                f"this entro was not heard of for {_DEAD_S:g} s, and another writes there now",
+                f"this entro was not heard of for {LEASE_TIMEOUT_S:g} s, and another writes there now",
                 where=label(self._remote.url),
                 remedy="run it again",
             )
-        _finish(self._remote, commit, [commit.coming(name) for name in changed])
+        _apply_commit(self._remote, commit, [commit.coming(name) for name in changed])
         # A copy on the server has a mark of its own: without one here it is fetched when it is looked at next.
         self._copied = {name: here[name] if name in changed else self._copied[name] for name in here}
         self._write_record()
 
     def _make(self, listed: Mapping[str, str]) -> None:
-        commit = _commit_of(self._remote, listed)
+        commit = _read_commit(self._remote, listed)
         coming = {name: commit.coming(name) for name in commit.files if commit.coming(name) in listed}
         sources = {name: name for name in listed if name not in commit.gone} | coming
         wanted = {name: source for name, source in sources.items() if _is_stored(name)}
@@ -289,12 +289,12 @@ class _Copy:
         self._copied = {name: copied for name, copied in self._copied.items() if name in wanted}
         for name, source in wanted.items():
             known = self._copied.get(name)
-            if known and known.mark and known.mark == listed[source] and _is_same(known, here.get(name)):
+            if known and known.mark and known.mark == listed[source] and _is_untouched(known, here.get(name)):
                 continue
             self._copied[name] = self._fetched(name, source, listed[source])
         self._write_record()
 
-    def _fetched(self, name: str, source: str, mark: str) -> _Copied:
+    def _fetched(self, name: str, source: str, mark: str) -> _CopiedFile:
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=self._folder.parent, delete=False) as file:
@@ -304,17 +304,17 @@ class _Copy:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-        return _copied_of(target, mark)
+        return _copied_file(target, mark)
 
-    def _here(self) -> dict[str, _Copied]:
+    def _here(self) -> dict[str, _CopiedFile]:
         """The files that are stored, as they are in the copy."""
         found = sorted(path for path in self._folder.rglob("*") if path.is_file())
         named = {path.relative_to(self._folder).as_posix(): path for path in found}
-        return {name: _copied_of(path, "") for name, path in named.items() if _is_stored(name)}
+        return {name: _copied_file(path, "") for name, path in named.items() if _is_stored(name)}
 
-    def _recorded(self) -> dict[str, _Copied]:
+    def _recorded(self) -> dict[str, _CopiedFile]:
         try:
-            return msgspec.json.decode(self._record.read_bytes(), type=dict[str, _Copied])
+            return msgspec.json.decode(self._record.read_bytes(), type=dict[str, _CopiedFile])
         except (OSError, msgspec.MsgspecError):
             return {}
 
@@ -322,12 +322,12 @@ class _Copy:
         write_whole(self._record, msgspec.json.encode(self._copied))
 
 
-def _copied_of(path: Path, mark: str) -> _Copied:
+def _copied_file(path: Path, mark: str) -> _CopiedFile:
     told = path.stat()
-    return _Copied(mark, told.st_size, told.st_mtime_ns)
+    return _CopiedFile(mark, told.st_size, told.st_mtime_ns)
 
 
-def _is_same(first: _Copied | None, second: _Copied | None) -> bool:
+def _is_untouched(first: _CopiedFile | None, second: _CopiedFile | None) -> bool:
     """Whether a copy was not touched since."""
     if first is None or second is None:
         return False
@@ -336,9 +336,9 @@ def _is_same(first: _Copied | None, second: _Copied | None) -> bool:
 
 def _is_stored(name: str) -> bool:
     """Whether a file is part of what is stored, and not of how it is written, or of something else."""
-    return name != _WRITER and _STORED.fullmatch(name) is not None
+    return name != _LEASE and _STORED.fullmatch(name) is not None
 
 
-def _seen(listed: Mapping[str, str]) -> dict[str, str]:
+def _stored_marks(listed: Mapping[str, str]) -> dict[str, str]:
     """What is stored, whoever is about to change it."""
     return {name: mark for name, mark in listed.items() if name == _COMMIT or _is_stored(name)}

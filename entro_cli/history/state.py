@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from entro_cli.core.console import printable
-from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, grid_of, keys_of
+from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_engine import EntroError, Kind
@@ -24,7 +24,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """By version, what makes a state of it one of the next; the next write keeps it. There is one version so far."""
 
 
-class Samples(msgspec.Struct):
+class PackedSamples(msgspec.Struct):
     """Some samples of one source of one stage, packed: the raw ones of a step that a log may have in part."""
 
     stage: str
@@ -35,25 +35,25 @@ class Samples(msgspec.Struct):
     begins: bytes = b""
 
     @classmethod
-    def packed(cls, series: Series) -> Samples:
+    def pack(cls, series: Series) -> PackedSamples:
         """Pack a series: times in nanoseconds since the epoch, loads in the stage's unit."""
-        begins = b"" if series.begins is None else _packed_times(series.begins)
+        begins = b"" if series.begins is None else _pack_times(series.begins)
         values = zlib.compress(series.values.astype("<f8").tobytes())
         measure = series.measure.value
-        return cls(series.stage, _packed_times(series.times), values, series.kind.value, measure, begins)
+        return cls(series.stage, _pack_times(series.times), values, series.kind.value, measure, begins)
 
-    def unpacked(self) -> Series:
+    def unpack(self) -> Series:
         """The series again, without its full load and column."""
-        times, values = _times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
-        begins = _times(self.begins) if self.begins else None
+        times, values = _unpack_times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
+        begins = _unpack_times(self.begins) if self.begins else None
         return Series(self.stage, Kind(self.kind), times, values, measure=Measure(self.measure), begins=begins)
 
 
-def _packed_times(times: TimeArray) -> bytes:
+def _pack_times(times: TimeArray) -> bytes:
     return zlib.compress(times.astype("<i8").tobytes())
 
 
-def _times(packed: bytes) -> TimeArray:
+def _unpack_times(packed: bytes) -> TimeArray:
     return np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
 
 
@@ -117,8 +117,8 @@ class LogState(msgspec.Struct, kw_only=True):
     rows_skipped: int = 0
     problems: list[str] = []
     zone: str = ""
-    edges: list[Samples] = []
-    unfinished: list[Samples] = []
+    edges: list[PackedSamples] = []
+    unfinished: list[PackedSamples] = []
     pruned_ns: int = 0
     carried: bytes = b""
     carried_ends: dict[str, tuple[int, float]] = {}
@@ -157,7 +157,7 @@ class State(msgspec.Struct, kw_only=True):
         """Where a step begins and how long it is, nanoseconds."""
         return self.origin_ns, self.step_ns
 
-    def stand_ins(self) -> set[SampleKey]:
+    def redundant_fallbacks(self) -> set[SampleKey]:
         """The sources that only stand in for a stage which another source tells itself."""
         parts = [part for log in self.logs for part in log.series]
         told = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if not part.is_fallback}
@@ -171,10 +171,10 @@ class State(msgspec.Struct, kw_only=True):
         for part in (part for log in self.logs for part in log.series if part.interval_ns is not None):
             key = SampleKey(part.stage, Kind(part.kind), part.source)
             told.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
-        return {key: _weighed_median(parts) for key, parts in told.items()}
+        return {key: _weighted_median(parts) for key, parts in told.items()}
 
 
-def _weighed_median(parts: list[tuple[float, int]]) -> float:
+def _weighted_median(parts: list[tuple[float, int]]) -> float:
     parts = sorted(parts)
     half = sum(weight for _, weight in parts) / 2
     reached = 0
@@ -196,7 +196,7 @@ def load_state(place: PipelinePaths) -> State:
     try:
         content = place.state.read_bytes()
     except FileNotFoundError:
-        return state_of_days(place)
+        return state_from_days(place)
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(place.state))) from error
     try:
@@ -206,7 +206,7 @@ def load_state(place: PipelinePaths) -> State:
             raw = MIGRATIONS[older](raw)
         if version > VERSION:
             raise _too_new(version, place.state)
-        return _sound(msgspec.convert(raw, State))
+        return _validated(msgspec.convert(raw, State))
     except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
             f"the file is damaged: {printable(str(error))}",
@@ -215,10 +215,10 @@ def load_state(place: PipelinePaths) -> State:
         ) from error
 
 
-def _sound(state: State) -> State:
+def _validated(state: State) -> State:
     """The same state; what is wrong in it is an error now, not where it is first needed."""
     for part in (part for log in state.logs for part in (*log.edges, *log.unfinished)):
-        series = part.unpacked()
+        series = part.unpack()
         if not 0 < len(series.times) == len(series.values) or len(series.times) != len(_begins(series)):
             raise ValueError("samples that do not fit together")
     for kind in (seen.kind for seen in state.stages.values()):
@@ -239,7 +239,7 @@ def _too_new(version: int, path: Path) -> EntroError:
     )
 
 
-def state_of_days(place: PipelinePaths) -> State:
+def state_from_days(place: PipelinePaths) -> State:
     """What the day files of a pipeline tell themselves: the grid and the stages; nothing of logs.
 
     One that is damaged tells nothing.
@@ -249,7 +249,7 @@ def state_of_days(place: PipelinePaths) -> State:
     with connect() as connection:
         for path in map(place.day_file, reversed(place.days())):
             with suppress(DamagedDayError):
-                grid, keys = grid_of(connection, path), keys_of(connection, path)
+                grid, keys = read_grid(connection, path), read_keys(connection, path)
                 if not state.step_is_known:
                     state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages)
                 for key in keys:

@@ -15,7 +15,7 @@ import msgspec
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import sync_folder, unwritable
-from entro_cli.history.day_files import DamagedDayError, Day, connect, write_day
+from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, encode_state
 from entro_engine import EntroError
@@ -23,9 +23,9 @@ from entro_engine import EntroError
 LOCK_TIMEOUT_S = 600.0
 """How long one waits for another who writes."""
 
-_LOOKS = 3
+_DIGEST_ATTEMPTS = 3
 
-_EITHER, _STATE, _AFTER, _GONE = "either", "state", "after", "gone"
+_DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "after", "gone"
 """What is made aside besides days: the hashes while and when all is moved, the state, the days to remove."""
 
 Digests = dict[str, list[str]]
@@ -33,38 +33,38 @@ Digests = dict[str, list[str]]
 
 
 @contextmanager
-def writing(place: PipelinePaths, patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+def write_lock(place: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Be the only one who writes a pipeline's history, for as long as the context lasts.
 
     Args:
         place: the pipeline's; its folder is made where it is missing.
-        patience_s: how long to wait for another, s.
+        timeout_s: how long to wait for another, s.
 
     Raises:
         EntroError: when another writes for longer than that, or the place cannot be written to.
     """
     try:
         place.metadata_dir.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(place.lock, timeout=patience_s):
-            _tidy(place)
+        with filelock.FileLock(place.lock, timeout=timeout_s):
+            _recover(place)
             yield
     except filelock.Timeout as error:
-        raise held_too_long(place, patience_s) from error
+        raise lock_timeout_error(place, timeout_s) from error
     except OSError as error:
         raise unwritable(Path(error.filename or place.folder), error) from error
 
 
-def held_too_long(place: PipelinePaths, patience_s: float) -> EntroError:
+def lock_timeout_error(place: PipelinePaths, timeout_s: float) -> EntroError:
     """The error to show where another has been writing for so long, s."""
     return EntroError(
-        f"another entro has been writing there for {patience_s:g} s",
+        f"another entro has been writing there for {timeout_s:g} s",
         where=printable(f"{place.shown}/{place.folder.name}"),
         remedy="wait for it to end, or end it",
     )
 
 
 @contextmanager
-def alone_at(place: PipelinePaths, work: str, wait: bool = False) -> Iterator[bool]:
+def task_lock(place: PipelinePaths, work: str, wait: bool = False) -> Iterator[bool]:
     """Whether nobody else does some work for a pipeline, for as long as the context lasts.
 
     Args:
@@ -90,10 +90,10 @@ def alone_at(place: PipelinePaths, work: str, wait: bool = False) -> Iterator[bo
         lock.release()
 
 
-def _tidy(place: PipelinePaths) -> None:
+def _recover(place: PipelinePaths) -> None:
     """Finish what one who was killed had committed, and take away what was never committed."""
     if place.committed.is_dir():
-        _finish(place)
+        _apply_commit(place)
     if place.staging.is_dir():
         shutil.rmtree(place.staging)
         remove_empty_folders(place)
@@ -106,7 +106,7 @@ def remove_empty_folders(place: PipelinePaths) -> None:
             folder.rmdir()  # only where it is empty
 
 
-def commit(place: PipelinePaths, days: Mapping[date, Day], state: State) -> None:
+def commit(place: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> None:
     """Make some days, and the state, what is stored.
 
     Everything is written and synced aside first, so a disk that fills leaves the history as it was. One rename then
@@ -122,16 +122,18 @@ def commit(place: PipelinePaths, days: Mapping[date, Day], state: State) -> None
     """
     place.staging.mkdir()
     try:
-        files = _staged_days(place, days, state)
+        files = _stage_days(place, days, state)
         gone = sorted(day.isoformat() for day in days.keys() - files.keys())
-        state_file = _staged(place, _STATE, encode_state(state))
+        state_file = _stage_file(place, _STATE, encode_state(state))
         fresh = {day.isoformat(): [digest(file)] for day, file in files.items()}
         fresh[place.state.name] = [digest(state_file)]
         told = read_digests(place)
         either = told | {day: [*told.get(day, []), *one] for day, one in fresh.items()}
-        _staged(place, _EITHER, _encoded(either))
-        _staged(place, _AFTER, _encoded({day: one for day, one in (told | fresh).items() if day not in gone}))
-        _staged(place, _GONE, msgspec.json.encode(gone))
+        _stage_file(place, _DIGESTS_DURING, _encode_digests(either))
+        _stage_file(
+            place, _DIGESTS_AFTER, _encode_digests({day: one for day, one in (told | fresh).items() if day not in gone})
+        )
+        _stage_file(place, _REMOVED_DAYS, msgspec.json.encode(gone))
         for day in files:
             place.day_file(day).parent.mkdir(exist_ok=True)
         for folder in (place.folder, place.history):  # a file is lost with its folder where the power fails
@@ -139,21 +141,21 @@ def commit(place: PipelinePaths, days: Mapping[date, Day], state: State) -> None
         sync_folder(place.staging)
         place.staging.replace(place.committed)
     except BaseException:
-        _tidy(place)
+        _recover(place)
         raise
-    _finish(place)
+    _apply_commit(place)
 
 
-def _finish(place: PipelinePaths) -> None:
+def _apply_commit(place: PipelinePaths) -> None:
     """Move what is committed to its place, as far as nobody did before: the days, then the state; remove old days."""
     sync_folder(place.metadata_dir)
     files = {file.name: file for file in place.committed.iterdir()}
-    days = sorted(files.keys() - {_EITHER, _STATE, _AFTER, _GONE})
-    targets = {_EITHER: place.digests, **{day: place.day_file(date.fromisoformat(day)) for day in days}}
-    targets |= {_STATE: place.state, _AFTER: place.digests}
-    _move([(files[name], target) for name, target in targets.items() if name in files])
-    if _GONE in files:
-        for day in msgspec.json.decode(files[_GONE].read_bytes(), type=list[date]):
+    days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS})
+    targets = {_DIGESTS_DURING: place.digests, **{day: place.day_file(date.fromisoformat(day)) for day in days}}
+    targets |= {_STATE: place.state, _DIGESTS_AFTER: place.digests}
+    _move_files([(files[name], target) for name, target in targets.items() if name in files])
+    if _REMOVED_DAYS in files:
+        for day in msgspec.json.decode(files[_REMOVED_DAYS].read_bytes(), type=list[date]):
             remove_day(place, day)
     shutil.rmtree(place.committed)
 
@@ -173,7 +175,7 @@ def read_digests(place: PipelinePaths) -> Digests:
         return {}
 
 
-def is_as_written(path: Path, key: str, place: PipelinePaths, listed: Digests) -> bool | None:
+def matches_digest(path: Path, key: str, place: PipelinePaths, listed: Digests) -> bool | None:
     """Whether a file is one that was written there; None where none is listed.
 
     Whoever reads holds no lock, so a file that does not fit is compared again: it may just have been replaced.
@@ -187,7 +189,7 @@ def is_as_written(path: Path, key: str, place: PipelinePaths, listed: Digests) -
     Raises:
         OSError: when it cannot be read.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_DIGEST_ATTEMPTS):
         if key not in listed:
             return None
         found = digest(path)
@@ -210,7 +212,7 @@ def refuse_altered(place: PipelinePaths, day: date, listed: Digests) -> None:
     """
     path = place.day_file(day)
     with suppress(OSError):  # who reads it then is told why
-        if is_as_written(path, day.isoformat(), place, listed) is False:
+        if matches_digest(path, day.isoformat(), place, listed) is False:
             raise DamagedDayError(path, "its bytes are not those that were written")
 
 
@@ -220,7 +222,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _staged_days(place: PipelinePaths, days: Mapping[date, Day], state: State) -> dict[date, Path]:
+def _stage_days(place: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:
     """The files of the days that are not empty, written and synced in the place aside."""
     files = {day: place.staging / day.isoformat() for day, content in days.items() if content}
     with connect() as connection:
@@ -230,14 +232,14 @@ def _staged_days(place: PipelinePaths, days: Mapping[date, Day], state: State) -
     return files
 
 
-def _staged(place: PipelinePaths, name: str, content: bytes) -> Path:
+def _stage_file(place: PipelinePaths, name: str, content: bytes) -> Path:
     file = place.staging / name
     file.write_bytes(content)
     _sync(file)
     return file
 
 
-def _move(moves: list[tuple[Path, Path]]) -> None:
+def _move_files(moves: list[tuple[Path, Path]]) -> None:
     for file, target in moves:
         target.parent.mkdir(exist_ok=True)
         file.replace(target)
@@ -249,5 +251,5 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _encoded(digests: Digests) -> bytes:
+def _encode_digests(digests: Digests) -> bytes:
     return msgspec.json.format(msgspec.json.encode(dict(sorted(digests.items()))), indent=1)

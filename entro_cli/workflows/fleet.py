@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from entro_cli.config import Config, Settings, usual_place
+from entro_cli.config import Config, Settings, default_path
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal
 from entro_cli.core.parallel import Executor
@@ -85,7 +85,7 @@ def survey_runs(
         terminal: is told what was written.
     """
     common = settings_in(config, "default")
-    folder = out or common.reports or usual_place("reports")
+    folder = out or common.reports or default_path("reports")
     zone = zone_of(common.zone)
     for first in sorted({first for outcome in outcomes for first in outcome.members}):
         period = period_of(parts[0].kind, first, zone)

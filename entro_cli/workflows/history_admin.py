@@ -14,9 +14,9 @@ from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import shown_url
 from entro_cli.history.export import as_csv, as_json_lines, as_parquet
-from entro_cli.history.inventory import PipelineContents, days_of, stages_of
-from entro_cli.history.paths import PipelinePaths, day_at, pipeline_paths
-from entro_cli.history.read import nothing_stored
+from entro_cli.history.inventory import PipelineContents, day_inventories, stage_inventories
+from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
+from entro_cli.history.read import nothing_stored_error
 from entro_cli.history.remote_copy import pipelines_at
 from entro_cli.history.state import load_state
 from entro_cli.timeseries.steps import Steps
@@ -59,7 +59,7 @@ def select_pipelines(
         there = read_settings(file, pipeline, terminal, history=history).history
         place = pipeline_paths(there, pipeline)
         if place not in pipelines_at(there):
-            raise nothing_stored(place)
+            raise nothing_stored_error(place)
         return PipelineSelection((place.shown,), (place,))
     config = read_config(file, terminal)
     said = {} if history is None else {"history": OptionValue(history, "--history")}
@@ -85,13 +85,13 @@ def content_of(
     """
     state = load_state(place)
     if not state.step_ns:
-        raise nothing_stored(place)
-    days, problems = days_of(place, state, begin_ns, after_ns)
+        raise nothing_stored_error(place)
+    days, problems = day_inventories(place, state, begin_ns, after_ns)
     told = PipelineContents(
         pipeline=place.name,
         history=place.shown,
         step_s=state.step_ns / NS,
-        stages=stages_of(state),
+        stages=stage_inventories(state),
         days=days,
         logs=sources_of(state, zone, begin_ns, after_ns),
     )
@@ -109,8 +109,8 @@ def first_kept(older_than: str | None, before: str | None) -> date:
         EntroError: when it is no duration, or no date.
     """
     if older_than is not None:
-        return day_at(max(time.time_ns() - duration_ns(older_than, "--older-than"), _LONG_AGO))
-    return day_at(moment_ns(before or "", UTC, "--before"))
+        return utc_day(max(time.time_ns() - duration_ns(older_than, "--older-than"), _LONG_AGO))
+    return utc_day(moment_ns(before or "", UTC, "--before"))
 
 
 def write_export(

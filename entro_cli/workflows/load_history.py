@@ -11,9 +11,9 @@ import numpy as np
 from entro_cli.analysis.results import Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
-from entro_cli.history.day_files import Day
+from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import PipelinePaths, day_start_ns
-from entro_cli.history.read import read_stored, stored
+from entro_cli.history.read import load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
@@ -50,8 +50,8 @@ def load_history(
     Raises:
         EntroError: when nothing is stored of the pipeline.
     """
-    state = stored(place)
-    cells = read_stored(place, state, begin_ns, after_ns)
+    state = load_stored_state(place)
+    cells = read_bins(place, state, begin_ns, after_ns)
     sources = sources_of(state, zone, begin_ns, after_ns)
     return HistorySlice(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
 
@@ -79,19 +79,19 @@ def last_data_ns(place: PipelinePaths, settings: Settings, before_ns: int | None
     Raises:
         EntroError: when nothing is stored of the pipeline.
     """
-    state = stored(place)
+    state = load_stored_state(place)
     for day in reversed(place.days()):
         begin = day_start_ns(day)
         if before_ns is None or begin < before_ns:
-            steps = _steps(state, read_stored(place, state, begin, before_ns).day, settings, begin)
+            steps = _steps(state, read_bins(place, state, begin, before_ns).day, settings, begin)
             observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns
     return None
 
 
-def _steps(state: State, day: Day, settings: Settings, begin_ns: int | None) -> Steps:
-    intervals, left_out = state.intervals_ns(), state.stand_ins()
+def _steps(state: State, day: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
+    intervals, left_out = state.intervals_ns(), state.redundant_fallbacks()
     day = {key: cells for key, cells in day.items() if key not in left_out}
     stages = [
         (
@@ -126,7 +126,7 @@ def check_stages(place: PipelinePaths, asked: Sequence[str]) -> None:
     Raises:
         EntroError: when there is one.
     """
-    known = stored(place).stages
+    known = load_stored_state(place).stages
     for name in asked:
         if name not in known:
             raise EntroError(

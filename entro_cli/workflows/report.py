@@ -16,7 +16,7 @@ from entro_cli.analysis.results import Figures, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS
 from entro_cli.history.paths import PipelinePaths
-from entro_cli.history.read import stored
+from entro_cli.history.read import load_stored_state
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
 from entro_cli.report.periods import Period, PeriodKind
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
@@ -80,7 +80,9 @@ def from_history(
     Raises:
         EntroError: when nothing is stored of the pipeline.
     """
-    begin = max(_looked_back_to(period, stored(place).step_ns), -(1 << 62) if within[0] is None else within[0])
+    begin = max(
+        _looked_back_to(period, load_stored_state(place).step_ns), -(1 << 62) if within[0] is None else within[0]
+    )
     after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
     recalled = load_history(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}

@@ -27,8 +27,8 @@ from entro_cli.core.json_document import to_builtins
 from entro_cli.core.secrets import secret_of
 from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns, print_ingested
 from entro_cli.history.paths import PipelinePaths
-from entro_cli.history.read import nothing_stored, stored
-from entro_cli.history.transaction import alone_at
+from entro_cli.history.read import load_stored_state, nothing_stored_error
+from entro_cli.history.transaction import task_lock
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Period, PeriodKind, due
 from entro_cli.workflows.load_history import last_data_ns, load_history
@@ -94,7 +94,7 @@ def run_schedule(job: ScheduledRun, terminal: Terminal) -> RunOutcome:
         terminal: is told the details.
     """
     outcome = RunOutcome()
-    with alone_at(job.place, f"run-{job.kind}") as alone:
+    with task_lock(job.place, f"run-{job.kind}") as alone:
         if not alone:
             terminal.detail(f"{printable(job.place.name)}: another run is at work")
             return outcome
@@ -125,7 +125,7 @@ def _ingest(job: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
 def _report(job: ScheduledRun, periods: Sequence[Period], terminal: Terminal, outcome: RunOutcome) -> None:
     """Write every report that is due, the oldest first."""
     if not job.place.days():
-        raise nothing_stored(job.place, names_others=False)
+        raise nothing_stored_error(job.place, names_others=False)
     for period in periods:
         material = from_history(job.place, job.settings, period.zone, period, (None, None))
         outcome.failures += [note for note in material.notes if note not in outcome.failures]
@@ -161,7 +161,7 @@ def _tell(job: ScheduledRun, since: datetime, outcome: RunOutcome) -> None:
             job.place.name, _last_data(job), job.now, job.settings.silence_s, job.settings.maintenance()
         )
         found += [silence] if silence else []
-    with alone_at(job.place, "tell", wait=True):
+    with task_lock(job.place, "tell", wait=True):
         outcome.failures += deliver(found, channels, job.place.metadata_dir / "told.json", job.now, os.environ)
 
 
@@ -184,7 +184,7 @@ def _last_data(job: ScheduledRun) -> datetime | None:
     if not job.place.days():
         return None
     last = last_data_ns(job.place, job.settings)
-    return None if last is None else moment(last + stored(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]
+    return None if last is None else moment(last + load_stored_state(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]
 
 
 def channels_of(alerts: AlertSettings) -> Channels:

@@ -13,7 +13,7 @@ import pytest
 
 from entro_cli.history.day_files import connect, count_day
 from entro_cli.history.paths import PipelinePaths
-from entro_cli.history.transaction import writing
+from entro_cli.history.transaction import write_lock
 from entro_engine import EntroError
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.running import COMMAND, entro, entro_process
@@ -204,9 +204,9 @@ def test_a_place_that_may_not_be_written_to(tmp_path):
 def test_one_waits_for_another_but_not_for_ever(tmp_path):
     place = PipelinePaths(tmp_path, "default")
     with (
-        writing(place),
+        write_lock(place),
         pytest.raises(EntroError, match=r"another entro has been writing there for 0\.2 s"),
-        writing(place, patience_s=0.2),
+        write_lock(place, timeout_s=0.2),
     ):
         pass
 

@@ -3,7 +3,7 @@
 from msgspec.structs import fields
 
 from entro_cli.history.remote_copy import _Commit
-from entro_cli.history.state import LogState, Samples, SeriesState, StageState, State
+from entro_cli.history.state import LogState, PackedSamples, SeriesState, StageState, State
 
 NAMES = {
     State: "version step_ns origin_ns step_is_known stages logs",
@@ -11,7 +11,7 @@ NAMES = {
     LogState: "path place head head_bytes offset tail options format header seen series rows_read rows_skipped "
     "problems zone edges unfinished pruned_ns carried carried_ends carry ends",
     SeriesState: "stage kind source interval_ns samples first last stands_in",
-    Samples: "stage times values kind measure begins",
+    PackedSamples: "stage times values kind measure begins",
     _Commit: "writer files gone",
 }
 

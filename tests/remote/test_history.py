@@ -133,7 +133,7 @@ def killed_at_change(calls):
 
     def counted(change):
         def changing(self, name, *arguments, **options):
-            if name != elsewhere._WRITER:  # which a thread of its own writes, too
+            if name != elsewhere._LEASE:  # which a thread of its own writes, too
                 left[0] -= 1
                 if left[0] <= 0:
                     raise Killed
@@ -158,7 +158,7 @@ def read_at(url):
 @pytest.fixture
 def quick():
     """Seconds are tenths of them."""
-    with patch.multiple(elsewhere, _BEAT_S=0.1, _DEAD_S=1.0, _PAUSE_S=0.05):
+    with patch.multiple(elsewhere, HEARTBEAT_S=0.1, LEASE_TIMEOUT_S=1.0, _POLL_S=0.05):
         yield
 
 
@@ -177,9 +177,9 @@ def test_who_waits_for_another_writer(history, log, quick):
 
 @pytest.mark.slow
 def test_who_is_silent_was_killed(history, log, quick):
-    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._WRITER, b"{}")
+    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._LEASE, b"{}")
     ingest(history, log)
-    assert elsewhere._WRITER not in stored_at(history)
+    assert elsewhere._LEASE not in stored_at(history)
 
 
 def test_who_was_taken_for_killed_stores_nothing(history, log):
@@ -190,12 +190,12 @@ def test_who_was_taken_for_killed_stores_nothing(history, log):
     def overtaken():
         with working_copy(place, writes=True):
             place.state.write_text("{}")
-            remote.write(elsewhere._WRITER, theirs)
+            remote.write(elsewhere._LEASE, theirs)
 
     with pytest.raises(EntroError, match="was not heard of for 30 s, and another writes there now"):
         overtaken()
-    assert remote.read(elsewhere._WRITER) == theirs
-    remote.remove([elsewhere._WRITER])
+    assert remote.read(elsewhere._LEASE) == theirs
+    remote.remove([elsewhere._LEASE])
     ingest(history, log)
     assert stored_at(history) == before
 

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import nearest
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import (
     Controller,
     EntroError,
@@ -107,7 +107,7 @@ class SimulationParameters:
                     f"there is no controller {name!r}",
                     where="--controller",
                     expected=", ".join(CONTROLLERS),
-                    remedy=nearest(name, CONTROLLERS),
+                    remedy=did_you_mean(name, CONTROLLERS),
                 )
         _require_bounded(self.scenario)
         require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")

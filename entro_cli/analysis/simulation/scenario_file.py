@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from entro_cli.core.suggestions import nearest
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import SCENARIOS, EntroError, ParameterError, Phase, Scenario, Stall, Wave
 
 _KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls")
@@ -36,7 +36,7 @@ def find_scenario(name: str) -> Scenario:
             f"there is no scenario {name!r}",
             where="--scenario",
             expected=f"{', '.join(SCENARIOS)} or the path of a .toml file",
-            remedy=nearest(name, SCENARIOS),
+            remedy=did_you_mean(name, SCENARIOS),
         )
     try:
         content = path.read_bytes()
@@ -127,7 +127,7 @@ class _Table:
         for key in entries:
             if key not in known:
                 raise EntroError(
-                    f"there is no key {key!r}", where=where, expected=", ".join(known), remedy=nearest(key, known)
+                    f"there is no key {key!r}", where=where, expected=", ".join(known), remedy=did_you_mean(key, known)
                 )
 
     def get(self, key: str, *types: type) -> Any:

@@ -8,7 +8,7 @@ from typing import Protocol
 from entro_cli.automation.schedule import crontab, systemd
 from entro_cli.automation.schedule.job import InstalledJob, Job
 from entro_cli.automation.schedule.user_files import schedule_lock
-from entro_cli.core.suggestions import nearest
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
 
@@ -90,7 +90,7 @@ def to_remove(name: str | None) -> list[InstalledJob]:
             f"there is no job {name!r}",
             where="entro schedule remove",
             expected=f"one of {', '.join(known)}" if known else "",
-            remedy=nearest(name, known) if known else "no job is scheduled",
+            remedy=did_you_mean(name, known) if known else "no job is scheduled",
         )
     return chosen
 

@@ -12,7 +12,7 @@ from entro_cli.analysis.results import IngestedLog, IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
 from entro_cli.core.console import Terminal, printable
-from entro_cli.history.day_files import Day, by_day, connect, merge_days, read_days, same
+from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
 from entro_cli.history.ingest.assign_sources import assign_sources, other_sources
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_once
 from entro_cli.history.ingest.merge import (
@@ -26,9 +26,9 @@ from entro_cli.history.ingest.merge import (
     without,
 )
 from entro_cli.history.ingest.read_tail import LogUpdate
-from entro_cli.history.paths import PipelinePaths, day_at
+from entro_cli.history.paths import PipelinePaths, utc_day
 from entro_cli.history.state import StageState, State, encode_state, load_state
-from entro_cli.history.transaction import commit, read_digests, refuse_altered, writing
+from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, asked_stages, read_options
 from entro_cli.readers.problems import warn_of_bad_rows
 from entro_cli.timeseries.bins import EMPTY, Bins
@@ -135,7 +135,7 @@ def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> In
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found, failures = find_logs_once(names)
     stored = IngestResult(failures=failures)
-    with writing(how.place):
+    with write_lock(how.place):
         state = load_state(how.place)
         _check_step(state, step_ns, how.place)
         before = encode_state(state)
@@ -164,7 +164,9 @@ def _check_step(state: State, step_ns: int | None, place: PipelinePaths) -> None
         )
 
 
-def _add(stored: IngestResult, state: State, how: IngestOptions, step_ns: int | None, zone: tzinfo) -> dict[date, Day]:
+def _add(
+    stored: IngestResult, state: State, how: IngestOptions, step_ns: int | None, zone: tzinfo
+) -> dict[date, BinsByKey]:
     """Put what was read into the state; the days that change."""
     readings = assign_sources(stored.parts, state, how.source)
     stored.problems += other_sources(readings, how.source)
@@ -211,12 +213,14 @@ def _take_step(readings: Sequence[SourcedLog], state: State, step_ns: int | None
     state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in samples.values())
 
 
-def _made_anew(place: PipelinePaths, content: Day) -> dict[date, Day]:
+def _made_anew(place: PipelinePaths, content: BinsByKey) -> dict[date, BinsByKey]:
     """All days, made of these cells and no others: while the step is not fixed, all samples are kept aside."""
-    return {day: {} for day in place.days()} | by_day(content)
+    return {day: {} for day in place.days()} | split_by_day(content)
 
 
-def _changed(place: PipelinePaths, new: Day, gone: Day, edges: set[int], stored: IngestResult) -> dict[date, Day]:
+def _changed(
+    place: PipelinePaths, new: BinsByKey, gone: BinsByKey, edges: set[int], stored: IngestResult
+) -> dict[date, BinsByKey]:
     """The days that are other than they are stored.
 
     Args:
@@ -226,9 +230,9 @@ def _changed(place: PipelinePaths, new: Day, gone: Day, edges: set[int], stored:
         edges: where the first and the last steps of what was read begin; a log may have them in part.
         stored: is told of steps that were stored with other loads.
     """
-    added, taken = by_day(new), by_day(gone)
+    added, taken = split_by_day(new), split_by_day(gone)
     there = set(place.days())
-    days: dict[date, Day] = {}
+    days: dict[date, BinsByKey] = {}
     differing = 0
     listed = read_digests(place)
     with connect() as connection:
@@ -239,7 +243,7 @@ def _changed(place: PipelinePaths, new: Day, gone: Day, edges: set[int], stored:
             merged = merge_days(left, fresh)
             new_to_it = without(fresh, taken.get(day, {}))  # what was read before, and again, says nothing new
             differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
-            if not same(old, merged):
+            if not same_bins(old, merged):
                 days[day] = {key: cells for key, cells in merged.items() if len(cells)}
     if differing:
         stored.problems.append(
@@ -262,11 +266,11 @@ def _differing(old: Bins, new: Bins, edges: set[int]) -> int:
     return int((other & ~np.isin(starts, list(edges))).sum())
 
 
-def _too_old(how: IngestOptions, days: Mapping[date, Day], stored: IngestResult) -> dict[date, Day]:
+def _too_old(how: IngestOptions, days: Mapping[date, BinsByKey], stored: IngestResult) -> dict[date, BinsByKey]:
     """The days that are too old to be kept, without cells."""
     if how.oldest_ns is None:
         return {}
     stored_days = set(how.place.days())
-    old = [day for day in stored_days | days.keys() if day < day_at(how.oldest_ns)]
+    old = [day for day in stored_days | days.keys() if day < utc_day(how.oldest_ns)]
     stored.removed = len(stored_days.intersection(old))
     return {day: {} for day in old}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from entro_cli.history.day_files import Day, SampleKey, merge_days, plain_last
+from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days, without_last_times
 from entro_cli.history.ingest.overlap import edge_steps, in_steps, join
-from entro_cli.history.state import LogState, Samples, State
+from entro_cli.history.state import LogState, PackedSamples, State
 from entro_cli.readers.continuation import rotation_stem
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of, merge_bins
 from entro_cli.timeseries.observations import Series
@@ -47,7 +47,7 @@ class SourcedLog:
         return SampleKey(series.stage, series.kind, self.sources[series.stage])
 
 
-def new_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
+def new_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
     """The cells of what was read, on the pipeline's grid.
 
     Args:
@@ -72,9 +72,9 @@ def _at_edges(state: State, parts: Sequence[Series], others: Sequence[Series]) -
     return [other for other in inside if len(other.times)]
 
 
-def replaced_samples(state: State, readings: Sequence[SourcedLog]) -> list[Samples]:
+def replaced_samples(state: State, readings: Sequence[SourcedLog]) -> list[PackedSamples]:
     """The samples kept of logs that were read again: of lines that had no end, and of steps that were read whole."""
-    gone: list[Samples] = []
+    gone: list[PackedSamples] = []
     for reading in readings:
         if reading.before is not None:
             begins = {series.stage: edge_steps(series, state.grid)[0] for series in reading.series}
@@ -82,19 +82,19 @@ def replaced_samples(state: State, readings: Sequence[SourcedLog]) -> list[Sampl
             gone += [
                 edge
                 for edge in reading.before.edges
-                if reading.begins or edge_steps(edge.unpacked(), state.grid)[0] >= begins.get(edge.stage, math.inf)
+                if reading.begins or edge_steps(edge.unpack(), state.grid)[0] >= begins.get(edge.stage, math.inf)
             ]
     return gone
 
 
-def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
+def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
     """The cells that were made with samples that are superseded, and are to be made again."""
-    gone: Day = {}
+    gone: BinsByKey = {}
     made_anew = replaced_samples(state, readings)
     for log in (reading.before for reading in readings if reading.before is not None):
         parts: dict[SampleKey, list[Series]] = {}
         for part in (part for part in (*log.edges, *log.unfinished) if _is_among(part, made_anew)):
-            parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
+            parts.setdefault(_key_in(log, part.stage), []).append(part.unpack())
         for key, several in parts.items():
             gone = merge_days(gone, {key: _on_grid(state, join(several), _kept(state.logs, key))})
     for reading in readings:
@@ -104,7 +104,7 @@ def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
     return gone
 
 
-def without(stored: Day, gone: Day) -> Day:
+def without(stored: BinsByKey, gone: BinsByKey) -> BinsByKey:
     """What is stored but for the cells that are withdrawn, where it is just them that is stored."""
     left = dict(stored)
     for key in gone.keys() & stored.keys():
@@ -120,22 +120,22 @@ def _on_grid(state: State, series: Series, others: Sequence[Series] = ()) -> Bin
     """Samples as cells, together with those that others have in the same steps."""
     if not len(series.times):
         return EMPTY
-    mine = plain_last(bins_of(series, *state.grid))
+    mine = without_last_times(bins_of(series, *state.grid))
     if not others:
         return mine
     numbers = (mine.starts - state.origin_ns) // state.step_ns
     inside = in_steps(join(others), numbers.tolist(), state.grid)
     if not len(inside.times):
         return mine
-    both = plain_last(bins_of(join([series, inside]), *state.grid))
+    both = without_last_times(bins_of(join([series, inside]), *state.grid))
     # alone, too: logs that say otherwise at one time come out alike in any order
     return merge_bins([mine, both.take(np.isin(both.starts, mine.starts))])
 
 
-def _kept(logs: Iterable[LogState], key: SampleKey, but: Sequence[Samples] = ()) -> list[Series]:
+def _kept(logs: Iterable[LogState], key: SampleKey, but: Sequence[PackedSamples] = ()) -> list[Series]:
     """The samples kept of a source: of the first and the last steps of its logs, and of lines without an end."""
     return [
-        part.unpacked()
+        part.unpack()
         for log in logs
         if any((one.stage, one.source) == (key.stage, key.source) for one in log.series)
         for part in (*log.edges, *log.unfinished)
@@ -143,14 +143,14 @@ def _kept(logs: Iterable[LogState], key: SampleKey, but: Sequence[Samples] = ())
     ]
 
 
-def _is_among(part: Samples, parts: Sequence[Samples]) -> bool:
+def _is_among(part: PackedSamples, parts: Sequence[PackedSamples]) -> bool:
     return any(part is other for other in parts)
 
 
 def remember(state: State, reading: SourcedLog) -> None:
     """Put what was read of a log into what is known, with the samples of its first and its last step."""
     log, before = reading.log, reading.before
-    log.unfinished = [Samples.packed(part) for part in reading.unfinished]
+    log.unfinished = [PackedSamples.pack(part) for part in reading.unfinished]
     gone = replaced_samples(state, [reading])
     kept = [] if before is None else [edge for edge in before.edges if not _is_among(edge, gone)]
     made = {series.stage: _series_edges(state, series, _begins(kept, series, reading)) for series in reading.series}
@@ -163,26 +163,26 @@ def remember(state: State, reading: SourcedLog) -> None:
         state.logs.append(log)
 
 
-def _begins(kept: Sequence[Samples], series: Series, reading: SourcedLog) -> bool:
+def _begins(kept: Sequence[PackedSamples], series: Series, reading: SourcedLog) -> bool:
     """Whether a series holds the first step of its stage in the log: no step before it is kept."""
     return reading.begins or not any(edge.stage == series.stage for edge in kept)
 
 
-def _series_edges(state: State, series: Series, begins: bool) -> list[Samples]:
+def _series_edges(state: State, series: Series, begins: bool) -> list[PackedSamples]:
     """The samples of a series' last step, of its first one where it is the log's; all while the step is not fixed."""
     if not len(series.times):
         return []
     if not state.step_is_known:
-        return [Samples.packed(series)]
+        return [PackedSamples.pack(series)]
     first, last = edge_steps(series, state.grid)
     wanted = sorted({last, *([first] if begins else [])})
-    return [Samples.packed(in_steps(series, [number], state.grid)) for number in wanted]
+    return [PackedSamples.pack(in_steps(series, [number], state.grid)) for number in wanted]
 
 
-def _firsts(edges: Sequence[Samples]) -> list[Samples]:
+def _firsts(edges: Sequence[PackedSamples]) -> list[PackedSamples]:
     """Of each stage the samples of its first step."""
-    first: dict[str, Samples] = {}
-    for edge in sorted(edges, key=lambda edge: int(edge.unpacked().times[0])):
+    first: dict[str, PackedSamples] = {}
+    for edge in sorted(edges, key=lambda edge: int(edge.unpack().times[0])):
         first.setdefault(edge.stage, edge)
     return list(first.values())
 
@@ -193,14 +193,14 @@ def kept_samples(state: State, readings: Sequence[SourcedLog]) -> dict[SampleKey
     parts: dict[SampleKey, list[Series]] = {}
     for log in (log for log in state.logs if not any(log is other for other in again)):
         for part in (*log.edges, *log.unfinished):
-            parts.setdefault(_key_in(log, part.stage), []).append(part.unpacked())
+            parts.setdefault(_key_in(log, part.stage), []).append(part.unpack())
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
             parts.setdefault(reading.key(series), []).append(series)
     return {key: join(several) for key, several in parts.items()}
 
 
-def kept_bins(state: State, readings: Sequence[SourcedLog]) -> Day:
+def kept_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
     """The same on the pipeline's grid."""
     return {key: _on_grid(state, samples) for key, samples in kept_samples(state, readings).items()}
 

@@ -76,7 +76,7 @@ def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, ho
     observations = _read_log(excerpt(log, part.begin, part.end, head), how, before.format)
     again = _lenient(log, part.begin, before.offset, head, before.format, how)
     whole_from = _whole_from(again, how.grid or (0, 1))
-    changed = [int(part.unpacked().times[0]) for part in before.unfinished]  # it may have become another
+    changed = [int(part.unpack().times[0]) for part in before.unfinished]  # it may have become another
     changed += filter(None, [first_new_ns(observations, again)])
     if _begins_in_doubt(observations, how.reading) or min(changed, default=math.inf) < whole_from:
         return None  # late rows, or a step that is longer than the part
