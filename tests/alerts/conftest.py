@@ -32,7 +32,7 @@ def alert():
         key="incident default 2026-04-09T14:21:00Z",
         pipeline="default",
         subject="entro: default over its budget for 29 min, driven by llm",
-        text="Began: 2026-04-09 16:21 CEST\nDriver: llm, look there first",
+        text="Began: 2026-04-09 16:21 CEST\nDriver: llm (look here first)",
         kind="incident",
         start=datetime(2026, 4, 9, 14, 21, tzinfo=UTC),
     )

@@ -35,10 +35,10 @@ def test_an_incident():
         subject="entro: default over its budget for 29 min, driven by llm",
         text="The stages of default were over their shared budget for 29 min.\n"
         "Began: 2026-04-09 16:21 CEST\n"
-        "Last step over the budget until: 2026-04-09 16:50 CEST\n"
+        "Over the budget until: 2026-04-09 16:50 CEST\n"
         "Peak: 8.029 nat, 2.7 times the budget of 3.000 nat\n"
         "Excess: 6,137 nat s\n"
-        "Driver: llm, look there first\n"
+        "Driver: llm (look here first)\n"
         "Report: /reports/default-day-2026-04-09.html",
         kind="incident",
         start=incident().start,
@@ -67,7 +67,7 @@ def test_silence():
     assert alert is not None
     assert alert.key == "silence default 2026-04-09T12:40:00Z"
     assert alert.subject == "entro: default silent for 2 h 20 min"
-    assert alert.text.startswith("Nothing has arrived for default since 2026-04-09 14:40 CEST, 2 h 20 min ago.\n")
+    assert alert.text.startswith("No data has arrived for default since 2026-04-09 14:40 CEST, 2 h 20 min ago.\n")
     assert (alert.kind, alert.start) == ("silence", last)
 
 
@@ -113,7 +113,7 @@ def test_a_digest_has_the_silence_first_and_the_newest_incidents():
     assert told.subject == "entro: 31 alerts for b, default, in one message"
     assert lines[1] == "- b has no data yet"
     assert lines[2] == "- 2026-01-30 00:00 UTC: default over its budget for 29 min, driven by llm"
-    assert lines[-1] == "and 11 more, older ones"
+    assert lines[-1] == "and 11 more"
     assert len(lines) == 22
     assert (told.kind, told.start) == ("digest", starts[0])
     assert told.key == digest(alerts[::-1]).key != digest(alerts[1:]).key

@@ -71,11 +71,11 @@ def test_a_name_of_any_length_can_be_handed_over(tmp_path, environ):
 
 def test_a_status_is_a_failure_told_with_its_first_words(alert, environ):
     command = python("import sys; print('out'); sys.stderr.write('\\n no \\x1b[1m pager \\nmore\\n'); sys.exit(3)")
-    assert failure(command, alert, environ) == rf"{sys.executable}: ended with status 3: no \x1b[1m pager"
+    assert failure(command, alert, environ) == rf"{sys.executable}: exited with status 3: no \x1b[1m pager"
 
 
 def test_a_signal_is_a_failure(alert, environ):
-    assert failure(python("import os; os.kill(os.getpid(), 15)"), alert, environ).endswith("was ended by signal 15")
+    assert failure(python("import os; os.kill(os.getpid(), 15)"), alert, environ).endswith("was killed by signal 15")
 
 
 def test_what_it_prints_goes_nowhere(alert, environ, capfd):
@@ -91,7 +91,7 @@ def test_one_that_does_not_read_is_fine(alert, environ):
 def test_one_that_cannot_be_started(alert, environ, argv):
     error = failure(Command(argv), alert, environ)
     assert "cannot be started: " in error
-    assert error.endswith("name it by its absolute path: cron looks in few places")
+    assert error.endswith("use its absolute path: the PATH of cron is short")
 
 
 def gone(pid):

@@ -65,7 +65,7 @@ def test_nothing_to_tell_writes_nothing(telling, ledger):
 def test_what_failed_is_tried_again_and_keeps_nothing_else_from_being_told(telling):
     first, second = Recorder("first"), Recorder("second")
     first.raises = {"b": EntroError("is full", where="pager")}
-    assert telling("abc", first, second) == ["first: not told (entro: b): pager: is full"]
+    assert telling("abc", first, second) == ["first: not delivered (entro: b): pager: is full"]
     assert first.told == ["a", "c"]
     assert second.told == ["a", "b", "c"]
     first.raises = {}
@@ -121,7 +121,7 @@ def test_a_digest_that_failed_is_tried_again(telling):
     other = Recorder("other")
     other.raises = {key: EntroError("is down")}
     (failure,) = telling(many, other)
-    assert failure == "other: not told (entro: 50 alerts for default, in one message): is down"
+    assert failure == "other: not delivered (entro: 50 alerts for default, in one message): is down"
     other.raises = {}
     assert telling(many, other) == []
     assert other.told == [key]
@@ -131,10 +131,10 @@ def test_what_is_old_is_forgotten(telling, ledger):
     channel = Recorder()
     telling("a", channel)
     telling("b", channel, now=NOW + timedelta(days=400))
-    assert Ledger.load(ledger).holds("a", "recorder")
+    assert Ledger.load(ledger).contains("a", "recorder")
     telling("c", channel, now=NOW + timedelta(days=401))
-    assert not Ledger.load(ledger).holds("a", "recorder")
-    assert Ledger.load(ledger).holds("b", "recorder")
+    assert not Ledger.load(ledger).contains("a", "recorder")
+    assert Ledger.load(ledger).contains("b", "recorder")
 
 
 ENTRY = {"key": "a", "channel": "b", "at": "2026-04-09T15:00:00+00:00"}
@@ -163,7 +163,10 @@ def test_a_damaged_ledger_is_named_and_kept(telling, ledger, content):
     ledger.parent.mkdir()
     ledger.write_bytes(content)
     channel = Recorder()
-    with pytest.raises(EntroError, match=r"told\.json: is damaged.*; delete it; what was told already is then told"):
+    with pytest.raises(
+        EntroError,
+        match=r"told\.json: is damaged.*; delete it: alerts that were delivered already are then sent once more",
+    ):
         telling("a", channel)
     assert channel.told == []
     assert ledger.read_bytes() == content
@@ -197,7 +200,8 @@ def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):
         assert [channel.name for channel in channels] == ["command", "email", "webhook"]
         failures = deliver(alerts("a"), channels, ledger, NOW, environ)
         assert failures == [
-            "webhook: not told (entro: a): webhook at 127.0.0.1: answered 403; check the address of [alerts.webhook]"
+            "webhook: not delivered (entro: a): webhook at 127.0.0.1: answered 403; "
+            "check the address of [alerts.webhook]"
         ]
         assert deliver(alerts("a"), channels, ledger, NOW, environ) == []
         assert deliver(alerts("a"), channels, ledger, NOW, environ) == []

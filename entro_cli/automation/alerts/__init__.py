@@ -1,1 +1,1 @@
-"""From incidents and silence to the people who should know: one message for each, on each channel, once."""
+"""Alerts for incidents, silence and failed gates, delivered once on each channel."""

@@ -1,4 +1,4 @@
-"""Alert: one thing a person on call should know."""
+"""Alerts, and the protocol of the channels that deliver them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from entro_cli.core.json_document import as_json, to_builtins
 from entro_engine import EntroError
 
 SCHEMA = "entro/alert/1"
-"""What the JSON document of an alert calls itself."""
+"""The `schema` of an alert's JSON document."""
 
-_LONGEST_NAME = 200
-_LONGEST_SUBJECT = 150
-_LONGEST_LINE = 1000
-_MOST_LINES = 60
+# Chosen bounds. Names come from logs and can have any length, and an environment variable or a mail header cannot.
+_MAX_NAME = 200
+_MAX_SUBJECT = 150
+_MAX_LINE = 1000
+_MAX_LINES = 60
 
 AlertKind = Literal["incident", "silence", "gate", "digest"]
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing a person on call should know.
+    """Something that a person on call should know.
 
-    Much of it comes from logs. It is made safe here, once: whatever it is made of, no text holds a control character
-    or any other unprintable one (`text` has line feeds), the subject is one line, and all of it has a bounded size.
+    Much of an alert comes from logs, so it is made safe here, once for all channels. No text holds a control character
+    or another unprintable one (`text` has line feeds), the subject is one line, and every text has a bounded size.
 
     Attributes:
-        key: what it is about; an alert is told once for each key and channel.
+        key: the identity of the alert: it is delivered once per key and channel.
         pipeline: the pipeline's name.
         subject: one line of at most 150 characters.
         text: a few lines to act on.
-        kind: why it is told.
-        start: when what it tells of began; None where that is not known.
+        kind: the kind of event.
+        start: when the event began; None if that is not known.
     """
 
     key: str
@@ -48,69 +49,75 @@ class Alert:
     start: datetime | None = None
 
     def __post_init__(self) -> None:
-        lines = [shortened(printable(line), _LONGEST_LINE) for line in self.text.split("\n")[:_MOST_LINES]]
+        lines = [shortened(printable(line), _MAX_LINE) for line in self.text.split("\n")[:_MAX_LINES]]
         safe = {
             "key": _bounded_key(printable(self.key)),
-            "pipeline": shortened(printable(self.pipeline), _LONGEST_NAME),
-            "subject": shortened(printable(self.subject), _LONGEST_SUBJECT),
+            "pipeline": shortened(printable(self.pipeline), _MAX_NAME),
+            "subject": shortened(printable(self.subject), _MAX_SUBJECT),
             "text": "\n".join(lines).strip("\n"),
         }
         for name, value in safe.items():
-            object.__setattr__(self, name, value)  # frozen from here on
+            object.__setattr__(self, name, value)  # the dataclass is frozen, so plain assignment is refused
 
 
-def document(alert: Alert) -> str:
-    """An alert as one JSON document, `entro/alert/1`."""
+def alert_document(alert: Alert) -> str:
+    """Return an alert as a JSON document of the schema `entro/alert/1`."""
     return as_json({"schema": SCHEMA, **to_builtins(alert)})
 
 
-def instant(when: datetime) -> str:
-    """A moment as keys name it, in UTC, whatever zone it is told in: 2026-04-09T14:21:00Z."""
+def utc_timestamp(when: datetime) -> str:
+    """Format a time for a key, in UTC: 2026-04-09T14:21:00Z.
+
+    A key must not depend on the time zone of the report, or a change of zone would deliver old alerts again.
+    """
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def local(when: datetime) -> str:
-    """A moment as people read it, in its own zone: 2026-04-09 16:21 CEST."""
+def local_time(when: datetime) -> str:
+    """Format a time for people, in its own zone: 2026-04-09 16:21 CEST."""
     return f"{when:%Y-%m-%d %H:%M %Z}".rstrip()
 
 
 def _bounded_key(key: str) -> str:
-    """A key that is too long ends in its digest, so that two long ones stay two."""
-    if len(key) <= _LONGEST_NAME:
+    """Cut a long key and append its hash, so that two long keys stay distinct."""
+    if len(key) <= _MAX_NAME:
         return key
-    return f"{key[:_LONGEST_NAME]} {hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return f"{key[:_MAX_NAME]} {hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class DeliveryContext:
-    """What is around a message that is sent.
+    """The clock and the environment of a delivery.
 
     Attributes:
-        now: the time it is, with a zone.
-        environ: the environment.
-        sleep: waits so many seconds.
+        now: the current time, with a zone.
+        environ: the environment; kept out of the repr, as it can hold secrets.
+        sleep: waits a number of seconds.
     """
 
     now: datetime
-    environ: Mapping[str, str] = field(repr=False)  # secrets are in it
+    environ: Mapping[str, str] = field(repr=False)
     sleep: Callable[[float], None]
 
 
 class Channel(Protocol):
-    """A way to tell somebody."""
+    """A route by which alerts reach people."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages and in the ledger."""
+        """The channel's name in messages and in the ledger."""
 
-    def send(self, alert: Alert, around: DeliveryContext) -> None:
-        """Tell of an alert.
+    def send(self, alert: Alert, context: DeliveryContext) -> None:
+        """Send an alert.
 
         Raises:
-            PartlyToldError: when some were told and others could not be.
-            EntroError: when nobody was told.
+            PartlyDeliveredError: If some recipients received it and others did not.
+            EntroError: If nobody received it.
         """
 
 
 class PartlyDeliveredError(EntroError):
-    """Somebody was told, and somebody else could not be: not worth telling the first again."""
+    """Some recipients received the alert and others did not.
+
+    It counts as delivered: sending again would repeat it to those who have it.
+    """

@@ -1,4 +1,4 @@
-"""Telling: each alert once on each channel, whatever becomes of the others."""
+"""Delivery of alerts: each one once per channel, even if other channels fail."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from entro_cli.core.files import write_whole
 from entro_cli.core.json_document import as_json
 from entro_engine import EntroError
 
-MOST_AT_ONCE = 10
-"""Chosen: more new alerts than this are told in one message; a first run on a long history is no flood."""
+MAX_MESSAGES = 10
+"""Chosen: more new alerts than this become one digest, so that a first run on a long history sends no flood."""
 
-_MOST_FAILURES = 2
-"""Chosen: after so many on one channel the rest waits for the next run; a dead server is not waited for all night."""
+_MAX_FAILURES = 2
+"""Chosen: after this many failures on a channel the rest waits for the next run.
+
+A dead server costs up to three timeouts per alert.
+"""
 
 
 def deliver(
@@ -35,74 +38,81 @@ def deliver(
     environ: Mapping[str, str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
-    """Tell of alerts, each once on each channel: what could not be done, in words, and is tried again next time.
+    """Deliver alerts, each once per channel.
 
-    The ledger is written after every message, so that a kill makes at most one be told twice. Only one may tell at a
-    time: the caller holds a lock.
+    The ledger is written after every message, so that a kill repeats at most one. The caller holds a lock, because two
+    processes would both send what neither has recorded yet.
 
     Args:
-        alerts: in the order in which to tell them.
+        alerts: the alerts in the order of delivery.
         channels: see `Channels`.
-        ledger_path: where it is noted what was told.
-        now: the time it is, with a zone.
-        environ: the environment: of the command, and of secrets that are in variables.
-        sleep: waits so many seconds.
+        ledger_path: the file that records deliveries.
+        now: the current time, with a zone.
+        environ: the environment of the command, and the place of secrets that are in variables.
+        sleep: waits a number of seconds.
+
+    Returns:
+        A message for each failure. The next run tries these alerts again.
 
     Raises:
-        EntroError: when the ledger cannot be read or is damaged; nothing is told then.
+        EntroError: If the ledger cannot be read or is damaged; nothing is delivered then.
     """
     ledger = Ledger.load(ledger_path)
-    around = DeliveryContext(now, environ, sleep)
+    context = DeliveryContext(now, environ, sleep)
     unique = list({alert.key: alert for alert in alerts}.values())
-    failures = [failure for channel in channels for failure in _tell_on(channel, unique, ledger, around)]
+    failures = [failure for channel in channels for failure in _deliver_on(channel, unique, ledger, context)]
     return list(dict.fromkeys(failures))
 
 
-def _tell_on(channel: Channel, alerts: list[Alert], ledger: Ledger, around: DeliveryContext) -> list[str]:
-    new = [alert for alert in alerts if not ledger.holds(alert.key, channel.name)]
+def _deliver_on(channel: Channel, alerts: list[Alert], ledger: Ledger, context: DeliveryContext) -> list[str]:
+    new = [alert for alert in alerts if not ledger.contains(alert.key, channel.name)]
     messages: list[tuple[Alert, tuple[str, ...]]] = [(alert, (alert.key,)) for alert in new]
-    if len(new) > MOST_AT_ONCE:
+    if len(new) > MAX_MESSAGES:
         messages = [(digest(new), tuple(alert.key for alert in new))]
-    remarks: list[str] = []
+    failures: list[str] = []
     failed = 0
-    for number, (alert, keys) in enumerate(messages):
-        if failed == _MOST_FAILURES:
-            remarks.append(f"{channel.name}: {len(messages) - number} more not tried after {failed} failures")
+    for sent, (alert, keys) in enumerate(messages):
+        if failed == _MAX_FAILURES:
+            failures.append(f"{channel.name}: {len(messages) - sent} more not tried after {failed} failures")
             break
-        told, said = _send(channel, alert, keys, ledger, around)
-        failed += not told
-        remarks += said
-    return remarks
+        was_delivered, found = _send(channel, alert, keys, ledger, context)
+        failed += not was_delivered
+        failures += found
+    return failures
 
 
 def _send(
-    channel: Channel, alert: Alert, keys: tuple[str, ...], ledger: Ledger, around: DeliveryContext
+    channel: Channel, alert: Alert, keys: tuple[str, ...], ledger: Ledger, context: DeliveryContext
 ) -> tuple[bool, list[str]]:
-    """Whether it was told, and what went wrong."""
-    remarks: list[str] = []
+    """Send one message and record it under its keys.
+
+    Returns:
+        Whether it was delivered, and a message for each failure.
+    """
+    failures: list[str] = []
     try:
-        channel.send(alert, around)
-    except PartlyDeliveredError as part:
-        remarks.append(f"{channel.name}: {part}")
+        channel.send(alert, context)
+    except PartlyDeliveredError as error:
+        failures.append(f"{channel.name}: {error}")
     except EntroError as error:
-        return False, [f"{channel.name}: not told ({alert.subject}): {error}"]
+        return False, [f"{channel.name}: not delivered ({alert.subject}): {error}"]
     try:
-        ledger.record(keys, channel.name, around.now)
-    except EntroError as error:  # told is told; it will be told again, which is better than never
-        remarks.append(str(error))
-    return True, remarks
+        ledger.record(keys, channel.name, context.now)
+    except EntroError as error:  # the next run delivers it once more, which is better than never
+        failures.append(str(error))
+    return True, failures
 
 
 SCHEMA = "entro/told/1"
-"""What the file calls itself."""
+"""The `schema` of the ledger's file. The name is older than the word `deliver`, and stored files keep it."""
 
-KEPT = timedelta(days=400)
-"""Chosen: longer than any report's period and a year of reading back."""
+KEEP_FOR = timedelta(days=400)
+"""Chosen: longer than any report's period, and longer than a year of logs that are read late."""
 
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """That an alert of this key was told on this channel, then."""
+    """The time at which the alert of a key was delivered on a channel."""
 
     key: str
     channel: str
@@ -110,78 +120,83 @@ class DeliveryRecord:
 
 
 class Ledger:
-    """What was told, kept in one file. Its callers take turns: who tells holds the lock.
+    """The record of delivered alerts, kept in one file. Its users hold a lock.
 
     Args:
-        path: where it is kept.
-        told: what was told so far.
+        path: the file.
+        records: the deliveries so far.
     """
 
-    def __init__(self, path: Path, told: tuple[DeliveryRecord, ...] = ()) -> None:
+    def __init__(self, path: Path, records: tuple[DeliveryRecord, ...] = ()) -> None:
         self._path = path
-        self._told = {(entry.key, entry.channel): entry.at for entry in told}
+        self._delivered = {(record.key, record.channel): record.at for record in records}
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
-        """The ledger in a file; an empty one where there is no file yet.
+        """Read the ledger from a file; it is empty if the file does not exist yet.
 
         Raises:
-            EntroError: when it cannot be read, or is damaged.
+            EntroError: If the file cannot be read or is damaged.
         """
         try:
-            return cls(path, _entries(json.loads(path.read_bytes())))
+            return cls(path, _records(json.loads(path.read_bytes())))
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
             raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(path))) from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise EntroError(
-                "is damaged, or no ledger of alerts",
+                "is damaged, or is not a ledger of alerts",
                 where=printable(str(path)),
                 expected=f"a JSON document {SCHEMA}",
-                remedy="delete it; what was told already is then told once more",
+                remedy="delete it: alerts that were delivered already are then sent once more",
             ) from error
 
-    def holds(self, key: str, channel: str) -> bool:
-        """Whether it was told there."""
-        return (key, channel) in self._told
+    def contains(self, key: str, channel: str) -> bool:
+        """Return whether the alert of a key was delivered on a channel."""
+        return (key, channel) in self._delivered
 
     def record(self, keys: tuple[str, ...], channel: str, now: datetime) -> None:
-        """Note that these were told there, now, and write that down; see `save` for errors."""
-        self._told.update({(key, channel): now for key in keys})
+        """Record that alerts were delivered on a channel, and save the ledger; see `save` for errors."""
+        self._delivered.update({(key, channel): now for key in keys})
         self.save(now)
 
     def save(self, now: datetime) -> None:
-        """Write it, without what is older than `KEPT`.
+        """Write the ledger without the records that are older than `KEEP_FOR`.
 
         Raises:
-            EntroError: when it cannot be written.
+            EntroError: If the file cannot be written.
         """
-        entries = [DeliveryRecord(key, channel, at) for (key, channel), at in self._told.items() if now - at <= KEPT]
-        write_whole(self._path, as_json({"schema": SCHEMA, "told": entries}) + "\n")
+        kept = [DeliveryRecord(key, channel, at) for (key, channel), at in self._delivered.items()]
+        kept = [record for record in kept if now - record.at <= KEEP_FOR]
+        write_whole(self._path, as_json({"schema": SCHEMA, "told": kept}) + "\n")
 
 
-def _entries(document: Any) -> tuple[DeliveryRecord, ...]:
-    """The entries of the document; a `ValueError`, `TypeError` or `KeyError` where it is none of ours."""
+def _records(document: Any) -> tuple[DeliveryRecord, ...]:
+    """Return the records of a ledger's document.
+
+    Raises:
+        ValueError, TypeError, KeyError: If the document has another form.
+    """
     if document["schema"] != SCHEMA:
         raise ValueError
-    told = tuple(
+    records = tuple(
         DeliveryRecord(str(entry["key"]), str(entry["channel"]), datetime.fromisoformat(entry["at"]))
         for entry in document["told"]
     )
-    if any(entry.at.tzinfo is None for entry in told):
+    if any(record.at.tzinfo is None for record in records):  # `save` could not subtract it from a time with a zone
         raise ValueError
-    return told
+    return records
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The ways there are; None where there is none of a kind."""
+    """The configured channels; None for those that are not configured."""
 
     command: Command | None = None
     email: Email | None = None
     webhook: Webhook | None = None
 
     def __iter__(self) -> Iterator[Channel]:
-        ways: tuple[Channel | None, ...] = (self.command, self.email, self.webhook)
-        return iter([way for way in ways if way is not None])
+        channels: tuple[Channel | None, ...] = (self.command, self.email, self.webhook)
+        return iter([channel for channel in channels if channel is not None])

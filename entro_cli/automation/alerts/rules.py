@@ -1,4 +1,4 @@
-"""What is worth an alert: an incident, a silence, a broken gate, and a whole lot of them at once."""
+"""Rules that turn incidents, silence and failed gates into alerts."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from datetime import UTC, datetime
 
 from entro_cli.analysis.gates import FailedGate
 from entro_cli.analysis.incidents import Incident
-from entro_cli.automation.alerts.alert import Alert, instant, local
+from entro_cli.automation.alerts.alert import Alert, local_time, utc_timestamp
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.formatting import duration, nats, quantity, shortened
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
-_LONGEST_NAME = 40
-_LISTED = 20
-_URGENT = frozenset({"silence", "gate"})
+_MAX_NAME = 40  # two names fit into a subject of 150 characters
+_MAX_LISTED = 20
+_URGENT = frozenset({"silence", "gate"})  # listed first in a digest
 
 
 def incident_alerts(
     pipeline: str, incidents: Iterable[Incident], at_least_s: float, *, budget: float, report: str = ""
 ) -> tuple[Alert, ...]:
-    """An alert for each incident that lasted long enough, in the order they are given in.
+    """Return an alert for each incident that lasted long enough, in the given order.
+
+    The key holds only the start: an incident that goes on keeps it, so that it is delivered once.
 
     Args:
         pipeline: the pipeline's name.
         incidents: from the `Figures` of a run.
-        at_least_s: shorter ones are not told, seconds.
-        budget: what the pipeline's Psi_total should stay within, nats, as in `Figures.budget`.
-        report: where the report on them is, a path or an address; empty where there is none.
+        at_least_s: the shortest duration to alert on, s.
+        budget: Psi_budget of the pipeline, nat, as in `Figures.budget`.
+        report: the path or address of the report; empty without one.
     """
     return tuple(
         Alert(
-            key=f"incident {pipeline} {instant(incident.start)}",
+            key=f"incident {pipeline} {utc_timestamp(incident.start)}",
             pipeline=pipeline,
             subject=f"entro: {_name(pipeline)} over its budget for {duration(incident.duration_s)}, "
             f"driven by {_name(incident.driver)}",
@@ -48,40 +50,41 @@ def incident_alerts(
 def silence_alert(
     pipeline: str, last_data: datetime | None, now: datetime, longest_s: float, maintenance: Maintenance = NONE
 ) -> Alert | None:
-    """An alert when nothing has arrived for longer than it should be; None while that is not so.
+    """Return an alert if no data has arrived for too long; None otherwise.
 
-    One silence is told once, the next one again. Data of the future (a clock that is wrong) is no silence.
+    The key holds the time of the last data, so that each silence is delivered once. Data of the future, from a clock
+    that is wrong, is not silence.
 
     Args:
         pipeline: the pipeline's name.
-        last_data: where its last step with data ends, with a zone; None when there never was any.
-        now: the time it is.
-        longest_s: how long it may be silent, seconds.
-        maintenance: what does not count as silence.
+        last_data: the end of the last step with data, with a zone; None if there never was any.
+        now: the current time.
+        longest_s: the longest silence that is acceptable, s.
+        maintenance: windows that do not count as silence.
     """
     if last_data is None:
         return Alert(
             key=f"silence {pipeline} never",
             pipeline=pipeline,
             subject=f"entro: {_name(pipeline)} has no data yet",
-            text=f"Nothing has arrived for {_name(pipeline)} so far.\n{_LOOK}",
+            text=f"No data has arrived for {_name(pipeline)} yet.\n{_ADVICE}",
             kind="silence",
         )
     silent_s = (now - last_data).total_seconds()
     if silent_s - maintenance.length_ns(nanoseconds(last_data), nanoseconds(now)) / NS <= longest_s:
         return None
     return Alert(
-        key=f"silence {pipeline} {instant(last_data)}",
+        key=f"silence {pipeline} {utc_timestamp(last_data)}",
         pipeline=pipeline,
         subject=f"entro: {_name(pipeline)} silent for {duration(silent_s)}",
-        text=f"Nothing has arrived for {_name(pipeline)} since {local(last_data)}, {duration(silent_s)} ago.\n"
-        f"It is told when that is longer than {duration(longest_s)}.\n{_LOOK}",
+        text=f"No data has arrived for {_name(pipeline)} since {local_time(last_data)}, {duration(silent_s)} ago.\n"
+        f"The longest silence allowed is {duration(longest_s)}.\n{_ADVICE}",
         kind="silence",
         start=last_data,
     )
 
 
-_LOOK = "Check that it runs, that it still writes its logs, and that they are the ones entro reads."
+_ADVICE = "Check that the pipeline runs, that it writes its logs, and that entro reads those logs."
 
 
 def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, report: str = "") -> Alert | None:
@@ -91,9 +94,9 @@ def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, repo
 
     Args:
         pipeline: the pipeline's name.
-        period: the period as reports name it, such as `day 2026-04-09`.
+        period: the name of the period in reports, such as `day 2026-04-09`.
         failed: as `entro_cli.analysis.gates.failed_gates` returns them.
-        report: where the report on it is, a path or an address; empty where there is none.
+        report: the path or address of the report; empty without one.
     """
     if not failed:
         return None
@@ -110,24 +113,24 @@ def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, repo
 
 
 def digest(alerts: Sequence[Alert]) -> Alert:
-    """Many alerts as one: what is silent or broken first, then the newest incidents.
+    """Combine many alerts into one: silence and failed gates first, then the newest incidents.
 
-    Its key follows from theirs, so that the same lot makes the same message again.
+    The key is a hash of their keys, so that a repeat of the same alerts has the same key and message id.
     """
     pipelines = sorted({alert.pipeline for alert in alerts})
     ordered = sorted(alerts, key=lambda alert: alert.start or datetime.min.replace(tzinfo=UTC), reverse=True)
     ordered.sort(key=lambda alert: alert.kind not in _URGENT)
-    more = len(ordered) - _LISTED
+    more = len(ordered) - _MAX_LISTED
     starts = [alert.start for alert in alerts if alert.start]
-    names = hashlib.sha256("\n".join(sorted(alert.key for alert in alerts)).encode()).hexdigest()
+    digest_of_keys = hashlib.sha256("\n".join(sorted(alert.key for alert in alerts)).encode()).hexdigest()
     return Alert(
-        key=f"digest {names[:32]}",
+        key=f"digest {digest_of_keys[:32]}",
         pipeline=", ".join(pipelines),
         subject=f"entro: {len(alerts)} alerts for {_name(', '.join(pipelines))}, in one message",
         text="\n".join(
-            [f"{len(alerts)} alerts were new at once, so this is one message for all of them:"]
-            + [_line(alert) for alert in ordered[:_LISTED]]
-            + ([f"and {more} more, older ones"] if more > 0 else [])
+            [f"{len(alerts)} new alerts, combined into one message:"]
+            + [_line(alert) for alert in ordered[:_MAX_LISTED]]
+            + ([f"and {more} more"] if more > 0 else [])
         ),
         kind="digest",
         start=min(starts, default=None),
@@ -135,20 +138,20 @@ def digest(alerts: Sequence[Alert]) -> Alert:
 
 
 def _line(alert: Alert) -> str:
-    since = f"{local(alert.start)}: " if alert.start else ""
+    since = f"{local_time(alert.start)}: " if alert.start else ""
     return f"- {since}{alert.subject.removeprefix('entro: ')}"
 
 
 def _incident_text(pipeline: str, incident: Incident, budget: float, report: str) -> str:
-    times = f", {incident.peak_psi_total / budget:.1f} times the budget of {nats(budget)} nat" if budget else ""
+    ratio = f", {incident.peak_psi_total / budget:.1f} times the budget of {nats(budget)} nat" if budget else ""
     return "\n".join(
         [
             f"The stages of {_name(pipeline)} were over their shared budget for {duration(incident.duration_s)}.",
-            f"Began: {local(incident.start)}",
-            f"Last step over the budget until: {local(incident.end)}",
-            f"Peak: {nats(incident.peak_psi_total)} nat{times}",
+            f"Began: {local_time(incident.start)}",
+            f"Over the budget until: {local_time(incident.end)}",
+            f"Peak: {nats(incident.peak_psi_total)} nat{ratio}",
             f"Excess: {quantity(incident.excess_nat_s)} nat s",
-            f"Driver: {_name(incident.driver)}, look there first",
+            f"Driver: {_name(incident.driver)} (look here first)",
             *_report(report),
         ]
     )
@@ -159,4 +162,4 @@ def _report(report: str) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return shortened(name, _LONGEST_NAME)
+    return shortened(name, _MAX_NAME)

@@ -1,4 +1,4 @@
-"""Webhook: an alert posted to an address, as Slack and those that took after it understand it."""
+"""Alerts posted to a webhook, in the format of Slack and of services compatible with it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from entro_cli.core.http import LONGEST_WAIT_S, HttpFailure, post, refusal
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
-# What would be more than text: `<!channel>`, `@here` and links by another name, in Slack and in those like it.
+# Markup of Slack and compatible services that a name from a log could contain: `<!channel>`, `@here`, and links with
+# another text. A zero-width space takes the meaning of what cannot be escaped.
 _PLAIN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "](": "]\u200b("}
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """An address that takes `{"text": ...}` by POST: Slack, Mattermost, Rocket.Chat, Discord (with /slack at its end).
+    """An address that accepts `{"text": ...}` by POST: Slack, Mattermost, Rocket.Chat, Discord (with /slack appended).
 
-    The address is a secret, for whoever has it can post: messages name its host only. It is posted to with the standard
-    library: one request, no redirects, no cookies, no pool; a library would bring more than that and save nothing.
+    The address is a secret, since everyone who has it can post. Messages of entro name only its host.
 
     Attributes:
-        url: where to, http or https; the certificate is checked.
-        timeout_s: how long the server may keep us waiting each time, seconds.
+        url: the address, http or https; the certificate is checked.
+        timeout_s: how long the server may stay silent in each attempt, s.
     """
 
     url: Secret
@@ -43,7 +43,7 @@ class Webhook:
         A 429, a 5xx or a lost connection is tried twice more. A Retry-After of up to 30 s is respected. After a longer
         one the next run tries again.
         """
-        url = _checked(self.url.reveal(context.environ))
+        url = _parse_address(self.url.reveal(context.environ))
         request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
             url.geturl(),
             data=json.dumps(payload(alert)).encode(),
@@ -61,32 +61,32 @@ class Webhook:
 
 
 def payload(alert: Alert) -> dict[str, object]:
-    """What is posted: text that no receiver takes for markup, a mention or a link by another name."""
+    """Return the JSON to post, whose text no receiver takes for markup, a mention or a link with another text."""
     text = f"{alert.subject}\n{alert.text}"
     for special, plain in _PLAIN.items():
         text = text.replace(special, plain)
     return {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
 
 
-def _checked(url: str) -> SplitResult:
-    """An address that can be posted to.
+def _parse_address(url: str) -> SplitResult:
+    """Parse the address.
 
     Raises:
-        EntroError: when it is none; without showing it.
+        EntroError: If it cannot be used. The message does not show it.
     """
     try:
         parts = urlsplit(url)
         usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
-        _no_address()
+        _refuse_address()
     if parts.scheme not in {"http", "https"} or not usable or not url.isascii() or not url.isprintable() or " " in url:
-        _no_address()
+        _refuse_address()
     return parts
 
 
-def _no_address() -> NoReturn:
+def _refuse_address() -> NoReturn:
     raise EntroError(
-        "the webhook's address cannot be used, and is not shown as it is a secret",
+        "the webhook's address cannot be used (not shown, as it is a secret)",
         where="[alerts.webhook]",
         expected="https://HOST/PATH, in ASCII, without user and password",
     ) from None
@@ -105,10 +105,10 @@ def _refused(status: int, headers: Message, now: datetime) -> HttpFailure:
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    """The seconds to wait, given as a number or as a date; None where neither."""
+    """Return the seconds to wait, from a number or a date (RFC 9110, section 10.2.3); None for anything else."""
     if text.strip().isdecimal():
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError):  # no date; a date without a zone
+    except (ValueError, TypeError):  # not a date; a date without a zone
         return None
