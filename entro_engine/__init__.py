@@ -1,7 +1,7 @@
 """ENTRO-ENGINE, the library: entropy proxies, the shared budget, the control law, the regime engine and the plant.
 
-The first line of names is the published API; the rest is what the figures are made with. NumPy and the standard library
-only; no file, no clock, no printing.
+Everything in `__all__` is public. The library needs NumPy and the standard library only. It opens no file, reads no
+clock and prints nothing.
 """
 
 from entro_engine.allocator import Allocation, ProportionalAllocator

@@ -1,4 +1,4 @@
-"""Who takes which part of a correction (published Eq. 12-13)."""
+"""Split of one correction between the stages (published Eq. 12-13)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from entro_engine.errors import require
 
 @dataclass(frozen=True)
 class Allocation:
-    """One stage's part.
+    """One stage's part of the correction.
 
     Attributes:
         allocated_u: the stage's correction, between -alpha and 0.
@@ -25,28 +25,28 @@ class Allocation:
 
 
 class ProportionalAllocator:
-    """Shares one correction among the stages in proportion to their Psi.
+    """Splits one correction between the stages in proportion to their Psi.
 
     Args:
         alpha: control authority, 0..1.
         beta: steepness, 1/nat, at least 0.
-        psi_budget: the budget, nat; None means gamma * N * Psi_c for the N stages that are given.
+        psi_budget: the budget, nat. None means gamma * N * Psi_c for the N stages passed to `allocate`.
 
     Raises:
-        ParameterError: when one of them is out of its domain.
+        ParameterError: if a parameter is outside its domain.
     """
 
     def __init__(self, alpha: float = ALPHA, beta: float = BETA, psi_budget: float | None = None) -> None:
         self.alpha = alpha
         self.beta = beta
         self.psi_budget = psi_budget
-        self._controller(1)  # the gains and the budget are checked here, not at the first use
+        self._controller(1)  # checks the parameters now rather than at the first `allocate`
 
     def allocate(self, psi: Mapping[str, float]) -> dict[str, Allocation]:
-        """The correction of every stage, by name, from their Psi (nat).
+        """Return the correction of every stage, by name, from their Psi (nat).
 
         Raises:
-            ParameterError: when no stage is given or a Psi is negative or not finite.
+            ParameterError: if no stage is given, or a Psi is negative or not finite.
         """
         require(bool(psi), "psi", dict(psi), "at least one stage")
         for name, value in psi.items():

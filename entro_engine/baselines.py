@@ -1,4 +1,4 @@
-"""The controllers the engine is compared with: nothing at all, a fixed limit, and Eq. 14 at the budget."""
+"""Controllers to compare the engine with: no control, a fixed limit, and Eq. 14 at the budget."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ STATIC_LIMIT = 1.5
 
 @dataclass(frozen=True)
 class Uncontrolled:
-    """Nothing holds the scraper back."""
+    """No control: the scraper sends all it has."""
 
     name: str = "uncontrolled"
     limit: float = math.inf
     caps: bool = False
 
     def start(self, ops: Elementwise) -> Controller:
-        """Itself: it has no state."""
+        """Return the controller itself, as it has no state."""
         return self
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """No correction."""
+        """Return no correction."""
         return 0.0, 0.0
 
 
 @dataclass(frozen=True)
 class StaticLimit:
-    """The scraper never goes over one fixed rate.
+    """A scraper that never exceeds one fixed rate.
 
     Attributes:
-        limit: that rate, req/s, above 0.
+        limit: the rate, req/s, above 0.
     """
 
     limit: float = STATIC_LIMIT
@@ -47,17 +47,17 @@ class StaticLimit:
         require(math.isfinite(self.limit) and self.limit > 0, "limit", self.limit, "a rate above 0 req/s")
 
     def start(self, ops: Elementwise) -> Controller:
-        """Itself: it has no state."""
+        """Return the controller itself, as it has no state."""
         return self
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """No correction."""
+        """Return no correction: `limit` alone holds the rate."""
         return 0.0, 0.0
 
 
 @dataclass(frozen=True)
 class Eq14:
-    """The published law, with Delta measured from the budget itself.
+    """The published law (Eq. 14), with Delta measured from the budget itself.
 
     Attributes:
         psi_budget: the budget, nat.
@@ -80,10 +80,10 @@ class Eq14:
         )
 
     def start(self, ops: Elementwise) -> Controller:
-        """A copy that computes with `ops`."""
+        """Return a copy that computes with `ops`."""
         return Eq14(self.psi_budget, self.alpha, self.beta, ops=ops)
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """Both corrections, from the Psi it sees."""
+        """Return both corrections, from the Psi (nat) of both stages."""
         delta = self.ops.maximum(psi_rate + psi_queue - self.psi_budget, 0.0)
         return corrections(self.ops, self.alpha, self.beta, delta, (psi_rate, psi_queue))

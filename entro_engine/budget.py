@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from entro_engine.errors import require
 
 GAMMA = 0.75
-"""The published share of the pipeline's critical entropy that the stages may use together."""
+"""Published: the share of the pipeline's critical entropy that all stages together may use."""
 
 PSI_CRITICAL = 2.0
-"""The published critical entropy of one stage, Psi_c, in nats."""
+"""Published: Psi_c, the critical entropy of one stage, in nats."""
 
 
 def psi_budget(stages: int, gamma: float = GAMMA, psi_critical: float = PSI_CRITICAL) -> float:
-    """The budget of a pipeline, gamma * N * Psi_c, in nats (published Eq. 10): 3.0 for two stages.
+    """Return the budget of a pipeline, gamma * N * Psi_c, in nats (published Eq. 10): 3.0 for two stages.
 
     Args:
         stages: N, at least 1.
@@ -23,7 +23,7 @@ def psi_budget(stages: int, gamma: float = GAMMA, psi_critical: float = PSI_CRIT
         psi_critical: Psi_c, the critical entropy of one stage, in nats, above 0.
 
     Raises:
-        ParameterError: when one of them is out of its domain.
+        ParameterError: if an argument is outside its domain.
     """
     require(stages >= 1, "number of stages", stages, "at least 1")
     require(math.isfinite(gamma) and gamma > 0, "gamma", gamma, "a number above 0")
@@ -33,12 +33,12 @@ def psi_budget(stages: int, gamma: float = GAMMA, psi_critical: float = PSI_CRIT
 
 @dataclass(frozen=True)
 class BudgetStatus:
-    """How Psi_total stands against the budget.
+    """One Psi_total, compared with the budget.
 
     Attributes:
         violation: Delta = max(0, Psi_total - budget), nat.
         remaining: max(0, budget - Psi_total), nat.
-        is_violated: whether Psi_total is above the budget; exactly at it is within it.
+        is_violated: True if Psi_total is above the budget. A Psi_total equal to the budget is within it.
     """
 
     violation: float
@@ -47,15 +47,15 @@ class BudgetStatus:
 
 
 class EntropyBudget:
-    """A budget that Psi_total is held against (published Eq. 10-11), and a count of how often it was broken.
+    """A budget (published Eq. 10-11) that counts how often it was checked and how often it was violated.
 
     Attributes:
         psi_budget: the budget, nat.
-        checks: how many times `check` was called.
-        violations: how many of them were violations.
+        checks: number of calls of `check`.
+        violations: number of those that found a violation.
 
     Raises:
-        ParameterError: when the budget is not a finite number above 0.
+        ParameterError: if the budget is not a finite number above 0.
     """
 
     def __init__(self, psi_budget: float) -> None:
@@ -65,10 +65,10 @@ class EntropyBudget:
         self.violations = 0
 
     def check(self, psi_total: float) -> BudgetStatus:
-        """Hold one Psi_total (nat) against the budget and count it.
+        """Compare one Psi_total (nat) with the budget, and count it.
 
         Raises:
-            ParameterError: when Psi_total is negative or not finite.
+            ParameterError: if Psi_total is negative or not finite.
         """
         require(
             math.isfinite(psi_total) and psi_total >= 0,

@@ -1,4 +1,4 @@
-"""The published control law (Eq. 14) and the protocol of everything that can steer the plant."""
+"""The published control law (Eq. 14), and the protocol that every controller of the plant implements."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from entro_engine.elementwise import Elementwise
 from entro_engine.errors import require
 
 ALPHA = 0.5
-"""The published control authority: the strongest correction takes half the served rate away."""
+"""Published: the control authority. The strongest correction takes half of the served rate away."""
 
 BETA = 2.0
-"""The published steepness of the correction, 1/nat."""
+"""Published: the steepness of the correction, 1/nat."""
 
 
 def require_gains(alpha: float, beta: float) -> None:
-    """Check the two gains of the control law.
+    """Check both gains of the control law.
 
     Raises:
-        ParameterError: when alpha is outside 0..1 or beta is negative.
+        ParameterError: if alpha is outside 0..1 or beta is negative.
     """
     require(0 <= alpha <= 1, "alpha", alpha, "a number from 0 to 1")
     require(math.isfinite(beta) and beta >= 0, "beta", beta, "a number of at least 0")
@@ -33,7 +33,7 @@ class ControlSignal:
     Attributes:
         u: the correction, between -alpha and 0.
         rho: the stage's share of Psi_total, 0..1.
-        delta: how far Psi_total is over the budget, nat.
+        delta: Delta, the excess of Psi_total over the budget, nat.
     """
 
     u: float
@@ -42,7 +42,7 @@ class ControlSignal:
 
 
 class ENTROEngineController:
-    """u = -alpha * rho * tanh(beta * Delta), stage by stage (published Eq. 14).
+    """The published law for one stage: u = -alpha * rho * tanh(beta * Delta) (Eq. 14).
 
     Args:
         alpha: control authority, 0..1.
@@ -50,7 +50,7 @@ class ENTROEngineController:
         psi_budget: the budget, nat, above 0.
 
     Raises:
-        ParameterError: when one of them is out of its domain.
+        ParameterError: if a parameter is outside its domain.
     """
 
     def __init__(self, alpha: float = ALPHA, beta: float = BETA, psi_budget: float = 3.0) -> None:
@@ -61,10 +61,14 @@ class ENTROEngineController:
         self.psi_budget = psi_budget
 
     def compute_control(self, psi_i: float, psi_total: float) -> ControlSignal:
-        """The correction of the stage whose Psi is `psi_i` (nat) when the stages together have `psi_total` (nat).
+        """Return the correction of one stage.
+
+        Args:
+            psi_i: Psi of the stage, nat.
+            psi_total: Psi of all stages together, nat.
 
         Raises:
-            ParameterError: when one is negative or not finite, or the part is larger than the whole.
+            ParameterError: if one is negative or not finite, or if `psi_i` is larger than `psi_total`.
         """
         require(
             math.isfinite(psi_total) and psi_total >= 0,
@@ -73,7 +77,7 @@ class ENTROEngineController:
             "a finite number of at least 0",
         )
         require(
-            0 <= psi_i <= psi_total * (1 + 1e-12),
+            0 <= psi_i <= psi_total * (1 + 1e-12),  # allows for rounding of the total
             "psi_i",
             psi_i,
             f"from 0 to psi_total, which is {psi_total!r}",
@@ -84,48 +88,48 @@ class ENTROEngineController:
 
 
 class Controller(Protocol):
-    """What steers the plant's scraper.
+    """The protocol of a controller, which steers the plant's scraper.
 
-    It is asked once a step, in order, and may keep a state between the steps: `start` makes a fresh one for each
-    simulation. The same object serves one run (floats) and many at once (an array with an entry a run).
+    The plant calls `update` once per step, in order, so a controller may keep state. `start` returns a fresh one for
+    each simulation. The same code serves one run (floats) and many at once (arrays with one entry per run).
 
     Attributes:
-        name: what it is called in tables and files.
-        limit: a fixed limit on the scraper's rate, req/s; infinite for none.
-        caps: whether the corrections move a cap on the rate at all.
+        name: the name in tables and files.
+        limit: a fixed limit on the scraper's rate, req/s, or infinity.
+        caps: True if the corrections move a cap on the rate.
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102 - told above, like the two below
+    def name(self) -> str: ...  # noqa: D102 - documented above, like the next two
     @property
     def limit(self) -> float: ...  # noqa: D102
     @property
     def caps(self) -> bool: ...  # noqa: D102
 
     def start(self, ops: Elementwise) -> Controller:
-        """A fresh controller for one simulation, computing with `ops`."""
+        """Return a fresh controller for one simulation, which computes with `ops`."""
         ...
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """The corrections (u_s, u_l) of the two stages, from the Psi (nat) that it sees."""
+        """Return the corrections (u_s, u_l) of both stages, from their Psi (nat)."""
         ...
 
 
 def corrections(ops: Elementwise, alpha: float, beta: float, delta: Any, psi: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Both stages' u = -alpha * rho * tanh(beta * Delta) (published Eq. 12-14), for one run or many.
+    """Return both stages' u = -alpha * rho * tanh(beta * Delta) (published Eq. 12-14), for one run or many.
 
     Args:
-        ops: floats or arrays.
+        ops: operations on floats or on arrays.
         alpha: control authority, 0..1.
         beta: steepness, 1/nat.
-        delta: how far Psi_total is over the level the controller defends, nat.
+        delta: the excess of Psi_total over the level that the controller defends, nat.
         psi: Psi of the two stages, nat.
 
     Returns:
-        The two corrections; both 0 where Psi_total is 0.
+        The two corrections; both are 0 where Psi_total is 0.
     """
     total = psi[0] + psi[1]
-    whole = ops.where(total > 0, total, 1.0)
+    nonzero_total = ops.where(total > 0, total, 1.0)
     strength = -alpha * ops.tanh(beta * delta)
-    # The share first: it is at most 1, so rounding cannot carry a correction past -alpha.
-    return strength * (psi[0] / whole), strength * (psi[1] / whole)
+    # Compute the share first: it is at most 1, so rounding cannot push a correction past -alpha.
+    return strength * (psi[0] / nonzero_total), strength * (psi[1] / nonzero_total)

@@ -1,6 +1,6 @@
-"""The few operations a law needs, on floats and on arrays: so that a law is written once and runs on both.
+"""The few operations that the laws need, on floats and on arrays, so that each law is written once and runs on both.
 
-Both forms take log1p and tanh from NumPy, since Python's `math` differs from it in the last bit.
+Both forms take log1p and tanh from NumPy, because Python's `math` differs from NumPy in the last bit.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Elementwise:
     """One set of elementwise operations.
 
     Attributes:
-        minimum: the smaller of two.
-        maximum: the larger of two.
+        minimum: the smaller of two values.
+        maximum: the larger of two values.
         where: the second argument where the first is true, else the third.
         log1p: log(1 + x).
         tanh: hyperbolic tangent.
@@ -36,12 +36,12 @@ def _choose(condition: bool, yes: float, no: float) -> float:
 
 
 def _on_float(function: Callable[[float], Any]) -> Callable[[float], float]:
-    """A NumPy function on a plain float, giving one: the last bit is then the same as on an array."""
+    """Turn a NumPy function into one that takes and returns a plain float, with the same last bit as on an array."""
     return lambda x: float(function(x))
 
 
 SCALAR = Elementwise(min, max, _choose, _on_float(np.log1p), _on_float(np.tanh))
-"""One run: plain floats, quick step by step."""
+"""For one run: plain floats, which are faster than arrays of one entry."""
 
 ARRAY = Elementwise(np.minimum, np.maximum, np.where, np.log1p, np.tanh)
-"""Many runs side by side: an array with an entry a run."""
+"""For many runs side by side: arrays with one entry per run."""

@@ -1,11 +1,12 @@
-"""The v9 regime engine: from Psi_total, step by step, to Stable, Stress or Critical; and the controller built on it.
+"""The v9 regime engine, which classifies each step as Stable, Stress or Critical, and the controller built on it.
 
-It keeps two states. The *energy field* E is a leaky integral of the load above the stress level: sustained pressure
-charges it, rest discharges it. The *stress memory* M in 0..1 says how stressed the recent steps were; it lowers both
-thresholds, so that leaving a regime takes a lower load than entering it.
+The engine keeps two states. The *energy field* E is a leaky integral of the load above the stress level: sustained
+pressure charges it, rest discharges it. The *stress memory* M in 0..1 records how stressed the recent steps were. It
+lowers both thresholds, so that leaving a regime takes a lower load than entering it.
 
-`replay` holds the whole meaning, for a series: a loop over what each step needs of the one before, and whole arrays for
-the rest. `advance` is one step of it, `advance_runs` one step of many series side by side: equal to it bit by bit.
+`replay` defines the behaviour, for a whole series: a loop over the values that depend on the previous step, and array
+operations for the rest. `advance` does one step of one series, and `advance_runs` one step of many series side by side.
+All three give the same bits.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from entro_engine.errors import require
 from entro_engine.sequential import Loop, loop_for
 
 LAMBDA_ENERGY = 0.92
-"""Published: what is left of the energy after a step."""
+"""Published: the share of the energy that remains after a step."""
 
 LAMBDA_MEMORY = 0.82
-"""Published: what is left of the stress memory after a step."""
+"""Published: the share of the stress memory that remains after a step."""
 
 STABILITY_RANGE = (0.05, 1.0)
-"""Published: the range stability is clipped to."""
+"""Published: the range that stability is clipped to."""
 
 ENERGY_WEIGHT = 0.25
-"""Chosen: how much of the energy counts as load."""
+"""Chosen: the share of the energy that counts as load."""
 
-_STEPS_AT_ONCE = 1 << 15
-"""How many steps are replayed together: as many as fit into a processor's own memory."""
+_BATCH_STEPS = 1 << 15
+"""Steps per batch: as many as fit into a processor's cache."""
 
 
 class Regime(IntEnum):
-    """How a step is. The codes are what `Run.regime` holds."""
+    """The regime of a step. `RegimeTrace.regime` holds these codes."""
 
     NO_DATA = -1
     STABLE = 0
@@ -57,13 +58,13 @@ class Regime(IntEnum):
 
 @dataclass(frozen=True)
 class RegimeParameters:
-    """The engine's levels for one budget.
+    """The levels of the engine, which all follow from the budget.
 
     Attributes:
         budget: Psi_budget, nat, above 0.
 
     Raises:
-        ParameterError: when the budget is not a finite number above 0.
+        ParameterError: if the budget is not a finite number above 0.
     """
 
     budget: float = 3.0
@@ -73,7 +74,7 @@ class RegimeParameters:
 
     @property
     def energy_bound(self) -> float:
-        """Published: the energy stays within plus and minus this, nat (2.0 at budget 3.0)."""
+        """Published: the energy stays within plus and minus this bound, nat (2.0 at budget 3.0)."""
         return (2.0 / 3.0) * self.budget
 
     @property
@@ -83,23 +84,23 @@ class RegimeParameters:
 
     @property
     def stress_level(self) -> float:
-        """Chosen: theta_S, nat; half the budget."""
+        """Chosen: theta_S, half the budget, nat."""
         return 0.5 * self.budget
 
     @property
     def hysteresis(self) -> float:
-        """Chosen: h, nat; how far a full stress memory lowers both thresholds."""
+        """Chosen: h, the amount by which a full stress memory lowers both thresholds, nat."""
         return (0.25 / 3.0) * self.budget
 
 
 @dataclass(frozen=True)
 class RegimeState:
-    """What the engine carries from one step to the next.
+    """The state that the engine carries from one step to the next.
 
     Attributes:
         energy: E, nat.
         memory: M, 0..1.
-        regime: the regime of the step before; a step without data leaves Stable here.
+        regime: the regime of the previous step. A step without data leaves Stable here.
     """
 
     energy: float = 0.0
@@ -108,19 +109,19 @@ class RegimeState:
 
 
 REST = RegimeState()
-"""Where every series starts."""
+"""The state before the first step of every series."""
 
 
 @dataclass(frozen=True)
 class RegimeTrace:
-    """What the engine says of each step; arrays with an entry a step.
+    """The engine's result for each step; arrays with one entry per step.
 
     Attributes:
         regime: codes of `Regime`, int8.
         energy: E after the step, nat.
         memory: M after the step, 0..1.
         effective_load: L = Psi_total + w E, nat; NaN without data.
-        parameters: the levels that they were replayed with; the rest is computed from them when it is asked for.
+        parameters: the levels of the replay. Thresholds and stability follow from them and are computed on demand.
     """
 
     regime: NDArray[np.int8]
@@ -141,24 +142,24 @@ class RegimeTrace:
 
     @cached_property
     def stability(self) -> FloatArray:
-        """0.05..1; NaN without data."""
+        """Stability, 0.05..1; NaN without data. It is 1 up to the stress threshold and falls to 0.05 at the budget."""
         over = self.effective_load - self.stress_threshold
         return np.clip(1.0 - over / (self.parameters.budget - self.stress_threshold), *STABILITY_RANGE)
 
     @property
     def _lowered(self) -> FloatArray:
-        """How far the thresholds are below their levels, nat."""
+        """Distance of the thresholds below their levels, nat."""
         return np.where(np.isnan(self.effective_load), np.nan, self.parameters.hysteresis * self.memory)
 
     def part(self, first: int, after: int) -> RegimeTrace:
-        """The steps from `first` up to but not including `after`: a view of them."""
+        """Return a view of the steps from `first` up to but not including `after`."""
         cut = slice(first, after)
         return RegimeTrace(
             self.regime[cut], self.energy[cut], self.memory[cut], self.effective_load[cut], self.parameters
         )
 
     def followed_by(self, later: RegimeTrace) -> RegimeTrace:
-        """These steps, and those of a trace of the same levels behind them."""
+        """Return these steps followed by those of a trace with the same levels."""
         return RegimeTrace(
             np.concatenate((self.regime, later.regime)),
             np.concatenate((self.energy, later.energy)),
@@ -174,20 +175,21 @@ _Levels = tuple[float, float, float, float, float]
 def advance(
     psi_total: float, energy: float, memory: float, previous: int, levels: _Levels
 ) -> tuple[int, float, float, float, float]:
-    """One step of one series with data, without the stability.
+    """Advance one series by one step with data, without the stability.
 
     Args:
-        psi_total: what the step was loaded with, nat.
+        psi_total: Psi_total of the step, nat.
         energy: E before the step, nat.
         memory: M before the step.
         previous: code of the regime before the step.
-        levels: budget, theta_S, theta_C, h and the energy bound, nat, as `levels` gives them.
+        levels: budget, theta_S, theta_C, h and the energy bound, nat, as `levels` returns them.
 
     Returns:
-        regime code, E, M, t_S and t_C.
+        The regime code, E, M, t_S and t_C after the step.
     """
+    # `_states` must give the same bits, so the order of the operations matters here.
     budget, stress_level, critical_level, hysteresis, bound = levels
-    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)
+    memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)  # 0, 0.5 or 1 by the previous regime
     energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi_total - stress_level)
     energy = -bound if energy < -bound else bound if energy > bound else energy
     stress = stress_level - hysteresis * memory
@@ -197,10 +199,10 @@ def advance(
 
 
 def advance_runs(psi_total: FloatArray, energy: FloatArray, memory: FloatArray, previous: Any, levels: _Levels) -> Any:
-    """One step of many series with data: `advance` on arrays with an entry a series.
+    """Advance many series by one step with data: `advance` on arrays with one entry per series.
 
     Returns:
-        regime codes, E, M, t_S and t_C, arrays of the shape of `psi_total`.
+        The regime codes, E, M, t_S and t_C, arrays of the shape of `psi_total`.
     """
     budget, stress_level, critical_level, hysteresis, bound = levels
     memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * previous)
@@ -210,12 +212,12 @@ def advance_runs(psi_total: FloatArray, energy: FloatArray, memory: FloatArray, 
     critical = critical_level - hysteresis * memory
     load = psi_total + ENERGY_WEIGHT * energy
     is_critical = (psi_total > budget) | (load >= critical)
-    regime = np.maximum((load >= stress).view(np.int8), 2 * is_critical.view(np.int8))
+    regime = np.maximum((load >= stress).view(np.int8), 2 * is_critical.view(np.int8))  # the codes of `Regime`
     return regime, energy, memory, stress, critical
 
 
 def levels(parameters: RegimeParameters) -> _Levels:
-    """The levels as the kernels take them: budget, theta_S, theta_C, h, energy bound, nat."""
+    """Return the levels as the kernels take them: budget, theta_S, theta_C, h and the energy bound, nat."""
     return (
         parameters.budget,
         parameters.stress_level,
@@ -228,18 +230,18 @@ def levels(parameters: RegimeParameters) -> _Levels:
 def step(
     psi_total: float | None, state: RegimeState = REST, parameters: RegimeParameters | None = None
 ) -> tuple[RegimeTrace, RegimeState]:
-    """One step: `replay` of a series of one, for callers that learn their load step by step.
+    """Replay one step, for callers that learn their load step by step.
 
     Args:
-        psi_total: nat; None where the step has no data.
-        state: where the step before left the engine.
-        parameters: the levels; the published budget of 3.0 without them.
+        psi_total: nat; None if the step has no data.
+        state: the state after the previous step.
+        parameters: the levels; those of the published budget of 3.0 by default.
 
     Returns:
-        The trace of this one step, and the state to give to the next.
+        The trace of this one step, and the state to pass to the next.
 
     Raises:
-        ParameterError: when Psi_total is negative or infinite.
+        ParameterError: if Psi_total is negative or infinite.
     """
     return replay([math.nan if psi_total is None else psi_total], state, parameters)
 
@@ -247,53 +249,57 @@ def step(
 def replay(
     psi_total: ArrayLike, state: RegimeState = REST, parameters: RegimeParameters | None = None, of: int = 0
 ) -> tuple[RegimeTrace, RegimeState]:
-    """The whole series, or the next part of it.
+    """Replay a whole series, or the next part of one.
 
     Args:
         psi_total: shape (steps,), nat; NaN where a step has no data.
-        state: where the part before left the engine.
-        parameters: the levels; the published budget of 3.0 without them.
-        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
+        state: the state after the previous part.
+        parameters: the levels; those of the published budget of 3.0 by default.
+        of: number of steps of all parts together, which decides if compiling pays off. The default: only this part.
 
     Returns:
-        The trace, arrays of shape (steps,), and the state to give to the next part. Any cut into parts gives the
-        same bits.
+        The trace, arrays of shape (steps,), and the state to pass to the next part. Any cut into parts gives the same
+        bits.
 
     Raises:
-        ParameterError: when a Psi_total is negative or infinite.
+        ParameterError: if a Psi_total is negative or infinite.
     """
     psi = np.asarray(psi_total, dtype=np.float64)
-    least, most = np.fmin.reduce(psi, initial=0.0), np.fmax.reduce(psi, initial=0.0)  # NaN is passed over
+    least, most = np.fmin.reduce(psi, initial=0.0), np.fmax.reduce(psi, initial=0.0)  # both skip NaN
     require(least >= 0.0 and most < math.inf, "psi_total", psi_total, "finite numbers of at least 0")
     parameters = parameters or RegimeParameters()
     loop = loop_for(max(len(psi), of))
     energy, memory, load = np.empty((3, len(psi)))
     trace = RegimeTrace(np.empty(len(psi), np.int8), energy, memory, load, parameters)
-    for first in range(0, len(psi), _STEPS_AT_ONCE):
-        after = first + _STEPS_AT_ONCE
+    for first in range(0, len(psi), _BATCH_STEPS):
+        after = first + _BATCH_STEPS
         state = _replay_part(psi[first:after], state, loop, trace.part(first, after))
     return trace, state
 
 
 def _replay_part(psi: FloatArray, state: RegimeState, loop: Loop, out: RegimeTrace) -> RegimeState:
-    """Some steps of a series, into `out`; the state behind them."""
+    """Replay some steps of a series into `out`, and return the state after them."""
     scale = levels(out.parameters)
     pressure = (1.0 - LAMBDA_ENERGY) * (psi - out.parameters.stress_level)
-    pressure[np.isnan(psi)] = -0.0  # adding it changes no bit
+    pressure[np.isnan(psi)] = -0.0  # without data E only decays: adding -0.0 changes no bit
     before = (state.energy, state.memory, int(state.regime))
     outputs = (out.regime, out.energy, out.memory, out.effective_load)
     energy, memory, regime = loop(_states, (psi, pressure), outputs, before, scale)
-    return RegimeState(energy, memory, Regime(max(regime, 0)))
+    return RegimeState(energy, memory, Regime(max(regime, 0)))  # NO_DATA leaves Stable, as `RegimeState` says
 
 
 def _states(inputs: Any, outputs: Any, before: tuple[float, float, int], scale: _Levels) -> tuple[float, float, int]:
-    """The regime, E, M and L of each step, from Psi_total and from what it adds to the energy."""
+    """Fill in regime, E, M and L of each step, from Psi_total and from the amount that it adds to the energy.
+
+    This is a kernel for `sequential`: plain loops over local names, so that numba compiles the same source.
+    """
     (psi_total, pressure), (regimes, energies, memories, loads) = inputs, outputs
     energy, memory, regime = before
     budget, stress_level, critical_level, hysteresis, bound = scale
     least, energy_kept, memory_kept, energy_weight = -bound, LAMBDA_ENERGY, LAMBDA_MEMORY, ENERGY_WEIGHT
-    taken_up_stress, taken_up_critical = (1.0 - LAMBDA_MEMORY) * 0.5, (1.0 - LAMBDA_MEMORY) * 1.0
-    taken_up = taken_up_critical if regime == 2 else taken_up_stress if regime == 1 else 0.0
+    # What each previous regime adds to the memory, as in `advance`.
+    gain_stress, gain_critical = (1.0 - LAMBDA_MEMORY) * 0.5, (1.0 - LAMBDA_MEMORY) * 1.0
+    gain = gain_critical if regime == 2 else gain_stress if regime == 1 else 0.0
     for index in range(len(psi_total)):
         psi = psi_total[index]
         energy = energy_kept * energy + pressure[index]
@@ -303,17 +309,17 @@ def _states(inputs: Any, outputs: Any, before: tuple[float, float, int], scale: 
             energy = least
         load = psi + energy_weight * energy
         memory = memory_kept * memory
-        if load == load:  # noqa: PLR0124 - not NaN: there is data; quicker than isnan
-            memory = memory + taken_up
+        if load == load:  # noqa: PLR0124 - not NaN, so there is data; faster than isnan
+            memory = memory + gain
             lowered = hysteresis * memory
             if load >= critical_level - lowered or psi > budget:
-                regime, taken_up = 2, taken_up_critical
+                regime, gain = 2, gain_critical
             elif load >= stress_level - lowered:
-                regime, taken_up = 1, taken_up_stress
+                regime, gain = 1, gain_stress
             else:
-                regime, taken_up = 0, 0.0
+                regime, gain = 0, 0.0
         else:
-            regime, taken_up = -1, 0.0
+            regime, gain = -1, 0.0
         regimes[index] = regime
         energies[index] = energy
         memories[index] = memory
@@ -322,7 +328,7 @@ def _states(inputs: Any, outputs: Any, before: tuple[float, float, int], scale: 
 
 
 def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[np.int8]:
-    """The regimes of many series with data at every step, all from rest.
+    """Return the regimes of many series with data at every step, all starting from rest.
 
     Args:
         psi_total: shape (steps, runs), nat.
@@ -344,10 +350,10 @@ def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[
 
 @dataclass
 class V9Controller:
-    """The ENTRO-ENGINE controller: Eq. 14 with Delta measured from a guard inside the Stress band.
+    """The ENTRO-ENGINE controller: Eq. 14 with Delta measured from a guard level inside the Stress band.
 
-    Its own regime engine is stepped on the Psi_total it sees; the guard is halfway between that step's two thresholds,
-    so the correction acts before the budget is reached.
+    The controller steps a regime engine on the Psi_total that it sees. The guard is halfway between the two thresholds
+    of that step, so the correction acts before the budget is reached.
 
     Attributes:
         psi_budget: the budget, nat.
@@ -371,15 +377,15 @@ class V9Controller:
         self._levels = levels(RegimeParameters(self.psi_budget))
 
     def start(self, ops: Elementwise) -> Controller:
-        """A copy at rest that computes with `ops`."""
+        """Return a copy at rest that computes with `ops`."""
         return V9Controller(self.psi_budget, self.alpha, self.beta, ops=ops)
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """Both corrections, from the Psi it sees."""
+        """Return both corrections, from the Psi (nat) of both stages."""
         total = psi_rate + psi_queue
         kernel = advance if self.ops is SCALAR else advance_runs
-        seen = kernel(total, self._energy, self._memory, self._regime, self._levels)
-        self._regime, self._energy, self._memory, stress, critical = seen[:5]
+        after = kernel(total, self._energy, self._memory, self._regime, self._levels)
+        self._regime, self._energy, self._memory, stress, critical = after[:5]
         guard = stress + 0.5 * (critical - stress)
         delta = self.ops.maximum(total - guard, 0.0)
         return corrections(self.ops, self.alpha, self.beta, delta, (psi_rate, psi_queue))

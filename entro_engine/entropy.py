@@ -1,7 +1,7 @@
 """Stages and their entropy proxies (published Eq. 6-8).
 
-A stage's load x >= 0 becomes an entropy proxy Psi = log(1 + x * x_ref / full), in nats: 0 at rest, growing slowly, the
-same on a system of any size once `full` names the load at which this stage is full.
+A stage's load x >= 0 becomes an entropy proxy Psi = log(1 + x * x_ref / full), in nats. Psi is 0 at rest and grows
+slowly. With `full`, the load at which the stage is full, Psi is comparable between systems of any size.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from entro_engine.errors import require
 FloatArray = NDArray[np.float64]
 
 PUBLISHED_CAPACITY = 1.2
-"""The published c_max: what the server serves, req/s."""
+"""Published: c_max, the rate that the server serves, req/s."""
 
 DEFAULT_ACCEPTED_WAIT_S = 10.0 / PUBLISHED_CAPACITY
-"""The longest wait the published full queue of 10 requests stands for, 8.33 s (Little's law at 1.2 req/s)."""
+"""The wait behind the published full queue of 10 requests: 8.33 s by Little's law at 1.2 req/s."""
 
 
 class Kind(StrEnum):
-    """What a stage's load measures."""
+    """The quantity that a stage's load measures."""
 
     RATE = "rate"
     QUEUE = "queue"
@@ -38,7 +38,7 @@ REFERENCE_FULL_LOAD: dict[Kind, float] = {
     Kind.QUEUE: 10.0,
     Kind.GENERIC: math.e**2 - 1.0,
 }
-"""x_ref by kind: the published r_max (req/s) and q_max (requests); for `generic` the load whose Psi is Psi_c = 2."""
+"""x_ref by kind: the published r_max (req/s) and q_max (requests). A `generic` load of x_ref has Psi = Psi_c = 2."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Stage:
     """One coupled stage of a pipeline.
 
     Attributes:
-        name: what it is called in every output.
-        kind: what its load measures.
+        name: the name in every output.
+        kind: the quantity that its load measures.
         full: the load at which this stage is full, in the unit of its load; None means the kind's x_ref.
 
     Raises:
-        ParameterError: when `full` is not a finite number above 0, or the name is empty.
+        ParameterError: if `full` is not a finite number above 0, or the name is empty.
     """
 
     name: str
@@ -70,36 +70,36 @@ class Stage:
 
     @property
     def full_load(self) -> float:
-        """The load at which the stage is full, in the unit of its load."""
+        """Load at which the stage is full, in the unit of its load."""
         return REFERENCE_FULL_LOAD[self.kind] if self.full is None else self.full
 
     @property
     def scale(self) -> float:
-        """x_ref / full: what a load is multiplied by before the logarithm; exactly 1 on the published defaults."""
+        """x_ref / full, the factor of a load before the logarithm. It is exactly 1 with the published defaults."""
         return REFERENCE_FULL_LOAD[self.kind] / self.full_load
 
 
 SCRAPER = Stage("scraper", Kind.RATE)
-"""The published first stage: a scraper, by its request rate."""
+"""Published: the first stage, a scraper measured by its request rate."""
 
 LLM = Stage("llm", Kind.QUEUE)
-"""The published second stage: an LLM server, by its queue length."""
+"""Published: the second stage, an LLM server measured by its queue length."""
 
 
 def entropy_proxy(load: ArrayLike, stage: Stage) -> FloatArray:
-    """Psi of a stage under a load, log(1 + x * x_ref / full), in nats (published Eq. 6-8).
+    """Return Psi of a stage under a load, log(1 + x * x_ref / full), in nats (published Eq. 6-8).
 
     Args:
         load: the load, any shape, in the stage's unit; NaN where there is no data.
-        stage: the stage it is the load of.
+        stage: the stage that has this load.
 
     Returns:
-        Psi, the shape of `load`; NaN where the load is.
+        Psi, the shape of `load`; NaN where the load is NaN.
 
     Raises:
-        ParameterError: when a load is negative or infinite.
+        ParameterError: if a load is negative or infinite.
     """
-    x = np.asarray(load, dtype=np.float64, order="C")  # not strided: that has other last bits in log1p
+    x = np.asarray(load, dtype=np.float64, order="C")  # log1p of a strided array differs in the last bits
     require(
         not bool(np.any((x < 0) | np.isinf(x))),
         f"load of stage {stage.name}",
@@ -110,13 +110,13 @@ def entropy_proxy(load: ArrayLike, stage: Stage) -> FloatArray:
 
 
 def psi_total(psi: Iterable[FloatArray]) -> FloatArray:
-    """Sum of the stages' Psi, in nats, in the order of the stages (published Eq. 9).
+    """Return the sum of the stages' Psi, in nats, added in the order of the stages (published Eq. 9).
 
     Args:
-        psi: one array a stage, all of one shape.
+        psi: one array per stage, all of one shape.
 
     Returns:
-        Psi_total, of that shape; NaN where one stage has no data.
+        Psi_total, of that shape; NaN where a stage has no data.
     """
     first, *others = psi
     total = np.array(first, dtype=np.float64)
@@ -126,13 +126,13 @@ def psi_total(psi: Iterable[FloatArray]) -> FloatArray:
 
 
 def shares(psi: FloatArray, total: FloatArray) -> FloatArray:
-    """rho: each stage's part in Psi_total (published Eq. 12).
+    """Return rho, each stage's share of Psi_total (published Eq. 12).
 
     Args:
-        psi: Psi per stage, shape (stages, ...).
+        psi: Psi of each stage, shape (stages, ...).
         total: Psi_total, shape (...).
 
     Returns:
-        rho, the shape of `psi`: they sum to 1 where Psi_total > 0 and are all 0 where it is 0; NaN where it is NaN.
+        rho, the shape of `psi`. The shares sum to 1, or are all 0 where Psi_total is 0. NaN where Psi_total is NaN.
     """
     return np.where(total == 0, 0.0, psi / np.where(total == 0, 1.0, total))

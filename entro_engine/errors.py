@@ -1,16 +1,16 @@
-"""The errors of the project: what is wrong, where, what was expected, how to mend it."""
+"""The errors of the project. Each states what is wrong, where, what was expected and how to fix it."""
 
 from __future__ import annotations
 
 
 class EntroError(Exception):
-    """Something the user can mend, told in one line.
+    """An error that the user can fix, shown on one line.
 
     Attributes:
-        found: what is wrong, in a clause without a full stop.
-        where: the file, row, option or parameter it was found in; empty where there is none.
-        expected: what would have been right; empty where `found` says it already.
-        remedy: what the user can do about it; empty where nothing is to be done.
+        found: what is wrong, a clause without a full stop.
+        where: the file, row, option or parameter with the error, or empty.
+        expected: what would have been right, or empty if `found` says it already.
+        remedy: what the user can do about it, or empty.
     """
 
     def __init__(self, found: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
@@ -21,7 +21,7 @@ class EntroError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """The one line that is shown: `where: found; expected ...; remedy`."""
+        """Return the line to show: `where: found; expected ...; remedy`."""
         head = f"{self.where}: {self.found}" if self.where else self.found
         expected = f"expected {self.expected}" if self.expected else ""
         return "; ".join(part for part in (head, expected, self.remedy) if part)
@@ -37,11 +37,11 @@ def require(condition: bool, name: str, value: object, expected: str) -> None:
     Args:
         condition: what must be true of the parameter.
         name: the parameter, as its caller writes it.
-        value: what was given.
+        value: the value that was passed.
         expected: what would have been right, for the message.
 
     Raises:
-        ParameterError: when `condition` is false.
+        ParameterError: if `condition` is false.
     """
     if not condition:
         raise ParameterError(f"is {value!r}", where=name, expected=expected)

@@ -1,7 +1,7 @@
-"""The plant of a log: the demand and the server that were measured, with and without the v9 controller.
+"""The plant of a log: the measured demand and server, with and without the v9 controller.
 
-The law is that of `simulator_v9`, for a lag of one step, in a form that is quick over millions of steps: one loop that
-can be compiled. Both forms agree to 1e-12 relative to max(1, q).
+The law is that of `simulator_v9` for a lag of one step. It is written as one loop that numba can compile, because a
+report runs the plant over millions of steps. Both forms agree to 1e-12 relative to max(1, q).
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from entro_engine.sequential import loop_for
 from entro_engine.simulator_v9 import HEADROOM, PROBE, SMOOTHING, Plant
 
 _FORGOTTEN = 1e-30
-"""A stress memory below this is none."""
+"""A stress memory below this counts as 0. It would otherwise decay for ever, and the plant would never be at rest."""
 
 _WORTH_COMPILING = 300_000
-"""A plant step takes ten times as long as one of the regime engine."""
+"""Steps from which compiling pays off. A plant step takes ten times as long as a step of the regime engine."""
 
 
 class LogPlantState(NamedTuple):
-    """What the plant carries from one step to the next.
+    """The state that the plant carries from one step to the next.
 
     Attributes:
         queue: q, requests.
-        frontier: held back, requests.
-        speed: s_hat, what the server is measured to serve, req/s.
+        frontier: requests held back.
+        speed: s_hat, the estimate of the rate that the server serves, req/s.
         seen_rate: the rate that the controller sees, req/s.
         seen_queue: the queue that it sees, requests.
-        seen_served: what it sees to have been served, requests; below 0 before there is a step to be seen.
-        energy: of its regime engine, nat.
-        memory: of its regime engine, 0..1.
-        regime: of its regime engine, a code of `Regime`.
+        seen_served: the requests served in the step that it sees; below 0 before the first step.
+        energy: E of its regime engine, nat.
+        memory: M of its regime engine, 0..1.
+        regime: regime code of its regime engine.
     """
 
     queue: float
@@ -60,14 +60,14 @@ class LogPlantState(NamedTuple):
 
 @dataclass(frozen=True)
 class LogPlantTrace:
-    """What the plant did in each step of a log; arrays of shape (steps,).
+    """The plant's result for each step of a log; arrays of shape (steps,).
 
     Attributes:
-        rate: the mean of what the scraper sent, req/s.
+        rate: mean rate that the scraper sent, req/s.
         queue: q at the end of the step, requests.
-        frontier: held back at the end of the step, requests.
-        served: in the step, requests.
-        waited: the integral of queue and frontier over the step, request s.
+        frontier: requests held back at the end of the step.
+        served: requests served in the step.
+        waited: integral of queue and frontier over the step, request s.
         final: the plant's state after the last step, for the next part.
     """
 
@@ -89,24 +89,26 @@ def run_log_plant(
     state: LogPlantState | None = None,
     of: int = 0,
 ) -> LogPlantTrace:
-    """Run the plant on a log's demand and capacity, held within each of its steps, or on the next part of them.
+    """Run the plant on a log's demand and capacity, or on the next part of them.
+
+    Demand and capacity are constant within a step of the log, which has `parts` steps of the plant.
 
     Args:
         demand: req/s, shape (steps,).
         capacity: req/s, shape (steps,).
-        plant: everything else; its step is a step of the plant, its lag 1.
-        parts: how many plant steps a log step has.
-        budget: Psi_budget that the controller's engine works with, nat.
+        plant: everything else. Its step is a step of the plant, and its lag must be 1.
+        parts: number of plant steps per log step.
+        budget: Psi_budget of the controller's regime engine, nat.
         gains: alpha and beta of the v9 controller; None for no controller.
-        state: where the part before left the plant; None at the beginning.
-        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
+        state: the plant's state after the previous part; None at the beginning.
+        of: number of steps of all parts together, which decides if compiling pays off. The default is this part alone.
 
     Returns:
         The trace. Any cut into parts gives the same bits.
 
     Raises:
-        ParameterError: when demand and capacity are not of one length, or one is negative or not finite, or the lag is
-            not 1.
+        ParameterError: if the lengths of demand and capacity differ, one is negative or not finite, or the lag is not
+            1.
     """
     require(plant.lag == 1, "lag", plant.lag, "1")
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
@@ -114,6 +116,7 @@ def run_log_plant(
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")
     rate, queue, frontier, served, waited = outputs = tuple(np.empty((5, len(demand))))
     kernel = _uncontrolled if gains is None else _controlled
+    # Before the first step the server counts as serving its nominal capacity, and there is no step to see (-1).
     before = state or LogPlantState(
         plant.initial_queue, 0.0, plant.nominal_capacity, 0.0, plant.initial_queue, -1.0, 0.0, 0.0, 0
     )
@@ -132,7 +135,7 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     for index in range(len(demand)):
         arriving, possible = demand[index] * dt, capacity[index] * dt
         done = waiting = 0.0
-        if arriving == 0.0 and queue == 0.0:  # logs have long holes
+        if arriving == 0.0 and queue == 0.0:  # a shortcut for long gaps in a log
             rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
             continue
         for _ in range(parts):
@@ -155,16 +158,17 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
     queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime = state
     parts, dt, ceiling, rate_scale, queue_scale, alpha, beta, budget, stress_level, critical_level = constants[:10]
     hysteresis, bound = constants[10:]
-    settled = False  # whether a step without demand changes nothing any more: logs have long holes
+    settled = False  # True once a step without demand changes nothing: a shortcut for long gaps in a log
     for index in range(len(demand)):
-        asked, possible = demand[index], capacity[index] * dt
+        demanded, possible = demand[index], capacity[index] * dt
         sent = done = waiting = 0.0
-        if settled and asked == 0.0:
+        if settled and demanded == 0.0:
             rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
             continue
         energy_before, memory_before = energy, memory
         for _ in range(parts):
-            # what is seen is the step before: Psi, and the rate served, while the server had something to do
+            # The controller sees the previous step. A server with a queue shows its speed. An idle one shows only
+            # that it is at least as fast as what it served.
             if seen_served >= 0.0:
                 seen_speed = seen_served / dt
                 if seen_queue > 0.0:
@@ -172,7 +176,7 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
                 elif seen_speed > speed:
                     speed = seen_speed
             psi = math.log1p(seen_rate * rate_scale) + math.log1p(seen_queue * queue_scale)
-            # the controller's own regime engine, and the guard inside its Stress band
+            # One step of the controller's regime engine, as in `advance`, and the guard inside its Stress band.
             memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime)
             memory = 0.0 if memory < _FORGOTTEN else memory
             energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi - stress_level)
@@ -182,12 +186,12 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
             regime = 2 if psi > budget or load >= critical else 1 if load >= stress else 0
             excess = psi - (stress + 0.5 * (critical - stress))
             correction = -alpha * math.tanh(beta * excess) if excess > 0.0 else 0.0
-            # the cap, the scraper, the frontier, the server
+            # The cap on the rate, then the scraper, the frontier and the server.
             cap = speed * (1.0 + HEADROOM + correction)
             cap = ceiling if cap > ceiling else PROBE * ceiling if cap < PROBE * ceiling else cap
-            rate = asked + frontier / dt
+            rate = demanded + frontier / dt
             rate = cap if rate > cap else rate
-            frontier = frontier + (asked - rate) * dt
+            frontier = frontier + (demanded - rate) * dt
             frontier = 0.0 if frontier < 0.0 else frontier
             present = queue + rate * dt
             gone = present if present < possible else possible
@@ -201,6 +205,6 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
         frontiers[index] = frontier
         served[index] = done
         waited[index] = waiting
-        at_rest = asked == 0.0 and queue == 0.0 and frontier == 0.0
+        at_rest = demanded == 0.0 and queue == 0.0 and frontier == 0.0
         settled = at_rest and energy == energy_before and memory == memory_before
     return queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime

@@ -1,4 +1,4 @@
-"""Run: what happened at each step, from a log or from a simulation alike; and the figures read off it."""
+"""Run: the result of each step, from a log or from a simulation alike."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Run:
         stages: the N stages.
         budget: Psi_budget, nat.
         step_s: length of a step, s.
-        start_ns: where the first step begins, nanoseconds since the epoch.
+        start_ns: start of the first step, nanoseconds since the epoch.
         loads: shape (N, steps), each stage's load in its unit; NaN without data.
         peaks: shape (N, steps), the largest sample in each step, in the stage's unit; NaN without data.
-        own: shape (steps,), whether a step has data of its own (not one carried over from the step before).
-        psi: shape (N, steps), Psi per stage, nat.
-        psi_total: shape (steps,), nat; NaN where one stage has no data.
-        trace: the engine's word on each step, arrays of shape (steps,).
+        own: shape (steps,), True if a step has data of its own, not carried over from the previous step.
+        psi: shape (N, steps), Psi of each stage, nat.
+        psi_total: shape (steps,), nat; NaN where a stage has no data.
+        trace: the engine's result for each step, arrays of shape (steps,).
         final: the engine's state after the last step, for the next part.
     """
 
@@ -45,17 +45,17 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """How many steps there are, with data or without."""
+        """Number of steps, with or without data."""
         return len(self.psi_total)
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Which steps have data, shape (steps,)."""
+        """Mask of the steps with data, shape (steps,)."""
         return np.not_equal(self.trace.regime, Regime.NO_DATA)
 
     @property
     def violated(self) -> NDArray[np.bool_]:
-        """Which steps are over the budget, shape (steps,); a step at the budget is within it."""
+        """Mask of the steps over the budget, shape (steps,). A step at the budget is within it."""
         return self.psi_total > self.budget
 
     @property
@@ -75,16 +75,16 @@ class Run:
 
     @property
     def times_ns(self) -> NDArray[np.int64]:
-        """Where each step begins, nanoseconds since the epoch, shape (steps,)."""
+        """Start of each step, nanoseconds since the epoch, shape (steps,)."""
         return self.start_ns + self.step_ns * np.arange(self.steps, dtype=np.int64)
 
     @property
     def end_ns(self) -> int:
-        """Where the last step ends, nanoseconds since the epoch."""
+        """End of the last step, nanoseconds since the epoch."""
         return self.start_ns + self.step_ns * self.steps
 
     def part(self, first: int, after: int) -> Run:
-        """The steps from `first` up to but not including `after`, as they were replayed."""
+        """Return the steps from `first` up to but not including `after`, as they were replayed."""
         cut = slice(first, after)
         return replace(
             self,
@@ -108,24 +108,24 @@ def replay_loads(
     state: RegimeState = REST,
     of: int = 0,
 ) -> Run:
-    """From the stages' loads to a Run, or from the next part of them.
+    """Replay the stages' loads into a Run, or the next part of them.
 
     Args:
         stages: the N stages, at least one.
         loads: shape (N, steps), each in its stage's unit; NaN where a stage has no data (the step then has none).
         step_s: length of a step, s, above 0.
-        budget: Psi_budget, nat; gamma * N * Psi_c without it.
-        start_ns: where the first step begins, nanoseconds since the epoch.
-        rest_before: a step before which the engine is put to rest again, so that what follows does not depend on what
-            came before it.
-        state: where the part before left the engine.
-        of: how many steps all parts have, so that they are compiled where that pays for all; this part's without it.
+        budget: Psi_budget, nat; gamma * N * Psi_c by default.
+        start_ns: start of the first step, nanoseconds since the epoch.
+        rest_before: a step before which the engine is put to rest again, so that later steps do not depend on earlier
+            ones.
+        state: the engine's state after the previous part.
+        of: number of steps of all parts together, which decides if compiling pays off. The default is this part alone.
 
     Returns:
-        The Run, every sample a step's own; `dataclasses.replace` gives it other peaks or marks of own data.
+        The Run, with every step marked as its own data. Use `dataclasses.replace` to set other peaks or marks.
 
     Raises:
-        ParameterError: when a load is negative or infinite, or the shapes do not fit.
+        ParameterError: if a load is negative or infinite, or the shapes do not fit.
     """
     require(len(stages) > 0, "stages", stages, "at least one")
     require(loads.ndim == 2 and len(loads) == len(stages), "loads", loads.shape, f"shape ({len(stages)}, steps)")
@@ -138,5 +138,5 @@ def replay_loads(
     if rest_before:
         earlier, _ = replay(total[:rest_before], state, parameters, of)
         trace = earlier.followed_by(trace)
-    own = trace.regime != Regime.NO_DATA
-    return Run(stages, limit, step_s, start_ns, loads, loads, own, psi, total, trace, final)
+    with_data = trace.regime != Regime.NO_DATA
+    return Run(stages, limit, step_s, start_ns, loads, loads, with_data, psi, total, trace, final)

@@ -1,4 +1,4 @@
-"""Loops that cannot be vectorised, since each step needs the one before: in plain Python, or compiled where that pays.
+"""Loops that cannot be vectorised because each step needs the previous one, in plain Python or compiled by numba.
 
 A kernel is a function of four tuples: arrays to read, arrays to fill, the state before the first step, and constants.
 It returns the state after the last step. numba compiles the very function that also runs without it, so both give the
@@ -20,17 +20,22 @@ Kernel = Callable[..., tuple[Any, ...]]
 Loop = Callable[
     [Kernel, Sequence[NDArray[Any]], Sequence[NDArray[Any]], tuple[Any, ...], tuple[float, ...]], tuple[Any, ...]
 ]
-"""Runs a kernel on inputs, outputs to fill, the state before the first step and constants; gives the state after it."""
+"""Runs a kernel on inputs, outputs to fill, a state and constants, and returns the state after the last step."""
 
 WORTH_COMPILING = 3_000_000
-"""From so many steps on a compiled loop makes up for the time that it takes to load the compiler."""
+"""Steps from which a compiled loop saves more time than loading the compiler takes."""
 
 WORTH_CALLING = 300_000
-"""The same where the compiler has been loaded for something else: only the machine code has to be read then."""
+"""The same if numba is loaded already: then only the machine code has to be loaded."""
 
 
 def loop_for(steps: int, worth: int | None = None) -> Loop:
-    """How to run kernels over so many steps in all: compiled where that pays and numba is there, else as they are."""
+    """Return the way to run kernels over `steps` steps in all: compiled if numba is installed and it pays off.
+
+    Args:
+        steps: number of steps of all parts together.
+        worth: the number of steps from which compiling pays off; `WORTH_COMPILING` by default.
+    """
     least = WORTH_CALLING if "numba" in sys.modules else worth or WORTH_COMPILING
     return _compiled if steps >= least and find_spec("numba") else _plain
 
@@ -42,7 +47,7 @@ def _plain(
     state: tuple[Any, ...],
     constants: tuple[float, ...],
 ) -> tuple[Any, ...]:
-    read = [values.tolist() for values in inputs]  # lists are twice as quick as arrays, one by one
+    read = [values.tolist() for values in inputs]  # item access is twice as fast in lists as in arrays
     filled: list[list[Any]] = [[0] * len(read[0]) for _ in outputs]
     state = kernel(tuple(read), tuple(filled), state, constants)
     for out, values in zip(outputs, filled, strict=True):
@@ -62,13 +67,13 @@ def _compiled(
 
 @cache
 def compiled(kernel: Kernel) -> Kernel:
-    """The same kernel, compiled; the optional extra `fast` brings the compiler.
+    """Return the kernel compiled by numba, which the optional extra `fast` installs.
 
-    The machine code is kept beside the module where that can be written to, so that it is made once.
+    numba caches the machine code beside the module if that folder is writable, so that it compiles only once.
     """
-    import numba  # noqa: PLC0415 - takes a third of a second, so only where it pays
+    import numba  # noqa: PLC0415 - takes a third of a second, so only if it pays off
 
     try:
         return cast(Kernel, numba.njit(cache=True, nogil=True)(kernel))
-    except RuntimeError:  # there is no place to keep it
+    except RuntimeError:  # numba finds no writable folder for its cache
         return cast(Kernel, numba.njit(nogil=True)(kernel))

@@ -1,8 +1,8 @@
 """The plant: a scraper with an unbounded frontier that feeds an LLM queue, under a controller.
 
-Control moves a cap on the scraper's rate: it may send what the server is measured to serve, plus some headroom, minus
-the corrections of both stages (a queue has no valve of its own: its correction acts on the stage that feeds it). No
-request is ever dropped; what is held back waits in the frontier.
+A controller moves a cap on the scraper's rate. The cap is the measured rate of the server, plus some headroom, minus
+the corrections of both stages. A queue has no valve, so its correction acts on the stage that feeds it. No request is
+ever dropped: requests that are held back wait in the frontier.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from entro_engine.run import Run, replay_loads
 from entro_engine.workload import Scenario
 
 HEADROOM = 0.1
-"""Chosen: how much more than the served rate the cap allows, as a share of it."""
+"""Chosen: the share by which the cap may exceed the served rate."""
 
 SMOOTHING = 0.4
-"""Chosen: how much of a new served rate goes into its estimate, per step."""
+"""Chosen: the share of a new served rate that enters its estimate, per step."""
 
 PROBE = 0.01
-"""Chosen: the least cap, as a share of r_max, so that a recovered server is noticed."""
+"""Chosen: the lowest cap, as a share of r_max. It keeps a trickle going to a dead server, so its return is noticed."""
 
 
 @dataclass(frozen=True)
 class Plant:
-    """What is simulated besides demand and capacity.
+    """Everything that is simulated besides demand and capacity.
 
     Attributes:
         rate: the scraper's stage; its full load is r_max, req/s.
         queue: the server's stage.
-        nominal_capacity: c_max, req/s: what the served rate is taken to be before one was seen.
+        nominal_capacity: c_max, the assumed served rate before one was seen, req/s.
         step_s: dt, s.
         initial_queue: q_0, requests.
-        lag: how many steps old what the controller sees is, at least 1.
+        lag: age of what the controller sees, in steps, at least 1.
 
     Raises:
-        ParameterError: when one of them is out of its domain.
+        ParameterError: if a value is outside its domain.
     """
 
     rate: Stage = SCRAPER
@@ -65,7 +65,7 @@ class Plant:
 
     @classmethod
     def of(cls, scenario: Scenario, lag: int = 1) -> Plant:
-        """The published plant with a scenario's server and step."""
+        """Return the published plant with a scenario's server and step."""
         return cls(
             nominal_capacity=scenario.capacity,
             step_s=scenario.step_s,
@@ -76,15 +76,15 @@ class Plant:
 
 @dataclass(frozen=True)
 class PlantTrace:
-    """What the plant did: arrays of shape (steps,), or (steps, runs) for many runs.
+    """The plant's result for each step: arrays of shape (steps,), or (steps, runs) for many runs.
 
     Attributes:
         demand: requests that became known, req/s.
-        capacity: what the server could serve, req/s, shape (steps,) always.
-        rate: r, what the scraper sent, req/s.
+        capacity: rate that the server could serve, req/s, always of shape (steps,).
+        rate: r, the rate that the scraper sent, req/s.
         queue: q at the end of the step, requests.
-        frontier: held back at the end of the step, requests.
-        served: in the step, requests.
+        frontier: requests held back at the end of the step.
+        served: requests served in the step.
         u_rate: the correction of the scraper's stage, -alpha..0.
         u_queue: the correction of the server's stage, -alpha..0.
         step_s: length of a step, s.
@@ -102,20 +102,20 @@ class PlantTrace:
 
 
 def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Controller, plant: Plant) -> PlantTrace:
-    """Run the plant, the loop closed through the controller.
+    """Run the plant in a closed loop with a controller.
 
     Args:
         demand: req/s, shape (steps,) for one run or (steps, runs) for many side by side.
         capacity: req/s, shape (steps,).
-        controller: what steers the scraper; it is started afresh.
+        controller: the controller of the scraper; a fresh one is started from it.
         plant: everything else.
 
     Returns:
-        The trace; at every step q_0 + demand so far = served so far + queue + frontier. One run alone and the same
-        run among many agree to 1e-12 relative to max(1, q).
+        The trace. At every step q_0 + demand so far = served so far + queue + frontier. A run alone and the same run
+        among many agree to 1e-12 relative to max(1, q).
 
     Raises:
-        ParameterError: when demand and capacity are not of one length, or one is negative or not finite.
+        ParameterError: if the lengths of demand and capacity differ, or one is negative or not finite.
     """
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     for name, values in (("demand", demand), ("capacity", capacity)):
@@ -124,15 +124,15 @@ def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Control
     loop = _Loop(ops, controller.start(ops), plant, demand.shape[1:])
     out = np.empty((6, *demand.shape))
     demands = demand.tolist() if ops is SCALAR else demand
-    for index, (asked, can_serve) in enumerate(zip(demands, capacity.tolist(), strict=True)):
-        for row, value in zip(out, loop.step(index, asked, can_serve), strict=True):
+    for index, (demanded, can_serve) in enumerate(zip(demands, capacity.tolist(), strict=True)):
+        for row, value in zip(out, loop.step(index, demanded, can_serve), strict=True):
             row[index] = value
     rate, queue, frontier, served, u_rate, u_queue = out
     return PlantTrace(demand, capacity, rate, queue, frontier, served, u_rate, u_queue, plant.step_s)
 
 
 class _Loop:
-    """The closed loop's state between steps; `step` is the law."""
+    """The state of the closed loop between steps. `step` is the law."""
 
     def __init__(self, ops: Elementwise, controller: Controller, plant: Plant, shape: tuple[int, ...]) -> None:
         start = plant.initial_queue if ops is SCALAR else np.full(shape, plant.initial_queue)
@@ -144,13 +144,14 @@ class _Loop:
         self.past: list[tuple[Any, Any, Any]] = []  # rate, queue, served of the last `lag` steps, oldest first
 
     def step(self, index: int, demand: Any, capacity: float) -> tuple[Any, ...]:
-        """One step: rate, queue, frontier, served and the two corrections."""
+        """Advance one step. Return rate, queue, frontier, served and the two corrections."""
         ops, dt = self.ops, self.plant.step_s
         u_rate, u_queue = self.controller.update(*self._see())
         rate = ops.minimum(demand + self.frontier / dt, self.controller.limit)
         if self.controller.caps:
             rate = ops.minimum(rate, self._cap(u_rate, u_queue))
         self.frontier = ops.maximum(self.frontier + (demand - rate) * dt, 0.0)
+        # `maximum` guards against a rounding error below 0, here and for the queue.
         waiting = self.queue + rate * dt
         served = ops.minimum(waiting, capacity * dt)
         self.queue = ops.maximum(waiting - served, 0.0)
@@ -158,12 +159,13 @@ class _Loop:
         return rate, self.queue, self.frontier, served, u_rate, u_queue
 
     def _see(self) -> tuple[Any, Any]:
-        """Psi of both stages `lag` steps ago; the estimate of the served rate follows what was served then."""
+        """Return Psi of both stages `lag` steps ago, and update the estimate of the served rate with that step."""
         if len(self.past) < self.plant.lag:
             return self.unseen
         rate, queue, served = self.past.pop(0)
         ops, speed = self.ops, served / self.plant.step_s
         smoothed = self.served_rate + SMOOTHING * (speed - self.served_rate)
+        # An idle server shows only that its capacity is at least what it served.
         self.served_rate = ops.where(queue > 0, smoothed, ops.maximum(self.served_rate, speed))
         return ops.log1p(rate * self.plant.rate.scale), ops.log1p(queue * self.plant.queue.scale)
 
@@ -175,12 +177,12 @@ class _Loop:
 
 @dataclass(frozen=True)
 class Simulation:
-    """One run of one controller: the pipeline's Run, and what the plant did.
+    """One run under one controller: the pipeline's Run and the plant's trace.
 
     Attributes:
-        controller: its name.
+        controller: the controller's name.
         run: loads (rate, queue), Psi and regimes.
-        plant: demand, capacity, frontier, served, corrections.
+        plant: demand, capacity, frontier, served and corrections.
     """
 
     controller: str
@@ -189,16 +191,16 @@ class Simulation:
 
 
 def simulate(scenario: Scenario, controller: Controller, budget: float = 3.0, lag: int = 1) -> Simulation:
-    """A scenario under a controller, without noise.
+    """Simulate a scenario under a controller, without noise.
 
     Args:
         scenario: demand and server.
-        controller: what steers the scraper.
-        budget: Psi_budget that the steps are held against, nat.
-        lag: how many steps old what the controller sees is.
+        controller: the controller of the scraper.
+        budget: Psi_budget of the regime engine, nat.
+        lag: age of what the controller sees, in steps.
 
     Raises:
-        ParameterError: when the lag or the budget is out of its domain.
+        ParameterError: if the lag or the budget is outside its domain.
     """
     plant = Plant.of(scenario, lag)
     trace = simulate_plant(scenario.demand(), scenario.capacities(), controller, plant)
@@ -208,7 +210,7 @@ def simulate(scenario: Scenario, controller: Controller, budget: float = 3.0, la
 
 @dataclass(frozen=True)
 class PlantFigures:
-    """What a run comes to; each an array with an entry a run (one run: an array of one).
+    """The figures of each run; arrays with one entry per run (of length 1 for a single run).
 
     Attributes:
         violations: steps over the budget.
@@ -217,14 +219,14 @@ class PlantFigures:
         mean_queue: the mean queue, requests.
         peak_psi_total: nat.
         served: requests.
-        peak_frontier: the most that was held back, requests.
+        peak_frontier: the most requests held back at once.
         final_backlog: queue and frontier at the end, requests.
-        mean_wait_s: over frontier and queue, by Little's law, s; NaN where nothing was served.
-        utilisation: served / capacity; NaN where there was no capacity.
+        mean_wait_s: over frontier and queue, by Little's law, s; NaN if nothing was served.
+        utilisation: served / capacity; NaN if there was no capacity.
         starved_steps: steps in which the server had time left while requests waited in the frontier.
-        stable: steps in that regime.
-        stress: steps in that regime.
-        critical: steps in that regime.
+        stable: steps in the regime Stable.
+        stress: steps in the regime Stress.
+        critical: steps in the regime Critical.
     """
 
     violations: FloatArray
@@ -244,14 +246,14 @@ class PlantFigures:
 
     @classmethod
     def joined(cls, parts: list[PlantFigures]) -> PlantFigures:
-        """The figures of several batches of runs as one."""
+        """Return the figures of several batches of runs as one."""
         return cls(
             **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
         )
 
 
 def plant_figures(trace: PlantTrace, plant: Plant, budget: float) -> PlantFigures:
-    """What each run of a trace comes to.
+    """Return the figures of each run of a trace.
 
     Args:
         trace: shape (steps,) or (steps, runs).
@@ -277,6 +279,7 @@ def plant_figures(trace: PlantTrace, plant: Plant, budget: float) -> PlantFigure
         final_backlog=queue[-1] + frontier[-1],
         mean_wait_s=_ratio(backlog, total),
         utilisation=_ratio(total, possible),
+        # The tolerances keep rounding errors from counting as idle time or as a waiting request.
         starved_steps=((served < capacity * (1 - 1e-9)) & (frontier > 1e-9)).sum(axis=0).astype(float),
         stable=(regimes == Regime.STABLE).sum(axis=0).astype(float),
         stress=(regimes == Regime.STRESS).sum(axis=0).astype(float),
@@ -285,7 +288,7 @@ def plant_figures(trace: PlantTrace, plant: Plant, budget: float) -> PlantFigure
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """`part / whole`, NaN where the whole is 0."""
+    """Return `part / whole`, NaN where the whole is 0."""
     ratio = np.full(part.shape, math.nan)
     np.divide(part, whole, out=ratio, where=whole > 0)
     return ratio

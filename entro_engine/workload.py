@@ -1,4 +1,4 @@
-"""Scenarios: how much is asked of the pipeline and what the server can do, over time."""
+"""Scenarios: the demand on the pipeline and the capacity of the server, over time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from entro_engine.errors import require
 
 @dataclass(frozen=True)
 class Phase:
-    """Some steps of one demand.
+    """Consecutive steps with one demand.
 
     Attributes:
-        name: what it is called in tables and charts.
-        steps: how many, at least 1.
+        name: the name in tables and charts.
+        steps: number of steps, at least 1.
         demand: requests that become known, req/s.
     """
 
@@ -38,7 +38,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Wave:
-    """A slow sine that the demand is multiplied by: 1 + amplitude * sin(2 pi t / period), t the step index.
+    """A slow sine factor of the demand: 1 + amplitude * sin(2 pi t / period), with t the index of the step.
 
     Attributes:
         amplitude: 0..1.
@@ -55,10 +55,10 @@ class Wave:
 
 @dataclass(frozen=True)
 class Stall:
-    """A time in which the server does nothing.
+    """A range of steps in which the server serves nothing.
 
     Attributes:
-        first: the first step of it, counted from 0.
+        first: its first step, counted from 0.
         after: the step after its last.
     """
 
@@ -79,11 +79,11 @@ class Scenario:
     """A demand and a server.
 
     Attributes:
-        name: what it is called in tables and files.
-        phases: one after the other, at least one.
-        wave: what the demand is multiplied by, or None.
-        capacity: what the server serves, req/s.
-        stalls: when it serves nothing.
+        name: the name in tables and files.
+        phases: consecutive phases, at least one.
+        wave: a factor of the demand, or None.
+        capacity: rate that the server serves, req/s.
+        stalls: ranges in which it serves nothing.
         step_s: length of a step, s.
         initial_queue: requests waiting at the start.
     """
@@ -117,11 +117,11 @@ class Scenario:
 
     @property
     def steps(self) -> int:
-        """How many steps the scenario has."""
+        """Number of steps of all phases together."""
         return sum(phase.steps for phase in self.phases)
 
     def demand(self) -> FloatArray:
-        """Requests that become known at each step, req/s, shape (steps,)."""
+        """Return the requests that become known at each step, req/s, shape (steps,)."""
         flat = np.repeat([phase.demand for phase in self.phases], [phase.steps for phase in self.phases])
         if self.wave is None:
             return flat
@@ -129,7 +129,7 @@ class Scenario:
         return np.asarray(flat * (1 + self.wave.amplitude * np.sin(angle)), dtype=np.float64)
 
     def capacities(self) -> FloatArray:
-        """What the server can serve at each step, req/s, shape (steps,): 0 while it is stalled."""
+        """Return the rate that the server can serve at each step, req/s, shape (steps,): 0 while it is stalled."""
         capacity = np.full(self.steps, self.capacity)
         for stall in self.stalls:
             capacity[stall.first : stall.after] = 0.0
@@ -137,22 +137,23 @@ class Scenario:
 
 
 def noisy_demand(demand: FloatArray, sigma: float, seed: int, runs: range) -> FloatArray:
-    """The demand with multiplicative noise, demand_t * max(0, 1 + sigma * z_t), z_t standard normal.
+    """Return the demand with multiplicative noise, demand_t * max(0, 1 + sigma * z_t), z_t standard normal.
 
     Args:
         demand: req/s, shape (steps,).
         sigma: relative size of the noise, at least 0.
-        seed: the experiment; with the run's number it fixes a run's noise, whatever other runs there are.
-        runs: the numbers of the runs wanted.
+        seed: seed of the experiment. Together with a run's number it fixes the noise of that run.
+        runs: the numbers of the runs to make.
 
     Returns:
         req/s, shape (steps, runs).
 
     Raises:
-        ParameterError: when sigma or the seed is negative.
+        ParameterError: if sigma or the seed is negative.
     """
     require(math.isfinite(sigma) and sigma >= 0, "noise", sigma, "a number of at least 0")
     require(seed >= 0, "seed", seed, "a whole number of at least 0")
+    # One generator per run: its noise does not depend on which other runs are made.
     noise = np.stack([np.random.default_rng((seed, run)).standard_normal(len(demand)) for run in runs], axis=1)
     return demand[:, None] * np.maximum(0.0, 1.0 + sigma * noise)
 

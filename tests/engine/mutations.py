@@ -106,8 +106,8 @@ BUDGET_AND_CONTROL = (
         "test_control_law::test_v9_measures_the_excess_from_between_its_thresholds",
         *(
             "controller",
-            "strength * (psi[0] / whole), strength * (psi[1] / whole)",
-            "strength / whole * psi[0], strength / whole * psi[1]",
+            "strength * (psi[0] / nonzero_total), strength * (psi[1] / nonzero_total)",
+            "strength / nonzero_total * psi[0], strength / nonzero_total * psi[1]",
         ),
     ),
     mutation(
@@ -196,7 +196,7 @@ REGIMES = (
         "a hole forgets the regime",
         "the regime before it kept across it",
         "test_regime_laws::test_a_hole_relaxes_the_states_and_forgets_the_regime",
-        *(V9, "            regime, taken_up = -1, 0.0\n", "            taken_up = 0.0\n"),
+        *(V9, "            regime, gain = -1, 0.0\n", "            gain = 0.0\n"),
     ),
     mutation(
         "a hole relaxes the states",
@@ -220,11 +220,11 @@ REGIMES = (
         "the order within a step (against the oracle)",
         "the memory takes in the regime after the thresholds were formed",
         "test_regime_laws::test_it_agrees_with_the_oracle",
-        *(V9, "            memory = memory + taken_up\n", ""),
+        *(V9, "            memory = memory + gain\n", ""),
         *(
             V9,
             "        memories[index] = memory\n",
-            "        memory = memory + taken_up\n        memories[index] = memory\n",
+            "        memory = memory + gain\n        memories[index] = memory\n",
         ),
     ),
     mutation(
@@ -252,7 +252,7 @@ EARLY_WARNING = (
         "the slope goes by the steps' actual times",
         "by their numbers, as if there were no holes",
         "test_early_warning::test_a_hole_is_bridged_by_the_real_times",
-        *("early_warning", "_slopes(times_s[seen]", "_slopes(times_s[: len(seen)]"),
+        *("early_warning", "_slopes(times_s[observed]", "_slopes(times_s[: len(observed)]"),
     ),
     mutation(
         "a constant load never reaches the budget",
