@@ -197,11 +197,11 @@ def chosen_every(daily: bool, weekly: bool, monthly: bool) -> Frequency:
 
 
 def _kind(cron: bool, systemd: bool) -> str:
-    from entro_cli.automation.schedule.jobs import usual_kind
+    from entro_cli.automation.schedule.jobs import default_kind
 
     if cron and systemd:
         raise typer.BadParameter("choose one of --cron and --systemd", param_hint="kind")
-    return "cron" if cron else "systemd" if systemd else usual_kind()
+    return "cron" if cron else "systemd" if systemd else default_kind()
 
 
 def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal) -> str:
@@ -223,10 +223,10 @@ def _configuration(named: Path | None, pipelines: list[str], terminal: Terminal)
 def _job(every: Frequency, at: str, wanted: JobRequest, name: str | None, log: str | None) -> Job:
     import os
 
-    from entro_cli.automation.schedule.command_line import kept_environment, log_file, run_command
-    from entro_cli.automation.schedule.job import Job, clock
+    from entro_cli.automation.schedule.command_line import job_command, job_environment, log_file
+    from entro_cli.automation.schedule.job import Job, parse_time_of_day
 
-    hour, minute = clock(at)
+    hour, minute = parse_time_of_day(at)
     here = Path.cwd()
     usual_name = "-".join([every.value, *(wanted.pipelines if len(wanted.pipelines) == 1 else ())])
     return Job(
@@ -234,8 +234,8 @@ def _job(every: Frequency, at: str, wanted: JobRequest, name: str | None, log: s
         every=every,
         hour=hour,
         minute=minute,
-        command=run_command(every, wanted, here, os.environ),
-        environment=kept_environment(os.environ),
+        command=job_command(every, wanted, here, os.environ),
+        environment=job_environment(os.environ),
         log=log_file(log or "", here),
     )
 

@@ -19,7 +19,7 @@ from entro_cli.automation.alerts.deliver import Channels, deliver
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert
 from entro_cli.automation.alerts.webhook import Webhook
-from entro_cli.automation.schedule.last_reported import last_reported, remember_reported
+from entro_cli.automation.schedule.last_reported import last_reported, record_reported
 from entro_cli.config import AlertSettings, Settings
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, printable
@@ -141,7 +141,7 @@ def _report(job: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
         ]
         alert = gate_alert(job.place.name, named, failed, report=page)
         outcome.alerts += [alert] if alert else []
-        remember_reported(_reported(job), str(job.kind), period.first)
+        record_reported(_reported(job), str(job.kind), period.first)
 
 
 def _reported(job: ScheduledRun) -> Path:

@@ -175,7 +175,7 @@ def test_eight_at_once_are_all_there(user):
     assert sorted(job["name"] for job in listed()) == [f"job-{number}" for number in range(8)]
 
 
-NO_CRON = "crontab: cannot be {}: {}; nothing was changed; crontab -e edits it by hand"
+NO_CRON = "crontab: cannot be {}: {}; nothing was changed; edit it with crontab -e"
 
 
 @pytest.mark.parametrize("command", [["add", "--daily"], ["remove", "--all"], ["list"]])
@@ -199,7 +199,8 @@ def test_an_unclosed_block_is_left_alone(user):
     user.crontab = broken = user.crontab.replace(b"# <<< entro <<<\n", b"")
     for command in (["add", "--daily"], ["remove", "daily"], ["list"]):
         assert (
-            "crontab, line 1: the block of entro is not one that begins and ends" in entro("schedule", *command).error
+            "crontab, line 1: the block of entro is incomplete or there are several"
+            in entro("schedule", *command).error
         )
     assert user.crontab == broken
 
@@ -211,8 +212,7 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
         "crontab: cannot be started: No such file or directory"
     )
     assert entro("schedule", "add", "--daily").error == (
-        "entro schedule: there is neither crontab nor systemctl on the PATH; "
-        "install cron (Debian: apt-get install cron)"
+        "entro schedule: neither crontab nor systemctl is on the PATH; install cron (Debian: apt-get install cron)"
     )
     user.program("systemctl", "#!/bin/sh\nexit 1\n")
     assert added("--daily").startswith("added daily (systemd): every day at 06:00\n")
@@ -221,23 +221,23 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--at", "24:00"], "--at: '24:00' is no time of day; expected HH:MM, from 00:00 to 23:59"),
-        (["--at", "6"], "--at: '6' is no time of day"),
-        (["--ingest", "-"], "--ingest -: is standard input or output, which a job has not; expected a path"),
-        (["--out", "-"], "--out -: is standard input or output"),
-        (["--ingest", "a\nb"], "has a newline or another control character in it; expected a job of one line"),
-        (["--pipeline", "a b"], "--name: 'daily-a b' is no name of a job; expected letters, digits"),
-        (["--name", ""], "--name: '' is no name of a job"),
-        (["--name", "-x"], "--name: '-x' is no name of a job"),
-        (["--name", "x\n"], "--name: 'x\\n' is no name of a job"),
+        (["--at", "24:00"], "--at: '24:00' is not a time of day; expected HH:MM, from 00:00 to 23:59"),
+        (["--at", "6"], "--at: '6' is not a time of day"),
+        (["--ingest", "-"], "--ingest -: a job has no standard input or output; expected a path"),
+        (["--out", "-"], "--out -: a job has no standard input or output"),
+        (["--ingest", "a\nb"], "contains a newline or another control character; expected text of one line"),
+        (["--pipeline", "a b"], "--name: 'daily-a b' is not a valid job name; expected at most 100 letters, digits"),
+        (["--name", ""], "--name: '' is not a valid job name"),
+        (["--name", "-x"], "--name: '-x' is not a valid job name"),
+        (["--name", "x\n"], "--name: 'x\\n' is not a valid job name"),
         (["--tz", "Mars"], "--tz: there is no time zone 'Mars'"),
         (["--fail-on", "lots"], "--fail-on: 'lots' is no gate"),
         (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
         (["--config", "broken.toml"], "broken.toml: is not TOML"),
         (["--config", "named.toml", "--pipeline", "other"], "named.toml names no pipeline 'other'"),
-        (["--log", "no/such.log"], "no: there is no such folder; make it first: the job would fail"),
+        (["--log", "no/such.log"], "no: no such folder; create it first, or the job will fail"),
         (["--log", "."], "is a folder; expected a file to append to"),
-        (["--ingest", "x" * 1000], "bytes long; expected at most 998, which is what cron takes"),
+        (["--ingest", "x" * 1000], "bytes long; expected at most 998, the limit of cron"),
     ],
 )
 def test_what_no_job_can_be_made_of(user, options, error):
@@ -264,11 +264,11 @@ def test_wrong_usage(user, arguments):
 
 def test_a_name_that_is_not_there(user):
     assert entro("schedule", "remove", "daily").error == (
-        "entro schedule remove: there is no job 'daily'; no job is scheduled"
+        "entro schedule remove: no job named 'daily'; no job is scheduled"
     )
     added("--daily")
     assert entro("schedule", "remove", "dayly").error == (
-        "entro schedule remove: there is no job 'dayly'; expected one of daily; did you mean daily?"
+        "entro schedule remove: no job named 'dayly'; expected one of daily; did you mean daily?"
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from entro_cli.automation.schedule import crontab
-from entro_cli.automation.schedule.job import LOCALE, Frequency, Job, clock
+from entro_cli.automation.schedule.job import LOCALE, Frequency, Job, parse_time_of_day
 from tests.running import entro
 from tests.schedule.cron_daemon import next_minute, wait_for
 from tests.schedule.test_crontab_line import HOSTILE
@@ -21,7 +21,9 @@ def test_the_daemon_runs_it_with_the_arguments_it_was_made_with(cron_daemon, tmp
     script.chmod(0o755)
     environment = (LOCALE, ("TZ", r"it's 100\%"))
     subprocess.run(["crontab", "-"], input=MINE, check=True)
-    crontab.add(Job("x", Frequency.DAILY, *clock(next_minute()), (str(script), *HOSTILE), environment, str(log)))
+    crontab.add(
+        Job("x", Frequency.DAILY, *parse_time_of_day(next_minute()), (str(script), *HOSTILE), environment, str(log))
+    )
     got_bytes = wait_for(got)
     assert got_bytes.decode(errors="surrogateescape").split("\0") == [r"it's 100\%", "C.UTF-8", *HOSTILE, ""]
     assert wait_for(log) == b"said\ncomplained\n"

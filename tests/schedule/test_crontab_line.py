@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.automation.schedule.crontab import _found, line
+from entro_cli.automation.schedule.crontab import _parse_job, crontab_line
 from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
 from entro_engine import EntroError
 
@@ -55,7 +55,7 @@ def job(*arguments, log="", environment=(LOCALE,)):
 
 def given_to_the_shell(job, cron):
     """The arguments that the command gets, as the shell splits what cron hands to it."""
-    fields = line(job).decode(errors="surrogateescape").split(" ", 6)
+    fields = crontab_line(job).decode(errors="surrogateescape").split(" ", 6)
     assert fields[:6] == ["5", "6", "*", "*", "*", "LC_ALL=C.UTF-8"]
     script = cron(fields[6]).replace("/bin/sh", "printf '%s\\0'", 1)
     done = subprocess.run(["/bin/sh", "-c", script.encode(errors="surrogateescape")], capture_output=True, check=True)
@@ -75,7 +75,7 @@ def test_hostile_arguments_arrive_unchanged(cron):
 
 
 def test_it_is_one_line_with_the_days_of_its_period():
-    fields = {every: line(Job("x", every, 23, 0, ("/x",))).decode() for every in Frequency}
+    fields = {every: crontab_line(Job("x", every, 23, 0, ("/x",))).decode() for every in Frequency}
     assert fields == {
         Frequency.DAILY: "0 23 * * * LC_ALL=C.UTF-8 /x",
         Frequency.WEEKLY: "0 23 * * 1 LC_ALL=C.UTF-8 /x",
@@ -86,7 +86,7 @@ def test_it_is_one_line_with_the_days_of_its_period():
 @given(st.lists(words, max_size=4), st.sampled_from(["", "/var/log/a 100%.log"]))
 def test_what_is_listed_is_what_was_written(arguments, log):
     made = job(*arguments, log=log, environment=(LOCALE, ("TZ", "Europe/Berlin")))
-    found = _found("daily", line(made).decode(errors="surrogateescape"))
+    found = _parse_job("daily", crontab_line(made).decode(errors="surrogateescape"))
     assert shlex.split(found.command) == list(made.command)
     assert (found.log, found.when) == (log or None, "every day at 06:05")
 
@@ -101,19 +101,19 @@ def test_what_is_listed_is_what_was_written(arguments, log):
     ],
 )
 def test_a_line_that_was_changed_by_hand_is_listed_too(text, when, command):
-    found = _found("daily", text)
+    found = _parse_job("daily", text)
     assert (found.when, found.command) == (when, command)
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "a\rb", "a\0b", "a\x1b[31m", "\x7f"])
 def test_no_control_character_gets_in(text):
     for made in (lambda: job(text), lambda: job(log=text), lambda: job(environment=(("TZ", text),))):
-        with pytest.raises(EntroError, match="a newline or another control character"):
+        with pytest.raises(EntroError, match="contains a newline or another control character"):
             made()
 
 
 def test_a_command_longer_than_cron_takes():
     fits = job("x" * (998 - len("LC_ALL=C.UTF-8 /bin/sh ")))
-    assert len(line(fits).split(b" ", 5)[5]) == 998
+    assert len(crontab_line(fits).split(b" ", 5)[5]) == 998
     with pytest.raises(EntroError, match="999 bytes long; expected at most 998"):
-        line(job(fits.command[1] + "x"))
+        crontab_line(job(fits.command[1] + "x"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
-from entro_cli.automation.schedule.systemd_units import read_back, unit_names, units
+from entro_cli.automation.schedule.systemd_units import parse_units, render_units, unit_names
 from entro_engine import EntroError
 from tests.running import COMMAND, entro
 from tests.schedule.system import require_program
@@ -27,7 +27,9 @@ def lines(text):
 
 
 def test_what_they_say():
-    service, timer = units(job("run", "100% of $x", every=Frequency.WEEKLY, log="/var/log/100% mine.log")).values()
+    service, timer = render_units(
+        job("run", "100% of $x", every=Frequency.WEEKLY, log="/var/log/100% mine.log")
+    ).values()
     assert lines(service) == [
         "Description=entro: nightly, every Monday at 06:05",
         "Type=oneshot",
@@ -47,30 +49,30 @@ def test_what_they_say():
 @given(st.lists(words, max_size=4), st.sampled_from(Frequency), st.sampled_from(["", "/log of 100%"]))
 def test_what_is_listed_is_what_was_written(arguments, every, log):
     made = job(*arguments, every=every, log=log)
-    found = read_back("nightly", *units(made).values(), enabled=True)
+    found = parse_units("nightly", *render_units(made).values(), enabled=True)
     assert shlex.split(found.command) == list(made.command)
     assert (found.when, found.log) == (made.when, log or None)
 
 
 def test_units_that_were_changed_by_hand_are_listed_too():
-    found = read_back("x", "ExecStart=/bin/true 'a b'\n", "OnCalendar=*:0/5\n", enabled=False)
+    found = parse_units("x", "ExecStart=/bin/true 'a b'\n", "OnCalendar=*:0/5\n", enabled=False)
     assert (found.when, found.command, found.log) == ("*:0/5", "/bin/true ''\"'\"'a' 'b'\"'\"''", None)
-    assert read_back("x", "", "", enabled=False).command == ""
+    assert parse_units("x", "", "", enabled=False).command == ""
 
 
 def test_what_no_unit_can_say():
     with pytest.raises(EntroError, match=r"not UTF-8.*use --cron"):
-        units(job("\udcff"))
+        render_units(job("\udcff"))
     for log in ("/x/ ", "/x\\"):
         with pytest.raises(EntroError, match="ends in a backslash or a space"):
-            units(job(log=log))
+            render_units(job(log=log))
 
 
 @pytest.mark.parametrize("every", Frequency)
 def test_systemd_finds_no_fault_with_them(tmp_path, every):
     require_program("/usr/bin/systemd-analyze", "systemd")
     made = job(*HOSTILE, every=every, environment=(LOCALE, ("TZ", ':"%$\\')), log="/tmp/100% of it.log")
-    for name, text in units(made).items():
+    for name, text in render_units(made).items():
         (tmp_path / name).write_text(text)
     command = ["systemd-analyze", "verify", "--user", *(tmp_path / name for name in unit_names("nightly"))]
     judged = subprocess.run(command, capture_output=True, env={"XDG_RUNTIME_DIR": str(tmp_path)}, check=False)
@@ -81,7 +83,7 @@ def test_nothing_is_installed_that_systemd_finds_fault_with(user, monkeypatch):
     require_program("/usr/bin/systemd-analyze", "systemd")
     monkeypatch.setattr("entro_cli.automation.schedule.command_line.program", lambda: ("/no/such/entro",))
     error = entro("schedule", "add", "--daily", "--systemd").error
-    assert error.startswith("entro-daily: systemd-analyze finds fault with it: entro-daily.service: Command /no/such")
+    assert error.startswith("entro-daily: systemd-analyze rejects it: entro-daily.service: Command /no/such")
     assert not user.units.exists()
 
 
@@ -90,7 +92,8 @@ def test_where_no_manager_answers_the_units_are_written_and_it_is_told(user):
     outcome = entro("schedule", "add", "--daily", "--systemd")
     assert outcome.err == (
         "added daily (systemd): every day at 06:00\n"
-        "warning: no user manager of systemd answers here; where one does, run `systemctl --user daemon-reload` and "
+        "warning: no systemd user manager answers here; where one runs, start the timer with "
+        "`systemctl --user daemon-reload` and "
         "`systemctl --user enable --now entro-daily.timer`\n"
     )
     assert sorted(path.name for path in user.units.iterdir()) == ["entro-daily.service", "entro-daily.timer"]
@@ -128,7 +131,7 @@ def test_what_others_wrote_is_neither_listed_nor_touched(user):
     theirs.write_text("[Timer]\nOnCalendar=daily\n")
     assert entro("schedule", "list", "--json").out.endswith('"jobs": []\n}\n')
     assert entro("schedule", "add", "--daily", "--systemd").error == (
-        f"{theirs}: is there already and was not written by entro; give the job another name with --name"
+        f"{theirs}: already exists and was not written by entro; give the job another name with --name"
     )
     assert entro("schedule", "remove", "--all").status == 0
     assert [path.read_text() for path in user.units.iterdir()] == ["[Timer]\nOnCalendar=daily\n"]
@@ -136,9 +139,7 @@ def test_what_others_wrote_is_neither_listed_nor_touched(user):
 
 def test_a_refusing_manager(user):
     user.program("systemctl", '#!/bin/sh\n[ "$2" = show ] || { echo no way >&2; exit 1; }\n')
-    assert entro("schedule", "add", "--daily", "--systemd").error == (
-        "systemctl --user daemon-reload: it refused: no way"
-    )
+    assert entro("schedule", "add", "--daily", "--systemd").error == ("systemctl --user daemon-reload: failed: no way")
 
 
 def test_units_are_at_hand_where_cron_is_not(user):

@@ -1,1 +1,1 @@
-"""Jobs that cron or systemd runs: what they call, where they are written, how they are found again."""
+"""Jobs run by cron or systemd: their commands, and where they are installed and listed."""

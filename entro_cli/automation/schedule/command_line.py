@@ -1,6 +1,6 @@
-"""The command a job runs, `entro schedule run ...`, made independent of the folder and the shell it was asked for in.
+"""The command of a job, `entro schedule run ...`, independent of the folder and shell in which the job was added.
 
-cron and systemd start it in the user's home with next to no environment.
+cron and systemd start it in the user's home with an almost empty environment.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url
 from entro_engine import EntroError
 
-_KEPT = ("TZ", "XDG_DATA_HOME")
-"""Variables that decide what entro finds and shows: a job gets those that are set where it is added."""
+_COPIED_VARIABLES = ("TZ", "XDG_DATA_HOME")
+"""Variables that change what entro finds and shows. Those that are set when a job is added are set for the job, too."""
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a job is to do, as the user wrote it; empty where they did not.
+    """A job as the user asked for it; options that were not given are empty.
 
     Attributes:
         ingest: logs to add to the history first: files, folders, patterns.
-        pipelines: which to report on.
-        config: the configuration, the one that holds in their folder when they named none.
+        pipelines: the pipelines to report on.
+        config: the configuration file; without --config the one found from the user's folder.
         history: the folder of the history.
-        out: where reports are written.
-        tz: the zone of what is shown.
+        out: the folder for reports.
+        tz: the time zone of reports.
         fail_on: gates.
     """
 
@@ -45,72 +45,71 @@ class JobRequest:
 
 
 def program() -> tuple[str, ...]:
-    """How this installation's `entro` is started, by its absolute path."""
+    """Return the start of a command that runs this installation's `entro`, as an absolute path."""
     python = Path(sys.executable).absolute()
-    entro = python.with_name("entro")
-    return (str(entro),) if os.access(entro, os.X_OK) else (str(python), "-m", "entro_cli.app")
+    script = python.with_name("entro")
+    # An installation may have no script, for example one that is only on the PYTHONPATH.
+    return (str(script),) if os.access(script, os.X_OK) else (str(python), "-m", "entro_cli.app")
 
 
-def run_command(every: Frequency, wanted: JobRequest, folder: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The program and its arguments.
+def job_command(every: Frequency, request: JobRequest, folder: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the program of a job and its arguments.
 
     Args:
         every: the period of the report.
-        wanted: what the user wrote.
-        folder: the absolute path of where they wrote it.
-        variables: their environment.
+        request: the job as the user asked for it.
+        folder: the absolute path of the user's current folder.
+        environ: the user's environment.
 
     Raises:
-        EntroError: when a place is standard input or output.
+        EntroError: If a path is standard input or output.
     """
-    history = wanted.history or variables.get("ENTRO_HISTORY", "")
+    history = request.history or environ.get("ENTRO_HISTORY", "")
     options = [
-        *(("--ingest", _absolute("--ingest", pattern, folder)) for pattern in wanted.ingest),
-        *(("--pipeline", name) for name in wanted.pipelines),
-        ("--config", _absolute("--config", wanted.config, folder)),
+        *(("--ingest", _absolute("--ingest", pattern, folder)) for pattern in request.ingest),
+        *(("--pipeline", name) for name in request.pipelines),
+        ("--config", _absolute("--config", request.config, folder)),
         ("--history", _absolute("--history", history, folder)),
-        ("--out", _absolute("--out", wanted.out, folder)),
-        ("--tz", wanted.tz),
-        *(("--fail-on", gate) for gate in wanted.fail_on),
+        ("--out", _absolute("--out", request.out, folder)),
+        ("--tz", request.tz),
+        *(("--fail-on", gate) for gate in request.fail_on),
     ]
-    given = (word for option in options if option[1] for word in option)
-    return (*program(), "schedule", "run", f"--{every.value}", *given)
+    words = (word for option in options if option[1] for word in option)
+    return (*program(), "schedule", "run", f"--{every.value}", *words)
 
 
-def kept_environment(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The variables a job gets: a locale, and those of the user's that decide what entro finds and shows."""
-    return (LOCALE, *((name, variables[name]) for name in _KEPT if variables.get(name)))
+def job_environment(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the variables of a job: a locale, and the copied ones that are set in the user's environment."""
+    return (LOCALE, *((name, environ[name]) for name in _COPIED_VARIABLES if environ.get(name)))
 
 
 def log_file(name: str, folder: Path) -> str:
-    """The absolute path of the file that a job's output is appended to; empty when there is no name.
+    """Return the absolute path of the file that receives a job's output; empty without a name.
 
     Raises:
-        EntroError: when nothing can be appended to it.
+        EntroError: If it is a folder, or its folder does not exist.
     """
     path = Path(_absolute("--log", name, folder))
     if name and path.is_dir():
         raise EntroError("is a folder", where=printable(f"--log {path}"), expected="a file to append to")
     if name and not path.parent.is_dir():
         raise EntroError(
-            "there is no such folder",
+            "no such folder",
             where=printable(f"--log {path.parent}"),
-            remedy="make it first: the job would fail",
+            remedy="create it first, or the job will fail",
         )
     return str(path) if name else ""
 
 
 def _absolute(option: str, name: str, folder: Path) -> str:
-    """A place or a pattern from the root on; the wildcards of a pattern stay, and the folder gets none by it.
-
-    A URL stays as it is.
-    """
+    """Make a path or pattern absolute; a URL is returned unchanged."""
     if name == "-":
-        raise EntroError("is standard input or output, which a job has not", where=f"{option} -", expected="a path")
+        raise EntroError("a job has no standard input or output", where=f"{option} -", expected="a path")
     if not name or is_url(name):
         return name
-    place = Path(name).expanduser()
-    if place.is_absolute():
-        return str(place)
-    above = glob.escape(str(folder)) if glob.has_magic(name) else str(folder)
-    return str(Path(above) / place)
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return str(path)
+    # Escape the folder in front of a pattern: a folder called "run [1]" must not become a part of the pattern.
+    parent = glob.escape(str(folder)) if glob.has_magic(name) else str(folder)
+    return str(Path(parent) / path)

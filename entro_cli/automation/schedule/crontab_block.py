@@ -1,4 +1,7 @@
-"""The one block of a crontab that is entro's: bytes in, bytes out, and no byte outside of the block is changed."""
+"""The block of entro in a crontab: bytes in, bytes out, and no byte outside of the block is changed.
+
+Libraries for crontabs parse the whole table and write it anew, which changes the spacing of other people's lines.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,19 @@ from entro_cli.automation.schedule.job import is_name
 from entro_engine import EntroError
 
 _BEGIN, _END = b"# >>> entro >>>", b"# <<< entro <<<"
+# Written into crontabs: the words must stay as they are.
 _NOTE = b" written by entro schedule; entro schedule remove --all takes it away"
-# What has to be put back with the block, written into its first line: nothing else remembers it.
+# Flags in the block's first line, the only place that remembers how to restore the crontab when the last job goes.
 _NO_CRONTAB, _NO_NEWLINE = b" (there was no crontab)", b" (no newline was before it)"
 
 _MARK = re.compile(rb"^(# >>> entro >>>|# <<< entro <<<)[^\n]*(?:\n|\Z)", re.MULTILINE)
 _LINE = re.compile(rb"[^#\r\n][^\r\n]*")
-_BY_HAND = "mend it with crontab -e"
+_REMEDY = "repair it with crontab -e"
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """A crontab around its block; `head` is the block's first line, empty when there is no block."""
+    """A crontab in parts; `head` is the first line of the block, empty without a block."""
 
     before: bytes
     head: bytes
@@ -35,35 +39,36 @@ class _Parts:
 
 
 def entries(crontab: bytes | None) -> dict[str, bytes]:
-    """The lines in the block, without their newlines, by the names of their jobs.
+    """Return the lines in the block, without newlines, by the names of their jobs.
 
     Args:
-        crontab: its content; None when there is none.
+        crontab: the content; None without a crontab.
 
     Raises:
-        EntroError: when the block is not as it was written.
+        EntroError: If the block is damaged.
     """
     return _parts(crontab).entries
 
 
 def block(crontab: bytes | None) -> bytes:
-    """The whole block, empty when there is none."""
+    """Return the whole block; empty without one."""
     return _parts(crontab).block
 
 
 def with_entry(crontab: bytes | None, name: str, line: bytes) -> bytes:
-    """The crontab with a job's line in its block, instead of the one it had.
+    """Return the crontab with the line of a job added to its block or replaced there.
 
     Args:
-        crontab: its content; None when there is none.
-        name: the job's.
-        line: without a newline.
+        crontab: the content; None without a crontab.
+        name: the job's name.
+        line: the line, without a newline.
 
     Raises:
-        EntroError: when the block is not as it was written.
+        EntroError: If the block is damaged.
     """
     parts = _parts(crontab)
     if not parts.head:
+        # The block must begin on a line of its own, and removing it must take away the newline that was added for that.
         unfinished = bool(parts.before) and not parts.before.endswith(b"\n")
         flag = _NO_CRONTAB if crontab is None else _NO_NEWLINE if unfinished else b""
         before = parts.before + (b"\n" if unfinished else b"")
@@ -73,17 +78,17 @@ def with_entry(crontab: bytes | None, name: str, line: bytes) -> bytes:
 
 
 def without_entries(crontab: bytes | None, names: set[str]) -> bytes | None:
-    """The crontab without some jobs; without the block when no job is left, and then as if there had never been one.
+    """Return the crontab without some jobs. With the last job the block goes, and the crontab is as it was before.
 
     Args:
-        crontab: its content; None when there is none.
-        names: of the jobs; those that are not there do no harm.
+        crontab: the content; None without a crontab.
+        names: the names of the jobs; unknown ones are ignored.
 
     Returns:
-        Its content, None when there is to be none.
+        The content; None if the crontab is to be deleted.
 
     Raises:
-        EntroError: when the block is not as it was written.
+        EntroError: If the block is damaged.
     """
     parts = _parts(crontab)
     if not parts.head:
@@ -91,7 +96,7 @@ def without_entries(crontab: bytes | None, names: set[str]) -> bytes | None:
     left = {name: line for name, line in parts.entries.items() if name not in names}
     if left:
         return parts.before + replace(parts, entries=left).block + parts.after
-    if parts.after:  # somebody went on below the block
+    if parts.after:  # a user added lines below the block: the newline before it stays
         return parts.before + parts.after
     if not parts.before and _NO_CRONTAB in parts.head:
         return None
@@ -105,10 +110,10 @@ def _parts(crontab: bytes | None) -> _Parts:
         return _Parts(content, b"", {}, b"")
     if [mark[1] for mark in marks] != [_BEGIN, _END]:
         raise EntroError(
-            "the block of entro is not one that begins and ends",
+            "the block of entro is incomplete or there are several",
             where="crontab, line " + ", ".join(str(_line_number(content, mark.start())) for mark in marks),
-            expected=f"one line {_BEGIN.decode()} and below it one line {_END.decode()}",
-            remedy=f"{_BY_HAND}; nothing was changed",
+            expected=f"one line {_BEGIN.decode()}, followed by one line {_END.decode()}",
+            remedy=f"{_REMEDY}; nothing was changed",
         )
     begin, end = marks
     inside = content[begin.end() : end.start()]
@@ -117,23 +122,23 @@ def _parts(crontab: bytes | None) -> _Parts:
 
 
 def _entries(inside: bytes, first: int) -> dict[str, bytes]:
-    """The jobs between the block's first line and its last one; `first` is the number of the line they begin in."""
+    """Parse the lines between the first and the last line of the block; `first` is the number of their first line."""
     lines = inside.split(b"\n")[:-1]
     found: dict[str, bytes] = {}
-    for at in range(0, len(lines), 2):
-        name = os.fsdecode(lines[at].removeprefix(b"# "))
-        line = b"".join(lines[at + 1 : at + 2])
-        named = lines[at].startswith(b"# ") and is_name(name) and name not in found
-        if not named or not _LINE.fullmatch(line):
+    for index in range(0, len(lines), 2):
+        name = os.fsdecode(lines[index].removeprefix(b"# "))
+        line = b"".join(lines[index + 1 : index + 2])  # empty if the block ends after a name
+        is_new_name = lines[index].startswith(b"# ") and is_name(name) and name not in found
+        if not is_new_name or not _LINE.fullmatch(line):
             raise EntroError(
-                "is not as entro wrote it",
-                where=f"crontab, line {first + at}",
-                expected="a comment with a job's name and a line with its command, for each job once",
-                remedy=f"{_BY_HAND}, or delete the whole block there; nothing was changed",
+                "is not in the form that entro writes",
+                where=f"crontab, line {first + index}",
+                expected="a comment with the job's name, then its command, once per job",
+                remedy=f"{_REMEDY}, or delete the whole block there; nothing was changed",
             )
         found[name] = line
     return found
 
 
-def _line_number(content: bytes, at: int) -> int:
-    return content.count(b"\n", 0, at) + 1
+def _line_number(content: bytes, offset: int) -> int:
+    return content.count(b"\n", 0, offset) + 1

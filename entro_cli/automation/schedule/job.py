@@ -1,4 +1,4 @@
-"""A job: which command is run, how often and when."""
+"""A scheduled job: its command, and how often and when it runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from enum import Enum
 from entro_engine import EntroError
 
 LOCALE = ("LC_ALL", "C.UTF-8")
-"""Neither cron nor systemd sets a locale, and without one the names of files would be ASCII."""
+"""Neither cron nor systemd sets a locale, and Python would then decode file names as ASCII."""
 
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,99}")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Frequency(Enum):
-    """How often a job is run."""
+    """How often a job runs."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
@@ -25,22 +25,23 @@ class Frequency(Enum):
 
     @property
     def days(self) -> str:
-        """On which days, in words."""
+        """The days on which the job runs, for messages."""
         return {"daily": "every day", "weekly": "every Monday", "monthly": "the first of the month"}[self.value]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A command and when it is run.
+    """A command and the times at which it runs.
 
     Attributes:
-        name: letters, digits, `.`, `_`, `-`: fit for a comment and for the name of a unit.
-        every: how often.
-        hour: of the machine's local time, with `minute`.
-        minute: with `hour`.
+        name: letters, digits, `.`, `_`, `-`, so that it fits into a comment and into the name of a unit.
+        every: how often it runs.
+        hour: of the machine's local time.
+        minute: of the hour.
         command: the program's absolute path and its arguments.
-        environment: the variables it gets besides what cron or systemd gives.
-        log: the absolute path of a file its output is appended to; empty: cron mails it, systemd keeps it.
+        environment: variables set in addition to those of cron or systemd.
+        log: the absolute path of a file that receives its output. If it is empty, cron sends the output by mail and
+            systemd keeps it in the journal.
     """
 
     name: str
@@ -52,36 +53,36 @@ class Job:
     log: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what would not be one line.
+        """Refuse text that would not fit into one line of a crontab or a unit.
 
         Raises:
-            EntroError: when the name is none, or a text has a control character in it.
+            EntroError: If the name is invalid, or a text contains a control character.
         """
         check_name(self.name)
         for text in (*self.command, self.log, *(value for _, value in self.environment)):
             if _CONTROL.search(text):
                 raise EntroError(
-                    "has a newline or another control character in it", where=repr(text), expected="a job of one line"
+                    "contains a newline or another control character", where=repr(text), expected="text of one line"
                 )
 
     @property
     def when(self) -> str:
-        """On which days and at what time, in words."""
-        return when(self.every, self.hour, self.minute)
+        """The days and the time at which the job runs, for messages."""
+        return schedule_text(self.every, self.hour, self.minute)
 
 
 @dataclass(frozen=True)
 class InstalledJob:
-    """A job as it was found again.
+    """A job as it was found in the crontab or in systemd.
 
     Attributes:
-        name: the job's.
+        name: the job's name.
         kind: `cron` or `systemd`.
-        when: in words; as it is written there when somebody changed it to something else.
-        schedule: as it is written there: five fields, or a calendar expression.
-        command: the program and its arguments, as a shell would take them.
-        log: the file its output is appended to, None where there is none.
-        enabled: whether it will be run: a unit may be written, but not enabled yet.
+        when: the schedule in words; the schedule itself if entro did not write it.
+        schedule: the five fields of cron, or systemd's calendar expression.
+        command: the program and its arguments, quoted for a shell.
+        log: the file that receives its output; None without one.
+        enabled: whether it will run: a unit can exist without being enabled.
     """
 
     name: str
@@ -93,38 +94,38 @@ class InstalledJob:
     enabled: bool
 
 
-def when(every: Frequency, hour: int, minute: int) -> str:
-    """Days and time in words."""
+def schedule_text(every: Frequency, hour: int, minute: int) -> str:
+    """Describe a schedule: every day at 06:00."""
     return f"{every.days} at {hour:02}:{minute:02}"
 
 
 def is_name(text: str) -> bool:
-    """Whether a job may be called so."""
+    """Return whether a text is a valid name of a job."""
     return bool(_NAME.fullmatch(text))
 
 
 def check_name(text: str) -> None:
-    """Refuse what no job may be called.
+    """Refuse an invalid name.
 
     Raises:
-        EntroError: when it is no name.
+        EntroError: If it is invalid.
     """
     if not is_name(text):
         raise EntroError(
-            f"{text!r} is no name of a job",
+            f"{text!r} is not a valid job name",
             where="--name",
-            expected="letters, digits, '.', '_' and '-', at most 100, no '-' in front",
-            remedy="give it one with --name",
+            expected="at most 100 letters, digits, '.', '_' and '-', not starting with '-'",
+            remedy="set a name with --name",
         )
 
 
-def clock(text: str) -> tuple[int, int]:
-    """Hour and minute of a time of day such as 06:00.
+def parse_time_of_day(text: str) -> tuple[int, int]:
+    """Return the hour and the minute of a time of day such as 06:00.
 
     Raises:
-        EntroError: when it is none.
+        EntroError: If it is not a time of day.
     """
-    match = _CLOCK.fullmatch(text.strip())
+    match = _TIME_OF_DAY.fullmatch(text.strip())
     if not match:
-        raise EntroError(f"{text!r} is no time of day", where="--at", expected="HH:MM, from 00:00 to 23:59")
+        raise EntroError(f"{text!r} is not a time of day", where="--at", expected="HH:MM, from 00:00 to 23:59")
     return int(match[1]), int(match[2])

@@ -1,4 +1,4 @@
-"""All jobs, wherever they are written: added, removed, found."""
+"""All jobs of the user, in the crontab and in systemd: add, remove and list them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
 
-class _Kind(Protocol):
-    """What each of the two modules does."""
+class _Scheduler(Protocol):
+    """The interface of the modules `crontab` and `systemd`."""
 
     def available(self) -> bool: ...
     def preview(self, job: Job) -> str: ...
@@ -22,72 +22,76 @@ class _Kind(Protocol):
     def installed(self) -> list[InstalledJob]: ...
 
 
-_KINDS: dict[str, _Kind] = {crontab.NAME: crontab, systemd.NAME: systemd}
+_SCHEDULERS: dict[str, _Scheduler] = {crontab.NAME: crontab, systemd.NAME: systemd}
 
 
-def usual_kind() -> str:
-    """Cron where there is a crontab, else systemd.
+def default_kind() -> str:
+    """Return `cron` if there is a crontab, else `systemd`.
 
     Raises:
-        EntroError: when there is neither.
+        EntroError: If the system has neither.
     """
-    for name, kind in _KINDS.items():
-        if kind.available():
+    for name, scheduler in _SCHEDULERS.items():
+        if scheduler.available():
             return name
     raise EntroError(
-        "there is neither crontab nor systemctl on the PATH",
+        "neither crontab nor systemctl is on the PATH",
         where="entro schedule",
         remedy="install cron (Debian: apt-get install cron)",
     )
 
 
 def preview(job: Job, kind: str) -> str:
-    """What `add` would write, touching nothing."""
-    return _KINDS[kind].preview(job)
+    """Return what `add` would write, without writing it."""
+    return _SCHEDULERS[kind].preview(job)
 
 
 def add(job: Job, kind: str) -> tuple[bool, tuple[str, ...]]:
-    """Install a job; one of the same name, of either kind, goes.
+    """Install a job and remove one of the same name, be it of cron or of systemd.
 
     Returns:
-        Whether there was one, and what is left for the user to know or to do, in sentences.
+        Whether it replaced another job, and notes for the user.
 
     Raises:
-        EntroError: when it cannot be done.
+        EntroError: If it cannot be installed.
     """
     with schedule_lock():
-        found, troubles = _found()
-        before = {other.kind for other in found if other.name == job.name}
-        notes = _KINDS[kind].add(job)
-        for other in before - {kind}:
-            _KINDS[other].remove([job.name])
-    return bool(before), (*notes, *map(str, troubles))
+        found, errors = _find()
+        replaced = {other.kind for other in found if other.name == job.name}
+        notes = _SCHEDULERS[kind].add(job)
+        # The new job first: if it cannot be installed, the old one goes on running.
+        for other in replaced - {kind}:
+            _SCHEDULERS[other].remove([job.name])
+    return bool(replaced), (*notes, *map(str, errors))
 
 
 def installed() -> tuple[list[InstalledJob], tuple[str, ...]]:
-    """Every job there is, and why others could not be looked for, in sentences.
+    """Return the jobs, and a message for each scheduler that could not be read.
 
     Raises:
-        EntroError: when none is found and not every place could be looked into.
+        EntroError: If no job was found and a scheduler could not be read.
     """
-    found, troubles = _found()
-    if troubles and not found:
-        raise troubles[0]
-    return found, tuple(map(str, troubles))
+    found, errors = _find()
+    if errors and not found:
+        raise errors[0]
+    return found, tuple(map(str, errors))
 
 
 def to_remove(name: str | None) -> list[InstalledJob]:
-    """The jobs of that name, or all.
+    """Return the jobs that `remove` would remove.
+
+    Args:
+        name: the job's name; None for all jobs.
 
     Raises:
-        EntroError: when there is none of that name.
+        EntroError: If no job has that name.
     """
     found, _ = installed()
     chosen = [job for job in found if name in {None, job.name}]
     if name is not None and not chosen:
         known = sorted({job.name for job in found})
         raise EntroError(
-            f"there is no job {name!r}",
+            f"no job named {name!r}",
             where="entro schedule remove",
             expected=f"one of {', '.join(known)}" if known else "",
             remedy=did_you_mean(name, known) if known else "no job is scheduled",
@@ -96,27 +100,31 @@ def to_remove(name: str | None) -> list[InstalledJob]:
 
 
 def remove(name: str | None) -> list[InstalledJob]:
-    """Remove the jobs of that name, or all.
+    """Remove jobs.
+
+    Args:
+        name: the job's name; None for all jobs.
 
     Returns:
-        What was removed.
+        The removed jobs.
 
     Raises:
-        EntroError: when there is none of that name, or it cannot be done.
+        EntroError: If no job has that name, or one cannot be removed.
     """
     with schedule_lock():
         chosen = to_remove(name)
         for kind in {job.kind for job in chosen}:
-            _KINDS[kind].remove([job.name for job in chosen if job.kind == kind])
+            _SCHEDULERS[kind].remove([job.name for job in chosen if job.kind == kind])
     return chosen
 
 
-def _found() -> tuple[list[InstalledJob], list[EntroError]]:
+def _find() -> tuple[list[InstalledJob], list[EntroError]]:
     found: list[InstalledJob] = []
-    troubles = []
-    for name, kind in _KINDS.items():
+    errors = []
+    for name, scheduler in _SCHEDULERS.items():
         try:
-            found += kind.installed() if name != crontab.NAME or kind.available() else []
+            # The units of systemd are files, which can be listed where systemctl is missing.
+            found += scheduler.installed() if name != crontab.NAME or scheduler.available() else []
         except EntroError as error:
-            troubles.append(error)
-    return found, troubles
+            errors.append(error)
+    return found, errors

@@ -1,4 +1,4 @@
-"""Which period of each kind was reported on last, so that what was missed is made up."""
+"""The last reported period of each kind, so that the next run makes up for missed ones."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from entro_engine import EntroError
 
 
 def last_reported(path: Path, kind: str) -> date | None:
-    """The first date of the last period of a kind that was reported on; None where none was.
+    """Return the first date of the last reported period of a kind; None if there is none.
 
     Args:
-        path: the file that keeps it.
+        path: the file with the dates.
         kind: day, week or month.
 
     Raises:
-        EntroError: when the file is damaged.
+        EntroError: If the file is damaged.
     """
-    said = _read(path).get(kind)
+    first = _read(path).get(kind)
     try:
-        return None if said is None else date.fromisoformat(said)
+        return None if first is None else date.fromisoformat(first)
     except ValueError as error:
         raise _damaged(path) from error
 
 
-def remember_reported(path: Path, kind: str, first: date) -> None:
-    """Keep that the period of a kind that begins on a date was reported on.
+def record_reported(path: Path, kind: str, first: date) -> None:
+    """Record that the period of a kind that begins on a date was reported.
 
     Raises:
-        EntroError: when the file is damaged or cannot be written.
+        EntroError: If the file is damaged or cannot be written.
     """
-    said = _read(path)
-    if said.get(kind, "") < first.isoformat():
-        write_whole(path, json.dumps(said | {kind: first.isoformat()}, indent=1) + "\n")
+    dates = _read(path)
+    # Never go back: a run with an earlier --as-of must not make later runs repeat their reports.
+    if dates.get(kind, "") < first.isoformat():
+        write_whole(path, json.dumps(dates | {kind: first.isoformat()}, indent=1) + "\n")
 
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        dates = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise _damaged(path) from error
-    if not isinstance(said, dict) or not all(isinstance(part, str) for part in said.values()):
+    if not isinstance(dates, dict) or not all(isinstance(first, str) for first in dates.values()):
         raise _damaged(path)
-    return said
+    return dates
 
 
 def _damaged(path: Path) -> EntroError:
     return EntroError(
-        "the file is damaged",
+        "is damaged",
         where=printable(str(path)),
-        remedy="take it away: the last period is then reported again",
+        remedy="delete it: the last period is then reported once more",
     )

@@ -1,4 +1,4 @@
-"""The programs of the system that are asked to do something: crontab, systemctl, systemd-analyze."""
+"""Calls of the system's programs: crontab, systemctl, systemd-analyze."""
 
 from __future__ import annotations
 
@@ -11,48 +11,49 @@ from dataclasses import dataclass
 from entro_cli.core.console import printable
 from entro_engine import EntroError
 
-_LONGEST_S = 60
+_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
 class CompletedCommand:
-    """What a program answered.
+    """The result of a program.
 
     Attributes:
-        status: 0 when it did what it was asked.
-        out: its standard output.
-        words: what it complained of, on one line, safe to show.
+        status: 0 on success.
+        stdout: its standard output.
+        message: its standard error on one line, printable.
     """
 
     status: int
-    out: bytes
-    words: str
+    stdout: bytes
+    message: str
 
 
-def is_there(program: str) -> bool:
-    """Whether a program is on the PATH."""
+def is_installed(program: str) -> bool:
+    """Return whether a program is on the PATH."""
     return shutil.which(program) is not None
 
 
-def run(*command: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> CompletedCommand:
+def run(*command: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> CompletedCommand:
     """Run a program, without a shell.
 
     Args:
         command: its name and its arguments.
-        stdin: what it reads.
-        variables: set for it besides the environment.
+        stdin: its input.
+        environ: variables set in addition to the environment.
 
     Raises:
-        EntroError: when it cannot be started or does not end.
+        EntroError: If it cannot be started or does not end.
     """
-    environment = {**os.environ, "LC_ALL": "C", **(variables or {})}  # its words are looked at: not in another language
+    # Callers look for words in its messages, so they must not be translated.
+    environment = {**os.environ, "LC_ALL": "C", **(environ or {})}
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, check=False, timeout=_LONGEST_S, env=environment
+            command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S, env=environment
         )
     except OSError as error:
         raise EntroError(f"cannot be started: {error.strerror or error}", where=command[0]) from error
     except subprocess.TimeoutExpired as error:
-        raise EntroError(f"gave no answer for {_LONGEST_S} s", where=" ".join(command)) from error
-    words = " ".join(done.stderr.decode(errors="replace").split())
-    return CompletedCommand(done.returncode, done.stdout, printable(words))
+        raise EntroError(f"did not finish within {_TIMEOUT_S} s", where=" ".join(command)) from error
+    message = " ".join(done.stderr.decode(errors="replace").split())
+    return CompletedCommand(done.returncode, done.stdout, printable(message))

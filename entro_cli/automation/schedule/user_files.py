@@ -1,4 +1,4 @@
-"""Where the user's own files are kept, and one `entro` at a time that changes what is scheduled there."""
+"""The user's folders, and the lock on the user's schedule."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from filelock import FileLock, Timeout
 from entro_cli.core.console import printable
 from entro_engine import EntroError
 
-_LONGEST_WAIT_S = 60
+_LOCK_TIMEOUT_S = 60
 
 
-def user_folder(variable: str, usual: str) -> Path:
-    """A folder of the XDG base directories: what the variable says if that is absolute, else the usual one at home."""
+def user_folder(variable: str, default: str) -> Path:
+    """Return a folder of the XDG base directories: the variable's value if it is absolute, else the default at home."""
     named = Path(os.environ.get(variable, ""))
-    return named if named.is_absolute() else Path.home() / usual
+    return named if named.is_absolute() else Path.home() / default
 
 
 @contextmanager
 def schedule_lock() -> Iterator[None]:
-    """Wait for every other `entro` that changes the schedule: what it wrote is to be read, not written over.
+    """Hold the lock on the schedule: without it, one `entro` could overwrite what another one has just added.
 
     Raises:
-        EntroError: when it takes too long, or there is no place for the lock.
+        EntroError: If another process holds it for too long, or it cannot be created.
     """
     path = user_folder("XDG_STATE_HOME", ".local/state") / "entro" / "schedule.lock"
-    lock = FileLock(path, timeout=_LONGEST_WAIT_S)
+    lock = FileLock(path, timeout=_LOCK_TIMEOUT_S)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise EntroError(
-            f"another entro has held the schedule for {_LONGEST_WAIT_S} s",
+            f"another entro has held the schedule's lock for {_LOCK_TIMEOUT_S} s",
             where=printable(str(path)),
-            remedy="see what it waits for, and try again",
+            remedy="wait until it ends and try again",
         ) from error
     except OSError as error:
         raise EntroError(
             f"cannot be written: {error.strerror or error}",
             where=printable(str(path)),
-            remedy="name another folder with XDG_STATE_HOME",
+            remedy="set XDG_STATE_HOME to another folder",
         ) from error
     try:
         yield
