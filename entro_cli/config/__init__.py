@@ -1,4 +1,4 @@
-"""The configuration of entro: entro.toml, ENTRO_* variables and options become the Settings of a pipeline."""
+"""The configuration: entro.toml, ENTRO_* variables and options become the Settings of a pipeline."""
 
 from entro_cli.config.layers import OptionValue
 from entro_cli.config.load import Config, default_path, load_config

@@ -1,4 +1,4 @@
-"""The keys of entro.toml: what their values must be, and their defaults (docs/configuration.md tells of each)."""
+"""The keys of entro.toml, the rule for the value of each, and their defaults (docs/configuration.md)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from entro_engine.controller import ALPHA, BETA
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S
 
 KeyPath = tuple[str, ...]
-"""Where a value stands in a table, from the outside in."""
+"""The names of the nested tables and of the key, outermost first."""
 
 ANY = "*"
-"""Stands for the name of a stage."""
+"""Matches the name of any stage in a key."""
 
 
 @dataclass(frozen=True)
 class ConfigKey:
-    """A key, with a dot where a table is inside another.
+    """A key of the configuration of one pipeline.
 
     Attributes:
-        name: the key, `*` for the name of a stage.
-        rule: what its value must be.
-        default: what stands when nobody says otherwise; None where that means nothing of the kind.
+        name: the key with the tables it is in, separated by dots; `*` for the name of a stage.
+        rule: validates and converts its value.
+        default: the value in force if nothing sets the key; None if there is no default.
         secret: whether only a part of its value may be shown.
     """
 
@@ -37,12 +37,12 @@ class ConfigKey:
 
     @property
     def path(self) -> KeyPath:
-        """The key, part by part."""
+        """The key, split at its dots."""
         return tuple(self.name.split("."))
 
     @property
     def variable(self) -> str | None:
-        """The variable of the environment that sets it; None for a list and for what belongs to a stage."""
+        """The environment variable that sets the key; None for lists and for the keys of a stage."""
         is_single = self.rule.is_single and ANY not in self.path
         return f"ENTRO_{self.name.replace('.', '_').upper()}" if is_single else None
 
@@ -78,41 +78,56 @@ KEYS = (
     ConfigKey("alerts.email.to", validators.ADDRESSES, ()),
     ConfigKey("alerts.email.from", validators.ADDRESS, "entro@localhost"),
     ConfigKey("alerts.email.host", validators.WORD, "localhost"),
-    ConfigKey("alerts.email.port", validators.PORT),
+    ConfigKey("alerts.email.port", validators.PORT),  # its default depends on `security`: see load.py
     ConfigKey("alerts.email.security", validators.SECURITY, "none"),
     ConfigKey("alerts.email.user", validators.TEXT),
     ConfigKey("alerts.email.password_env", validators.WORD),
     ConfigKey("alerts.email.password_file", validators.PATH),
+    # Anyone who knows the URL of a webhook can post to it, so the URL is a secret itself.
     ConfigKey("alerts.webhook.url", validators.WEB_ADDRESS, secret=True),
     ConfigKey("alerts.webhook.url_env", validators.WORD),
     ConfigKey("alerts.webhook.url_file", validators.PATH),
 )
 
 KEYS_BY_NAME = {key.name: key for key in KEYS}
+
 SINGLE_KEYS = tuple(key for key in KEYS if ANY not in key.path)
-"""The keys that are there once for a pipeline."""
+"""The keys that a pipeline has once, not once per stage."""
+
+ALIASES = {
+    "budget": "gamma",
+    "gates": "fail_on",
+    "interval": "step",
+    "maintenance": "exclude",
+    "slo": "objective",
+    "target": "objective",
+    "timezone": "zone",
+    "tz": "zone",
+}
+"""Other names of keys, for suggestions only: users know these words from the options, the reports or other tools."""
 
 
 def find_key(path: KeyPath) -> ConfigKey | None:
-    """The key at a place; None where there is none of that name, or a table."""
+    """Return the key at a path; None if the path is unknown or names a table."""
     return KEYS_BY_NAME.get(".".join(_pattern_of(path)))
 
 
 def is_table(path: KeyPath) -> bool:
-    """Whether there may be a table at a place."""
+    """Report whether the configuration may have a table at a path."""
     return bool(_child_parts(path))
 
 
 def child_names(path: KeyPath) -> tuple[str, ...]:
-    """The keys and tables that the table at a place may have; none where any name may stand."""
+    """Return the keys and tables that the table at a path may have; none for `stages`, which may have any."""
     return tuple(name for name in dict.fromkeys(_child_parts(path)) if name != ANY)
 
 
 def _child_parts(path: KeyPath) -> list[str]:
-    place = _pattern_of(path)
-    return [key.path[len(place)] for key in KEYS if key.path[: len(place)] == place and len(key.path) > len(place)]
+    pattern = _pattern_of(path)
+    depth = len(pattern)
+    return [key.path[depth] for key in KEYS if key.path[:depth] == pattern and len(key.path) > depth]
 
 
 def _pattern_of(path: KeyPath) -> KeyPath:
-    """A place, whichever stage it belongs to."""
+    """Return a path with `*` in place of the name of a stage."""
     return (*path[:1], ANY, *path[2:]) if path[:1] == ("stages",) and len(path) > 1 else path

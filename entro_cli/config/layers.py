@@ -1,4 +1,4 @@
-"""Layers: what each place sets, and how a later one is put over those before it."""
+"""Configuration layers: the values that each place sets, and the rules for merging them."""
 
 from __future__ import annotations
 
@@ -14,64 +14,68 @@ from entro_cli.timeseries.observations import StageSpec
 from entro_engine import EntroError
 
 DEFAULT = "default"
-"""What a value is from that nobody set."""
+"""The origin of a value that nothing sets."""
+
+FILE_VARIABLE = "ENTRO_CONFIG"
+"""The environment variable that names the configuration file."""
+
+_PREFIX = "ENTRO_"
 
 _ALTERNATIVES = (
     ("alerts.email.password_env", "alerts.email.password_file"),
     ("alerts.webhook.url", "alerts.webhook.url_env", "alerts.webhook.url_file"),
 )
+"""Groups of keys of which only one may be set in one place: each names the same secret."""
 
 
 class OptionValue(NamedTuple):
-    """A value and where it is from: an option, a variable, a file."""
+    """A value and its origin: an option, a variable or a file."""
 
     value: Any
     origin: str
 
 
 Layer = dict[KeyPath, OptionValue]
-"""What one place sets, by key."""
+"""The values that one place sets, by key."""
 
 
 def merge_layer(resolved: Layer, layer: Layer) -> None:
-    """Put a layer over what is in force; where one of several ways is taken, the others no longer count.
+    """Put a layer over the values in force.
 
     Raises:
-        EntroError: when the layer takes several ways at once.
+        EntroError: when the layer sets several alternatives for one secret.
     """
     for group in _ALTERNATIVES:
-        taken = [name for name in group if tuple(name.split(".")) in layer]
-        if len(taken) > 1:
-            origin = layer[tuple(taken[1].split("."))].origin
-            raise EntroError(f"both {' and '.join(taken[:2])} are there", where=origin, expected="one of them")
-        if taken:
+        present = [name for name in group if KEYS_BY_NAME[name].path in layer]
+        if len(present) > 1:
+            origin = layer[KEYS_BY_NAME[present[1]].path].origin
+            raise EntroError(f"both {' and '.join(present[:2])} are set", where=origin, expected="only one of them")
+        if present:
+            # A `url_env` of a pipeline replaces the `url` of earlier layers: without this both would be in force.
             resolved.update({KEYS_BY_NAME[name].path: OptionValue(None, DEFAULT) for name in group})
     resolved.update(layer)
 
 
 def stages_layer(stages: tuple[StageSpec, ...], origin: str) -> Layer:
-    """Stages as a layer: what a stage leaves open is not set."""
+    """Return the layer of some stages; the parts that a stage leaves open stay as other layers set them."""
     layer: Layer = {}
     for spec in stages:
-        said = {"column": spec.column or None, "kind": spec.kind, "full": spec.full}
+        parts = {"column": spec.column or None, "kind": spec.kind, "full": spec.full}
         layer |= {
-            ("stages", spec.name, name): OptionValue(part, origin) for name, part in said.items() if part is not None
+            ("stages", spec.name, name): OptionValue(part, origin) for name, part in parts.items() if part is not None
         }
     return layer
 
 
-FILE_VARIABLE = "ENTRO_CONFIG"
-"""Names the file."""
-
-_PREFIX = "ENTRO_"
-_MISTYPED = 0.75
-
-
 def variables_layer(environ: Mapping[str, str], folder: Path) -> Layer:
-    """What the environment sets; a variable that is empty sets nothing.
+    """Return the layer of the environment; an empty variable sets nothing.
+
+    Args:
+        environ: the environment.
+        folder: the folder that relative paths start from.
 
     Raises:
-        EntroError: when a value cannot be.
+        EntroError: when a variable holds an invalid value.
     """
     layer: Layer = {}
     for key in SINGLE_KEYS:
@@ -83,17 +87,19 @@ def variables_layer(environ: Mapping[str, str], folder: Path) -> Layer:
 
 
 def mistyped_variables(environ: Mapping[str, str], used: Iterable[str]) -> Iterator[str]:
-    """A sentence on every variable that is nearly called like one that is known; any other is someone else's.
+    """Return a warning for every variable whose name is close to a known one.
+
+    A variable that resembles none may belong to another program, or to a test of ours, and is not mentioned.
 
     Args:
         environ: the environment.
-        used: variables that the file names for something of their own.
+        used: the variables that the file names as holders of a secret.
     """
     known = {key.variable.removeprefix(_PREFIX).lower() for key in SINGLE_KEYS if key.variable} | {"config"}
     others = set(used)
     for variable in sorted(environ):
         name = variable.removeprefix(_PREFIX).lower()
         if variable.startswith(_PREFIX) and name not in known and variable not in others:
-            meant = closest_name(name, known, _MISTYPED)
-            if meant:
-                yield f"{printable(variable)} sets nothing: did you mean {_PREFIX}{meant.upper()}?"
+            close = closest_name(name, known)
+            if close:
+                yield f"{printable(variable)} has no effect: did you mean {_PREFIX}{close.upper()}?"

@@ -1,4 +1,4 @@
-"""The configuration: defaults, a file, the environment and options, the later over the earlier."""
+"""The configuration: defaults, a file, the environment and options, each over the ones before it."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ from entro_cli.config.settings import Settings, build_settings
 from entro_cli.config.toml_file import PIPELINES, TomlFile, find_file, read_file
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import did_you_mean
+from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_engine import EntroError
 
 _PORT, _SECURITY = ("alerts", "email", "port"), ("alerts", "email", "security")
+
 _STANDARD_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+"""The ports that mail servers use for each kind of security (RFC 5321, 6409, 8314)."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a file and the environment say, for any pipeline.
+    """The file and the environment, validated, for any pipeline.
 
     Attributes:
         file: the file that was read; None without one.
-        pipelines: those it names, in its order.
-        warnings: what was out of the ordinary, in sentences.
+        pipelines: the pipelines that the file names, in its order.
+        warnings: variables that set nothing and look mistyped, in sentences.
     """
 
     file: Path | None
@@ -48,96 +50,102 @@ class Config:
     _variables: Layer
     _folder: Path
 
-    def settings(self, pipeline: str = DEFAULT, given: Mapping[str, OptionValue] | None = None) -> Settings:
-        """Everything that is in force for a pipeline.
+    def settings(self, pipeline: str = DEFAULT, options: Mapping[str, OptionValue] | None = None) -> Settings:
+        """Return the settings in force for a pipeline.
 
         Args:
-            pipeline: its name. Where the file names pipelines it must be one of them, or `default`, for which the keys
-                for every pipeline stand alone.
-            given: what options said, by key; None as a value says nothing. Under `stages` there are StageSpecs, each
-                over what was said of the stage of its name.
+            pipeline: the name. If the file names pipelines, it must be one of them, or `default`, which has only the
+                keys at the top of the file.
+            options: the values of command-line options, by key; None as a value sets nothing. The value of `stages`
+                is a tuple of StageSpec, each merged into the stage of its name.
 
         Raises:
-            EntroError: when there is no such pipeline, or a value that an option gave cannot be.
+            EntroError: when the pipeline is unknown, or an option has an invalid value.
         """
-        return build_settings(pipeline, self._resolve(pipeline, given or {}))
+        return build_settings(pipeline, self._resolve(pipeline, options or {}))
 
     def entries(self, pipeline: str = DEFAULT) -> tuple[ConfigEntry, ...]:
-        """Every value in force for a pipeline, as it can be shown.
+        """Return every value in force for a pipeline, with secrets shortened.
 
         Raises:
-            EntroError: when there is no such pipeline.
+            EntroError: when the pipeline is unknown.
         """
         return tuple(list_entries(self._resolve(pipeline, {})))
 
-    def _resolve(self, pipeline: str, given: Mapping[str, OptionValue]) -> Layer:
-        """The value in force of every key."""
+    def _resolve(self, pipeline: str, options: Mapping[str, OptionValue]) -> Layer:
+        """Return the value in force of every key."""
         resolved = {key.path: OptionValue(key.default, DEFAULT) for key in SINGLE_KEYS}
+        # Not in the table of keys: the data folder depends on the user and on XDG_DATA_HOME when this runs.
         resolved["history",] = OptionValue(default_path("history"), DEFAULT)
-        for layer in (*self._of_file(pipeline), self._variables, self._of_options(given)):
+        for layer in (*self._file_layers(pipeline), self._variables, self._options_layer(options)):
             merge_layer(resolved, layer)
         if resolved[_PORT].value is None:
             resolved[_PORT] = OptionValue(_STANDARD_PORTS[resolved[_SECURITY].value], DEFAULT)
         return resolved
 
-    def _of_file(self, pipeline: str) -> tuple[Layer, ...]:
+    def _file_layers(self, pipeline: str) -> tuple[Layer, ...]:
+        """Return the layers of the file: its keys for every pipeline, then those of this one."""
         if self._toml is None:
             return ()
-        own = self._toml.pipelines.get(pipeline)
-        if own is None and self.pipelines and pipeline != DEFAULT:
+        shown = self._toml.shown
+        values = self._toml.pipelines.get(pipeline)
+        if values is None and self.pipelines and pipeline != DEFAULT:
             raise EntroError(
-                f"{self._toml.shown} names no pipeline {printable(pipeline)!r}",
+                f"unknown pipeline {printable(pipeline)!r} in {shown}",
                 where="--pipeline",
-                expected=f"one of {', '.join(self.pipelines)}",
+                expected=one_of(self.pipelines),
                 remedy=did_you_mean(pipeline, self.pipelines),
             )
-        shown = self._toml.shown
         return (
             {path: OptionValue(value, shown) for path, value in self._toml.shared.items()},
-            {path: OptionValue(value, f"{shown} [{PIPELINES}.{pipeline}]") for path, value in (own or {}).items()},
+            {path: OptionValue(value, f"{shown} [{PIPELINES}.{pipeline}]") for path, value in (values or {}).items()},
         )
 
-    def _of_options(self, given: Mapping[str, OptionValue]) -> Layer:
+    def _options_layer(self, options: Mapping[str, OptionValue]) -> Layer:
         layer: Layer = {}
-        for name, (value, origin) in given.items():
+        for name, (value, origin) in options.items():
             if name == "stages":
                 layer |= stages_layer(value or (), origin)
             elif value is not None:
-                at = KeyPosition(origin, self._folder)
-                plain = str(value) if isinstance(value, Path) else value
-                layer[KEYS_BY_NAME[name].path] = OptionValue(KEYS_BY_NAME[name].rule.apply(plain, at), origin)
+                key, at = KEYS_BY_NAME[name], KeyPosition(origin, self._folder)
+                # The rules are for values of TOML, which has no paths.
+                layer[key.path] = OptionValue(
+                    key.rule.apply(str(value) if isinstance(value, Path) else value, at), origin
+                )
         return layer
 
 
 def default_path(name: str) -> Path:
-    """Where something of the user's is kept when nobody said where: a folder of their data folder."""
+    """Return the folder of that name in the user's data folder, used if nothing sets another."""
     return user_data_path("entro", appauthor=False) / name
 
 
 def load_config(file: Path | None, environ: Mapping[str, str], folder: Path) -> Config:
-    """The configuration: what --config names, else ENTRO_CONFIG, else the nearest entro.toml; and ENTRO_* variables.
+    """Read the configuration file and the ENTRO_* variables.
+
+    The file is the one --config names, else the one ENTRO_CONFIG names, else the nearest entro.toml.
 
     Args:
-        file: what --config names.
+        file: the value of --config.
         environ: the environment.
         folder: the working directory.
 
     Raises:
-        EntroError: when the file cannot be read, or it or a variable holds what cannot be.
+        EntroError: when the file cannot be read, or the file or a variable holds an invalid value.
     """
     path = find_file(file, environ.get(FILE_VARIABLE, ""), folder)
     toml = read_file(path, folder) if path else None
     return Config(
         file=path,
         pipelines=tuple(toml.pipelines) if toml else (),
-        warnings=tuple(mistyped_variables(environ, _variables_named(toml) if toml else ())),
+        warnings=tuple(mistyped_variables(environ, _secret_variables(toml) if toml else ())),
         _toml=toml,
         _variables=variables_layer(environ, folder),
         _folder=folder,
     )
 
 
-def _variables_named(toml: TomlFile) -> set[str]:
-    """The variables that a file says hold a secret."""
+def _secret_variables(toml: TomlFile) -> set[str]:
+    """Return the variables that a file names as holders of a secret."""
     layers = (toml.shared, *toml.pipelines.values())
     return {value for layer in layers for path, value in layer.items() if path[-1].endswith("_env")}

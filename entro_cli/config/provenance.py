@@ -1,4 +1,4 @@
-"""The listing: every value in force, as it can be shown."""
+"""Every value in force with its origin, as `entro config` shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from entro_cli.config.layers import Layer
 
 
 class ConfigEntry(NamedTuple):
-    """A value in force, and where it is from; durations are in seconds, of a secret there is only what is none."""
+    """A value in force, and its origin. Durations are in seconds; a secret keeps only its public part."""
 
     key: str
     value: Any
@@ -19,23 +19,23 @@ class ConfigEntry(NamedTuple):
 
 
 def list_entries(resolved: Layer) -> Iterator[ConfigEntry]:
-    """Every value in force, those of one table together.
+    """Yield every value in force, sorted by table.
 
     Args:
         resolved: the value in force of every key.
     """
-    for path, given in sorted(resolved.items(), key=lambda item: _table(item[0])):
+    for path, option in sorted(resolved.items(), key=lambda item: _table_order(item[0])):
         key = find_key(path)
-        hidden = key is not None and key.secret and given.value is not None
-        yield ConfigEntry(".".join(path), _without_secret(given.value) if hidden else given.value, given.origin)
+        is_hidden = key is not None and key.secret and option.value is not None
+        yield ConfigEntry(".".join(path), _without_secret(option.value) if is_hidden else option.value, option.origin)
 
 
-def _table(path: KeyPath) -> int:
-    """The tables in their order: the keys outside of any, stages, alerts."""
+def _table_order(path: KeyPath) -> int:
+    """Return the position of a key's table: the keys outside of tables, stages, alerts."""
     return ("stages", "alerts").index(path[0]) + 1 if len(path) > 1 else 0
 
 
 def _without_secret(address: str) -> str:
-    """Scheme and host of a web address: whoever knows all of it may post there."""
+    """Return only scheme and host of a URL: its path, query and user may each let its reader post there."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname}/..."

@@ -1,4 +1,4 @@
-"""Settings: everything that is in force for one pipeline, and where each value is from."""
+"""The settings in force for one pipeline, and the origin of each value."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD
 
 @dataclass(frozen=True)
 class Settings:
-    """What is in force for one pipeline.
+    """The settings in force for one pipeline.
 
     Attributes:
-        pipeline: its name.
-        history: where its steps are kept: a folder, absolute, or a URL without a slash at its end.
-        reports: where its pages are written; None where nobody said.
-        zone: of stamps that name none, and of what is shown; None for the machine's.
-        step: the length of a step as the user wrote it; None for that of the slowest source.
+        pipeline: the name.
+        history: the stored history: an absolute folder, or a URL without a slash at its end.
+        reports: the folder of the reports; None if not set.
+        zone: the time zone of timestamps without one, and of output; None for the machine's.
+        step: the length of a step as the user wrote it; None for the interval of the slowest source.
         gamma: the share of the critical entropy that is the budget.
         alpha: control authority.
         beta: steepness of the control law, 1/nat.
         objective: the share of observed steps that should be within the budget, 0..1.
-        capacity: what the stage that serves the queue serves, req/s; None where nobody said.
+        capacity: the rate at which the stage that serves the queue works, req/s; None if not set.
         wait_s: the longest accepted wait, s.
-        stages: the stages that were described; a column that is empty is recognised by name.
+        stages: the described stages; an empty column is recognised by its name.
         time: the column that holds the time; None to recognise it.
-        start: when offsets count from; None where nobody said.
-        year: of stamps that name none; None where nobody said.
+        start: the time that offsets count from; None if not set.
+        year: the year of timestamps without one; None if not set.
         input_format: the format of the logs; None to recognise it.
-        offset: how far the clocks of logs are moved, each FILE=+3s.
+        offset: shifts of the clocks of logs, each FILE=+3s.
         strict: make the first bad row an error.
-        redact: mask the text of bad rows that are shown.
-        logs: what is read when no log is named.
-        retention_s: how long steps are kept, s; None for ever.
-        silence_s: how long there may be no data before an alert, s; None for no such alert.
-        exclude: maintenance windows, as they were written: they are left out of what is judged.
+        redact: mask the text of bad rows in the output.
+        logs: the logs that are read if a command names none.
+        retention_s: the age at which stored days are pruned, s; None to keep them for ever.
+        silence_s: the longest time without data before an alert, s; None for no such alert.
+        exclude: maintenance windows as the user wrote them; steps in them are not judged.
         fail_on: the gates of a scheduled run.
-        alerts: whom to tell.
-        origins: where the value of each key is from: `default`, a file, a variable or an option.
+        alerts: the channels for alerts.
+        origins: the origin of each key's value: `default`, a file, a variable or an option.
     """
 
     pipeline: str
@@ -77,26 +77,26 @@ class Settings:
     origins: Mapping[str, str]
 
     def budget(self, stages: int) -> float:
-        """The budget of as many stages, gamma * N * Psi_c, in nats."""
+        """Return the budget of a pipeline with that many stages, gamma * N * Psi_c, in nats."""
         return psi_budget(stages, self.gamma)
 
     def maintenance(self) -> Maintenance:
-        """What is left out of what is judged, in the zone of what is shown."""
+        """Return the maintenance windows, in the time zone of the output."""
         return parse_maintenance(self.exclude, zone_of(self.zone), "exclude")
 
     def full_of(self, name: str, kind: Kind) -> float | None:
-        """The load at which a stage is full, in the unit of its kind.
+        """Return the load at which a stage is full, in the unit of its kind.
 
-        Its own full load counts where it was described as of this kind, or of none. Else it follows from the capacity,
-        where that is known: capacity * 3.0 / 1.2 for a rate, capacity * wait for a queue. An accepted wait alone says
-        nothing of a load.
+        A full load in the configuration applies if the stage is described as of this kind, or of none. Otherwise it
+        follows from the capacity: capacity * 3.0 / 1.2 for a rate (the ratio of the published model), and
+        capacity * wait for a queue (Little's law). An accepted wait without a capacity sets no full load.
 
         Args:
-            name: of the stage.
-            kind: what its load measures.
+            name: the stage.
+            kind: the kind of its load.
 
         Returns:
-            The full load; None where the kind's own stands.
+            The full load; None if the default of the kind applies.
         """
         spec = next((spec for spec in self.stages if spec.name == name), None)
         if spec is not None and spec.full is not None and spec.kind in {None, kind}:
@@ -109,16 +109,16 @@ class Settings:
 
 
 def build_settings(pipeline: str, resolved: Layer) -> Settings:
-    """The settings of a pipeline.
+    """Build the settings of a pipeline.
 
     Args:
-        pipeline: its name.
+        pipeline: the name.
         resolved: the value in force of every key.
 
     Raises:
-        EntroError: when values do not go together.
+        EntroError: when values contradict each other.
     """
-    plain = {path[0]: given.value for path, given in resolved.items() if len(path) == 1}
+    plain = {path[0]: option.value for path, option in resolved.items() if len(path) == 1}
     return Settings(
         pipeline=pipeline,
         wait_s=plain.pop("wait"),
@@ -126,33 +126,33 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
         silence_s=plain.pop("silence"),
         stages=_stages(resolved),
         alerts=build_alerts(resolved),
-        origins={".".join(path): given.origin for path, given in resolved.items()},
+        origins={".".join(path): option.origin for path, option in resolved.items()},
         **plain,
     )
 
 
 def _stages(resolved: Layer) -> tuple[StageSpec, ...]:
-    """The stages that were described, in the order in which they were first."""
+    """Return the described stages, in the order in which they are first mentioned."""
     described: dict[str, dict[str, Any]] = {}
-    for path, given in resolved.items():
+    for path, option in resolved.items():
         if path[0] == "stages":
-            described.setdefault(path[1], {})[path[2]] = given.value
+            described.setdefault(path[1], {})[path[2]] = option.value
     return tuple(StageSpec(name, **parts) for name, parts in described.items())
 
 
 @dataclass(frozen=True)
 class EmailSettings:
-    """Where alerts are mailed.
+    """The mail server and the recipients of alerts.
 
     Attributes:
-        to: the addresses, at least one.
-        sender: the address they are from.
+        to: the recipients, at least one.
+        sender: the sender's address.
         host: the mail server.
         port: its port.
         security: `none`, `starttls` or `tls`.
-        user: whom to log in as; None to send without logging in.
+        user: the user to log in as; None to send without a login.
         password_env: the variable that holds the password.
-        password_file: the file that holds it.
+        password_file: the file that holds the password.
     """
 
     to: tuple[str, ...]
@@ -167,7 +167,7 @@ class EmailSettings:
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """Where alerts are posted to: one of an address, the variable and the file that holds it."""
+    """The webhook for alerts: its URL, or the variable or the file that holds the URL."""
 
     url: str | None = None
     url_env: str | None = None
@@ -176,13 +176,13 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """Whom to tell of incidents.
+    """The channels for alerts, and the shortest incident that is reported.
 
     Attributes:
-        command: what is run, word by word; empty for nothing.
-        at_least_s: incidents shorter than this are not told, s.
-        email: None where nothing is mailed.
-        webhook: None where nothing is posted.
+        command: the command to run, as a list of arguments; empty for none.
+        at_least_s: incidents shorter than this are not reported, s.
+        email: the mail settings; None to send no mail.
+        webhook: the webhook; None to post nothing.
     """
 
     command: tuple[str, ...] = ()
@@ -192,34 +192,35 @@ class AlertSettings:
 
 
 def build_alerts(resolved: Layer) -> AlertSettings:
-    """The alerts of a pipeline.
+    """Build the alert settings of a pipeline.
 
     Args:
         resolved: the value in force of every key.
 
     Raises:
-        EntroError: when something was said of the mail, but not to whom it goes.
+        EntroError: when mail is configured without a recipient.
     """
-    values = {".".join(path[1:]): given.value for path, given in resolved.items() if path[0] == "alerts"}
+    values = {".".join(path[1:]): option.value for path, option in resolved.items() if path[0] == "alerts"}
     return AlertSettings(values["command"], values["at_least"], _email(resolved), _webhook(values))
 
 
 def _email(resolved: Layer) -> EmailSettings | None:
-    """Where alerts are mailed.
+    """Build the mail settings.
 
     Raises:
-        EntroError: when something was said of the mail, but not to whom it goes.
+        EntroError: when mail is configured without a recipient.
     """
-    parts = {path[-1]: given for path, given in resolved.items() if path[:2] == ("alerts", "email")}
-    values = {name: given.value for name, given in parts.items()}
-    said = next((given.origin for name, given in parts.items() if name != "to" and given.origin != DEFAULT), "")
-    if said and parts["to"].origin == DEFAULT:
-        raise EntroError("alerts.email has no to", where=said, expected='to = ["someone@example.org"]')
+    options = {path[-1]: option for path, option in resolved.items() if path[:2] == ("alerts", "email")}
+    values = {name: option.value for name, option in options.items()}
+    set_by = next((option.origin for name, option in options.items() if name != "to" and option.origin != DEFAULT), "")
+    # An explicit `to = []` is allowed: a pipeline switches off the mail of the others with it.
+    if set_by and options["to"].origin == DEFAULT:
+        raise EntroError("alerts.email.to is missing", where=set_by, expected='to = ["someone@example.org"]')
     if not values["to"]:
         return None
     return EmailSettings(sender=values.pop("from"), **values)
 
 
 def _webhook(values: Mapping[str, Any]) -> WebhookSettings | None:
-    ways = {name: values[f"webhook.{name}"] for name in ("url", "url_env", "url_file")}
-    return WebhookSettings(**ways) if any(ways.values()) else None
+    fields = {name: values[f"webhook.{name}"] for name in ("url", "url_env", "url_file")}
+    return WebhookSettings(**fields) if any(fields.values()) else None

@@ -1,4 +1,4 @@
-"""Rules: what the value of a key must be, and what is made of it."""
+"""Rules that validate the value of a key and convert it into the form that Settings holds."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from entro_cli.timeseries.maintenance import EXPECTED as WINDOWS_EXPECTED
 from entro_cli.timeseries.maintenance import parse_maintenance
 from entro_engine import EntroError, Kind
 
-_LONGEST_S = 1e9
+_MAX_WAIT_S = 1e9
 
 
 @dataclass(frozen=True)
 class KeyPosition:
-    """Where a value stands.
+    """The source of a value.
 
     Attributes:
-        where: the key and its file, the variable or the option, for messages.
-        folder: what its relative paths are relative to.
-        is_text: whether it is text that stands for a number or a truth, as in the environment.
+        where: the file and the key, the variable or the option, for messages.
+        folder: the folder that relative paths start from.
+        is_text: whether numbers and booleans come as text, as in the environment.
     """
 
     where: str
@@ -44,47 +44,47 @@ class KeyPosition:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be.
+    """The type and the domain of a value.
 
     Attributes:
-        type: what msgspec holds it to.
-        expected: the same in words, for messages.
-        make: what is made of a value of that type; a ValueError or OverflowError says that it is out of its domain.
+        type: the type that msgspec checks.
+        expected: the type and the domain in words, for messages.
+        convert: converts a value of that type; raises ValueError or OverflowError if it is out of its domain.
     """
 
     type: Any
     expected: str
-    make: Callable[[Any, KeyPosition], Any] = lambda value, at: value
+    convert: Callable[[Any, KeyPosition], Any] = lambda value, at: value
 
     @property
     def is_single(self) -> bool:
-        """Whether it is one value, not a list: what a variable of the environment can hold."""
+        """Report whether the value is not a list: an environment variable can hold it."""
         return "list[" not in str(self.type)
 
     def apply(self, value: object, at: KeyPosition, secret: bool = False) -> Any:
-        """The value as the settings have it.
+        """Validate and convert a value.
 
         Args:
-            value: as it was written.
-            at: where it stands.
-            secret: keep it out of messages.
+            value: the value as it was written.
+            at: its source.
+            secret: keep the value out of messages.
 
         Raises:
-            EntroError: when it is of another type, or out of its domain.
+            EntroError: when the value is of another type, or out of its domain.
         """
         try:
-            return self.make(msgspec.convert(value, self.type, strict=not at.is_text), at)
-        except (ValueError, OverflowError) as error:  # msgspec's own error is a ValueError, too
-            found = "cannot be used" if secret else f"is {_shown(value)}"
+            return self.convert(msgspec.convert(value, self.type, strict=not at.is_text), at)
+        except (ValueError, OverflowError) as error:  # msgspec.ValidationError is a ValueError, too
+            found = "cannot be used" if secret else f"is {_display(value)}"
             raise EntroError(found, where=at.where, expected=self.expected) from error
 
 
-def _shown(value: object) -> str:
+def _display(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     try:
         return printable(reprlib.repr(value))
-    except ValueError:  # Python writes out no number of thousands of digits
+    except ValueError:  # Python refuses to print an integer of more than 4,300 digits
         return "too large"
 
 
@@ -113,11 +113,11 @@ def _path(value: str, at: KeyPosition) -> Path:
     return at.folder / (path.expanduser() if path.parts[:1] == ("~",) else path)
 
 
-def _place(value: str, at: KeyPosition) -> Path | str:
+def _path_or_url(value: str, at: KeyPosition) -> Path | str:
     if not is_url(value):
         return _path(value, at)
     url = _text(value, at).rstrip("/")
-    _require(is_url(url))  # it names something
+    _require(is_url(url))  # `s3://` alone names no folder
     return url
 
 
@@ -126,7 +126,7 @@ def _zone(value: str, at: KeyPosition) -> str:
     return value
 
 
-def _length(value: str, at: KeyPosition) -> str:
+def _step_length(value: str, at: KeyPosition) -> str:
     duration_ns(value, at.where)
     return value
 
@@ -144,12 +144,12 @@ def _wait(value: str | float, at: KeyPosition) -> float:
         seconds = float(value)
     except ValueError:
         return _seconds(str(value), at)
-    _require(0 < seconds <= _LONGEST_S)
+    _require(0 < seconds <= _MAX_WAIT_S)
     return seconds
 
 
 def _moment(value: object, at: KeyPosition) -> str:
-    _require(isinstance(value, str | date))  # TOML has dates of its own; a datetime is one, too
+    _require(isinstance(value, str | date))  # TOML has date literals; a datetime is a date, too
     text = value.isoformat() if isinstance(value, date) else str(value)
     moment_ns(text, UTC, at.where)
     return text
@@ -166,17 +166,17 @@ def _address(value: str, at: KeyPosition) -> str:
 
 
 def _patterns(values: list[str], at: KeyPosition) -> tuple[str, ...]:
-    def placed(value: str) -> str:
-        _require(value != "-")
+    def absolute(value: str) -> str:
+        _require(value != "-")  # standard input: a configuration cannot name it
         if is_url(value):
             return _text(value, at)
         path = Path(_text(value, at))
         path = path.expanduser() if path.parts[:1] == ("~",) else path
-        plain = at.folder / path
-        # A folder of the file's own may be called like a pattern; what the user wrote may be meant as one.
-        return str(plain if path.is_absolute() or plain.exists() else Path(escape(str(at.folder))) / path)
+        literal = at.folder / path
+        # Escaped: the folder of the file may have brackets in its name. The user's own part may be a pattern.
+        return str(literal if path.is_absolute() or literal.exists() else Path(escape(str(at.folder))) / path)
 
-    return tuple(placed(value) for value in values)
+    return tuple(absolute(value) for value in values)
 
 
 def _shifts(values: list[str], at: KeyPosition) -> tuple[str, ...]:
@@ -203,11 +203,11 @@ def _web_address(value: str, at: KeyPosition) -> str:
 
 
 def _one_of(*names: str) -> Rule:
-    def known(value: str, at: KeyPosition) -> str:
+    def choice(value: str, at: KeyPosition) -> str:
         _require(value in names)
         return value
 
-    return Rule(str, f"one of {', '.join(names)}", known)
+    return Rule(str, f"one of {', '.join(names)}", choice)
 
 
 _Above0 = Annotated[float, msgspec.Meta(gt=0)]
@@ -217,12 +217,12 @@ FRACTION = Rule(Annotated[float, msgspec.Meta(gt=0, le=1)], "a number above 0 an
 BOOLEAN = Rule(bool, "true or false")
 PORT = Rule(Annotated[int, msgspec.Meta(ge=1, le=65535)], "a whole number from 1 to 65535")
 YEAR = Rule(Annotated[int, msgspec.Meta(ge=1970, le=9998)], "a year, such as 2026")
-TEXT = Rule(str, "a text that is not empty", _text)
+TEXT = Rule(str, "a non-empty text", _text)
 WORD = Rule(str, "a text without spaces", _word)
 PATH = Rule(str, "a path", _path)
-PATH_OR_URL = Rule(str, "a path or a URL", _place)
+PATH_OR_URL = Rule(str, "a path or a URL", _path_or_url)
 ZONE = Rule(str, "the name of a time zone, such as UTC or Europe/Berlin", _zone)
-STEP_LENGTH = Rule(str, 'a duration such as "10s"', _length)
+STEP_LENGTH = Rule(str, 'a duration such as "10s"', _step_length)
 DURATION = Rule(str, 'a duration such as "2h" or "400d"', _seconds)
 DURATION_OR_NONE = Rule(str, 'a duration such as "5min", or "0s"', _seconds_or_none)
 WAIT = Rule(str | float, 'a duration such as "8s", or seconds as a number, above 0', _wait)
@@ -231,12 +231,12 @@ MOMENT = Rule(object, "a date or a time, such as 2026-04-06T12:30:00Z", _moment)
 KIND = Rule(Kind, f"one of {', '.join(Kind)}")
 SECURITY = _one_of("none", "starttls", "tls")
 ADDRESS = Rule(str, "a mail address", _address)
-WEB_ADDRESS = Rule(str, "a web address that begins with https:// or http://", _web_address)
-TEXTS = Rule(list[str], "texts in brackets, none of them empty", _texts)
+WEB_ADDRESS = Rule(str, "a URL that begins with https:// or http://", _web_address)
+TEXTS = Rule(list[str], "a list of non-empty texts", _texts)
 ADDRESSES = Rule(
-    list[str], "mail addresses in brackets", lambda values, at: tuple(_address(value, at) for value in values)
+    list[str], "a list of mail addresses", lambda values, at: tuple(_address(value, at) for value in values)
 )
-PATTERNS = Rule(list[str], "files, folders, patterns or URLs in brackets", _patterns)
-WINDOWS = Rule(list[str], f"{WINDOWS_EXPECTED} in brackets", _windows)
-SHIFTS = Rule(list[str], 'offsets in brackets, such as ["scraper.csv=+3s"]', _shifts)
+PATTERNS = Rule(list[str], "a list of files, folders, patterns or URLs", _patterns)
+WINDOWS = Rule(list[str], f"a list of {WINDOWS_EXPECTED}", _windows)
+SHIFTS = Rule(list[str], 'a list of offsets, such as ["scraper.csv=+3s"]', _shifts)
 COMMAND = Rule(str | list[str], 'a command, such as ["notify", "-x"] or "notify -x"', _command)

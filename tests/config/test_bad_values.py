@@ -1,4 +1,4 @@
-"""What cannot be in a configuration is told in one line: the file, the line, the key, what was expected."""
+"""An invalid value is reported in one line: the file, the line, the key and the expected value."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.config.keys import ANY, KEYS
+from entro_cli.config.keys import ALIASES, ANY, KEYS
 from tests.running import entro
 
 BAD = {
@@ -44,28 +44,28 @@ BAD = {
     'history = "s3://b\\u0000b"': "history: is 's3://b\\x00b'; expected a path or a URL",
     "history = 3": "history: is 3; expected a path or a URL",
     'strict = "yes"': "strict: is 'yes'; expected true or false",
-    'logs = "a.csv"': "logs: is 'a.csv'; expected files, folders, patterns or URLs in brackets",
-    'logs = ["-"]': "logs: is ['-']; expected files, folders, patterns or URLs in brackets",
+    'logs = "a.csv"': "logs: is 'a.csv'; expected a list of files, folders, patterns or URLs",
+    'logs = ["-"]': "logs: is ['-']; expected a list of files, folders, patterns or URLs",
     'offset = ["a.csv"]': "offset: 'a.csv' is no offset; expected FILE=+3s or FILE=-1h",
-    "fail_on = [1]": "fail_on: is [1]; expected texts in brackets, none of them empty",
+    "fail_on = [1]": "fail_on: is [1]; expected a list of non-empty texts",
     '[stages.llm]\nkind = "heap"': "stages.llm.kind: is 'heap'; expected one of rate, queue, generic",
     "[stages.llm]\nfull = 0": "stages.llm.full: is 0; expected a number above 0",
-    '[stages.llm]\ncolumn = ""': "stages.llm.column: is ''; expected a text that is not empty",
-    "stages = 3": "stages: is no table; expected [stages]",
-    "[stages]\nllm = 3": "stages.llm: is no table; expected [stages.llm]",
+    '[stages.llm]\ncolumn = ""': "stages.llm.column: is ''; expected a non-empty text",
+    "stages = 3": "stages: is not a table; expected [stages]",
+    "[stages]\nllm = 3": "stages.llm: is not a table; expected [stages.llm]",
     '[alerts]\ncommand = ""': 'alerts.command: is \'\'; expected a command, such as ["notify", "-x"] or "notify -x"',
     '[alerts]\ncommand = "say \'hi"': 'alerts.command: is "say \'hi"; '
     'expected a command, such as ["notify", "-x"] or "notify -x"',
     '[alerts]\nat_least = "x"': "alerts.at_least: 'x' is no duration; "
     "expected a number above 0 with ms, s, min, h, d or w: 10s",
-    '[alerts.email]\nto = ["a"]': "alerts.email.to: is ['a']; expected mail addresses in brackets",
+    '[alerts.email]\nto = ["a"]': "alerts.email.to: is ['a']; expected a list of mail addresses",
     '[alerts.email]\nto = ["a@b\\nBcc: c@d"]': "alerts.email.to: is ['a@b\\nBcc: c@d']; "
-    "expected mail addresses in brackets",
+    "expected a list of mail addresses",
     "[alerts.email]\nport = 65536": "alerts.email.port: is 65536; expected a whole number from 1 to 65535",
     "[alerts.email]\nport = 2.5": "alerts.email.port: is 2.5; expected a whole number from 1 to 65535",
     '[alerts.email]\nsecurity = "ssl"': "alerts.email.security: is 'ssl'; expected one of none, starttls, tls",
-    "pipelines = 3": "pipelines: is no table; expected [pipelines]",
-    "[pipelines]\na = 3": "pipelines.a: is no table; expected [pipelines.a]",
+    "pipelines = 3": "pipelines: is not a table; expected [pipelines]",
+    "[pipelines]\na = 3": "pipelines.a: is not a table; expected [pipelines.a]",
     "[pipelines.a]\ngamma = -1": "pipelines.a.gamma: is -1; expected a number above 0",
     "[pipelines.a.stages.llm]\nfull = -1": "pipelines.a.stages.llm.full: is -1; expected a number above 0",
 }
@@ -112,10 +112,13 @@ def test_looking_for_the_line_takes_no_time(write):
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("[[alerts]]", "alerts: is no table; expected [alerts]"),
-        ('[pipelines.""]\ngamma = 1', "'' is no name of a pipeline; expected a name of printable characters"),
-        ('[pipelines."a\\u001b"]', "'a\\x1b' is no name of a pipeline; expected a name of printable characters"),
-        ('[stages."\\n"]\nfull = 1', "'\\n' is no name of a stage; expected a name of printable characters"),
+        ("[[alerts]]", "alerts: is not a table; expected [alerts]"),
+        ('[pipelines.""]\ngamma = 1', "'' is not a valid name of a pipeline; expected a name of printable characters"),
+        (
+            '[pipelines."a\\u001b"]',
+            "'a\\x1b' is not a valid name of a pipeline; expected a name of printable characters",
+        ),
+        ('[stages."\\n"]\nfull = 1', "'\\n' is not a valid name of a stage; expected a name of printable characters"),
     ],
 )
 def test_a_table_that_cannot_be(write, text, place):
@@ -134,7 +137,7 @@ def test_an_unknown_key_of_any_depth_names_the_nearest(write, outer, place, name
     wrong = f"{name}x"
     write((f"[{'.'.join(table)}]\n" if table else "\n") + f"{wrong} = 1\n")
     where = ".".join([*table, wrong])
-    assert entro("config").error == f"entro.toml, line 2: {where}: there is no such key; did you mean {name}?"
+    assert entro("config").error == f"entro.toml, line 2: {where}: unknown key; did you mean {name}?"
 
 
 @given(st.text(min_size=1, max_size=8))
@@ -150,10 +153,10 @@ def test_no_key_does_anything_unknown(tmp_path_factory, name):
 
 def test_a_mistyped_table_and_a_key_like_no_other(write):
     write("[alert]\n")
-    assert entro("config").error == "entro.toml, line 1: alert: there is no such key; did you mean alerts?"
+    assert entro("config").error == "entro.toml, line 1: alert: unknown key; did you mean alerts?"
     write("[stages.llm]\nqqq = 1\n")
     assert entro("config").error == (
-        "entro.toml, line 2: stages.llm.qqq: there is no such key; the keys here are column, kind, full"
+        "entro.toml, line 2: stages.llm.qqq: unknown key; the keys here are column, kind, full"
     )
 
 
@@ -170,8 +173,8 @@ def test_a_password_does_not_belong_into_the_file(write, table, ways):
     write(f'[{table}]\npassword = "hunter2"\n')
     error = entro("config").error
     assert error == (
-        f"entro.toml, line 2: {table}.password: a secret does not belong into the file; "
-        f"name the variable or the file that holds it, with {ways}"
+        f"entro.toml, line 2: {table}.password: a secret does not belong in the file; "
+        f"name the variable or the file that holds it with {ways}"
     )
 
 
@@ -180,7 +183,7 @@ def test_a_password_does_not_belong_into_the_file(write, table, ways):
 )
 def test_an_address_that_cannot_be_is_not_shown(write, monkeypatch, url):
     write(f"[alerts.webhook]\nurl = {url}\n")
-    error = "cannot be used; expected a web address that begins with https:// or http://"
+    error = "cannot be used; expected a URL that begins with https:// or http://"
     assert entro("config").error == f"entro.toml, line 2: alerts.webhook.url: {error}"
     write("")
     monkeypatch.setenv("ENTRO_ALERTS_WEBHOOK_URL", "hunter2")
@@ -190,10 +193,10 @@ def test_an_address_that_cannot_be_is_not_shown(write, monkeypatch, url):
 def test_values_that_do_not_go_together(write):
     write('[alerts.email]\nto = ["a@b"]\npassword_env = "A"\npassword_file = "b"\n')
     assert entro("config").error == (
-        "entro.toml: both alerts.email.password_env and alerts.email.password_file are there; expected one of them"
+        "entro.toml: both alerts.email.password_env and alerts.email.password_file are set; expected only one of them"
     )
     write('[alerts.email]\nhost = "mail"\n')
-    assert entro("config").error == ('entro.toml: alerts.email has no to; expected to = ["someone@example.org"]')
+    assert entro("config").error == ('entro.toml: alerts.email.to is missing; expected to = ["someone@example.org"]')
 
 
 @pytest.mark.parametrize(
@@ -229,14 +232,36 @@ def test_a_file_that_cannot_be_read(folder):
 
 def test_names_are_shown_safely(write):
     write('"\\u001b[31m" = 1\n')
-    assert entro("config").error.startswith("entro.toml, line 1: \\x1b[31m: there is no such key")
+    assert entro("config").error.startswith("entro.toml, line 1: \\x1b[31m: unknown key")
 
 
 def test_an_unknown_pipeline(write):
     write("[pipelines.frontend]\n[pipelines.backend]\n")
     assert entro("config", "--pipeline", "fronted").error == (
-        "--pipeline: entro.toml names no pipeline 'fronted'; expected one of frontend, backend; did you mean frontend?"
+        "--pipeline: unknown pipeline 'fronted' in entro.toml; expected one of frontend, backend; "
+        "did you mean frontend?"
     )
     assert entro("config").status == 0
     write("")
     assert entro("config", "--pipeline", "anything").status == 0
+
+
+def test_a_suggestion_is_close_or_another_word_for_the_key(write):
+    write("budget = 3.0\n")
+    assert entro("config").error == "entro.toml, line 1: budget: unknown key; did you mean gamma?"
+    write("[pipelines.a]\nTZ = 'UTC'\n")
+    assert entro("config").error == "entro.toml, line 2: pipelines.a.TZ: unknown key; did you mean zone?"
+    write("[stages.llm]\nbudget = 3.0\n")
+    assert entro("config").error.endswith("budget: unknown key; the keys here are column, kind, full")
+    write("nope = 1\n")
+    assert entro("config").error.endswith("nope: unknown key; `entro config --config /dev/null` lists the keys")
+    write("[pipelines.Frontend]\n[pipelines.b]\n[pipelines.c]\n[pipelines.d]\n[pipelines.e]\n")
+    where = "--pipeline: unknown pipeline '{}' in entro.toml; expected one of Frontend, b, c and 2 more"
+    assert entro("config", "--pipeline", "nope").error == where.format("nope")
+    assert entro("config", "--pipeline", "fronted").error == f"{where.format('fronted')}; did you mean Frontend?"
+
+
+def test_every_alias_is_of_a_key_and_is_none():
+    names = {key.name for key in KEYS}
+    assert set(ALIASES.values()) <= names
+    assert not names & ALIASES.keys()

@@ -47,7 +47,7 @@ def test_relative_paths_are_relative_to_what_says_them(folder, write, monkeypatc
     assert found.history == folder / "etc/h"
     assert found.reports == folder / "etc/../r"
     assert found.logs == (str(folder / "etc/logs/*.csv"), "/var/log/x.csv", str(Path.home() / "y.csv"))
-    assert config.settings(given={"history": OptionValue("h", "--history")}).history == folder / "work/h"
+    assert config.settings(options={"history": OptionValue("h", "--history")}).history == folder / "work/h"
     variable = load_config(folder / "etc/entro.toml", {"ENTRO_HISTORY": "v"}, folder / "work")
     assert variable.settings().history == folder / "work/v"
 

@@ -133,7 +133,7 @@ def test_a_variable_that_is_nearly_called_like_one_is_warned_of(write, monkeypat
     ):
         monkeypatch.setenv(name, "x")
     outcome = entro("config")
-    assert (outcome.status, outcome.err) == (0, "warning: ENTRO_GAMA sets nothing: did you mean ENTRO_GAMMA?\n")
+    assert (outcome.status, outcome.err) == (0, "warning: ENTRO_GAMA has no effect: did you mean ENTRO_GAMMA?\n")
 
 
 def test_stages_are_merged_key_by_key(settings):

@@ -234,7 +234,7 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
         (["--fail-on", "lots"], "--fail-on: 'lots' is no gate"),
         (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
         (["--config", "broken.toml"], "broken.toml: is not TOML"),
-        (["--config", "named.toml", "--pipeline", "other"], "named.toml names no pipeline 'other'"),
+        (["--config", "named.toml", "--pipeline", "other"], "unknown pipeline 'other' in named.toml"),
         (["--log", "no/such.log"], "no: no such folder; create it first, or the job will fail"),
         (["--log", "."], "is a folder; expected a file to append to"),
         (["--ingest", "x" * 1000], "bytes long; expected at most 998, the limit of cron"),
