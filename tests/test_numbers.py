@@ -43,6 +43,11 @@ def test_a_change_is_told_with_its_sign(now, before, said):
     assert numbers.change(numbers.count, now, before) == said
 
 
+@pytest.mark.parametrize(("number", "said"), [(0, "0 steps"), (1, "1 step"), (1440, "1,440 steps")])
+def test_a_count_and_its_noun_agree(number, said):
+    assert numbers.counted(number, "step") == said
+
+
 @given(st.floats(-1e12, 1e12), st.sampled_from([numbers.quantity, numbers.nats, numbers.count]))
 def test_numbers_are_short_and_plain(value, say):
     assert say(value).isascii()

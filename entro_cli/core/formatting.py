@@ -16,6 +16,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 step`, `1,440 steps`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def share(value: float) -> str:
     """A share as a percentage: 7.1%. Neither 0% nor 100% unless it is exactly that."""
     if math.isinf(value):

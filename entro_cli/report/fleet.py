@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from entro_cli.core.formatting import count
+from entro_cli.core.formatting import count, counted
 from entro_cli.report.charts.sparkline import Column, columns
 from entro_cli.report.daily_report import PeriodName, Summary
 from entro_cli.report.verdict import Health, Verdict
@@ -133,7 +133,6 @@ def _judge(members: tuple[Member, ...], missing: tuple[Missing, ...]) -> Verdict
     found = [member.verdict.health for member in members]
     counts = [f"{count(found.count(kind))} {_WORDS[kind]}" for kind in _ORDER if kind in found]
     counts += [f"{count(len(missing))} without a report"] if missing else []
-    number = len(members) + len(missing)
-    of = "1 pipeline" if number == 1 else f"{count(number)} pipelines"
+    pipelines = counted(len(members) + len(missing), "pipeline")
     first = f" Look first at {members[0].pipeline}." if members and health is not Health.GOOD else ""
-    return Verdict(health, f"Of {of}: {', '.join(counts)}.{first}")
+    return Verdict(health, f"{pipelines}: {', '.join(counts)}.{first}")

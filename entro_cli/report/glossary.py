@@ -1,4 +1,4 @@
-"""The words of a report, in plain words."""
+"""The glossary of a report: its terms explained for readers who see a report for the first time."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Term:
-    """A word of a report.
+    """A term of the glossary.
 
     Attributes:
-        word: as it is written there.
-        meaning: what it says, in plain words.
+        word: the term, spelled as in the report.
+        meaning: the explanation, in one or a few sentences.
     """
 
     word: str
     meaning: str
 
 
+# Ordered so that each term is explained before another one uses it.
 GLOSSARY = (
     Term(
         "Psi",
-        "How loaded a stage is, on a logarithmic scale (nats): 0 when idle; each further unit takes about 2.7 "
-        "times the load. Psi_total adds up the stages of the pipeline.",
+        "The load of a stage on a logarithmic scale, in nats. An idle stage has 0; each further nat takes about 2.7 "
+        "times the load. Psi_total is the sum over the stages of the pipeline.",
     ),
     Term(
         "Budget",
-        "What the stages may carry together. A step whose Psi_total is above it is a violation; excess adds up by"
-        " how much and for how long (nat s).",
+        "The Psi_total that the stages may reach together. A step above it is a violation. Excess is how far and for "
+        "how long Psi_total was above the budget (nat s).",
     ),
     Term(
         "Stable, Stress, Critical",
-        "How a step is, from Psi_total and what came before it. In Stress the pipeline is filling up; Critical "
-        "means at the budget or about to be. No data is none of them.",
+        "The regime of a step, derived from Psi_total and the steps before it. Stress: the pipeline is filling up. "
+        "Critical: it has reached the budget or is about to. Steps without data have no regime.",
     ),
     Term(
         "Energy",
-        "Pressure that has built up: sustained load charges it, rest discharges it. A charged pipeline turns "
-        "Critical at a lower load.",
+        "Accumulated pressure: sustained load raises it, rest lowers it. With high energy, the pipeline turns Critical "
+        "at a lower load.",
     ),
     Term(
         "Memory",
-        "How stressed the recent steps were, from 0 to 1. It lowers both thresholds, so that a regime is left at "
-        "a lower load than it was entered at.",
+        "How stressed the recent steps were, from 0 to 1. Memory lowers both thresholds, so a regime is left at a "
+        "lower load than it was entered at.",
     ),
     Term(
         "Stability",
-        "Room left below the budget: 1 with plenty, 0.05 (the least) with none.",
+        "The room left below the budget, from 1 (plenty) down to 0.05 (none).",
     ),
     Term(
         "Incident",
-        "Steps over the budget without a pause longer than one step. Its driver is the stage with the largest "
-        "part in Psi_total.",
+        "A run of steps over the budget, interrupted for at most one step at a time. Its driver is the stage with the "
+        "largest share of Psi_total.",
     ),
     Term(
         "Objective",
-        "The share of observed steps that should be within the budget. A burn rate of 1 uses up exactly what that"
-        " allows; alerts fire when it burns faster over a long and a short window at once.",
+        "The share of observed steps that should be within the budget. The rest is the error budget. A burn rate of 1 "
+        "uses it up exactly; an alert fires when it burns faster over a long and a short window at once.",
     ),
     Term(
         "Coverage",
-        "Steps with data of their own among all steps of the period that are not left out.",
+        "The share of steps with measured data, out of all steps of the period that are not excluded.",
     ),
 )
-"""In the order in which a reader needs them."""

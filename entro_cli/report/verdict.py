@@ -1,4 +1,4 @@
-"""The verdict: overall health, and a sentence a person can act on."""
+"""The verdict of a report: the health of the period, and a sentence that says where to look first."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from enum import StrEnum
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.results import Figures
 from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.core.formatting import count, duration, share
+from entro_cli.core.formatting import count, counted, duration, share
 from entro_cli.report.periods import Period, PeriodKind
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 LOW_COVERAGE = 0.9
-"""Chosen: with less of the period covered than this, the verdict says so."""
+"""Below this coverage the verdict warns of missing data. The value is a choice, not a measurement."""
 
+NO_DATA = "No data"
+"""First words of the sentence if the period has no data at all, or none at its end. The JUnit report tests for them."""
+
+# A period ends silent only if more than five minutes, and more than two steps, at its end have no data.
 _QUIET_S = 300.0
 _QUIET_STEPS = 2
 _LONGEST_NAME = 40
 
 
 class Health(StrEnum):
-    """How the period was."""
+    """The overall state of a period."""
 
     GOOD = "good"
     WATCH = "watch"
@@ -32,13 +36,13 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a reader in a hurry reads.
+    """The verdict on a period, for a reader in a hurry.
 
     Attributes:
-        health: `bad` when more of the budget's objective was used than there is; `watch` when a step was Critical, an
-            alert fired, the period ends without data or less than 90 % of it is covered; `no data` without a step
-            observed; else `good`.
-        sentence: what was, and where to look first; that the period ends without data, if it does, comes first.
+        health: `bad` if there were more violations than the objective allows; `watch` if a step was over the budget or
+            Critical, an alert fired, the period ends without data or its coverage is below 90 %; `no data` without an
+            observed step; else `good`.
+        sentence: the state of the period and where to look first. If the period ends without data, it says so first.
     """
 
     health: Health
@@ -52,21 +56,21 @@ def judge(
     last_data: datetime | None,
     maintenance: Maintenance = NONE,
 ) -> Verdict:
-    """The verdict on a period.
+    """Return the verdict on a period.
 
     Args:
         period: the period.
-        figures: what its steps come to.
+        figures: the figures of its steps.
         worst: its worst incident, None without any.
-        last_data: where its last step with data ends, None without any.
-        maintenance: what is left out, in which no data is missed.
+        last_data: end of its last step with data, None without any.
+        maintenance: the excluded times, in which no data is expected.
     """
     if last_data is None and figures.steps == figures.excluded_steps > 0:
-        return Verdict(Health.NO_DATA, f"All of this {period.kind} is left out as maintenance.")
+        return Verdict(Health.NO_DATA, f"All of this {period.kind} is excluded as maintenance.")
     if last_data is None:
         return Verdict(
             Health.NO_DATA,
-            f"No data for this {period.kind}: check that the pipeline ran, and that its logs are the ones read here.",
+            f"{NO_DATA} for this {period.kind}: check that the pipeline ran and that entro reads its logs.",
         )
     last_ns = nanoseconds(last_data)
     silent_s = (period.end_ns - last_ns - maintenance.length_ns(last_ns, period.end_ns)) / NS
@@ -91,46 +95,47 @@ def _health(figures: Figures, ends_silent: bool) -> Health:
 
 def _silence(period: Period, last_data: datetime, silent_s: float) -> str:
     return (
-        f"Nothing since {_when(period, last_data)}, the last {duration(silent_s)} of the {period.kind}: "
-        "check that the pipeline runs and its logs arrive."
+        f"{NO_DATA} since {_time(period, last_data)}, for the last {duration(silent_s)} of the {period.kind}: "
+        "check that the pipeline is running and that its logs arrive."
     )
 
 
 def _load(period: Period, figures: Figures, worst: Incident | None) -> str:
-    """What the load did to the budget, and where to look first."""
+    """Return the sentence on the load: how long it was over the budget, and where to look first."""
     if worst is None:
         critical = figures.regimes.critical
         if critical:
             time = duration(critical * figures.step_s)
             return f"Within the budget throughout, but Critical for {time}: there is little room for more load."
         return f"Within the budget in every observed step ({count(figures.observed_steps)}): nothing to do."
-    number = len(figures.incidents)
-    incidents = "1 incident" if number == 1 else f"{count(number)} incidents"
-    which = "it" if number == 1 else "the worst"
+    incidents = len(figures.incidents)
+    which = "the incident" if incidents == 1 else "the worst incident"
     return (
-        f"Over the budget for {duration(figures.violation_time_s)} in {incidents}, {_objective(figures)}; "
-        f"look first at {_name(worst.driver)}, which drove {which} ({_when(period, worst.start)}, "
-        f"{duration(worst.duration_s)}, up to {worst.peak_psi_total / figures.budget:.1f} times the budget)."
+        f"Over the budget for {duration(figures.violation_time_s)} in {counted(incidents, 'incident')}, "
+        f"{_objective(figures)}. Look first at {_shortened(worst.driver)}, the driver of {which} "
+        f"({_time(period, worst.start)}, {duration(worst.duration_s)}, "
+        f"up to {worst.peak_psi_total / figures.budget:.1f} times the budget)."
     )
 
 
 def _objective(figures: Figures) -> str:
-    """How much of what the objective allows was used."""
+    """Return how much of the allowed violations was used."""
     objective = figures.objective
     target = f"{100 * objective.target:g}%"
     if not objective.allowed_steps:
         return f"where the {target} objective allows none"
     used = figures.violations / objective.allowed_steps
-    how = f"{used:.1f} times" if used > 1 else f"{share(used)} of"
-    return f"{how} what the {target} objective allows"
+    amount = f"{used:.1f} times" if used > 1 else f"{share(used)} of"
+    return f"{amount} what the {target} objective allows"
 
 
-def _name(name: str) -> str:
+def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
-def _when(period: Period, when: datetime) -> str:
-    """A moment as the period's readers need it: the time of a day, and the day too of a longer one."""
+def _time(period: Period, when: datetime) -> str:
+    """Return the time of day in a daily report, with the date in a longer one."""
+    # The end of a day is the midnight of the next one: without its date, 00:00 would read as the day's beginning.
     if period.kind is PeriodKind.DAY and when < period.end:
         return f"{when:%H:%M}"
     return f"{when:%a} {when.day} {when:%b} {when:%H:%M}"

@@ -81,7 +81,7 @@ def test_a_period_with_an_incident_says_how_long_how_bad_and_where_to_look():
 
     assert verdict.health is Health.BAD
     assert verdict.sentence.startswith("Over the budget for 2 h in 1 incident, 8.3 times what the 99% objective allows")
-    assert "look first at llm, which drove it (10:00, 2 h," in verdict.sentence
+    assert "Look first at llm, the driver of the incident (10:00, 2 h," in verdict.sentence
 
 
 def test_an_incident_within_the_objective_is_one_to_watch():
@@ -103,7 +103,7 @@ def test_a_period_that_ends_without_data_says_so_first():
     verdict = summary_of(calm(192, "2026-03-02"), PeriodKind.DAY, "2026-03-02").verdict
 
     assert verdict.health is Health.WATCH
-    assert verdict.sentence.startswith("Nothing since 03:12, the last 20 h 48 min of the day:")
+    assert verdict.sentence.startswith("No data since 03:12, for the last 20 h 48 min of the day:")
 
 
 def test_silence_to_the_end_of_the_period_counts_when_the_log_goes_on_later():
@@ -112,7 +112,7 @@ def test_silence_to_the_end_of_the_period_counts_when_the_log_goes_on_later():
 
     verdict = summary_of(run_of(loads, "2026-03-01"), PeriodKind.DAY, "2026-03-02").verdict
 
-    assert verdict.sentence.startswith("Nothing since 03:12")
+    assert verdict.sentence.startswith("No data since 03:12")
 
 
 def test_a_step_missing_at_midnight_is_no_silence():

@@ -72,13 +72,13 @@ def test_the_worst_come_first():
     assert [one.verdict.health for one in found.members] == ["bad", "bad", "no data", "watch", "good"]
     assert found.verdict.health == "bad"
     assert found.verdict.sentence == (
-        f"Of 6 pipelines: 2 bad, 1 without data, 1 to watch, 1 good, 1 without a report. Look first at {HOSTILE}."
+        f"6 pipelines: 2 bad, 1 without data, 1 to watch, 1 good, 1 without a report. Look first at {HOSTILE}."
     )
 
 
 def test_a_good_fleet_needs_no_look():
     period = summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period
-    assert fleet_of(period, [member("a", calm(1440, "2026-03-03"))]).verdict.sentence == "Of 1 pipeline: 1 good."
+    assert fleet_of(period, [member("a", calm(1440, "2026-03-03"))]).verdict.sentence == "1 pipeline: 1 good."
     assert fleet_of(period, [], [Missing("gone", "why")]).verdict.health == "no data"
 
 

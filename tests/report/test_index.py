@@ -46,7 +46,7 @@ def test_every_report_is_listed_the_latest_first(history, tmp_path):
     assert links(tmp_path) == ["default-month-2026-04.html", "default-week-2026-W15.html", *days]
     text = (tmp_path / "index.html").read_text()
     assert "Thursday 9 April 2026" in text
-    assert "look first at llm" in text
+    assert "Look first at llm" in text
 
 
 def test_somebody_elses_index_is_left_alone(history, tmp_path):
@@ -122,7 +122,7 @@ def test_many_pipelines_can_be_jumped_to(history, tmp_path):
     for name in ("default", HOSTILE):
         write(history, tmp_path, "--weekly", "--pipeline", name)
     assert "<nav" not in (tmp_path / "index.html").read_text()
-    mark = Mark("", "week", "2026-W15", "Week 15", "2026-04-05T22:00:00+00:00", "watch", "Of 2 pipelines: ...")
+    mark = Mark("", "week", "2026-W15", "Week 15", "2026-04-05T22:00:00+00:00", "watch", "2 pipelines: ...")
     (tmp_path / "week-2026-W15.html").write_text(page_of(mark))
     write(history, tmp_path, "--weekly")
     text = (tmp_path / "index.html").read_text()

@@ -143,14 +143,14 @@ def test_windows_that_hold_no_step_change_nothing_else():
 
 def test_a_period_that_ends_with_maintenance_is_not_silent():
     silent, planned = figures_of(), figures_of("--exclude", "Sun 22:00-24:00")
-    assert silent["verdict"]["sentence"].startswith("Nothing since")
-    assert not planned["verdict"]["sentence"].startswith("Nothing since")
+    assert silent["verdict"]["sentence"].startswith("No data since")
+    assert not planned["verdict"]["sentence"].startswith("No data since")
     assert planned["figures"]["coverage"] > silent["figures"]["coverage"]
 
 
 def test_a_period_of_nothing_but_maintenance():
     document = figures_of("--exclude", "2026-04-06/7d")
-    assert document["verdict"] == {"health": "no data", "sentence": "All of this week is left out as maintenance."}
+    assert document["verdict"] == {"health": "no data", "sentence": "All of this week is excluded as maintenance."}
     assert document["figures"]["coverage"] == 0
     assert document["figures"]["regimes"]["no_data"] == 0
 
@@ -172,15 +172,15 @@ def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
 
 def test_it_is_told_in_every_format(tmp_path):
     exclude = ("--exclude", "Thu 14:00-15:00")
-    assert "left out as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal").out
-    assert "Left out as maintenance: 1 h: 2026-04-09 14:00 UTC to 2026-04-09 15:00 UTC." in (
+    assert "excluded as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal").out
+    assert "Excluded as maintenance: 1 h: 2026-04-09 14:00 UTC to 2026-04-09 15:00 UTC." in (
         entro(*WEEK, *exclude, "--format", "markdown").out
     )
     assert entro(*WEEK, *exclude, "--out", tmp_path, "--metrics-file", tmp_path / "entro.prom", "--quiet").status == 0
     assert 'entro_excluded_steps{pipeline="default",period="week"} 60.0' in (tmp_path / "entro.prom").read_text()
     page = (tmp_path / "default-week-2026-W15.html").read_text()
-    assert "Left out as maintenance: 1 h: 9 Apr 14:00 to 9 Apr 15:00." in page
-    assert "Left out as maintenance" not in entro(*WEEK, "--format", "html", "--out", "-").out
+    assert "Excluded as maintenance: 1 h: 9 Apr 14:00 to 9 Apr 15:00." in page
+    assert "Excluded as maintenance" not in entro(*WEEK, "--format", "html", "--out", "-").out
     terminal = entro("analyze", SAMPLE, *exclude, "--tz", "UTC").out
     assert "Left out as maintenance: 300 steps, 5 h" in terminal
 

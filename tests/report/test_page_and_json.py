@@ -46,7 +46,7 @@ def figures_as_told(figures):
         "Violations, share": numbers.share(figures["violations"] / seen),
         "Incidents": numbers.count(len(figures["incidents"])),
         "Excess (nat s)": numbers.quantity(figures["excess_nat_s"]),
-        "Allowance used": numbers.share(objective["consumed"]),
+        "Error budget used": numbers.share(objective["consumed"]),
         "Burn rate": numbers.quantity(objective["burn_rate"]),
         "Stable": numbers.share(regimes["stable"] / seen),
         "Stress": numbers.share(regimes["stress"] / seen),
@@ -64,7 +64,7 @@ def figures_as_told(figures):
         "Memory, highest": numbers.nats(figures["memory_max"]),
     }
     for stage in figures["stages"]:
-        told[f"{stage['name']}, part in Psi"] = numbers.share(stage["mean_share"])
+        told[f"{stage['name']}, share of Psi"] = numbers.share(stage["mean_share"])
     return told
 
 

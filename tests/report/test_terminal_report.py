@@ -50,7 +50,7 @@ def test_without_unicode_everything_is_ascii():
 def test_the_text_says_what_the_report_says():
     text = render(summary_of(busy(21), PeriodKind.WEEK, "2026-03-10"))
 
-    for word in ("Weekly report: crawler", "Week 11, 9 to 15 March 2026", "week before", "Coverage", "By day"):
+    for word in ("Weekly report: crawler", "Week 11, 9 to 15 March 2026", "previous week", "Coverage", "By day"):
         assert word in text
 
 

@@ -146,7 +146,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
     left = formatting.duration(abs(objective.remaining_s))
     state = f"{left} left" if objective.remaining_s >= 0 else f"overdrawn by {left}"
     used = formatting.optional(formatting.share, objective.consumed)
-    yield Text(f"Objective {formatting.share(objective.target)}: {used} of its allowance used, {state}")
+    yield Text(f"Objective {formatting.share(objective.target)}: {used} of its error budget used, {state}")
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
         alert = max(firing, key=lambda part: part.threshold)
@@ -196,9 +196,9 @@ def _coordination(analysis: Analysis) -> Iterator[RenderableType]:
     coordination = analysis.coordination
     yield Text("What coordination would have changed", style="bold")
     if coordination.withheld:
-        yield Text(f"Not told: {coordination.withheld}")
+        yield Text(f"Not available: {coordination.withheld}")
         return
-    table = grid(("", "left"), ("Measured", "right"), ("In the plant", "right"), ("Coordinated", "right"))
+    table = grid(("", "left"), ("Measured", "right"), ("Simulated", "right"), ("Coordinated", "right"))
     for row in coordination_rows(coordination):
         table.add_row(row.label, row.measured, row.uncontrolled, row.coordinated)
     yield table

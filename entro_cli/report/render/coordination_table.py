@@ -30,9 +30,9 @@ _FIGURES: tuple[tuple[str, Callable[[CoordinationRun], str]], ...] = (
     ("Steps over the budget", lambda run: formatting.count(run.violations)),
     ("Excess, nat s", lambda run: formatting.quantity(run.excess_nat_s)),
     ("Longest queue", lambda run: formatting.quantity(run.peak_queue)),
-    ("Most held back before it", lambda run: formatting.quantity(run.peak_frontier)),
-    ("Mean wait, all in all", _wait),
-    ("Left at the end", lambda run: formatting.quantity(run.unserved)),
+    ("Most held back", lambda run: formatting.quantity(run.peak_frontier)),
+    ("Mean wait", _wait),
+    ("Unserved at the end", lambda run: formatting.quantity(run.unserved)),
 )
 
 
@@ -46,14 +46,15 @@ def coordination_rows(coordination: Coordination) -> tuple[CoordinationRow, ...]
 
 
 def coordination_terms(coordination: Coordination) -> str:
-    """What the comparison was made with, in a sentence; empty where there is none."""
+    """Return the assumptions of the comparison, in sentences; empty if there is no comparison."""
     if coordination.capacity is None or coordination.accepted_wait_s is None:
         return ""
     guess = ", a guess" if coordination.capacity_is_guess else ""
-    fulls = (coordination.full_rate or 0.0, coordination.full_queue or 0.0)
-    off = formatting.optional(formatting.share, coordination.model_error)
+    full_rate, full_queue = coordination.full_rate or 0.0, coordination.full_queue or 0.0
+    error = formatting.optional(formatting.share, coordination.model_error)
     return (
-        f"A server of {formatting.quantity(coordination.capacity)} req/s ({coordination.capacity_evidence}{guess}), an "
-        f"accepted wait of {coordination.accepted_wait_s:.3g} s; full at {formatting.quantity(fulls[0])} req/s and "
-        f"{formatting.quantity(fulls[1])} requests; the plant's queue is {off} off the measured one."
+        f"Simulated server: {formatting.quantity(coordination.capacity)} req/s "
+        f"({coordination.capacity_evidence}{guess}), accepted wait {coordination.accepted_wait_s:.3g} s, "
+        f"full at {formatting.quantity(full_rate)} req/s and {formatting.quantity(full_queue)} requests. "
+        f"The simulated queue is {error} off the measured one."
     )

@@ -89,7 +89,7 @@ def _observed(part: float, figures: Figures) -> float | None:
 
 
 def _steps(number: int) -> str:
-    return f"{formatting.count(number)} step{'' if number == 1 else 's'}"
+    return formatting.counted(number, "step")
 
 
 def _regime(label: str, steps: Callable[[Figures], int]) -> _Figure:
@@ -109,7 +109,7 @@ _OVER = _Figure(
     beside=lambda figures: _steps(figures.violations),
 )
 _OBJECTIVE = _Figure(
-    "Allowance used",
+    "Error budget used",
     lambda figures: figures.objective.consumed,
     formatting.share,
     formatting.points,
@@ -150,7 +150,7 @@ _REGIMES = (
     _Figure("Transitions", lambda figures: figures.transitions, formatting.count),
 )
 _LEFT_OUT = _Figure(
-    "Left out, maintenance",
+    "Excluded as maintenance",
     lambda figures: figures.excluded_steps * figures.step_s,
     formatting.duration,
     beside=lambda figures: _steps(figures.excluded_steps),
@@ -186,5 +186,5 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
     return (
         _Figure(f"{stage.name}, mean {loads}", of(lambda stage: stage.mean_load), formatting.quantity),
         _Figure(f"{stage.name}, peak {loads}", of(lambda stage: stage.peak_load), formatting.quantity),
-        _Figure(f"{stage.name}, part in Psi", of(lambda stage: stage.mean_share), formatting.share, formatting.points),
+        _Figure(f"{stage.name}, share of Psi", of(lambda stage: stage.mean_share), formatting.share, formatting.points),
     )

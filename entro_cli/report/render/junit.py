@@ -9,7 +9,7 @@ from entro_cli.analysis.gates import FailedGate
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.daily_report import Summary
-from entro_cli.report.verdict import LOW_COVERAGE
+from entro_cli.report.verdict import LOW_COVERAGE, NO_DATA
 
 Case = tuple[str, str]
 """What is checked, and what is wrong with it, in a sentence; empty where nothing is."""
@@ -51,7 +51,7 @@ def _cases(summary: Summary) -> Iterator[Case]:
     yield f"objective {100 * objective.target:g}%", used if over else ""
     little = figures.coverage < LOW_COVERAGE
     yield f"coverage of {LOW_COVERAGE:.0%}", f"data for only {formatting.share(figures.coverage)}" if little else ""
-    silent = summary.verdict.sentence.startswith(("Nothing since", "No data"))
+    silent = summary.verdict.sentence.startswith(NO_DATA)
     yield "data until the end", summary.verdict.sentence.partition(":")[0] if silent else ""
 
 

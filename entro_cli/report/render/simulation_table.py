@@ -57,7 +57,7 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("peak_queue", "Peak queue", "req", partial(_number, decimals=3)),
     ("mean_queue", "Mean queue", "req", partial(_number, decimals=3)),
     ("peak_frontier", "Peak frontier", "req", partial(_number, decimals=3)),
-    ("final_backlog", "Left at the end", "req", partial(_number, decimals=3)),
+    ("final_backlog", "Unserved", "req", partial(_number, decimals=3)),
     ("served", "Served", "req", partial(_number, decimals=3)),
     ("mean_wait_s", "Mean wait", "s", partial(_number, decimals=3)),
     ("utilisation", "Utilisation", "%", _percent),
