@@ -88,7 +88,8 @@ def analyze(
     from entro_cli.core.console import Terminal
     from entro_cli.core.parallel import Executor
     from entro_cli.workflows.analyze import analysis_of, shown_by
-    from entro_cli.workflows.load_logs import load, warn_of_problems
+    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.query_prometheus import fetch
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
 
@@ -116,7 +117,7 @@ def analyze(
     if save:
         options = _saved(logs or [], options, settings, terminal)
     loaded = load(logs or [], options, fetch(question, settings, since, until), Executor(jobs, cluster))
-    warn_of_problems(loaded, terminal)
+    print_load_warnings(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
     replayed = replay_steps(settings.maintenance().judged(loaded.steps), limit, *period_ns(since, until, loaded.zone))
     asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
@@ -161,6 +162,7 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
     from entro_cli.history.paths import pipeline_paths
     from entro_cli.history.remote_copy import working_copy
     from entro_cli.readers.inputs.log_file import STDIN
+    from entro_cli.workflows.print_warnings import print_problems
     from entro_engine import EntroError
 
     if not logs:
@@ -174,8 +176,7 @@ def _saved(logs: list[str], options: LoadOptions, settings: Settings, terminal: 
         stored = ingest(logs, options, IngestOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
     for failure in stored.failures:
         raise failure
-    for problem in stored.problems:
-        terminal.warn(problem)
+    print_problems(stored.problems, terminal)
     terminal.note(f"saved into {printable(f'{place.shown}/{place.folder.name}')}, {len(stored.days)} days changed")
     return replace(options, step=f"{stored.step_s:.9f}s") if options.step is None else options
 

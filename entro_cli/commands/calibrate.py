@@ -61,7 +61,8 @@ def calibrate(
     from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
-    from entro_cli.workflows.load_logs import load, warn_of_problems
+    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -74,7 +75,7 @@ def calibrate(
     if not to_stdout:
         _refuse(out, force)
     loaded = load(logs, load_options(settings, stage))
-    warn_of_problems(loaded, terminal)
+    print_load_warnings(loaded, terminal)
     found = calibration_of(settings.maintenance().judged(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
     if to_stdout:

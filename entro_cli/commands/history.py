@@ -80,6 +80,7 @@ def list_pipelines(
     from entro_cli.history.inventory import take_inventory
     from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.history_admin import select_pipelines
+    from entro_cli.workflows.print_warnings import print_problems
     from entro_cli.workflows.settings import read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -90,8 +91,7 @@ def list_pipelines(
         with working_copy(place):
             holding, problems = take_inventory(place, zone)
         holdings.append(holding)
-        for problem in problems:
-            terminal.warn(problem)
+        print_problems(problems, terminal)
     if as_json:
         terminal.document(pipelines_document(LIST_SCHEMA, holdings))
     elif holdings:
@@ -120,6 +120,7 @@ def show(
     from entro_cli.history.paths import pipeline_paths
     from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.history_admin import content_of
+    from entro_cli.workflows.print_warnings import print_problems
     from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -128,8 +129,7 @@ def show(
     place = pipeline_paths(settings.history, pipeline)
     with working_copy(place):
         content, problems = content_of(place, zone, *period_ns(since, until, zone))
-    for problem in problems:
-        terminal.warn(problem)
+    print_problems(problems, terminal)
     if as_json:
         terminal.document(content_document(content))
     else:
@@ -162,6 +162,7 @@ def export(
     from entro_cli.history.remote_copy import working_copy
     from entro_cli.workflows.history_admin import write_export
     from entro_cli.workflows.load_history import load_history
+    from entro_cli.workflows.print_warnings import print_problems
     from entro_cli.workflows.settings import period_ns, read_settings
 
     terminal = Terminal(quiet, verbose)
@@ -172,8 +173,7 @@ def export(
     place = pipeline_paths(settings.history, pipeline)
     with working_copy(place):
         recalled = load_history(place, settings, zone, *period_ns(since, until, zone))
-    for problem in recalled.problems:
-        terminal.warn(problem)
+    print_problems(recalled.problems, terminal)
     if not recalled.steps.count:
         terminal.warn("nothing is stored of that time")
     write_export(recalled.steps, form, zone, file, place, terminal)

@@ -110,7 +110,8 @@ def report(
     from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.options import LoadOptions, asked_stages
-    from entro_cli.workflows.load_logs import load, warn_of_problems
+    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
     from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
     from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
@@ -137,20 +138,18 @@ def report(
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
     within = period_ns(since, until, zone)
-    kind = given.one_kind(daily, weekly, monthly, bool(since or until))
-    which = given.Which(kind, date, last, within, zone)
-    if kind == "range":  # it is what is reported on, and the time before it is looked back on
+    which = given.Which(given.one_kind(daily, weekly, monthly, bool(since or until)), date, last, within, zone)
+    if which.kind == "range":  # it is what is reported on, and the time before it is looked back on
         within = (None, None)
     if named:
         loaded = load(named, load_options(settings, stage))
-        warn_of_problems(loaded, terminal)
+        print_load_warnings(loaded, terminal)
         material = from_logs(loaded, settings, within)
         period = which.period(last_observed_ns(material.steps))
         output = OutputOptions(form, out, self_contained, loaded.paths)
     else:
         period, material = _from_history(settings, [stage.name for stage in stages], which, within)
-        for note in material.notes:
-            terminal.warn(note)
+        print_problems(material.notes, terminal)
         output = OutputOptions(form, out or settings.reports, self_contained, indexed=True)
     summary = summary_of(material, period, settings, budget)
     failed = failed_gates(fail_on or [], to_builtins(summary.figures))

@@ -12,21 +12,22 @@ from entro_cli.history.day_files import DamagedDayError, DayCount, connect, coun
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import skipped_file_warning, unaltered_files
 from entro_cli.history.state import State, load_state, state_from_days
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 
-def take_inventory(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[str]]:
-    """A pipeline as a whole, and what of it could not be read, in sentences.
+def take_inventory(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[Problem]]:
+    """A pipeline as a whole, and warnings about what of it could not be read.
 
     Args:
         place: the pipeline's.
         zone: what times are told in.
     """
-    problems = []
+    problems: list[Problem] = []
     try:
         state = load_state(place)
     except EntroError as error:
-        state, problems = state_from_days(place), [str(error)]
+        state, problems = state_from_days(place), [Problem(ProblemKind.QUOTED, detail=(str(error),))]
     days = place.days()
     counts, damaged = _counts(place, None, None)
     size = sum(_size(path) for path in place.folder.rglob("*"))
@@ -58,8 +59,8 @@ def stage_inventories(state: State) -> tuple[StageInventory, ...]:
 
 def day_inventories(
     place: PipelinePaths, state: State, begin_ns: int | None, after_ns: int | None
-) -> tuple[tuple[DayInventory, ...], list[str]]:
-    """The days of a pipeline that a stretch of time touches, and those that could not be read, in sentences.
+) -> tuple[tuple[DayInventory, ...], list[Problem]]:
+    """The days of a pipeline that a stretch of time touches, and warnings about those that could not be read.
 
     Args:
         place: the pipeline's.
@@ -81,8 +82,10 @@ def day_inventories(
     ), problems
 
 
-def _counts(place: PipelinePaths, begin_ns: int | None, after_ns: int | None) -> tuple[dict[Path, DayCount], list[str]]:
-    """Of each day file that a stretch of time touches what it holds; those that cannot be read in sentences."""
+def _counts(
+    place: PipelinePaths, begin_ns: int | None, after_ns: int | None
+) -> tuple[dict[Path, DayCount], list[Problem]]:
+    """Of each day file that a stretch of time touches what it holds, and warnings about those that cannot be read."""
     days = [
         day
         for day in place.days()

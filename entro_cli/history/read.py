@@ -13,6 +13,7 @@ from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, rea
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import read_digests, refuse_altered
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 
@@ -23,12 +24,12 @@ class StoredBins:
     Attributes:
         state: what is known of the pipeline.
         day: the cells, by stage and source.
-        problems: the day files that could not be read, in sentences.
+        problems: the day files that could not be read.
     """
 
     state: State
     day: BinsByKey
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def load_stored_state(place: PipelinePaths) -> State:
@@ -81,8 +82,8 @@ def read_bins(
     return StoredBins(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
 
 
-def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[str, ...]]:
-    """The cells of some days, and which of them cannot be read, in sentences."""
+def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:
+    """The cells of some days, and warnings about those that cannot be read."""
     paths, problems = unaltered_files(place, days)
     with connect() as connection:
         while True:
@@ -94,10 +95,11 @@ def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tu
                     problems.append(skipped_file_warning(error))
 
 
-def unaltered_files(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[str]]:
-    """The files of some days that are as they were written, as far as that is known; the others in sentences."""
+def unaltered_files(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
+    """The files of some days that are as they were written, as far as that is known, and warnings about the others."""
     listed = read_digests(place)
-    paths, problems = [], []
+    paths: list[Path] = []
+    problems: list[Problem] = []
     for day in days:
         try:
             refuse_altered(place, day, listed)
@@ -107,6 +109,6 @@ def unaltered_files(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Pa
     return paths, problems
 
 
-def skipped_file_warning(error: DamagedDayError) -> str:
-    """The sentence that tells of a day file that is not read."""
-    return f"{error.where}: left out: {error.found}"
+def skipped_file_warning(error: DamagedDayError) -> Problem:
+    """Return the warning about a day file that is not read."""
+    return Problem(ProblemKind.LEFT_OUT, detail=(str(error.where), error.found))

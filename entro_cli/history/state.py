@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from entro_cli.core.console import printable
 from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 VERSION = 1
@@ -91,7 +92,7 @@ class LogState(msgspec.Struct, kw_only=True):
         series: what it gave.
         rows_read: rows that were understood.
         rows_skipped: rows that were not.
-        problems: what was out of the ordinary, in sentences.
+        problems: what was out of the ordinary, as stored sentences; `known_problems` reads them.
         zone: how its times were read, in words.
         edges: the samples of its first and its last step.
         unfinished: those of its last line, which had no end yet.
@@ -124,6 +125,44 @@ class LogState(msgspec.Struct, kw_only=True):
     carried_ends: dict[str, tuple[int, float]] = {}
     carry: bytes = b""
     ends: dict[str, tuple[int, float]] = {}
+
+    def known_problems(self) -> tuple[Problem, ...]:
+        """Return what was out of the ordinary in the log so far."""
+        return tuple(map(_stored_problem, self.problems))
+
+    def store_problems(self, problems: Iterable[Problem]) -> None:
+        """Put problems in the form in which they are stored."""
+        self.problems = list(map(_stored_sentence, problems))
+
+
+_STORED_WORDS = {
+    ProblemKind.OUT_OF_ORDER: "rows out of order: sorted",
+    ProblemKind.REPEATED: "rows repeated exactly: counted once",
+    ProblemKind.AVERAGED: "rows with other values at the same time: averaged",
+    ProblemKind.HOUR_TWICE_BY_ORDER: "times in an hour the clock showed twice were told apart by their order",
+    ProblemKind.HOUR_TWICE_AS_FIRST: "times in an hour the clock showed twice were taken as the first showing",
+    ProblemKind.HOUR_SKIPPED: "times in an hour the clock skipped were moved past it",
+    ProblemKind.CLOCK_BACK_IN_RUN: "times the clock stepped back within a run: those lines count at the next one",
+}
+"""By additive kind, the words that follow its count in a stored history.
+
+These are part of the stored form, as versions 0.6.0 and later read and write it, and no messages: do not reword them.
+"""
+_STORED_KINDS = {words: kind for kind, words in _STORED_WORDS.items()}
+
+
+def _stored_sentence(problem: Problem) -> str:
+    if problem.kind not in _STORED_WORDS:
+        return str(problem)
+    words = _STORED_WORDS[problem.kind]
+    return f"{problem.count} {words.replace('rows', 'row', 1) if problem.count == 1 else words}"
+
+
+def _stored_problem(sentence: str) -> Problem:
+    """Return the problem in a stored sentence; one whose count is of no use is kept as it was written."""
+    count, _, words = sentence.partition(" ")
+    kind = _STORED_KINDS.get(words if count != "1" else words.replace("row ", "rows ", 1))
+    return Problem(kind, int(count)) if kind else Problem(ProblemKind.QUOTED, detail=(sentence,))
 
 
 class StageState(msgspec.Struct):

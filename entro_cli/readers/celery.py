@@ -13,11 +13,12 @@ import numpy as np
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
-from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.text_lines import MARK, BadLines, blocks
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 NAME = "celery"
@@ -104,11 +105,9 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     tally = Tally()
     local = local_to_utc(np.array(tasks.stamps, np.int64), options.zone)
     tally.clock(local)
-    tally.backward += int((np.diff(local.times) < 0).sum())
-    if tasks.before:
-        tally.problems.append(f"{len(tasks.before)} tasks were received before the log begins: in flight from then on")
-    if tasks.going:
-        tally.problems.append(f"{len(tasks.going)} tasks are not done where the log ends")
+    tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(local.times) < 0).sum())
+    tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.before))
+    tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.going))
     quantities = _quantities(tasks, local.times)
     return Observations(
         path=log.label,
@@ -118,7 +117,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=tasks.bad.count,
         bad_rows=bad,
         zone=f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})",
-        problems=tuple(tally.sentences()),
+        problems=tally.problems,
         columns=tuple(part.name for part in quantities if len(part.times)),
     )
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
 _DAY = 86400 * NS
@@ -146,16 +147,15 @@ class LineTimestamps:
             times[naive] = local.times
             tally.clock(local)
             words.append(f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})")
-        _tell_steps_back(times, tally)
+        _count_steps_back(times, tally)
         return times, ", ".join(words)
 
 
-def _tell_steps_back(times: TimeArray, tally: Tally) -> None:
+def _count_steps_back(times: TimeArray, tally: Tally) -> None:
     steps = np.diff(times)
     back = steps[steps < 0]
     if len(back):
-        many = "once" if len(back) == 1 else f"{len(back)} times"
-        tally.problems.append(f"the clock steps back {many}, by {-int(back.min()) / NS:,.0f} s at the most: sorted")
+        tally.count(ProblemKind.CLOCK_STEPS_BACK, len(back), f"{-int(back.min()) / NS:,.0f}")
 
 
 def _changed(log: LogFile, zone: tzinfo) -> datetime:
@@ -174,7 +174,7 @@ def _with_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Ta
     last = options.year or _last_year(int(values[-1]), _changed(log, options.zone))
     years = last - (behind[-1] - behind)
     if behind.any():
-        tally.problems.append(f"its stamps name no year and go over new year: {years.min()} to {years.max()}")
+        tally.note(ProblemKind.YEARS_INFERRED, str(years.min()), str(years.max()))
     wall = np.empty_like(values)
     for year in np.unique(years).tolist():
         inside = years == year
@@ -231,8 +231,6 @@ def _with_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tal
     midnight = changed // _DAY * _DAY
     if midnight + int(values[-1]) > changed + 60 * NS:
         midnight -= _DAY
-    tally.problems.append(
-        "its stamps have no date: the last is taken to be of the day the file was last changed; --start names the first"
-    )
+    tally.note(ProblemKind.DATES_INFERRED)
     wall: TimeArray = values + midnight - (behind[-1] - behind) * _DAY
     return wall

@@ -1,24 +1,62 @@
-"""Warnings about logs, in words."""
+"""Counts of what is out of the ordinary in a log, and rejected rows as they can be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable
+from typing import Any
 
-from entro_cli.core.console import Terminal
-from entro_cli.timeseries.observations import BadRow
+import numpy as np
 
-if TYPE_CHECKING:
-    from entro_cli.core.console import Terminal
+from entro_cli.core.console import printable
+from entro_cli.core.formatting import shortened
+from entro_cli.readers.timestamps import LocalTimes
+from entro_cli.timeseries.problems import Problem, ProblemKind
+
+SHOWN_BAD_ROWS = 5
+"""Number of rejected rows that are kept to be shown."""
+
+_SHOWN_CHARACTERS = 80
 
 
-def warn_of_bad_rows(path: str, read: int, skipped: int, bad_rows: Sequence[BadRow], terminal: Terminal) -> None:
-    """Warn of the rows of a log that could not be read, the first few with their lines."""
-    if skipped:
-        terminal.warn(f"{path}: {skipped:,} of {skipped + read:,} rows could not be read and were skipped")
-    for row in bad_rows:
-        line = f"line {row.line}: " if row.line else ""
-        terminal.warn(f"{path}: {line}{row.reason}: {row.text}")
-    more = skipped - len(bad_rows)
-    if bad_rows and more > 0:
-        terminal.warn(f"{path}: and {more:,} more")
+class Tally:
+    """Counts of what is out of the ordinary in one log, by kind and detail.
+
+    Args:
+        problems: warnings that are known already.
+    """
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self._counts: dict[tuple[ProblemKind, tuple[str, ...]], int] = {
+            (one.kind, one.detail): one.count for one in problems
+        }
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The warnings, in the order in which they were first met."""
+        return tuple(Problem(kind, count, detail) for (kind, detail), count in self._counts.items())
+
+    def note(self, kind: ProblemKind, *detail: str) -> None:
+        """Add a warning that counts nothing."""
+        self._counts[kind, detail] = 0
+
+    def count(self, kind: ProblemKind, number: int | np.integer[Any], *detail: str) -> None:
+        """Add to the count of a warning; 0 adds no warning."""
+        if number:
+            self._counts[kind, detail] = self._counts.get((kind, detail), 0) + int(number)
+
+    def clock(self, local: LocalTimes) -> None:
+        """Count the times on a local clock that had to be guessed or moved."""
+        twice = ProblemKind.HOUR_TWICE_BY_ORDER if local.by_order else ProblemKind.HOUR_TWICE_AS_FIRST
+        self.count(twice, local.doubtful)
+        self.count(ProblemKind.HOUR_SKIPPED, local.skipped)
+
+
+def printable_row(text: str) -> str:
+    """Return a row in one line without control characters, cut to 80 characters."""
+    return shortened(printable(text.strip()), _SHOWN_CHARACTERS)
+
+
+def masked(text: str) -> str:
+    """Return a text with each letter and digit replaced by x, so that only its shape shows."""
+    return re.sub(r"\w", "x", text)

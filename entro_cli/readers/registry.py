@@ -7,12 +7,13 @@ from types import ModuleType
 
 from entro_cli.readers import celery
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
+from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus import reader as prometheus
 from entro_cli.readers.requests import reader as events
 from entro_cli.readers.scrapy import reader as scrapy
 from entro_cli.readers.sglang import reader as sglang
 from entro_cli.readers.tables import reader as table
-from entro_cli.readers.tables.duckdb_table import first_line, head_text, masked
+from entro_cli.readers.tables.duckdb_table import first_line, head_text
 from entro_cli.readers.vllm import reader as vllm
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, masked, shortened
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
@@ -97,7 +97,7 @@ class BadLines:
                 while passed < offset and (content := file.read(min(offset - passed, 1 << 20))):
                     passed += len(content)
                     number += content.count(b"\n")
-                text = shortened(line.decode("utf-8", "replace"))
+                text = printable_row(line.decode("utf-8", "replace"))
                 rows.append(BadRow(number, reason, masked(text) if redact else text))
         return tuple(rows)
 
@@ -116,7 +116,7 @@ class BadLines:
         bad = self.rows(log, options.redact)
         if not bad:
             return bad
-        first = f"line {bad[0].line}: {bad[0].reason}: {bad[0].text}"
+        first = str(bad[0])
         if options.strict:
             raise EntroError(first, where=log.label, expected="good lines only, with --strict")
         if self.count > good:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.timestamps import TimestampFormat, local_to_utc
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
 
@@ -29,11 +30,11 @@ def to_utc(
     """
     if form.is_offset:
         if options.start_ns is None:
-            tally.problems.append("times are offsets and no --start was given: the dates shown are not real")
+            tally.note(ProblemKind.NO_START)
             return times, "offsets, no date"
         return times + options.start_ns, "offsets from --start"
     if options.start_ns is not None:
-        tally.problems.append("its times are dates: --start was not used")
+        tally.note(ProblemKind.START_NOT_USED)
     if form.unit_ns:
         return times, form.name
     if zoned.all():

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.timeseries.problems import Problem
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -145,7 +146,7 @@ class Observations:
         rows_skipped: rows that were not.
         bad_rows: the first few of those.
         zone: how its times were read, in words.
-        problems: what was out of the ordinary, in sentences.
+        problems: what was out of the ordinary.
     """
 
     path: str
@@ -155,7 +156,7 @@ class Observations:
     rows_skipped: int = 0
     bad_rows: tuple[BadRow, ...] = ()
     zone: str = ""
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -172,3 +173,7 @@ class BadRow:
     line: int
     reason: str
     text: str
+
+    def __str__(self) -> str:
+        """Return the row as a message shows it."""
+        return f"line {self.line}: {self.reason}: {self.text}" if self.line else f"{self.reason}: {self.text}"

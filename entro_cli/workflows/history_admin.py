@@ -19,6 +19,7 @@ from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
 from entro_cli.history.read import nothing_stored_error
 from entro_cli.history.remote_copy import pipelines_at
 from entro_cli.history.state import load_state
+from entro_cli.timeseries.problems import Problem
 from entro_cli.timeseries.steps import Steps
 from entro_cli.workflows.load_history import sources_of
 from entro_cli.workflows.settings import read_config, read_settings
@@ -71,8 +72,8 @@ def select_pipelines(
 
 def content_of(
     place: PipelinePaths, zone: tzinfo, begin_ns: int | None, after_ns: int | None
-) -> tuple[PipelineContents, list[str]]:
-    """A pipeline day by day, and what of it could not be read, in sentences.
+) -> tuple[PipelineContents, list[Problem]]:
+    """A pipeline day by day, and warnings about what of it could not be read.
 
     Args:
         place: the pipeline's.

@@ -15,6 +15,7 @@ from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import PipelinePaths, day_start_ns
 from entro_cli.history.read import load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
+from entro_cli.timeseries.problems import Problem, sentences
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
@@ -27,12 +28,12 @@ class HistorySlice:
     Attributes:
         steps: its steps; none where nothing is stored of it.
         sources: the logs that gave something of it.
-        problems: what of it could not be read, in sentences.
+        problems: what of it could not be read.
     """
 
     steps: Steps
     sources: tuple[Source, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def load_history(
@@ -151,6 +152,6 @@ def _source(log: LogState, zone: tzinfo) -> Source:
         end=moment(max(one.last for one in log.series), zone) if log.series else None,
         zone=log.zone,
         taken_as="stored",
-        problems=tuple(log.problems),
+        problems=sentences(log.known_problems()),
         bad_rows=(),
     )

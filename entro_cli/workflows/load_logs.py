@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from entro_cli.readers.inputs.log_file import STDIN, plain_log
-from entro_cli.readers.problems import warn_of_bad_rows
-from entro_cli.readers.registry import reader_of
-from entro_cli.readers.tables import reader as table
-from entro_cli.readers.tables.csv_stream import CsvStream
-from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
-from entro_cli.timeseries.observations import Observations, ReadOptions
-from entro_cli.timeseries.resample_stream import NotInBlocksError, StreamResampler
-from entro_cli.timeseries.steps_on_disk import StoredSteps
-
-if TYPE_CHECKING:
-    from entro_cli.core.console import Terminal
-
-from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
-from entro_cli.core.console import Terminal, printable
+from entro_cli.core.console import printable
 from entro_cli.core.parallel import Executor
-from entro_cli.readers.inputs.log_file import find_logs
+from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_log
 from entro_cli.readers.options import LoadOptions, check_used, clock_shifts, read_options, shifted
+from entro_cli.readers.registry import reader_of
+from entro_cli.readers.tables import reader as table
+from entro_cli.readers.tables.csv_stream import CsvStream
+from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.timeseries.join_sources import join_sources
-from entro_cli.timeseries.observations import StageSpec
+from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
+from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import to_steps
+from entro_cli.timeseries.resample_stream import NotInBlocksError, StreamResampler
 from entro_cli.timeseries.steps import StepSource, in_parts
+from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows.read_logs import read_logs
 from entro_engine import Kind
 
@@ -53,7 +43,7 @@ class Loaded:
         zone: what times are told in.
         paths: the files that were read.
         columns: where each stage's samples stood, as `--stage` names it.
-        notes: what is out of the ordinary about all of them, in sentences.
+        notes: what is out of the ordinary about all of them.
     """
 
     steps: StepSource
@@ -61,7 +51,7 @@ class Loaded:
     zone: tzinfo
     paths: tuple[str, ...]
     columns: dict[str, str]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 def load(
@@ -86,7 +76,7 @@ def load(
     is_here = not asked and not shifts and workers.cluster is None
     long = read_long([*found], read, options.input_format, step_ns) if is_here else None
     files = [] if long is None else [long.observations]
-    notes: list[str] = []
+    notes: list[Problem] = []
     if long is None and (found or not asked):
         files, notes = read_logs(found, read, options.tz, options.input_format, workers)
     files += asked
@@ -97,11 +87,11 @@ def load(
     sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
     steps = to_steps(stages, zone, step_ns) if long is None else long.steps.of(tuple(one.stage for one in stages))
     columns = {series.stage: printable(series.column) for file in files for series in file.series}
-    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_lonely(steps, zone)))
+    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_data_gap(steps, zone)))
 
 
-def _lonely(steps: StepSource, zone: tzinfo) -> list[str]:
-    """A sentence on a hole that is nearly all of the log: one wrong date makes such a hole."""
+def _data_gap(steps: StepSource, zone: tzinfo) -> list[Problem]:
+    """Warn of a gap that is nearly all of the log: one wrong date makes such a gap."""
     longest, after, last = 0, 0, np.empty(0, np.int64)
     for part in in_parts(steps):
         first = (part.start_ns - steps.start_ns) // steps.step_ns
@@ -112,18 +102,8 @@ def _lonely(steps: StepSource, zone: tzinfo) -> list[str]:
         last = filled[-1:]
     if not longest or longest < max(_LONELY * steps.count, _LEAST_HOLE):
         return []
-    edges = (moment(steps.start_ns + at * steps.step_ns, zone).isoformat() for at in (after - longest, after))
-    return [f"nothing between {' and '.join(edges)}, {longest / steps.count:.0%} of the time: is a date wrong?"]
-
-
-def warn_of_problems(loaded: Loaded, terminal: Terminal) -> None:
-    """Warn of everything out of the ordinary in the logs, bad rows with their lines."""
-    for note in loaded.notes:
-        terminal.warn(note)
-    for source in loaded.sources:
-        for problem in source.problems:
-            terminal.warn(f"{source.path}: {problem}")
-        warn_of_bad_rows(source.path, source.rows_read, source.rows_skipped, source.bad_rows, terminal)
+    edges = [moment(steps.start_ns + at * steps.step_ns, zone).isoformat() for at in (after - longest, after)]
+    return [Problem(ProblemKind.DATA_GAP, detail=(*edges, f"{longest / steps.count:.0%}"))]
 
 
 def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
@@ -134,11 +114,11 @@ def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None])
     return replace(file, series=tuple(series))
 
 
-def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[str]:
-    """A sentence on every stage that was described with a column no log has."""
+def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[Problem]:
+    """Warn of stages that were described with a column no log has."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     return [
-        f"no log has samples of {printable(spec.column)}, the column of the stage {spec.name}"
+        Problem(ProblemKind.NO_SUCH_COLUMN, detail=(printable(spec.column), spec.name))
         for spec in specs
         if spec.column and (spec.name, spec.column) not in found
     ]
@@ -156,7 +136,7 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
         end=moment(max(times), zone) if times else None,
         zone=file.zone,
         taken_as=taken_as,
-        problems=file.problems,
+        problems=sentences(file.problems),
         bad_rows=file.bad_rows,
     )
 

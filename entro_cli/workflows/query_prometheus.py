@@ -12,6 +12,7 @@ from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
 from entro_cli.readers.prometheus.reader import quantity_of
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_cli.workflows.settings import period_ns
 from entro_engine import EntroError, Kind
 
@@ -136,7 +137,7 @@ def run_query(question: PrometheusQuery, server: PrometheusServer, asked: TimeRa
     preset = PRESETS.get(question.preset or "", (None, None))
     window = max(4 * asked.step_ns, _SHORTEST_WINDOW_NS)
     found: list[Series] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for given, usual, kind in ((question.rate, preset[0], Kind.RATE), (question.queue, preset[1], Kind.QUEUE)):
         query = given if given is not None else usual
         if query is None:
@@ -157,11 +158,11 @@ def run_query(question: PrometheusQuery, server: PrometheusServer, asked: TimeRa
     )
 
 
-def _series(query: str, kind: Kind, server: PrometheusServer, asked: TimeRange) -> tuple[Series, list[str]]:
+def _series(query: str, kind: Kind, server: PrometheusServer, asked: TimeRange) -> tuple[Series, list[Problem]]:
     answer = server.query_range(query, asked)
     quantity, problems = quantity_of(query, kind, answer.series)
     missing = sum(part.not_finite for part in answer.series)
-    problems += [f"{missing} samples of {kind} are NaN or infinite: taken as missing"] if missing else []
+    problems += [Problem(ProblemKind.QUERY_NOT_FINITE, missing, (str(kind),))] if missing else []
     if not len(quantity.times):
         raise EntroError(
             f"has no sample for the {kind} query {query}" if answer.series else f"knows nothing of the query {query}",

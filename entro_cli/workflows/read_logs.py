@@ -16,6 +16,7 @@ from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, 
 from entro_cli.readers.read_continued import Carried, read_behind
 from entro_cli.readers.registry import accepts_header, checkpoint, header_of, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 _WORTH_BYTES = 1 << 22
@@ -107,8 +108,8 @@ class _Read:
 
 def read_logs(
     found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, workers: Executor
-) -> tuple[list[Observations], list[str]]:
-    """What each log gave, and which files of a folder were left out, in sentences.
+) -> tuple[list[Observations], list[Problem]]:
+    """What each log gave, and warnings about the files of a folder that were left out.
 
     Args:
         found: as `find_logs` gives them.
@@ -133,7 +134,7 @@ def read_logs(
         if log.error and (log.was_named or not isinstance(log.error, NoLogError)):
             raise log.error
         if log.error:
-            left_out.append(f"{log.error.where}: left out: {log.error.found}")
+            left_out.append(Problem(ProblemKind.LEFT_OUT, detail=(str(log.error.where), log.error.found)))
     files = [log.observations for log in logs if log.observations]
     if not files:
         raise EntroError(

@@ -19,6 +19,7 @@ from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import load_stored_state
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
 from entro_cli.report.periods import Period, PeriodKind
+from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
 from entro_cli.workflows.load_history import load_history
@@ -86,7 +87,9 @@ def from_history(
     after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
     recalled = load_history(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}
-    return ReportInput(settings.maintenance().without(recalled.steps), recalled.sources, columns, recalled.problems)
+    return ReportInput(
+        settings.maintenance().without(recalled.steps), recalled.sources, columns, sentences(recalled.problems)
+    )
 
 
 def summary_of(

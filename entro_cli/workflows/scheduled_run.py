@@ -25,13 +25,14 @@ from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.json_document import to_builtins
 from entro_cli.core.secrets import secret_of
-from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns, print_ingested
+from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.transaction import task_lock
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Period, PeriodKind, due
 from entro_cli.workflows.load_history import last_data_ns, load_history
+from entro_cli.workflows.print_warnings import print_ingest_warnings
 from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.settings import load_options
 from entro_cli.workflows.write_report import OutputOptions, write_report
@@ -118,7 +119,7 @@ def _ingest(job: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
     settings = job.settings
     how = IngestOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
     result = ingest(job.logs, load_options(settings), how)
-    print_ingested(result, terminal, calm=True)
+    print_ingest_warnings(result, terminal, log_problems=False)
     outcome.failures += [str(failure) for failure in result.failures[:1]]
 
 

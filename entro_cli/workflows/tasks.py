@@ -17,12 +17,13 @@ from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Recorder
 from entro_cli.core.json_document import to_builtins
-from entro_cli.history.ingest.ingest import IngestOptions, ingest, print_ingested
+from entro_cli.history.ingest.ingest import IngestOptions, ingest
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.fleet import Member, Missing, member_of
 from entro_cli.report.periods import PeriodKind, period_of
+from entro_cli.workflows.print_warnings import print_ingest_warnings
 from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.scheduled_run import RunOutcome, ScheduledRun, run_schedule
 from entro_engine import EntroError
@@ -115,7 +116,7 @@ def run_ingest_task(errand: IngestTask) -> IngestOutcome:
     except EntroError as error:
         return IngestOutcome(name, None, failures=(error,))
     recorder = Recorder()
-    print_ingested(stored, recorder)
+    print_ingest_warnings(stored, recorder)
     return IngestOutcome(name, stored.summary(), recorder.said, stored.failures[:1])
 
 

@@ -133,7 +133,7 @@ def test_a_log_stays_of_the_source_it_was_stored_as(tmp_path):
     log = written(tmp_path, "a.log", spider(1, 0, 100))
     ingest(tmp_path / "h", log)
     written(tmp_path, "a.log", spider(1, 0, 200))
-    assert "a.log: stored as source table before: it stays that" in ingest(tmp_path / "h", log, "--source", "b").err
+    assert "a.log: stored as source table before, which it keeps" in ingest(tmp_path / "h", log, "--source", "b").err
     same_steps(recalled(tmp_path / "h"), load([str(log)], LoadOptions(tz="UTC")).steps)
     books = json.loads((Path(tmp_path) / "h" / "pipeline=default" / "_entro" / "state.json").read_text())
     assert {one["source"] for seen in books["logs"] for one in seen["series"]} == {"table"}

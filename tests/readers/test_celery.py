@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from entro_cli.readers import celery
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.timeseries.observations import Measure, ReadOptions
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
 
 BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)
@@ -93,8 +94,8 @@ def test_every_way_to_end(tmp_path, how):
 def test_tasks_of_before_the_log_and_behind_it(tmp_path):
     found = read(written(tmp_path, received(100, 1), done(300, 7), received(400, 2), done(500, 1), stamp(800) + "x\n"))
     assert levels(found.series[1]) == [(100, 300, 2), (300, 400, 1), (400, 500, 2), (500, 800, 1)]
-    assert "1 tasks were received before the log begins: in flight from then on" in found.problems
-    assert "1 tasks are not done where the log ends" in found.problems
+    assert "1 task was received before the log begins: in flight from there on" in sentences(found.problems)
+    assert "1 task is not done where the log ends" in sentences(found.problems)
 
 
 def test_an_eta_and_colours(tmp_path):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from entro_cli.readers.requests import reader as events
 from entro_cli.readers.tables import reader as table
 from entro_cli.timeseries.observations import Measure, StageSpec
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.readers.reading import areas, carried, counts, read, recognised
 from tests.running import entro
@@ -150,7 +151,7 @@ def test_a_latency_from_the_arrival(tmp_path):
 
 def test_a_length_without_a_unit_is_told(tmp_path):
     got = read(events, f"arrival,latency\n{iso(0)},1.5\n{iso(700)},1\n".encode(), tmp_path)
-    assert got.problems == ("latency names no unit: taken as seconds (call it so with _s or _ms)",)
+    assert sentences(got.problems) == ("latency names no unit: read as seconds (end its name in _s or _ms)",)
 
 
 def test_arrivals_alone(tmp_path):
@@ -158,7 +159,7 @@ def test_arrivals_alone(tmp_path):
     assert recognised(events, content, tmp_path) > recognised(table, content, tmp_path)
     got = read(events, content, tmp_path)
     assert [series.stage for series in got.series] == ["scraper"]
-    assert "how many wait is not known; add a column such as started_at" in got.problems[0]
+    assert "how many requests wait is not: add a column such as started_at" in str(got.problems[0])
 
 
 def test_requests_at_one_time_are_not_merged(tmp_path):
@@ -175,9 +176,9 @@ def test_requests_that_never_start_or_finish(tmp_path):
     edges = [ns(0), ns(110)]
     assert areas(found["waiting"], edges) == [(10 + 105 + 30 + 10) * 10**6]
     assert areas(found["in_system"], edges) == [(50 + 105 + 90 + 20) * 10**6]
-    assert got.problems == (
-        "1 of 4 requests have no start: taken to go on up to the end of the log",
-        "2 of 4 requests have no finish: taken to go on up to the end of the log",
+    assert sentences(got.problems) == (
+        "1 of 4 requests has no start: taken to last until the log ends",
+        "2 of 4 requests have no finish: taken to last until the log ends",
     )
 
 
@@ -275,7 +276,7 @@ def test_two_clocks_in_one_log(tmp_path):
     made = requests(11, 40)
     got = read(events, two_clocks(made), tmp_path, stages=ALL)
     check(got, made)
-    assert "the second was put onto that of arrival_time by the first request" in got.problems[0]
+    assert "the second was put onto that of arrival_time by the first request" in str(got.problems[0])
 
 
 @pytest.mark.slow

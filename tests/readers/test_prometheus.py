@@ -12,6 +12,7 @@ from entro_cli.readers.prometheus import reader as prometheus
 from entro_cli.readers.requests import reader as events
 from entro_cli.readers.tables import reader as table
 from entro_cli.timeseries.observations import Measure, StageSpec
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.readers.reading import carried, read, recognised
 from tests.running import entro
@@ -68,7 +69,7 @@ def test_counters_become_rates(name, tmp_path):
     assert (series.stage, series.kind, series.measure) == ("scraper", Kind.RATE, Measure.SPANS)
     assert points(series) == {10: 2.0, 20: 0.5}
     assert [(when - BEGIN * NS) // NS for when in series.begins.tolist()] == [0, 10]
-    assert got.problems == (f"{name} fell 1 times: taken as counters that began again",)
+    assert sentences(got.problems) == (f"{name} fell once: read as a counter reset",)
 
 
 def test_both_of_one_server(tmp_path):
@@ -83,9 +84,9 @@ def test_engines_are_summed_where_all_that_run_are_there(tmp_path):
     parts = [(engine(0), {0: 1.0, 15: 2.0, 30: 3.0, 45: 4.0}), (engine(1), {15: 10.0, 45: 20.0})]
     got = read(prometheus, matrix(*parts), tmp_path)
     assert points(got.series[0]) == {0: 1, 15: 12, 45: 24}  # at 30 s the second has none
-    assert got.problems == (
+    assert sentences(got.problems) == (
         "2 series of vllm:num_requests_waiting were summed",
-        "vllm:num_requests_waiting: at 1 times some of the series have no sample: these have no sum",
+        "vllm:num_requests_waiting has no sum at 1 time, when some of its series have no sample",
     )
     assert points(read(prometheus, matrix(*parts[::-1]), tmp_path).series[0]) == points(got.series[0])
 
@@ -99,7 +100,7 @@ def test_counters_of_engines_scraped_at_other_times(tmp_path):
 def test_nan_and_infinities_are_missing_samples(tmp_path):
     got = read(prometheus, matrix((engine(0), {0: 1.0, 15: "NaN", 30: "+Inf", 45: 2.0})), tmp_path)
     assert points(got.series[0]) == {0: 1, 45: 2}
-    assert got.problems == ("2 samples are NaN or infinite: taken as missing",)
+    assert sentences(got.problems) == ("2 samples are NaN or infinite: taken as missing",)
 
 
 def test_negative_loads_and_odd_samples_are_left_out_and_told(tmp_path):
@@ -107,9 +108,9 @@ def test_negative_loads_and_odd_samples_are_left_out_and_told(tmp_path):
     got = read(prometheus, content, tmp_path)
     assert points(got.series[0]) == {0: 1}
     assert got.rows_skipped == 3
-    assert "3 samples are no pair of a time and a number: left out" in got.problems
-    assert "1 samples of vllm:num_requests_waiting are negative: left out" in got.problems
-    with pytest.raises(EntroError, match="3 samples are no pair"):
+    assert "3 samples are not pairs of a time and a number: left out" in sentences(got.problems)
+    assert "1 sample of vllm:num_requests_waiting is negative: left out" in sentences(got.problems)
+    with pytest.raises(EntroError, match="3 samples are not pairs"):
         read(prometheus, content, tmp_path, strict=True)
 
 
@@ -136,8 +137,9 @@ def test_two_answers_that_differ_are_of_two_queries(tmp_path):
 
 def test_what_the_server_warns_of_is_told(tmp_path):
     content = matrix((engine(0), {0: 1.0}), warnings=["slow \x1b[31m storage"])
-    assert read(prometheus, content, tmp_path).problems[0].startswith("slow ")
-    assert "\x1b" not in read(prometheus, content, tmp_path).problems[0]
+    (warning,) = sentences(read(prometheus, content, tmp_path).problems)
+    assert warning.startswith("slow ")
+    assert "\x1b" not in warning
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.scrapy import reader as scrapy
 from entro_cli.timeseries.observations import Measure, ReadOptions
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "scrapy" / "freenodes_2024-09_2025-02.log"
@@ -97,7 +98,7 @@ def test_two_spiders_in_one_log_are_told_apart_and_summed(tmp_path):
     assert sum(pages for *_, pages in counts(found.series[0])) == pytest.approx(450 + 30)
     inside = [round(pages / (end - begin), 6) for begin, end, pages in counts(found.series[0])]
     assert inside == [1.5] + [1.6] * (len(inside) - 2) + [0.1]
-    assert "1 runs of spiders overlap with another: their rates are summed" in found.problems
+    assert "1 run of a spider overlaps with another: their rates are summed" in sentences(found.problems)
 
 
 @pytest.mark.parametrize("hours", [8, 0, -5, 5.5])

@@ -12,6 +12,7 @@ from entro_cli.readers import registry as detect
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.sglang import reader as sglang
 from entro_cli.timeseries.observations import Measure
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.readers.text_logs import (
     carried,
@@ -135,7 +136,7 @@ def test_times_of_day_go_over_midnight():
     changed = datetime(2026, 3, 2, 0, 1, tzinfo=UTC)
     observations = observed(sglang, text(*lines), changed)
     assert seconds_of(observations.series[0].times) == [12 * 3600 - 2, 12 * 3600 + 3]
-    assert any("no date" in problem for problem in observations.problems)
+    assert any("no date" in problem for problem in sentences(observations.problems))
     start = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 10**9
     assert seconds_of(observed(sglang, text(*lines), start_ns=start).series[0].times) == [43198, 43203]
 
@@ -157,7 +158,8 @@ def test_a_log_without_batches():
 
 def test_requests_without_a_stamp_are_told():
     content = text(batch(at(0)), 'INFO:     1.2.3.4:5 - "POST /generate HTTP/1.1" 200 OK')
-    assert any("1 requests in lines without a stamp" in problem for problem in observed(sglang, content).problems)
+    problems = sentences(observed(sglang, content).problems)
+    assert any("1 request in a line without a timestamp" in problem for problem in problems)
 
 
 def generated(seed, ranks=1, steps=30):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, timestamp_in
-from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.problems import Tally
+from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
 from tests.readers.text_logs import log_of, options
 
@@ -61,7 +62,9 @@ def test_years_are_found_from_the_last_change(first, gaps, late_days):
     times, words = times_of([f"INFO {when:%m-%d %H:%M:%S} [" for when in moments], changed, tally)
     assert times.tolist() == [ns(when) for when in moments]
     assert f"year {moments[-1].year}" in words
-    assert any("over new year" in problem for problem in tally.problems) == (moments[0].year < moments[-1].year)
+    assert any("over new year" in problem for problem in sentences(tally.problems)) == (
+        moments[0].year < moments[-1].year
+    )
 
 
 @given(MOMENTS, st.lists(st.integers(0, 11 * 3600), max_size=12), st.integers(0, 12 * 3600), st.booleans())
@@ -80,7 +83,7 @@ def test_a_line_out_of_order_over_new_year():
     tally = Tally()
     times, _ = times_of(texts, datetime(2026, 1, 2, tzinfo=UTC), tally)
     assert [(time - ns(datetime(2026, 1, 1))) // NS for time in times.tolist()] == [-2, 0, -1, 1]
-    assert any("steps back once, by 1 s" in problem for problem in tally.problems)
+    assert any("steps back once, by 1 s" in problem for problem in sentences(tally.problems))
 
 
 def test_a_leap_day():

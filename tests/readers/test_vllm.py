@@ -15,6 +15,7 @@ from entro_cli.readers import registry as detect
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.vllm import reader as vllm
 from entro_cli.timeseries.observations import Measure
+from entro_cli.timeseries.problems import ProblemKind, sentences
 from entro_engine import EntroError, Kind
 from tests.readers.text_logs import (
     CHANGED,
@@ -186,7 +187,7 @@ def test_requests_are_counted_between_stats_lines():
     )
     observations = observed(vllm, content)
     assert spans_of(observations) == [(-10, 0, 2), (0, 10, 1), (10, 20, 0), (20, 31, 3)]
-    assert "1 requests after the last whole stats line have no time: left out" in observations.problems
+    assert "1 request after the last whole stats line has no time: left out" in sentences(observations.problems)
     assert observations.rows_read == 4 + 7
 
 
@@ -222,7 +223,7 @@ def test_silence_after_a_line_of_zeros_is_idleness():
     assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 20, 30, 40, 50, 60]
     assert quantity(observations, "waiting").values.tolist() == [4, 0, 0, 0, 0, 0, 1]
     assert spans_of(observations)[-3:] == [(30, 40, 0), (40, 50, 0), (50, 60, 1)]
-    assert "4 samples are of an idle server, which prints nothing: zeros" in observations.problems
+    assert "4 samples are of an idle server, which prints nothing: taken as zero" in sentences(observations.problems)
 
 
 SILENT = {
@@ -313,7 +314,7 @@ def test_a_clock_that_steps_back_is_told():
     observations = observed(vllm, content)
     assert quantity(observations, "waiting").values.tolist() == [1, 3, 2, 4]
     assert spans_of(observations) == [(0, 10, 1), (10, 15, 2)]
-    assert any("the clock steps back once, by 5 s" in problem for problem in observations.problems)
+    assert any("the clock steps back once, by 5 s" in problem for problem in sentences(observations.problems))
 
 
 BAD = {
@@ -396,7 +397,7 @@ def test_generated_logs_give_their_truth(seed, engines):
     seen = dict(zip(map(int, seconds_of(waiting.times)), waiting.values.tolist(), strict=True))
     assert seen == {second: value for second, value in truth.items() if min(seen) <= second <= max(seen)}
     if quantity(observations, "requests"):
-        left = sum(int(problem.split()[0]) for problem in observations.problems if "left out" in problem)
+        left = sum(one.count for one in observations.problems if one.kind is ProblemKind.REQUESTS_AFTER_LAST)
         assert sum(count for _, _, count in spans_of(observations)) + left == requests
 
 

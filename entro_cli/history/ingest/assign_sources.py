@@ -14,6 +14,7 @@ from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.state import SeriesState, State
 from entro_cli.timeseries.join_sources import source_groups
 from entro_cli.timeseries.observations import Measure, Observations, Series
+from entro_cli.timeseries.problems import Problem, ProblemKind
 
 
 def assign_sources(parts: Sequence[LogUpdate], state: State, source: str | None) -> list[SourcedLog]:
@@ -70,11 +71,11 @@ def _stored_source(part: LogUpdate) -> str | None:
     return next((one.source for one in part.before.series), None) if part.before is not None else None
 
 
-def other_sources(readings: Sequence[SourcedLog], source: str | None) -> list[str]:
-    """A sentence on every log that stays of the source it was stored as, though another was asked for."""
+def other_sources(readings: Sequence[SourcedLog], source: str | None) -> list[Problem]:
+    """Return a warning for every log that keeps the source it was stored as, though --source names another."""
     kept = {reading.log.path: set(reading.sources.values()) - {source} for reading in readings}
     return [
-        f"{path}: stored as source {printable(name)} before: it stays that"
+        Problem(ProblemKind.SOURCE_KEPT, detail=(path, printable(name)))
         for path, names in kept.items()
         for name in sorted(names if source else ())
     ]

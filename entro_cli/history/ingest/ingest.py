@@ -11,7 +11,7 @@ import numpy as np
 from entro_cli.analysis.results import IngestedLog, IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
-from entro_cli.core.console import Terminal, printable
+from entro_cli.core.console import printable
 from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
 from entro_cli.history.ingest.assign_sources import assign_sources, other_sources
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_once
@@ -30,8 +30,8 @@ from entro_cli.history.paths import PipelinePaths, utc_day
 from entro_cli.history.state import StageState, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, asked_stages, read_options
-from entro_cli.readers.problems import warn_of_bad_rows
 from entro_cli.timeseries.bins import EMPTY, Bins
+from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
 from entro_engine import EntroError
 
@@ -63,7 +63,7 @@ class IngestResult:
         parts: what was read.
         days: the days that changed.
         removed: how many days were too old to be kept.
-        problems: what was out of the ordinary, in sentences.
+        problems: what was out of the ordinary about the logs together.
         failures: why logs could not be read.
     """
 
@@ -72,7 +72,7 @@ class IngestResult:
     parts: list[LogUpdate] = field(default_factory=list)
     days: tuple[date, ...] = ()
     removed: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     failures: list[EntroError] = field(default_factory=list)
 
     def summary(self) -> IngestSummary:
@@ -85,7 +85,7 @@ class IngestResult:
                 stages=tuple(series.stage for series in part.observations.series),
                 rows_read=part.rows,
                 rows_skipped=part.skipped,
-                problems=part.observations.problems,
+                problems=sentences(part.observations.problems),
             )
             for part in self.parts
         )
@@ -97,24 +97,6 @@ class IngestResult:
 def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
     """From when on steps are kept, nanoseconds since the epoch; None where they are kept for ever."""
     return None if retention_s is None else now_ns - round(retention_s * NS)
-
-
-def print_ingested(stored: IngestResult, terminal: Terminal, calm: bool = False) -> None:
-    """Warn of what was out of the ordinary in what was stored, and of failures but the first: that ends a command.
-
-    Args:
-        stored: what came of it.
-        terminal: is told.
-        calm: not of what was mended; reports tell it, too.
-    """
-    for part in stored.parts:
-        for problem in () if calm else part.observations.problems:
-            terminal.warn(f"{part.log.path}: {problem}")
-        warn_of_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
-    for problem in stored.problems:
-        terminal.warn(problem)
-    for failure in stored.failures[1:]:
-        terminal.warn(str(failure))
 
 
 def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> IngestResult:
@@ -228,7 +210,7 @@ def _changed(
         new: cells to add.
         gone: cells to withdraw.
         edges: where the first and the last steps of what was read begin; a log may have them in part.
-        stored: is told of steps that were stored with other loads.
+        stored: receives the problem of steps that were stored with other loads.
     """
     added, taken = split_by_day(new), split_by_day(gone)
     there = set(place.days())
@@ -246,10 +228,7 @@ def _changed(
             if not same_bins(old, merged):
                 days[day] = {key: cells for key, cells in merged.items() if len(cells)}
     if differing:
-        stored.problems.append(
-            f"{differing:,} steps were stored with other loads: of each the reading with more samples is kept; "
-            "logs of another source beside it are stored with --source NAME"
-        )
+        stored.problems.append(Problem(ProblemKind.STEPS_DIFFER, differing))
     return days
 
 

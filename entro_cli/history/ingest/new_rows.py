@@ -1,17 +1,15 @@
-"""What is new in a log that was read on: which of its rows, and what of them is told, since some were read before."""
+"""Select the rows and warnings of a resumed log that earlier ingests have not stored."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.timeseries.observations import BadRow, Observations, Series
-
-_COUNTED = re.compile(r"(\d+) (row|time)s? (.*)")
+from entro_cli.timeseries.problems import Problem, ProblemKind
 
 
 def first_new_ns(now: Observations, again: Observations) -> int | None:
@@ -74,28 +72,19 @@ def _lines(log: LogFile, end: int) -> int:
     return count
 
 
-def new_problems(now: Iterable[str], again: Iterable[str]) -> list[str]:
-    """The problems of what was read but for those of what of it was read before."""
-    before = dict(_counted(again))
-    left = ((what, count, count - before.get(what, 0)) for what, count in _counted(now))
-    return [_sentence(what, new) for what, count, new in left if new > 0 or (not count and what not in before)]
+def new_problems(now: Iterable[Problem], before: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of what was read, less those of the part that was read before."""
+    earlier = list(before)
+    counts, known = {one.kind: one.count for one in earlier if one.kind.is_additive}, set(map(str, earlier))
+    new = (replace(one, count=one.count - counts.get(one.kind, 0)) if one.kind.is_additive else one for one in now)
+    return tuple(one for one in new if (one.count > 0 if one.kind.is_additive else str(one) not in known))
 
 
-def all_problems(before: Iterable[str], new: Iterable[str]) -> list[str]:
-    """The problems of a log: those known before and those that are new, each once, what is counted added up."""
-    counts: dict[str, int] = {}
-    for what, count in (*_counted(before), *_counted(new)):
-        counts[what] = counts.get(what, 0) + count
-    return [_sentence(what, count) for what, count in counts.items()]
-
-
-def _counted(problems: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Problems without the number they begin with, and that number; 0 for those without."""
-    for problem in problems:
-        match = _COUNTED.fullmatch(problem)
-        yield (f"{match[2]} {match[3]}", int(match[1])) if match else (problem, 0)
-
-
-def _sentence(what: str, count: int) -> str:
-    noun, _, rest = what.partition(" ")
-    return f"{count} {noun if noun == 'row' and count == 1 else noun + 's'} {rest}" if count else what
+def all_problems(before: Iterable[Problem], new: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems known before and those that are new, each once, the counts of additive ones added."""
+    found: dict[ProblemKind | str, Problem] = {}
+    for one in (*before, *new):
+        key = one.kind if one.kind.is_additive else str(one)
+        count = found[key].count + one.count if one.kind.is_additive and key in found else one.count
+        found[key] = replace(one, count=count)
+    return tuple(found.values())

@@ -81,14 +81,14 @@ def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, ho
     if _begins_in_doubt(observations, how.reading) or min(changed, default=math.inf) < whole_from:
         return None  # late rows, or a step that is longer than the part
     observations, again = (replace(one, series=since(whole_from, one.series)) for one in (observations, again))
-    told = new_problems(observations.problems, again.problems)
+    problems = new_problems(observations.problems, again.problems)
     seen = _seen(log, part, observations)
     seen.rows_read += before.rows_read - again.rows_read
     seen.rows_skipped += before.rows_skipped - again.rows_skipped
-    seen.problems = all_problems(before.problems, told)
+    seen.store_problems(all_problems(before.known_problems(), problems))
     rows = bad_rows_in_file(log, observations.bad_rows, part.begin, head)
-    told_of = replace(observations, problems=tuple(told), bad_rows=rows)
-    return replace(_found(log, part, told_of, seen, before, how), again=again)
+    new = replace(observations, problems=problems, bad_rows=rows)
+    return replace(_found(log, part, new, seen, before, how), again=again)
 
 
 def read_whole(log: LogFile, before: LogState | None, carried: Carried, how: ReadContext) -> LogUpdate:
@@ -101,8 +101,8 @@ def read_whole(log: LogFile, before: LogState | None, carried: Carried, how: Rea
         _carry_on(seen, log, part, carried, observations, how)
     if before is None or how.again:
         return replace(_found(log, part, observations, seen, None, how), before=before)
-    told = new_problems(observations.problems, before.problems)
-    found = _found(log, part, replace(observations, problems=tuple(told)), seen, before, how)
+    problems = new_problems(observations.problems, before.known_problems())
+    found = _found(log, part, replace(observations, problems=problems), seen, before, how)
     return replace(found, again=_read_before(log, before, carried, how))
 
 
@@ -169,7 +169,7 @@ def _seen(log: LogFile, part: UnreadRange, observations: Observations) -> LogSta
     """What is to be known of a log from now on, as far as what was read tells; the caller says where it is."""
     is_bare = not observations.rows_read + observations.rows_skipped
     head, head_bytes, tail = fingerprint(log.path, part.end, part.size if is_bare else part.end)
-    return LogState(
+    seen = LogState(
         path=log.label,
         place="",
         head=head,
@@ -181,9 +181,10 @@ def _seen(log: LogFile, part: UnreadRange, observations: Observations) -> LogSta
         format=observations.format,
         rows_read=observations.rows_read,
         rows_skipped=observations.rows_skipped,
-        problems=list(observations.problems),
         zone=observations.zone,
     )
+    seen.store_problems(observations.problems)
+    return seen
 
 
 def _found(

@@ -12,12 +12,13 @@ from entro_cli.core.console import printable
 from entro_cli.readers.prometheus.response import PrometheusSeries
 from entro_cli.readers.quantities import RATE_STAGE, Quantity
 from entro_cli.timeseries.observations import Measure, TimeArray
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
 
-def summed(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[str]]:
-    """Gauges side by side as one, and what was out of the ordinary, in sentences.
+def summed(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+    """Gauges side by side as one, and what was out of the ordinary.
 
     An engine is there from its first sample to its last. A time within that at which it has none has no sum, for a part
     of the queue is no queue; before and after, the others are all there are.
@@ -33,12 +34,12 @@ def summed(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Q
     for values in _sorted_values(there, times):
         holes |= np.isnan(values[1])
         total += np.where(np.isnan(values[0]), 0.0, values[0])
-    problems = _told(name, len(there), int(holes.sum()))
+    problems = _sum_problems(name, len(there), int(holes.sum()))
     return Quantity(name, kind, times[~holes], total[~holes]), problems
 
 
-def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[str]]:
-    """Counters as one rate, per second over each interval between two samples, and what was odd, in sentences.
+def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+    """Counters as one rate, per second over each interval between two samples, and what was odd.
 
     A counter that falls began again at 0. Where an engine has no sample between two of its own, its rate is spread over
     the whole of that time.
@@ -55,21 +56,21 @@ def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantit
     for own in sorted((_rate(part, edges) for part in there), key=lambda own: own.tobytes()):
         covered |= ~np.isnan(own)
         rates += np.nan_to_num(own)
-    problems = _told(name, len(there), 0)
+    problems = _sum_problems(name, len(there), 0)
     if resets:
-        problems.append(f"{printable(name)} fell {resets} times: taken as counters that began again")
+        problems.append(Problem(ProblemKind.COUNTER_RESET, resets, (printable(name),)))
     times, begins = edges[1:][covered], edges[:-1][covered]
     quantity = Quantity(name, Kind.RATE, times, rates[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
     return quantity, problems
 
 
-def negative_taken_out(quantity: Quantity) -> tuple[Quantity, list[str]]:
-    """A quantity without its negative loads, and a sentence on those."""
+def negative_taken_out(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
+    """A quantity without its negative loads, and a warning about those."""
     fine = quantity.values >= 0
     if fine.all():
         return quantity, []
     kept = Quantity(quantity.name, quantity.kind, quantity.times[fine], quantity.values[fine], quantity.stage)
-    return kept, [f"{int((~fine).sum())} samples of {printable(quantity.name)} are negative: left out"]
+    return kept, [Problem(ProblemKind.NEGATIVE, int((~fine).sum()), (printable(quantity.name),))]
 
 
 def _rate(part: PrometheusSeries, edges: TimeArray) -> FloatArray:
@@ -100,8 +101,8 @@ def _sorted_values(series: Sequence[PrometheusSeries], times: TimeArray) -> list
     return sorted(found, key=lambda pair: pair[0].tobytes())
 
 
-def _told(name: str, count: int, holes: int) -> list[str]:
-    told = [f"{count} series of {printable(name)} were summed"] if count > 1 else []
+def _sum_problems(name: str, count: int, holes: int) -> list[Problem]:
+    problems = [Problem(ProblemKind.SERIES_SUMMED, count, (printable(name),))] if count > 1 else []
     if holes:
-        told.append(f"{printable(name)}: at {holes} times some of the series have no sample: these have no sum")
-    return told
+        problems.append(Problem(ProblemKind.SUM_INCOMPLETE, holes, (printable(name),)))
+    return problems

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.problems import masked, printable_row
 from entro_cli.readers.prometheus.aggregate import counted_rate, negative_taken_out, summed
 from entro_cli.readers.prometheus.metrics import metric
 from entro_cli.readers.prometheus.response import PrometheusSeries, answer_text, joined, parse_answer
 from entro_cli.readers.quantities import Quantity, stages_among
-from entro_cli.readers.tables.duckdb_table import head_text, masked, shortened
+from entro_cli.readers.tables.duckdb_table import head_text
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 NAME = "prometheus"
@@ -81,13 +83,13 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     missing = sum(part.not_finite for part in series)
     odd = sum(part.odd for part in series)
     if missing:
-        problems.append(f"{missing} samples are NaN or infinite: taken as missing")
+        problems.append(Problem(ProblemKind.NOT_FINITE, missing))
     if odd and options.strict:
         raise EntroError(
-            f"{odd} samples are no pair of a time and a number", where=log.label, expected="good ones only"
+            f"{odd} samples are not pairs of a time and a number", where=log.label, expected="good ones only"
         )
     if odd:
-        problems.append(f"{odd} samples are no pair of a time and a number: left out")
+        problems.append(Problem(ProblemKind.NOT_A_SAMPLE, odd))
     stages = stages_among(quantities, options)
     if not stages:
         raise _no_stage(log.label, quantities, missing)
@@ -109,7 +111,7 @@ class _Saved:
     """The answers in a file, what the servers warned of, and the lines that are none."""
 
     answers: tuple[tuple[PrometheusSeries, ...], ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Problem, ...]
     skipped: int = 0
     bad: tuple[BadRow, ...] = ()
 
@@ -121,7 +123,7 @@ def _saved(log: LogFile, options: ReadOptions) -> _Saved:
         answer = parse_answer(text, log.label)
         return _Saved((answer.series,), answer.warnings)
     answers: list[tuple[PrometheusSeries, ...]] = []
-    warnings: list[str] = []
+    warnings: list[Problem] = []
     bad: list[BadRow] = []
     for number, line in lines:
         if _is_document(line):
@@ -129,11 +131,11 @@ def _saved(log: LogFile, options: ReadOptions) -> _Saved:
             answers.append(answer.series)
             warnings += answer.warnings
         else:
-            shown = masked(shortened(line)) if options.redact else shortened(line)
+            shown = masked(printable_row(line)) if options.redact else printable_row(line)
             bad.append(BadRow(number, "no JSON, or cut short", shown))
     if bad and options.strict:
         raise EntroError(
-            f"line {bad[0].line}: {bad[0].reason}: {bad[0].text}",
+            str(bad[0]),
             where=log.label,
             expected="good rows only, with --strict",
         )
@@ -147,22 +149,22 @@ def _is_document(line: str) -> bool:
         return False
 
 
-def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], list[str]]:
-    """One quantity a metric, its series summed, and what was out of the ordinary, in sentences."""
+def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], list[Problem]]:
+    """One quantity a metric, its series summed, and what was out of the ordinary."""
     by_name: dict[str, list[PrometheusSeries]] = {}
     for part in series:
         by_name.setdefault(part.name or EXPRESSION, []).append(part)
     quantities, problems = [], []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name)
-        quantity, told = quantity_of(name, known.kind or Kind.GENERIC, parts)
+        quantity, found = quantity_of(name, known.kind or Kind.GENERIC, parts)
         quantities.append(replace(quantity, stage=known.stage))
-        problems += told
+        problems += found
     return _one_a_stage(quantities, problems), problems
 
 
-def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[str]]:
-    """The series of one metric, or of one query, as one quantity, and what was out of the ordinary, in sentences.
+def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+    """The series of one metric, or of one query, as one quantity, and what was out of the ordinary.
 
     Args:
         name: what it is called.
@@ -171,21 +173,20 @@ def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tu
     """
     if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
         return counted_rate(name, series)
-    quantity, told = summed(name, kind, series)
+    quantity, problems = summed(name, kind, series)
     quantity, negative = negative_taken_out(quantity)
-    return quantity, [*told, *negative]
+    return quantity, [*problems, *negative]
 
 
-def _one_a_stage(quantities: list[Quantity], problems: list[str]) -> list[Quantity]:
+def _one_a_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
     """The quantities, the first of a stage being it; the others are a stage only where they are named."""
     taken: dict[str, str] = {}
     found = []
     for part in quantities:
         first = taken.setdefault(part.stage, part.name) if part.stage else part.name
         if first != part.name:
-            problems.append(
-                f"{printable(first)} is the {part.stage}; name {printable(part.name)} with --stage to have it"
-            )
+            names = printable(first), part.stage, printable(part.name)
+            problems.append(Problem(ProblemKind.METRIC_NOT_READ, detail=names))
         found.append(part if first == part.name else replace(part, stage=""))
     return found
 

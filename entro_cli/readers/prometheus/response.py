@@ -13,6 +13,7 @@ import numpy as np
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 from entro_engine.entropy import FloatArray
 
@@ -52,7 +53,7 @@ class PrometheusAnswer:
     """What a server answered to a range query: its series, and what it warns of."""
 
     series: tuple[PrometheusSeries, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def parse_answer(text: str, where: str) -> PrometheusAnswer:
@@ -90,7 +91,8 @@ def parse_answer(text: str, where: str) -> PrometheusAnswer:
     result = data.get("result") if isinstance(data, dict) else None
     if kind != "matrix" or not isinstance(result, list):
         raise _no_answer(where)
-    warnings = [foreign(text) for key in ("warnings", "infos") for text in document.get(key) or []]
+    texts = [text for key in ("warnings", "infos") for text in document.get(key) or []]
+    warnings = [Problem(ProblemKind.QUOTED, detail=(foreign(text),)) for text in texts]
     return PrometheusAnswer(tuple(_series(part, where) for part in result), tuple(warnings))
 
 

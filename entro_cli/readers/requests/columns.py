@@ -10,11 +10,12 @@ from enum import StrEnum
 import numpy as np
 
 from entro_cli.core.clock import NS
+from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import is_number, meaning, names_time, tokens
-from entro_cli.readers.tables.duckdb_table import masked
 from entro_cli.readers.tables.schema import listed, named
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 
@@ -92,11 +93,11 @@ class RequestColumns:
 
     Attributes:
         by_role: one a role; that of the arrival is there.
-        notes: what was decided that may be otherwise, in sentences.
+        notes: what was decided that may be otherwise.
     """
 
     by_role: dict[Role, RequestColumn]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
     @property
     def tells_more(self) -> bool:
@@ -121,15 +122,18 @@ def request_columns(
     found = {role: _in_role(role, columns, sample) for role in Role}
     arrival = _arrival(label, columns, sample, found, options)
     by_role = {Role.ARRIVAL: arrival}
-    notes = []
+    notes: list[Problem] = []
     for role in [role for role in Role if role is not Role.ARRIVAL]:
         others = [column for column in found[role] if column.index != arrival.index]
         if not others:
             continue
         by_role[role] = others[0]
-        notes += [f"the {role} is {named(others[0].name)}, not {named(other.name)}" for other in others[1:]]
+        chosen = named(others[0].name)
+        notes += [
+            Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, named(other.name))) for other in others[1:]
+        ]
         if role in LENGTHS and not _has_unit(others[0].name):
-            notes.append(f"{named(others[0].name)} names no unit: taken as seconds (call it so with _s or _ms)")
+            notes.append(Problem(ProblemKind.UNIT_ASSUMED, detail=(chosen,)))
     return RequestColumns(by_role, tuple(notes))
 
 

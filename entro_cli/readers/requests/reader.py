@@ -11,15 +11,16 @@ import duckdb
 import numpy as np
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
+from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.requests.columns import RequestColumns, Role, looks_like_requests, request_columns
 from entro_cli.readers.requests.table import CLOCK_COLUMN, NEVER, Requests, fetch_requests
 from entro_cli.readers.tables import reader as tables
 from entro_cli.readers.tables.bad_rows import check_share, no_rows
-from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, masked, open_table
+from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
 from entro_cli.readers.tables.schema import named
-from entro_cli.readers.tables.series import Tally
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError, Kind
 
 NAME = "events"
@@ -120,11 +121,11 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         EntroError: when it has no rows, no plain arrival, mixes stamps with and without a zone, or most of its rows
             cannot be read.
     """
-    tally = Tally()
     with connect(log.spool.parent) as connection:
         table = open_table(connection, log)
         if not table.sample:
             raise no_rows(table)
+        tally = Tally()
         columns = request_columns(log.label, table.columns, table.sample, options)
         requests = fetch_requests(connection, table, columns, options, tally, _told_clock_ns(log))
     if options.redact:
@@ -138,6 +139,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         expected="a row a request",
         remedy="the format is probably another, or --time names the wrong column",
     )
+    _count_problems(columns, requests, tally)
     quantities = quantities_of(requests)
     return Observations(
         path=log.label,
@@ -147,7 +149,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=requests.skipped,
         bad_rows=requests.bad,
         zone=requests.zone,
-        problems=(*table.problems, *tally.sentences(), *columns.notes, *_problems(columns, requests)),
+        problems=(*table.problems, *columns.notes, *tally.problems),
         columns=tuple(part.name for part in quantities),
     )
 
@@ -209,23 +211,12 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
     return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], is_additive=True)
 
 
-def _problems(columns: RequestColumns, requests: Requests) -> list[str]:
-    """What was out of the ordinary about the requests, in sentences."""
-    found = []
+def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -> None:
+    """Count what is out of the ordinary about the requests."""
     for part, word in ((requests.starts, "start"), (requests.finishes, "finish")):
-        never = 0 if part is None else int((part == NEVER).sum())
-        if never:
-            found.append(
-                f"{never} of {len(requests.arrivals)} requests have no {word}: taken to go on up to the end of the log"
-            )
+        if part is not None:
+            tally.count(ProblemKind.REQUESTS_OPEN, (part == NEVER).sum(), str(len(requests.arrivals)), word)
     if requests.starts is None and requests.finishes is None:
-        found.append(
-            "it says when requests came and no more: how many wait is not known; add a column such as started_at, "
-            "finished_at or latency_ms, or the log of the server"
-        )
+        tally.note(ProblemKind.ONLY_ARRIVALS)
     if requests.clock_ns is not None:
-        first = columns.by_role[Role.ARRIVAL].name
-        found.append(
-            f"its stamps are of two clocks: the second was put onto that of {named(first)} by the first request"
-        )
-    return found
+        tally.note(ProblemKind.TWO_CLOCKS, named(columns.by_role[Role.ARRIVAL].name))

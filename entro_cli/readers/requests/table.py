@@ -9,10 +9,10 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally
 from entro_cli.readers.requests.columns import LENGTHS, RequestColumn, RequestColumns, Role
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
-from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
-from entro_cli.readers.tables.series import Tally
+from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray

@@ -10,13 +10,14 @@ import numpy as np
 from entro_cli.core.clock import NS
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, tells_scrapy
 from entro_cli.readers.scrapy.spiders import SpiderRun, runs_of, spans_of
-from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.text_lines import lines_at
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 NAME = "scrapy"
@@ -62,7 +63,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     clock = _Clock(runs, options, tally)
     times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
     quantities = _quantities(lines, runs, times, clock)
-    _tell(runs, times, tally)
+    _count_problems(runs, times, tally)
     columns = [part.name if len(part.times) else "" for part in quantities]
     columns += ["responses"] if lines.responses and "responses" not in columns else []
     return Observations(
@@ -73,7 +74,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=lines.bad.count,
         bad_rows=bad,
         zone=clock.words(),
-        problems=tuple(tally.sentences()),
+        problems=tally.problems,
         columns=tuple(name for name in columns if name),
     )
 
@@ -189,15 +190,10 @@ def _frontier(runs: Sequence[SpiderRun], clock: _Clock) -> Quantity:
     return Quantity("frontier", Kind.QUEUE, times, np.array([found[time] for time in times.tolist()], dtype=np.float64))
 
 
-def _tell(runs: Sequence[SpiderRun], times: Sequence[TimeArray], tally: Tally) -> None:
-    """What is out of the ordinary about the runs."""
+def _count_problems(runs: Sequence[SpiderRun], times: Sequence[TimeArray], tally: Tally) -> None:
+    """Count what is out of the ordinary about the runs."""
     spans = sorted((int(at[0]), int(at[-1])) for at in times if len(at) > 1)
-    beside = sum(begin < end for (_, end), (begin, _) in pairwise(spans))
-    if beside:
-        tally.problems.append(f"{beside} runs of spiders overlap with another: their rates are summed")
-    alone = sum(not run.is_over for run in runs) - 1
-    if alone > 0:
-        tally.problems.append(f"{alone} runs end without closing stats: nothing is known behind their last line")
-    back = sum(int((np.diff(at) < 0).sum()) for at in times)
-    if back:
-        tally.problems.append(f"{back} times the clock stepped back within a run: those lines count at the next one")
+    tally.count(ProblemKind.RUNS_OVERLAP, sum(begin < end for (_, end), (begin, _) in pairwise(spans)))
+    not_closed = sum(not run.is_over for run in runs)
+    tally.count(ProblemKind.RUNS_NOT_CLOSED, max(not_closed - 1, 0))  # the last one may still be running
+    tally.count(ProblemKind.CLOCK_BACK_IN_RUN, sum((np.diff(at) < 0).sum() for at in times))

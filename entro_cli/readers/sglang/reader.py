@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import EVIDENCE, SHORTEST
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
 from entro_cli.readers.sglang.lines import CARRIED, REQUESTS, START, SglangLines, find_lines, holds_batches
-from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 NAME = "sglang"
@@ -56,11 +57,10 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         )
     tally = Tally()
     times, zone = lines.stamps.utc(log, options, tally)
-    if lines.unstamped:
-        tally.problems.append(f"{lines.unstamped} requests in lines without a stamp: not counted")
+    tally.count(ProblemKind.REQUESTS_UNSTAMPED, lines.unstamped)
     batches = _Batches(lines, times)
     if batches.is_open:
-        tally.problems.append("the last lines lack a rank: left out")
+        tally.note(ProblemKind.RANK_MISSING)
     quantities = [*_levels(batches), *_requests(lines, times)]
     return Observations(
         path=log.label,
@@ -70,7 +70,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=lines.bad.count,
         bad_rows=bad,
         zone=zone,
-        problems=tuple(tally.sentences()),
+        problems=tally.problems,
         columns=tuple(part.name for part in quantities if len(part.times)),
     )
 

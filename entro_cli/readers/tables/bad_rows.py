@@ -7,7 +7,8 @@ from typing import Any
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import EmptyLogError
-from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, masked, shortened, text_rows
+from entro_cli.readers.problems import masked, printable_row
+from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, text_rows
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
@@ -36,7 +37,7 @@ def bad_rows(table: Table, used: Sequence[int], got: dict[str, Any], reasons: Se
     cells = [[str(got[f"u{column}"][row]) for column in used] for row in range(len(reasons))]
     if table.shape == "parquet":
         places = zip(got["line"].tolist(), reasons, cells, strict=True)
-        return [BadRow(int(line), reason, shortened(", ".join(own))) for line, reason, own in places]
+        return [BadRow(int(line), reason, printable_row(", ".join(own))) for line, reason, own in places]
     found: list[BadRow] = []
     lines = text_rows(table)
     for reason, own in zip(reasons, cells, strict=True):
@@ -44,7 +45,7 @@ def bad_rows(table: Table, used: Sequence[int], got: dict[str, Any], reasons: Se
             ((line, text) for line, there, text in lines if _is_row(reason, own, there, text, used)),
             (0, ", ".join(own)),
         )
-        found.append(BadRow(line, reason, shortened(text)))
+        found.append(BadRow(line, reason, printable_row(text)))
     return found
 
 
@@ -83,7 +84,7 @@ def check_share(
         EntroError: when it is one of these.
     """
     label = table.log.label
-    first = f"line {bad[0].line}: {bad[0].reason}: {bad[0].text}" if bad else ""
+    first = str(bad[0]) if bad else ""
     if not good and not skipped:
         raise no_rows(table)
     if skipped and options.strict:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables import reader as table
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
 from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
 from entro_cli.readers.tables.rows import plain_form
-from entro_cli.readers.tables.series import Tally, series_of
+from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
+from entro_cli.timeseries.problems import Problem
 
 
 class CsvStream:
@@ -38,7 +40,7 @@ class CsvStream:
         self._form = form
         self._rows = 0
         self._zone = ""
-        self._problems: Sequence[str] = ()
+        self._problems: tuple[Problem, ...] = ()
 
     def blocks(self) -> Iterator[tuple[Series, ...]]:
         """The series of the next rows, one a stage that has a sample in them.
@@ -57,12 +59,13 @@ class CsvStream:
         form, tally = self._layout.form, Tally()
         times, zone = to_utc(self._log.label, rows.times, rows.zoned, form, self._options, tally)
         if self._rows == 0:
-            self._zone, self._problems = zone, tuple(tally.problems)
+            self._zone, self._problems = zone, tally.problems
         by_the_clock = tally.problems and not form.is_offset  # an hour that the clock showed twice or skipped
         if by_the_clock or zone != self._zone or (last is not None and times[0] <= last):
             raise NotPlainError
+        before = tally.problems
         series = series_of(times, rows.values, self._layout.stages, None, tally)
-        if tally.backward or tally.repeated or tally.averaged:
+        if tally.problems != before:  # rows that had to be sorted, or two at one time
             raise NotPlainError
         self._rows += len(times)
         return series, int(times[-1])
@@ -73,12 +76,14 @@ class CsvStream:
         Args:
             series: what stands for the samples of each stage that has one.
         """
+        left_out = Tally()
+        table.note_columns_not_read(self._layout, self._layout.stages, series, left_out)
         return Observations(
             path=self._log.label,
             format=table.NAME,
             series=series,
             rows_read=self._rows,
             zone=self._zone,
-            problems=(*self._problems, *table.left_out(self._layout, self._layout.stages, series)),
+            problems=(*self._problems, *left_out.problems),
             columns=tuple(self._table.columns),
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,17 +17,15 @@ import duckdb
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.timeseries.observations import BadRow
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
 """How many rows are looked at to tell what the columns are."""
 
-SHOWN_BAD_ROWS = 5
-"""How many bad rows are kept to be shown."""
-
-_SHOWN_CHARACTERS = 80
 _MAX_LINE = 1 << 24
 
 
@@ -58,7 +55,7 @@ class Table:
     delimiter: str = ""
     quote: str = '"'
     before: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     rejected: int = 0
     rejects: list[BadRow] = field(default_factory=list)
 
@@ -291,7 +288,7 @@ def _reject(table: Table, position: int, text: str | None) -> BadRow:
     return BadRow(
         before + blank + 1,
         f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {len(table.columns)}",
-        shortened(line),
+        printable_row(line),
     )
 
 
@@ -301,17 +298,6 @@ def _cells(table: Table, lines: Iterable[str]) -> Any:
     return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_MINIMAL if table.quote else csv.QUOTE_NONE)
 
 
-def shortened(text: str) -> str:
-    """A row as it can be shown: one line, no control characters, not too long."""
-    line = printable(text.strip())
-    return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 3] + "..."
-
-
-def masked(text: str) -> str:
-    """A text whose letters and digits are not to be read, its shape still to be seen."""
-    return re.sub(r"\w", "x", text)
-
-
 def _mend(table: Table) -> None:
     """A copy of the file in UTF-8 whose lines end with line feeds alone, other carriage returns as spaces."""
     raw = table.path.read_bytes()
@@ -319,11 +305,11 @@ def _mend(table: Table) -> None:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-        table.problems.append("not UTF-8: read as Latin-1")
+        table.problems.append(Problem(ProblemKind.LATIN_1))
     text = text.replace("\r\n", "\n")
     if "\r" in text:
         text = text.replace("\r", " " if "\n" in text else "\n")
-        table.problems.append("carriage returns inside lines were read as spaces")
+        table.problems.append(Problem(ProblemKind.CARRIAGE_RETURNS))
     table.path = table.log.spool
     table.path.write_text(text, encoding="utf-8", newline="")
 
@@ -366,4 +352,4 @@ def _json_text(value: object) -> str:
 
 def first_line(text: str) -> str:
     """The first line that is not blank, as it can be shown."""
-    return shortened(next((line for line in io.StringIO(text) if line.strip()), ""))
+    return printable_row(next((line for line in io.StringIO(text) if line.strip()), ""))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from entro_cli.core.console import printable
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.tables.bad_rows import check_share, no_rows
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.duckdb_table import (
@@ -16,17 +17,17 @@ from entro_cli.readers.tables.duckdb_table import (
     head_text,
     lines_of,
     looks_like_json,
-    masked,
     open_table,
     records,
     sniff_delimiter,
 )
 from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, find_schema, named
-from entro_cli.readers.tables.series import Tally, series_of
+from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import timestamp_format
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
+from entro_cli.timeseries.problems import ProblemKind
 
 NAME = "table"
 DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and a column a stage, or time, stage and value"
@@ -86,10 +87,10 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         expected="a table of loads",
         remedy="the format is probably another, or --time and --stage name the wrong columns",
     )
-    tally = Tally(problems=list(table.problems))
+    tally = Tally(table.problems)
     times, zone = to_utc(log.label, rows.times, rows.zoned, layout.form, options, tally)
     series = series_of(times, rows.values, rows.stages, rows.codes, tally)
-    tally.problems += left_out(layout, rows.stages, series)
+    note_columns_not_read(layout, rows.stages, series, tally)
     return Observations(
         path=log.label,
         format=NAME,
@@ -98,7 +99,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=rows.skipped,
         bad_rows=bad,
         zone=zone,
-        problems=tuple(tally.sentences()),
+        problems=tally.problems,
         columns=tuple(table.columns),
     )
 
@@ -114,24 +115,23 @@ def schema_of(table: Table, options: ReadOptions) -> TableSchema:
     return find_schema(table.log.label, table.columns, table.sample, options)
 
 
-def left_out(layout: TableSchema, stages: Sequence[StageColumn], series: Sequence[Series]) -> list[str]:
-    """A sentence on each column that became no series.
+def note_columns_not_read(
+    layout: TableSchema, stages: Sequence[StageColumn], series: Sequence[Series], tally: Tally
+) -> None:
+    """Warn of columns that became no series.
 
     Args:
         layout: of the table.
         stages: those that were to be read.
         series: what was read.
+        tally: receives the warnings.
     """
     sampled = {part.stage for part in series}
-    sentences = [
-        f"there is no number in {printable(stage.source)}: left out" for stage in stages if stage.name not in sampled
-    ]
+    for stage in (stage for stage in stages if stage.name not in sampled):
+        tally.note(ProblemKind.NO_NUMBERS, printable(stage.source))
     if layout.passed_over:
         only, others = stages[0], ", ".join(named(name) for name in layout.passed_over[:10])
-        sentences.append(
-            f"only {named(only.source)} is read, as a {only.kind}; --stage NAME=COLUMN:KIND adds another of {others}"
-        )
-    return sentences
+        tally.note(ProblemKind.COLUMNS_NOT_READ, named(only.source), str(only.kind), others)
 
 
 def header_of(log: LogFile) -> bytes:

@@ -11,8 +11,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
-from entro_cli.readers.tables.duckdb_table import SHOWN_BAD_ROWS, Table
+from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.fast_csv import PlainForm, PlainRows, plain_rows
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, long_stages
 from entro_cli.readers.timestamps import timestamp_sql

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
+from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import Meaning, is_number, meaning, names_time, offset_unit_ns, tokens
-from entro_cli.readers.tables.duckdb_table import masked
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind

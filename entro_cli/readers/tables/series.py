@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables.schema import StageColumn
-from entro_cli.readers.timestamps import LocalTimes
 from entro_cli.timeseries.observations import Series, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine.entropy import FloatArray
-
-
-@dataclass
-class Tally:
-    """What was out of the ordinary in a file, counted, to be told in sentences."""
-
-    backward: int = 0
-    repeated: int = 0
-    averaged: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def clock(self, local: LocalTimes) -> None:
-        """Count what became of times on a local clock."""
-        if local.doubtful:
-            how = "told apart by their order" if local.by_order else "taken as the first showing"
-            self.problems.append(f"{local.doubtful} times in an hour the clock showed twice were {how}")
-        if local.skipped:
-            self.problems.append(f"{local.skipped} times in an hour the clock skipped were moved past it")
-
-    def sentences(self) -> list[str]:
-        """Everything as sentences without a full stop."""
-        counted = (
-            (self.backward, "out of order: sorted"),
-            (self.repeated, "repeated exactly: counted once"),
-            (self.averaged, "with other values at the same time: averaged"),
-        )
-        return self.problems + [
-            f"{number} {'row' if number == 1 else 'rows'} {what}" for number, what in counted if number
-        ]
 
 
 def series_of(
@@ -64,7 +35,7 @@ def series_of(
     """
     in_order = bool(np.all(times[1:] > times[:-1]))
     if not in_order:
-        tally.backward += int((times[1:] < times[:-1]).sum())
+        tally.count(ProblemKind.OUT_OF_ORDER, (times[1:] < times[:-1]).sum())
         keys = [*values[::-1], times] if codes is None else [values[0], codes, times]
         order = np.lexsort(keys)
         times, values = times[order], values[:, order]
@@ -76,7 +47,8 @@ def series_of(
     ]
     made = [_series(stage, at, loads, in_order) for stage, at, loads in parts]
     averaged = [rows for _, rows in made]
-    tally.averaged += max(averaged) if codes is None else sum(averaged)  # a wide row is one row, whatever it holds
+    number = max(averaged) if codes is None else sum(averaged)  # a wide row is one row, whatever it holds
+    tally.count(ProblemKind.AVERAGED, number)
     return tuple(series for series, _ in made if len(series.times))
 
 
@@ -89,7 +61,7 @@ def _once(
         same &= (row[1:] == row[:-1]) | (np.isnan(row[1:]) & np.isnan(row[:-1]))
     if codes is not None:
         same &= np.diff(codes) == 0
-    tally.repeated += int(same.sum())
+    tally.count(ProblemKind.REPEATED, same.sum())
     keep = np.concatenate([[True], ~same])
     return times[keep], values[:, keep], None if codes is None else codes[keep]
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import EVIDENCE, SHORTEST, has_access_lines, request_places
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
-from entro_cli.readers.tables.series import Tally
 from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
 from entro_cli.readers.vllm.stats import EngineStats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -70,6 +71,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
             remedy="the server must run without --disable-log-stats; idle ones print none",
         )
     quantities = _quantities(ticks, lines, tally)
+    _count_problems(ticks, lines, tally)
     return Observations(
         path=log.label,
         format=NAME,
@@ -78,7 +80,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         rows_skipped=lines.bad.count,
         bad_rows=bad,
         zone=zone,
-        problems=tuple(tally.sentences() + _told(ticks, lines)),
+        problems=tally.problems,
         columns=tuple(part.name for part in quantities if len(part.times)),
     )
 
@@ -131,20 +133,15 @@ def _once(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, 
         return times[order], rows[order]
     order = np.lexsort([*rows.T[::-1], inverse])
     means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
-    tally.averaged += int(counts[counts > 1].sum())
+    tally.count(ProblemKind.AVERAGED, counts[counts > 1].sum())
     return at, means
 
 
-def _told(ticks: EngineStats, lines: VllmLines) -> list[str]:
-    """What the user should know of how the log was read, in sentences."""
-    left = lines.requests_in_all - ticks.counted
-    return [
-        *([f"{ticks.idle} samples are of an idle server, which prints nothing: zeros"] if ticks.idle else []),
-        *(
-            [f"for {stalled:,.0f} s it printed nothing though requests were running, as no token went through: no data"]
-            if (stalled := ticks.stalled_ns / NS)
-            else []
-        ),
-        *([f"{left} requests after the last whole stats line have no time: left out"] if left > 0 else []),
-        *(["the last tick lacks an engine: left out"] if ticks.open_from is not None else []),
-    ]
+def _count_problems(ticks: EngineStats, lines: VllmLines, tally: Tally) -> None:
+    """Count what the user should know of how the log was read."""
+    tally.count(ProblemKind.SERVER_IDLE, ticks.idle)
+    if ticks.stalled_ns:
+        tally.note(ProblemKind.SERVER_STALLED, f"{ticks.stalled_ns / NS:,.0f}")
+    tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - ticks.counted, 0))
+    if ticks.open_from is not None:
+        tally.note(ProblemKind.ENGINE_MISSING)

@@ -1,0 +1,190 @@
+"""Warnings about logs: typed values that readers count, and the one place that puts them into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class ProblemKind(Enum):
+    """A kind of warning, with its sentence for a count of one and for other counts.
+
+    `{count}` is the count; `{0}`, `{1}` and `{2}` are the details of a `Problem`. Details that come from a log must be
+    safe to print.
+    """
+
+    # rows of a log
+    OUT_OF_ORDER = "1 row out of order: sorted", "{count} rows out of order: sorted"
+    REPEATED = "1 row repeated exactly: counted once", "{count} rows repeated exactly: counted once"
+    AVERAGED = (
+        "1 row with other values at the same time: averaged",
+        "{count} rows with other values at the same time: averaged",
+    )
+
+    # clocks and dates
+    HOUR_TWICE_BY_ORDER = (
+        "1 time in an hour the clock showed twice: resolved by the order of the rows",
+        "{count} times in an hour the clock showed twice: resolved by the order of the rows",
+    )
+    HOUR_TWICE_AS_FIRST = (
+        "1 time in an hour the clock showed twice: read as the first of the two",
+        "{count} times in an hour the clock showed twice: read as the first of the two",
+    )
+    HOUR_SKIPPED = (
+        "1 time in an hour the clock skipped: moved past it",
+        "{count} times in an hour the clock skipped: moved past it",
+    )
+    CLOCK_STEPS_BACK = (
+        "the clock steps back once, by {0} s: sorted",
+        "the clock steps back {count} times, by at most {0} s: sorted",
+    )
+    YEARS_INFERRED = "timestamps without a year go over new year: read as {0} to {1}"
+    DATES_INFERRED = (
+        "timestamps have no date: the last is taken as the day the file was last changed (--start names the first)"
+    )
+    NO_START = "times are offsets and no --start was given: the dates shown are not real"
+    START_NOT_USED = "times are dates: --start was not used"
+
+    # tables
+    NO_NUMBERS = "no number in column {0}: left out"
+    COLUMNS_NOT_READ = "only {0} is read, as a {1}: --stage NAME=COLUMN:KIND adds another of {2}"
+    LATIN_1 = "not UTF-8: read as Latin-1"
+    CARRIAGE_RETURNS = "carriage returns inside lines were read as spaces"
+
+    # tables of requests
+    COLUMN_CHOSEN = "the {0} is {1}, not {2}"
+    UNIT_ASSUMED = "{0} names no unit: read as seconds (end its name in _s or _ms)"
+    REQUESTS_OPEN = (
+        "1 of {0} requests has no {1}: taken to last until the log ends",
+        "{count} of {0} requests have no {1}: taken to last until the log ends",
+    )
+    ONLY_ARRIVALS = (
+        "only arrivals are known, so how many requests wait is not: add a column such as started_at, finished_at or "
+        "latency_ms, or the log of the server"
+    )
+    TWO_CLOCKS = "timestamps are of two clocks: the second was put onto that of {0} by the first request"
+
+    # Celery
+    TASKS_FROM_BEFORE = (
+        "1 task was received before the log begins: in flight from there on",
+        "{count} tasks were received before the log begins: in flight from there on",
+    )
+    TASKS_NOT_DONE = "1 task is not done where the log ends", "{count} tasks are not done where the log ends"
+
+    # Scrapy
+    RUNS_OVERLAP = (
+        "1 run of a spider overlaps with another: their rates are summed",
+        "{count} runs of spiders overlap with another: their rates are summed",
+    )
+    RUNS_NOT_CLOSED = (
+        "1 run ends without closing stats: nothing is known after its last line",
+        "{count} runs end without closing stats: nothing is known after their last lines",
+    )
+    CLOCK_BACK_IN_RUN = (
+        "the clock stepped back once within a run: that line counts at the next one",
+        "the clock stepped back {count} times within a run: those lines count at the next one",
+    )
+
+    # SGLang and vLLM
+    REQUESTS_UNSTAMPED = (
+        "1 request in a line without a timestamp: not counted",
+        "{count} requests in lines without a timestamp: not counted",
+    )
+    RANK_MISSING = "the last batch lines lack a rank: left out"
+    ENGINE_MISSING = "the last stats lines lack an engine: left out"
+    REQUESTS_AFTER_LAST = (
+        "1 request after the last whole stats line has no time: left out",
+        "{count} requests after the last whole stats line have no time: left out",
+    )
+    SERVER_IDLE = (
+        "1 sample is of an idle server, which prints nothing: taken as zero",
+        "{count} samples are of an idle server, which prints nothing: taken as zero",
+    )
+    SERVER_STALLED = "no stats line for {0} s although requests were running, as no token went through: no data"
+
+    # Prometheus
+    NOT_FINITE = (
+        "1 sample is NaN or infinite: taken as missing",
+        "{count} samples are NaN or infinite: taken as missing",
+    )
+    QUERY_NOT_FINITE = (
+        "1 sample of the {0} query is NaN or infinite: taken as missing",
+        "{count} samples of the {0} query are NaN or infinite: taken as missing",
+    )
+    NOT_A_SAMPLE = (
+        "1 sample is not a pair of a time and a number: left out",
+        "{count} samples are not pairs of a time and a number: left out",
+    )
+    NEGATIVE = "1 sample of {0} is negative: left out", "{count} samples of {0} are negative: left out"
+    SERIES_SUMMED = "{count} series of {0} were summed"
+    SUM_INCOMPLETE = (
+        "{0} has no sum at 1 time, when some of its series have no sample",
+        "{0} has no sum at {count} times, when some of its series have no sample",
+    )
+    COUNTER_RESET = "{0} fell once: read as a counter reset", "{0} fell {count} times: read as counter resets"
+    METRIC_NOT_READ = "{0} is the {1}: add {2} with --stage to read it too"
+
+    # several logs, and the history
+    NO_SUCH_COLUMN = "no log has samples of {0}, the column of the stage {1}"
+    DATA_GAP = "nothing between {0} and {1}, {2} of the time: is a date wrong?"
+    LEFT_OUT = "{0}: left out: {1}"
+    SOURCE_KEPT = "{0}: stored as source {1} before, which it keeps"
+    STEPS_DIFFER = (
+        "1 step was stored with other loads: the reading with more samples is kept "
+        "(--source NAME stores logs of another source beside it)",
+        "{count} steps were stored with other loads: of each, the reading with more samples is kept "
+        "(--source NAME stores logs of another source beside it)",
+    )
+    QUOTED = "{0}"
+    """Words made elsewhere: by a Prometheus server, by the entro that stored them, or by an error."""
+
+    def __init__(self, one: str, many: str = "") -> None:
+        self.one = one
+        self.many = many or one
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the counts of two parts of a log add up to that of the whole.
+
+        Other counts describe a log as a whole, such as the tasks not done where it ends.
+        """
+        return self in _ADDITIVE
+
+
+_ADDITIVE = frozenset(
+    {
+        ProblemKind.OUT_OF_ORDER,
+        ProblemKind.REPEATED,
+        ProblemKind.AVERAGED,
+        ProblemKind.HOUR_TWICE_BY_ORDER,
+        ProblemKind.HOUR_TWICE_AS_FIRST,
+        ProblemKind.HOUR_SKIPPED,
+        ProblemKind.CLOCK_BACK_IN_RUN,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A warning about a log: something out of the ordinary that did not keep it from being read.
+
+    Attributes:
+        kind: what is out of the ordinary.
+        count: how often; 0 where the kind counts nothing.
+        detail: the parts of its sentence that differ from log to log, in order.
+    """
+
+    kind: ProblemKind
+    count: int = 0
+    detail: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the warning as a sentence without a full stop."""
+        words = self.kind.one if self.count == 1 else self.kind.many
+        return words.format(*self.detail, count=self.count)
+
+
+def sentences(problems: Iterable[Problem]) -> tuple[str, ...]:
+    """Return warnings as the sentences of reports and JSON documents."""
+    return tuple(map(str, problems))
