@@ -1,4 +1,4 @@
-"""A report's way out: a page with its index, a file, standard output."""
+"""Output of a report: an HTML page and its index, a file, or standard output."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is written and where.
+    """The format of a report, and where it is written.
 
     Attributes:
-        form: html, terminal, markdown, json, junit, or empty for a page and the terminal.
-        place: a file or a folder, `-` for standard output, None when the user named none.
-        self_contained: put plotly.js inside a page.
-        inputs: the files that were read, which are not written over.
-        indexed: keep an index of all reports beside a page that has its usual name.
-        gates: those that the user set.
+        format: html, terminal, markdown, json, junit; empty for a page and the terminal.
+        path: a file or a folder; `-` for standard output; None if the user named none.
+        self_contained: whether a page includes plotly.js.
+        inputs: the files that were read, which must not be overwritten.
+        indexed: whether to keep an index of all reports in the folder of a page with its default name.
+        gates: the user's gates.
         failed_gates: the failed ones among them.
-        templates: a folder with templates that take the place of those of the same name.
+        templates: a folder whose templates replace the bundled ones of the same name.
     """
 
-    form: str = ""
-    place: Path | None = None
+    format: str = ""
+    path: Path | None = None
     self_contained: bool = False
     inputs: tuple[str, ...] = ()
     indexed: bool = False
@@ -45,94 +45,94 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class _Forms:
-    """How something is rendered.
+class _Renderers:
+    """Functions that render one report in each format.
 
     Attributes:
-        page: as a page, told whether plotly.js is to be inside.
+        page: renders the HTML page; takes whether the page includes plotly.js.
         has_charts: whether the page needs plotly.js at all.
-        text: as text, told whether block characters can be shown, and colours.
-        others: by the name of the form: the ending of its file, and what makes its content.
+        text: renders the terminal report; takes whether the output shows block characters, and whether colours.
+        files: by format, the suffix of its file and the function that renders it.
     """
 
     page: Callable[[bool], str]
     has_charts: bool
     text: Callable[[bool, bool], str]
-    others: Mapping[str, tuple[str, Callable[[], str]]]
+    files: Mapping[str, tuple[str, Callable[[], str]]]
 
 
 def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     """Write a report.
 
     Args:
-        summary: what it says.
-        stem: its usual name, without an ending.
-        output: what is written and where.
-        terminal: is told what was written, and gets what has no other place.
+        summary: the report's content.
+        stem: the default file name, without a suffix.
+        output: the format, and where it is written.
+        terminal: prints the paths of the written files, and a report without a file.
 
     Raises:
-        EntroError: when it cannot be written.
+        EntroError: If a file cannot be written.
     """
     from entro_cli.report.render import html, junit, markdown
     from entro_cli.report.render import terminal as terminal_report
 
-    own = output.templates
-    forms = _Forms(
-        page=lambda inside: html.render(summary, inside, own),
+    templates = output.templates
+    renderers = _Renderers(
+        page=lambda self_contained: html.render(summary, self_contained, templates),
         has_charts=True,
-        text=lambda unicode, color: terminal_report.render(summary, unicode=unicode, color=color, own=own),
-        others={
+        text=lambda unicode, color: terminal_report.render(summary, unicode=unicode, color=color, own=templates),
+        files={
             "json": ("json", lambda: as_json(summary) + "\n"),
-            "markdown": ("md", lambda: markdown.render(summary, own)),
+            "markdown": ("md", lambda: markdown.render(summary, templates)),
             "junit": ("xml", lambda: junit.render(summary, output.gates, output.failed_gates)),
         },
     )
-    _deliver(forms, stem, output, terminal)
+    _write(renderers, stem, output, terminal)
 
 
 def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     """Write the report of all pipelines.
 
     Args:
-        fleet: what it says.
-        stem: its usual name, without an ending.
-        output: what is written and where.
-        terminal: is told what was written, and gets what has no other place.
+        fleet: the report's content.
+        stem: the default file name, without a suffix.
+        output: the format, and where it is written.
+        terminal: prints the paths of the written files, and a report without a file.
 
     Raises:
-        EntroError: when it cannot be written.
+        EntroError: If a file cannot be written.
     """
     from entro_cli.report.render import fleet as fleet_view
 
-    own = output.templates
-    forms = _Forms(
-        page=lambda inside: fleet_view.render_page_of(fleet, own),
+    templates = output.templates
+    renderers = _Renderers(
+        page=lambda _: fleet_view.render_page_of(fleet, templates),
         has_charts=False,
-        text=lambda unicode, color: fleet_view.render_text(fleet, unicode, color, own),
-        others={
+        text=lambda unicode, color: fleet_view.render_text(fleet, unicode, color, templates),
+        files={
             "json": ("json", lambda: as_json(fleet) + "\n"),
-            "markdown": ("md", lambda: fleet_view.render_markdown(fleet, own)),
+            "markdown": ("md", lambda: fleet_view.render_markdown(fleet, templates)),
         },
     )
-    _deliver(forms, stem, output, terminal)
+    _write(renderers, stem, output, terminal)
 
 
-def _deliver(forms: _Forms, stem: str, output: OutputOptions, terminal: Terminal) -> None:
-    if output.form in {"", "html"}:
-        _write_page(forms, stem, output, terminal)
-    if output.form in forms.others:
-        ending, content = forms.others[output.form]
-        _put(content(), output.place, f"{stem}.{ending}", output.inputs, terminal)
-    if output.form in {"", "terminal"}:
-        place = output.place if output.form else None  # beside a page, the text is for the reader at the terminal
-        _put(_as_text(forms, place, terminal), place, f"{stem}.txt", output.inputs, terminal)
+def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
+    if output.format in {"", "html"}:
+        _write_page(renderers, stem, output, terminal)
+    if output.format in renderers.files:
+        suffix, render = renderers.files[output.format]
+        _put(render(), output.path, f"{stem}.{suffix}", output.inputs, terminal)
+    if output.format in {"", "terminal"}:
+        path = output.path if output.format else None  # without a format, --out is the place of the page alone
+        _put(_render_text(renderers, path, terminal), path, f"{stem}.txt", output.inputs, terminal)
 
 
 def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
-    """Write a report's figures for a node exporter: whole or not at all.
+    """Write a report's figures as OpenMetrics, for the textfile collector of a node exporter.
 
     Raises:
-        EntroError: when the file cannot be written, or is one of the inputs.
+        EntroError: If the file cannot be written, or is one of the inputs.
     """
     from entro_cli.report.render import openmetrics
 
@@ -140,46 +140,46 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
     write_whole(path, openmetrics.render(summary))
 
 
-def _write_page(forms: _Forms, stem: str, output: OutputOptions, terminal: Terminal) -> None:
+def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     from entro_cli.report.render.index import update_index
     from entro_cli.report.render.page import store_page
 
-    place = output.place or Path()
-    if _is_stream(place):
-        terminal.text(forms.page(True))
+    target = output.path or Path()
+    if _is_stdout(target):
+        terminal.text(renderers.page(True))  # no folder to put plotly.js into
         return
-    path = _file(place, f"{stem}.html")
-    store_page(path, forms.page, output.self_contained or not forms.has_charts, output.inputs)
+    path = _file(target, f"{stem}.html")
+    store_page(path, renderers.page, output.self_contained or not renderers.has_charts, output.inputs)
     terminal.note(f"wrote {printable(str(path))}")
-    if output.indexed and path.name == f"{stem}.html":
+    if output.indexed and path.name == f"{stem}.html":  # a page named by the user is not part of a series
         problem = update_index(path.parent)
         if problem:
             terminal.warn(problem)
 
 
-def _as_text(forms: _Forms, place: Path | None, terminal: Terminal) -> str:
-    """A report for a terminal, or for a file: colours only where somebody sees them."""
-    to_file = place is not None and not _is_stream(place)
+def _render_text(renderers: _Renderers, path: Path | None, terminal: Terminal) -> str:
+    """Render the terminal report, in colour only for a terminal."""
+    to_file = path is not None and not _is_stdout(path)
     unicode = to_file or terminal.unicode
-    return forms.text(unicode, not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    return renderers.text(unicode, not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
 
 
-def _is_stream(place: Path) -> bool:
-    """Whether a place stands for standard output."""
-    return str(place) == "-"
+def _is_stdout(path: Path) -> bool:
+    """Return whether a path means standard output."""
+    return str(path) == "-"
 
 
-def _file(place: Path, name: str) -> Path:
-    """The file that a place means: itself, or the one of that name in it."""
-    return place / name if place.is_dir() or not place.suffix else place
+def _file(path: Path, name: str) -> Path:
+    """Return the file that a path means. A path without a suffix is a folder, even if it does not exist yet."""
+    return path / name if path.is_dir() or not path.suffix else path
 
 
-def _put(content: str, place: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
-    """Put content where the user wants it: a file, a folder, standard output without one."""
-    if place is None or _is_stream(place):
+def _put(content: str, target: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
+    """Write content to a file, into a folder, or to standard output."""
+    if target is None or _is_stdout(target):
         terminal.text(content)
         return
-    path = _file(place, name)
+    path = _file(target, name)
     refuse_to_overwrite(path, inputs)
     write_whole(path, content)
     terminal.note(f"wrote {printable(str(path))}")
