@@ -1,14 +1,18 @@
-"""Moments: nanoseconds since the epoch, which all steps are counted in, and datetimes, which people read."""
+"""Times as integers (nanoseconds since the epoch), which all steps are counted in, and as datetimes to show.
+
+An int64 of nanoseconds is exact, so rounding never moves a sample into the wrong step.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.core.suggestions import closest_name
 from entro_engine import EntroError
 
 NS = 1_000_000_000
@@ -25,34 +29,36 @@ _UNITS = {
     "w": 7 * 86400 * NS,
 }
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|min|m|h|d|w)")
+_REGIONS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
 
 
 def moment(ns: int, zone: tzinfo) -> datetime:
-    """Nanoseconds since the epoch as a datetime in a zone, to the microsecond."""
+    """Return nanoseconds since the epoch as a datetime in a zone, cut to the microsecond."""
     return (_EPOCH + timedelta(microseconds=ns // 1000)).astimezone(zone)
 
 
 def nanoseconds(when: datetime) -> int:
-    """A datetime with a zone as nanoseconds since the epoch, exactly."""
+    """Return a datetime with a zone as nanoseconds since the epoch, exactly."""
     since = when - _EPOCH
+    # timedelta.total_seconds() is a float, which has no room for nanoseconds since 1970.
     return (since.days * 86400 + since.seconds) * NS + since.microseconds * 1000
 
 
 def local_midnight(ns: int, zone: tzinfo) -> int:
-    """The local midnight at or before a moment, both in nanoseconds since the epoch."""
+    """Return the local midnight at or before a moment, both in nanoseconds since the epoch."""
     local = moment(ns, zone)
     return nanoseconds(datetime(local.year, local.month, local.day, tzinfo=zone))
 
 
 def zone_of(name: str | None, where: str = "--tz") -> tzinfo:
-    """The zone of that name; without a name, the machine's.
+    """Return the time zone of a name, or the machine's without a name.
 
     Args:
-        name: such as Europe/Berlin.
-        where: the option or key it was written for, for the message.
+        name: a name of the IANA database, such as Europe/Berlin.
+        where: the option or key that names it, for the message.
 
     Raises:
-        EntroError: when there is no zone of that name.
+        EntroError: if there is no zone of that name.
     """
     if name is None:
         import tzlocal
@@ -60,27 +66,42 @@ def zone_of(name: str | None, where: str = "--tz") -> tzinfo:
         return tzlocal.get_localzone()
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # ValueError: not a key, such as ../../etc/passwd
+        similar = _similar_zone(name)
         raise EntroError(
-            f"there is no time zone {name!r}", where=where, expected="a name such as UTC or Europe/Berlin"
+            f"unknown time zone {name!r}",
+            where=where,
+            expected="" if similar else "a name such as UTC or Europe/Berlin",
+            remedy=f"did you mean {similar}?" if similar else "",
         ) from error
 
 
+def _similar_zone(name: str) -> str | None:
+    """Return the zone whose name, or whose city, is close to a mistyped one: Europe/Berlin for `berlin`."""
+    if name.isupper():  # an abbreviation such as CEST, which is close to Australia/West
+        return None
+    # Only zones of places: Etc/GMT+1 is close to UTC+1, but an hour behind UTC.
+    zones = sorted(zone for zone in available_timezones() if zone.startswith(_REGIONS))
+    cities = {zone.rpartition("/")[2]: zone for zone in zones}
+    city = closest_name(name.replace(" ", "_"), cities)
+    return cities[city] if city else closest_name(name, zones)
+
+
 def duration_ns(text: str, where: str) -> int:
-    """A duration such as 500ms, 10s, 5min, 1h, 7d as nanoseconds.
+    """Return a duration such as 500ms, 10s, 5min, 1h or 7d in nanoseconds.
 
     Args:
-        text: what the user wrote.
-        where: the option it was written for, for the message.
+        text: the duration as the user wrote it.
+        where: the option or key that it was written for, for the message.
 
     Raises:
-        EntroError: when it is not a duration above 0.
+        EntroError: if it is not a duration above 0.
     """
     match = _DURATION.fullmatch(text.strip())
     length = round(float(match[1]) * _UNITS[match[2]]) if match else 0
     if length <= 0:
         raise EntroError(
-            f"{text!r} is no duration",
+            f"{text!r} is not a duration",
             where=where,
             expected="a number above 0 with ms, s, min, h, d or w: 10s",
         )
@@ -88,32 +109,32 @@ def duration_ns(text: str, where: str) -> int:
 
 
 def clock_shift(text: str, where: str) -> tuple[str, int]:
-    """FILE=+3s: the file, and how far its clock is moved, in nanoseconds.
+    """Split FILE=+3s into the file and the shift of its clock in nanoseconds.
 
     Args:
-        text: what the user wrote.
-        where: the option or key it was written for, for the message.
+        text: the shift as the user wrote it.
+        where: the option or key that it was written for, for the message.
 
     Raises:
-        EntroError: when it is not of that form.
+        EntroError: if it does not have that form.
     """
     match = re.fullmatch(r"(.+)=([+-]?)(\S+)", text)
     if not match:
-        raise EntroError(f"{text!r} is no offset", where=where, expected="FILE=+3s or FILE=-1h")
+        raise EntroError(f"{text!r} is not an offset", where=where, expected="FILE=+3s or FILE=-1h")
     return match[1], duration_ns(match[3], where) * (-1 if match[2] == "-" else 1)
 
 
 def time_or_ago_ns(text: str, now_ns: int, zone: tzinfo, where: str) -> int:
-    """An ISO 8601 date or time, or a duration before now (7d, 24h), as nanoseconds since the epoch.
+    """Return an ISO 8601 date or time, or a duration before now (7d, 24h), as nanoseconds since the epoch.
 
     Args:
-        text: what the user wrote.
+        text: the time as the user wrote it.
         now_ns: now, nanoseconds since the epoch.
-        zone: the zone of a time without one.
-        where: the option it was written for, for the message.
+        zone: the zone of a time that names none.
+        where: the option that it was written for, for the message.
 
     Raises:
-        EntroError: when it is neither.
+        EntroError: if it is neither.
     """
     if _DURATION.fullmatch(text.strip()):
         return now_ns - duration_ns(text, where)
@@ -121,40 +142,39 @@ def time_or_ago_ns(text: str, now_ns: int, zone: tzinfo, where: str) -> int:
 
 
 def moment_ns(text: str, zone: tzinfo, where: str) -> int:
-    """An ISO 8601 date or time as nanoseconds since the epoch; one without a zone is in `zone`.
+    """Return an ISO 8601 date or time as nanoseconds since the epoch.
 
     Args:
-        text: what the user wrote.
-        zone: the zone of a time without one.
-        where: the option it was written for, for the message.
+        text: the time as the user wrote it.
+        zone: the zone of a time that names none.
+        where: the option that it was written for, for the message.
 
     Raises:
-        EntroError: when it is no date or time.
+        EntroError: if it is not a date or time.
     """
     try:
         when = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise EntroError(
-            f"{text!r} is no date or time", where=where, expected="2026-04-06 or 2026-04-06T12:30:00Z"
+            f"{text!r} is not a date or time", where=where, expected="2026-04-06 or 2026-04-06T12:30:00Z"
         ) from error
     return nanoseconds(when if when.tzinfo else when.replace(tzinfo=zone))
 
 
 _QUARTER_NS = 900 * NS
+"""All present zones differ from UTC by whole quarters of an hour, so one look at the calendar serves a quarter."""
 
 
 def hours_of_week(times_ns: NDArray[np.int64], zone: tzinfo) -> NDArray[np.int64]:
-    """In which of the 168 hours of the week each moment lies, the first of them Monday's first.
-
-    Clocks differ from UTC by whole quarters of an hour, so one look at the calendar serves a quarter.
+    """Return the hour of the week of each moment, from 0 for the first hour of Monday to 167.
 
     Args:
         times_ns: shape (n,), nanoseconds since the epoch.
-        zone: whose clock counts; an hour that it shows twice is one.
+        zone: the zone whose clock counts. An hour that the clock shows twice is one hour.
 
     Returns:
         Shape (n,), 24 * weekday + hour.
     """
-    quarters, of_moment = np.unique(times_ns // _QUARTER_NS, return_inverse=True)
-    locals_ = (moment(quarter * _QUARTER_NS, zone) for quarter in quarters.tolist())
-    return np.array([24 * local.weekday() + local.hour for local in locals_], dtype=np.int64)[of_moment]
+    quarters, quarter_of = np.unique(times_ns // _QUARTER_NS, return_inverse=True)
+    local_times = (moment(quarter * _QUARTER_NS, zone) for quarter in quarters.tolist())
+    return np.array([24 * local.weekday() + local.hour for local in local_times], dtype=np.int64)[quarter_of]

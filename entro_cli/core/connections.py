@@ -1,4 +1,4 @@
-"""What can go wrong with a connection, as an error and in words."""
+"""Errors of network connections, as exceptions and in words."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from contextlib import contextmanager
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
 
-_SHOWN = 200
+_MAX_CHARS = 200
 
 
 @contextmanager
 def lost_connections_as_errors() -> Iterator[None]:
-    """Inside, and for good in threads that are started inside, writing to a connection that was closed is an error.
+    """Make writing to a closed connection raise an error within the context.
 
-    The `entro` command leaves SIGPIPE its default action, by which such a write would end the process without a word.
+    The `entro` command leaves SIGPIPE its default action, so that a closed pipe ends it quietly, as it ends `cat`. A
+    lost connection would end it in the same way. Threads that are started within the context keep the error for good.
     """
     if not hasattr(signal, "SIGPIPE") or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})  # a thread begins with that of its maker
+    # A new thread inherits the mask, so the threads of fsspec and distributed keep SIGPIPE blocked after the context.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
     try:
         yield
     finally:
@@ -33,15 +35,15 @@ def lost_connections_as_errors() -> Iterator[None]:
 
 
 def connection_failure(error: OSError, timeout_s: float) -> str:
-    """What the other end did, as a clause: refused the connection.
+    """Describe a failed connection as a predicate of the other end, such as `refused the connection`.
 
     Args:
-        error: from a socket.
-        timeout_s: how long it was waited for, seconds.
+        error: the error of the socket.
+        timeout_s: the timeout that was set, seconds.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted: {one_line(error.verify_message)}"
-    known = (
+    known = (  # in this order: ConnectionRefusedError is a ConnectionError, and all of these are OSErrors
         (ssl.SSLError, "does not speak TLS there"),
         (TimeoutError, f"did not answer within {timeout_s:g} s"),
         (ConnectionRefusedError, "refused the connection"),
@@ -52,5 +54,5 @@ def connection_failure(error: OSError, timeout_s: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """Somebody else's words in one line of bounded length."""
-    return shortened(printable(" ".join(text.split())), _SHOWN)
+    """Return text from elsewhere as one line of bounded length, safe to show."""
+    return shortened(printable(" ".join(text.split())), _MAX_CHARS)

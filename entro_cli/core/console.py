@@ -1,4 +1,4 @@
-"""What `entro` says and where: results on standard output, everything else on standard error."""
+"""The output of `entro`: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """The two streams of one command.
+    """The two output streams of one command.
 
-    Rich's markup is off on both: text that comes from a log is shown as it is.
+    Rich's markup is off on both, so that text from a log is shown as it is.
 
     Args:
-        quiet: say nothing but results and errors.
-        verbose: say more.
+        quiet: print only results, warnings and errors.
+        verbose: print details, too.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
@@ -29,7 +29,7 @@ class Terminal:
 
     @property
     def unicode(self) -> bool:
-        """Whether standard output takes more than ASCII."""
+        """True if standard output takes more than ASCII."""
         return "utf" in (sys.stdout.encoding or "").lower()
 
     def show(self, *parts: RenderableType) -> None:
@@ -38,10 +38,11 @@ class Terminal:
         with console.capture() as capture:
             for part in parts:
                 console.print(part)
+        # Rich pads every line to the width of the terminal.
         sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in capture.get().splitlines())
 
     def document(self, document: Mapping[str, Any]) -> None:
-        """Print one JSON document, and nothing else."""
+        """Print one JSON document and nothing else."""
         sys.stdout.writelines(json_parts(document))
         sys.stdout.write("\n")
 
@@ -50,52 +51,52 @@ class Terminal:
         sys.stdout.write(text)
 
     def note(self, text: str) -> None:
-        """Say something that is neither a result nor an error; not with --quiet."""
+        """Print a message that is neither a result nor an error, unless --quiet is given."""
         if not self.quiet:
             _console(sys.stderr).print(text, soft_wrap=True)
 
     def detail(self, text: str) -> None:
-        """Say something only --verbose wants to know."""
+        """Print a message if --verbose is given."""
         if self.verbose:
             _console(sys.stderr).print(text, soft_wrap=True, style="dim")
 
     def warn(self, text: str) -> None:
-        """Say something the user should see, with --quiet too."""
+        """Print a warning, even with --quiet."""
         _console(sys.stderr).print(f"warning: {text}", soft_wrap=True, style="yellow")
 
 
 class Recorder(Terminal):
-    """A terminal that keeps what it is told, for another to repeat: whoever works for several has none.
+    """A terminal that records messages, for a worker that has no terminal. `replay_messages` prints them later.
 
     Attributes:
-        said: what it was told: how, and the text.
+        messages: pairs of the method's name and the text.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
 
     def text(self, text: str) -> None:
-        """Keep text that is to be printed as it is."""
-        self.said.append(("text", text))
+        """Record text to be printed as it is."""
+        self.messages.append(("text", text))
 
     def note(self, text: str) -> None:
-        """Keep what is neither a result nor an error."""
-        self.said.append(("note", text))
+        """Record a note."""
+        self.messages.append(("note", text))
 
     def detail(self, text: str) -> None:
-        """Keep what only --verbose wants to know."""
-        self.said.append(("detail", text))
+        """Record a detail."""
+        self.messages.append(("detail", text))
 
     def warn(self, text: str) -> None:
-        """Keep what the user should see."""
-        self.said.append(("warn", text))
+        """Record a warning."""
+        self.messages.append(("warn", text))
 
 
-def replay_messages(said: Iterable[tuple[str, str]], terminal: Terminal) -> None:
-    """Tell a terminal what a recorder was told."""
-    for how, text in said:
-        getattr(terminal, how)(text)
+def replay_messages(messages: Iterable[tuple[str, str]], terminal: Terminal) -> None:
+    """Print recorded messages on a terminal."""
+    for method, text in messages:
+        getattr(terminal, method)(text)
 
 
 def _console(stream: Any) -> Console:
@@ -105,7 +106,7 @@ def _console(stream: Any) -> Console:
 
 
 def printable(text: str) -> str:
-    r"""Text with every control and other unprintable character written out, as in \x1b: safe to show anywhere."""
+    r"""Return text with control and other unprintable characters as escapes, such as \x1b: safe to show anywhere."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1].replace("\\u00", "\\x") for char in text)

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever finds half of one, and telling whether others have written theirs to the end."""
+"""Files that are written whole or not at all, and the detection of unfinished lines in files of others."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pathlib import Path
 from entro_cli.core.console import printable
 from entro_engine import EntroError
 
-_LOOKED_AT = 1 << 20
-"""How many bytes are looked at together."""
+_BLOCK_BYTES = 1 << 20
+"""Bytes per read."""
 
-_JUST_MADE_S = 0.2
-"""A file so young may not be locked yet by the one who writes it."""
+_GRACE_S = 0.2
+"""A temporary file younger than this may exist without its lock: its writer creates it first and locks it then."""
 
 
 def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
-    """Write a file whole or not at all: beside its place, synced, then moved there.
+    """Write a file completely or not at all: write a temporary file beside it, sync that, then move it into place.
 
-    A place that is no regular file (a pipe, a device) is written to directly.
+    A path that is not a regular file (a pipe, a device) is written to directly.
 
     Args:
-        path: where to; missing folders above it are made.
-        content: text (written as UTF-8), bytes, or text that comes in parts.
+        path: the file. Missing folders above it are created.
+        content: text (written as UTF-8), bytes, or an iterator over pieces of text.
 
     Raises:
-        EntroError: when it cannot be written; what was there before is then untouched.
+        EntroError: if it cannot be written. The previous content is then untouched.
     """
     parts = [content] if isinstance(content, str | bytes) else content
     data = (part.encode() if isinstance(part, str) else part for part in parts)
@@ -47,35 +47,35 @@ def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
 
 
 def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse to write over what is read.
+    """Refuse to write over an input file.
 
     Args:
-        path: what is about to be written.
+        path: the file that is about to be written.
         inputs: the files that are read.
 
     Raises:
-        EntroError: when it is one of them.
+        EntroError: if `path` is one of the inputs.
     """
     for source in inputs:
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise EntroError(
-                "is read here, and would be lost",
+                "is an input file, and would be overwritten",
                 where=printable(str(path)),
                 remedy="write to another file",
             )
 
 
 def unwritable(path: Path, error: OSError) -> EntroError:
-    """The error to show when a place cannot be written to."""
+    """Return the error to raise if a file or folder cannot be written to."""
     return EntroError(
         f"cannot be written: {error.strerror or error}",
         where=str(path),
-        remedy="nothing was left half-written; choose another place or make room there",
+        remedy="nothing was left half-written; write to another folder, or free space there",
     )
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that what was moved into a folder stays there when the power fails."""
+    """Sync a folder, so that files that were moved into it survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,15 +84,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: Iterable[bytes]) -> None:
-    target = path.resolve()  # a link stays a link
-    _sweep(target)
+    target = path.resolve()  # replace the file that a link points to, not the link
+    _remove_leftovers(target)
     handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)  # shows other writers that this file is in use
             file.writelines(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the move, or a power failure could leave an empty file under the name
             Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
             Path(name).replace(target)
         sync_folder(target.parent)
@@ -105,11 +105,11 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:100]}.entro-"
 
 
-def _sweep(target: Path) -> None:
-    """Take away what killed writers of the same file left; whoever lives holds a lock on theirs."""
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of killed writers. A live writer holds a lock on its own."""
     for path in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
         with suppress(OSError), path.open("rb") as file:
-            if time.time() - path.stat().st_mtime > _JUST_MADE_S:
+            if time.time() - path.stat().st_mtime > _GRACE_S:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
 
@@ -121,7 +121,7 @@ def _umask() -> int:
 
 
 def unfinished_from(path: Path) -> int:
-    """Where the last line of a file begins that has no end yet; behind the file where every line has one."""
+    """Return the offset of the last line if that line has no end yet, else the size of the file."""
     size = path.stat().st_size
     end = last_line_end(path, size)
     with path.open("rb") as file:
@@ -130,11 +130,11 @@ def unfinished_from(path: Path) -> int:
 
 
 def last_line_end(path: Path, size: int) -> int:
-    """Behind the last line feed of a file's first `size` bytes; `size` where there is none."""
+    """Return the offset after the last line feed in the first `size` bytes of a file; `size` if there is none."""
     with path.open("rb") as file:
         after = size
         while after > 0:
-            begin = max(after - _LOOKED_AT, 0)
+            begin = max(after - _BLOCK_BYTES, 0)
             file.seek(begin)
             found = file.read(after - begin).rfind(b"\n")
             if found >= 0:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: one way for each kind of figure, in plain ASCII, the same in every format."""
+"""Numbers as people read them, in plain ASCII, with one format for each kind of figure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 
 NONE = "-"
-"""What stands where there is no figure."""
+"""Placeholder for a missing figure."""
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def count(value: float) -> str:
-    """A whole number: 43,200."""
+    """Return a whole number: 43,200."""
     return f"{value:,.0f}"
 
 
@@ -22,7 +22,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def share(value: float) -> str:
-    """A share as a percentage: 7.1%. Neither 0% nor 100% unless it is exactly that."""
+    """Return a share as a percentage: 7.1%. The result is 0% or 100% only if the share is exactly that."""
     if math.isinf(value):
         return "unlimited"
     if value in (0, 1) or value >= 10:
@@ -35,12 +35,12 @@ def share(value: float) -> str:
 
 
 def nats(value: float) -> str:
-    """Psi, a threshold or the energy, in nats: 3.004."""
+    """Return Psi, a threshold or the energy, in nats: 3.004."""
     return f"{value:.3f}"
 
 
 def quantity(value: float) -> str:
-    """A load or another quantity of any size, to about four digits."""
+    """Return a load or another quantity of any size, to about four digits."""
     size = abs(value)
     if 0 < size < 0.0005:
         return f"{value:.1e}"
@@ -49,7 +49,7 @@ def quantity(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its two largest units: 2 h 5 min."""
+    """Return a duration in its two largest units: 2 h 5 min."""
     if math.isinf(seconds):
         return "never"
     if 0 < seconds < 9.95 and not float(seconds).is_integer():
@@ -65,30 +65,30 @@ def duration(seconds: float) -> str:
 
 
 def points(value: float) -> str:
-    """A difference of two shares, in percentage points: 1.2 pp."""
+    """Return a difference of two shares in percentage points: 1.2 pp."""
     return f"{100 * value:,.1f} pp"
 
 
-def optional(say: Callable[[float], str], value: float | None) -> str:
-    """A figure that may be missing."""
-    return NONE if value is None else say(value)
+def optional(formatter: Callable[[float], str], value: float | None) -> str:
+    """Format a figure that may be missing."""
+    return NONE if value is None else formatter(value)
 
 
-def change(say: Callable[[float], str], now: float | None, before: float | None) -> str:
-    """By how much a figure changed: `+12 min`, `-0.3 pp`, `=` where no difference can be seen.
+def change(formatter: Callable[[float], str], now: float | None, before: float | None) -> str:
+    """Return the change of a figure: `+12 min`, `-0.3 pp`, or `=` if both print the same.
 
     Args:
-        say: how a difference of such figures is written.
-        now: this period's.
-        before: the previous period's.
+        formatter: the format of such figures.
+        now: the figure of this period.
+        before: the figure of the previous period.
     """
     if now is None or before is None or not (math.isfinite(now) and math.isfinite(before)):
         return NONE
-    if say(now) == say(before):
+    if formatter(now) == formatter(before):
         return "="
-    return f"{'+' if now > before else '-'}{say(abs(now - before))}"
+    return f"{'+' if now > before else '-'}{formatter(abs(now - before))}"
 
 
 def shortened(text: str, longest: int) -> str:
-    """Text of at most `longest` characters, with three dots for what was left out."""
+    """Return text of at most `longest` characters, with three dots in place of the rest."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."

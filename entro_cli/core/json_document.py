@@ -1,4 +1,4 @@
-"""Dataclasses as JSON documents: times in ISO 8601 with offset, infinities as text, NaN as null."""
+"""Dataclasses as JSON documents, with times in ISO 8601 with an offset, infinities as text and NaN as null."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-_AT_ONCE = 4096
-"""So many entries of a long list are made text of at once."""
+_BATCH_ENTRIES = 4096
+"""Entries of a long list that are encoded together."""
 
 
 def to_builtins(value: Any) -> Any:
-    """A value as JSON can hold it: dataclasses as objects, tuples as lists, an infinity as text, NaN as null."""
+    """Return a value as JSON types: dataclasses as objects, tuples as lists, infinities as text, NaN as null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_builtins(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
@@ -37,14 +37,14 @@ def _plain_scalar(value: Any) -> Any:
 
 
 def as_json(document: object) -> str:
-    """A document as indented JSON text, without a newline at its end; other letters than ASCII are escaped."""
-    return json.dumps(to_builtins(document), indent=2, allow_nan=False)  # ASCII: whole through any pipe
+    """Return a document as indented JSON text, in ASCII, without a newline at its end."""
+    return json.dumps(to_builtins(document), indent=2, allow_nan=False)  # ASCII survives any locale
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
-    """The text that `as_json` gives of an object, in parts.
+    """Yield the text of `as_json` for an object in parts.
 
-    A sequence in it that makes its entries when they are looked at need not be in memory for it, nor its text.
+    A lazy sequence in the object, such as `Incidents`, need not be in memory as a whole, and neither must its text.
     """
     before = "{"
     for key, value in document.items():
@@ -58,14 +58,16 @@ def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _list_parts(values: Sequence[Any]) -> Iterator[str]:
-    """The text of a list within an object, some entries at a time."""
+    """Yield the text of a list within an object, some entries at a time."""
     before = "["
-    for begin in range(0, len(values), _AT_ONCE):
-        yield before + _indented(as_json(values[begin : begin + _AT_ONCE])[1:-2])  # without its brackets
+    for begin in range(0, len(values), _BATCH_ENTRIES):
+        yield before + _indented(
+            as_json(values[begin : begin + _BATCH_ENTRIES])[1:-2]
+        )  # without the brackets of this part
         before = ","
     yield "\n  ]" if len(values) else "[]"
 
 
 def _indented(text: str) -> str:
-    """JSON as it stands within an object; within its strings a line end is written as an escape."""
+    """Indent JSON by one level. Strings are safe, because a line end within one is written as an escape."""
     return text.replace("\n", "\n  ")

@@ -1,4 +1,4 @@
-"""Who does work that falls into parts: this process, others on this machine, or the workers of a Dask cluster."""
+"""Execution of independent tasks in this process, in a pool of processes or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _MAX_ATTEMPTS = 3
-"""How often a part is begun whose process dies; a Dask scheduler's own number is the same."""
+"""Attempts for a task whose process dies. A Dask scheduler gives up after as many by default."""
 
 _CLUSTER_TIMEOUT_S = 30.0
-"""How long a cluster is waited for, s: for its scheduler's answer, and then for its first worker."""
+"""Timeout for the scheduler's answer, and then for its first worker, s."""
 
 _NOISY_LOGGERS = ("distributed", "distributed.client", "asyncio", "tornado")
-"""Logs on standard error of a lost connection, which `entro` tells of itself, in one line."""
+"""Loggers that print a lost connection to standard error. `entro` reports it itself, in one line."""
 
 
 @dataclass(frozen=True)
 class Executor:
-    """Who does the work.
+    """The place where tasks run.
 
     Attributes:
-        jobs: how many processes at once; None for as many as there are cores for this process.
-        cluster: the address of a Dask scheduler, whose workers do it; None for this machine.
-        shared: folders that workers of a cluster must see as this process does.
+        jobs: number of processes; None for one per core of this process.
+        cluster: address of a Dask scheduler whose workers run the tasks; None for this machine.
+        shared: folders that all workers of a cluster must share with this process.
     """
 
     jobs: int | None = None
@@ -50,19 +50,19 @@ class Executor:
     shared: tuple[Path, ...] = ()
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Do every part of some work.
+        """Apply a function to every task.
 
-        A part whose worker dies is done again by another, so that it must come to the same when it was done before.
+        A task whose worker dies runs again in another, so repeating a task must not change its result.
 
         Args:
-            work: a function of a module: what does one part, in whichever process.
-            tasks: the parts; they and their results can be pickled.
+            work: a function of a module, so that it can be pickled.
+            tasks: its arguments. They and the results must be picklable.
 
         Returns:
-            The results, in the order of the parts.
+            The results, in the order of the tasks.
 
         Raises:
-            EntroError: when the cluster cannot be reached, or a part ended every process it was given to.
+            EntroError: if the cluster cannot be reached, or every process that ran some task died.
         """
         count = min(self.jobs or cores(), len(tasks))
         if self.cluster is None and count < 2:
@@ -74,7 +74,7 @@ class Executor:
 
 
 def cores() -> int:
-    """How many cores there are for this process."""
+    """Return the number of cores available to this process."""
     if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
         return os.process_cpu_count() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -82,31 +82,31 @@ def cores() -> int:
 
 def _in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], count: int) -> list[Result]:
     done: dict[int, Result] = {}
-    for life in range(_MAX_ATTEMPTS):
-        left = {place: task for place, task in enumerate(tasks) if place not in done}
-        if left:  # the likely cause of a death is want of memory: fewer at once from then on
-            done |= _done_in_pool(work, left, max(count >> life, 1))
-    if len(done) < len(tasks):
+    for attempt in range(_MAX_ATTEMPTS):
+        left = {index: task for index, task in enumerate(tasks) if index not in done}
+        if left:  # a process most likely died of a lack of memory, so each attempt has half as many processes
+            done |= _run_pool(work, left, max(count >> attempt, 1))
+    if failed := len(tasks) - len(done):
         raise EntroError(
-            f"{len(tasks) - len(done)} of {len(tasks)} parts ended their process {_MAX_ATTEMPTS} times",
+            f"{failed} of {len(tasks)} tasks failed: their processes died {_MAX_ATTEMPTS} times",
             where="entro",
-            remedy="it is likely that memory was short: --jobs 1 takes one at a time; the others are done",
+            remedy="memory was probably short: --jobs 1 runs one task at a time; the other tasks are done",
         )
-    return [done[place] for place in range(len(tasks))]
+    return [done[index] for index in range(len(tasks))]
 
 
-def _done_in_pool(work: Callable[[Task], Result], tasks: Mapping[int, Task], count: int) -> dict[int, Result]:
-    """What some processes make of some parts; without those that were lost when a process died."""
-    # Spawned, not forked: a fork has the locks, and none of the threads, of DuckDB and of fsspec.
+def _run_pool(work: Callable[[Task], Result], tasks: Mapping[int, Task], count: int) -> dict[int, Result]:
+    """Run tasks in a pool. Return the results by index, without those of tasks that were lost with a dying process."""
+    # Spawn the processes: a fork copies the locks of DuckDB's and fsspec's threads without the threads.
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_when_interrupted)
     futures = {}
     try:
-        with suppress(BrokenProcessPool):
-            for place, task in tasks.items():
-                futures[place] = pool.submit(work, task)
+        with suppress(BrokenProcessPool):  # a process may die while tasks are still being submitted
+            for index, task in tasks.items():
+                futures[index] = pool.submit(work, task)
         return {
-            place: future.result()
-            for place, future in futures.items()
+            index: future.result()
+            for index, future in futures.items()
             if not isinstance(future.exception(), BrokenProcessPool)
         }
     finally:
@@ -114,37 +114,39 @@ def _done_in_pool(work: Callable[[Task], Result], tasks: Mapping[int, Task], cou
 
 
 def _end_when_interrupted() -> None:
-    """Let an interrupt end a process without a word: the one that started it tells of it."""
+    """Let an interrupt end a worker silently: the parent process reports it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
 class _ClusterTask(Generic[Task, Result]):
-    """Work as it is sent to a worker, which must have the same `entro`, be in the same zone and see the same folders.
+    """A function as it is sent to a worker of a cluster, with the checks that the worker fits.
+
+    A worker must run the same version of `entro`, be in the same time zone and see the same folders.
 
     Attributes:
-        work: what does one part.
-        witnesses: files in those folders, there for as long as the work goes on.
-        version: of `entro`.
-        zone: the machine's, in which logs are whose stamps name none.
+        work: the function.
+        probes: paths of files in the shared folders that exist while the work is under way.
+        version: version of `entro`.
+        zone: the machine's zone, which applies to log times that name none.
     """
 
     work: Callable[[Task], Result]
-    witnesses: tuple[str, ...]
+    probes: tuple[str, ...]
     version: str
     zone: str
 
     def __call__(self, task: Task) -> Result:
-        here = f"the worker on {socket.gethostname()}"
+        worker = f"the worker on {socket.gethostname()}"
         if self.version != __version__:
-            raise EntroError(f"has entro {__version__}", where=here, expected=f"{self.version}, as where it was asked")
+            raise EntroError(f"runs entro {__version__}", where=worker, expected=f"{self.version}, as on the client")
         if self.zone != (zone := str(zone_of(None))):
-            raise EntroError(f"is in zone {zone}", where=here, remedy=f"start the worker with TZ={self.zone}")
-        for witness in self.witnesses:
-            if not Path(witness).exists():
+            raise EntroError(f"is in zone {zone}", where=worker, remedy=f"start the worker with TZ={self.zone}")
+        for probe in self.probes:
+            if not Path(probe).exists():
                 raise EntroError(
-                    f"does not see what is in {printable(str(Path(witness).parent))}",
-                    where=here,
+                    f"does not see the files in {printable(str(Path(probe).parent))}",
+                    where=worker,
                     expected="a history on a file system that all workers share",
                 )
         return self.work(task)
@@ -156,47 +158,47 @@ def _on_cluster(
     with ExitStack() as context:
         client = _client(address)
         context.callback(client.close)
-        witnesses = tuple(context.enter_context(_shared_folder_probe(folder)) for folder in dict.fromkeys(shared))
-        sent = _ClusterTask(work, witnesses, __version__, str(zone_of(None)))
-        futures = client.map(sent, tasks, pure=False, key="entro")
+        probes = tuple(context.enter_context(_shared_folder_probe(folder)) for folder in dict.fromkeys(shared))
+        task = _ClusterTask(work, probes, __version__, str(zone_of(None)))
+        futures = client.map(task, tasks, pure=False, key="entro")  # not pure: equal tasks must not share one result
         try:
             results: list[Result] = client.gather(futures)
         except EntroError:
             raise
-        except Exception as error:  # what is said of lost schedulers and workers is of many kinds
+        except Exception as error:  # lost schedulers and workers raise errors of many classes
             raise EntroError(
-                f"the work was given up: {one_line(str(error))}",
+                f"the work stopped: {one_line(str(error))}",
                 where=f"--cluster {printable(address)}",
-                remedy="run it again: what is done stays done",
+                remedy="run the command again: finished tasks stay done",
             ) from error
         return results
 
 
 def _client(address: str) -> Any:
-    """A connection to a cluster that has a worker.
+    """Connect to a cluster that has a worker.
 
     Raises:
-        EntroError: when there is none.
+        EntroError: if the cluster cannot be reached, or has no worker.
     """
     try:
         from distributed import Client
     except ImportError as error:
         raise EntroError(
-            "needs what is not installed", where="--cluster", remedy="pip install 'entro-cli[cluster]'"
+            "needs a package that is not installed", where="--cluster", remedy="pip install 'entro-cli[cluster]'"
         ) from error
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client: Any = None
-    connect: Any = Client  # carries no types
+    connect: Any = Client  # distributed has no type hints
     try:
         client = connect(address, timeout=_CLUSTER_TIMEOUT_S, set_as_default=False)
         client.wait_for_workers(1, timeout=_CLUSTER_TIMEOUT_S)
     except (OSError, ValueError) as error:
-        what = "cannot be reached" if client is None else "has no worker"
+        problem = "cannot be reached" if client is None else "has no worker"
         if client is not None:
             client.close()
         raise EntroError(
-            f"the scheduler {what}: {one_line(str(error))}",
+            f"the scheduler {problem}: {one_line(str(error))}",
             where=f"--cluster {printable(address)}",
             expected="a Dask scheduler's address, such as tcp://host:8786",
         ) from error
@@ -205,7 +207,10 @@ def _client(address: str) -> Any:
 
 @contextmanager
 def _shared_folder_probe(folder: Path) -> Iterator[str]:
-    """A file that tells whoever sees it that they see a folder; its path."""
+    """Create a file for as long as the context lasts, and yield its path. A worker that sees it shares the folder.
+
+    Without it, a worker could store into a local folder that happens to have the same name.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(prefix=".entro-", dir=folder) as file:

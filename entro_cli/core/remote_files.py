@@ -1,4 +1,4 @@
-"""What is at URLs: found, looked at and fetched through fsspec, one plain error for whatever goes wrong on the way."""
+"""Objects at URLs, found and fetched through fsspec. Every failure on the way becomes one plain error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from entro_cli.core.urls import scheme_of, shown_url
 from entro_engine import EntroError
 
 TIMEOUT_S = 30.0
-"""How long a server may say nothing, s; a fetch as a whole may take as long as it takes."""
+"""Timeout for a server's next bytes, s. A fetch as a whole has no timeout."""
 
 _WILDCARD = re.compile(r"[*?[]")
 _EXTRAS = {
@@ -29,10 +29,13 @@ _EXTRAS = {
     **dict.fromkeys(("s3", "s3a"), "s3"),
     **dict.fromkeys(("gs", "gcs"), "gs"),
 }
+"""The optional extra that each scheme needs."""
 _CHANGE_TIMES = ("LastModified", "Last-Modified", "updated", "last_modified", "mtime")
+"""Names that servers use for the time of the last change."""
 _CONTENT_MARKS = ("ETag", "etag", "Content-MD5", "Digest", *_CHANGE_TIMES)
+"""Names of values that change with an object's content, such as its ETag."""
 
-# What the libraries of the extras raise has no kind in common, and they may not be there to be imported.
+# Class names of exceptions: the libraries have no common base class, and may not be installed to import from.
 _ACCESS_ERRORS = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "DefaultCredentialsError"}
 _UNREACHABLE_ERRORS = {
     "EndpointConnectionError",
@@ -44,16 +47,16 @@ _UNREACHABLE_ERRORS = {
 
 
 def find(url: str) -> dict[str, bool]:
-    """The objects that a URL stands for: itself, those in a folder, or those that a pattern fits.
+    """Return the objects that a URL names: one object, the objects of a folder, or those that match a pattern.
 
     Args:
-        url: as the user wrote it; a folder ends in a slash, where the server does not tell one by itself.
+        url: as the user wrote it. The URL of a folder ends in a slash, unless the server itself reports it as a folder.
 
     Returns:
-        By URL, whether the user named it; a folder's objects, which they did not name, may be something else than logs.
+        For each URL, True if the user named it. The objects of a folder were not named, and may not be logs.
 
     Raises:
-        EntroError: when there are none, or the server cannot be asked.
+        EntroError: if there are none, or the server cannot be asked.
     """
     with opened_url(url) as (files, path):
         if _is_pattern(url):
@@ -68,81 +71,80 @@ def find(url: str) -> dict[str, bool]:
 
 
 def fetch(url: str, to: Path) -> None:
-    """Copy an object into a file, which then is as old as the object, where the server tells that.
+    """Copy an object into a file, and give the file the object's time of change, if the server reports one.
 
     Raises:
-        EntroError: when it cannot be fetched.
-        OSError: when there is no room for it.
+        EntroError: if it cannot be fetched.
+        OSError: if this machine's disk is full.
     """
     with opened_url(url) as (files, path):
         files.get_file(path, str(to))
-    told = _info(url)
-    if changed_s := _changed_s(told):
+    if changed_s := _changed_s(_info(url)):
         os.utime(to, (changed_s, changed_s))
 
 
 def changed_ns(url: str) -> int:
-    """When an object was last changed, nanoseconds since the epoch; 0 where the server does not tell."""
+    """Return the time of an object's last change, nanoseconds since the epoch; 0 if the server does not report it."""
     return round(_changed_s(_info(url)) * NS)
 
 
 def version(url: str) -> tuple[int, int, int, int] | None:
-    """What stays while an object does: no device, its URL, its size, and what the server marks its content with.
+    """Return an identity of an object's content: no device, the URL, the size, and the server's marks of the content.
 
     Returns:
-        Four numbers in the place of a file's device, inode, size and time of change; None where the server gives no
-        mark.
+        Four numbers that correspond to device, inode, size and time of change of a file; None if the server gives no
+        marks.
     """
-    told = _info(url)
-    marks = marks_of(told)
-    return (0, _number(shown_url(url)), int(told.get("size") or 0), _number(marks)) if marks else None
+    info = _info(url)
+    marks = marks_of(info)
+    return (0, _number(shown_url(url)), int(info.get("size") or 0), _number(marks)) if marks else None
 
 
-def marks_of(told: Mapping[str, Any]) -> str:
-    """What a server marks the content of an object with; empty where it does not."""
-    return "\n".join(str(told[key]) for key in _CONTENT_MARKS if told.get(key))
+def marks_of(info: Mapping[str, Any]) -> str:
+    """Return the values of a server's reply that change with the content of the object; empty if it has none."""
+    return "\n".join(str(info[key]) for key in _CONTENT_MARKS if info.get(key))
 
 
 def label(url: str) -> str:
-    """What a URL is called in messages: safe to show, and without secrets."""
+    """Return the name of a URL in messages, which is safe to show and has no secrets."""
     return printable(shown_url(url))
 
 
 def is_web(url: str) -> bool:
-    """Whether a URL is that of a web server."""
+    """Return True if a URL is that of a web server."""
     return scheme_of(url) in {"http", "https"}
 
 
 def _is_pattern(url: str) -> bool:
-    """Whether a URL has wildcards; on the web a `?` is none, and brackets may be around a host."""
+    """Return True if a URL has wildcards. On the web a `?` begins a query, and brackets may enclose an IPv6 host."""
     path = urlsplit(url).path if is_web(url) else url
     return _WILDCARD.search(path) is not None
 
 
 def _is_hidden(name: str) -> bool:
     last = name.rpartition("/")[2]
-    return not last or last.startswith((".", "?"))  # a server's list of a folder links to itself, ordered otherwise
+    return not last or last.startswith((".", "?"))  # web servers' folder pages link to other orders (?C=M)
 
 
 def _matches(files: Any, path: str, url: str) -> list[str]:
     found = [name for name in files.glob(path) if not name.endswith("/")]
     if not found:
         above = _WILDCARD.split(path, maxsplit=1)[0].rpartition("/")[0]
-        files.ls(f"{above}/")  # fsspec finds nothing, too, where it may not look
-        raise EntroError("nothing there fits the pattern", where=label(url), expected="at least one log")
+        files.ls(f"{above}/")  # raises if access is denied, for which glob() returns nothing, too
+        raise EntroError("no object matches the pattern", where=label(url), expected="at least one log")
     return sorted(files.unstrip_protocol(name) for name in found)
 
 
 def _info(url: str) -> Mapping[str, Any]:
-    """What the server tells of an object; nothing where it tells nothing: whoever fetches it is told why."""
+    """Return the server's metadata of an object; empty on failure, since fetching the object then reports the error."""
     with suppress(EntroError), opened_url(url) as (files, path):
         found: Mapping[str, Any] = files.info(path)
         return found
     return {}
 
 
-def _changed_s(told: Mapping[str, Any]) -> float:
-    value = next((told[key] for key in _CHANGE_TIMES if told.get(key)), 0.0)
+def _changed_s(info: Mapping[str, Any]) -> float:
+    value = next((info[key] for key in _CHANGE_TIMES if info.get(key)), 0.0)
     if isinstance(value, str):
         value = parsedate_to_datetime(value) if "," in value else datetime.fromisoformat(value)
     if isinstance(value, datetime):
@@ -151,16 +153,16 @@ def _changed_s(told: Mapping[str, Any]) -> float:
 
 
 def _number(text: str) -> int:
-    """A text's hash as a number that fits where an inode does."""
+    """Return the hash of a text as a number that fits the 63 bits of an inode."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 @contextmanager
 def opened_url(url: str) -> Iterator[tuple[Any, str]]:
-    """A URL's file system, and what the object is called there.
+    """Yield the file system of a URL, and the object's path in it.
 
     Raises:
-        EntroError: whatever goes wrong with it within the context, but for a disk of this machine that is full.
+        EntroError: for every failure within the context, except that a full disk of this machine raises OSError.
     """
     with lost_connections_as_errors():
         try:
@@ -182,10 +184,12 @@ def _open(url: str) -> tuple[Any, str]:
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
         remedy = f"pip install 'entro-cli[{extra}]'" if extra else one_line(str(error))
-        raise EntroError(f"reading {scheme}:// needs what is not installed", where=label(url), remedy=remedy) from error
+        raise EntroError(
+            f"reading {scheme}:// needs a package that is not installed", where=label(url), remedy=remedy
+        ) from error
     except ValueError as error:
         raise EntroError(
-            f"nothing reads {printable(scheme)}://",
+            f"the scheme {printable(scheme)}:// is not supported",
             where=label(url),
             expected="s3://, gs://, https://, http:// or file://",
         ) from error
@@ -193,31 +197,31 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """What a file system is told beyond fsspec's own configuration, which goes first."""
+    """Return the options of a file system, which add timeouts to the user's own configuration of fsspec."""
     import fsspec
 
     configured = fsspec.config.conf.get(scheme, {})
     if is_web(f"{scheme}://"):
         from aiohttp import ClientTimeout
 
-        patience = ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
-        return {"client_kwargs": {"timeout": patience, "trust_env": True, **configured.get("client_kwargs", {})}}
+        timeout = ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
+        return {"client_kwargs": {"timeout": timeout, "trust_env": True, **configured.get("client_kwargs", {})}}
     if _EXTRAS.get(scheme) == "s3":
-        patient = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
-        return {"config_kwargs": {**patient, **configured.get("config_kwargs", {})}}
+        timeouts = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
+        return {"config_kwargs": {**timeouts, **configured.get("config_kwargs", {})}}
     return {}
 
 
 def _failure(error: Exception, url: str) -> EntroError:
-    """What went wrong at a URL."""
+    """Return an error of a server or its library as an EntroError."""
     status = getattr(error, "status", None)
     name = type(error).__name__
     if isinstance(error, FileNotFoundError | NotADirectoryError) or status in {404, 410}:
-        found, remedy = "there is no such object", ""
+        found, remedy = "no such object", ""
     elif isinstance(error, PermissionError) or status in {401, 403} or name in _ACCESS_ERRORS:
-        found, remedy = "no access", "give the credentials in the environment, as the server's own tools take them"
+        found, remedy = "access denied", "set the credentials in the environment, as for the server's own tools"
     elif isinstance(error, TimeoutError) or name in _UNREACHABLE_ERRORS:
-        found, remedy = "the server cannot be reached, or does not answer", "try again later"
+        found, remedy = "the server cannot be reached or does not answer", "try again later"
     elif isinstance(error, OSError) and not status:
         cause = getattr(error, "os_error", error)
         found, remedy = f"the server {connection_failure(cause, TIMEOUT_S)}", "try again later"

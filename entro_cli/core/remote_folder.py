@@ -1,4 +1,4 @@
-"""A folder at a URL: its files are listed, fetched and put one by one, through fsspec."""
+"""A folder at a URL, whose files are listed, fetched and stored one by one through fsspec."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from entro_engine import EntroError
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """A folder at a URL, which need not be there yet.
+    """A folder at a URL, which need not exist yet.
 
-    Every method raises EntroError when the server cannot be asked, or says no.
+    Every method raises EntroError if the server cannot be reached or refuses.
 
     Attributes:
         url: without a slash at its end.
@@ -26,96 +26,96 @@ class RemoteFolder:
     url: str
 
     def files(self) -> dict[str, str]:
-        """The files in it and below: by their paths in it, what marks their content; empty where nothing does."""
+        """Return the files in the folder and below: the server's content marks by path. Marks may be empty."""
         with opened_url(self.url) as (files, path):
             files.invalidate_cache()
             found: dict[str, Any] = {}
             with suppress(FileNotFoundError):
                 found = files.find(path, detail=True)
-            inside = {called.removeprefix(f"{path}/"): marks_of(told) for called, told in sorted(found.items())}
-            return {self._name(called): marks for called, marks in inside.items()}
+            inside = {remote.removeprefix(f"{path}/"): marks_of(info) for remote, info in sorted(found.items())}
+            return {self._local(remote): marks for remote, marks in inside.items()}
 
     def folders(self) -> list[str]:
-        """The names of the folders in it."""
+        """Return the names of the folders in this folder."""
         with opened_url(self.url) as (files, path):
             files.invalidate_cache()
             found: list[dict[str, Any]] = []
             with suppress(FileNotFoundError):
                 found = files.ls(path, detail=True)
-            called = (entry["name"].rstrip("/") for entry in found if entry["type"] == "directory")
-            return sorted(self._name(each.rpartition("/")[2]) for each in called)
+            paths = (entry["name"].rstrip("/") for entry in found if entry["type"] == "directory")
+            return sorted(self._local(remote.rpartition("/")[2]) for remote in paths)
 
     def folder(self, name: str) -> RemoteFolder:
-        """A folder in it."""
-        return RemoteFolder(f"{self.url}/{self._called(name)}")
+        """Return a folder in this folder."""
+        return RemoteFolder(f"{self.url}/{self._remote(name)}")
 
     def fetch(self, name: str, to: Path) -> None:
-        """Copy one of its files into a file."""
+        """Copy a file of the folder into a local file."""
         with opened_url(self.url) as (files, path):
-            files.get_file(f"{path}/{self._called(name)}", str(to))
+            files.get_file(f"{path}/{self._remote(name)}", str(to))
 
     def read(self, name: str) -> bytes | None:
-        """What is in one of its files; None where there is no such file."""
+        """Return the content of a file; None if there is no such file."""
         with opened_url(self.url) as (files, path), suppress(FileNotFoundError):
-            content: bytes = files.cat_file(f"{path}/{self._called(name)}")
+            content: bytes = files.cat_file(f"{path}/{self._remote(name)}")
             return content
         return None
 
     def put(self, name: str, file: Path) -> None:
-        """Copy a file into it."""
+        """Copy a local file into the folder."""
         with opened_url(self.url) as (files, path):
-            files.put_file(str(file), _with_a_folder(files, f"{path}/{self._called(name)}"))
+            files.put_file(str(file), _with_parent(files, f"{path}/{self._remote(name)}"))
 
     def write(self, name: str, content: bytes, only_new: bool = False) -> bool:
-        """Write one of its files at once.
+        """Write a file at once.
 
         Args:
-            name: of the file.
-            content: what will be in it.
-            only_new: leave a file of that name alone.
+            name: name of the file.
+            content: the whole content.
+            only_new: do not overwrite an existing file.
 
         Returns:
-            Whether it was written: of several who write a new one at once, one does.
+            True if it was written. If several writers create the same file at once, only one of them gets True.
         """
         with opened_url(self.url) as (files, path), suppress(FileExistsError):
-            target = _with_a_folder(files, f"{path}/{self._called(name)}")
+            target = _with_parent(files, f"{path}/{self._remote(name)}")
             files.pipe_file(target, content, mode="create" if only_new else "overwrite")
             return True
         return False
 
     def copy(self, name: str, to: str) -> None:
-        """Copy one of its files over another one of them, on the server."""
+        """Copy a file over another one on the server."""
         with opened_url(self.url) as (files, path):
-            files.cp_file(f"{path}/{self._called(name)}", _with_a_folder(files, f"{path}/{self._called(to)}"))
+            files.cp_file(f"{path}/{self._remote(name)}", _with_parent(files, f"{path}/{self._remote(to)}"))
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take away some of its files, those that are there."""
+        """Remove files, ignoring those that do not exist."""
         with opened_url(self.url) as (files, path):
             for name in names:
                 with suppress(FileNotFoundError):
-                    files.rm_file(f"{path}/{self._called(name)}")
+                    files.rm_file(f"{path}/{self._remote(name)}")
 
     def refuse_to_write(self) -> None:
         """Refuse a server that takes no files.
 
         Raises:
-            EntroError: when it is one.
+            EntroError: if this is a web server.
         """
         if is_web(self.url):
             raise EntroError(
-                "a web server's files can only be read", where=label(self.url), expected="s3://, gs:// or file://"
+                "files of a web server are read-only", where=label(self.url), expected="s3://, gs:// or file://"
             )
 
-    def _called(self, name: str) -> str:
-        """What one of its files is called there: web servers take and give names with escapes."""
+    def _remote(self, name: str) -> str:
+        """Return a file's name on the server. Web servers use percent escapes."""
         return quote(name, safe="/=") if is_web(self.url) else name
 
-    def _name(self, called: str) -> str:
-        return unquote(called) if is_web(self.url) else called
+    def _local(self, name: str) -> str:
+        return unquote(name) if is_web(self.url) else name
 
 
-def _with_a_folder(files: Any, path: str) -> str:
-    """A path on a server, in a folder that is there; object stores have none."""
+def _with_parent(files: Any, path: str) -> str:
+    """Return a path on a server, after creating its parent folder. Object stores have no folders."""
     if "file" in files.protocol:
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
     return path

@@ -1,4 +1,4 @@
-"""What comes with the package besides its code: the templates and the sample logs."""
+"""Files of the package besides its code: the templates and the sample logs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from entro_engine import EntroError
 
 @cache
 def bundled(name: str) -> Path:
-    """A bundled folder: beside the package's modules in a wheel, at the top of the repository in an editable install.
+    """Return a bundled folder.
+
+    A wheel has it beside the package's modules, an editable install at the top of the repository.
 
     Args:
         name: `templates` or `sample_logs`.
 
     Raises:
-        EntroError: when it is in neither place.
+        EntroError: if it is in neither place.
     """
     package = Path(__file__).parents[1]
     for folder in (package / name, package.parent / name):
@@ -25,5 +27,5 @@ def bundled(name: str) -> Path:
     raise EntroError(
         f"the folder {name} of the package is missing",
         where=str(package),
-        remedy="install entro again: pip install entro",
+        remedy="reinstall entro-cli",
     )

@@ -1,4 +1,4 @@
-"""Secret: a password or an address that nobody but its owner should read."""
+"""Secrets: passwords and addresses that must not be shown."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Protocol
 from entro_cli.core.console import printable
 from entro_engine import EntroError
 
-_LONGEST = 65536
+_MAX_BYTES = 65536
 
 
 class Secret(Protocol):
-    """Where a secret is kept. It is read when it is needed, and never held in what can be printed."""
+    """Source of a secret. The secret is read when it is needed, and never kept in an object that could be printed."""
 
     def reveal(self, environ: Mapping[str, str]) -> str:
-        """The secret itself.
+        """Return the secret itself.
 
         Args:
             environ: the environment.
 
         Raises:
-            EntroError: when it is not there, is empty, or lies open.
+            EntroError: if it is missing, empty, or readable by other users.
         """
 
 
@@ -37,26 +37,26 @@ class SecretVariable:
     variable: str
 
     def reveal(self, environ: Mapping[str, str]) -> str:
-        """What the variable holds; see `Secret`."""
+        """Return the value of the variable; see `Secret`."""
         value = environ.get(self.variable, "").strip()
         if not value:
             raise EntroError(
                 "is empty" if self.variable in environ else "is not set",
                 where=f"environment variable {printable(self.variable)}",
-                expected="the secret that the configuration says is there",
-                remedy="cron starts with few variables: set it in the crontab, or keep the secret in a file",
+                expected="the secret that the configuration names",
+                remedy="cron sets few variables: set it in the crontab, or store the secret in a file",
             )
         return value
 
 
 @dataclass(frozen=True)
 class SecretFile:
-    """A secret in a file that its owner alone can read."""
+    """A secret in a file that only its owner can read."""
 
     path: Path
 
     def reveal(self, environ: Mapping[str, str]) -> str:
-        """The file's one line; see `Secret`."""
+        """Return the file's only line; see `Secret`."""
         where = printable(str(self.path))
         try:
             data = self._read(where)
@@ -65,34 +65,34 @@ class SecretFile:
             raise EntroError(
                 f"cannot be read: {error.strerror or error}", where=where, expected="a file with a secret in it"
             ) from error
-        except UnicodeDecodeError:  # its text would show some of the secret
-            raise EntroError("is no text", where=where, expected="a file with a secret in it") from None
+        except UnicodeDecodeError:  # drop the cause: its message would show a part of the secret
+            raise EntroError("is not text", where=where, expected="a file with a secret in it") from None
         if not value:
             raise EntroError("is empty", where=where, expected="a file with a secret in it")
         return value
 
     def _read(self, where: str) -> bytes:
-        """The file's content, of the very file whose mode was looked at."""
-        with open(self.path, "rb", opener=_without_waiting) as file:
+        """Read the file, after checking the mode of the open file: its path could be replaced in between."""
+        with open(self.path, "rb", opener=_open_nonblocking) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise EntroError("is no file", where=where, expected="a file with a secret in it")
+                raise EntroError("is not a regular file", where=where, expected="a file with a secret in it")
             if mode & 0o077:
                 raise EntroError(
-                    f"holds a secret, and its mode {mode & 0o777:03o} lets others at it",
+                    f"holds a secret, but its mode {mode & 0o777:03o} gives other users access",
                     where=where,
                     remedy=f"run: chmod 600 {printable(shlex.quote(str(self.path)))}",
                 )
-            return file.read(_LONGEST)
+            return file.read(_MAX_BYTES)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a pipe that nobody writes to is not waited for."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer if it is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 class SecretText:
-    """A secret that stands in the configuration itself: shown by no print, no comparison and no JSON document."""
+    """A secret in the configuration itself. No print, comparison or JSON document shows it."""
 
     __slots__ = ("_text",)
 
@@ -103,15 +103,15 @@ class SecretText:
         return "SecretText(...)"
 
     def reveal(self, environ: Mapping[str, str]) -> str:
-        """The text; see `Secret`."""
+        """Return the text; see `Secret`."""
         value = self._text.strip()
         if not value:
-            raise EntroError("a secret is empty", where="the configuration's [alerts]")
+            raise EntroError("a secret is empty", where="[alerts] in the configuration")
         return value
 
 
 def secret_of(variable: str | None = None, path: Path | None = None, text: str | None = None) -> Secret | None:
-    """The secret a configuration names in one of three ways; None where it names none.
+    """Return the secret that a configuration names in one of three sources; None if it names none.
 
     Args:
         variable: the environment variable that holds it.
@@ -119,12 +119,12 @@ def secret_of(variable: str | None = None, path: Path | None = None, text: str |
         text: the secret itself.
 
     Raises:
-        EntroError: when it is named in more than one way.
+        EntroError: if it is named in more than one way.
     """
-    ways: list[Secret] = []
-    ways += [SecretVariable(variable)] if variable is not None else []
-    ways += [SecretFile(path)] if path is not None else []
-    ways += [SecretText(text)] if text is not None else []
-    if len(ways) > 1:
-        raise EntroError("one secret is given in more than one way", where="the configuration's [alerts]")
-    return ways[0] if ways else None
+    sources: list[Secret] = []
+    sources += [SecretVariable(variable)] if variable is not None else []
+    sources += [SecretFile(path)] if path is not None else []
+    sources += [SecretText(text)] if text is not None else []
+    if len(sources) > 1:
+        raise EntroError("a secret is given in more than one way", where="[alerts] in the configuration")
+    return sources[0] if sources else None

@@ -1,4 +1,4 @@
-"""Names that are URLs: which those are, and what of one may be shown and kept."""
+"""URLs as names of logs: how to recognise one, and which parts may be shown and stored."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ _SIGNED = re.compile(
     r"|sig|se|sp|sv|sr|st|(access_?|auth_?)?token|api_?key)=[^&#]*&?",
     re.IGNORECASE,
 )
+"""Parameters of signed URLs of S3, CloudFront, Google Cloud Storage and Azure, and of the usual tokens."""
 
 
 def is_url(name: str) -> bool:
-    """Whether what a user named is a URL, not a path."""
+    """Return True if a name is a URL rather than a path."""
     return _URL.match(name) is not None
 
 
 def shown_url(url: str) -> str:
-    """A URL without what lets in whoever reads it: its user and password, and the parameters that sign it.
+    """Return a URL without its secrets: user, password and the parameters of a signature.
 
-    What is left is the same each time that one object is signed anew.
+    The result is the same each time that one object is signed anew.
     """
     return _SIGNED.sub("", _USER.sub("", url, count=1)).rstrip("?&")
 
 
 def scheme_of(url: str) -> str:
-    """What stands before `://`, in small letters."""
+    """Return the part before `://`, in lower case."""
     return url.partition("://")[0].lower()

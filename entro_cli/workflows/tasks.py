@@ -117,7 +117,7 @@ def run_ingest_task(errand: IngestTask) -> IngestOutcome:
         return IngestOutcome(name, None, failures=(error,))
     recorder = Recorder()
     print_ingest_warnings(stored, recorder)
-    return IngestOutcome(name, stored.summary(), recorder.said, stored.failures[:1])
+    return IngestOutcome(name, stored.summary(), recorder.messages, stored.failures[:1])
 
 
 def run_schedule_task(job: ScheduledRun) -> RunOutcome:
@@ -128,5 +128,5 @@ def run_schedule_task(job: ScheduledRun) -> RunOutcome:
             outcome = run_schedule(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
     except EntroError as error:  # a history at a URL that cannot be reached, or not be brought back to it
         outcome = RunOutcome(failures=[str(error)])
-    outcome.said = recorder.said
+    outcome.said = recorder.messages
     return outcome

@@ -48,7 +48,7 @@ def test_from_a_file(file, mode):
 def test_a_file_that_others_can_get_at(file, mode):
     file.chmod(mode)
     error = failure(SecretFile(file))
-    assert f"its mode {mode:03o} lets others at it" in error
+    assert f"its mode {mode:03o} gives other users access" in error
     assert error.endswith(f"run: chmod 600 '{file}'")
 
 
@@ -57,11 +57,11 @@ def test_it_is_the_mode_of_the_file_behind_a_link(file, tmp_path):
     link.symlink_to(file)
     assert SecretFile(link).reveal({}) == VALUE
     file.chmod(0o644)
-    assert "lets others at it" in failure(SecretFile(link))
+    assert "gives other users access" in failure(SecretFile(link))
 
 
 @pytest.mark.parametrize(
-    ("content", "found"), [(b"", "is empty"), (b"\n\n", "is empty"), (b"\xffs3cr3t", "is no text")]
+    ("content", "found"), [(b"", "is empty"), (b"\n\n", "is empty"), (b"\xffs3cr3t", "is not text")]
 )
 def test_a_file_without_a_secret(file, content, found):
     file.write_bytes(content)
@@ -75,7 +75,7 @@ def test_no_file(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe", 0o600)
-    assert "is no file" in failure(SecretFile(tmp_path / "pipe"))
+    assert "is not a regular file" in failure(SecretFile(tmp_path / "pipe"))
 
 
 def test_from_the_configuration():

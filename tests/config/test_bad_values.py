@@ -25,18 +25,19 @@ BAD = {
     "capacity = 0.0": "capacity: is 0.0; expected a number above 0",
     "wait = 0": 'wait: is 0; expected a duration such as "8s", or seconds as a number, above 0',
     "wait = nan": 'wait: is nan; expected a duration such as "8s", or seconds as a number, above 0',
-    'wait = "8 parsecs"': "wait: '8 parsecs' is no duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
+    'wait = "8 parsecs"': "wait: '8 parsecs' is not a duration; "
+    "expected a number above 0 with ms, s, min, h, d or w: 10s",
     'objective = "101%"': "objective: '101%' is no objective; expected a share such as 99% or 0.99",
     "objective = 99": "objective: '99.0' is no objective; expected a share such as 99% or 0.99",
     "objective = [1]": 'objective: is [1]; expected a share such as "99%" or 0.99',
-    'step = "10"': "step: '10' is no duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
+    'step = "10"': "step: '10' is not a duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
     "step = 10": 'step: is 10; expected a duration such as "10s"',
     "retention = 400": 'retention: is 400; expected a duration such as "2h" or "400d"',
-    'silence = "0s"': "silence: '0s' is no duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
-    'zone = "Mars/Olympus"': "zone: there is no time zone 'Mars/Olympus'; expected a name such as UTC or Europe/Berlin",
-    'zone = "../../etc/passwd"': "zone: there is no time zone '../../etc/passwd'; "
+    'silence = "0s"': "silence: '0s' is not a duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
+    'zone = "Mars/Olympus"': "zone: unknown time zone 'Mars/Olympus'; expected a name such as UTC or Europe/Berlin",
+    'zone = "../../etc/passwd"': "zone: unknown time zone '../../etc/passwd'; "
     "expected a name such as UTC or Europe/Berlin",
-    'start = "noon"': "start: 'noon' is no date or time; expected 2026-04-06 or 2026-04-06T12:30:00Z",
+    'start = "noon"': "start: 'noon' is not a date or time; expected 2026-04-06 or 2026-04-06T12:30:00Z",
     "start = 12:30:00": "start: is datetime.time(12, 30); expected a date or a time, such as 2026-04-06T12:30:00Z",
     'history = ""': "history: is ''; expected a path or a URL",
     'history = "a\\u0000b"': "history: is 'a\\x00b'; expected a path or a URL",
@@ -46,7 +47,7 @@ BAD = {
     'strict = "yes"': "strict: is 'yes'; expected true or false",
     'logs = "a.csv"': "logs: is 'a.csv'; expected a list of files, folders, patterns or URLs",
     'logs = ["-"]': "logs: is ['-']; expected a list of files, folders, patterns or URLs",
-    'offset = ["a.csv"]': "offset: 'a.csv' is no offset; expected FILE=+3s or FILE=-1h",
+    'offset = ["a.csv"]': "offset: 'a.csv' is not an offset; expected FILE=+3s or FILE=-1h",
     "fail_on = [1]": "fail_on: is [1]; expected a list of non-empty texts",
     '[stages.llm]\nkind = "heap"': "stages.llm.kind: is 'heap'; expected one of rate, queue, generic",
     "[stages.llm]\nfull = 0": "stages.llm.full: is 0; expected a number above 0",
@@ -56,7 +57,7 @@ BAD = {
     '[alerts]\ncommand = ""': 'alerts.command: is \'\'; expected a command, such as ["notify", "-x"] or "notify -x"',
     '[alerts]\ncommand = "say \'hi"': 'alerts.command: is "say \'hi"; '
     'expected a command, such as ["notify", "-x"] or "notify -x"',
-    '[alerts]\nat_least = "x"': "alerts.at_least: 'x' is no duration; "
+    '[alerts]\nat_least = "x"': "alerts.at_least: 'x' is not a duration; "
     "expected a number above 0 with ms, s, min, h, d or w: 10s",
     '[alerts.email]\nto = ["a"]': "alerts.email.to: is ['a']; expected a list of mail addresses",
     '[alerts.email]\nto = ["a@b\\nBcc: c@d"]': "alerts.email.to: is ['a@b\\nBcc: c@d']; "

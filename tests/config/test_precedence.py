@@ -113,7 +113,7 @@ def test_where_each_value_is_from(write, shown, monkeypatch):
         ("GAMMA", "-1", "is '-1'; expected a number above 0"),
         ("GAMMA", "half", "is 'half'; expected a number above 0"),
         ("STRICT", "perhaps", "is 'perhaps'; expected true or false"),
-        ("STEP", "10", "'10' is no duration; expected a number above 0 with ms, s, min, h, d or w: 10s"),
+        ("STEP", "10", "'10' is not a duration; expected a number above 0 with ms, s, min, h, d or w: 10s"),
         ("ALERTS_EMAIL_PORT", "0", "is '0'; expected a whole number from 1 to 65535"),
     ],
 )

@@ -124,7 +124,7 @@ def test_it_does_not_write_over_the_history(history):
     before = days(history)
     (path,) = before
     error = entro("history", "export", "--history", history, "--out", history / path).error
-    assert "is read here, and would be lost" in error
+    assert "is an input file, and would be overwritten" in error
     assert days(history) == before
 
 

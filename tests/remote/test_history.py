@@ -257,15 +257,15 @@ def test_a_web_server_s_is_only_read(web, log):
         assert found.status == 0, found.err
     assert entro("history", "list", "--history", url).out.count("scraper") == 2
     assert entro("ingest", "--history", url, log).error == (
-        f"{url}/pipeline=default: a web server's files can only be read; expected s3://, gs:// or file://"
+        f"{url}/pipeline=default: files of a web server are read-only; expected s3://, gs:// or file://"
     )
 
 
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("s3://nowhere/history", "there is no such object"),
-        ("nix://there/history", "nothing reads nix://"),
+        ("s3://nowhere/history", "no such object"),
+        ("nix://there/history", "the scheme nix:// is not supported"),
     ],
 )
 def test_what_may_be_wrong_with_it(bucket, log, url, error):

@@ -49,9 +49,9 @@ def test_twice_changes_nothing_and_what_grows_is_read_on(filled, here, tmp_path)
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("s3://logs/none.csv", "there is no such object"),
-        ("s3://nowhere/*.csv", "there is no such object"),
-        ("s3://logs/*.nix", "nothing there fits the pattern; expected at least one log"),
+        ("s3://logs/none.csv", "no such object"),
+        ("s3://nowhere/*.csv", "no such object"),
+        ("s3://logs/*.nix", "no object matches the pattern; expected at least one log"),
     ],
 )
 def test_what_may_be_wrong_with_it(filled, name, error):
@@ -62,4 +62,4 @@ def test_without_credentials(bucket):
     with environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", HOME="/nonexistent") as variables:
         outcome = entro_process("analyze", "s3://logs/x.csv", env=variables)
     assert outcome.returncode == 1
-    assert outcome.stderr.splitlines()[-1].startswith("entro: s3://logs/x.csv: no access; give the credentials")
+    assert outcome.stderr.splitlines()[-1].startswith("entro: s3://logs/x.csv: access denied; set the credentials")

@@ -139,11 +139,11 @@ def test_nothing_tells_how_to_get_in(web, tmp_path):
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("none.csv", "there is no such object"),
-        ("none/*.csv", "there is no such object"),
-        ("*.nix", "nothing there fits the pattern; expected at least one log"),
-        ("secret.csv", "no access; give the credentials in the environment, as the server's own tools take them"),
-        ("secret/*", "no access; give the credentials in the environment, as the server's own tools take them"),
+        ("none.csv", "no such object"),
+        ("none/*.csv", "no such object"),
+        ("*.nix", "no object matches the pattern; expected at least one log"),
+        ("secret.csv", "access denied; set the credentials in the environment, as for the server's own tools"),
+        ("secret/*", "access denied; set the credentials in the environment, as for the server's own tools"),
         ("empty/", "the folder has no file in it; expected logs; name another"),
         ("empty.csv", "the file is empty; expected a log with at least one row"),
     ],
@@ -172,13 +172,13 @@ def test_a_server_that_says_nothing():
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/log.csv"
         error = entro("analyze", url).error
-    assert error == f"{url}: the server cannot be reached, or does not answer; try again later"
+    assert error == f"{url}: the server cannot be reached or does not answer; try again later"
 
 
 def test_one_that_cannot_be_fetched_keeps_the_others_from_nothing(web, tmp_path):
     put(web.folder, "log.csv", ROWS)
     outcome = ingest(tmp_path, f"{web.url}/none.csv", f"{web.url}/log.csv", status=1)
-    assert outcome.err.splitlines()[-1] == f"entro: {web.url}/none.csv: there is no such object"
+    assert outcome.err.splitlines()[-1] == f"entro: {web.url}/none.csv: no such object"
     assert days(tmp_path)
 
 
@@ -196,12 +196,16 @@ def test_which_extra_to_install(url, missing, extra):
     code = f"import sys; sys.modules[{missing!r}] = None; from entro_cli.app import main; main()"
     process = subprocess.run([sys.executable, "-c", code, "analyze", url], capture_output=True, text=True, check=False)
     scheme = url.partition("://")[0]
-    told = f"entro: {url}: reading {scheme}:// needs what is not installed; pip install 'entro-cli[{extra}]'\n"
+    told = (
+        f"entro: {url}: reading {scheme}:// needs a package that is not installed; pip install 'entro-cli[{extra}]'\n"
+    )
     assert (process.returncode, process.stderr) == (1, told)
 
 
 def test_what_nothing_reads():
-    assert entro("analyze", "gopher://x/y").error.startswith("gopher://x/y: nothing reads gopher://; expected s3://")
+    assert entro("analyze", "gopher://x/y").error.startswith(
+        "gopher://x/y: the scheme gopher:// is not supported; expected s3://"
+    )
 
 
 def test_a_lost_connection_ends_no_thread_that_was_started_for_it():

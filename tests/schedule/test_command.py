@@ -230,7 +230,7 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
         (["--name", ""], "--name: '' is not a valid job name"),
         (["--name", "-x"], "--name: '-x' is not a valid job name"),
         (["--name", "x\n"], "--name: 'x\\n' is not a valid job name"),
-        (["--tz", "Mars"], "--tz: there is no time zone 'Mars'"),
+        (["--tz", "Mars"], "--tz: unknown time zone 'Mars'"),
         (["--fail-on", "lots"], "--fail-on: 'lots' is no gate"),
         (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
         (["--config", "broken.toml"], "broken.toml: is not TOML"),

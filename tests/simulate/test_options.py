@@ -32,7 +32,7 @@ import pytest
         ("--limit 0", "limit: is 0.0"),
         ("--capacity -1", "capacity: is -1.0"),
         ("--capacity 1e300", "capacity of scenario three-phase: is 1e.300"),
-        ("--start yesterday", "--start: 'yesterday' is no date or time"),
+        ("--start yesterday", "--start: 'yesterday' is not a date or time"),
         ("--log-dir /dev/null/logs", "/dev/null/logs/uncontrolled.csv: cannot be written"),
         ("--log-dir logs --start 9999-01-01", "--start: no dates for 1000 steps"),
     ],

@@ -191,7 +191,7 @@ def test_the_scheduler_is_lost(tmp_path, cluster):
         scheduler.kill()
         assert ingest.wait(60) == 1
     (said,) = (tmp_path / "said").read_text().splitlines()
-    assert said.startswith(f"entro: --cluster {address}: the work was given up: ")
+    assert said.startswith(f"entro: --cluster {address}: the work stopped: ")
     assert said.endswith("; run it again: what is done stays done")
 
 

@@ -46,7 +46,7 @@ def test_a_process_that_dies(tmp_path, lives, survives):
     if survives:
         assert list(workers.map(deeds.die_while_there_are_lives, tasks)) == ["a", "b", "c"]
     else:
-        with pytest.raises(EntroError, match=r"of 3 parts ended their process 3 times; .*--jobs 1"):
+        with pytest.raises(EntroError, match=r"of 3 tasks failed: their processes died 3 times; .*--jobs 1"):
             workers.map(deeds.die_while_there_are_lives, tasks)
 
 
@@ -65,12 +65,13 @@ def test_a_worker_must_see_what_is_shared(tmp_path):
     seen, unseen = tmp_path / "seen", tmp_path / "unseen"
     seen.touch()
     assert _ClusterTask(deeds.doubled, (str(seen),), __version__, ZONE)(2) == (4, os.getpid())
-    with pytest.raises(EntroError, match=rf"the worker on {socket.gethostname()}: does not see what is in {tmp_path};"):
+    worker = f"the worker on {socket.gethostname()}"
+    with pytest.raises(EntroError, match=rf"{worker}: does not see the files in {tmp_path};"):
         _ClusterTask(deeds.doubled, (str(seen), str(unseen)), __version__, ZONE)(2)
 
 
 def test_a_worker_must_have_the_same_entro():
-    with pytest.raises(EntroError, match=rf"has entro {__version__}; expected 0\.0\.1, as where it was asked"):
+    with pytest.raises(EntroError, match=rf"runs entro {__version__}; expected 0\.0\.1, as on the client"):
         _ClusterTask(deeds.doubled, (), "0.0.1", ZONE)(2)
 
 
