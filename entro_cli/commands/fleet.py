@@ -84,7 +84,7 @@ def fleet(
     found = build_fleet(period, seen, None if str(folder) == "-" else folder)
     output = OutputOptions(form, out or common.reports, indexed=True, templates=template_dir)
     write_fleet_report(found, period.file_stem(), output, terminal)
-    given.end_with([f"{one.seen.pipeline}: {gate}" for one in seen for gate in one.failed_gates], terminal)
+    given.end_with([f"{row.member.pipeline}: {gate}" for row in seen for gate in row.failed_gates], terminal)
 
 
 def _pipelines(config: Config, common: Settings, history: str | None) -> list[Settings]:

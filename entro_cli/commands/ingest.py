@@ -99,9 +99,9 @@ def ingest(
             errands.append(IngestTask(_named(logs, settings.logs), load_options(settings, stage), how))
         except EntroError as error:  # one pipeline keeps no other from being stored
             failures.append(error)
-    workers = Executor(jobs, cluster, shared_folders(errand.how.place for errand in errands))
+    workers = Executor(jobs, cluster, shared_folders(task.ingest_options.place for task in errands))
     for done in workers.map(run_ingest_task, errands):
-        replay_messages(done.said, terminal)
+        replay_messages(done.messages, terminal)
         failures += done.failures
         if done.summary is not None:
             every[done.pipeline] = done.summary

@@ -66,7 +66,7 @@ def run(
     from entro_cli.core.parallel import Executor
     from entro_cli.history.paths import pipeline_paths, shared_folders
     from entro_cli.report.periods import PeriodKind
-    from entro_cli.workflows.fleet import survey_runs
+    from entro_cli.workflows.fleet import write_fleet_of_runs
     from entro_cli.workflows.scheduled_run import ScheduledRun
     from entro_cli.workflows.settings import read_config, settings_in
     from entro_cli.workflows.tasks import run_schedule_task
@@ -87,7 +87,7 @@ def run(
     for name in names:
         settings = settings_in(configuration, name, history=history, zone=tz)
         part = ScheduledRun(
-            place=pipeline_paths(settings.history, name),
+            paths=pipeline_paths(settings.history, name),
             settings=settings,
             kind=kind,
             logs=tuple(ingest or settings.logs),
@@ -97,11 +97,11 @@ def run(
         )
         parts.append(part)
     outcomes = []
-    for outcome in Executor(jobs, cluster, shared_folders(part.place for part in parts)).map(run_schedule_task, parts):
-        replay_messages(outcome.said, terminal)
+    for outcome in Executor(jobs, cluster, shared_folders(part.paths for part in parts)).map(run_schedule_task, parts):
+        replay_messages(outcome.messages, terminal)
         outcomes.append(outcome)
     if len(parts) > 1:
-        survey_runs(configuration, parts, outcomes, out, Executor(jobs, cluster), terminal)
+        write_fleet_of_runs(configuration, parts, outcomes, out, Executor(jobs, cluster), terminal)
     failed = [gate for outcome in outcomes for gate in outcome.failed_gates]
     for gate in failed:
         terminal.warn(f"gate failed: {gate}")

@@ -1,4 +1,4 @@
-"""From several pipelines to their fleet: each is seen at a glance, in whichever process, and put beside the others."""
+"""Fleet reports: all pipelines over one period, each summarised in its own task."""
 
 from __future__ import annotations
 
@@ -23,76 +23,77 @@ from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
 def fleet_tasks(
     fleet: Sequence[Settings], period: Period, zone: str | None, pages: Path | None, gates: tuple[str, ...] = ()
 ) -> list[FleetTask]:
-    """What is to be done to see some pipelines over a period.
+    """Return a task for each pipeline.
 
     Args:
-        fleet: what is in force for each.
-        period: which one.
-        zone: the name of its zone; None for the machine's.
-        pages: where their own pages are likely to be; beside that, where the settings of each put them.
-        gates: of each.
+        fleet: the settings of each pipeline.
+        period: the period.
+        zone: the name of its time zone; None for the machine's.
+        pages: a folder to look for the pipelines' own pages in, before the folder of each pipeline's settings.
+        gates: the gates to try on each.
     """
     return [
         FleetTask(
-            settings=one,
+            settings=settings,
             kind=period.kind,
             first=period.first,
             zone=zone,
-            pages=tuple(folder for folder in (pages, one.reports) if folder is not None),
+            pages=tuple(folder for folder in (pages, settings.reports) if folder is not None),
             gates=gates,
         )
-        for one in fleet
+        for settings in fleet
     ]
 
 
-def build_fleet(period: Period, seen: Iterable[FleetRow], folder: Path | None) -> Fleet:
-    """The fleet over a period.
+def build_fleet(period: Period, rows: Iterable[FleetRow], folder: Path | None) -> Fleet:
+    """Return the fleet over a period.
 
     Args:
-        period: which one.
-        seen: its pipelines.
-        folder: where its page will be, from which links lead on; None where it will not be among others.
+        period: the period.
+        rows: its pipelines.
+        folder: the folder of the fleet's page, from which links are relative; None without links.
     """
-    found = [one.seen for one in seen]
-    members = [one for one in found if isinstance(one, Member)]
-    linked = [replace(one, report=_from(folder, one.report)) for one in members]
-    return fleet_of(name_of(period), linked, [one for one in found if isinstance(one, Missing)])
+    found = [row.member for row in rows]
+    members = [member for member in found if isinstance(member, Member)]
+    linked = [replace(member, report=_relative(member.report, folder)) for member in members]
+    return fleet_of(name_of(period), linked, [missing for missing in found if isinstance(missing, Missing)])
 
 
-def _from(folder: Path | None, page: str) -> str:
-    """A page as it is found from a folder."""
+def _relative(page: str, folder: Path | None) -> str:
+    """Return the path of a page relative to a folder; empty without one of them."""
     if folder is None or not page:
         return ""
     return Path(os.path.relpath(page, folder)).as_posix()
 
 
-def survey_runs(
+def write_fleet_of_runs(
     config: Config,
-    parts: Sequence[ScheduledRun],
+    runs: Sequence[ScheduledRun],
     outcomes: Sequence[RunOutcome],
     out: Path | None,
-    workers: Executor,
+    executor: Executor,
     terminal: Terminal,
 ) -> None:
-    """Write the fleet of every period that a scheduled run of several pipelines reported on.
+    """Write the fleet report of every period that a scheduled run of several pipelines reported on.
 
     Args:
-        config: of all of them.
-        parts: what was to be done for each.
-        outcomes: what came of it.
-        out: where --out says that reports go.
-        workers: who looks at a pipeline that had been reported on before.
-        terminal: is told what was written.
+        config: the configuration.
+        runs: the run of each pipeline.
+        outcomes: the outcome of each, in the same order.
+        out: the value of --out.
+        executor: runs the tasks of pipelines that had reported on a period earlier.
+        terminal: prints the paths of the written files.
     """
     common = settings_in(config, "default")
     folder = out or common.reports or default_path("reports")
     zone = zone_of(common.zone)
     for first in sorted({first for outcome in outcomes for first in outcome.members}):
-        period = period_of(parts[0].kind, first, zone)
-        known = {job.place.name: outcome.members.get(first) for job, outcome in zip(parts, outcomes, strict=True)}
-        others = [job.settings for job in parts if known[job.place.name] is None]
-        seen = [FleetRow(member) for member in known.values() if member is not None]
-        seen += workers.map(run_fleet_task, fleet_tasks(others, period, common.zone, out))
+        period = period_of(runs[0].kind, first, zone)
+        known = {run.paths.name: outcome.members.get(first) for run, outcome in zip(runs, outcomes, strict=True)}
+        # Pipelines that reported in this run have their row already. Others reported on the period in an earlier run.
+        others = [run.settings for run in runs if known[run.paths.name] is None]
+        rows = [FleetRow(member) for member in known.values() if member is not None]
+        rows += executor.map(run_fleet_task, fleet_tasks(others, period, common.zone, out))
         write_fleet_report(
-            build_fleet(period, seen, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
+            build_fleet(period, rows, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
         )

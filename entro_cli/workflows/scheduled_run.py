@@ -1,4 +1,7 @@
-"""What a scheduled run does for one pipeline: ingest, the reports that are due, gates, alerts."""
+"""A scheduled run for one pipeline: ingest, the reports that are due, gates, alerts.
+
+A step that fails does not keep the others from being done.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +42,27 @@ from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError
 
 _LOOK_BACK = timedelta(days=4)
-"""How long before the first due period incidents are looked for, so that one keeps its beginning."""
+"""How far before the first due period the search for incidents begins.
+
+An incident that began before the search would appear to start there, and be delivered again under another key.
+"""
 
 
 @dataclass(frozen=True)
 class ScheduledRun:
-    """One pipeline's part of a scheduled run.
+    """A scheduled run for one pipeline.
 
     Attributes:
-        place: of its history.
-        settings: in force for it.
-        kind: of the reports.
-        logs: what is ingested first; nothing where there is none.
-        out: where reports go.
-        gates: what makes the run end with status 3.
-        now: when it runs, in the zone of the reports.
+        paths: the files of its history.
+        settings: the pipeline's settings.
+        kind: the kind of period to report on.
+        logs: the logs to ingest first; may be empty.
+        out: the folder for reports.
+        gates: the gates to try on each report.
+        now: the time of the run, in the zone of the reports.
     """
 
-    place: PipelinePaths
+    paths: PipelinePaths
     settings: Settings
     kind: PeriodKind
     logs: tuple[str, ...]
@@ -67,133 +73,135 @@ class ScheduledRun:
 
 @dataclass
 class RunOutcome:
-    """What came of it.
+    """The outcome of a scheduled run for one pipeline.
 
     Attributes:
         failed_gates: a message for each failed gate.
-        failures: what could not be done, each a message.
-        alerts: what is to be told.
-        said: what was said, as a recorder keeps it.
-        members: the pipeline at a glance, by the first date of each period that was reported on.
+        failures: a message for everything that could not be done.
+        alerts: the alerts for failed gates.
+        messages: the messages that were printed, as a `Recorder` keeps them.
+        members: the pipeline's row in the fleet report, by the first date of each reported period.
     """
 
     failed_gates: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    said: list[tuple[str, str]] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
     members: dict[date, Member] = field(default_factory=dict)
 
 
-def run_schedule(job: ScheduledRun, terminal: Terminal) -> RunOutcome:
-    """Ingest, write the reports that are due, tell of incidents and silence.
+def run_schedule(run: ScheduledRun, terminal: Terminal) -> RunOutcome:
+    """Ingest logs, write the reports that are due, and deliver alerts.
 
-    What cannot be done does not keep the rest from being done. While another run of this kind is at work on the
-    pipeline, nothing is done.
+    Nothing is done while another run of the same kind is working on the pipeline.
 
     Args:
-        job: what to do.
-        terminal: is told the details.
+        run: the run.
+        terminal: prints what was written.
     """
     outcome = RunOutcome()
-    with task_lock(job.place, f"run-{job.kind}") as alone:
-        if not alone:
-            terminal.detail(f"{printable(job.place.name)}: another run is at work")
+    with task_lock(run.paths, f"run-{run.kind}") as is_alone:
+        if not is_alone:
+            terminal.detail(f"{printable(run.paths.name)}: another run is at work")
             return outcome
-        _attempt(outcome, lambda: _ingest(job, terminal, outcome))
-        periods = due(job.kind, last_reported(_reported(job), str(job.kind)), job.now)
-        _attempt(outcome, lambda: _report(job, periods, terminal, outcome))
-        _attempt(outcome, lambda: _tell(job, periods[0].start, outcome))
+        _attempt(outcome, lambda: _ingest(run, terminal, outcome))
+        periods = due(run.kind, last_reported(_reported(run), str(run.kind)), run.now)
+        _attempt(outcome, lambda: _report(run, periods, terminal, outcome))
+        _attempt(outcome, lambda: _deliver_alerts(run, periods[0].start, outcome))
     return outcome
 
 
-def _attempt(outcome: RunOutcome, part: Callable[[], None]) -> None:
+def _attempt(outcome: RunOutcome, step: Callable[[], None]) -> None:
     try:
-        part()
+        step()
     except EntroError as error:
         outcome.failures.append(str(error))
 
 
-def _ingest(job: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
-    if not job.logs:
+def _ingest(run: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
+    if not run.logs:
         return
-    settings = job.settings
-    how = IngestOptions(job.place, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(job.now)))
-    result = ingest(job.logs, load_options(settings), how)
+    settings = run.settings
+    options = IngestOptions(run.paths, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(run.now)))
+    result = ingest(run.logs, load_options(settings), options)
     print_ingest_warnings(result, terminal, log_problems=False)
     outcome.failures += [str(failure) for failure in result.failures[:1]]
 
 
-def _report(job: ScheduledRun, periods: Sequence[Period], terminal: Terminal, outcome: RunOutcome) -> None:
+def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, outcome: RunOutcome) -> None:
     """Write every report that is due, the oldest first."""
-    if not job.place.days():
-        raise nothing_stored_error(job.place, names_others=False)
+    if not run.paths.days():
+        raise nothing_stored_error(run.paths, names_others=False)
     for period in periods:
-        material = from_history(job.place, job.settings, period.zone, period, (None, None))
-        outcome.failures += [note for note in material.notes if note not in outcome.failures]
-        summary = summary_of(material, period, job.settings, None)
-        stem = period.file_stem(job.place.name)
-        write_report(summary, stem, OutputOptions("html", job.out, indexed=True), terminal)
-        page = str(job.out / f"{stem}.html")
+        stored = from_history(run.paths, run.settings, period.zone, period, (None, None))
+        outcome.failures += [note for note in stored.notes if note not in outcome.failures]
+        summary = summary_of(stored, period, run.settings, None)
+        stem = period.file_stem(run.paths.name)
+        write_report(summary, stem, OutputOptions("html", run.out, indexed=True), terminal)
+        page = str(run.out / f"{stem}.html")
         outcome.members[period.first] = member_of(summary, page)
-        named = f"{period.kind} {period.label}"
-        failed = failed_gates(job.gates, to_builtins(summary.figures))
+        period_name = f"{period.kind} {period.label}"
+        failed = failed_gates(run.gates, to_builtins(summary.figures))
         outcome.failed_gates += [
-            f"{printable(job.place.name)}, {named}: {gate}; see {printable(page)}" for gate in failed
+            f"{printable(run.paths.name)}, {period_name}: {gate}; see {printable(page)}" for gate in failed
         ]
-        alert = gate_alert(job.place.name, named, failed, report=page)
+        alert = gate_alert(run.paths.name, period_name, failed, report=page)
         outcome.alerts += [alert] if alert else []
-        record_reported(_reported(job), str(job.kind), period.first)
+        # After each report, so that a kill repeats at most the one that was being written.
+        record_reported(_reported(run), str(run.kind), period.first)
 
 
-def _reported(job: ScheduledRun) -> Path:
-    return job.place.metadata_dir / "reported.json"
+def _reported(run: ScheduledRun) -> Path:
+    return run.paths.metadata_dir / "reported.json"
 
 
-def _tell(job: ScheduledRun, since: datetime, outcome: RunOutcome) -> None:
-    """Tell of every incident that goes on after a moment, of silence and of broken gates, once on every channel."""
-    alerts, channels = job.settings.alerts, channels_of(job.settings.alerts)
-    found = [*outcome.alerts]
-    if job.place.days():
-        incidents, budget = _incidents(job, since)
-        page = str(job.out / "index.html")
-        found += incident_alerts(job.place.name, incidents, alerts.at_least_s, budget=budget, report=page)
-    if job.settings.silence_s is not None:
+def _deliver_alerts(run: ScheduledRun, since: datetime, outcome: RunOutcome) -> None:
+    """Deliver alerts for failed gates, silence, and incidents that ended after a time, once on each channel."""
+    settings, alerts = run.settings.alerts, [*outcome.alerts]
+    if run.paths.days():
+        incidents, budget = _incidents(run, since)
+        page = str(run.out / "index.html")
+        alerts += incident_alerts(run.paths.name, incidents, settings.at_least_s, budget=budget, report=page)
+    if run.settings.silence_s is not None:
         silence = silence_alert(
-            job.place.name, _last_data(job), job.now, job.settings.silence_s, job.settings.maintenance()
+            run.paths.name, _last_data(run), run.now, run.settings.silence_s, run.settings.maintenance()
         )
-        found += [silence] if silence else []
-    with task_lock(job.place, "tell", wait=True):
-        outcome.failures += deliver(found, channels, job.place.metadata_dir / "told.json", job.now, os.environ)
+        alerts += [silence] if silence else []
+    # Runs of all kinds share this lock and the file. Version 0.6.0 uses the same names, so they must not change.
+    with task_lock(run.paths, "tell", wait=True):
+        outcome.failures += deliver(
+            alerts, _channels(settings), run.paths.metadata_dir / "told.json", run.now, os.environ
+        )
 
 
-def _incidents(job: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], float]:
-    """The incidents that go on after a moment, and the budget they broke."""
-    zone = job.now.tzinfo
+def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], float]:
+    """Return the incidents that ended after a time, and the budget they exceeded."""
+    zone = run.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
-    recalled = load_history(job.place, job.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(job.now))
-    steps = job.settings.maintenance().without(recalled.steps)
-    budget = job.settings.budget(len(steps.stages))
+    history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
+    steps = run.settings.maintenance().without(history.steps)
+    budget = run.settings.budget(len(steps.stages))
     if not steps.count:
         return (), budget
-    run = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
-    figures = measure(run, 0, run.steps, job.settings.objective, zone, job.settings.maintenance())
+    replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
+    figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
     return [incident for incident in figures.incidents if incident.end > since], budget
 
 
-def _last_data(job: ScheduledRun) -> datetime | None:
-    """Where the last step with data ends; None where there never was any."""
-    if not job.place.days():
+def _last_data(run: ScheduledRun) -> datetime | None:
+    """Return the end of the last step with data; None if there never was any."""
+    if not run.paths.days():
         return None
-    last = last_data_ns(job.place, job.settings)
-    return None if last is None else moment(last + load_stored_state(job.place).step_ns, job.now.tzinfo)  # type: ignore[arg-type]
+    last = last_data_ns(run.paths, run.settings)
+    return None if last is None else moment(last + load_stored_state(run.paths).step_ns, run.now.tzinfo)  # type: ignore[arg-type]
 
 
-def channels_of(alerts: AlertSettings) -> Channels:
-    """The channels of a pipeline's alerts; secrets are read when something is sent."""
-    mail, hook = alerts.email, alerts.webhook
+def _channels(settings: AlertSettings) -> Channels:
+    """Return the configured channels. Their secrets are read only when something is sent."""
+    mail, hook = settings.email, settings.webhook
     address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
     return Channels(
-        command=Command(alerts.command) if alerts.command else None,
+        command=Command(settings.command) if settings.command else None,
         email=Email(
             mail.to,
             mail.sender,

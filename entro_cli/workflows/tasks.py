@@ -1,7 +1,7 @@
-"""One pipeline's part of a command for several: plain data in, plain data out, so that any process can do it.
+"""Tasks for one pipeline each: plain data in, plain data out, so that any process or cluster worker can run them.
 
-Each may be done again, from its beginning, where whoever did it died on the way: the history takes a log once, reports
-come out alike, and an alert that was told is written down.
+If a worker dies, its task is run again from the beginning. That is safe: the history stores a log once, reports come
+out the same, and delivered alerts are recorded.
 """
 
 from __future__ import annotations
@@ -31,46 +31,47 @@ from entro_engine import EntroError
 
 @dataclass(frozen=True)
 class IngestTask:
-    """Logs to be stored.
+    """Logs to store for a pipeline.
 
     Attributes:
         logs: files, folders, patterns, URLs, `-` for standard input.
-        options: how they are read.
-        how: how they are stored.
+        load_options: how they are read.
+        ingest_options: how they are stored.
     """
 
     logs: Sequence[str]
-    options: LoadOptions
-    how: IngestOptions
+    load_options: LoadOptions
+    ingest_options: IngestOptions
 
 
 @dataclass(frozen=True)
 class IngestOutcome:
-    """What came of it.
+    """The outcome of an `IngestTask`.
 
     Attributes:
-        pipeline: whose logs they are.
-        summary: what is said of it; None where nothing could be stored.
-        said: what else there is to be told, as a recorder keeps it.
-        failures: why it, or the first log that was not, could not be stored.
+        pipeline: the pipeline's name.
+        summary: what was stored; None if nothing could be stored.
+        messages: the messages that were printed, as a `Recorder` keeps them.
+        failures: why the task failed, or why the first of the failed logs did.
     """
 
     pipeline: str
     summary: IngestSummary | None
-    said: Sequence[tuple[str, str]] = ()
+    messages: Sequence[tuple[str, str]] = ()
     failures: Sequence[EntroError] = ()
 
 
 @dataclass(frozen=True)
 class FleetTask:
-    """A pipeline to be seen at a glance.
+    """A pipeline to summarise in a row of the fleet report.
 
     Attributes:
-        settings: in force for it.
-        kind: of the period.
-        first: the first date of it.
-        zone: the name of the zone in which it begins at midnight; None for the machine's.
-        pages: folders in which its own page may be, the likeliest first.
+        settings: the pipeline's settings.
+        kind: the kind of period.
+        first: the first date of the period.
+        zone: the name of the time zone whose midnights count; None for the machine's. Not every zone object can be
+            pickled, but its name can.
+        pages: folders that may hold the pipeline's own page, in order of search.
         gates: gates to try on its figures.
     """
 
@@ -84,49 +85,49 @@ class FleetTask:
 
 @dataclass(frozen=True)
 class FleetRow:
-    """What came of it: the pipeline at a glance, or why there is none; and a message for each failed gate."""
+    """A row of the fleet report, and a message for each failed gate of its pipeline."""
 
-    seen: Member | Missing
+    member: Member | Missing
     failed_gates: tuple[str, ...] = ()
 
 
-def run_fleet_task(errand: FleetTask) -> FleetRow:
-    """See a pipeline at a glance, as its history has it."""
-    settings, zone = errand.settings, zone_of(errand.zone)
-    period = period_of(errand.kind, errand.first, zone)
+def run_fleet_task(task: FleetTask) -> FleetRow:
+    """Summarise a pipeline from its history."""
+    settings, zone = task.settings, zone_of(task.zone)
+    period = period_of(task.kind, task.first, zone)
     place = pipeline_paths(settings.history, settings.pipeline)
-    pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in errand.pages]
+    pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in task.pages]
     page = next((str(page) for page in pages if page.is_file()), "")
     try:
         with working_copy(place):
-            material = from_history(place, settings, zone, period, (None, None))
-        summary = summary_of(material, period, settings, None, advise=False)
+            stored = from_history(place, settings, zone, period, (None, None))
+        summary = summary_of(stored, period, settings, None, advise=False)
     except EntroError as error:
         return FleetRow(Missing(settings.pipeline, str(error)))
-    failed = failed_gates(errand.gates, to_builtins(summary.figures))
+    failed = failed_gates(task.gates, to_builtins(summary.figures))
     return FleetRow(member_of(summary, page), tuple(map(str, failed)))
 
 
-def run_ingest_task(errand: IngestTask) -> IngestOutcome:
-    """Store what is new in a pipeline's logs."""
-    name = errand.how.place.name
+def run_ingest_task(task: IngestTask) -> IngestOutcome:
+    """Store the new rows of a pipeline's logs."""
+    name = task.ingest_options.place.name
     try:
-        with working_copy(errand.how.place, writes=True):
-            stored = ingest(errand.logs, errand.options, errand.how)
+        with working_copy(task.ingest_options.place, writes=True):
+            result = ingest(task.logs, task.load_options, task.ingest_options)
     except EntroError as error:
         return IngestOutcome(name, None, failures=(error,))
     recorder = Recorder()
-    print_ingest_warnings(stored, recorder)
-    return IngestOutcome(name, stored.summary(), recorder.messages, stored.failures[:1])
+    print_ingest_warnings(result, recorder)
+    return IngestOutcome(name, result.summary(), recorder.messages, result.failures[:1])
 
 
-def run_schedule_task(job: ScheduledRun) -> RunOutcome:
-    """Do a pipeline's part of a scheduled run; its `now` may be in any zone that can be pickled, as UTC can."""
+def run_schedule_task(run: ScheduledRun) -> RunOutcome:
+    """Do a scheduled run. Its `now` may be in any zone that can be pickled, such as UTC."""
     recorder = Recorder()
     try:
-        with working_copy(job.place, writes=True):
-            outcome = run_schedule(replace(job, now=job.now.astimezone(zone_of(job.settings.zone))), recorder)
-    except EntroError as error:  # a history at a URL that cannot be reached, or not be brought back to it
+        with working_copy(run.paths, writes=True):
+            outcome = run_schedule(replace(run, now=run.now.astimezone(zone_of(run.settings.zone))), recorder)
+    except EntroError as error:  # a history at a URL that cannot be read or written back
         outcome = RunOutcome(failures=[str(error)])
-    outcome.said = recorder.messages
+    outcome.messages = recorder.messages
     return outcome
