@@ -1,1 +1,1 @@
-"""From a Run and its Summary to pages and terminals."""
+"""Reports: the Summary of a period, its charts, and the renderers that turn it into pages, text and metrics."""

@@ -1,4 +1,4 @@
-"""The days of a long period as a calendar: a row a week, from Monday to Sunday."""
+"""The calendar of a long period: one row per week, Monday to Sunday."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from enum import StrEnum
 
 from entro_cli.report.daily_report import Bucket, Summary
 
-_SHORT = 7
-"""A period of so many days or fewer is told by bars."""
+_SHORT = 7  # a period of at most so many days is shown as bars
 
 
 class DayState(StrEnum):
-    """How a day was, in the word that pages show."""
+    """The state of a day, as reports print it."""
 
     OVER = "over the budget"
     CRITICAL = "Critical"
@@ -26,10 +25,10 @@ class CalendarDay:
     """A day of the calendar.
 
     Attributes:
-        bucket: the day.
-        state: how it was: over the budget in a step, else Critical in one, else calm; of a day without data whether
-            all of it was maintenance.
-        critical_share: Critical as a share of the observed steps; None without any.
+        bucket: figures of the day.
+        state: over the budget in any step, else Critical in any step, else calm. Without data: maintenance if all of
+            the day is excluded, else no data.
+        critical_share: Critical steps as a share of observed steps; None without an observed step.
     """
 
     bucket: Bucket
@@ -38,11 +37,11 @@ class CalendarDay:
 
 
 Week = tuple[CalendarDay | None, ...]
-"""Seven days, Monday first; None for those outside the period."""
+"""Seven days, Monday first; None for a day outside the period."""
 
 
 def calendar_of(summary: Summary) -> tuple[Week, ...]:
-    """The weeks of a period that is told by the day and longer than a week; none of any other."""
+    """Return the weeks of a period that is divided into days and longer than a week; empty for any other period."""
     buckets = summary.buckets
     if summary.period.parts != "day" or len(buckets) <= _SHORT:
         return ()

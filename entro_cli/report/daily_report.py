@@ -1,7 +1,7 @@
-"""The report of a day, a week or a month: everything it says, as a Summary, from a Run.
+"""Build the Summary of a period from a Run: every figure and sentence of its report.
 
-The templates get this Summary, `--format json` prints it, and the tests compare it; a renderer computes nothing but how
-things look.
+Templates receive the Summary, `--format json` prints it, and tests compare it. Renderers only decide on the looks: a
+figure that a renderer computed itself would be missing from the JSON document.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_ME
 SCHEMA = "entro/report/1"
 
 MOST_LISTED = 20
-"""How many incidents and alerts a report lists, so that it does not grow with the log."""
+"""The most incidents and alerts that a report lists, so that its size does not grow with the log."""
 
 _SEVERITIES = ("page", "ticket")
 
@@ -48,12 +48,12 @@ class PeriodName:
     Attributes:
         kind: `day`, `week`, `month` or `range`.
         label: `2026-04-06`, `2026-W15`, `2026-04` or `2026-04-06_2026-04-08`.
-        title: the same for people.
-        start: the midnight it begins with.
-        end: the midnight after it.
-        length_s: how long it lasts, s; a day is an hour shorter or longer where the clock is changed.
-        parts: what `buckets` are: hour, day or month.
-        zone: the zone its midnights are in.
+        title: the label in words, such as `Week 15, 6 to 12 April 2026`.
+        start: the midnight at its beginning.
+        end: the midnight at its end.
+        length_s: duration, s. The day of a clock change is an hour shorter or longer.
+        parts: the unit of `buckets`: hour, day or month.
+        zone: the time zone of its midnights.
     """
 
     kind: str
@@ -68,18 +68,18 @@ class PeriodName:
 
 @dataclass(frozen=True)
 class Bucket:
-    """An hour of a day, or a day of a week or a month.
+    """Figures of one part of the period: an hour of a day, or a day of a week or month.
 
     Attributes:
         label: `09:00` or `Mon 6`.
-        start: where it begins.
-        end: where it ends.
-        steps: how many steps begin in it, with data or without.
-        excluded_steps: how many of them are left out as maintenance.
-        regimes: steps in each regime; those outside the log are among those without data.
+        start: beginning of the part.
+        end: end of the part.
+        steps: number of steps that begin in it, with or without data.
+        excluded_steps: number of those that are excluded as maintenance.
+        regimes: steps in each regime. Steps outside the log count as without data.
         violations: steps over the budget.
-        coverage: steps with data of their own, as a share of those that are not left out; 0 without such steps.
-        peak_psi_total: nat; None without data.
+        coverage: steps with measured data as a share of the steps that are not excluded; 0 without such steps.
+        peak_psi_total: highest Psi_total, nat; None without data.
     """
 
     label: str
@@ -98,10 +98,10 @@ class Parameter:
     """A parameter of the regime engine.
 
     Attributes:
-        name: as docs/engine.md has it.
-        value: in its unit.
-        unit: nat, per step, or none.
-        meaning: what it does.
+        name: the symbol, as in docs/engine.md.
+        value: value, in its unit.
+        unit: `nat`, `per step`, or empty.
+        meaning: its effect, in words.
     """
 
     name: str
@@ -112,23 +112,23 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """What coordination would have changed, and what to do about it."""
+    """The effect that coordination would have had, and the recommendations that follow from it."""
 
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
 
 
-NO_ADVICE = Recommendations(Coordination("nobody asked"), ())
-"""Of a report on a Run that is of no log."""
+NO_ADVICE = Recommendations(Coordination("it was not requested"), ())
+"""For a report on a Run that was not read from a log."""
 
 
 @dataclass(frozen=True)
 class ReportContext:
-    """Whose period it is, and what of it is not judged.
+    """The pipeline of a report, and its excluded times.
 
     Attributes:
-        pipeline: whose it is.
-        maintenance: what is left out; the runs have no data there.
+        pipeline: name of the pipeline.
+        maintenance: the excluded times; the Run has no data in them.
     """
 
     pipeline: str
@@ -137,19 +137,19 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How the report was made.
+    """The logs and parameters behind a report.
 
     Attributes:
-        sources: what each file gave.
-        rows_read: rows read, of all files.
-        rows_skipped: rows that could not be read, of all files.
-        log_start: where the log's first step in the period begins; None where the log has none in it.
-        log_end: where its last one ends.
-        log_share: the part of the period's steps that lie within the log, whether they have data or not.
+        sources: the log files and what was read from each.
+        rows_read: rows read from all files.
+        rows_skipped: rows of all files that could not be read.
+        log_start: start of the log's first step in the period; None if the log has no step in it.
+        log_end: end of the log's last step in the period; None if the log has no step in it.
+        log_share: share of the period's steps that lie within the log, with or without data.
         step_s: length of a step, s.
         budget: Psi_budget, nat.
-        parameters: of the regime engine.
-        version: of entro.
+        parameters: parameters of the regime engine.
+        version: version of entro.
     """
 
     sources: tuple[Source, ...]
@@ -166,27 +166,27 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything a report says.
+    """All figures and sentences of a report.
 
     Attributes:
         schema: `entro/report/1`.
-        pipeline: its name.
-        period: which period it is about.
+        pipeline: name of the pipeline.
+        period: the period of the report.
         verdict: overall health, and a sentence a person can act on.
-        notes: what else should be known before believing the figures.
-        maintenance: what of the period is left out, in order.
-        figures: of the period. All its steps count, those outside the log as without data: `coverage` is the share of
-            steps with data of their own. The burn rates up to the end are up to the last step of the log.
-        previous_figures: of the previous period; None where the log has no data in it.
-        buckets: the hours of a day, the days of a week or a month.
-        week: the week by its hours, with the Critical share of each; none where the period is no longer than two weeks.
-        course: the period step by step, thinned, no extreme lost.
-        incidents: the 20 worst, by excess, the worst first; `figures.incidents` has all, by time.
-        alerts: the first 20, by severity, then by time; `figures.objective.alerts` has all.
-        coordination: what it would have changed: the period's demand in the plant, without and with the v9 controller.
-        recommendations: what to do, each with its number, the command that shows it, and the setting that does it.
-        made: from which logs, how, with what parameters.
-        glossary: the words used.
+        notes: caveats to know before relying on the figures, in sentences.
+        maintenance: the excluded times of the period, in order.
+        figures: figures of the period. Steps outside the log count as steps without data. Burn rates up to the end of
+            the period end with the last step of the log.
+        previous_figures: figures of the previous period; None if the log has no data in it.
+        buckets: the parts of the period: hours of a day, days of a week or month.
+        week: Critical share of each hour of the week; empty if the period is not longer than two weeks.
+        course: the timeline: the steps of the period, thinned to at most 2000 points with all extremes kept.
+        incidents: the 20 worst incidents by excess, the worst first; `figures.incidents` has all, by time.
+        alerts: the first 20 alerts by severity, then by time; `figures.objective.alerts` has all.
+        coordination: simulation of the period's demand, without a controller and with the v9 controller.
+        recommendations: actions, each with its number, the command that shows it, and the setting to change.
+        made: the logs and parameters behind the report.
+        glossary: explanation of the terms.
     """
 
     schema: str
@@ -214,32 +214,32 @@ def summarise(
     previous: Figures,
     period: Period,
     sources: tuple[Source, ...],
-    terms: ReportContext,
+    context: ReportContext,
     notes: tuple[str, ...] = (),
     advice: Recommendations = NO_ADVICE,
 ) -> Summary:
-    """What a report on a period says.
+    """Return the Summary of a period.
 
     Args:
-        run: the log's steps in the period: all of them, some, or none.
-        figures: of the period.
-        previous: of the previous one, as its own report has them.
-        period: what is reported on; times are told in its zone.
-        sources: the files the run was made from.
-        terms: whose it is, and what is left out.
-        notes: sentences about the log that a reader should know.
-        advice: what coordination would have changed, and what to do about it.
+        run: the log's steps in the period; they may cover all of it, a part, or nothing.
+        figures: figures of the period.
+        previous: figures of the previous period, equal to those in its own report.
+        period: the period; its zone is used for all times.
+        sources: the files that the run was made from.
+        context: the pipeline and the excluded times.
+        notes: caveats about the log, in sentences.
+        advice: the effect of coordination, and the recommendations.
     """
-    maintenance = terms.maintenance
+    maintenance = context.maintenance
     incidents = figures.incidents.worst(MOST_LISTED)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
-        pipeline=terms.pipeline,
+        pipeline=context.pipeline,
         period=name_of(period),
         verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(run, period), maintenance),
         notes=notes,
-        maintenance=_maintained(period, maintenance),
+        maintenance=_excluded_times(period, maintenance),
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
@@ -249,44 +249,45 @@ def summarise(
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,
         recommendations=advice.recommendations,
-        made=_made(run, period, sources, figures),
+        made=_provenance(run, period, sources, figures),
         glossary=GLOSSARY,
     )
 
 
 def _steps_in(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """The run's steps that begin in a span: the first, and the one after the last."""
+    """Return the range of the run's steps that begin in a span: the first, and the one after the last."""
     first, after = (min(max(step, 0), run.steps) for step in _grid_steps(run, start_ns, end_ns))
     return first, after
 
 
 def _grid_steps(run: Run | StepSource, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """The same if the run went on before its start and after its end: numbers below 0 and above its steps."""
+    """Return that range as if the run extended over all time: numbers may be negative or beyond its last step."""
+    # Integer division rounded up: a step belongs to the span in which it begins.
     return tuple(-((run.start_ns - ns) // run.step_ns) for ns in (start_ns, end_ns))  # type: ignore[return-value]
 
 
 def period_figures(
-    tally: FigureAccumulator, grid: Run | StepSource, period: Period, maintenance: Maintenance
+    accumulated: FigureAccumulator, grid: Run | StepSource, period: Period, maintenance: Maintenance
 ) -> Figures:
-    """The figures of all steps of a period; those outside the log are steps without data.
+    """Return the figures of all steps of a period. Steps outside the log count as steps without data.
 
     Args:
-        tally: what was counted of the log's steps in it.
-        grid: where the log's steps begin.
-        period: whose steps are told of.
-        maintenance: what is left out.
+        accumulated: the figures accumulated over the log's steps in the period.
+        grid: the log's step grid, which is extended over the period.
+        period: the period.
+        maintenance: the excluded times.
     """
     first, after = _grid_steps(grid, period.start_ns, period.end_ns)
     span = grid.start_ns + first * grid.step_ns, grid.step_ns, after - first
-    return replace(tally.figures(span, maintenance.count_steps(*span)), start=period.start, end=period.end)
+    return replace(accumulated.figures(span, maintenance.count_steps(*span)), start=period.start, end=period.end)
 
 
 def _excluded(run: Run, first: int, after: int, maintenance: Maintenance) -> int:
-    """How many steps are left out, of a stretch that may go beyond the run."""
+    """Return the number of excluded steps in a range that may extend beyond the run."""
     return maintenance.count_steps(run.start_ns + first * run.step_ns, run.step_ns, max(after - first, 0))
 
 
-def _maintained(period: Period, maintenance: Maintenance) -> tuple[MaintenanceSpan, ...]:
+def _excluded_times(period: Period, maintenance: Maintenance) -> tuple[MaintenanceSpan, ...]:
     gaps = maintenance.gaps(period.start_ns, period.end_ns)
     return tuple(MaintenanceSpan(*(moment(ns, period.zone) for ns in gap)) for gap in gaps)
 
@@ -295,30 +296,30 @@ def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
     edges = nanoseconds(span.start), nanoseconds(span.end)
     first, after = _grid_steps(run, *edges)
     part = run.part(*_steps_in(run, *edges))
-    seen = part.psi_total[part.observed]
+    observed = part.psi_total[part.observed]
     excluded = _excluded(run, first, after, maintenance)
-    awaited = after - first - excluded
+    expected = after - first - excluded
     return Bucket(
         label=span.label,
         start=span.start,
         end=span.end,
         steps=after - first,
         excluded_steps=excluded,
-        regimes=regimes_of(part, awaited),
+        regimes=regimes_of(part, expected),
         violations=int(part.violated.sum()),
-        coverage=float(part.own.sum()) / awaited if awaited > 0 else 0.0,
-        peak_psi_total=float(seen.max()) if len(seen) else None,
+        coverage=float(part.own.sum()) / expected if expected > 0 else 0.0,
+        peak_psi_total=float(observed.max()) if len(observed) else None,
     )
 
 
 def _last_data(part: Run, period: Period) -> datetime | None:
-    """Where the last step with data ends; None without any."""
-    seen = np.flatnonzero(part.observed)
-    return moment(part.start_ns + (int(seen[-1]) + 1) * part.step_ns, period.zone) if len(seen) else None
+    """Return the end of the last step with data; None without any."""
+    observed = np.flatnonzero(part.observed)
+    return moment(part.start_ns + (int(observed[-1]) + 1) * part.step_ns, period.zone) if len(observed) else None
 
 
 def name_of(period: Period) -> PeriodName:
-    """What a report says of the period it is about."""
+    """Return the period as a report names it."""
     return PeriodName(
         kind=str(period.kind),
         label=period.label,
@@ -331,7 +332,7 @@ def name_of(period: Period) -> PeriodName:
     )
 
 
-def _made(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Provenance:
+def _provenance(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Provenance:
     return Provenance(
         sources=sources,
         rows_read=sum(source.rows_read for source in sources),

@@ -1,4 +1,4 @@
-"""The fleet: every pipeline over one period, the worst first, each at a glance."""
+"""Build the fleet: all pipelines over one period side by side, worst first."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from entro_cli.report.verdict import Health, Verdict
 SCHEMA = "entro/fleet/1"
 
 GLANCE = 84
-"""Parts that a period is cut into to be seen at a glance: two hours each of a week."""
+"""Number of bars in the small chart of a pipeline. In a week, a bar is two hours."""
 
+# No data comes right after bad: a pipeline that stopped sending may be worse than one to watch.
 _ORDER = (Health.BAD, Health.NO_DATA, Health.WATCH, Health.GOOD)
 _WORDS = {Health.BAD: "bad", Health.NO_DATA: "without data", Health.WATCH: "to watch", Health.GOOD: "good"}
 
 
 @dataclass(frozen=True)
 class Member:
-    """One pipeline of a fleet, as its own report has it.
+    """One pipeline of a fleet. Its figures are those of its own report.
 
     Attributes:
-        pipeline: its name.
-        report: where its own page is, seen from the fleet's page; empty where there is none.
+        pipeline: name of the pipeline.
+        report: path of its own page, relative to the fleet's page; empty without one.
         verdict: its health, and the sentence.
         violation_time_s: time over the budget, s.
-        violation_share: violations as a share of observed steps; None without any.
-        consumed: the used part of what the objective allows; None without an observed step.
-        critical_share: Critical as a share of observed steps; None without any.
-        coverage: steps with data of their own, as a share of those that are not left out.
-        excess_nat_s: how far and how long it was over the budget, nat s.
-        incidents: how many there were.
+        violation_share: violations as a share of observed steps; None without an observed step.
+        consumed: used share of the error budget; None without an observed step.
+        critical_share: Critical steps as a share of observed steps; None without an observed step.
+        coverage: steps with measured data as a share of the steps that are not excluded.
+        excess_nat_s: Psi_total above the budget, summed over time, nat s.
+        incidents: number of incidents.
         budget: Psi_budget, nat.
         glance: 84 equal parts of the period, each with its highest Psi_total and its worst regime.
     """
@@ -54,11 +55,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Missing:
-    """A pipeline that could not be reported on.
+    """A pipeline without a report.
 
     Attributes:
-        pipeline: its name.
-        reason: why.
+        pipeline: name of the pipeline.
+        reason: why its report could not be made.
     """
 
     pipeline: str
@@ -67,15 +68,14 @@ class Missing:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Everything the page of a fleet says.
+    """All figures and sentences of the fleet's page.
 
     Attributes:
         schema: `entro/fleet/1`.
-        period: which period it is about.
-        verdict: the health of the worst pipeline, and how many are how.
-        members: the pipelines: bad ones first, then those without data, to watch and good; among them by what they
-            used of their objectives.
-        missing: those that could not be reported on.
+        period: the period of all reports.
+        verdict: health of the worst pipeline, and the number of pipelines in each state.
+        members: the pipelines by health (bad, no data, watch, good), then by used share of the error budget.
+        missing: the pipelines without a report.
     """
 
     schema: str
@@ -86,22 +86,22 @@ class Fleet:
 
 
 def member_of(summary: Summary, report: str) -> Member:
-    """A pipeline at a glance.
+    """Return a pipeline's entry in the fleet.
 
     Args:
         summary: its report.
-        report: where its own page is; empty where there is none.
+        report: path of its own page; empty without one.
     """
     figures = summary.figures
-    seen = figures.observed_steps
+    observed = figures.observed_steps
     return Member(
         pipeline=summary.pipeline,
         report=report,
         verdict=summary.verdict,
         violation_time_s=figures.violation_time_s,
-        violation_share=figures.violations / seen if seen else None,
+        violation_share=figures.violations / observed if observed else None,
         consumed=figures.objective.consumed,
-        critical_share=figures.regimes.critical / seen if seen else None,
+        critical_share=figures.regimes.critical / observed if observed else None,
         coverage=figures.coverage,
         excess_nat_s=figures.excess_nat_s,
         incidents=len(figures.incidents),
@@ -111,16 +111,16 @@ def member_of(summary: Summary, report: str) -> Member:
 
 
 def fleet_of(period: PeriodName, members: Iterable[Member], missing: Iterable[Missing] = ()) -> Fleet:
-    """The fleet of some pipelines, the worst first.
+    """Return the fleet, worst pipeline first.
 
     Args:
-        period: the one they were all reported on.
-        members: at least one of them or of the missing.
-        missing: those that could not be reported on.
+        period: the period of all reports.
+        members: the pipelines with a report, in any order.
+        missing: the pipelines without one. There is at least one pipeline in both together.
     """
     ordered = tuple(sorted(members, key=_badness))
-    left = tuple(sorted(missing, key=lambda one: one.pipeline))
-    return Fleet(SCHEMA, period, _judge(ordered, left), ordered, left)
+    absent = tuple(sorted(missing, key=lambda pipeline: pipeline.pipeline))
+    return Fleet(SCHEMA, period, _judge(ordered, absent), ordered, absent)
 
 
 def _badness(member: Member) -> tuple[int, float, float, str]:

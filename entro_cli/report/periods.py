@@ -1,4 +1,4 @@
-"""Periods: days, ISO weeks, calendar months and any ranges in a zone, and the hours or days they are made of."""
+"""Periods of reports: days, ISO weeks, calendar months and free ranges in a time zone, and their hours or days."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_engine import EntroError
 
 _HOUR_NS = 3600 * NS
+# A range of up to 3 days is divided into hours, one of up to 93 days into days, a longer one into months.
 _MOST_DAYS_BY_HOUR, _MOST_DAYS_BY_DAY = 3, 93
-"""Longer ranges are told by the day, and still longer ones by the month."""
 
 _LONGEST_NAME = 100
-"""Bytes of a pipeline's name in a file name, which may have 255."""
+"""The most bytes of a pipeline's name in a file name. File systems allow 255 for the whole name."""
 
 
 class PeriodKind(StrEnum):
-    """How long a period is."""
+    """The kinds of periods."""
 
     DAY = "day"
     WEEK = "week"
@@ -30,12 +30,12 @@ class PeriodKind(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a period with a name: an hour or a day.
+    """A named part of a period: an hour, a day or a month.
 
     Attributes:
-        label: `09:00` for an hour (`02:00 again` where the clock was set back), `Mon 6` for a day.
-        start: where it begins.
-        end: where it ends.
+        label: `09:00` for an hour (`02:00 again` for the second one when clocks are set back), `Mon 6` for a day.
+        start: beginning of the part.
+        end: end of the part.
     """
 
     label: str
@@ -45,17 +45,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Period:
-    """A day, an ISO week, a calendar month or any range of a zone.
+    """A day, an ISO week, a calendar month or a free range, in a time zone.
 
-    Both ends are in the zone; the difference of two datetimes of one zone is one of wall clocks, so lengths are to be
-    taken from `start_ns` and `end_ns`: a day has 23 or 25 hours where the clock is changed.
+    Take lengths from `start_ns` and `end_ns`, never from `end - start`. Python subtracts datetimes of one zone by the
+    wall clock, so a day would have 24 hours even if clocks change and it has 23 or 25.
 
     Attributes:
         kind: day, week, month or range.
         first: its first date.
-        start: the midnight it begins with, or where the range does.
-        end: the midnight after it, or where the range ends.
-        zone: whose midnights they are.
+        start: the midnight at its beginning, or the beginning of the range.
+        end: the midnight at its end, or the end of the range.
+        zone: the time zone of `first`, `start` and `end`.
     """
 
     kind: PeriodKind
@@ -66,22 +66,22 @@ class Period:
 
     @property
     def start_ns(self) -> int:
-        """Where it begins, nanoseconds since the epoch."""
+        """Beginning, nanoseconds since the epoch."""
         return nanoseconds(self.start)
 
     @property
     def end_ns(self) -> int:
-        """Where it ends, nanoseconds since the epoch."""
+        """End, nanoseconds since the epoch."""
         return nanoseconds(self.end)
 
     @property
     def length_s(self) -> float:
-        """How long it really lasts, s."""
+        """Elapsed duration, s, with clock changes taken into account."""
         return (self.end_ns - self.start_ns) / NS
 
     @property
     def label(self) -> str:
-        """`2026-04-06`, `2026-W15`, `2026-04`, or `2026-04-06_2026-04-08` (with times where they are no midnights)."""
+        """`2026-04-06`, `2026-W15`, `2026-04`, or `2026-04-06_2026-04-08` (with times if they are not midnights)."""
         if self.kind is PeriodKind.DAY:
             return self.first.isoformat()
         if self.kind is PeriodKind.WEEK:
@@ -94,7 +94,7 @@ class Period:
 
     @property
     def title(self) -> str:
-        """The same for people: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `April 2026`."""
+        """The label in words: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `April 2026`."""
         if self.kind is PeriodKind.DAY:
             return f"{self.first:%A} {_day(self.first)}"
         if self.kind is PeriodKind.MONTH:
@@ -102,19 +102,20 @@ class Period:
         if self.kind is PeriodKind.RANGE:
             return f"{_moment(self.start)} to {_moment(self.end)}"
         last = _next(self.kind, self.first) - timedelta(days=1)
+        # Month and year appear once if both ends share them: `6 to 12 April 2026`, `30 March to 5 April 2026`.
         begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")
         return f"Week {self.first.isocalendar().week}, {begin} to {_day(last)}"
 
     @property
     def previous(self) -> Period:
-        """The period of the same kind that ends where this one begins; for a range one as long."""
+        """The period of the same kind that ends where this one begins; for a range, one of equal duration."""
         if self.kind is PeriodKind.RANGE:
             return range_of(moment(self.start_ns - (self.end_ns - self.start_ns), self.zone), self.start)
         return period_of(self.kind, self.first - timedelta(days=1), self.zone)
 
     @property
     def parts(self) -> str:
-        """What its spans are: hour, day or month."""
+        """The unit of its spans: hour, day or month."""
         if self.kind is not PeriodKind.RANGE:
             return "hour" if self.kind is PeriodKind.DAY else "day"
         days = self.length_s / 86400
@@ -122,27 +123,27 @@ class Period:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The hours of a day, the days of a week or a month; of a range hours, days or months, by its length."""
+        """The hours of a day, the days of a week or month; for a range hours, days or months, by its length."""
         if self.kind is PeriodKind.RANGE:
             return self._pieces()
         return self._hours() if self.kind is PeriodKind.DAY else self._days()
 
     def file_stem(self, pipeline: str | None = None) -> str:
-        """The name of its report without an ending: `PIPELINE-day-2026-04-06`, `day-2026-04-06` of all pipelines.
+        """Return the file name of its report without a suffix: `PIPELINE-day-2026-04-06`, or `day-2026-04-06`.
 
         Args:
-            pipeline: any name; what does not belong into a file name becomes `_`. None for all of them.
+            pipeline: name of the pipeline; characters unfit for a file name become `_`. None for all pipelines.
         """
         stem = f"{self.kind}-{self.label}"
         return stem if pipeline is None else f"{_file_name(pipeline)}-{stem}"
 
     @property
     def _is_of_days(self) -> bool:
-        """Whether it goes from a midnight to a midnight."""
+        """Whether both ends are midnights."""
         return all(edge == midnight(edge.date(), self.zone) for edge in (self.start, self.end))
 
     def _pieces(self) -> tuple[Span, ...]:
-        """The hours, days or months of a range; the first and the last one may be parts of one."""
+        """Return the hours, days or months of a range. The first and the last one may be partial."""
         if self.parts == "hour":
             first = self.start_ns + _HOUR_NS - self.start_ns % _HOUR_NS
             inner, form = [moment(ns, self.zone) for ns in range(first, self.end_ns, _HOUR_NS)], "%a %H:%M"
@@ -156,6 +157,7 @@ class Period:
         return tuple(Span(f"{begin:{form}}", begin, end) for begin, end in pairwise(edges))
 
     def _hours(self) -> tuple[Span, ...]:
+        # Counted in elapsed time: the day of a clock change has 23 or 25 of them.
         begins = range(self.start_ns, self.end_ns, _HOUR_NS)
         edges = [moment(ns, self.zone) for ns in (*begins, self.end_ns)]
         return tuple(
@@ -172,31 +174,31 @@ class Period:
 
 
 def period_of(kind: PeriodKind, day: date, zone: tzinfo) -> Period:
-    """The period of that kind in which a date lies.
+    """Return the period of a kind that contains a date.
 
     Args:
         kind: day, week or month.
-        day: a date of the zone.
-        zone: whose midnights count.
+        day: the date, in the zone.
+        zone: the time zone of the period.
     """
     first = _first(kind, day)
     return Period(kind, first, midnight(first, zone), midnight(_next(kind, first), zone), zone)
 
 
 def range_of(start: datetime, end: datetime) -> Period:
-    """Any stretch of time.
+    """Return a free range as a period.
 
     Args:
-        start: where it begins; its zone is the period's.
-        end: where it ends, later.
+        start: beginning of the range, with the time zone of the period.
+        end: end of the range.
 
     Raises:
-        EntroError: when it does not end after it begins.
+        EntroError: if the range does not end after it begins.
     """
     zone = start.tzinfo
     if zone is None or nanoseconds(end) <= nanoseconds(start):
         raise EntroError(
-            f"nothing is between {start.isoformat()} and {end.isoformat()}",
+            f"empty range: {start.isoformat()} to {end.isoformat()}",
             where="--since/--until",
             expected="a range that ends after it begins",
         )
@@ -204,22 +206,22 @@ def range_of(start: datetime, end: datetime) -> Period:
 
 
 def latest(kind: PeriodKind, last_ns: int, zone: tzinfo) -> Period:
-    """The latest period with data.
+    """Return the latest period with data.
 
     Args:
         kind: day, week or month.
-        last_ns: where the last step with data begins, nanoseconds since the epoch.
-        zone: whose midnights count.
+        last_ns: start of the last step with data, nanoseconds since the epoch.
+        zone: the time zone of the period.
     """
     return period_of(kind, moment(last_ns, zone).date(), zone)
 
 
 def last_complete(kind: PeriodKind, now: datetime) -> Period:
-    """The last period that is over.
+    """Return the last period that is over.
 
     Args:
         kind: day, week or month.
-        now: in the zone whose midnights count.
+        now: the present time, in the time zone of the period.
     """
     zone = now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
@@ -227,13 +229,13 @@ def last_complete(kind: PeriodKind, now: datetime) -> Period:
 
 
 def due(kind: PeriodKind, last: date | None, now: datetime, most: int = 31) -> tuple[Period, ...]:
-    """The complete periods that are to be reported on now, the oldest first; the latest is always one of them.
+    """Return the complete periods to report on now, oldest first. The latest complete period is always included.
 
     Args:
         kind: day, week or month.
-        last: the first date of the last one that was reported on; None where none was.
-        now: in the zone whose midnights count.
-        most: of those that were missed, how many are made up.
+        last: first date of the last reported period; None if none was reported yet.
+        now: the present time, in the time zone of the periods.
+        most: the most periods to return, so that a long pause does not lead to hundreds of reports.
     """
     periods = [last_complete(kind, now)]
     while last is not None and len(periods) < most and periods[0].previous.first > last:
@@ -242,7 +244,8 @@ def due(kind: PeriodKind, last: date | None, now: datetime, most: int = 31) -> t
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
-    """Where a date begins; at the first moment there is where the clock is set forward at midnight."""
+    """Return the beginning of a date: its midnight, or its first moment if clocks are set forward at midnight."""
+    # The detour over nanoseconds turns a wall-clock time that does not exist into the moment the clock jumps to.
     return moment(nanoseconds(datetime.combine(day, time(), tzinfo=zone)), zone)
 
 
@@ -253,9 +256,9 @@ def _first(kind: PeriodKind, day: date) -> date:
 
 
 def _next(kind: PeriodKind, first: date) -> date:
-    """The first date of the period after the one that begins with `first`."""
+    """Return the first date of the period after the one that begins with `first`."""
     if kind is PeriodKind.MONTH:
-        return (first + timedelta(days=31)).replace(day=1)
+        return (first + timedelta(days=31)).replace(day=1)  # 31 days after the 1st is always in the next month
     return first + timedelta(days=7 if kind is PeriodKind.WEEK else 1)
 
 
@@ -264,11 +267,12 @@ def _day(day: date | datetime) -> str:
 
 
 def _moment(when: datetime) -> str:
-    """A moment of a range's title, the time where it is no midnight."""
+    """Return a time as in a range's title: the date, with the time of day if it is not midnight."""
     return f"{_day(when)} {when:%H:%M:%S}".removesuffix(" 00:00:00").removesuffix(":00")
 
 
 def _file_name(pipeline: str) -> str:
-    """The pipeline's name without what means something in a path, a shell or a terminal."""
+    """Return the pipeline's name without characters that are special in a path, a shell or a terminal."""
     safe = re.sub(r"[^\w.+-]+", "_", pipeline).lstrip(".-")
+    # The limit counts bytes; a letter of several bytes cut in half is dropped.
     return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or "_"

@@ -1,4 +1,4 @@
-"""The course of a period: the run thinned to what a chart can show, with every extreme kept."""
+"""The timeline of a period: a run thinned to the points that a chart can show, with all extremes kept."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from entro_engine import Regime, Run
 from entro_engine.entropy import FloatArray
 
 MOST_POINTS = 2000
-"""How many points a chart gets at most."""
+"""The most points of a chart, so that a page stays small however long the log is."""
 
-_KEPT_PER_BIN = 4
+_KEPT_PER_BIN = 4  # the lowest, the highest, the first of the worst regime, the first without data
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Selected steps of the period, oldest first; tuples with an entry a point.
+    """Selected steps of the period, oldest first, as tuples with one entry per point.
 
-    The period's part of the log is cut into bins of equal length. Of each bin the steps with the lowest and the highest
-    Psi_total are here, the first with its worst regime, and the first without data, so that a gap stays a gap. A period
-    of at most 2000 steps is here whole.
+    The period's part of the log is divided into bins of equal length. Each bin contributes the steps with the lowest
+    and the highest Psi_total, the first step with its worst regime, and the first step without data, so that gaps stay
+    visible. A period of at most 2000 steps is complete.
 
     Attributes:
-        times: where each step begins.
-        psi_total: nat; None without data, as are the thresholds and the stages' Psi.
+        times: start of each step.
+        psi_total: Psi_total, nat. This, the thresholds and the stages' Psi are None without data.
         regime: `stable`, `stress`, `critical` or `no data`.
         violated: whether the step is over the budget.
-        stress_threshold: t_S, nat: from this effective load on the step is in Stress.
-        critical_threshold: t_C, nat: from this effective load on the step is Critical.
-        psi: Psi per stage, nat; a tuple a stage, in the order of the figures' stages.
-        steps: how many steps of the log lie in the period, which these points stand for.
-        end: where the last of them ends.
+        stress_threshold: t_S, nat: the effective load from which the step is in Stress.
+        critical_threshold: t_C, nat: the effective load from which the step is Critical.
+        psi: Psi of each stage, nat: one tuple per stage, in the order of the figures' stages.
+        steps: number of the log's steps in the period, before thinning.
+        end: end of the last of those steps.
     """
 
     times: tuple[datetime, ...]
@@ -51,54 +51,55 @@ class Timeline:
 
 
 def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
-    """The course of a run.
+    """Return the timeline of a run.
 
     Args:
         run: the steps of the period, and no others.
-        zone: what times are told in.
-        most: how many points it has at most; at least 4.
+        zone: the time zone of the times.
+        most: the most points to keep, at least 4.
     """
     kept = thin(run.psi_total, run.trace.regime, most)
     labels = {int(regime): regime.label for regime in Regime}
     return Timeline(
         times=tuple(moment(ns, zone) for ns in run.times_ns[kept].tolist()),
-        psi_total=_known(run.psi_total[kept]),
+        psi_total=_none_for_nan(run.psi_total[kept]),
         regime=tuple(labels[code] for code in run.trace.regime[kept].tolist()),
         violated=tuple(run.violated[kept].tolist()),
-        stress_threshold=_known(run.trace.stress_threshold[kept]),
-        critical_threshold=_known(run.trace.critical_threshold[kept]),
-        psi=tuple(_known(stage[kept]) for stage in run.psi),
+        stress_threshold=_none_for_nan(run.trace.stress_threshold[kept]),
+        critical_threshold=_none_for_nan(run.trace.critical_threshold[kept]),
+        psi=tuple(_none_for_nan(stage[kept]) for stage in run.psi),
         steps=run.steps,
         end=moment(run.end_ns, zone),
     )
 
 
 def thin(psi_total: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
-    """Which steps to keep: all, or of each bin the lowest, the highest, the first of the worst regime and of a gap.
+    """Select the steps to draw: all, or of each bin the lowest, the highest, the first in its worst regime or a gap.
 
     Args:
         psi_total: shape (steps,), nat; NaN without data.
         regime: shape (steps,), codes of `Regime`.
-        most: how many to keep at most.
+        most: the most steps to keep.
 
     Returns:
-        Their indices, ascending.
+        The indices of the steps, ascending.
     """
     steps = len(psi_total)
     if steps <= most:
         return np.arange(steps)
     bins = max(most // _KEPT_PER_BIN, 1)
     size = math.ceil(steps / bins)
-    missing = size * math.ceil(steps / size) - steps  # the last bin is filled up with what is never chosen
+    missing = size * math.ceil(steps / size) - steps  # pad the last bin with values that are never chosen
     low = np.pad(np.nan_to_num(psi_total, nan=math.inf), (0, missing), constant_values=math.inf).reshape(-1, size)
     high = np.pad(np.nan_to_num(psi_total, nan=-math.inf), (0, missing), constant_values=-math.inf).reshape(-1, size)
+    # Codes grow with severity, and that of "no data" is below them: argmax finds the first step of the worst regime.
     codes = np.pad(regime, (0, missing), constant_values=-2).reshape(-1, size)
-    seen = np.isfinite(high).any(axis=1)
+    has_data = np.isfinite(high).any(axis=1)
     gap = codes == Regime.NO_DATA
-    begins = size * np.arange(len(codes))
-    observed = [(begins + pick.argmax(axis=1))[seen] for pick in (-low, high, codes)]
-    return np.unique(np.concatenate([*observed, (begins + gap.argmax(axis=1))[gap.any(axis=1)]]))
+    starts = size * np.arange(len(codes))
+    observed = [(starts + values.argmax(axis=1))[has_data] for values in (-low, high, codes)]
+    return np.unique(np.concatenate([*observed, (starts + gap.argmax(axis=1))[gap.any(axis=1)]]))
 
 
-def _known(values: FloatArray) -> tuple[float | None, ...]:
+def _none_for_nan(values: FloatArray) -> tuple[float | None, ...]:
     return tuple(None if math.isnan(value) else value for value in values.tolist())

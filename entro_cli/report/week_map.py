@@ -1,4 +1,4 @@
-"""The week by its hours: in which of them, over a whole period, the steps were Critical."""
+"""The map of the week: how often each of its 168 hours was Critical over a whole period."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from entro_cli.core.clock import hours_of_week
 from entro_engine import Regime, Run
 
 LEAST_S = 14 * 86400.0
-"""A period has to be longer: with one or two weeks an hour of the week is one or two hours, and says nothing of it."""
+"""A map needs a longer period: in two weeks, an hour of the week occurs only twice and shows no pattern."""
 
 LEVELS = (0.05, 0.25, 0.5)
-"""Chosen: where the levels of a map begin, as shares; the first is above 0, the second from 5 % on."""
+"""Lower bounds of the map's levels 2, 3 and 4, as shares; level 1 is anything above 0. The values are a choice."""
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True)
 class HourOfWeek:
-    """An hour of the week: all steps of the period that begin in it.
+    """An hour of the week, with all steps of the period that begin in it.
 
     Attributes:
-        hour: 0..23, of the period's zone; an hour that the clock shows twice is one.
+        hour: 0..23, in the period's time zone. An hour that clocks show twice counts as one.
         observed_steps: steps with data.
-        critical_steps: those of them in Critical.
-        critical_share: Critical as a share of observed steps; None without any.
-        level: the share as 0 (never), 1 (less than 5 %), 2 (less than 25 %), 3 (less than half), 4 (half or more).
+        critical_steps: steps in Critical.
+        critical_share: Critical steps as a share of observed steps; None without an observed step.
+        level: the share as a level: 0 (never), 1 (below 5 %), 2 (below 25 %), 3 (below half), 4 (half or more).
     """
 
     hour: int
@@ -41,12 +41,12 @@ class HourOfWeek:
 
 @dataclass(frozen=True)
 class Weekday:
-    """A day of the week, hour by hour.
+    """A day of the week by its hours.
 
     Attributes:
         name: `Mon` to `Sun`.
         hours: its 24 hours.
-        worst: the hour with the largest Critical share, the first of equals; None where no step was Critical.
+        worst: the hour with the largest Critical share, the first of equal ones; None if no step was Critical.
     """
 
     name: str
@@ -55,21 +55,21 @@ class Weekday:
 
 
 def week_map(run: Run, zone: tzinfo, length_s: float) -> tuple[Weekday, ...]:
-    """The week by its hours.
+    """Return the map of the week.
 
     Args:
         run: the steps of the period, and no others.
-        zone: whose hours count.
-        length_s: of the period, s.
+        zone: the time zone of the hours.
+        length_s: duration of the period, s.
 
     Returns:
-        Seven days, Monday first; none where the period is not longer than two weeks.
+        Seven days, Monday first; empty if the period is not longer than two weeks.
     """
     if length_s <= LEAST_S:
         return ()
-    cells = hours_of_week(run.times_ns, zone)
-    observed = np.bincount(cells[run.observed], minlength=168).reshape(7, 24).tolist()
-    critical = np.bincount(cells[run.trace.regime == Regime.CRITICAL], minlength=168).reshape(7, 24).tolist()
+    hours = hours_of_week(run.times_ns, zone)  # 0 for Monday 00:00 to 167 for Sunday 23:00
+    observed = np.bincount(hours[run.observed], minlength=168).reshape(7, 24).tolist()
+    critical = np.bincount(hours[run.trace.regime == Regime.CRITICAL], minlength=168).reshape(7, 24).tolist()
     return tuple(_weekday(name, *counts) for name, *counts in zip(WEEKDAYS, observed, critical, strict=True))
 
 
@@ -80,9 +80,9 @@ def _weekday(name: str, observed: list[int], critical: list[int]) -> Weekday:
 
 
 def _hours(observed: list[int], critical: list[int]) -> Iterator[HourOfWeek]:
-    for hour, (seen, bad) in enumerate(zip(observed, critical, strict=True)):
-        share = bad / seen if seen else None
-        yield HourOfWeek(hour, seen, bad, share, _level(share or 0.0))
+    for hour, (steps, critical_steps) in enumerate(zip(observed, critical, strict=True)):
+        share = critical_steps / steps if steps else None
+        yield HourOfWeek(hour, steps, critical_steps, share, _level(share or 0.0))
 
 
 def _level(share: float) -> int:
