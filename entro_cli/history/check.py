@@ -1,4 +1,4 @@
-"""Every file of a pipeline's history read: which of them are not as they were written."""
+"""Checking a pipeline's history: read every file, and report those that have changed or cannot be right."""
 
 from __future__ import annotations
 
@@ -19,50 +19,51 @@ from entro_cli.history.transaction import Digests, matches_digest, read_digests,
 from entro_engine import EntroError
 
 
-def check(place: PipelinePaths) -> CheckResult:
-    """Read every file of a pipeline.
+def check(paths: PipelinePaths) -> CheckResult:
+    """Read every file of a pipeline and report damage.
 
     Args:
-        place: the pipeline's.
+        paths: the pipeline.
     """
-    listed, days = read_digests(place), place.days()
-    found = {place.digests: _flaw_of_digests(place), place.state: _flaw_of_state(place, listed)}
-    damaged = {path: what for path, what in found.items() if what}
-    state = state_from_days(place) if damaged.get(place.state) else load_state(place)
+    listed, days = read_digests(paths), paths.days()
+    metadata = {paths.digests: _flaw_of_digests(paths), paths.state: _flaw_of_state(paths, listed)}
+    damaged = {path: flaw for path, flaw in metadata.items() if flaw}
+    state = state_from_days(paths) if damaged.get(paths.state) else load_state(paths)
     with connect() as connection:
         for day in days:
-            path = place.day_file(day)
-            what = _flaw_of_day(connection, place, day, state, listed)
-            if what and path.exists():  # else it was removed meanwhile
-                damaged[path] = what
+            path = paths.day_file(day)
+            flaw = _flaw_of_day(connection, paths, day, state, listed)
+            if flaw and path.exists():  # else a prune has just removed it: check takes no lock
+                damaged[path] = flaw
     return CheckResult(
-        pipeline=place.name,
-        history=place.shown,
-        files=len(days) + sum(path.exists() for path in found),
-        damaged=tuple(Damage(printable(str(path)), what) for path, what in damaged.items()),
-        notes=tuple(_notes(place, listed)),
+        pipeline=paths.name,
+        history=paths.shown,
+        files=len(days) + sum(path.exists() for path in metadata),
+        damaged=tuple(Damage(printable(str(path)), flaw) for path, flaw in damaged.items()),
+        notes=tuple(_notes(paths, listed)),
     )
 
 
 def _flaw_of_day(
-    connection: duckdb.DuckDBPyConnection, place: PipelinePaths, day: date, state: State, listed: Digests
+    connection: duckdb.DuckDBPyConnection, paths: PipelinePaths, day: date, state: State, listed: Digests
 ) -> str:
-    """What is wrong with a day file, in a clause; empty when nothing is."""
-    path = place.day_file(day)
+    """Return what is wrong with a day file, as a clause; empty if nothing is."""
+    path = paths.day_file(day)
     try:
-        refuse_altered(place, day, listed)
-        # A file that is as it was written may be of a step that is just being changed.
+        refuse_altered(paths, day, listed)
+        # A listed file is as it was written. Its grid may still differ from the state's: until the step is fixed, each
+        # ingest may change it, and one may be moving its files right now.
         grid = read_grid(connection, path) if day.isoformat() in listed else state.grid
         return find_flaw(connection, path, day, grid)
     except DamagedDayError as error:
         return error.found
 
 
-def _flaw_of_state(place: PipelinePaths, listed: Digests) -> str:
+def _flaw_of_state(paths: PipelinePaths, listed: Digests) -> str:
     try:
-        load_state(place)
-        if place.state.exists() and matches_digest(place.state, place.state.name, place, listed) is False:
-            return "its bytes are not those that were written"
+        load_state(paths)
+        if paths.state.exists() and matches_digest(paths.state, paths.state.name, paths, listed) is False:
+            return "its content has changed since it was written"
     except EntroError as error:
         return error.found
     except OSError as error:
@@ -70,9 +71,9 @@ def _flaw_of_state(place: PipelinePaths, listed: Digests) -> str:
     return ""
 
 
-def _flaw_of_digests(place: PipelinePaths) -> str:
+def _flaw_of_digests(paths: PipelinePaths) -> str:
     try:
-        msgspec.json.decode(place.digests.read_bytes(), type=Digests)
+        msgspec.json.decode(paths.digests.read_bytes(), type=Digests)
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -82,40 +83,43 @@ def _flaw_of_digests(place: PipelinePaths) -> str:
     return ""
 
 
-def _notes(place: PipelinePaths, listed: Digests) -> Iterator[str]:
-    """What is no damage and yet worth a word, in sentences."""
-    days = {day.isoformat() for day in place.days()}
-    if days and not place.state.exists():
-        yield f"{_display(place.state)} is gone: logs will be read from their beginning again"
+def _notes(paths: PipelinePaths, listed: Digests) -> Iterator[str]:
+    """Yield notes about missing, unfinished and foreign files, in sentences: none of these is damage."""
+    days = {day.isoformat() for day in paths.days()}
+    if days and not paths.state.exists():
+        yield f"{_display(paths.state)} is missing: the next ingest reads logs from their beginning"
     unlisted = sorted(days - listed.keys())
     if unlisted:
-        where = _display(place.digests)
-        yield f"{where} does not list {_first_days(unlisted)}: only the content of the files was checked"
-    gone = sorted(listed.keys() - days - {place.state.name})
-    if gone:
-        yield f"{_display(place.folder)}: the file of {_first_days(gone)} is gone"
-    if place.staging.exists():
-        yield f"{_display(place.staging)}: of an entro that is writing, or was ended; the next one takes it away"
-    if place.committed.exists():
-        yield f"{_display(place.committed)}: of an entro that is writing, or was ended; the next one finishes it"
-    for path in _foreign_files(place):
-        yield f"{_display(path)} is not of the history"
+        where = _display(paths.digests)
+        yield f"{where} has no hash of {_first_days(unlisted)}: only the content of the files was checked"
+    missing = sorted(listed.keys() - days - {paths.state.name})
+    if missing:
+        files, are = ("file", "is") if len(missing) == 1 else ("files", "are")
+        yield f"{_display(paths.folder)}: the {files} of {_first_days(missing)} {are} missing"
+    if paths.staging.exists():
+        yield f"{_display(paths.staging)}: a write is running or was interrupted; the next write removes it"
+    if paths.committed.exists():
+        yield f"{_display(paths.committed)}: a write is running or was interrupted; the next write completes it"
+    for path in _foreign_files(paths):
+        yield f"{_display(path)} does not belong to the history"
 
 
-def _foreign_files(place: PipelinePaths) -> Iterator[Path]:
-    """Files and folders beside the books that nothing here made."""
-    days = {place.day_file(day).parent for day in place.days()}
+def _foreign_files(paths: PipelinePaths) -> Iterator[Path]:
+    """Yield the files and folders outside the metadata folder that entro did not write."""
+    days = {paths.day_file(day).parent for day in paths.days()}
     with suppress(FileNotFoundError):  # removed meanwhile
-        for path in sorted(place.folder.iterdir()):
+        for path in sorted(paths.folder.iterdir()):
+            # An ingest makes the folder of a day before it moves the file there.
             is_empty = path.is_dir() and path.name.startswith("date=") and not any(path.iterdir())
-            if path not in {*days, place.metadata_dir} and not is_empty:
+            if path not in {*days, paths.metadata_dir} and not is_empty:
                 yield path
         for folder in sorted(days):
             yield from (path for path in sorted(folder.iterdir()) if path.name != DAY_FILE)
 
 
 def _first_days(days: list[str]) -> str:
-    return printable(", ".join(days[:3])) + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
+    more = len(days) - 3
+    return printable(", ".join(days[:3])) + (f" and {more} more day{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def _display(path: Path) -> str:

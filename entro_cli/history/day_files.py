@@ -1,4 +1,4 @@
-"""Cells <-> Parquet: one file a day, written by one ordered pass, so that the same steps are the same bytes."""
+"""Day files: the bins of one day (UTC) as Parquet, in a fixed order, so that equal steps give equal bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from entro_cli.timeseries.bins import EMPTY, Bins, merge_bins
 from entro_engine import EntroError, Kind
 
 FORMAT = "entro/history/1"
-"""What a day file calls its schema, under the key `entro` of its metadata."""
+"""The schema of a day file, stored under the key `entro` of its Parquet metadata."""
 
 COLUMNS = {
     "time": "TIMESTAMP_NS",
@@ -31,12 +31,15 @@ COLUMNS = {
     "samples": "INTEGER",
     "last_ns": "BIGINT",
 }
-"""The columns of a day file. Of a step with a single sample, `peak` and `end_value` are null: they are the load;
-`last_ns` is when that sample was, nanoseconds after the step's beginning, and null for a step with more of them."""
+"""The columns of a day file.
+
+`peak` and `end_value` are null for a step with a single sample, because they equal the load. `last_ns` is the time of
+that single sample, in nanoseconds after the start of the step, and null for a step with several samples.
+"""
 
 
 class SampleKey(NamedTuple):
-    """Whose cells they are: one source of one stage."""
+    """The owner of bins: one source of one stage."""
 
     stage: str
     kind: Kind
@@ -44,11 +47,11 @@ class SampleKey(NamedTuple):
 
 
 BinsByKey = dict[SampleKey, Bins]
-"""What a day file holds."""
+"""The bins of each source of each stage: the content of a day file, or of several."""
 
 
 class DamagedDayError(EntroError):
-    """A day file that cannot be read, or is gone.
+    """A day file that is missing or damaged.
 
     Attributes:
         path: the file.
@@ -64,8 +67,9 @@ class DamagedDayError(EntroError):
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB of our own: in memory, in UTC, one thread, without a word or a look at the network."""
+    """Open an in-memory DuckDB in UTC, without progress bar and without network access."""
     connection = duckdb.connect(
+        # One thread: more would not always write the same bytes. No extensions: DuckDB would download them.
         config={"threads": 1, "autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     )
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
@@ -73,56 +77,56 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey, grid: tuple[int, int]) -> None:
-    """Write a day's cells, by stage, source and time.
+    """Write the bins of a day, sorted by stage, source and time.
 
     Args:
-        connection: as `connect` gives it: more threads would not always write the same bytes.
-        path: where to; nothing is there yet.
-        day: at least one cell.
-        grid: where a step begins and how long it is, nanoseconds.
+        connection: a connection made by `connect`.
+        path: the file, which must not exist yet.
+        day: the bins, at least one.
+        grid: the start of any step, and the length of a step, nanoseconds.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: when the file cannot be written.
     """
-    rows = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
-    connection.register("cells", {name: np.concatenate([part[name] for part in rows]) for name in rows[0]})
-    single = "CASE WHEN samples > 1 THEN {0} END AS {0}"
+    parts = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
+    connection.register("bins", {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    if_several = "CASE WHEN samples > 1 THEN {0} END AS {0}"
     select = (
-        f"make_timestamp_ns(time) AS time, stage, kind, source, load, {single.format('peak')}, "
-        f"{single.format('end_value')}, CAST(samples AS INTEGER) AS samples, "
+        f"make_timestamp_ns(time) AS time, stage, kind, source, load, {if_several.format('peak')}, "
+        f"{if_several.format('end_value')}, CAST(samples AS INTEGER) AS samples, "
         "CASE WHEN samples = 1 THEN last_ns END AS last_ns"
     )
     try:
         connection.execute(
-            f"COPY (SELECT {select} FROM cells) TO {_sql_literal(path)} (FORMAT parquet, "
+            f"COPY (SELECT {select} FROM bins) TO {_sql_literal(path)} (FORMAT parquet, "
             "PARQUET_VERSION V2, COMPRESSION zstd, "
             f"KV_METADATA {{'entro': '{FORMAT}', 'origin_ns': '{grid[0]}', 'step_ns': '{grid[1]}'}})"
         )
     except duckdb.IOException as error:
         raise OSError(str(error).partition("\n")[0]) from error
     finally:
-        connection.unregister("cells")
+        connection.unregister("bins")
 
 
-def _columns_of(key: SampleKey, cells: Bins) -> dict[str, Any]:
-    names = {name: np.full(len(cells), value, dtype=object) for name, value in key._asdict().items()}
+def _columns_of(key: SampleKey, bins: Bins) -> dict[str, Any]:
+    names = {name: np.full(len(bins), value, dtype=object) for name, value in key._asdict().items()}
     return {
         **names,
-        "kind": np.full(len(cells), str(key.kind), dtype=object),
-        "time": cells.starts,
-        "load": cells.loads,
-        "peak": cells.peaks,
-        "end_value": cells.ends,
-        "samples": cells.samples,
-        "last_ns": cells.last - cells.starts,
+        "kind": np.full(len(bins), str(key.kind), dtype=object),
+        "time": bins.starts,
+        "load": bins.loads,
+        "peak": bins.peaks,
+        "end_value": bins.ends,
+        "samples": bins.samples,
+        "last_ns": bins.last - bins.starts,
     }
 
 
 def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsByKey:
-    """The cells of some day files together.
+    """Read some day files together.
 
     Raises:
-        DamagedDayError: when one cannot be read; it names the first.
+        DamagedDayError: when a file cannot be read; it names the first such file.
     """
     if not paths:
         return {}
@@ -131,9 +135,9 @@ def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> B
     except (duckdb.Error, ValueError) as error:
         if len(paths) == 1:
             raise _damaged(paths[0], error) from error
-    for path in paths:
+    for path in paths:  # one by one, to name the damaged file
         read_days(connection, [path])
-    return _read(connection, paths)  # one was replaced meanwhile
+    return _read(connection, paths)  # all are fine now: a writer replaced one during the first attempt
 
 
 def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsByKey:
@@ -142,7 +146,8 @@ def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsB
 
 
 def _table_of(*paths: Path) -> str:
-    """Day files as DuckDB reads them."""
+    """Return day files as a table in SQL."""
+    # Without hive_partitioning the folder names `pipeline=` and `date=` would become columns.
     return f"read_parquet([{', '.join(map(_path_literal, paths))}], hive_partitioning = false)"
 
 
@@ -152,10 +157,10 @@ def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[Sampl
 
 
 def read_keys(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
-    """Whose cells a day file holds.
+    """Return the stages and sources in a day file.
 
     Raises:
-        DamagedDayError: when it cannot be read.
+        DamagedDayError: when the file cannot be read.
     """
     try:
         return _read_keys(connection, _table_of(path))
@@ -164,7 +169,7 @@ def read_keys(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleK
 
 
 class DayCount(NamedTuple):
-    """What a day file holds, in numbers: steps with samples of any stage, samples, and where its steps begin, ns."""
+    """The size of a day file: its steps with samples of any stage, its samples, its first and last step (ns)."""
 
     steps: int
     samples: int
@@ -173,16 +178,16 @@ class DayCount(NamedTuple):
 
 
 def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
-    """Count what a day file holds.
+    """Count the steps and samples in a day file, without reading their values.
 
     Raises:
-        DamagedDayError: when it cannot be read, or holds nothing.
+        DamagedDayError: when the file cannot be read, or is empty.
     """
-    counted = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
+    counts = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
     try:
-        found = connection.execute(f"SELECT {counted} FROM {_table_of(path)}").fetchall()[0]
+        found = connection.execute(f"SELECT {counts} FROM {_table_of(path)}").fetchall()[0]
         return DayCount(*map(int, found))
-    except (duckdb.Error, ValueError, TypeError) as error:
+    except (duckdb.Error, ValueError, TypeError) as error:  # TypeError: min() of no rows is None
         raise _damaged(path, error) from error
 
 
@@ -192,92 +197,94 @@ def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, *key: str) ->
         "samples, epoch_ns(time) + coalesce(last_ns, 0) AS last"
     )
     where = "stage = ? AND kind = ? AND source = ?"
-    got = connection.execute(f"SELECT {select} FROM {source} WHERE {where} ORDER BY time", list(key)).fetchnumpy()
-    if any(np.ma.is_masked(column) for column in got.values()):
+    found = connection.execute(f"SELECT {select} FROM {source} WHERE {where} ORDER BY time", list(key)).fetchnumpy()
+    if any(np.ma.is_masked(column) for column in found.values()):  # DuckDB returns NULLs as masked values
         raise ValueError("a step without a load")
-    whole = {name: np.asarray(got[name]).astype(np.int64) for name in ("start", "samples", "last")}
-    loads = {name: np.asarray(got[name]).astype(np.float64) for name in ("load", "peak", "end_value")}
-    return Bins(whole["start"], loads["load"], loads["peak"], loads["end_value"], whole["samples"], whole["last"])
+    integers = {name: np.asarray(found[name]).astype(np.int64) for name in ("start", "samples", "last")}
+    loads = {name: np.asarray(found[name]).astype(np.float64) for name in ("load", "peak", "end_value")}
+    return Bins(
+        integers["start"], loads["load"], loads["peak"], loads["end_value"], integers["samples"], integers["last"]
+    )
 
 
-def split_by_day(day: Mapping[SampleKey, Bins]) -> dict[date, BinsByKey]:
-    """Cells of any length of time, by the day of UTC their steps begin in."""
-    parted: dict[date, BinsByKey] = {}
-    for key, cells in day.items():
-        for number in np.unique(cells.starts // DAY_NS).tolist():
+def split_by_day(content: Mapping[SampleKey, Bins]) -> dict[date, BinsByKey]:
+    """Split bins by the day of UTC in which their steps begin."""
+    by_day: dict[date, BinsByKey] = {}
+    for key, bins in content.items():
+        for number in np.unique(bins.starts // DAY_NS).tolist():
             begin = number * DAY_NS
-            parted.setdefault(utc_day(begin), {})[key] = cells.between(begin, begin + DAY_NS)
-    return parted
+            by_day.setdefault(utc_day(begin), {})[key] = bins.between(begin, begin + DAY_NS)
+    return by_day
 
 
 def merge_days(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> BinsByKey:
-    """Both readings together: of each step the cell with more samples."""
+    """Merge two readings of the same time: of each step, `merge_bins` keeps the bin with more samples."""
     return {
         key: merge_bins([first.get(key, EMPTY), second.get(key, EMPTY)]) for key in dict.fromkeys([*first, *second])
     }
 
 
-def without_last_times(cells: Bins) -> Bins:
-    """The cells as a day file keeps them: of a step with more samples than one it does not say when the last was."""
-    return replace(cells, last=np.where(cells.samples > 1, cells.starts, cells.last))
+def without_last_times(bins: Bins) -> Bins:
+    """Return bins as a day file keeps them: without the time of the last sample where a step has several."""
+    return replace(bins, last=np.where(bins.samples > 1, bins.starts, bins.last))
 
 
 def same_bins(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> bool:
-    """Whether two days hold the same, to the last bit."""
+    """Report whether two days are equal to the last bit."""
     return first.keys() == second.keys() and all(
         all(map(np.array_equal, vars(first[key]).values(), vars(second[key]).values())) for key in first
     )
 
 
 def read_grid(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int]:
-    """The grid of a day file, as it says itself: where a step begins and how long it is, nanoseconds.
+    """Read the grid of a day file from its metadata: the start of any step, and the length of a step, nanoseconds.
 
     Raises:
-        DamagedDayError: when it does not say.
+        DamagedDayError: when the metadata has no grid.
     """
-    said = _metadata(connection, path)
+    metadata = _metadata(connection, path)
     try:
-        return int(said["origin_ns"]), int(said["step_ns"])
+        return int(metadata["origin_ns"]), int(metadata["step_ns"])
     except (KeyError, ValueError) as error:
-        raise DamagedDayError(path, "it does not say its grid") from error
+        raise DamagedDayError(path, "its metadata has no grid") from error
 
 
 def find_flaw(connection: duckdb.DuckDBPyConnection, path: Path, day: date, grid: tuple[int, int]) -> str:
-    """What is wrong with a day file, in a clause; empty when nothing is.
+    """Return what is wrong with a day file, as a clause; empty if nothing is.
 
     Args:
-        connection: any.
+        connection: a connection made by `connect`.
         path: the file.
-        day: whose it should be.
-        grid: where a step begins and how long it is, nanoseconds.
+        day: the day it should hold.
+        grid: the start of any step, and the length of a step, nanoseconds.
     """
     try:
         found = _metadata(connection, path).get("entro", "")
         if found != FORMAT:
             return f"its schema is {printable(found) or 'not named'}, not {FORMAT}"
         if read_grid(connection, path) != grid:
-            return "its steps are not the pipeline's"
+            return "its steps are not on the pipeline's grid"
         content = read_days(connection, [path])
     except DamagedDayError as error:
         return error.found
-    flaws = (_flaw_of_bins(cells, day_start_ns(day), grid) for cells in content.values())
-    return next(filter(None, flaws), "" if content else "it holds no step")
+    flaws = (_flaw_of_bins(bins, day_start_ns(day), grid) for bins in content.values())
+    return next(filter(None, flaws), "" if content else "it has no steps")
 
 
-def _flaw_of_bins(cells: Bins, begin: int, grid: tuple[int, int]) -> str:
-    """What cannot be in a day's cells of one source, where the day begins at `begin`."""
+def _flaw_of_bins(bins: Bins, begin: int, grid: tuple[int, int]) -> str:
+    """Return what is wrong with one source's bins of the day that begins at `begin`; empty if nothing is."""
     origin, step = grid
-    if not len(cells) or cells.starts[0] < begin or cells.starts[-1] >= begin + DAY_NS:
-        return "it holds steps of another day"
-    if np.any(np.diff(cells.starts) <= 0) or np.any((cells.starts - origin) % step):
-        return "it holds steps that are not on the pipeline's grid"
-    if np.any(cells.samples < 1) or not np.all(np.isfinite(cells.loads) & (cells.loads >= 0)):
-        return "it holds a load that cannot be one"
+    if not len(bins) or bins.starts[0] < begin or bins.starts[-1] >= begin + DAY_NS:
+        return "it has steps of another day"
+    if np.any(np.diff(bins.starts) <= 0) or np.any((bins.starts - origin) % step):
+        return "it has steps that are not on the pipeline's grid"
+    if np.any(bins.samples < 1) or not np.all(np.isfinite(bins.loads) & (bins.loads >= 0)):
+        return "it has an impossible load"
     return ""
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """The keys and values a day file says of itself."""
+    """Read the keys and values of a day file's Parquet metadata."""
     try:
         rows = connection.execute(f"SELECT key, value FROM parquet_kv_metadata({_path_literal(path)})").fetchall()
     except duckdb.Error as error:
@@ -290,7 +297,7 @@ def _damaged(path: Path, error: Exception) -> DamagedDayError:
 
 
 def _path_literal(path: Path) -> str:
-    """A path as DuckDB takes it: what would be a pattern stands for itself."""
+    """Return a path as a literal in SQL, with the characters escaped that DuckDB would take for a pattern."""
     return _sql_literal(re.sub(r"[*?\[]", lambda char: f"[{char[0]}]", str(path)))
 
 

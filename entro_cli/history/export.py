@@ -45,13 +45,13 @@ def as_json_lines(steps: Steps, zone: tzinfo) -> str:
 
 
 def as_parquet(steps: Steps) -> bytes:
-    """The same as Parquet: time in nanoseconds (UTC); null without data.
+    """Return the same columns as Parquet, with the time in nanoseconds (UTC), null without data.
 
     Args:
-        steps: what to write.
+        steps: the steps to write.
 
     Raises:
-        EntroError: when two stages would have one column.
+        EntroError: when the names of two stages differ only in case.
     """
     columns = _columns(steps)
     _refuse_case_collisions([stage.name for stage in steps.stages])
@@ -60,6 +60,7 @@ def as_parquet(steps: Steps) -> bytes:
         f"AS {_identifier(name)}"
         for index, (name, values) in enumerate(columns.items())
     )
+    # Under plain names: the names of stages may hold anything.
     arrays = {f"c{index}": values for index, values in enumerate(columns.values())}
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
         path = str(Path(folder) / "steps.parquet").replace("'", "''")
@@ -72,11 +73,11 @@ def as_parquet(steps: Steps) -> bytes:
 
 
 def _columns(steps: Steps) -> dict[str, Any]:
-    """Every column but the time, by its name."""
-    each = {"load": steps.loads, "peak": steps.peaks, "end": steps.ends, "samples": steps.samples}
+    """Return every column but the time, by its name."""
+    arrays = {"load": steps.loads, "peak": steps.peaks, "end": steps.ends, "samples": steps.samples}
     names = [stage.name for stage in steps.stages]
-    told = {f"{what}_{name}": row for what, rows in each.items() for name, row in zip(names, rows, strict=True)}
-    return told | {"with_data": steps.measured.all(axis=0)}
+    columns = {f"{what}_{name}": row for what, rows in arrays.items() for name, row in zip(names, rows, strict=True)}
+    return columns | {"with_data": steps.measured.all(axis=0)}
 
 
 def _lists(steps: Steps) -> list[Column]:
@@ -89,11 +90,11 @@ def _starts(steps: Steps) -> TimeArray:
 
 
 def _refuse_case_collisions(names: list[str]) -> None:
-    """Refuse names that differ in case only: in Parquet many readers take them for one."""
+    """Raise an error for names that differ in case only: many readers of Parquet ignore the case of columns."""
     for index, name in enumerate(names):
         if name.lower() in {other.lower() for other in names[:index]}:
             raise EntroError(
-                f"two stages are called {printable(name)}, but for upper and lower case",
+                f"two stages are named {printable(name)}, except for upper and lower case",
                 where="--format parquet",
                 remedy="export as csv or jsonl",
             )

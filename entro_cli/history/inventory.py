@@ -1,4 +1,4 @@
-"""What a history holds of a pipeline, in numbers: the days are counted where they lie, without reading them in."""
+"""The inventory of a history: how much is stored of each pipeline and day, counted without reading the values."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 
-def take_inventory(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[Problem]]:
-    """A pipeline as a whole, and warnings about what of it could not be read.
+def take_inventory(paths: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[Problem]]:
+    """Return the inventory of a pipeline, and warnings about damaged files.
 
     Args:
-        place: the pipeline's.
-        zone: what times are told in.
+        paths: the pipeline.
+        zone: the time zone of the returned times.
     """
     problems: list[Problem] = []
     try:
-        state = load_state(place)
+        state = load_state(paths)
     except EntroError as error:
-        state, problems = state_from_days(place), [Problem(ProblemKind.QUOTED, detail=(str(error),))]
-    days = place.days()
-    counts, damaged = _counts(place, None, None)
-    size = sum(_size(path) for path in place.folder.rglob("*"))
+        state, problems = state_from_days(paths), [Problem(ProblemKind.QUOTED, detail=(str(error),))]
+    days = paths.days()
+    counts, damaged = _count_days(paths, None, None)
+    size = sum(_size(path) for path in paths.folder.rglob("*"))
     steps = sum(count.steps for count in counts.values())
-    told = PipelineInventory(
-        pipeline=place.name,
-        history=place.shown,
+    inventory = PipelineInventory(
+        pipeline=paths.name,
+        history=paths.shown,
         step_s=state.step_ns / NS,
         stages=tuple(stage.name for stage in stage_inventories(state)),
         first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,
@@ -44,68 +44,71 @@ def take_inventory(place: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventor
         size_bytes=size,
         bytes_per_step=size / steps if steps else None,
     )
-    return told, problems + damaged
+    return inventory, problems + damaged
 
 
 def stage_inventories(state: State) -> tuple[StageInventory, ...]:
-    """The stages of a pipeline, rates first, and the sources that feed each, by name."""
-    series = [one for log in state.logs for one in log.series]
+    """Return the stages of a pipeline with their sources, rates first, then by name."""
+    parts = [part for log in state.logs for part in log.series]
     kinds = list(Kind)
     return tuple(
-        StageInventory(name, seen.kind, seen.full, tuple(sorted({one.source for one in series if one.stage == name})))
-        for name, seen in sorted(state.stages.items(), key=lambda item: (kinds.index(Kind(item[1].kind)), item[0]))
+        StageInventory(
+            name, stage.kind, stage.full, tuple(sorted({part.source for part in parts if part.stage == name}))
+        )
+        for name, stage in sorted(state.stages.items(), key=lambda item: (kinds.index(Kind(item[1].kind)), item[0]))
     )
 
 
 def day_inventories(
-    place: PipelinePaths, state: State, begin_ns: int | None, after_ns: int | None
+    paths: PipelinePaths, state: State, begin_ns: int | None, after_ns: int | None
 ) -> tuple[tuple[DayInventory, ...], list[Problem]]:
-    """The days of a pipeline that a stretch of time touches, and warnings about those that could not be read.
+    """Return the inventory of each day that a time range touches, and warnings about damaged files.
 
     Args:
-        place: the pipeline's.
-        state: what is known of it.
-        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
-        after_ns: where it ends; None for the last step.
+        paths: the pipeline.
+        state: its state.
+        begin_ns: the start of the range, nanoseconds since the epoch; None for the first step.
+        after_ns: the end of the range; None for the last step.
     """
-    counts, problems = _counts(place, begin_ns, after_ns)
-    whole = DAY_NS / state.step_ns if state.step_ns else 1
+    counts, problems = _count_days(paths, begin_ns, after_ns)
+    steps_per_day = DAY_NS / state.step_ns if state.step_ns else 1
     return tuple(
         DayInventory(
-            day=path.parent.name.removeprefix("date="),
+            day=file.parent.name.removeprefix("date="),
             steps=count.steps,
-            coverage=min(count.steps / max(whole, 1), 1.0),
+            # With steps longer than a day, the single step of a day is all of it.
+            coverage=min(count.steps / max(steps_per_day, 1), 1.0),
             samples=count.samples,
-            size_bytes=_size(path),
+            size_bytes=_size(file),
         )
-        for path, count in counts.items()
+        for file, count in counts.items()
     ), problems
 
 
-def _counts(
-    place: PipelinePaths, begin_ns: int | None, after_ns: int | None
+def _count_days(
+    paths: PipelinePaths, begin_ns: int | None, after_ns: int | None
 ) -> tuple[dict[Path, DayCount], list[Problem]]:
-    """Of each day file that a stretch of time touches what it holds, and warnings about those that cannot be read."""
+    """Count the content of each day file that a time range touches; warn of those that cannot be read."""
     days = [
         day
-        for day in place.days()
+        for day in paths.days()
         if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
         and (after_ns is None or day_start_ns(day) < after_ns)
     ]
-    paths, problems = unaltered_files(place, days)
+    files, problems = unaltered_files(paths, days)
     counts: dict[Path, DayCount] = {}
     with connect() as connection:
-        for path in paths:
+        for file in files:
             try:
-                counts[path] = count_day(connection, path)
+                counts[file] = count_day(connection, file)
             except DamagedDayError as error:
-                if path.exists():  # else it was removed meanwhile
+                if file.exists():  # else a prune has just removed it: readers take no lock
                     problems.append(skipped_file_warning(error))
     return counts, problems
 
 
 def _size(path: Path) -> int:
-    """How large a file is, bytes; 0 for a folder and for what is gone."""
+    """Return the size of a file in bytes; 0 for a folder, and for a file that was just removed."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except OSError:
@@ -114,19 +117,19 @@ def _size(path: Path) -> int:
 
 @dataclass(frozen=True)
 class PipelineInventory:
-    """A pipeline in a history.
+    """The inventory of a pipeline.
 
     Attributes:
         pipeline: its name.
-        history: the folder it is in.
-        step_s: length of its steps, s; 0 where nothing was ever stored.
-        stages: their names.
-        first: where its first step begins; None without any.
-        last: where its last step begins.
-        days: how many days of UTC there are.
-        steps: how many steps there are with samples of any stage.
-        size_bytes: of everything in its folder.
-        bytes_per_step: the same for each step; None without any.
+        history: the folder or URL of the history.
+        step_s: the length of its steps, s; 0 if nothing was ever stored.
+        stages: the names of its stages.
+        first: the start of its first step; None without steps.
+        last: the start of its last step; None without steps.
+        days: the number of stored days (UTC).
+        steps: the number of steps with samples of any stage.
+        size_bytes: the size of all files in its folder.
+        bytes_per_step: the size per step; None without steps.
     """
 
     pipeline: str
@@ -143,7 +146,7 @@ class PipelineInventory:
 
 @dataclass(frozen=True)
 class StageInventory:
-    """A stage of a stored pipeline: the full load that was last given with its logs, and what feeds it."""
+    """A stage of a stored pipeline: its kind, the full load of the last ingest that named one, its sources."""
 
     name: str
     kind: str
@@ -153,7 +156,7 @@ class StageInventory:
 
 @dataclass(frozen=True)
 class DayInventory:
-    """A day of UTC: steps with samples of any stage, their share of the day (0..1), samples, the size of its file."""
+    """A stored day (UTC): steps with samples of any stage, their share of the day (0..1), samples, file size."""
 
     day: str
     steps: int
@@ -164,15 +167,15 @@ class DayInventory:
 
 @dataclass(frozen=True)
 class PipelineContents:
-    """A pipeline in a history, day by day.
+    """The inventory of a pipeline by day.
 
     Attributes:
         pipeline: its name.
-        history: the folder it is in.
-        step_s: length of its steps, s.
-        stages: what is known of them.
-        days: in order; those that cannot be read are left out.
-        logs: what was read of each log that gave something, in the order they were first read.
+        history: the folder or URL of the history.
+        step_s: the length of its steps, s.
+        stages: its stages.
+        days: its days in order, without those that cannot be read.
+        logs: the logs with samples in the shown time, in the order in which they were first read.
     """
 
     pipeline: str
@@ -185,7 +188,7 @@ class PipelineContents:
 
 @dataclass(frozen=True)
 class PruneResult:
-    """What was removed of a pipeline: its days of UTC, and how large their files were."""
+    """The pruned days (UTC) of a pipeline, and the size of their files."""
 
     pipeline: str
     history: str
@@ -195,7 +198,7 @@ class PruneResult:
 
 @dataclass(frozen=True)
 class Damage:
-    """A damaged file, and what is wrong with it, in a clause."""
+    """A damaged file, and what is wrong with it, as a clause."""
 
     path: str
     found: str
@@ -203,7 +206,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of checking a pipeline: how many files were read, those that are damaged, and what else is there."""
+    """The result of checking a pipeline: the number of files read, the damaged ones, and notes about other files."""
 
     pipeline: str
     history: str

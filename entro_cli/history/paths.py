@@ -1,4 +1,4 @@
-"""Where everything of a history stands: a folder a pipeline, in it a folder a day (UTC) and one for the books."""
+"""The layout of a history: one folder per pipeline, with one folder per day (UTC) and a metadata folder in it."""
 
 from __future__ import annotations
 
@@ -17,86 +17,89 @@ from entro_cli.core.urls import shown_url
 from entro_engine import EntroError
 
 DAY_NS = 86400 * NS
-"""Nanoseconds in a day of UTC."""
+"""Nanoseconds in a day of UTC, which has no changes of the clock."""
 
 DAY_FILE = "steps.parquet"
-"""What the one file of a day is called."""
+"""The name of the only file in the folder of a day."""
 
 _MAX_NAME_LENGTH = 200
+"""Characters of a pipeline's folder name. File systems allow 255 bytes; working copies add a suffix to the name."""
+
 _PARTITION = "pipeline="
 
 
 @dataclass(frozen=True)
 class PipelinePaths:
-    """Where a pipeline's history stands.
+    """The paths of a pipeline's history.
 
     Attributes:
-        where: the history: a folder, or a URL without a slash at its end.
-        name: the pipeline, as its user calls it.
+        root: the history of all pipelines: a folder, or a URL without a slash at its end.
+        name: the pipeline, as the user names it.
     """
 
-    where: Path | str
+    root: Path | str
     name: str
 
     @property
     def url(self) -> str:
-        """Where the history is, if it is not in a folder."""
-        return self.where if isinstance(self.where, str) else ""
+        """The URL of the history; empty if it is in a folder."""
+        return self.root if isinstance(self.root, str) else ""
 
     @property
     def history(self) -> Path:
-        """The folder of all pipelines; of a history at a URL, that of this machine's copies of it."""
-        if isinstance(self.where, Path):
-            return self.where
-        digest = hashlib.blake2b(self.where.encode(), digest_size=8).hexdigest()
+        """The folder of all pipelines; for a history at a URL, the folder of its working copies on this machine."""
+        if isinstance(self.root, Path):
+            return self.root
+        # Hashed: a URL may hold a password, and has characters that a path cannot hold.
+        digest = hashlib.blake2b(self.root.encode(), digest_size=8).hexdigest()
         return user_cache_path("entro", appauthor=False) / "histories" / digest
 
     @property
     def shown(self) -> str:
-        """Where the history is, in words that give nothing away."""
-        return shown_url(str(self.where))
+        """The history's folder or URL for messages, without passwords and signatures."""
+        return shown_url(str(self.root))
 
     @property
     def folder(self) -> Path:
-        """`pipeline=NAME`, a partition as DuckDB and Spark read it: what a path cannot hold is percent-encoded."""
+        """The folder `pipeline=NAME`, a partition for DuckDB and Spark, with special characters percent-encoded."""
         return self.history / f"{_PARTITION}{quote(self.name, safe=' ')}"
 
     @property
     def metadata_dir(self) -> Path:
-        """What is kept besides the steps; readers of partitions pass over a name that begins with `_`."""
+        """The metadata folder; readers of partitions skip a name that begins with `_`."""
         return self.folder / "_entro"
 
     @property
     def state(self) -> Path:
-        """The grid, the stages and the logs that were read."""
+        """The file with the grid, the stages and the logs that were read."""
         return self.metadata_dir / "state.json"
 
     @property
     def digests(self) -> Path:
-        """The hashes of the other files, which tell one that is damaged."""
+        """The file with the hashes of the day files and of the state, to detect damage."""
         return self.metadata_dir / "digests.json"
 
     @property
     def lock(self) -> Path:
-        """Held by whoever writes."""
+        """The lock file that a writer holds."""
         return self.metadata_dir / "lock"
 
     @property
     def staging(self) -> Path:
-        """Where files are made before they are moved to their places."""
+        """The folder in which a transaction writes its files."""
         return self.metadata_dir / "staging"
 
     @property
     def committed(self) -> Path:
-        """The same once they are all made: what is in it is stored, also where it has yet to be moved."""
+        """The staging folder after its rename: its files are stored, even before they are moved into place."""
         return self.metadata_dir / "committed"
 
     def day_file(self, day: date) -> Path:
-        """The steps of a day."""
+        """Return the file with the steps of a day."""
         return self.folder / f"date={day.isoformat()}" / DAY_FILE
 
     def days(self) -> list[date]:
-        """The days with a file, in order."""
+        """Return the days that have a file, in order."""
         return sorted(self._days())
 
     def _days(self) -> Iterator[date]:
@@ -109,30 +112,30 @@ class PipelinePaths:
 
 
 def pipeline_paths(history: Path | str, name: str) -> PipelinePaths:
-    """The place of a pipeline.
+    """Return the paths of a pipeline, after a check of its name.
 
     Args:
         history: a folder, or a URL without a slash at its end.
-        name: of the pipeline.
+        name: the pipeline.
 
     Raises:
-        EntroError: when the name cannot be one.
+        EntroError: when the name is empty or too long.
     """
-    place = PipelinePaths(history, name)
-    if not name.strip() or len(place.folder.name) > _MAX_NAME_LENGTH or name in {".", ".."}:
+    paths = PipelinePaths(history, name)
+    if not name.strip() or len(paths.folder.name) > _MAX_NAME_LENGTH or name in {".", ".."}:
         raise EntroError(
-            f"{name[:40]!r} cannot be a pipeline's name", where="--pipeline", expected="a short name, such as frontend"
+            f"{name[:40]!r} is not a valid pipeline name", where="--pipeline", expected="a short name, such as frontend"
         )
-    return place
+    return paths
 
 
-def shared_folders(places: Iterable[PipelinePaths]) -> tuple[Path, ...]:
-    """The folders of histories that whoever works on them must see; of those at URLs each makes its own copies."""
-    return tuple(place.history for place in places if not place.url)
+def shared_folders(pipelines: Iterable[PipelinePaths]) -> tuple[Path, ...]:
+    """Return the history folders that all workers must share; a worker makes its own copy of a history at a URL."""
+    return tuple(paths.history for paths in pipelines if not paths.url)
 
 
 def stored_pipelines(history: Path) -> list[PipelinePaths]:
-    """Every pipeline that a folder holds, by name."""
+    """Return every pipeline in a folder, sorted by name."""
     if not history.is_dir():
         return []
     names = pipeline_names(folder.name for folder in history.iterdir() if folder.is_dir())
@@ -140,7 +143,7 @@ def stored_pipelines(history: Path) -> list[PipelinePaths]:
 
 
 def pipeline_names(folders: Iterable[str]) -> list[str]:
-    """The pipelines whose folders have some names, in order; other folders have none."""
+    """Return the sorted names of the pipelines that some folders belong to, and ignore other folders."""
     return [unquote(name.removeprefix(_PARTITION)) for name in sorted(folders) if name.startswith(_PARTITION)]
 
 
@@ -153,10 +156,10 @@ def _day_of(name: str) -> date | None:
 
 
 def utc_day(ns: int) -> date:
-    """The day of UTC in which a moment lies."""
+    """Return the day of UTC that contains a moment, given in nanoseconds since the epoch."""
     return moment(ns, UTC).date()
 
 
 def day_start_ns(day: date) -> int:
-    """Where a day of UTC begins, nanoseconds since the epoch."""
+    """Return the start of a day of UTC, nanoseconds since the epoch."""
     return nanoseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))

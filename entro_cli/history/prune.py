@@ -1,4 +1,4 @@
-"""Removing old days, so that the logs they came from do not bring them back."""
+"""Pruning: remove old days, and record this for each log, so that a later ingest does not bring them back."""
 
 from __future__ import annotations
 
@@ -13,57 +13,61 @@ from entro_cli.history.state import PackedSamples, State, load_state
 from entro_cli.history.transaction import commit, remove_empty_folders, write_lock
 
 
-def prune(place: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult:
-    """Remove the days of UTC before a date; the step stays what it was, also where no day is left.
+def prune(paths: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult:
+    """Remove the days of UTC before a date. The pipeline keeps its step, even if no day is left.
 
     Args:
-        place: the pipeline's.
+        paths: the pipeline.
         cut: the first day that is kept.
-        dry_run: only tell what would be removed.
+        dry_run: only report what would be removed.
 
     Raises:
-        EntroError: when it cannot be written to, or its state is damaged.
+        EntroError: when the history cannot be written to, or its state is damaged.
     """
-    if dry_run or not (_days_before(place, cut) or place.committed.is_dir()):
-        return _result(place, _days_before(place, cut))
-    with write_lock(place):
-        days = _days_before(place, cut)
-        told = _result(place, days)
+    # With a commit that is only half applied, the days on disk are not yet those that are stored.
+    if dry_run or not (_days_before(paths, cut) or paths.committed.is_dir()):
+        return _result(paths, _days_before(paths, cut))
+    with write_lock(paths):
+        days = _days_before(paths, cut)
+        result = _result(paths, days)
         if days:
-            state = load_state(place)
-            _cut_logs(state, _end_ns(place, days[-1], state))
-            commit(place, {day: {} for day in days}, state)
-            remove_empty_folders(place)
-    return told
+            state = load_state(paths)
+            _cut_logs(state, _end_ns(paths, days[-1], state))
+            commit(paths, {day: {} for day in days}, state)
+            remove_empty_folders(paths)
+    return result
 
 
-def _days_before(place: PipelinePaths, cut: date) -> list[date]:
-    return [day for day in place.days() if day < cut]
+def _days_before(paths: PipelinePaths, cut: date) -> list[date]:
+    return [day for day in paths.days() if day < cut]
 
 
-def _result(place: PipelinePaths, days: Sequence[date]) -> PruneResult:
-    size = sum(place.day_file(day).stat().st_size for day in days)
-    return PruneResult(place.name, place.shown, tuple(day.isoformat() for day in days), size)
+def _result(paths: PipelinePaths, days: Sequence[date]) -> PruneResult:
+    size = sum(paths.day_file(day).stat().st_size for day in days)
+    return PruneResult(paths.name, paths.shown, tuple(day.isoformat() for day in days), size)
 
 
-def _end_ns(place: PipelinePaths, day: date, state: State) -> int:
-    """Where the last stored step of a day ends; where it cannot be read, the day itself."""
+def _end_ns(paths: PipelinePaths, day: date, state: State) -> int:
+    """Return the end of the last stored step of a day; the end of the day if its file is damaged.
+
+    Not always the end of the day: what a log gives later for the rest of it was not removed, and is kept.
+    """
     try:
         with connect() as connection:
-            content = read_days(connection, [place.day_file(day)])
-        return max(int(cells.starts[-1]) for cells in content.values()) + state.step_ns
-    except (DamagedDayError, ValueError):
+            content = read_days(connection, [paths.day_file(day)])
+        return max(int(bins.starts[-1]) for bins in content.values()) + state.step_ns
+    except (DamagedDayError, ValueError):  # ValueError: max() of a file without rows
         return day_start_ns(day) + DAY_NS
 
 
 def _cut_logs(state: State, begin_ns: int) -> None:
-    """Let every log know that what it has before a moment was removed; the step is fixed from now on."""
-    state.step_is_known = True
+    """Record in every log that its steps before a moment are pruned, and fix the step."""
+    state.step_is_known = True  # else the next ingest would make all days anew from samples that are gone
     for log in state.logs:
         log.pruned_ns = max(log.pruned_ns, begin_ns)
         log.edges, log.unfinished = _since(begin_ns, log.edges), _since(begin_ns, log.unfinished)
 
 
 def _since(begin_ns: int, parts: Sequence[PackedSamples]) -> list[PackedSamples]:
-    """What is left of some samples from a moment on."""
+    """Return the samples from a moment on."""
     return [PackedSamples.pack(series) for series in since(begin_ns, (part.unpack() for part in parts))]

@@ -1,4 +1,4 @@
-"""What is stored of a pipeline, read back for a stretch of time."""
+"""Reading the stored steps of a pipeline for a time range."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from entro_cli.core.console import printable
-from entro_cli.core.suggestions import did_you_mean
+from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
@@ -19,96 +19,96 @@ from entro_engine import EntroError
 
 @dataclass(frozen=True)
 class StoredBins:
-    """The stored cells of a stretch of time.
+    """The stored bins of a time range.
 
     Attributes:
-        state: what is known of the pipeline.
-        day: the cells, by stage and source.
-        problems: the day files that could not be read.
+        state: the state of the pipeline.
+        bins: the bins, by stage and source.
+        problems: warnings about the day files that were skipped.
     """
 
     state: State
-    day: BinsByKey
+    bins: BinsByKey
     problems: tuple[Problem, ...]
 
 
-def load_stored_state(place: PipelinePaths) -> State:
-    """What is known of a pipeline that is there.
+def load_stored_state(paths: PipelinePaths) -> State:
+    """Load the state of a pipeline that must have stored steps.
 
     Raises:
-        EntroError: when nothing is stored of it; it names the pipelines there are.
+        EntroError: when nothing is stored of the pipeline; the error names the pipelines of the history.
     """
-    state = load_state(place)
-    if not state.step_ns or not place.days():
-        raise nothing_stored_error(place)
+    state = load_state(paths)
+    if not state.step_ns or not paths.days():
+        raise nothing_stored_error(paths)
     return state
 
 
-def nothing_stored_error(place: PipelinePaths, names_others: bool = True) -> EntroError:
-    """The error to show where nothing is stored of a pipeline.
+def nothing_stored_error(paths: PipelinePaths, names_others: bool = True) -> EntroError:
+    """Return the error for a pipeline of which nothing is stored.
 
     Args:
-        place: the pipeline's.
-        names_others: name those that are stored, which may be more in a moment where several are being stored.
+        paths: the pipeline.
+        names_others: name the pipelines that are stored. Parallel workers switch this off: what they find depends on
+            which of them is first.
     """
-    names = [other.name for other in stored_pipelines(place.history) if other.days()] if names_others else []
-    there = ", ".join(printable(name) for name in names[:10])
+    others = [other.name for other in stored_pipelines(paths.history) if other.days()] if names_others else []
     return EntroError(
-        f"nothing is stored of pipeline {printable(place.name)}",
-        where=printable(place.shown),
-        expected=f"one of {there}" if names else "a history",
-        remedy=did_you_mean(place.name, names) if names else "`entro ingest LOGS` fills it; --history names another",
+        f"nothing is stored of pipeline {printable(paths.name)}",
+        where=printable(paths.shown),
+        expected=one_of([printable(name) for name in others]) if others else "a history",
+        remedy=did_you_mean(paths.name, others) if others else "`entro ingest LOGS` fills it; --history names another",
     )
 
 
 def read_bins(
-    place: PipelinePaths, state: State, begin_ns: int | None = None, after_ns: int | None = None
+    paths: PipelinePaths, state: State, begin_ns: int | None = None, after_ns: int | None = None
 ) -> StoredBins:
-    """The cells of the steps that begin in a stretch of time.
+    """Read the bins of the steps that begin in a time range.
 
-    A day file that is damaged is left out, and told.
+    Damaged day files are skipped, with a warning in `problems`.
 
     Args:
-        place: the pipeline's.
-        state: what is known of it.
-        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
-        after_ns: where it ends; None for the last step.
+        paths: the pipeline.
+        state: its state.
+        begin_ns: the start of the range, nanoseconds since the epoch; None for the first step.
+        after_ns: the end of the range; None for the last step.
     """
     begin = begin_ns if begin_ns is not None else -(1 << 62)
     after = after_ns if after_ns is not None else 1 << 62
-    days = [day for day in place.days() if begin - DAY_NS < day_start_ns(day) < after]
-    content, problems = _readable(place, days)
-    cut = {key: cells.between(begin, after) for key, cells in content.items()}
-    return StoredBins(state, {key: cells for key, cells in cut.items() if len(cells)}, problems)
+    days = [day for day in paths.days() if begin - DAY_NS < day_start_ns(day) < after]
+    content, problems = _readable(paths, days)
+    cut = {key: bins.between(begin, after) for key, bins in content.items()}
+    return StoredBins(state, {key: bins for key, bins in cut.items() if len(bins)}, problems)
 
 
-def _readable(place: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:
-    """The cells of some days, and warnings about those that cannot be read."""
-    paths, problems = unaltered_files(place, days)
+def _readable(paths: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:
+    """Read the bins of the days that can be read, and return them with a warning for each of the others."""
+    files, problems = unaltered_files(paths, days)
     with connect() as connection:
         while True:
             try:
-                return read_days(connection, paths), tuple(problems)
+                return read_days(connection, files), tuple(problems)
             except DamagedDayError as error:
-                paths.remove(error.path)
-                if error.path.exists():  # else it was removed meanwhile
+                files.remove(error.path)
+                if error.path.exists():  # else a prune has just removed it: readers take no lock
                     problems.append(skipped_file_warning(error))
 
 
-def unaltered_files(place: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
-    """The files of some days that are as they were written, as far as that is known, and warnings about the others."""
-    listed = read_digests(place)
-    paths: list[Path] = []
+def unaltered_files(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
+    """Return the day files without a wrong hash, and a warning for each of the others."""
+    listed = read_digests(paths)
+    files: list[Path] = []
     problems: list[Problem] = []
     for day in days:
         try:
-            refuse_altered(place, day, listed)
-            paths.append(place.day_file(day))
+            refuse_altered(paths, day, listed)
+            files.append(paths.day_file(day))
         except DamagedDayError as error:
             problems.append(skipped_file_warning(error))
-    return paths, problems
+    return files, problems
 
 
 def skipped_file_warning(error: DamagedDayError) -> Problem:
-    """Return the warning about a day file that is not read."""
+    """Return the warning about a day file that is skipped."""
     return Problem(ProblemKind.LEFT_OUT, detail=(str(error.where), error.found))

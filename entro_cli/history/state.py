@@ -1,4 +1,4 @@
-"""What a history knows of a pipeline besides its steps: the grid, the stages, and how far each log was read."""
+"""The state of a pipeline in a history: everything but the steps (the grid, the stages, how far each log was read)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 VERSION = 1
-"""Of the folder's layout and of everything in it."""
+"""The version of a history's layout and of the files in it."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""By version, what makes a state of it one of the next; the next write keeps it. There is one version so far."""
+"""By version, the function that converts a decoded state to the next version; the next write stores the result.
+
+There is one version so far. The structs below are stored as JSON: rename a field only with msgspec's `rename`, or
+histories of earlier releases lose it silently, because unknown fields are ignored.
+"""
 
 
 class PackedSamples(msgspec.Struct):
-    """Some samples of one source of one stage, packed: the raw ones of a step that a log may have in part."""
+    """Raw samples of one source of one stage, compressed: those of a step of which a log may have only a part."""
 
     stage: str
     times: bytes
@@ -37,20 +41,21 @@ class PackedSamples(msgspec.Struct):
 
     @classmethod
     def pack(cls, series: Series) -> PackedSamples:
-        """Pack a series: times in nanoseconds since the epoch, loads in the stage's unit."""
+        """Compress a series: times in nanoseconds since the epoch, loads in the stage's unit."""
         begins = b"" if series.begins is None else _pack_times(series.begins)
         values = zlib.compress(series.values.astype("<f8").tobytes())
         measure = series.measure.value
         return cls(series.stage, _pack_times(series.times), values, series.kind.value, measure, begins)
 
     def unpack(self) -> Series:
-        """The series again, without its full load and column."""
+        """Return the series again, without its full load and column."""
         times, values = _unpack_times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
         begins = _unpack_times(self.begins) if self.begins else None
         return Series(self.stage, Kind(self.kind), times, values, measure=Measure(self.measure), begins=begins)
 
 
 def _pack_times(times: TimeArray) -> bytes:
+    # Explicitly little-endian, as the values are: the same bytes on every machine.
     return zlib.compress(times.astype("<i8").tobytes())
 
 
@@ -59,9 +64,17 @@ def _unpack_times(packed: bytes) -> TimeArray:
 
 
 class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
-    """What a log gave of one stage: which source it is of, its usual interval (ns), samples, first and last (ns).
+    """The part of a log that belongs to one stage.
 
-    One that stands in counts only where no other source tells the stage.
+    Attributes:
+        stage: the stage.
+        kind: the kind of its load.
+        source: the source that the log belongs to.
+        interval_ns: the usual time between two samples, nanoseconds; None if there are too few samples.
+        samples: the number of samples.
+        first: the time of the first sample, nanoseconds since the epoch.
+        last: the time of the last one.
+        is_fallback: whether the source is used only if no other source has the stage.
     """
 
     stage: str
@@ -77,30 +90,32 @@ class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
 class LogState(msgspec.Struct, kw_only=True):
     """A log, and how far it was read.
 
+    A log is recognised by the hashes of its content, never by its name: rotation renames it.
+
     Attributes:
-        path: as it was last called, safe to show.
-        place: where it was, absolute.
-        head: the hash of its first `head_bytes` bytes, unpacked.
-        head_bytes: how many those are.
-        offset: how much of it was read, in whole lines, bytes unpacked.
+        path: its last name, safe to show.
+        place: its last absolute path or URL.
+        head: the hash of its first `head_bytes` bytes, decompressed.
+        head_bytes: the number of bytes in `head`.
+        offset: the number of bytes that were read, in whole lines, decompressed.
         tail: the hash of the bytes before `offset`.
-        options: the hash of how it was read.
-        header: what stands before its rows, or, where it has no header, before those of the log it goes on from.
-        seen: device, inode, size and time of change (ns) of the files it was found as, the latest last; of a URL 0, a
-            number for it, the size, a number for what the server marks it with.
-        format: what it was read as.
-        series: what it gave.
-        rows_read: rows that were understood.
-        rows_skipped: rows that were not.
-        problems: what was out of the ordinary, as stored sentences; `known_problems` reads them.
-        zone: how its times were read, in words.
-        edges: the samples of its first and its last step.
-        unfinished: those of its last line, which had no end yet.
-        pruned_ns: steps that begin before it were removed since it was read, nanoseconds since the epoch.
-        carried: what the log that it goes on from carries before it.
-        carried_ends: by stage, where that log ends (ns, on the log's own clock), and its last value.
-        carry: what of it has to stand before a log that goes on from it.
-        ends: by stage, where it ends itself, likewise.
+        options: the hash of the options it was read with.
+        header: the header of its rows; for a log without one, the header of its predecessor.
+        seen: device, inode, size and time of change (ns) of the files it was found as, the latest last. For a URL: 0,
+            a number for the URL, the size, a number for the server's version mark.
+        format: the format it was read as.
+        series: its part in each stage.
+        rows_read: the number of rows that were read.
+        rows_skipped: the number of rows that were rejected.
+        problems: the warnings about it, as stored sentences; `known_problems` decodes them.
+        zone: the interpretation of its times, in words.
+        edges: the samples of its first and its last step, which other logs may have in part.
+        unfinished: the samples of its last line, if that had no line feed yet.
+        pruned_ns: the end of the steps that were pruned since it was read, nanoseconds since the epoch.
+        carried: the context lines that its predecessor left for it.
+        carried_ends: by stage, the end of its predecessor (ns, on the log's own clock), and the last value.
+        carry: the context lines that it leaves for its successor.
+        ends: by stage, its own end, likewise.
     """
 
     path: str
@@ -127,11 +142,11 @@ class LogState(msgspec.Struct, kw_only=True):
     ends: dict[str, tuple[int, float]] = {}
 
     def known_problems(self) -> tuple[Problem, ...]:
-        """Return what was out of the ordinary in the log so far."""
+        """Return the warnings about the log so far."""
         return tuple(map(_stored_problem, self.problems))
 
     def store_problems(self, problems: Iterable[Problem]) -> None:
-        """Put problems in the form in which they are stored."""
+        """Set the warnings about the log, in their stored form."""
         self.problems = list(map(_stored_sentence, problems))
 
 
@@ -144,9 +159,9 @@ _STORED_WORDS = {
     ProblemKind.HOUR_SKIPPED: "times in an hour the clock skipped were moved past it",
     ProblemKind.CLOCK_BACK_IN_RUN: "times the clock stepped back within a run: those lines count at the next one",
 }
-"""By additive kind, the words that follow its count in a stored history.
+"""The words that follow the count of each additive kind in a stored history.
 
-These are part of the stored form, as versions 0.6.0 and later read and write it, and no messages: do not reword them.
+They are part of the stored form since 0.6.0, not messages: do not reword them.
 """
 _STORED_KINDS = {words: kind for kind, words in _STORED_WORDS.items()}
 
@@ -159,29 +174,29 @@ def _stored_sentence(problem: Problem) -> str:
 
 
 def _stored_problem(sentence: str) -> Problem:
-    """Return the problem in a stored sentence; one whose count is of no use is kept as it was written."""
+    """Return the warning in a stored sentence; one of a kind that is not counted is kept as it is."""
     count, _, words = sentence.partition(" ")
     kind = _STORED_KINDS.get(words if count != "1" else words.replace("row ", "rows ", 1))
     return Problem(kind, int(count)) if kind else Problem(ProblemKind.QUOTED, detail=(sentence,))
 
 
 class StageState(msgspec.Struct):
-    """A stage: what its load measures, and the full load that was last given with its logs."""
+    """A stage: the kind of its load, and the full load of the last ingest that named one."""
 
     kind: str
     full: float | None = None
 
 
 class State(msgspec.Struct, kw_only=True):
-    """Everything about a pipeline's history but the steps.
+    """Everything in a pipeline's history but the steps.
 
     Attributes:
-        version: of the layout.
-        step_ns: length of a step, nanoseconds.
-        origin_ns: where a step begins, nanoseconds since the epoch.
-        step_is_known: whether the step is fixed; not while there were too few samples to tell it.
-        stages: by name.
-        logs: the logs that were read, in the order they were first read.
+        version: the version of the layout.
+        step_ns: the length of a step, nanoseconds; 0 before the first ingest.
+        origin_ns: the start of any step, nanoseconds since the epoch.
+        step_is_known: whether the step is fixed; false while there are too few samples to determine it.
+        stages: the stages by name.
+        logs: the logs that were read, in the order in which they were first read.
     """
 
     version: int = VERSION
@@ -193,24 +208,24 @@ class State(msgspec.Struct, kw_only=True):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Where a step begins and how long it is, nanoseconds."""
+        """The start of any step, and the length of a step, nanoseconds."""
         return self.origin_ns, self.step_ns
 
     def redundant_fallbacks(self) -> set[SampleKey]:
-        """The sources that only stand in for a stage which another source tells itself."""
+        """Return the fallback sources of stages that another source measures: they are not used."""
         parts = [part for log in self.logs for part in log.series]
-        told = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if not part.is_fallback}
-        standing = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if part.is_fallback} - told
-        stages = {key.stage for key in told}
-        return {key for key in standing if key.stage in stages}
+        measured = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if not part.is_fallback}
+        fallbacks = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if part.is_fallback}
+        stages = {key.stage for key in measured}
+        return {key for key in fallbacks - measured if key.stage in stages}
 
     def intervals_ns(self) -> dict[SampleKey, float]:
-        """The usual time between two samples of each source, the median over its logs, weighed by their samples."""
-        told: dict[SampleKey, list[tuple[float, int]]] = {}
+        """Return the usual time between two samples of each source: the median over its logs, weighted by samples."""
+        intervals: dict[SampleKey, list[tuple[float, int]]] = {}
         for part in (part for log in self.logs for part in log.series if part.interval_ns is not None):
             key = SampleKey(part.stage, Kind(part.kind), part.source)
-            told.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
-        return {key: _weighted_median(parts) for key, parts in told.items()}
+            intervals.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
+        return {key: _weighted_median(parts) for key, parts in intervals.items()}
 
 
 def _weighted_median(parts: list[tuple[float, int]]) -> float:
@@ -224,44 +239,44 @@ def _weighted_median(parts: list[tuple[float, int]]) -> float:
     return parts[-1][0]
 
 
-def load_state(place: PipelinePaths) -> State:
-    """What is known of a pipeline; nothing yet when it was never written.
+def load_state(paths: PipelinePaths) -> State:
+    """Load the state of a pipeline; an empty one if the pipeline was never stored.
 
-    Where the file is gone but steps are there, they tell the grid and the stages themselves.
+    If the file is missing but day files exist, the grid and the stages are taken from these.
 
     Raises:
-        EntroError: when it is damaged, or of a version this one does not know.
+        EntroError: when the file is damaged, or of a newer version.
     """
     try:
-        content = place.state.read_bytes()
+        content = paths.state.read_bytes()
     except FileNotFoundError:
-        return state_from_days(place)
+        return state_from_days(paths)
     except OSError as error:
-        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(place.state))) from error
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(paths.state))) from error
     try:
         raw = msgspec.json.decode(content)
         version = raw["version"]
         for older in range(version, VERSION):
             raw = MIGRATIONS[older](raw)
         if version > VERSION:
-            raise _too_new(version, place.state)
+            raise _too_new(version, paths.state)
         return _validated(msgspec.convert(raw, State))
     except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
             f"the file is damaged: {printable(str(error))}",
-            where=printable(str(place.state)),
-            remedy="move it away: the steps stay, and logs are then read again from their beginning",
+            where=printable(str(paths.state)),
+            remedy="move it away: the stored steps are kept, and the next ingest reads logs from their beginning",
         ) from error
 
 
 def _validated(state: State) -> State:
-    """The same state; what is wrong in it is an error now, not where it is first needed."""
+    """Return the same state after decoding its samples and kinds: damage is an error here, not at first use."""
     for part in (part for log in state.logs for part in (*log.edges, *log.unfinished)):
         series = part.unpack()
         if not 0 < len(series.times) == len(series.values) or len(series.times) != len(_begins(series)):
-            raise ValueError("samples that do not fit together")
-    for kind in (seen.kind for seen in state.stages.values()):
-        Kind(kind)
+            raise ValueError("samples whose times and values differ in number")
+    for stage in state.stages.values():
+        Kind(stage.kind)  # raises ValueError
     return state
 
 
@@ -271,22 +286,22 @@ def _begins(series: Series) -> TimeArray:
 
 def _too_new(version: int, path: Path) -> EntroError:
     return EntroError(
-        f"the history is of version {version}",
+        f"the history has version {version}",
         where=printable(str(path)),
         expected=f"version {VERSION} or older",
-        remedy="use the entro that wrote it, or a newer one",
+        remedy="use the release of entro that wrote it, or a newer one",
     )
 
 
-def state_from_days(place: PipelinePaths) -> State:
-    """What the day files of a pipeline tell themselves: the grid and the stages; nothing of logs.
+def state_from_days(paths: PipelinePaths) -> State:
+    """Return the grid and the stages according to the day files of a pipeline, without logs.
 
-    One that is damaged tells nothing.
+    Damaged files are skipped.
     """
     state = State()
     stages: dict[str, StageState] = {}
     with connect() as connection:
-        for path in map(place.day_file, reversed(place.days())):
+        for path in map(paths.day_file, reversed(paths.days())):  # the newest file that is intact has the grid
             with suppress(DamagedDayError):
                 grid, keys = read_grid(connection, path), read_keys(connection, path)
                 if not state.step_is_known:
@@ -297,5 +312,5 @@ def state_from_days(place: PipelinePaths) -> State:
 
 
 def encode_state(state: State) -> bytes:
-    """The state as it is written: JSON, a log a line."""
+    """Encode the state as it is stored: indented JSON."""
     return msgspec.json.format(msgspec.json.encode(state), indent=1)

@@ -1,4 +1,14 @@
-"""Writing a history: under a lock, whole files only, all of them made before the first one takes its place."""
+"""Transactions on a pipeline's history: one writer at a time, and all files of a change are committed together.
+
+A transaction has three steps, and each may be interrupted by a kill or a power failure:
+
+1. Stage: write and sync every new file in `_entro/staging`. Until step 2 the history is unchanged.
+2. Commit: rename `staging` to `committed`. A rename is atomic, so days and state are stored together or not at all.
+   Days without their state would stay wrong if their log goes on: nothing would record its unfinished last line.
+3. Apply: move the files to their places. The next writer repeats what is left of this step (`_recover`).
+
+Readers take no lock. They may see some files of a change before others, but never a part of a file.
+"""
 
 from __future__ import annotations
 
@@ -21,173 +31,182 @@ from entro_cli.history.state import State, encode_state
 from entro_engine import EntroError
 
 LOCK_TIMEOUT_S = 600.0
-"""How long one waits for another who writes."""
+"""The time to wait for another writer."""
 
 _DIGEST_ATTEMPTS = 3
+"""The comparisons of a file with its digests before a mismatch counts as damage."""
 
 _DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "after", "gone"
-"""What is made aside besides days: the hashes while and when all is moved, the state, the days to remove."""
+"""The staged files besides days: the digests during and after the moves, the state, and the days to remove.
+
+A history may hold a `committed` folder that an earlier release left, so these names are part of the stored format.
+"""
 
 Digests = dict[str, list[str]]
-"""By day, the hashes that its file may have: two of them while it is being replaced; likewise of `state.json`."""
+"""The hashes that a file may have, by day or `state.json`; two while the file is being replaced."""
 
 
 @contextmanager
-def write_lock(place: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
-    """Be the only one who writes a pipeline's history, for as long as the context lasts.
+def write_lock(paths: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+    """Hold the write lock of a pipeline for the duration of a context, after recovery of interrupted transactions.
+
+    The operating system releases the lock when its process ends, even by a kill. The order of locks is: working copy,
+    lease of a remote history, task lock of a scheduled run, write lock.
 
     Args:
-        place: the pipeline's; its folder is made where it is missing.
-        timeout_s: how long to wait for another, s.
+        paths: the pipeline; missing folders are created.
+        timeout_s: the time to wait for another writer, s.
 
     Raises:
-        EntroError: when another writes for longer than that, or the place cannot be written to.
+        EntroError: when another writer holds the lock for longer, or the history cannot be written to.
     """
     try:
-        place.metadata_dir.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(place.lock, timeout=timeout_s):
-            _recover(place)
+        paths.metadata_dir.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(paths.lock, timeout=timeout_s):
+            _recover(paths)
             yield
     except filelock.Timeout as error:
-        raise lock_timeout_error(place, timeout_s) from error
+        raise lock_timeout_error(paths, timeout_s) from error
     except OSError as error:
-        raise unwritable(Path(error.filename or place.folder), error) from error
+        raise unwritable(Path(error.filename or paths.folder), error) from error
 
 
-def lock_timeout_error(place: PipelinePaths, timeout_s: float) -> EntroError:
-    """The error to show where another has been writing for so long, s."""
+def lock_timeout_error(paths: PipelinePaths, timeout_s: float) -> EntroError:
+    """Return the error for a lock that another writer has held for `timeout_s` seconds."""
     return EntroError(
-        f"another entro has been writing there for {timeout_s:g} s",
-        where=printable(f"{place.shown}/{place.folder.name}"),
-        remedy="wait for it to end, or end it",
+        f"another entro process has been writing there for {timeout_s:g} s",
+        where=printable(f"{paths.shown}/{paths.folder.name}"),
+        remedy="wait for it to finish, or stop it",
     )
 
 
 @contextmanager
-def task_lock(place: PipelinePaths, work: str, wait: bool = False) -> Iterator[bool]:
-    """Whether nobody else does some work for a pipeline, for as long as the context lasts.
+def task_lock(paths: PipelinePaths, task: str, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of a task of a pipeline for the duration of a context, and yield whether it was acquired.
 
     Args:
-        place: the pipeline's; its folder is made where it is missing.
-        work: what is done, a word that can be a file's name.
-        wait: for the other to end.
+        paths: the pipeline; missing folders are created.
+        task: the task, which names the lock file.
+        wait: wait for another process that runs the task; without it, yield False at once.
 
     Raises:
-        EntroError: when the place cannot be written to.
+        EntroError: when the history cannot be written to.
     """
     try:
-        place.metadata_dir.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(place.metadata_dir / f"{work}.lock", timeout=-1 if wait else 0)
+        paths.metadata_dir.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(paths.metadata_dir / f"{task}.lock", timeout=-1 if wait else 0)
         lock.acquire()
     except filelock.Timeout:
         yield False
         return
     except OSError as error:
-        raise unwritable(place.metadata_dir, error) from error
+        raise unwritable(paths.metadata_dir, error) from error
     try:
         yield True
     finally:
         lock.release()
 
 
-def _recover(place: PipelinePaths) -> None:
-    """Finish what one who was killed had committed, and take away what was never committed."""
-    if place.committed.is_dir():
-        _apply_commit(place)
-    if place.staging.is_dir():
-        shutil.rmtree(place.staging)
-        remove_empty_folders(place)
+def _recover(paths: PipelinePaths) -> None:
+    """Apply what a killed writer had committed, and remove what it had only staged."""
+    if paths.committed.is_dir():
+        _apply_commit(paths)
+    if paths.staging.is_dir():
+        shutil.rmtree(paths.staging)
+        remove_empty_folders(paths)
 
 
-def remove_empty_folders(place: PipelinePaths) -> None:
-    """Take away the folders of days that hold nothing."""
-    for folder in place.folder.glob("date=*"):
+def remove_empty_folders(paths: PipelinePaths) -> None:
+    """Remove the empty folders of days."""
+    for folder in paths.folder.glob("date=*"):
         with suppress(OSError):
-            folder.rmdir()  # only where it is empty
+            folder.rmdir()  # fails unless the folder is empty: other files in it stay
 
 
-def commit(place: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> None:
-    """Make some days, and the state, what is stored.
-
-    Everything is written and synced aside first, so a disk that fills leaves the history as it was. One rename then
-    commits all of it; who is killed behind that leaves the moves to the next who writes.
+def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> None:
+    """Store some days and the state in one transaction.
 
     Args:
-        place: the pipeline's, which the caller alone writes.
-        days: the days that change; one without cells is removed.
-        state: what is known afterwards.
+        paths: the pipeline, whose write lock the caller holds.
+        days: the days that change; a day without bins is removed.
+        state: the new state.
 
     Raises:
-        OSError: when it cannot be written; nothing that was stored is changed then, or the next who writes finishes it.
+        OSError: when a file cannot be written. Either nothing is changed, or the next writer completes the change.
     """
-    place.staging.mkdir()
+    paths.staging.mkdir()
     try:
-        files = _stage_days(place, days, state)
-        gone = sorted(day.isoformat() for day in days.keys() - files.keys())
-        state_file = _stage_file(place, _STATE, encode_state(state))
-        fresh = {day.isoformat(): [digest(file)] for day, file in files.items()}
-        fresh[place.state.name] = [digest(state_file)]
-        told = read_digests(place)
-        either = told | {day: [*told.get(day, []), *one] for day, one in fresh.items()}
-        _stage_file(place, _DIGESTS_DURING, _encode_digests(either))
-        _stage_file(
-            place, _DIGESTS_AFTER, _encode_digests({day: one for day, one in (told | fresh).items() if day not in gone})
-        )
-        _stage_file(place, _REMOVED_DAYS, msgspec.json.encode(gone))
+        files = _stage_days(paths, days, state)
+        removed = sorted(day.isoformat() for day in days.keys() - files.keys())
+        state_file = _stage_file(paths, _STATE, encode_state(state))
+        new = {day.isoformat(): [digest(file)] for day, file in files.items()}
+        new[paths.state.name] = [digest(state_file)]
+        old = read_digests(paths)
+        # While files are moved, a reader may find the old or the new one: the digests list both.
+        either = old | {name: [*old.get(name, []), *hashes] for name, hashes in new.items()}
+        _stage_file(paths, _DIGESTS_DURING, _encode_digests(either))
+        after = {name: hashes for name, hashes in (old | new).items() if name not in removed}
+        _stage_file(paths, _DIGESTS_AFTER, _encode_digests(after))
+        _stage_file(paths, _REMOVED_DAYS, msgspec.json.encode(removed))
         for day in files:
-            place.day_file(day).parent.mkdir(exist_ok=True)
-        for folder in (place.folder, place.history):  # a file is lost with its folder where the power fails
+            paths.day_file(day).parent.mkdir(exist_ok=True)
+        # A synced file is still lost in a power failure if the entry of its folder was never synced.
+        for folder in (paths.folder, paths.history):
             sync_folder(folder)
-        sync_folder(place.staging)
-        place.staging.replace(place.committed)
-    except BaseException:
-        _recover(place)
+        sync_folder(paths.staging)  # before the rename: `committed` must never be incomplete
+        paths.staging.replace(paths.committed)
+    except BaseException:  # also KeyboardInterrupt: nothing staged may be left behind
+        _recover(paths)
         raise
-    _apply_commit(place)
+    _apply_commit(paths)
 
 
-def _apply_commit(place: PipelinePaths) -> None:
-    """Move what is committed to its place, as far as nobody did before: the days, then the state; remove old days."""
-    sync_folder(place.metadata_dir)
-    files = {file.name: file for file in place.committed.iterdir()}
+def _apply_commit(paths: PipelinePaths) -> None:
+    """Move the committed files that are still there to their places, then remove the old days.
+
+    The order matters. The digests that list old and new files come before any file, so that no reader takes a new
+    file for a damaged one. The state comes after the days: the steps of every log in it are then in place.
+    """
+    sync_folder(paths.metadata_dir)  # the rename itself is durable before any file moves
+    files = {file.name: file for file in paths.committed.iterdir()}
     days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS})
-    targets = {_DIGESTS_DURING: place.digests, **{day: place.day_file(date.fromisoformat(day)) for day in days}}
-    targets |= {_STATE: place.state, _DIGESTS_AFTER: place.digests}
+    targets = {_DIGESTS_DURING: paths.digests, **{day: paths.day_file(date.fromisoformat(day)) for day in days}}
+    targets |= {_STATE: paths.state, _DIGESTS_AFTER: paths.digests}
     _move_files([(files[name], target) for name, target in targets.items() if name in files])
     if _REMOVED_DAYS in files:
         for day in msgspec.json.decode(files[_REMOVED_DAYS].read_bytes(), type=list[date]):
-            remove_day(place, day)
-    shutil.rmtree(place.committed)
+            remove_day(paths, day)
+    shutil.rmtree(paths.committed)
 
 
-def remove_day(place: PipelinePaths, day: date) -> None:
-    """Take a day away."""
-    place.day_file(day).unlink(missing_ok=True)
+def remove_day(paths: PipelinePaths, day: date) -> None:
+    """Remove the file of a day, and its folder if nothing else is in it."""
+    paths.day_file(day).unlink(missing_ok=True)
     with suppress(OSError):
-        place.day_file(day).parent.rmdir()  # only where nobody else put something
+        paths.day_file(day).parent.rmdir()
 
 
-def read_digests(place: PipelinePaths) -> Digests:
-    """The hashes of the day files; none where they cannot be read, since they only help to find damage."""
+def read_digests(paths: PipelinePaths) -> Digests:
+    """Read the hashes of the stored files; none if they cannot be read, since they only help to find damage."""
     try:
-        return msgspec.json.decode(place.digests.read_bytes(), type=Digests)
+        return msgspec.json.decode(paths.digests.read_bytes(), type=Digests)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 
-def matches_digest(path: Path, key: str, place: PipelinePaths, listed: Digests) -> bool | None:
-    """Whether a file is one that was written there; None where none is listed.
+def matches_digest(path: Path, key: str, paths: PipelinePaths, listed: Digests) -> bool | None:
+    """Report whether a file has a hash that is listed for it; None if none is listed.
 
-    Whoever reads holds no lock, so a file that does not fit is compared again: it may just have been replaced.
+    A reader holds no lock, and a writer may replace the file at any time. So a mismatch is checked again.
 
     Args:
         path: the file.
-        key: what it is listed under: its day, or `state.json`.
-        place: the pipeline's.
-        listed: the hashes as they were a moment ago.
+        key: its key in the digests: a day, or `state.json`.
+        paths: the pipeline.
+        listed: the digests, read a moment ago.
 
     Raises:
-        OSError: when it cannot be read.
+        OSError: when the file cannot be read.
     """
     for _ in range(_DIGEST_ATTEMPTS):
         if key not in listed:
@@ -195,36 +214,36 @@ def matches_digest(path: Path, key: str, place: PipelinePaths, listed: Digests) 
         found = digest(path)
         if found in listed[key]:
             return True
-        listed = read_digests(place)  # after the file, so that they are no older
+        listed = read_digests(paths)  # after the file was read: digests that are older would not list it
     return False
 
 
-def refuse_altered(place: PipelinePaths, day: date, listed: Digests) -> None:
-    """Refuse a day file that is not one that was written there.
+def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
+    """Raise an error if a day file is not as it was written.
 
     Args:
-        place: the pipeline's.
-        day: whose file it is.
-        listed: the hashes as they were a moment ago.
+        paths: the pipeline.
+        day: the day.
+        listed: the digests, read a moment ago.
 
     Raises:
-        DamagedDayError: when it is another, whether it can be read or not.
+        DamagedDayError: when its hash differs from the listed ones, even if the file can be read.
     """
-    path = place.day_file(day)
-    with suppress(OSError):  # who reads it then is told why
-        if matches_digest(path, day.isoformat(), place, listed) is False:
-            raise DamagedDayError(path, "its bytes are not those that were written")
+    path = paths.day_file(day)
+    with suppress(OSError):  # reading the file reports this error with its reason
+        if matches_digest(path, day.isoformat(), paths, listed) is False:
+            raise DamagedDayError(path, "its content has changed since it was written")
 
 
 def digest(path: Path) -> str:
-    """The hash of a file."""
+    """Return the hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _stage_days(place: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:
-    """The files of the days that are not empty, written and synced in the place aside."""
-    files = {day: place.staging / day.isoformat() for day, content in days.items() if content}
+def _stage_days(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:
+    """Write and sync the files of the days that are not empty, in the staging folder."""
+    files = {day: paths.staging / day.isoformat() for day, content in days.items() if content}
     with connect() as connection:
         for day, file in files.items():
             write_day(connection, file, days[day], state.grid)
@@ -232,8 +251,8 @@ def _stage_days(place: PipelinePaths, days: Mapping[date, BinsByKey], state: Sta
     return files
 
 
-def _stage_file(place: PipelinePaths, name: str, content: bytes) -> Path:
-    file = place.staging / name
+def _stage_file(paths: PipelinePaths, name: str, content: bytes) -> Path:
+    file = paths.staging / name
     file.write_bytes(content)
     _sync(file)
     return file

@@ -52,9 +52,9 @@ def load_history(
         EntroError: when nothing is stored of the pipeline.
     """
     state = load_stored_state(place)
-    cells = read_bins(place, state, begin_ns, after_ns)
+    stored = read_bins(place, state, begin_ns, after_ns)
     sources = sources_of(state, zone, begin_ns, after_ns)
-    return HistorySlice(_steps(state, cells.day, settings, begin_ns), sources, cells.problems)
+    return HistorySlice(_steps(state, stored.bins, settings, begin_ns), sources, stored.problems)
 
 
 def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -84,7 +84,7 @@ def last_data_ns(place: PipelinePaths, settings: Settings, before_ns: int | None
     for day in reversed(place.days()):
         begin = day_start_ns(day)
         if before_ns is None or begin < before_ns:
-            steps = _steps(state, read_bins(place, state, begin, before_ns).day, settings, begin)
+            steps = _steps(state, read_bins(place, state, begin, before_ns).bins, settings, begin)
             observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns

@@ -174,7 +174,7 @@ def test_a_state_whose_samples_are_damaged(history):
 def test_a_state_of_a_newer_version(history):
     state = books(history, "state.json")
     state.write_bytes(state.read_bytes().replace(b'"version": 1', b'"version": 2'))
-    assert f"{state}: the history is of version 2" in check(history).out
+    assert f"{state}: the history has version 2" in check(history).out
 
 
 def test_damaged_hashes(history):
@@ -215,12 +215,12 @@ def test_what_is_no_damage(history):
     shutil.rmtree(folder / f"date={DAYS[4]}")
     assert_clean(
         history,
-        f"{folder}: the file of {DAYS[4]} is gone",
-        f"{staging}: of an entro that is writing, or was ended; the next one takes it away",
-        f"{books(history, 'committed')}: of an entro that is writing, or was ended; the next one finishes it",
-        f"{folder / 'date=soon'} is not of the history",
-        f"{folder / 'notes.txt'} is not of the history",
-        f"{folder / f'date={DAYS[0]}' / 'copy.parquet'} is not of the history",
+        f"{folder}: the file of {DAYS[4]} is missing",
+        f"{staging}: a write is running or was interrupted; the next write removes it",
+        f"{books(history, 'committed')}: a write is running or was interrupted; the next write completes it",
+        f"{folder / 'date=soon'} does not belong to the history",
+        f"{folder / 'notes.txt'} does not belong to the history",
+        f"{folder / f'date={DAYS[0]}' / 'copy.parquet'} does not belong to the history",
         files=6,
     )
 
@@ -230,8 +230,8 @@ def test_books_that_are_gone(history):
     books(history, "digests.json").unlink()
     assert_clean(
         history,
-        f"{books(history, 'state.json')} is gone: logs will be read from their beginning again",
-        f"{books(history, 'digests.json')} does not list 2026-03-29, 2026-03-30, 2026-03-31 and 2 more days: "
+        f"{books(history, 'state.json')} is missing: the next ingest reads logs from their beginning",
+        f"{books(history, 'digests.json')} has no hash of 2026-03-29, 2026-03-30, 2026-03-31 and 2 more days: "
         "only the content of the files was checked",
         files=5,
     )
@@ -245,7 +245,7 @@ def test_ingest_does_not_build_on_a_damaged_day(history):
     log = history.parent / "log.csv"
     log.write_text(HEADER + "".join([*ROWS, line(START + 144 * 4 * 600 * 10**9, 1.0, 2.0)]))
     error = entro("ingest", "--history", history, log).error
-    assert error.startswith(f"{path}: its bytes are not those that were written; move it away")
+    assert error.startswith(f"{path}: its content has changed since it was written; move it away")
     assert path.read_bytes() == content
 
 

@@ -205,7 +205,7 @@ def test_one_waits_for_another_but_not_for_ever(tmp_path):
     place = PipelinePaths(tmp_path, "default")
     with (
         write_lock(place),
-        pytest.raises(EntroError, match=r"another entro has been writing there for 0\.2 s"),
+        pytest.raises(EntroError, match=r"another entro process has been writing there for 0\.2 s"),
         write_lock(place, timeout_s=0.2),
     ):
         pass

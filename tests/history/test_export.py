@@ -144,7 +144,7 @@ def test_stages_that_differ_in_case_only(tmp_path):
     ingest(tmp_path / "history", log, "--stage", "LLM=x:rate", "--stage", "llm=y:queue")
     assert export(tmp_path / "history").out.startswith("time,load_LLM,load_llm,")
     error = entro("history", "export", "--history", tmp_path / "history", "--out", tmp_path / "x.parquet").error
-    assert "but for upper and lower case; export as csv or jsonl" in error
+    assert "except for upper and lower case; export as csv or jsonl" in error
 
 
 def test_a_pipe_that_closes(tmp_path):

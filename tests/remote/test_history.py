@@ -171,7 +171,7 @@ def test_who_waits_for_another_writer(history, log, quick):
         patch.object(elsewhere, "LOCK_TIMEOUT_S", 2.0),
         on_machine(log.parent / "other"),
     ):
-        assert "another entro has been writing there" in entro("ingest", "--history", history, log).error
+        assert "another entro process has been writing there" in entro("ingest", "--history", history, log).error
         assert entro("report", *WEEK, "--history", history).status == 0, "who only reads waits for nobody"
 
 
@@ -192,7 +192,7 @@ def test_who_was_taken_for_killed_stores_nothing(history, log):
             place.state.write_text("{}")
             remote.write(elsewhere._LEASE, theirs)
 
-    with pytest.raises(EntroError, match="was not heard of for 30 s, and another writes there now"):
+    with pytest.raises(EntroError, match="did not renew its lease for 30 s, and another one writes there now"):
         overtaken()
     assert remote.read(elsewhere._LEASE) == theirs
     remote.remove([elsewhere._LEASE])
@@ -204,9 +204,11 @@ def test_who_was_taken_for_killed_stores_nothing(history, log):
 def test_a_damaged_commit_is_told_of(history, log, content):
     ingest(history, log)
     RemoteFolder(f"{history}/pipeline=default").write(elsewhere._COMMIT, content)
-    told = f"{history}/pipeline=default/{elsewhere._COMMIT}: the file is damaged; take it away: it was never stored"
-    assert entro("report", *WEEK, "--history", history).error == told
-    assert entro("ingest", "--history", history, log).error == told
+    error = (
+        f"{history}/pipeline=default/{elsewhere._COMMIT}: the file is damaged; remove it: its changes were not stored"
+    )
+    assert entro("report", *WEEK, "--history", history).error == error
+    assert entro("ingest", "--history", history, log).error == error
 
 
 def test_pruned_days_are_gone_there(history, log):
