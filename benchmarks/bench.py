@@ -1,7 +1,7 @@
-"""`make bench`: entro side by side with whichever peers are installed, as a table of ratios with the machine named.
+"""`make bench`: compare entro with the peers that are installed, as tables of ratios.
 
 `python benchmarks/bench.py [--quick] [--large] [--out FILE]`, with the Python that entro is installed for. Without
-`--out` the table is only printed.
+`--out` the tables are only printed.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ PROGRAMS = {"ripgrep": ["rg", "--version"], "GoAccess": ["goaccess", "--version"
 
 
 def head(sizes: Sizes) -> Iterator[str]:
-    """The machine, and what was run on it and how."""
+    """Lines on the machine, the versions and the method."""
     absent = missing()
     versions = [
         subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")[0]
         for name, words in PROGRAMS.items()
         if name not in absent
     ]
-    yield "# entro beside others"
-    with_versions = ", ".join([machine("entro", *filter(find_spec, PACKAGES)), *versions])
+    yield "# Benchmarks"
+    with_versions = ", ".join([machine("entro-cli", *filter(find_spec, PACKAGES)), *versions])
     yield f"\nMade by `make bench` on {with_versions.rstrip('.')}."
     yield f"Not installed: {', '.join(absent)}." if absent else "All peers are installed."
-    yield f"Medians of {sizes.rounds} rounds ({sizes.long_rounds} of what takes long) of whole processes, in turn."
+    yield f"Medians of {sizes.rounds} rounds ({sizes.long_rounds} for long commands) of whole processes, run in turn."
 
 
 def table(comparison: Comparison, found: dict[str, Measured]) -> Iterator[str]:
-    """What was measured of a comparison."""
+    """Lines of the table of a comparison."""
     yield f"\n## {comparison.title}\n"
-    others = [f" `{name}` takes, times |" for name in comparison.own]
-    yield "| | s | least, s | MB |" + "".join(others or [f" times `{comparison.reference}` |"])
+    others = [f" `{name}` / this |" for name in comparison.own]
+    yield "| | s | best, s | MB |" + "".join(others or [f" this / `{comparison.reference}` |"])
     yield "|---|---|---|---|" + "---|" * max(len(others), 1)
     for name, taken in found.items():
         ratios = [found[own].times(taken) for own in comparison.own] or [taken.times(found[comparison.reference])]
@@ -56,20 +56,20 @@ def table(comparison: Comparison, found: dict[str, Measured]) -> Iterator[str]:
 
 
 def kernel(sizes: Sizes) -> Iterator[str]:
-    """The replay of a long series, in its own process."""
+    """Lines of the table of the replay of a long series, measured in its own process."""
     words = [PYTHON, str(HERE / "kernel.py"), str(sizes.steps), str(sizes.rounds)]
-    told = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    taken = {name: Measured([second / one["steps"] for second in one["seconds"]]) for name, one in told.items()}
+    measured = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    taken = {name: Measured([second / one["steps"] for second in one["seconds"]]) for name, one in measured.items()}
     yield f"\n## v9 replay of a series of {sizes.steps:,} steps\n"
-    yield "| | million steps/s | time a step, times `numpy.cumsum` |\n|---|---|---|"
+    yield "| | million steps/s | time per step / `numpy.cumsum` |\n|---|---|---|"
     for name, one in taken.items():
         yield f"| {name} | {1e-6 / one.median_s:,.1f} | {one.times(taken['numpy.cumsum']):.1f} |"
     if "with numba" not in taken:
         yield "\nnumba (the extra `fast`) is not installed."
 
 
-def told(sizes: Sizes) -> Iterator[str]:
-    """Every line of the page, as it is measured."""
+def page(sizes: Sizes) -> Iterator[str]:
+    """Lines of the page, as they are measured."""
     yield from head(sizes)
     with tempfile.TemporaryDirectory(prefix="entro-bench-") as folder:
         for comparison in comparisons(Path(folder).resolve(), sizes):
@@ -78,19 +78,19 @@ def told(sizes: Sizes) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description="entro side by side with whichever peers are installed")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, once: to see that it runs")
-    parser.add_argument("--large", action="store_true", help="a CSV ten times as large, too")
-    parser.add_argument("--out", type=Path, help="write the page there, too")
-    asked = parser.parse_args()
-    sizes = QUICK if asked.quick else Sizes()
+    """Measure, print, and write the page with `--out`."""
+    parser = argparse.ArgumentParser(description="compare entro with the peers that are installed")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, once: only check that everything runs")
+    parser.add_argument("--large", action="store_true", help="add a CSV ten times as large")
+    parser.add_argument("--out", type=Path, help="also write the page to this file")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else Sizes()
     lines = []
-    for line in told(replace(sizes, large_rows=10 * sizes.rows) if asked.large else sizes):
+    for line in page(replace(sizes, large_rows=10 * sizes.rows) if options.large else sizes):
         print(line, flush=True)
         lines.append(line)
-    if asked.out:
-        asked.out.write_text("\n".join(lines) + "\n")
+    if options.out:
+        options.out.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

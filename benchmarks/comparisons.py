@@ -1,4 +1,4 @@
-"""What `make bench` compares: entro's commands beside what others take for the part of the work that they can do."""
+"""The comparisons of `make bench`: commands of entro beside peers that do a part of the same work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """Sizes of the logs and numbers of rounds.
 
     Attributes:
         rows: of the CSV.
@@ -28,10 +28,10 @@ class Sizes:
         megabytes: of a text log; GoAccess has a quarter of it.
         runs: of the simulation.
         steps: that the kernel replays.
-        pipelines: with a Parquet file each.
-        rounds: of what is quick.
-        long_rounds: of what takes long.
-        uncounted: how many rounds of all come first, to warm up.
+        pipelines: each with one Parquet file.
+        rounds: of quick commands.
+        long_rounds: of long commands.
+        uncounted: rounds that come first and do not count, to warm up.
     """
 
     rows: int = 5_000_000
@@ -46,7 +46,7 @@ class Sizes:
 
 
 QUICK = Sizes(20_000, 0, 2, 20, 200_000, 2, 1, 1, 0)
-"""Enough to see that everything runs."""
+"""Enough to check that everything runs."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Comparison:
     """Commands that are run in turn.
 
     Attributes:
-        title: what they do.
+        title: a heading.
         commands: by name.
-        own: those of them that are entro's, of which each is told how often it takes what another takes.
+        own: the commands of entro; the table shows the ratio of each of them to every command.
         rounds: how often each is run.
-        reference: one that all are told in times of, where none is asked for as its own.
+        reference: the command to divide by if `own` is empty.
     """
 
     title: str
@@ -69,7 +69,7 @@ class Comparison:
 
 
 def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
-    """Everything but the kernel, one after another; what each needs is made when it is its turn."""
+    """All comparisons but the kernel; the logs of each are made right before it."""
     yield Comparison("Everyday commands", everyday.commands(folder), (), sizes.rounds, everyday.BARE)
     yield from of_rows(folder, sizes.rows, sizes.rounds, sizes.long_rounds)
     if sizes.large_rows:
@@ -84,7 +84,7 @@ def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
 
 
 def of_rows(folder: Path, rows: int, rounds: int, long_rounds: int) -> Iterator[Comparison]:
-    """A CSV on two grids, and the report of its last week."""
+    """Compare the analysis of a CSV on two grids, and the report of its last week."""
     log = made(folder, "csv", rows)
     size = f"CSV of {rows:,} one-second rows, {log.stat().st_size / 1e6:,.0f} MB"
     analyze = [ENTRO, "analyze", str(log), "--tz", "UTC"]
@@ -104,7 +104,7 @@ def of_rows(folder: Path, rows: int, rounds: int, long_rounds: int) -> Iterator[
 
 
 def of_text(folder: Path, name: str, generator: text_logs.Generator, sizes: Sizes) -> Comparison:
-    """A server's log, whole, beside the reading of it alone."""
+    """Compare the analysis of a server's log with reading it only."""
     log = folder / f"{name}.log"
     size = text_logs.write_log(log, generator, sizes.megabytes)
     analyze = Command([ENTRO, "analyze", str(log), "--tz", "UTC", "--year", "2026"], folder)
@@ -113,7 +113,7 @@ def of_text(folder: Path, name: str, generator: text_logs.Generator, sizes: Size
 
 
 def of_access(folder: Path, sizes: Sizes) -> Comparison:
-    """A vLLM log, which is mostly access lines, beside GoAccess on a web server's log of as many lines.
+    """Compare a vLLM log, which is mostly access lines, with GoAccess on a web server's log of as many lines.
 
     entro reads no access log of a web server, and GoAccess none of vLLM.
     """
@@ -130,7 +130,7 @@ def of_access(folder: Path, sizes: Sizes) -> Comparison:
 
 
 def of_many(folder: Path, sizes: Sizes) -> Comparison:
-    """A Parquet file of a day for each of some pipelines, on one core and on all."""
+    """Compare the ingest of one Parquet file per pipeline on one core and on all."""
     folder.mkdir(exist_ok=True)
     writing = "import sys, pathlib, many; many.write_logs(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
     subprocess.run([PYTHON, "-c", writing, str(folder), str(sizes.pipelines)], cwd=HERE, check=True)

@@ -1,4 +1,4 @@
-"""How long the everyday commands take: medians of whole processes, and their ratio to bare Python in the same run.
+"""Time of the everyday commands: medians of whole processes, and their ratio to bare Python in the same run.
 
 `python benchmarks/everyday.py [RUNS]`, with the Python that entro is installed for. A month is 43,200 one-minute rows.
 """
@@ -17,7 +17,7 @@ BARE = "python -c pass"
 
 
 def write_month(path: Path) -> None:
-    """A log of April 2026 at one-minute steps with a daily rhythm."""
+    """Write a log of April 2026 at one-minute steps with a daily rhythm."""
     start = datetime(2026, 4, 1, tzinfo=UTC)
     with path.open("w", encoding="utf-8") as file:
         file.write("timestamp,scraper_rate,llm_queue\n")
@@ -28,7 +28,7 @@ def write_month(path: Path) -> None:
 
 
 def commands(folder: Path) -> dict[str, Command]:
-    """Bare Python, and the commands with a month of log in a folder."""
+    """Bare Python, and the everyday commands on a month of log in a folder."""
     write_month(folder / "month.csv")
     entro = {
         "--version": [],
@@ -44,7 +44,7 @@ def commands(folder: Path) -> dict[str, Command]:
 def main() -> None:
     """Print the table."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    print(f"{machine('entro')}; median of {runs}")
+    print(f"{machine('entro-cli')}; median of {runs}")
     with tempfile.TemporaryDirectory() as name:
         found = in_turn(commands(Path(name)), runs)
     for title, measured in found.items():

@@ -1,9 +1,9 @@
-"""How time and memory grow: with the rows of a log, with the pipelines, and with the logs of one pipeline.
+"""Growth of time and memory with the rows of a log, with pipelines, and with the logs of one pipeline.
 
-`python benchmarks/growth.py [--quick]`, with the Python that entro is installed for. Of each command: time = a + b n^c,
-where a is what it takes on the least log there is, measured in the same rounds, and c is fitted to log(time - a) over
-log(n); `c at the end` is that of the two largest sizes alone. Memory is that of the largest process; what it grows by
-is the slope of the straight line through it. Time is linear where c is 1, memory flat where it grows by 0.
+`python benchmarks/growth.py [--quick]`, with the Python that entro is installed for. For each command: time =
+a + b n^c. Here a is its time on a log of 100 rows, measured in the same rounds, and c is fitted to log(time - a) over
+log(n); `c at the end` uses the two largest sizes only. Memory is that of the largest process, and its growth the slope
+of the straight line through it. Time is linear if c is 1, memory flat if its growth is 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from logs import write
 from timing import ENTRO, Command, Measured, in_turn, machine
 
 LEAST_ROWS = 100
-"""Of the log that shows what a command takes in any case."""
+"""Rows of the log that shows the time a command takes in any case."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Growth:
     """A command at several sizes.
 
     Attributes:
-        title: what it does.
-        commands: by size; the least first, which is taken for nothing at all.
-        unit: memory is told for one of them.
-        scale: how many a unit is.
+        title: the command.
+        commands: by size; the first one has the smallest log and gives the constant part.
+        unit: the unit of the growth of memory, such as "million rows".
+        scale: the size of that unit.
         rounds: how often it is run.
     """
 
@@ -44,7 +44,7 @@ class Growth:
 
 
 def log_of(folder: Path, rows: int, seed: int = 0, first_s: int = 0) -> Path:
-    """A CSV of one-second rows, made here: entro itself needs more memory than who has made one."""
+    """Make a CSV of one-second rows. This process may make it: entro needs more memory than that takes."""
     path = folder / f"{rows}-{seed}-{first_s}.csv"
     if not path.exists():
         write("csv", path, rows, seed, first_s)
@@ -52,19 +52,19 @@ def log_of(folder: Path, rows: int, seed: int = 0, first_s: int = 0) -> Path:
 
 
 def exponent(sizes: list[int], seconds: list[float], start_up: float) -> float:
-    """The c of time = a + b n^c, by least squares over the logarithms, of the sizes that take more than the start-up.
+    """Fit c of time = a + b n^c by least squares over the logarithms, for sizes that take longer than the start-up.
 
-    NaN where those are fewer than two.
+    NaN if those are fewer than two.
     """
     above = np.array(seconds) - start_up
-    told = above > 0
-    if told.sum() < 2:
+    usable = above > 0
+    if usable.sum() < 2:
         return float("nan")
-    return float(np.polyfit(np.log(np.array(sizes)[told]), np.log(above[told]), 1)[0])
+    return float(np.polyfit(np.log(np.array(sizes)[usable]), np.log(above[usable]), 1)[0])
 
 
 def row(growth: Growth, found: dict[str, Measured]) -> str:
-    """A command's line of the table."""
+    """Line of the table for one command."""
     start_up, *taken = (found[str(size)] for size in growth.commands)
     _, *sizes = growth.commands
     seconds = [one.median_s for one in taken]
@@ -77,7 +77,7 @@ def row(growth: Growth, found: dict[str, Measured]) -> str:
 
 
 def by_rows(folder: Path, sizes: list[int]) -> Iterator[Growth]:
-    """One CSV of one-second rows."""
+    """Commands on one CSV of one-second rows."""
     logs = {size: log_of(folder, size) for size in (LEAST_ROWS, *sizes)}
     fresh = _without(folder / "history")
 
@@ -86,7 +86,7 @@ def by_rows(folder: Path, sizes: list[int]) -> Iterator[Growth]:
             size: Command([ENTRO, *name.split(), *more, str(log), "--tz", "UTC"], folder, before)
             for size, log in logs.items()
         }
-        return Growth(f"entro {name}", commands, "a million rows", 10**6)
+        return Growth(f"entro {name}", commands, "million rows", 10**6)
 
     yield growth("analyze")
     yield growth("analyze --step 10s")
@@ -95,7 +95,7 @@ def by_rows(folder: Path, sizes: list[int]) -> Iterator[Growth]:
 
 
 def by_pipelines(folder: Path, counts: list[int], rows: int) -> Iterator[Growth]:
-    """A configuration of so many pipelines, a log each: stored, and reported on."""
+    """Ingest and report with a configuration of several pipelines, one log each."""
     homes = {}
     for count in (0, *counts):
         home = homes[count] = folder / f"{count}-pipelines"
@@ -106,32 +106,32 @@ def by_pipelines(folder: Path, counts: list[int], rows: int) -> Iterator[Growth]
             lines.append(f'[pipelines.p0]\nlogs = ["{log_of(folder, LEAST_ROWS)}"]')
         (home / "entro.toml").write_text("\n".join(lines) + "\n")
     day = ["--daily", "--as-of", "2026-03-31T06:00"]
-    asked = {
+    tasks = {
         "entro ingest": (["ingest", "--quiet"], ("history",), 3),
         "entro schedule run --daily": (["schedule", "run", *day, "--quiet"], ("history", "reports"), 1),
     }
-    for title, (words, fresh, rounds) in asked.items():
+    for title, (words, fresh, rounds) in tasks.items():
         commands = {
             count: Command(
                 [ENTRO, *words, "--config", str(home / "entro.toml")], home, _without(*(home / name for name in fresh))
             )
             for count, home in homes.items()
         }
-        yield Growth(title, commands, "a pipeline", rounds=rounds)
+        yield Growth(title, commands, "pipeline", rounds=rounds)
 
 
 def by_logs(folder: Path, counts: list[int], rows: int) -> Iterator[Growth]:
-    """So many logs of one pipeline: of one time, and one after another."""
+    """Analyze several logs of one pipeline: of the same time, and one after another."""
     least = log_of(folder, LEAST_ROWS)
     together = [log_of(folder, rows, seed) for seed in range(max(counts))]
     in_a_row = [log_of(folder, rows, 0, at * rows) for at in range(max(counts))]
-    for how, logs in (("of one time", together), ("one after another", in_a_row)):
+    for how, logs in (("of the same time", together), ("one after another", in_a_row)):
         commands = {0: [least]} | {count: logs[:count] for count in counts}
         words = {
             count: Command([ENTRO, "analyze", *map(str, some), "--tz", "UTC"], folder)
             for count, some in commands.items()
         }
-        yield Growth(f"entro analyze, logs {how}", words, "a log")
+        yield Growth(f"entro analyze, logs {how}", words, "log")
 
 
 def _without(*folders: Path) -> Callable[[int], None]:
@@ -142,13 +142,13 @@ def _without(*folders: Path) -> Callable[[int], None]:
     return forget
 
 
-def told(what: str, growths: Iterator[Growth], most_rounds: int) -> Iterator[str]:
-    """A table of commands that grow with one thing."""
+def table(what: str, growths: Iterator[Growth], most_rounds: int) -> Iterator[str]:
+    """Lines of the table of commands that grow with one quantity."""
     for number, growth in enumerate(growths):
         if not number:
             _, *sizes = growth.commands
             titles = " | ".join(f"{size:,}" for size in sizes)
-            yield f"\n| sizes: {what} | a | {titles} | c | c at the end | MB {growth.unit} |"
+            yield f"\n| sizes: {what} | a | {titles} | c | c at the end | MB per {growth.unit} |"
             yield "|---|---|" + "---|" * len(sizes) + "---|---|---|"
         commands = {str(size): command for size, command in growth.commands.items()}
         found = in_turn(commands, min(growth.rounds, most_rounds), uncounted=0)
@@ -157,12 +157,12 @@ def told(what: str, growths: Iterator[Growth], most_rounds: int) -> Iterator[str
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="how time and memory grow")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, once: to see that it runs")
+    parser = argparse.ArgumentParser(description="measure how time and memory grow")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, once: only check that everything runs")
     quick = parser.parse_args().quick
     sizes = [1000, 5000, 20_000] if quick else [10**5, 10**6, 10**7]
     counts, rows, most_rounds = ([1, 2, 3], 500, 1) if quick else ([1, 16, 256], 10_000, 3)
-    print(f"{machine('entro', 'duckdb', 'numpy')}; median of up to {most_rounds}")
+    print(f"{machine('entro-cli', 'duckdb', 'numpy')}; median of up to {most_rounds}")
     with tempfile.TemporaryDirectory(prefix="entro-growth-") as name:
         folder = Path(name).resolve()
         tables = {
@@ -171,7 +171,7 @@ def main() -> None:
             f"logs of {rows:,} rows in one pipeline": by_logs(folder, counts, rows),
         }
         for what, growths in tables.items():
-            for line in told(what, growths, most_rounds):
+            for line in table(what, growths, most_rounds):
                 print(line, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""A history of a year at 10-second steps for three pipelines: its size, a day more of it, its reports.
+"""A history of one year at 10-second steps for three pipelines: its size, one more day, its reports.
 
 `python benchmarks/history.py [FOLDER [RUNS [DAYS]]]`, with the Python that entro is installed for. FOLDER keeps
-the logs. Each time is the median of whole processes, in turn with one that reads the same days with DuckDB alone.
+the logs. Each time is the median of whole processes, run in turn with one that only reads the same days with DuckDB.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ READ = 'import duckdb, numpy, sys; duckdb.sql(f"SELECT sum(load) FROM read_parqu
 
 
 def rows(seed: int, first_day: int, days: int) -> str:
-    """Some days of a log: a daily rhythm, noise, three decimals."""
+    """Rows of some days of a log: a daily rhythm, noise, three decimals."""
     draw = np.random.default_rng((seed, first_day))
     seconds = 10 * np.arange(first_day * DAY, (first_day + days) * DAY)
     stamps = (BEGIN + seconds.astype("timedelta64[s]")).astype(str)
@@ -32,7 +32,7 @@ def rows(seed: int, first_day: int, days: int) -> str:
 
 
 def write_logs(folder: Path) -> None:
-    """A log of a year for each pipeline, where there is none yet."""
+    """Write a log of one year for each pipeline that has none yet."""
     for seed, name in enumerate(PIPELINES):
         path = folder / f"{name}.csv"
         if not path.exists():
@@ -56,7 +56,7 @@ def main() -> None:
         work.mkdir(parents=True)
         logs.mkdir(parents=True, exist_ok=True)
         write_logs(logs)
-        print(f"{machine('entro', 'duckdb')}; median of {runs}")
+        print(f"{machine('entro-cli', 'duckdb')}; median of {runs}")
         measure(logs.resolve(), work, runs)
 
 
@@ -77,7 +77,7 @@ def measure(logs: Path, work: Path, runs: int) -> None:
 
 
 def commands(work: Path, ingest: list[str], runs: int) -> dict[str, tuple[Command, int]]:
-    """What is done with a history, and how many days each needs of it."""
+    """The commands on a history, each with the number of days that it needs."""
     name = PIPELINES[0]
 
     def grow(number: int) -> None:
@@ -90,8 +90,8 @@ def commands(work: Path, ingest: list[str], runs: int) -> dict[str, tuple[Comman
 
     report = [ENTRO, "report", "--history", "h", "--pipeline", PIPELINES[1], "--tz", "UTC", "--out", "out", "-q"]
     return {
-        "ingest of a day more, the log grown": (Command([*ingest, name, f"{name}.csv"], work, grow), 1),
-        "ingest of a day more, a new log": (Command([*ingest, name, "new.csv"], work, rotate), 1),
+        "ingest of one more day, the log grown": (Command([*ingest, name, f"{name}.csv"], work, grow), 1),
+        "ingest of one more day, a new log": (Command([*ingest, name, "new.csv"], work, rotate), 1),
         "report --weekly": (Command([*report, "--weekly", "--date", "2026-03-24"], work), 18),
         "report --monthly": (Command([*report, "--monthly", "--date", "2026-03"], work), 66),
     }

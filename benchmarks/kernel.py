@@ -1,7 +1,7 @@
-"""How many steps a second the v9 engine replays: compiled by numba, without it, and beside NumPy's cumulative sum.
+"""Steps per second of the v9 engine: compiled by numba, without it, and beside NumPy's cumulative sum.
 
-`python benchmarks/kernel.py [STEPS [ROUNDS]]` prints JSON: of each, how many steps there were and the seconds of each
-round, in turn, behind one that is not counted.
+`python benchmarks/kernel.py [STEPS [ROUNDS]]` prints JSON: for each the number of steps and the seconds of each
+round, run in turn, after one round that does not count.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Loads = NDArray[np.float64]
 
 
 def replayed(psi: Loads, compiled: bool) -> RegimeTrace:
-    """The trace of a series, in the way that is asked for."""
+    """Replay a series, compiled or not."""
     sequential.WORTH_COMPILING = sequential.WORTH_CALLING = 1 if compiled else len(psi) + 1
     return replay(psi)[0]
 
 
 def timed(call: Callable[[Loads], object], psi: Loads) -> float:
-    """What a call takes, s."""
+    """Time of a call, s."""
     begin = time.perf_counter()
     call(psi)
     return time.perf_counter() - begin
 
 
 def same(psi: Loads) -> bool:
-    """Whether both ways give the same bits."""
-    plain, compiled = (replayed(psi, way) for way in (False, True))
+    """Whether plain and compiled loops give the same bits."""
+    plain, compiled = (replayed(psi, compiled) for compiled in (False, True))
     return all(getattr(plain, name).tobytes() == getattr(compiled, name).tobytes() for name in STATES)
 
 
@@ -51,18 +51,20 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     draw = np.random.default_rng(0)
     psi = np.clip(2.2 + 0.8 * np.sin(np.arange(steps) / 5000) + 0.5 * draw.standard_normal(steps), 0, None)
-    ways: dict[str, tuple[Callable[[Loads], object], Loads]] = {
+    variants: dict[str, tuple[Callable[[Loads], object], Loads]] = {
         "numpy.cumsum": (np.cumsum, psi),
         "without numba": (lambda some: replayed(some, compiled=False), psi[: max(steps // PLAIN_PART, 1)]),
     }
     if find_spec("numba"):
         assert same(psi[:100_000]), "numba gives other bits"
-        ways["with numba"] = (lambda some: replayed(some, compiled=True), psi)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+        variants["with numba"] = (lambda some: replayed(some, compiled=True), psi)
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds + 1):
-        for name, (call, some) in ways.items():
+        for name, (call, some) in variants.items():
             seconds[name].append(timed(call, some))
-    print(json.dumps({name: {"steps": len(ways[name][1]), "seconds": taken[1:]} for name, taken in seconds.items()}))
+    print(
+        json.dumps({name: {"steps": len(variants[name][1]), "seconds": taken[1:]} for name, taken in seconds.items()})
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Logs to measure on: as many rows of one second as asked for, or lines of a web server's access log.
+"""Logs to measure on: rows of one second, or lines of a web server's access log.
 
-`python benchmarks/logs.py KIND FILE COUNT [SEED [FIRST_S]]`, where KIND is `csv`, `parquet` or `access`: a process of
-its own, as the memory of the one that measures counts for all that it starts.
+`python benchmarks/logs.py KIND FILE COUNT [SEED [FIRST_S]]`, where KIND is `csv`, `parquet` or `access`. It runs in
+a separate process, because the memory of the measuring process counts for the commands it starts.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def write(kind: str, path: Path, count: int, seed: int = 0, first_s: int = 0) ->
 
     Args:
         kind: `csv`, `parquet` or `access`.
-        path: where to.
-        count: how many lines.
-        seed: other seeds are other logs.
-        first_s: when it begins, seconds since 2026-03-30T00:00Z.
+        path: the file.
+        count: number of lines.
+        seed: of the random numbers.
+        first_s: the beginning, seconds since 2026-03-30T00:00Z.
     """
-    import duckdb  # noqa: PLC0415 - who only wants the commands stays small
+    import duckdb  # noqa: PLC0415 - the measuring process imports this module and must stay small
 
     if kind == "access":
         query, form = ACCESS, "CSV, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t'"
@@ -54,7 +54,7 @@ def write(kind: str, path: Path, count: int, seed: int = 0, first_s: int = 0) ->
 
 
 def made(folder: Path, kind: str, count: int, seed: int = 0, first_s: int = 0) -> Path:
-    """A log in a folder, as `write` makes it, where it is not there yet."""
+    """Path of a log in a folder, which `write` makes if it does not exist."""
     path = folder / f"{count}-{seed}-{first_s}.{kind}"
     if not path.exists():
         numbers = (str(number) for number in (count, seed, first_s))

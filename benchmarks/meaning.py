@@ -1,9 +1,9 @@
-"""Whether Critical means that requests wait too long: regimes against the waits that request logs tell themselves.
+"""Compare Critical steps with steps in which requests wait too long, by the waits in logs of requests.
 
-`python benchmarks/meaning.py [REQUESTS...]`, with the Python that entro is installed for: logs with a row a request,
-its arrival and its start; besides those the sample log, and logs made here whose course is known. Each is calibrated
-with an accepted wait W, replayed with one-second steps, and held against its own stamps: a step is late where a request
-that waits in it waits for longer than W, all in all.
+`python benchmarks/meaning.py [REQUESTS...]`, with the Python that entro is installed for. REQUESTS are logs with one
+row per request, its arrival and its start. The sample log and logs made here are always included. Each log is
+calibrated with an accepted wait W, replayed with one-second steps, and compared with its own timestamps: a step is late
+if a request that waits in it waits for longer than W in total.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Course:
-    """How requests come and are served.
+    """Course of arrivals and of the capacity.
 
     Attributes:
-        rate: arrivals a second at a time, s.
-        capacity: how many a second are served at a time, s.
-        length_s: how long it goes on, s.
+        rate: arrivals per second at a time in s.
+        capacity: requests served per second at a time in s.
+        length_s: duration, s.
     """
 
     rate: Callable[[float], float]
@@ -56,11 +56,11 @@ COURSES = {
     "drift": Course(lambda _: 1.0, lambda at: 1.5 - at / 3600),
     "large": Course(lambda at: 300.0 if at % 900 < 60 else 80.0, lambda _: 120.0, 1800),
 }
-"""What is known to be easy, and what is known to be hard: bursts shorter than the memory, a capacity that changes."""
+"""Easy and hard courses: bursts shorter than the memory, a capacity that changes."""
 
 
 def made(course: Course, seed: int) -> Iterator[str]:
-    """A log of such a course: one server, first come, first served."""
+    """Lines of a log of such a course: one server, first come, first served."""
     draw = random.Random(seed)
     yield "arrival_time,start_time,finish_time\n"
     now = free = 0.0
@@ -72,9 +72,9 @@ def made(course: Course, seed: int) -> Iterator[str]:
 
 
 def waits_of(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """When the requests of a log came and when they were started, nanoseconds since the epoch: read here, not by entro.
+    """Read the arrivals and starts of a log, nanoseconds since the epoch, without the readers of entro.
 
-    A second clock, that of vLLM's own stamps, is put onto the first by the first request.
+    A second clock, that of vLLM's own timestamps, is moved to the first one by the first request.
     """
     if path.suffix == ".jsonl":
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -92,7 +92,7 @@ def _seconds(text: str) -> float:
 
 
 def late_steps(steps: Steps, came: NDArray[np.int64], began: NDArray[np.int64], wait_s: float) -> Bools:
-    """The steps in which a request waits that waits for longer than that, shape (steps,)."""
+    """Mark the steps in which a request waits that waits for longer than `wait_s` in total, shape (steps,)."""
     late = (began - came) > wait_s * 1e9
     first = np.clip((came[late] - steps.start_ns) // steps.step_ns, 0, steps.count - 1)
     last = np.clip((began[late] - 1 - steps.start_ns) // steps.step_ns, 0, steps.count - 1)
@@ -103,22 +103,22 @@ def late_steps(steps: Steps, came: NDArray[np.int64], began: NDArray[np.int64], 
 
 
 def calibrated(steps: Steps, wait_s: float) -> tuple[Run, float]:
-    """The steps replayed at the full loads of their own capacity and an accepted wait, and that capacity, req/s."""
+    """Replay the steps at the full loads of their own capacity and an accepted wait; with that capacity, req/s."""
     capacity = measure_capacity(steps).value
     stages = (Stage("rate", Kind.RATE, capacity * 3.0 / 1.2), Stage("queue", Kind.QUEUE, capacity * wait_s))
     return replay_loads(stages, steps.loads, steps.step_s, start_ns=steps.start_ns), capacity
 
 
-def agreement(said: Bools, late: Bools) -> tuple[float, float, float]:
-    """Precision, recall and F1 of what is said; 1 where there is nothing to say and nothing is said."""
-    both = int((said & late).sum())
-    precision = both / int(said.sum()) if said.any() else 1.0
+def agreement(marked: Bools, late: Bools) -> tuple[float, float, float]:
+    """Precision, recall and F1 of the marked steps; 1 if no step is late and none is marked."""
+    both = int((marked & late).sum())
+    precision = both / int(marked.sum()) if marked.any() else 1.0
     recall = both / int(late.sum()) if late.any() else 1.0
     return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def rows_of(name: str, path: Path) -> Iterator[str]:
-    """A line of the table for each wait."""
+    """Lines of the table for a log, one per wait."""
     steps = load([str(path)], LoadOptions(tz="UTC", step="1s")).steps
     came, began = waits_of(path)
     for wait in WAITS_S:

@@ -1,6 +1,6 @@
-"""What others need for the part of the work that they can do: sniff a CSV, parse it, and group it onto the same grid.
+"""Peers: sniff a CSV, parse it, and group it onto the same grid, which is a part of the work of entro.
 
-`python benchmarks/peers.py duckdb|pandas|polars FILE STEP_S` prints how many steps there are.
+`python benchmarks/peers.py duckdb|pandas|polars FILE STEP_S` prints the number of steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def duckdb(path: str, step_s: int) -> int:
-    """The steps of a log: their mean loads and how many samples each has."""
+    """Number of steps of a log, grouped by DuckDB with their mean loads and sample counts."""
     import duckdb  # noqa: PLC0415 - an import is part of what is measured
 
     steps = duckdb.sql(
@@ -23,7 +23,7 @@ def duckdb(path: str, step_s: int) -> int:
 
 
 def pandas(path: str, step_s: int) -> int:
-    """The same."""
+    """Number of steps of a log, grouped by pandas."""
     import pandas  # noqa: PLC0415
 
     rows = pandas.read_csv(path, parse_dates=["timestamp"])
@@ -32,7 +32,7 @@ def pandas(path: str, step_s: int) -> int:
 
 
 def polars(path: str, step_s: int) -> int:
-    """The same."""
+    """Number of steps of a log, grouped by polars."""
     import polars  # noqa: PLC0415
 
     step, loads = polars.col("timestamp").dt.truncate(f"{step_s}s"), polars.col("scraper_rate", "llm_queue")
@@ -44,13 +44,13 @@ PEERS = {"duckdb": duckdb, "pandas": pandas, "polars": polars}
 
 
 def frames(path: Path, step_s: int) -> dict[str, list[str]]:
-    """The commands of those of them that are installed."""
+    """Commands of the peers that are installed."""
     words = (sys.executable, __file__)
     return {f"{name} alone": [*words, name, str(path), str(step_s)] for name in PEERS if find_spec(name)}
 
 
 def counters(path: Path, pattern: str) -> dict[str, list[str]]:
-    """The commands that only count lines: all of them, and those with a pattern."""
+    """Commands that only count lines: all lines, and those with a pattern."""
     commands = {
         "wc -l": ["wc", "-l", str(path)],
         "rg -c": ["rg", "-c", pattern, str(path)],
@@ -60,7 +60,7 @@ def counters(path: Path, pattern: str) -> dict[str, list[str]]:
 
 
 def missing() -> list[str]:
-    """Those that are not installed here."""
+    """Names of the peers that are not installed."""
     programs = {"rg": "ripgrep", "goaccess": "GoAccess", "wc": "wc"}
     return [name for name in PEERS if not find_spec(name)] + [
         name for program, name in programs.items() if not shutil.which(program)

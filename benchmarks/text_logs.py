@@ -1,7 +1,7 @@
-"""How quickly a large text log is read, beside a plain loop over its lines and counting them with rg or grep.
+"""Speed of reading a large text log, beside a plain loop over its lines and counting them with rg or grep.
 
 `python benchmarks/text_logs.py [FORMAT [MEGABYTES [RUNS]]]`, with the Python that entro is installed for; by default
-every format there is a generator for, 1000 MB each. Every figure is of a process of its own, the median of some runs.
+every format that has a generator, 1000 MB each. Every figure is the median of some runs, each in its own process.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ print("loop", rows)
 
 @dataclass(frozen=True)
 class Generator:
-    """How a log of a format is made.
+    """Generator of logs of a format.
 
     Attributes:
-        parts: pieces of such a log, without an end.
-        pattern: a regular expression of the lines that tell something, for the loop and for rg.
+        parts: yields pieces of such a log for ever.
+        pattern: a regular expression of the lines with information, for the loop and for rg.
     """
 
     parts: Callable[[], Iterator[bytes]]
@@ -51,7 +51,7 @@ class Generator:
 
 
 def vllm_parts() -> Iterator[bytes]:
-    """A busy server: a stats line every 10 s, 3000 access lines between two."""
+    """Yield the log of a busy server: a stats line every 10 s, 3000 access lines between two."""
     when, number = datetime(2026, 1, 1), 0
     while True:
         when += timedelta(seconds=10)
@@ -70,7 +70,7 @@ def vllm_parts() -> Iterator[bytes]:
 
 
 def scrapy_parts() -> Iterator[bytes]:
-    """A quick spider that tells of every response: 40 a second, its logstats every minute."""
+    """Yield the log of a fast spider that logs every response: 40 per second, logstats every minute."""
     when, pages = datetime(2026, 1, 1), 0
     while True:
         lines = [
@@ -80,9 +80,9 @@ def scrapy_parts() -> Iterator[bytes]:
             for index in range(40)
         ]
         pages, when = pages + len(lines), when + timedelta(minutes=1)
-        told = f"Crawled {pages} pages (at {len(lines)} pages/min), scraped 0 items (at 0 items/min)"
+        stats = f"Crawled {pages} pages (at {len(lines)} pages/min), scraped 0 items (at 0 items/min)"
         yield "".join(lines).encode()
-        yield f"{when:%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: {told}\n".encode()
+        yield f"{when:%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: {stats}\n".encode()
 
 
 GENERATORS = {
@@ -92,7 +92,7 @@ GENERATORS = {
 
 
 def write_log(path: Path, generator: Generator, megabytes: int) -> int:
-    """Write a log of about that size; its bytes."""
+    """Write a log of about that size; return its size in bytes."""
     size = 0
     with path.open("wb") as file:
         for part in generator.parts():
@@ -103,7 +103,7 @@ def write_log(path: Path, generator: Generator, megabytes: int) -> int:
 
 
 def readings(path: Path, pattern: str) -> dict[str, Command]:
-    """How a log is read by entro, by a loop over its lines, and by what only counts lines."""
+    """Commands that read a log: entro, a loop over its lines, and programs that only count lines."""
     commands = {
         "entro's reader": [PYTHON, "-c", READ, str(path)],
         "a loop over lines": [PYTHON, "-c", LOOP, str(path), pattern],
@@ -131,7 +131,7 @@ def main() -> None:
     names = sys.argv[1:2] or list(GENERATORS)
     megabytes = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     runs = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    print(f"{machine('entro')}; median of {runs}")
+    print(f"{machine('entro-cli')}; median of {runs}")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             compare(name, Path(folder), megabytes, runs)

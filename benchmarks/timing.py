@@ -1,4 +1,4 @@
-"""How long commands take, in turn: each round runs every one of them once, so that a busy machine slows all alike."""
+"""Time of commands run in turn: each round runs every one of them once, so that a busy machine slows all alike."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ENTRO = str(Path(sys.executable).parent / "entro")
 
 @dataclass(frozen=True)
 class Command:
-    """What is timed: a whole process, from its start to its end.
+    """Command to time: a whole process, from its start to its end.
 
     Attributes:
         words: the program and its arguments.
         folder: where it runs.
-        before: prepares the round of a number; not timed.
+        before: called with the number of the round before it; not timed.
     """
 
     words: Sequence[str]
@@ -35,12 +35,12 @@ class Command:
 
 @dataclass
 class Measured:
-    """What a command took.
+    """Measured runs of a command.
 
     Attributes:
         seconds: wall times of its runs.
-        peak_mb: the most memory that a process of it had, MB; no less than this script itself has.
-        out: what the last run printed.
+        peak_mb: largest memory of one of its processes, MB; never less than that of this script.
+        out: output of the last run.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Measured:
         return min(self.seconds)
 
     def times(self, other: Measured) -> float:
-        """How often it takes what another command takes: the median over the rounds of both."""
+        """Ratio to the time of another command: the median over the rounds of both."""
         return statistics.median(own / its for own, its in zip(self.seconds, other.seconds, strict=True))
 
 
@@ -84,12 +84,12 @@ def run(command: Command, into: Measured) -> None:
 
 
 def in_turn(commands: Mapping[str, Command], rounds: int, uncounted: int = 1) -> dict[str, Measured]:
-    """Every command once a round.
+    """Run every command once per round.
 
     Args:
         commands: by name.
-        rounds: how many count.
-        uncounted: how many are run before those: files and libraries are in memory then.
+        rounds: rounds that count.
+        uncounted: rounds before those, so that files and libraries are in memory.
     """
     found = {name: Measured() for name in commands}
     for number in range(uncounted + rounds):
@@ -100,12 +100,12 @@ def in_turn(commands: Mapping[str, Command], rounds: int, uncounted: int = 1) ->
 
 
 def cores() -> int:
-    """The cores that may be used."""
+    """Number of cores that may be used."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(*packages: str) -> str:
-    """The machine and the versions of what was run on it, in a line."""
+    """The machine and the versions of the packages, in one line."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     python = f"Python {platform.python_version()}"
     return f"{platform.machine()} ({_processor()}), {cores()} cores; " + ", ".join(filter(None, (python, versions)))

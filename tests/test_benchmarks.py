@@ -15,7 +15,7 @@ RUNS = {
     "everyday.py 1": ["entro simulate"],
     "text_logs.py scrapy 2 1": ["entro's reader"],
     "history.py {0}/logs 1 10": ["report --monthly"],
-    "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB a year"],
+    "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB per year"],
 }
 
 
@@ -45,7 +45,7 @@ def test_what_is_timed_in_turn(tmp_path):
     assert timing.Measured([1.0, 4.0, 9.0]).times(timing.Measured([2.0, 2.0, 2.0])) == 2.0
 
 
-def test_a_command_that_fails_is_told(tmp_path):
+def test_a_command_that_fails_is_reported(tmp_path):
     timing = _timing()
     failing = timing.Command([sys.executable, "-c", "raise SystemExit('no such log')"], tmp_path)
     with pytest.raises(SystemExit, match="no such log"):

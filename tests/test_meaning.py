@@ -57,6 +57,6 @@ def test_a_step_is_late_where_somebody_waits_too_long_in_it(meaning):
 
 
 def test_agreement(meaning):
-    said, late = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
-    assert meaning.agreement(said, late) == (0.5, 0.5, 0.5)
+    marked, late = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
+    assert meaning.agreement(marked, late) == (0.5, 0.5, 0.5)
     assert meaning.agreement(late & False, late & False) == (1.0, 1.0, 1.0)
