@@ -240,9 +240,9 @@ def test_analyze_asks_other_queries():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--prometheus", "http://a"], "nothing says what to ask the server; add --preset"),
-        (["--prometheus", "http://a", "--preset", "ollama"], "there is no preset 'ollama'; expected vllm, sglang, tgi"),
-        (["a.csv", "--rate", "b"], "--rate: asks something of no server; add --prometheus URL"),
+        (["--prometheus", "http://a"], "no query is given; add --preset"),
+        (["--prometheus", "http://a", "--preset", "ollama"], "unknown preset 'ollama'; expected vllm, sglang, tgi"),
+        (["a.csv", "--rate", "b"], "--rate: needs a server to query; add --prometheus URL"),
         (["--prometheus", "http://a", "--rate", "b", "--step", "1.5ms"], "is too fine for Prometheus"),
         (["--prometheus", "http://a", "--rate", "b", "--save"], "there is no log to save"),
     ],
@@ -255,7 +255,7 @@ def test_a_server_without_samples():
     empty = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
     with fake((200, empty)) as server:
         error = entro("analyze", "--prometheus", server.url, "--queue", "nothing").error
-    assert "knows nothing of the query nothing" in error
+    assert "has no series for the query nothing" in error
 
 
 PROMETHEUS = shutil.which("prometheus") or "/usr/bin/prometheus"

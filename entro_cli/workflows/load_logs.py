@@ -1,4 +1,4 @@
-"""From the logs a user names to Steps: what `analyze` and `report` do first; those rooms are wired together here."""
+"""Load logs as steps, the first part of `analyze`, `calibrate` and `report --logs`."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows.read_logs import read_logs
 from entro_engine import Kind
 
-_LONELY, _LEAST_HOLE = 0.9, 1000
-"""A hole is told of from this share of the log and this many steps on."""
+_MIN_GAP_SHARE, _MIN_GAP_STEPS = 0.9, 1000
+"""Chosen: the smallest gap to warn of, as a share of the log and in steps. One wrong date makes such a gap."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Logs on the grid.
+    """Logs, resampled to steps.
 
     Attributes:
-        steps: all of them.
-        sources: what each file gave.
-        zone: what times are told in.
+        steps: the steps of all logs.
+        sources: a summary of each file.
+        zone: the time zone of output.
         paths: the files that were read.
-        columns: where each stage's samples stood, as `--stage` names it.
-        notes: what is out of the ordinary about all of them.
+        columns: the column of each stage's samples, as `--stage` names it.
+        notes: problems that concern more than one file.
     """
 
     steps: StepSource
@@ -55,67 +55,71 @@ class Loaded:
 
 
 def load(
-    names: Sequence[str], options: LoadOptions, asked: Sequence[Observations] = (), workers: Executor | None = None
+    names: Sequence[str], options: LoadOptions, fetched: Sequence[Observations] = (), executor: Executor | None = None
 ) -> Loaded:
-    """Read logs and put them onto the grid.
+    """Read logs, join their sources, and resample them to steps.
 
     Args:
-        names: files, folders, patterns, `-` for standard input; at least one where nothing was asked.
-        options: how to read them.
-        asked: what servers answered.
-        workers: who reads each log by itself; None for as many processes as are worth it.
+        names: files, folders, patterns, URLs, `-` for standard input; at least one if nothing was fetched.
+        options: how they are read.
+        fetched: observations from servers.
+        executor: reads each log in a task; None for as many processes as are worth starting.
 
     Raises:
-        EntroError: when something cannot be read, or an option does not fit the logs.
+        EntroError: If a log cannot be read, or an option does not fit the logs.
     """
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
     found = find_logs(names)
     shifts = clock_shifts(options)
-    workers = workers or Executor()
-    is_here = not asked and not shifts and workers.cluster is None
-    long = read_long([*found], read, options.input_format, step_ns) if is_here else None
-    files = [] if long is None else [long.observations]
+    executor = executor or Executor()
+    # A stream cannot be joined with other logs, and its clock cannot be shifted once it is resampled.
+    can_stream = not fetched and not shifts and executor.cluster is None
+    streamed = stream_log([*found], read, options.input_format, step_ns) if can_stream else None
+    files = [] if streamed is None else [streamed.observations]
     notes: list[Problem] = []
-    if long is None and (found or not asked):
-        files, notes = read_logs(found, read, options.tz, options.input_format, workers)
-    files += asked
+    if streamed is None and (found or not fetched):
+        files, notes = read_logs(found, read, options.tz, options.input_format, executor)
+    files += fetched
     check_used(files, options)
-    files = [_with_full(shifted(file, shifts), options.full_of) for file in files]
-    notes += _not_found(files, read.stages)
-    stages, taken = join_sources(files)
-    sources = tuple(_source(file, taken.get(file.path, ""), zone) for file in files)
-    steps = to_steps(stages, zone, step_ns) if long is None else long.steps.of(tuple(one.stage for one in stages))
+    files = [_with_full_loads(shifted(file, shifts), options.full_of) for file in files]
+    notes += _missing_columns(files, read.stages)
+    stages, uses = join_sources(files)
+    sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
+    if streamed is None:
+        steps: StepSource = to_steps(stages, zone, step_ns)
+    else:
+        steps = streamed.steps.of(tuple(joined.stage for joined in stages))
     columns = {series.stage: printable(series.column) for file in files for series in file.series}
     return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_data_gap(steps, zone)))
 
 
 def _data_gap(steps: StepSource, zone: tzinfo) -> list[Problem]:
-    """Warn of a gap that is nearly all of the log: one wrong date makes such a gap."""
-    longest, after, last = 0, 0, np.empty(0, np.int64)
+    """Warn of a gap that is nearly all of the log."""
+    longest, after, last = 0, 0, np.empty(0, np.int64)  # `after`: the first step with data after the longest gap
     for part in in_parts(steps):
         first = (part.start_ns - steps.start_ns) // steps.step_ns
-        filled = np.concatenate([last, first + np.flatnonzero(part.samples.any(axis=0))])
+        filled = np.concatenate([last, first + np.flatnonzero(part.samples.any(axis=0))])  # gaps span parts
         gaps = np.diff(filled)
         if len(gaps) and gaps.max() > longest:
             longest, after = int(gaps.max()), int(filled[gaps.argmax() + 1])
         last = filled[-1:]
-    if not longest or longest < max(_LONELY * steps.count, _LEAST_HOLE):
+    if not longest or longest < max(_MIN_GAP_SHARE * steps.count, _MIN_GAP_STEPS):
         return []
-    edges = [moment(steps.start_ns + at * steps.step_ns, zone).isoformat() for at in (after - longest, after)]
+    edges = [moment(steps.start_ns + step * steps.step_ns, zone).isoformat() for step in (after - longest, after)]
     return [Problem(ProblemKind.DATA_GAP, detail=(*edges, f"{longest / steps.count:.0%}"))]
 
 
-def _with_full(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
-    """A file whose series without a full load have the one they are to have."""
+def _with_full_loads(file: Observations, full_of: Callable[[str, Kind], float | None]) -> Observations:
+    """Return a file with the full loads of the settings for series that have none of their own."""
     series = (
         part if part.full is not None else replace(part, full=full_of(part.stage, part.kind)) for part in file.series
     )
     return replace(file, series=tuple(series))
 
 
-def _not_found(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[Problem]:
-    """Warn of stages that were described with a column no log has."""
+def _missing_columns(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[Problem]:
+    """Warn of stages that were described with a column that no log has."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     return [
         Problem(ProblemKind.NO_SUCH_COLUMN, detail=(printable(spec.column), spec.name))
@@ -142,48 +146,49 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
 
 
 @dataclass(frozen=True)
-class LongLog:
-    """A long log on its grid.
+class StreamedLog:
+    """A log that was resampled while it was read, so that its samples were never in memory at once.
 
     Attributes:
-        observations: what the file gave; of each stage's samples only the first and the last, as all are in the steps.
-        steps: the grid.
+        observations: the file's observations, with only the first and the last sample of each stage.
+        steps: the steps.
     """
 
     observations: Observations
     steps: StoredSteps
 
 
-def read_long(
+def stream_log(
     names: Sequence[str], options: ReadOptions, input_format: str | None, step_ns: int | None
-) -> LongLog | None:
-    """A single plain CSV, in the order of its times, on its grid; None of other logs, which are read whole.
+) -> StreamedLog | None:
+    """Read a single large CSV as a stream; return None for other logs, which are read whole.
 
     Args:
-        names: as `find_logs` gives them.
+        names: as `find_logs` returns them.
         options: how they are read.
-        input_format: the reader's name, when the user named one.
-        step_ns: length of a step, nanoseconds; by the slowest stage when None.
+        input_format: the reader's name, if the user gave one.
+        step_ns: the length of a step, ns; None to derive it from the slowest stage.
 
     Raises:
-        EntroError: when the log cannot be read.
+        EntroError: If the log cannot be read.
     """
-    if len(names) != 1 or not _is_long(names[0]):
+    if len(names) != 1 or not _is_large(names[0]):
         return None
     with plain_log(names[0]) as log:
-        if not log.path.is_symlink() or reader_of(log, options, input_format) != table.NAME:  # a packed one is a copy
+        # `plain_log` gives a link to a plain file and a copy of a compressed one, which is read whole.
+        if not log.path.is_symlink() or reader_of(log, options, input_format) != table.NAME:
             return None
-        grid = StreamResampler(options.zone, step_ns)
+        resampler = StreamResampler(options.zone, step_ns)
         try:
             rows = CsvStream(log, options)
             for series in rows.blocks():
-                grid.add(series)
-            edges, steps = grid.finish()
-        except (NotPlainError, NotInBlocksError):
+                resampler.add(series)
+            edges, steps = resampler.finish()
+        except (NotPlainError, NotInBlocksError):  # rows out of order, quotes, ...: the whole log is read again
             return None
-        return LongLog(rows.observations(edges), steps)
+        return StreamedLog(rows.observations(edges), steps)
 
 
-def _is_long(name: str) -> bool:
-    """Whether it is a file that is long enough for it to matter."""
+def _is_large(name: str) -> bool:
+    """Return whether it is a file that is large enough for streaming to pay off."""
     return name != STDIN and Path(name).is_file() and Path(name).stat().st_size >= WORTH_BYTES

@@ -1,4 +1,4 @@
-"""Asking a Prometheus server for the loads of a pipeline: which queries, and what becomes of the answers."""
+"""Queries of a Prometheus server for the loads of a pipeline, and their results as observations."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from entro_cli.workflows.settings import period_ns
 from entro_engine import EntroError, Kind
 
 _DEFAULT_STEP_NS, _DEFAULT_TIME_NS = 15 * NS, 3600 * NS
-_SHORTEST_WINDOW_NS = 60 * NS
+_MIN_WINDOW_NS = 60 * NS
 
-# What comes in is what goes out and what the queue and the batch grow by: vLLM counts requests when they are done.
+# vLLM counts requests when they finish. The arrival rate is what finishes plus the growth of the queue and the batch.
 _VLLM_RATE = (
     "clamp_min(sum(rate(vllm:request_success_total[{window}])) + sum(deriv(vllm:num_requests_waiting[{window}])) "
     "+ sum(deriv(vllm:num_requests_running[{window}])), 0)"
@@ -29,18 +29,21 @@ PRESETS = {
     "sglang": ("sum(rate(sglang:num_requests_total[{window}]))", "sglang:num_queue_reqs"),
     "tgi": ("sum(rate(tgi_request_count[{window}]))", "tgi_queue_size"),
 }
-"""By server, the queries for the rate of its requests (over four steps, at least a minute) and its queue."""
+"""By server, the queries for the rate of its requests and for its queue.
+
+`run_query` replaces `{window}` by four steps, but at least a minute.
+"""
 
 
 @dataclass(frozen=True)
 class PrometheusQuery:
-    """What a server is to be asked.
+    """Queries to a server.
 
     Attributes:
         url: the server's address.
         rate: the query for the rate; None without one.
         queue: the query for the queue; None without one.
-        preset: the server whose queries are asked where none is given.
+        preset: the name in `PRESETS` whose queries replace missing ones.
     """
 
     url: str
@@ -49,16 +52,16 @@ class PrometheusQuery:
     preset: str | None = None
 
     def check(self) -> None:
-        """Refuse a question that asks nothing.
+        """Refuse queries that are empty.
 
         Raises:
-            EntroError: when there is no query, or no such preset.
+            EntroError: If there is no query, or no such preset.
         """
         if self.preset is not None and self.preset not in PRESETS:
-            raise EntroError(f"there is no preset {self.preset!r}", where="--preset", expected=", ".join(PRESETS))
+            raise EntroError(f"unknown preset {self.preset!r}", where="--preset", expected=", ".join(PRESETS))
         if self.preset is None and self.rate is None and self.queue is None:
             raise EntroError(
-                "nothing says what to ask the server",
+                "no query is given",
                 where="--prometheus",
                 remedy=f"add --preset ({', '.join(PRESETS)}), or --rate QUERY and --queue QUERY",
             )
@@ -67,35 +70,35 @@ class PrometheusQuery:
 def prometheus_query(
     url: str | None, rate: str | None, queue: str | None, preset: str | None
 ) -> PrometheusQuery | None:
-    """What the options ask of a server; None where none is named.
+    """Return the queries that the options describe; None without a server.
 
     Raises:
-        EntroError: when they ask something of no server, or nothing of one.
+        EntroError: If there is a query without a server, or a server without a query.
     """
     if url is None:
         options = {"--rate": rate, "--queue": queue, "--preset": preset}
         for option, value in options.items():
             if value is not None:
-                raise EntroError("asks something of no server", where=option, remedy="add --prometheus URL")
+                raise EntroError("needs a server to query", where=option, remedy="add --prometheus URL")
         return None
-    question = PrometheusQuery(url, rate, queue, preset)
-    question.check()
-    return question
+    query = PrometheusQuery(url, rate, queue, preset)
+    query.check()
+    return query
 
 
 def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: int) -> TimeRange:
-    """What time to ask for: the last hour without a word, every 15 s.
+    """Return the time range to query: by default the last hour, every 15 s.
 
     Args:
-        step: what --step says.
-        within: what --since and --until say, nanoseconds since the epoch.
-        now_ns: now.
+        step: the value of --step.
+        within: --since and --until, ns since the epoch.
+        now_ns: the current time, ns since the epoch.
 
     Raises:
-        EntroError: when the step is no duration or not of whole milliseconds.
+        EntroError: If the step is not a duration of whole milliseconds.
     """
     since, until = within
-    end = now_ns if until is None else min(until, now_ns)
+    end = now_ns if until is None else min(until, now_ns)  # the server has no samples of the future
     step_ns = _DEFAULT_STEP_NS if step is None else duration_ns(step, "--step")
     if step_ns % 10**6:
         raise EntroError(f"{step!r} is too fine for Prometheus", where="--step", expected="whole milliseconds")
@@ -103,50 +106,50 @@ def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: 
 
 
 def fetch(
-    question: PrometheusQuery | None, settings: Settings, since: str | None, until: str | None
+    query: PrometheusQuery | None, settings: Settings, since: str | None, until: str | None
 ) -> list[Observations]:
-    """What a server answers, if one is asked, asked as this process was told to: its environment, its clock.
+    """Fetch observations from a server, with the credentials of the environment; none without a query.
 
     Args:
-        question: what to ask.
-        settings: in force.
-        since: what --since says.
-        until: what --until says.
+        query: the queries; None for no server.
+        settings: the pipeline's settings.
+        since: the value of --since.
+        until: the value of --until.
 
     Raises:
-        EntroError: as `run_query` does.
+        EntroError: As `run_query` does.
     """
-    if question is None:
+    if query is None:
         return []
     within = period_ns(since, until, zone_of(settings.zone))
-    server = PrometheusServer(question.url, os.environ)
-    return [run_query(question, server, time_range(settings.step, within, time_ns()))]
+    server = PrometheusServer(query.url, os.environ)
+    return [run_query(query, server, time_range(settings.step, within, time_ns()))]
 
 
-def run_query(question: PrometheusQuery, server: PrometheusServer, asked: TimeRange) -> Observations:
-    """What a server knows of a pipeline.
+def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange) -> Observations:
+    """Return what a server recorded of a pipeline.
 
     Args:
-        question: what to ask.
-        server: whom.
-        asked: of what time.
+        query: the queries.
+        server: the server.
+        time: the time range and the step.
 
     Raises:
-        EntroError: when the server cannot answer, or has no sample of a query.
+        EntroError: If the server cannot answer, or has no sample for a query.
     """
-    preset = PRESETS.get(question.preset or "", (None, None))
-    window = max(4 * asked.step_ns, _SHORTEST_WINDOW_NS)
+    preset = PRESETS.get(query.preset or "", (None, None))
+    window = max(4 * time.step_ns, _MIN_WINDOW_NS)
     found: list[Series] = []
     problems: list[Problem] = []
-    for given, usual, kind in ((question.rate, preset[0], Kind.RATE), (question.queue, preset[1], Kind.QUEUE)):
-        query = given if given is not None else usual
-        if query is None:
+    for given, default, kind in ((query.rate, preset[0], Kind.RATE), (query.queue, preset[1], Kind.QUEUE)):
+        promql = given if given is not None else default
+        if promql is None:
             continue
-        if given is None:
-            query = query.replace("{window}", f"{window // 10**6}ms")
-        series, told = _series(query, kind, server, asked)
+        if given is None:  # a query of the user is sent as it is
+            promql = promql.replace("{window}", f"{window // 10**6}ms")
+        series, found_problems = _series(promql, kind, server, time)
         found.append(series)
-        problems += told
+        problems += found_problems
     return Observations(
         path=server.label,
         format="prometheus",
@@ -158,18 +161,20 @@ def run_query(question: PrometheusQuery, server: PrometheusServer, asked: TimeRa
     )
 
 
-def _series(query: str, kind: Kind, server: PrometheusServer, asked: TimeRange) -> tuple[Series, list[Problem]]:
-    answer = server.query_range(query, asked)
-    quantity, problems = quantity_of(query, kind, answer.series)
+def _series(promql: str, kind: Kind, server: PrometheusServer, time: TimeRange) -> tuple[Series, list[Problem]]:
+    answer = server.query_range(promql, time)
+    quantity, problems = quantity_of(promql, kind, answer.series)
     missing = sum(part.not_finite for part in answer.series)
     problems += [Problem(ProblemKind.QUERY_NOT_FINITE, missing, (str(kind),))] if missing else []
     if not len(quantity.times):
         raise EntroError(
-            f"has no sample for the {kind} query {query}" if answer.series else f"knows nothing of the query {query}",
+            f"has no sample for the {kind} query {promql}"
+            if answer.series
+            else f"has no series for the query {promql}",
             where=server.label,
-            expected="samples in the time that was asked for",
+            expected="samples in the queried time",
             remedy="check the query, its labels and --since/--until",
         )
     stage = RATE_STAGE if kind is Kind.RATE else QUEUE_STAGE
-    series = Series(stage, kind, quantity.times, quantity.values, None, query, quantity.measure, quantity.begins)
+    series = Series(stage, kind, quantity.times, quantity.values, None, promql, quantity.measure, quantity.begins)
     return series, [*answer.warnings, *problems]

@@ -1,4 +1,4 @@
-"""The logs a user names as observations: each by itself, and those that go on from another as if both were one file."""
+"""Read the logs that a user named: each by itself, and the parts of a rotated log as if they were one file."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 _WORTH_BYTES = 1 << 22
-"""So much of logs takes about as long to read as a process to start."""
+"""Reading this much takes about as long as starting a process."""
 
-_LATE = 1 << 62
-"""When a log begins that tells nothing by itself: behind every other."""
+_LAST_NS = 1 << 62
+"""The assumed start of a log without a sample: after all others."""
 
 
 @dataclass(frozen=True)
-class Named:
-    """A log to be read by itself: plain data, so that any process can do it.
+class NamedLog:
+    """A log to read by itself, as plain data, so that any process can do it.
 
     Attributes:
-        name: as `find_logs` gives it.
-        was_named: whether the user named it.
-        options: how it is read, but for the zone: not every zone can be sent to another process.
-        zone: the name of the zone of stamps that name none; None for the machine's.
-        input_format: the reader's name, when the user named one.
-        has_others: whether it is one of several, so that another may go on from it.
+        name: as `find_logs` returns it.
+        was_named: whether the user named it, rather than its folder.
+        options: how it is read, with UTC in place of the zone: not every zone object can be pickled.
+        zone: the name of the zone of timestamps without one; None for the machine's.
+        input_format: the reader's name, if the user gave one.
+        has_others: whether it is one of several, so that another may continue it.
     """
 
     name: str
@@ -49,18 +49,17 @@ class Named:
 
 @dataclass
 class _Read:
-    """A log, and what was read of it.
+    """A log and the result of reading it.
 
     Attributes:
-        name: as `find_logs` gives it.
-        was_named: whether the user named it.
-        observations: what it gave; None where it could not be read by itself.
-        error: why it could not; None where it could.
-        carry: what of it has to stand before a log that goes on from it.
-        may_go_on: whether it may be the rest of another: it can be opened, and has not itself what its parts need
-            before them.
-        unfinished: whether its last line has no end.
-        after: what it goes on from.
+        name: as `find_logs` returns it.
+        was_named: whether the user named it, rather than its folder.
+        observations: its observations; None if it could not be read by itself.
+        error: the reason; None if it could be read.
+        carry: the bytes that must precede a log that continues it.
+        may_continue: whether it may continue another log: it can be opened and has no header of its own.
+        is_unfinished: whether its last line has no end.
+        after: the end of the log that it continues.
     """
 
     name: str
@@ -68,67 +67,72 @@ class _Read:
     observations: Observations | None = None
     error: EntroError | None = None
     carry: bytes = b""
-    may_go_on: bool = False
-    unfinished: bool = False
+    may_continue: bool = False
+    is_unfinished: bool = False
     after: Carried = field(default_factory=Carried)
 
     @property
     def first(self) -> int | None:
-        """When its first sample is, nanoseconds since the epoch; None without one."""
+        """The time of its first sample, ns since the epoch; None without one."""
         series = self.observations.series if self.observations else ()
         return min((int(part.times[0]) for part in series), default=None)
 
     @property
     def last(self) -> int | None:
-        """When its last sample is, nanoseconds since the epoch; None without one."""
+        """The time of its last sample, ns since the epoch; None without one."""
         series = self.observations.series if self.observations else ()
         return max((int(part.times[-1]) for part in series), default=None)
 
     @property
     def place(self) -> str:
-        """Where it is."""
+        """Its absolute path, or its URL without secrets; empty for standard input."""
         return place_of(self.name)
 
     @property
     def reader(self) -> str:
-        """The name of its reader; empty where it could not be read by itself."""
+        """The name of its reader; empty if it could not be read by itself."""
         return self.observations.format if self.observations else ""
 
     @property
     def rows_read(self) -> int:
-        """How many rows of it were read."""
+        """The number of rows that were read."""
         return self.observations.rows_read if self.observations else 0
 
     @property
     def carried(self) -> Carried:
-        """What it leaves to a log that goes on from it."""
+        """The state at its end, for a log that continues it."""
         series = self.observations.series if self.observations else ()
         return Carried(self.carry, ends_of(series, self.after.ends), self.reader or self.after.format)
 
 
 def read_logs(
-    found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, workers: Executor
+    found: Mapping[str, bool], options: ReadOptions, zone: str | None, input_format: str | None, executor: Executor
 ) -> tuple[list[Observations], list[Problem]]:
-    """What each log gave, and warnings about the files of a folder that were left out.
+    """Read each log.
 
     Args:
-        found: as `find_logs` gives them.
+        found: as `find_logs` returns them.
         options: how they are read.
-        zone: the name of their zone, when the user named one.
-        input_format: the reader's name, when the user named one.
-        workers: who reads each of them by itself.
+        zone: the name of their time zone, if the user gave one.
+        input_format: the reader's name, if the user gave one.
+        executor: reads each of them in a task.
+
+    Returns:
+        The observations of each log, and a problem for each file of a folder that was left out.
 
     Raises:
-        EntroError: when one cannot be read, or there is no log.
+        EntroError: If a log cannot be read, or there is none.
     """
     if STDIN in found and len(found) > 1:
-        raise EntroError("standard input can only be read alone", where="-", remedy="name files, or - and nothing else")
+        raise EntroError(
+            "standard input cannot be read together with other logs", where="-", remedy="name either files or -"
+        )
     plain, several = replace(options, zone=UTC), len(found) > 1
-    named = [Named(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
-    logs = list(_enough(workers, found).map(_alone, named))
+    named = [NamedLog(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
+    logs = list(_sized(executor, found).map(_read_alone, named))
     ordered = _in_order(logs)
-    for place, later in enumerate(ordered):
-        _go_on(later, ordered[:place], options)
+    for index, later in enumerate(ordered):
+        _read_as_continuation(later, ordered[:index], options)
     left_out = []
     for log in logs:
         if log.error and (log.was_named or not isinstance(log.error, NoLogError)):
@@ -138,66 +142,66 @@ def read_logs(
     files = [log.observations for log in logs if log.observations]
     if not files:
         raise EntroError(
-            f"there is no log among {len(found)} files",
+            f"none of the {len(found)} files is a log",
             where=label_of(next(iter(found))).rpartition("/")[0] or ".",
             remedy="name another",
         )
     return files, left_out
 
 
-def _enough(workers: Executor, names: Iterable[str]) -> Executor:
-    """Those of the workers that are worth being started for some logs.
+def _sized(executor: Executor, names: Iterable[str]) -> Executor:
+    """Return an executor with as many processes as are worth starting for some logs.
 
     Raises:
-        EntroError: when a worker elsewhere could not find one of them.
+        EntroError: If a worker of a cluster could not find one of them.
     """
-    if workers.cluster is not None:
+    if executor.cluster is not None:
         for name in names:
             if not is_url(name) and not Path(name).is_absolute():
                 raise EntroError(
-                    "a worker elsewhere cannot tell where it is",
+                    "a relative path means nothing to a worker of the cluster",
                     where=label_of(name),
-                    expected="with --cluster, a URL, or an absolute path that all workers see",
+                    expected="with --cluster, a URL or an absolute path that all workers can read",
                 )
-    if workers.cluster is not None or workers.jobs is not None:
-        return workers
+    if executor.cluster is not None or executor.jobs is not None:
+        return executor
     sizes = (Path(name).stat().st_size for name in names if Path(name).is_file())
     return Executor(min(cores(), max(sum(sizes) // _WORTH_BYTES, 1)))
 
 
-def _alone(named: Named) -> _Read:
-    """A log by itself; where there are others, why it cannot be read may be that it goes on from one of them."""
+def _read_alone(named: NamedLog) -> _Read:
+    """Read a log by itself. It may fail only because it continues another one, so the error is kept, not raised."""
     read, others = _Read(named.name, named.was_named), named.has_others
     options = replace(named.options, zone=zone_of(named.zone))
     try:
         with plain_log(named.name) as log:
-            read.may_go_on = True
+            read.may_continue = True
             if others and not log.is_parquet:
-                read.unfinished = unfinished_from(log.path) < log.path.stat().st_size
+                read.is_unfinished = unfinished_from(log.path) < log.path.stat().st_size
                 read.carry = log.head
             read.observations = read_log(log, options, named.input_format)
             read.carry = checkpoint(log, read.reader) if others else b""
-            read.may_go_on = not header_of(log, read.reader)
+            read.may_continue = not header_of(log, read.reader)
     except EntroError as error:
         read.error = error
     return read
 
 
 def _in_order(logs: Sequence[_Read]) -> list[_Read]:
-    """Logs in the order of their times; one that could not be read by itself behind the log it was named after."""
+    """Sort logs by time. One that could not be read by itself stays behind the log that was named before it."""
     ordered: list[tuple[float, int, _Read]] = []
     latest = float("-inf")
-    for place, log in enumerate(logs):
+    for index, log in enumerate(logs):
         latest = latest if log.first is None else float(log.first)
-        ordered.append((latest, place, log))
+        ordered.append((latest, index, log))
     return [log for _, _, log in sorted(ordered, key=lambda part: part[:2])]
 
 
-def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
-    """Read a log as what it goes on from leaves it, if it goes on from one."""
-    before = _before(later, others) if later.may_go_on else None
+def _read_as_continuation(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
+    """Read a log again from the end of the log that it continues, if it continues one."""
+    before = _predecessor(later, others) if later.may_continue else None
     if before is None or (later.observations and not before.carried.text):
-        return  # nor is it opened again, which would fetch one at a URL once more
+        return  # before it is opened: that would fetch a log at a URL once more
     carried = before.carried
     with plain_log(later.name) as log:
         size = log.path.stat().st_size
@@ -206,37 +210,38 @@ def _go_on(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
         except EntroError as error:
             if isinstance(error, EmptyLogError) and carried.format and not reads_in_parts(carried.format):
                 later.observations, later.error = Observations(log.label, carried.format, (), 0), None
-            elif not later.observations and later.unfinished:  # hardly a line, of which the next log may have the rest
+            elif not later.observations and later.is_unfinished:  # part of a line, which the next log may complete
                 later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
                 before.error = None
             return
         carried_on = checkpoint(excerpt(log, 0, size, carried.text), found.format)
     whole = _without_last_line(before, found, options)
     if whole.rows_read + found.rows_read < before.rows_read + later.rows_read:
-        return  # a last line without its end was whole all the same
+        return  # the last line was complete, although it has no line feed
     before.observations, before.error = whole, None
-    later.observations = replace(found, series=beyond(found.series, before.carried.ends))  # a half line ends nowhere
+    # `before.carried` has the ends without the unfinished line, which is no longer a sample of that log.
+    later.observations = replace(found, series=beyond(found.series, before.carried.ends))
     later.carry, later.error, later.after = carried_on, None, before.carried
 
 
-def _before(later: _Read, others: Sequence[_Read]) -> _Read | None:
-    """The log that another goes on from."""
+def _predecessor(later: _Read, others: Sequence[_Read]) -> _Read | None:
+    """Return the log that another one continues; None without one."""
     if later.observations:
         known = [other for other in others if other.observations]
         earlier = [EarlierLog(other.place, other.reader, other.last) for other in known]
-        found = predecessor_of(later.place, later.reader, _LATE if later.first is None else later.first, earlier)
+        found = predecessor_of(later.place, later.reader, _LAST_NS if later.first is None else later.first, earlier)
         return None if found is None else known[found]
-    alike = [other for other in others if rotation_stem(other.place) == rotation_stem(later.place)] or others
-    return next((other for other in reversed(alike) if _is_bare(other) or _fits(later, other)), None)
+    related = [other for other in others if rotation_stem(other.place) == rotation_stem(later.place)] or others
+    return next((other for other in reversed(related) if _is_cut_off(other) or _fits(later, other)), None)
 
 
-def _is_bare(log: _Read) -> bool:
-    """Whether a log ends within a line, or behind its header: the rest is in the next one."""
-    return log.unfinished or isinstance(log.error, EmptyLogError)
+def _is_cut_off(log: _Read) -> bool:
+    """Return whether a log ends within a line or behind its header, so that the rest is in the next one."""
+    return log.is_unfinished or isinstance(log.error, EmptyLogError)
 
 
 def _fits(later: _Read, other: _Read) -> bool:
-    """Whether a log that cannot be read by itself may go on from another: under its header, or in text of its kind."""
+    """Return whether a log that cannot be read by itself fits under another's header, or has text of its format."""
     if not other.reader or not reads_in_parts(other.reader):
         return bool(other.reader and other.carry)
     with plain_log(later.name) as log:
@@ -244,14 +249,14 @@ def _fits(later: _Read, other: _Read) -> bool:
 
 
 def _without_last_line(before: _Read, found: Observations, options: ReadOptions) -> Observations:
-    """What a log gives but for a last line that has its end in the next one; of that, what the next one is read as."""
-    if before.observations and not before.unfinished:
+    """Return the observations of a log without its last line, whose end is in the next log."""
+    if before.observations and not before.is_unfinished:
         return before.observations
     after = replace(before.after, format=found.format)
     try:
         with plain_log(before.name) as log:
             if end := unfinished_from(log.path):
                 return read_behind(log, 0, end, after, options)
-    except EntroError:  # it was nothing else
+    except EntroError:  # the last line was all there was
         pass
     return Observations(label_of(before.name), found.format, (), 0, zone=found.zone)

@@ -46,11 +46,11 @@ def both_ways(path, step=None, tz="UTC"):
     taken = []
 
     def watched(*arguments):
-        taken.append(read_long(*arguments))
+        taken.append(stream_log(*arguments))
         return taken[-1]
 
-    read_long = loading.read_long
-    with long_from(0), patch.object(loading, "read_long", watched):
+    stream_log = loading.stream_log
+    with long_from(0), patch.object(loading, "stream_log", watched):
         short = loaded(path, step, tz)
     with long_from(1 << 40):
         return short, loaded(path, step, tz), bool(taken and taken[-1])

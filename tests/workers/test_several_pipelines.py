@@ -106,7 +106,9 @@ def test_logs_of_one_pipeline_in_processes(tmp_path):
 
 def test_a_worker_elsewhere_is_in_another_folder():
     outcome = entro("analyze", "sample_logs/five-weeks.csv", "--cluster", "tcp://127.0.0.1:1")
-    assert outcome.error.startswith("sample_logs/five-weeks.csv: a worker elsewhere cannot tell where it is; expected ")
+    assert outcome.error.startswith(
+        "sample_logs/five-weeks.csv: a relative path means nothing to a worker of the cluster; expected "
+    )
 
 
 @pytest.mark.slow
