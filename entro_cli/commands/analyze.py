@@ -119,7 +119,7 @@ def analyze(
     loaded = load(logs or [], options, fetch(question, settings, since, until), Executor(jobs, cluster))
     print_load_warnings(loaded, terminal)
     limit = settings.budget(len(loaded.steps.stages)) if budget is None else budget
-    replayed = replay_steps(settings.maintenance().judged(loaded.steps), limit, *period_ns(since, until, loaded.zone))
+    replayed = replay_steps(settings.maintenance().view(loaded.steps), limit, *period_ns(since, until, loaded.zone))
     asked = (("--prometheus", prometheus), ("--rate", rate), ("--queue", queue), ("--preset", preset))
     others = (*asked, ("--stage", stage), ("--since", since), ("--until", until))
     command = shown_by(["analyze", *(logs or []), "--json"], settings, *others)

@@ -76,7 +76,7 @@ def calibrate(
         _refuse(out, force)
     loaded = load(logs, load_options(settings, stage))
     print_load_warnings(loaded, terminal)
-    found = calibration_of(settings.maintenance().judged(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
+    found = calibration_of(settings.maintenance().view(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
     if to_stdout:
         terminal.text(text)

@@ -48,7 +48,7 @@ def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[
         options: what the user said.
     """
     told = {part.name: part for part in quantities if len(part.times)}
-    placed = options.placed([*told])
+    placed = options.stages_for([*told])
     if any(spec.column in told for spec in placed):
         return tuple(
             _series(told[spec.column], spec.name, spec.kind, spec.full) for spec in placed if spec.column in told

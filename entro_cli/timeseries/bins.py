@@ -1,4 +1,4 @@
-"""Bins: the steps of one source of one stage that hold samples, what the grid makes of them and the history keeps."""
+"""Bins: the steps of one source of one stage that have samples. The history stores bins, and resampling fills gaps."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Bins:
     """The steps with samples of one source of one stage, in the order of time; arrays of shape (bins,).
 
     Attributes:
-        starts: where each step begins, nanoseconds since the epoch, each once.
-        loads: the mean of the samples in it, in the stage's unit.
+        starts: start of each step, nanoseconds since the epoch, without repeats.
+        loads: the mean of the samples in the step, in the stage's unit.
         peaks: the largest of them.
         ends: the last of them.
-        samples: how many there were, at least 1.
-        last: when the last of them was, nanoseconds since the epoch.
+        samples: number of samples, at least 1.
+        last: time of the last sample, nanoseconds since the epoch.
     """
 
     starts: TimeArray
@@ -34,28 +34,28 @@ class Bins:
     last: TimeArray
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of bins."""
         return len(self.starts)
 
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Bins:
-        """Those that an index or a mask picks."""
-        return Bins(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+    def take(self, selection: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Bins:
+        """Return the bins that an index or a mask selects."""
+        return Bins(**{field.name: getattr(self, field.name)[selection] for field in fields(self)})
 
     def between(self, begin: int, after: int) -> Bins:
-        """Those whose step begins at `begin` (nanoseconds since the epoch) or later, and before `after`."""
+        """Return the bins whose step begins at `begin` (nanoseconds since the epoch) or later, and before `after`."""
         first, end = np.searchsorted(self.starts, [begin, after]).tolist()
         return self.take(slice(first, end))
 
 
 def bins_of(series: Series, origin: int, step_ns: int) -> Bins:
-    """One source's samples as bins.
+    """Return the samples of one source as bins.
 
-    Of samples a step has the mean, of spans the mean over the time in it that they cover, of events their number over
-    the step's length; every step between the first event and the last is one, with events or without.
+    The load of a step is the mean of its samples. For spans it is the mean over the time that they cover. For events it
+    is their number over the length of the step, and every step between the first and the last event has a bin.
 
     Args:
         series: sorted, each time once.
-        origin: where a step begins, nanoseconds since the epoch; the others begin whole steps from it.
+        origin: start of some step, nanoseconds since the epoch. The others begin whole steps away from it.
         step_ns: length of a step, nanoseconds.
     """
     if not len(series.times):
@@ -69,7 +69,7 @@ def bins_of(series: Series, origin: int, step_ns: int) -> Bins:
 def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Bins:
     index = (times - origin) // step_ns
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
-    if len(firsts) == len(index):  # a sample a step is its mean and its largest
+    if len(firsts) == len(index):  # with one sample per step, mean, peak and end are the sample: copy nothing
         ones = np.ones(len(index), dtype=np.int64)
         return Bins(origin + index * step_ns, values, values, values, ones, times)
     sizes = np.diff(firsts, append=len(index))
@@ -85,19 +85,21 @@ def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int)
 
 def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) -> Bins:
     index = (times - origin) // step_ns
-    at = index - index[0]
+    step_of = index - index[0]
     starts = origin + np.arange(index[0], index[-1] + 1) * step_ns
-    happened = np.bincount(at, weights=counts)
+    happened = np.bincount(step_of, weights=counts)
     rates = happened / (step_ns / NS)
     last = starts.copy()
-    last[at] = times  # sorted: the last one stays
+    last[step_of] = times  # of several times in one step, the last assignment wins
     return Bins(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
 
 
 def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> Bins:
     ends, values = series.times, series.values
+    # A span excludes its end: one that ends where a step begins does not reach into that step.
     first, last = (begins - origin) // step_ns, (ends - 1 - origin) // step_ns
-    sizes = last - first + 1  # of each span, in how many steps it is
+    sizes = last - first + 1  # number of steps that each span touches
+    # One entry per pair of span and step: `span` is the span's index, `index` the step's.
     span = np.repeat(np.arange(len(values)), sizes)
     index = first[span] + np.arange(len(span)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     starts = origin + index * step_ns
@@ -105,9 +107,9 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     loads, firsts = values[span], np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     in_step = np.diff(firsts, append=len(index))
     time = np.add.reduceat(covered, firsts)
-    if series.is_additive:  # where its spans do not reach there is nothing
+    if series.is_additive:  # time that its spans do not cover is a level of 0, not a gap
         time = np.full(len(firsts), float(step_ns))
-    alone = (in_step == 1) & (covered[firsts] == time)  # not rounded where there is nothing to average
+    alone = (in_step == 1) & (covered[firsts] == time)  # one span covers the step: its level needs no rounding
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
     return Bins(
         starts[firsts],
@@ -120,9 +122,10 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
 
 
 def merge_bins(parts: Sequence[Bins]) -> Bins:
-    """One source's bins from several readings of it: of a step the cell with more samples, of equals the greater one.
+    """Merge bins of one source from several readings of its log.
 
-    What comes out does not depend on the order of the readings, and reading one twice changes nothing.
+    Each step keeps the bin with the most samples. Between bins with equally many, the order of their values decides. So
+    the order of the readings does not matter, and reading a log twice changes nothing.
     """
     every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)}
     order = np.lexsort([every[name] for name in ("last", "ends", "peaks", "loads", "samples", "starts")])

@@ -1,4 +1,4 @@
-"""Which files are one source and which are several side by side: for each stage, the series to put onto the grid."""
+"""Grouping of files into sources: which files continue one source, and which are sources in parallel."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from entro_cli.timeseries.joined_series import JoinedSeries, Relation
 from entro_cli.timeseries.observations import Observations, Series
 from entro_engine import EntroError, Kind, Stage
 
+# These words, like the values of `Relation`, are values of `taken_as` in JSON documents.
 _NOT_USED = "not used: another log tells it"
 
 _HOUR_NS = 3600 * NS
@@ -23,11 +24,11 @@ _Source = dict[str, JoinedSeries]
 
 @dataclass(frozen=True)
 class StageSources:
-    """A stage and its sources: parallel ones are summed.
+    """A stage and its sources. The loads of parallel sources are summed.
 
     Attributes:
-        stage: its name, kind and full load.
-        parallel: one series a source.
+        stage: the stage.
+        parallel: one series per source.
     """
 
     stage: Stage
@@ -35,31 +36,31 @@ class StageSources:
 
     @property
     def interval_ns(self) -> float | None:
-        """The median sampling interval of the slowest source, nanoseconds; None where none is known."""
+        """Median sampling interval of the slowest source, nanoseconds; None if no source has one."""
         return max((part.interval_ns for part in self.parallel if part.interval_ns), default=None)
 
 
 def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...], dict[str, str]]:
-    """All files' series by stage, those that are one source joined.
+    """Return the series of all files by stage, with the files of one source joined.
 
-    Files that follow one another are one source, continued; files that overlap with the same samples are one source too
-    (a copied rotation); otherwise overlapping files are sources side by side.
+    Files that follow one another are one source. Files that overlap and have the same samples are one source, too (a
+    copied rotation). All other files that overlap are parallel sources.
 
     Args:
-        files: what each file gave.
+        files: the observations of each file.
 
     Returns:
-        The stages (rates, then queues, then others), and by file how it was taken, in words.
+        The stages (rates, then queues, then others), and for each file how it was joined, in words.
 
     Raises:
-        EntroError: when files disagree on what a stage is, or two stages have no time in common.
+        EntroError: if files disagree on the kind of a stage, or two stages have no time in common.
     """
-    used = _without_stand_ins(files)
+    used = _without_fallbacks(files)
     sources, taken, _ = _join(used)
-    for file, left in zip(files, used, strict=True):
-        out = ", ".join(sorted({one.stage for one in file.series} - {one.stage for one in left.series}))
-        if out:
-            taken[file.path] = f"{taken[file.path]}; without {out}" if left.series else _NOT_USED
+    for file, rest in zip(files, used, strict=True):
+        dropped = ", ".join(sorted({series.stage for series in file.series} - {series.stage for series in rest.series}))
+        if dropped:
+            taken[file.path] = f"{taken[file.path]}; without {dropped}" if rest.series else _NOT_USED
     files = used
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
@@ -71,16 +72,19 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     ]
     rank = {Kind.RATE: 0, Kind.QUEUE: 1, Kind.GENERIC: 2}
     stages.sort(key=lambda part: (rank[part.stage.kind], part.stage.name))
-    if not any(len(file.series) == len(stages) for file in files):  # one file is of one time, whatever is in it
+    if not any(len(file.series) == len(stages) for file in files):  # the stages of one file share its clock
         _check_overlap(stages)
     return tuple(stages), taken
 
 
-def _without_stand_ins(files: Sequence[Observations]) -> list[Observations]:
-    """The files without the series that stand in for a stage which another series measures itself."""
+def _without_fallbacks(files: Sequence[Observations]) -> list[Observations]:
+    """Drop the fallback series of stages that another series measures.
+
+    A server's count of its requests and its client's are the same requests: using both would count them twice.
+    """
     measured = {series.stage for file in files for series in file.series if not series.is_fallback}
     return [
-        replace(file, series=tuple(one for one in file.series if not (one.is_fallback and one.stage in measured)))
+        replace(file, series=tuple(part for part in file.series if not (part.is_fallback and part.stage in measured)))
         for file in files
     ]
 
@@ -99,19 +103,19 @@ def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
 
 
 def source_groups(files: Sequence[Observations]) -> list[list[Observations]]:
-    """The files that are one source together, in the order of their times, for each source."""
-    sources, _, places = _join(files)
-    return [[file for file in _in_order(files) if places[file.path] == index] for index in range(len(sources))]
+    """Return the files of each source, in the order of their times."""
+    sources, _, source_of = _join(files)
+    return [[file for file in _in_order(files) if source_of[file.path] == index] for index in range(len(sources))]
 
 
 def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str], dict[str, int]]:
-    """The files as sources side by side, how each file was taken, in words, and which of the sources it is of.
+    """Return the sources, for each file how it was joined, in words, and for each file the index of its source.
 
-    Whatever order the files come in, they are taken in that of their times.
+    Files are joined in the order of their times, so the order of the arguments does not matter.
     """
     sources: list[_Source] = []
     taken: dict[str, str] = {}
-    places: dict[str, int] = {}
+    source_of: dict[str, int] = {}
     for file in _in_order(files):
         part = {series.stage: series for series in file.series}
         index, relation = next(
@@ -120,12 +124,12 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
         )
         words = relation.value
         if not words:
-            beside = any(source.keys() & part.keys() for source in sources)
-            words = "another source, summed" if beside else "a source"
+            is_parallel = any(source.keys() & part.keys() for source in sources)
+            words = "another source, summed" if is_parallel else "a source"
             sources.append({})
-        _take_in(sources[index], part, relation)
-        taken[file.path], places[file.path] = words, index
-    return sources, taken, places
+        _add_file(sources[index], part, relation)
+        taken[file.path], source_of[file.path] = words, index
+    return sources, taken, source_of
 
 
 def _in_order(files: Sequence[Observations]) -> list[Observations]:
@@ -138,16 +142,20 @@ def _span(file: Observations) -> tuple[int, int, str]:
 
 
 def _relation(source: _Source, part: dict[str, Series]) -> Relation:
-    """How a later file goes with a source; beside it, too, where it is of other stages."""
+    """Return the relation of a later file to a source. It is parallel, too, if they have no stage in common.
+
+    A file is joined as a whole: it is part of a source only if that holds for every stage they share.
+    """
     found = set()
     for name in source.keys() & part.keys():
         found.add(source[name].relation(part[name]))
         if Relation.PARALLEL in found:
             return Relation.PARALLEL
-    return next((one for one in Relation if one in found), Relation.PARALLEL)
+    # `ADDS` outweighs `COPY`, and that outweighs `CONTINUED`: the order in `Relation`.
+    return next((relation for relation in Relation if relation in found), Relation.PARALLEL)
 
 
-def _take_in(source: _Source, part: dict[str, Series], relation: Relation) -> None:
+def _add_file(source: _Source, part: dict[str, Series], relation: Relation) -> None:
     for name, series in part.items():
         if name in source:
             source[name].join(series, adds=relation is Relation.ADDS)
@@ -163,14 +171,14 @@ def _check_overlap(stages: Sequence[StageSources]) -> None:
             names = second.stage.stage.name, first.stage.stage.name
             raise EntroError(
                 f"stage {names[0]} begins {duration((second.begin - first.end) / NS)} after stage {names[1]} ends",
-                expected="logs of one time",
+                expected="logs of the same time",
                 remedy=_cause(first, second),
             )
 
 
 @dataclass(frozen=True)
 class _Span:
-    """A stage, and when it begins and ends, nanoseconds since the epoch."""
+    """A stage and its time range, nanoseconds since the epoch."""
 
     stage: StageSources
     begin: int
@@ -183,19 +191,22 @@ class _Span:
         )
 
     def overlap(self, other: _Span, shift: int) -> int:
-        """How long both last together once the other is moved back."""
+        """Return the time that both share once the other is moved back by `shift`."""
         return min(self.end, other.end - shift) - max(self.begin, other.begin - shift)
 
 
 def _cause(first: _Span, second: _Span) -> str:
-    """Why two stages have no time in common, likely: moved by some hours, or by a year, they would have the most."""
+    """Return the likely reason why two stages share no time, as advice.
+
+    The likely reason is a shift by whole half hours (a zone) or by a year: the one that makes them overlap the most.
+    """
     year = round((second.begin - first.begin) / _YEAR_NS) * _YEAR_NS
     shifts = [halves * _HOUR_NS // 2 for halves in range(1, 29)]  # zones are at most 14 hours off
     shifts += [year + days * 24 * _HOUR_NS for days in (-1, 0, 1) if year]
     best = max(shifts, key=lambda shift: (first.overlap(second, shift), -shift))
     if 2 * first.overlap(second, best) < min(first.end - first.begin, second.end - second.begin):
-        return "if they are of one time, one is in another zone or year: --tz, --year, --offset FILE=+1h"
+        return "if they are of the same time, one is in another zone or year: use --tz, --year or --offset FILE=+1h"
     if best >= _YEAR_NS // 2:
-        return "the year of one is probably wrong: name it with --year"
+        return "one of them probably has the wrong year: set it with --year"
     hours = f"{best / _HOUR_NS:g}h"
-    return f"they fit if one is {hours} off, so its zone is probably wrong: --tz, or --offset FILE=-{hours}"
+    return f"they fit if one is moved by {hours}: its zone is probably wrong, use --tz or --offset FILE=-{hours}"

@@ -1,4 +1,4 @@
-"""A source's series of one stage, in pieces that follow one another, and how a later log's series goes with it."""
+"""Joined series: one source's samples of one stage from several logs, and the relation of a later log to them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_engine.entropy import FloatArray
 
 _PROBES = 64
-"""How many samples, spread over all, are looked at first: series that differ do so in most places."""
+"""Samples that are compared first, spread evenly. Series that differ nearly always differ in one of them."""
 
 
 class Relation(Enum):
-    """How a later series goes with a source; the value says it of the log in words, empty where it is no part of it."""
+    """The relation of a later series to a source.
+
+    The value describes the log in JSON documents (`taken_as`); it is empty if the log is not part of the source.
+    """
 
     ADDS = "adds to a source"
     COPY = "a copy of a source, in part"
@@ -26,64 +29,71 @@ class Relation(Enum):
 
 @dataclass
 class JoinedSeries:
-    """A source's series of one stage; pieces, so that a thousand logs are not copied a thousand times.
+    """One source's series of one stage.
+
+    The samples are kept in pieces and joined once: joining at each log would copy a thousand logs a thousand times.
 
     Attributes:
-        pieces: the samples of each are later than those of the piece before; all else is as in the first.
-        is_sum: whether series came on top of others, so that levels are told without a break, and once each.
+        pieces: consecutive pieces, each with later samples than the one before. All else is as in the first.
+        is_sum: True once additive series were summed. The first piece then has its levels as adjacent spans.
     """
 
     pieces: list[Series]
     is_sum: bool = False
 
     def relation(self, later: Series) -> Relation:
-        """How a series goes with this one, that of a log which does not begin before those in here."""
+        """Return the relation of another series, from a log that does not begin before the logs of this one."""
         end = int(self.pieces[-1].times[-1])
-        adds_up = self.pieces[0].is_additive and later.is_additive
-        if not adds_up and (later.first_ns > end or (later.measure is not Measure.SAMPLES and later.first_ns == end)):
+        is_additive = self.pieces[0].is_additive and later.is_additive
+        # Spans and events may touch: one log may end with a span, or with events, at the time the next begins.
+        if not is_additive and (
+            later.first_ns > end or (later.measure is not Measure.SAMPLES and later.first_ns == end)
+        ):
             return Relation.CONTINUED
         last = self._last_from(int(later.times[0]))
-        if adds_up:
-            return Relation.COPY if _holds(last, later) else Relation.ADDS
+        if is_additive:
+            return Relation.COPY if _contains(last, later) else Relation.ADDS
         low, high = int(max(self.pieces[0].times[0], later.times[0])), min(end, int(later.times[-1]))
         first, second = _between(last, low, high), _between(later, low, high)
-        some = len(first.times) and len(second.times)
-        return Relation.COPY if some and (_holds(second, first) or _holds(first, second)) else Relation.PARALLEL
+        if not len(first.times) or not len(second.times):
+            return Relation.PARALLEL
+        # Where both have data, a copy has the same samples, though one of the two may lack some.
+        return Relation.COPY if _contains(second, first) or _contains(first, second) else Relation.PARALLEL
 
     def join(self, later: Series, adds: bool) -> None:
-        """Take a series in.
+        """Add a series.
 
         Args:
-            later: that of a log which does not begin before those in here.
-            adds: whether it comes on top of what is here.
+            later: a series of a log that does not begin before the logs of this one.
+            adds: True to sum it with the samples so far.
         """
         if adds:
-            self.pieces = self.pieces if self.is_sum else [_added([self.series])]
+            self.pieces = self.pieces if self.is_sum else [_summed([self.series])]
             self.is_sum = True
-            self._change_from(later.first_ns, later, lambda first, second: _added([first, second]))
+            self._change_from(later.first_ns, later, lambda first, second: _summed([first, second]))
         elif later.times[0] > self.pieces[-1].times[-1]:
             like_first = replace(self.pieces[0], times=later.times, values=later.values, begins=later.begins)
             self.pieces.append(like_first)
         else:
-            self._change_from(int(later.times[0]), later, _together)
+            self._change_from(int(later.times[0]), later, _merged)
 
     @property
     def series(self) -> Series:
-        """All of it as one."""
+        """The whole series in one piece."""
         if len(self.pieces) > 1:
-            self.pieces = [_in_a_row(self.pieces)]
+            self.pieces = [_concatenated(self.pieces)]
         return self.pieces[0]
 
     def _last_from(self, moment: int) -> Series:
-        """The last piece, made to reach back to the last sample before a moment, nanoseconds since the epoch."""
+        """Join the last pieces so that the last one begins at or before a moment (ns since the epoch). Return it."""
         place = len(self.pieces) - 1
         while place and int(self.pieces[place].times[0]) > moment:
             place -= 1
-        self.pieces[place:] = [_in_a_row(self.pieces[place:])]
+        self.pieces[place:] = [_concatenated(self.pieces[place:])]
         return self.pieces[-1]
 
     def _change_from(self, moment: int, later: Series, change: Callable[[Series, Series], Series]) -> None:
-        """Take a series in that changes nothing before a moment but how long the last level lasts."""
+        """Change the samples from a moment on, and the last sample before it, whose span may reach further."""
         last = self._last_from(moment)
         place = max(int(np.searchsorted(last.times, moment, side="right")) - 1, 0)
         before = [_part(last, 0, place)] if place else []
@@ -101,29 +111,34 @@ def _between(series: Series, low: int, high: int) -> Series:
     return _part(series, first, after)
 
 
-def _holds(all_of: Series, some: Series) -> bool:
-    """Whether every sample of one series is one of another, too."""
-    thin = slice(None, None, max(len(some.times) // _PROBES, 1))
-    return all(_has(all_of, some.times[part], some.values[part]) for part in (thin, slice(None)))
+def _contains(series: Series, part: Series) -> bool:
+    """Return True if every sample of one series is also one of the other."""
+    probes = slice(None, None, max(len(part.times) // _PROBES, 1))
+    return all(_contains_samples(series, part.times[some], part.values[some]) for some in (probes, slice(None)))
 
 
-def _has(series: Series, times: TimeArray, values: FloatArray) -> bool:
+def _contains_samples(series: Series, times: TimeArray, values: FloatArray) -> bool:
     places = np.minimum(np.searchsorted(series.times, times), len(series.times) - 1)
     return np.array_equal(series.times[places], times) and np.array_equal(series.values[places], values)
 
 
-def _in_a_row(pieces: list[Series]) -> Series:
-    """Series that follow one another as one."""
+def _concatenated(pieces: list[Series]) -> Series:
+    """Return consecutive series as one."""
     if len(pieces) == 1:
         return pieces[0]
-    times, values = (np.concatenate(parts) for parts in zip(*((one.times, one.values) for one in pieces), strict=True))
+    times, values = (
+        np.concatenate(parts) for parts in zip(*((piece.times, piece.values) for piece in pieces), strict=True)
+    )
     begins = [piece.begins for piece in pieces if piece.begins is not None]
     whole = np.concatenate(begins) if len(begins) == len(pieces) else None
     return replace(pieces[0], times=times, values=values, begins=whole)
 
 
-def _together(first: Series, second: Series) -> Series:
-    """Both series' samples by time, those that both have once; events where one ends and the other begins add up."""
+def _merged(first: Series, second: Series) -> Series:
+    """Return the samples of both series by time, those that both have once.
+
+    Where events of one series end at the time at which those of the other begin, their counts add up.
+    """
     times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
     values = np.concatenate([first.values, second.values])[places]
     if first.measure is Measure.EVENTS and not first.is_additive and first.times[-1] == second.times[0]:
@@ -134,13 +149,14 @@ def _together(first: Series, second: Series) -> Series:
     return replace(first, times=times, values=values, begins=begins)
 
 
-def _added(parts: Sequence[Series]) -> Series:
-    """What some tell, one on top of the other: events at one time are as many as all have, levels are summed."""
+def _summed(parts: Sequence[Series]) -> Series:
+    """Return the sum of additive series: counts of events at one time add up, levels are summed."""
     begins, ends = [part.begins for part in parts if part.begins is not None], [part.times for part in parts]
     if len(begins) < len(parts):
         times, places = np.unique(np.concatenate(ends), return_inverse=True)
         values = np.bincount(places, np.concatenate([part.values for part in parts])).astype(np.float64)
         return replace(parts[0], times=times, values=values)
+    # Between two neighbouring edges no level changes. Equal neighbours become one span.
     edges = np.unique(np.concatenate([*begins, *ends]))
     levels = np.sum([_level_at(part, edges[:-1]) for part in parts], axis=0)
     changes = np.flatnonzero(np.diff(levels, prepend=np.nan) != 0)
@@ -150,7 +166,7 @@ def _added(parts: Sequence[Series]) -> Series:
 
 
 def _level_at(series: Series, moments: TimeArray) -> FloatArray:
-    """The level of spans from some moments on; 0 where there is none."""
+    """Return the level of spans from each moment on; 0 where there is no span."""
     begins = series.times if series.begins is None else series.begins
     place = np.searchsorted(begins, moments, side="right") - 1
     inside = (place >= 0) & (moments < series.times[np.maximum(place, 0)])

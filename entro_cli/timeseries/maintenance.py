@@ -1,4 +1,4 @@
-"""Maintenance: windows of time that are left out of what is judged, once or every week, in the zone of the reports."""
+"""Maintenance windows: times that no figure counts, once or every week, by the clock of the reports' zone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAY_MINUTES = 24 * 60
 
 
 class Gap(NamedTuple):
-    """A stretch of time that is left out: its begin and its end, nanoseconds since the epoch."""
+    """A time range to leave out: its begin and end, nanoseconds since the epoch."""
 
     start_ns: int
     end_ns: int
@@ -40,7 +40,7 @@ class _Once:
 
 @dataclass(frozen=True)
 class _Weekly:
-    """Some days of the week, from a minute of the day to another; the end may be after midnight."""
+    """A window on some days of the week, from one minute of the day to another. It may end on the next day."""
 
     days: frozenset[int]
     begin: int
@@ -48,7 +48,7 @@ class _Weekly:
 
     def gaps(self, start_ns: int, end_ns: int, zone: tzinfo) -> Iterator[Gap]:
         day, last = (moment(ns, zone).date() for ns in (start_ns, end_ns))
-        day -= timedelta(days=1)  # of which a window may go on after midnight
+        day -= timedelta(days=1)  # a window of the previous day may reach past midnight
         while day <= last:
             if day.weekday() in self.days:
                 yield Gap(_at(day, self.begin, zone), _at(day, self.end, zone))
@@ -56,20 +56,20 @@ class _Weekly:
 
 
 def _at(day: date, minute: int, zone: tzinfo) -> int:
-    """A minute of a day by the clock on the wall, nanoseconds since the epoch."""
+    """Return a minute of a day by the local clock, nanoseconds since the epoch."""
     days, rest = divmod(minute, _DAY_MINUTES)
     return nanoseconds(datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone))
 
 
 @dataclass(frozen=True)
 class Maintenance:
-    """The windows of a pipeline, and the zone whose clock they are told in."""
+    """The maintenance windows of a pipeline, and the zone of their times."""
 
     windows: tuple[_Once | _Weekly, ...] = ()
     zone: tzinfo = field(default=UTC)
 
     def gaps(self, start_ns: int, end_ns: int) -> list[Gap]:
-        """What of a stretch of time is left out: in order, without overlap, nanoseconds since the epoch."""
+        """Return the time ranges to leave out between two times, in order, without overlap, ns since the epoch."""
         if start_ns >= end_ns:
             return []
         found = sorted(gap for window in self.windows for gap in window.gaps(start_ns, end_ns, self.zone))
@@ -84,18 +84,18 @@ class Maintenance:
         return merged
 
     def length_ns(self, start_ns: int, end_ns: int) -> int:
-        """How much of a stretch of time is left out, nanoseconds."""
+        """Return the total time to leave out between two times, nanoseconds."""
         return sum(gap.end_ns - gap.start_ns for gap in self.gaps(start_ns, end_ns))
 
     def steps(self, start_ns: int, step_ns: int, count: int) -> NDArray[np.bool_]:
-        """Which of so many steps a window touches, shape (count,); a step is left out whole."""
+        """Return a mask of the steps that a window touches, shape (count,). Such a step is left out as a whole."""
         touched = np.zeros(count, dtype=np.bool_)
         for part in self._touched(start_ns, step_ns, count):
             touched[part] = True
         return touched
 
     def count_steps(self, start_ns: int, step_ns: int, count: int) -> int:
-        """How many of so many steps a window touches."""
+        """Return the number of steps that a window touches."""
         touched = after = 0
         for part in self._touched(start_ns, step_ns, count):
             touched += part.stop - max(part.start, after)
@@ -103,50 +103,51 @@ class Maintenance:
         return touched
 
     def _touched(self, start_ns: int, step_ns: int, count: int) -> Iterator[slice]:
-        """The steps that a window touches, in order; one may be in two of them."""
+        """Yield the steps that each window touches, in order. Two windows may touch the same step."""
         for gap in self.gaps(start_ns, start_ns + count * step_ns):
+            # The double negation rounds up: a window that ends within a step touches it.
             yield slice((gap.start_ns - start_ns) // step_ns, -((start_ns - gap.end_ns) // step_ns))
 
-    def without(self, steps: Steps) -> Steps:
-        """The steps of a pipeline, those that a window touches without data."""
-        left_out = self.steps(steps.start_ns, steps.step_ns, steps.count) if self.windows else np.zeros(0, np.bool_)
-        if not left_out.any():
+    def apply(self, steps: Steps) -> Steps:
+        """Return the steps of a pipeline without the data of those that a window touches."""
+        touched = self.steps(steps.start_ns, steps.step_ns, steps.count) if self.windows else np.zeros(0, np.bool_)
+        if not touched.any():
             return steps
-        loads, peaks, ends = (np.where(left_out, np.nan, array) for array in (steps.loads, steps.peaks, steps.ends))
-        samples, measured = np.where(left_out, 0, steps.samples), np.where(left_out, False, steps.measured)
+        loads, peaks, ends = (np.where(touched, np.nan, array) for array in (steps.loads, steps.peaks, steps.ends))
+        samples, measured = np.where(touched, 0, steps.samples), np.where(touched, False, steps.measured)
         return replace(steps, loads=loads, peaks=peaks, ends=ends, samples=samples, measured=measured)
 
-    def judged(self, steps: StepSource) -> StepSource:
-        """The same of steps that may be more than the memory holds."""
+    def view(self, steps: StepSource) -> StepSource:
+        """Return the same view of steps that may not fit into memory."""
         return _WithoutMaintenance(steps, self) if self.windows else steps
 
 
 @dataclass(frozen=True)
 class _WithoutMaintenance(StepView):
-    """Steps, those that a window touches without data."""
+    """A view of steps without the data of those that a window touches."""
 
     maintenance: Maintenance
 
     def part(self, first: int, after: int) -> Steps:
-        """Some of them."""
-        return self.maintenance.without(self.whole.part(first, after))
+        """Return the steps from `first` up to but not including `after`."""
+        return self.maintenance.apply(self.whole.part(first, after))
 
 
 NONE = Maintenance()
-"""Nothing is left out."""
+"""No maintenance."""
 
 
 def parse_maintenance(texts: Iterable[str], zone: tzinfo, where: str) -> Maintenance:
-    """Windows as a user writes them.
+    """Parse maintenance windows as users write them.
 
     Args:
         texts: `Sun 02:00-04:00`, `Mon-Fri 23:30-00:30`, `Sat,Sun 01:00-02:00`, `daily 03:00-03:30`, or once:
             `2026-04-06T02:00/2026-04-06T04:00`, `2026-04-06T02:00/2h`.
-        zone: whose clock they are told in, where they name no other.
-        where: the option or key they were written for, for the message.
+        zone: the zone of times that name none.
+        where: the option or key that they were written for, for the message.
 
     Raises:
-        EntroError: when one is none of these.
+        EntroError: if a text has none of these forms.
     """
     return Maintenance(tuple(_window(text.strip(), zone, where) for text in texts), zone)
 
@@ -154,15 +155,15 @@ def parse_maintenance(texts: Iterable[str], zone: tzinfo, where: str) -> Mainten
 def _window(text: str, zone: tzinfo, where: str) -> _Once | _Weekly:
     weekly = _WEEKLY.fullmatch(text)
     if weekly is None and "/" not in text:
-        raise _wrong(text, where)
+        raise _invalid(text, where)
     return _once(text, zone, where) if weekly is None else _every_week(text, weekly, where)
 
 
 def _once(text: str, zone: tzinfo, where: str) -> _Once:
     begin, _, end = text.partition("/")
     start_ns = moment_ns(begin, zone, where)
-    is_long = _DURATION.fullmatch(end.strip())
-    end_ns = start_ns + duration_ns(end, where) if is_long else moment_ns(end, zone, where)
+    is_duration = _DURATION.fullmatch(end.strip())
+    end_ns = start_ns + duration_ns(end, where) if is_duration else moment_ns(end, zone, where)
     if end_ns <= start_ns:
         raise EntroError(f"{text!r} ends before it begins", where=where, expected=EXPECTED)
     return _Once(Gap(start_ns, end_ns))
@@ -172,19 +173,19 @@ def _every_week(text: str, parts: re.Match[str], where: str) -> _Weekly:
     days = _weekdays(parts["days"].lower())
     begin, end = (_minute(parts[name]) for name in ("begin", "end"))
     if not days or begin is None or end is None or begin in {end, _DAY_MINUTES}:
-        raise _wrong(text, where)
+        raise _invalid(text, where)
     return _Weekly(days, begin, end if end > begin else end + _DAY_MINUTES)
 
 
 def _minute(text: str) -> int | None:
-    """A minute of the day, 24:00 as well; None where there is no such one."""
+    """Return a time of day as minutes since midnight, up to 24:00; None if it is not one."""
     hour, minute = (int(part) for part in text.split(":"))
     found = hour * 60 + minute
     return found if minute < 60 and found <= _DAY_MINUTES else None
 
 
 def _weekdays(text: str) -> frozenset[int]:
-    """`daily`, `Sun`, `Mon-Fri`, `Sat,Sun`; none where a part is no day."""
+    """Return the days of `daily`, `Sun`, `Mon-Fri` or `Sat,Sun`, from Monday as 0; empty if a part is not a day."""
     if text == "daily":
         return frozenset(range(7))
     found: set[int] = set()
@@ -193,15 +194,16 @@ def _weekdays(text: str) -> frozenset[int]:
         if None in ends or len(ends) > 2:
             return frozenset()
         first, last = ends[0] or 0, ends[-1] or 0
+        # The modulo lets a range go past Sunday: Sat-Mon.
         found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
     return frozenset(found)
 
 
 def _weekday(name: str) -> int | None:
-    """A day by its first three letters or by its whole name, from Monday as 0."""
-    whole = {f"{date(2024, 1, 1 + number):%A}".lower(): number for number in range(7)}
-    return whole.get(name, _DAYS.index(name) if name in _DAYS else None)
+    """Return a day by its first three letters or its English name, from Monday as 0; None if it is not one."""
+    names = {f"{date(2024, 1, 1 + number):%A}".lower(): number for number in range(7)}  # 2024-01-01 was a Monday
+    return names.get(name, _DAYS.index(name) if name in _DAYS else None)
 
 
-def _wrong(text: str, where: str) -> EntroError:
-    return EntroError(f"{text!r} is no maintenance window", where=where, expected=EXPECTED)
+def _invalid(text: str, where: str) -> EntroError:
+    return EntroError(f"{text!r} is not a maintenance window", where=where, expected=EXPECTED)

@@ -1,4 +1,4 @@
-"""Observations: what a reader makes of a file, and all that the rooms behind the readers know of it."""
+"""Observations: the content of one log, the only type that readers pass on."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TimeArray = NDArray[np.int64]
 
 
 class Measure(StrEnum):
-    """What the values of a series say of their times."""
+    """The meaning of the values of a series."""
 
     SAMPLES = "samples"
-    """What was so at a time."""
+    """Levels at single times."""
     SPANS = "spans"
-    """What was so, on average, from one time to another: a rate that was counted, a queue between two changes."""
+    """Mean levels from one time to another, such as a rate from a counter or a queue between two changes."""
     EVENTS = "events"
-    """How many happened at a time, and none at others between the first and the last: a rate, exactly."""
+    """Numbers of events at single times. There are no others from the first time to the last, so the rate is exact."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class StageSpec:
     """A stage as the user described it, with `--stage NAME=COLUMN[:KIND[:FULL]]` or in entro.toml.
 
     Attributes:
-        name: what it is called.
-        column: what holds its loads; empty where the user left that to be recognised by name.
-        kind: what its load measures; None where nobody said.
-        full: the load at which it is full; None where nobody said.
+        name: its name.
+        column: the column of its loads; empty to recognise it by name.
+        kind: the quantity that its load measures; None if not given.
+        full: the load at which it is full; None if not given.
     """
 
     name: str
@@ -49,17 +49,17 @@ class StageSpec:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader is told besides the file.
+    """Options of a reader.
 
     Attributes:
-        stages: the stages described; the rest is recognised by name.
-        time_column: the column that holds the time; None to recognise it.
-        start_ns: where offsets count from, nanoseconds since the epoch; None when the user gave no date.
-        zone: the zone of stamps that name none.
-        zone_given: whether the user named it.
-        year: of stamps that name none; None for that in which the file was last changed.
-        strict: make the first bad row an error.
-        redact: mask what rows hold wherever it would be shown.
+        stages: the described stages. All others are recognised by name.
+        time_column: the column of the time; None to recognise it.
+        start_ns: start of offset times, nanoseconds since the epoch; None if the user gave no date.
+        zone: the zone of timestamps that name none.
+        zone_given: True if the user named the zone.
+        year: the year of timestamps that name none; None for the year in which the file was last changed.
+        strict: raise an error at the first bad row.
+        redact: mask the content of rows wherever it is shown.
     """
 
     zone: tzinfo
@@ -71,38 +71,37 @@ class ReadOptions:
     strict: bool = False
     redact: bool = False
 
-    def placed(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
-        """The stages whose column was named, and those that are called like one of these columns."""
-        named = (
+    def stages_for(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
+        """Return the stages whose column the user named, and those that are named like one of these columns."""
+        return tuple(
             spec if spec.column else replace(spec, column=spec.name)
             for spec in self.stages
             if spec.column or spec.name in columns
         )
-        return tuple(named)
 
     def kind_of(self, stage: str) -> Kind | None:
-        """What was said to be the kind of a stage whose column is recognised by name."""
+        """Return the kind that the user gave for a stage whose column is recognised by name; None if not given."""
         return next((spec.kind for spec in self.stages if spec.name == stage and not spec.column), None)
 
 
 @dataclass(frozen=True)
 class Series:
-    """One stage's samples in one file: sorted by time, each time once.
+    """One stage's samples in one file, sorted by time, with each time once.
 
     Attributes:
-        stage: its name.
-        kind: what its load measures.
-        times: nanoseconds since the epoch, shape (samples,); of spans where they end.
-        values: loads in the stage's unit, shape (samples,); of events how many there were, 0 where only the log is
-            known to begin or to end.
-        full: the full load the user gave, in that unit; None for the kind's own.
-        column: what held it in the file.
-        measure: what the values say of their times.
-        begins: of spans where they begin, nanoseconds since the epoch, each before its end and not before the end of
-            the one before, shape (samples,); None for others.
-        is_fallback: whether it is taken only where no other log has the stage: a server's count of what it was sent.
-        is_additive: whether other logs of its kind add to it exactly, at the same time too: a row a request.
-            Where its spans do not reach there is nothing, rather than nothing known.
+        stage: name of the stage.
+        kind: the quantity that its load measures.
+        times: nanoseconds since the epoch, shape (samples,); the ends of spans.
+        values: loads in the stage's unit, or numbers of events, shape (samples,). Events have a 0 where only the
+            beginning or the end of the log is known.
+        full: the full load that the user gave, in that unit; None for the kind's own.
+        column: the column in the file.
+        measure: the meaning of the values.
+        begins: the begins of spans, nanoseconds since the epoch, shape (samples,). Each is before its end and not
+            before the previous end. None for other measures.
+        is_fallback: True if it is used only if no other log has the stage, such as a server's count of its requests.
+        is_additive: True if logs of this kind add up exactly, such as logs with one row per request. Where additive
+            spans leave a gap, the level is 0 rather than unknown.
     """
 
     stage: str
@@ -118,35 +117,35 @@ class Series:
 
     @property
     def first_ns(self) -> int:
-        """When the first sample is, or the first span begins, nanoseconds since the epoch."""
+        """Time of the first sample, or begin of the first span, nanoseconds since the epoch."""
         return int(self.times[0] if self.begins is None else self.begins[0])
 
     @cached_property
     def interval_ns(self) -> float | None:
-        """The usual time that a sample is of; None where nothing tells it: of events, of levels between changes."""
+        """Usual time between samples, nanoseconds; None if unknown, as for events, and for levels between changes."""
         if self.begins is not None:
             return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
         if self.measure is Measure.EVENTS or len(self.times) < 2:
             return None
         between = np.diff(self.times)
         least = between.min()
-        return float(least if least == between.max() else np.median(between))
+        return float(least if least == between.max() else np.median(between))  # most logs are regular: skip the sort
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What one file gave.
+    """The content of one log.
 
     Attributes:
         path: the file as the user named it, safe to show.
-        format: the reader's name.
-        series: one a stage.
-        columns: what it has, used or not.
-        rows_read: rows that were understood, repeated ones too.
-        rows_skipped: rows that were not.
+        format: name of the reader.
+        series: one per stage.
+        columns: all columns, used or not.
+        rows_read: number of rows that were understood, repeated ones included.
+        rows_skipped: number of other rows.
         bad_rows: the first few of those.
-        zone: how its times were read, in words.
-        problems: what was out of the ordinary.
+        zone: how the times were read, in words.
+        problems: warnings.
     """
 
     path: str
@@ -165,9 +164,9 @@ class BadRow:
     """A row that could not be read.
 
     Attributes:
-        line: where it stands, counted by line feeds; 0 where that is not known.
+        line: number of its line, counted by line feeds; 0 if unknown.
         reason: what is wrong with it.
-        text: what it is, shortened.
+        text: the row, shortened.
     """
 
     line: int

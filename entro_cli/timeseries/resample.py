@@ -1,4 +1,4 @@
-"""Series -> Steps: irregular samples onto a regular grid, by rules that the order of rows cannot change."""
+"""Resampling: irregular samples onto a regular grid of steps, by rules that do not depend on the order of rows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from entro_engine import EntroError, Stage
 from entro_engine.entropy import FloatArray
 
 STEP_LADDER_NS = tuple(seconds * NS for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600))
-"""The lengths a step takes on its own."""
+"""Step lengths to choose from if the user names none."""
 
 _LOCAL_FROM_NS = 1800 * NS
-_MOST_STEPS = 100_000_000
-_MOST_EMPTY_STEPS = 5_000_000
+"""Step length from which steps begin at local midnight: an hour of the epoch is not a local hour in every zone."""
+
+_MAX_STEPS = 100_000_000
+_MAX_SPARSE_STEPS = 5_000_000
+"""Up to here any number of steps may be empty. Above, more than 100 steps per sample point to a stray time."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class SourceBins:
     """One source of a stage, ready for the grid.
 
     Attributes:
-        bins: its steps with samples, at least one.
-        held_ns: how long a sample holds, nanoseconds: the source's interval where it is slower than the step, else 0.
+        bins: its bins, at least one.
+        held_ns: how long a sample holds, nanoseconds: the source's interval if that is longer than a step, else 0.
     """
 
     bins: Bins
@@ -51,28 +54,28 @@ class ResampledStage:
 
 
 def default_step_ns(stages: Sequence[StageSources]) -> int:
-    """The median sampling interval of the slowest source, rounded up to the ladder; 1 s where none is known."""
+    """Return the median sampling interval of the slowest source, rounded up to the ladder; 1 s if none is known."""
     return ladder_step_ns(max((stage.interval_ns or 0.0 for stage in stages), default=0.0))
 
 
 def ladder_step_ns(interval: float) -> int:
-    """The shortest step of the ladder that is no shorter than an interval, both in nanoseconds; at most an hour."""
+    """Return the shortest step of the ladder that is no shorter than an interval, at most 1 h, both in nanoseconds."""
     return next((length for length in STEP_LADDER_NS if length >= interval), STEP_LADDER_NS[-1])
 
 
 def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None = None) -> Steps:
-    """The stages' samples on a regular grid.
+    """Resample the stages onto a regular grid.
 
-    A step's load is the mean of its samples; parallel sources are summed. A sample of a source slower than the step
-    holds for that source's interval. A single empty step between two with data takes the earlier one's load.
+    The load of a step is the mean of its samples, and parallel sources are summed. A sample of a source slower than the
+    step holds for that source's interval. A single empty step between two with data takes the load of the earlier one.
 
     Args:
         stages: the stages and their sources, each with at least one sample.
-        zone: where midnight is, for steps of 30 min and more.
-        step_ns: length of a step, nanoseconds; by the slowest source when None.
+        zone: the zone whose midnight counts, for steps of 30 min and more.
+        step_ns: length of a step, nanoseconds; None to derive it from the slowest source.
 
     Raises:
-        EntroError: when the samples span far more steps than there are samples: a stray time.
+        EntroError: if the samples span far more steps than there are samples, because a time is wrong.
     """
     step = step_ns or default_step_ns(stages)
     series = [part for stage in stages for part in stage.parallel]
@@ -92,36 +95,38 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
 
 
 def grid_origin(first: int, step: int, zone: tzinfo) -> int:
-    """Where a step begins: the epoch, for steps of 30 min and more the local midnight before the first sample.
+    """Return the start of some step: the epoch, or for steps of 30 min and more the midnight before the first sample.
 
     Args:
-        first: when that was, nanoseconds since the epoch.
+        first: time of the first sample, nanoseconds since the epoch.
         step: length of a step, nanoseconds.
-        zone: where midnight is.
+        zone: the zone whose midnight counts.
     """
     return local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
 
 
 def _held_ns(series: Series, step: int) -> int:
-    """The same of a series: what is no sample is known for its own time, and does not hold beyond it."""
+    """Return how long a sample of a series holds. Spans and events are known for their own time only: 0."""
     return held_ns(series.interval_ns, step) if series.measure is Measure.SAMPLES else 0
 
 
 def held_ns(interval: float | None, step: int) -> int:
-    """How long a sample of a source slower than the step holds, nanoseconds; 0 for other sources."""
+    """Return how long a sample holds, nanoseconds: the interval of a source slower than the step, else 0."""
     return math.ceil(interval) if interval is not None and interval > step else 0
 
 
 def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) -> Steps:
-    """The stages' bins as regular steps: what still holds is held, single holes are bridged, sources summed.
+    """Return bins as regular steps.
+
+    Samples of slow sources are held, single gaps are bridged, and sources are summed.
 
     Args:
-        stages: the stages and their sources, all on one grid; a stage may have none, but not all of them.
+        stages: the stages and their sources, all on one grid. Some stages may have no source, but not all.
         step: length of a step, nanoseconds.
     """
     start = min(int(part.bins.starts[0]) for _, parts in stages for part in parts)
     count = (_last_start(stages, start, step) - start) // step + 1
-    bins = [_sum([on_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
+    bins = [_sum_sources([to_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     return Steps(
         tuple(stage for stage, _ in stages),
         start,
@@ -135,7 +140,7 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) 
 
 
 def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
-    """Where the last step begins: that of the last sample, or one for as long as every stage's sample still holds."""
+    """Return the start of the last step: that of the last sample, or later while each stage has a sample that holds."""
     last = max(int(part.bins.starts[-1]) for _, parts in stages for part in parts)
     held = min(
         max((int(part.bins.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last) for _, parts in stages
@@ -144,10 +149,10 @@ def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int
 
 
 def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
-    """Refuse samples that span far more steps than there are samples.
+    """Check that the samples do not span far more steps than there are samples.
 
     Raises:
-        EntroError: when they do: a time is probably wrong.
+        EntroError: if they do, because a time is probably wrong.
     """
     if not series:
         return
@@ -157,31 +162,31 @@ def check_span(series: Sequence[Series], step: int, zone: tzinfo) -> None:
     if not spans_too_much(count, samples):
         return
     times = np.sort(np.concatenate([part.times for part in series]))
-    after = int(np.argmax(np.diff(times))) + 1
+    after = int(np.argmax(np.diff(times))) + 1  # the longest gap shows the stray time on one side
     raise EntroError(
-        f"{samples:,} samples span {count:,} steps of {step / NS:g} s: nothing between "
+        f"{samples:,} samples span {count:,} steps of {step / NS:g} s: no sample between "
         f"{moment(int(times[after - 1]), zone).isoformat()} and {moment(int(times[after]), zone).isoformat()}",
-        expected=f"at most {_MOST_STEPS:,} steps, most with data",
-        remedy="a time is probably wrong: take that row out, or use a longer --step",
+        expected=f"at most {_MAX_STEPS:,} steps, most of them with data",
+        remedy="a time is probably wrong: remove that row, or use a longer --step",
     )
 
 
 def spans_too_much(count: int, samples: int) -> bool:
-    """Whether so many steps are far more than there are samples."""
-    return count > _MOST_EMPTY_STEPS and (count > _MOST_STEPS or count > 100 * samples)
+    """Return True if there are far more steps than samples."""
+    return count > _MAX_SPARSE_STEPS and (count > _MAX_STEPS or count > 100 * samples)
 
 
-def on_grid(part: SourceBins, start: int, step: int, count: int) -> ResampledStage:
-    """One source's bins on the grid.
+def to_grid(part: SourceBins, start: int, step: int, count: int) -> ResampledStage:
+    """Put the bins of one source onto the grid.
 
     Args:
         part: the source, its bins within the steps.
-        start: where the first step begins, nanoseconds since the epoch.
+        start: start of the first step, nanoseconds since the epoch.
         step: length of a step, nanoseconds.
-        count: how many steps there are.
+        count: number of steps.
     """
     bins = part.bins
-    if len(bins) == count:  # a sample in every step, as most logs have it
+    if len(bins) == count:  # most logs have a sample in every step: no copies then
         measured = np.ones(count, np.bool_)
         return ResampledStage(bins.loads, bins.peaks, bins.ends, bins.samples, measured)
     index = (bins.starts - start) // step
@@ -208,16 +213,16 @@ def _hold(filled: ResampledStage, part: SourceBins, start: int, step: int) -> No
 
 
 def _bridge(filled: ResampledStage) -> None:
-    """Carry the load over a single empty step between two with data; a queue ends it as it ended the one before."""
+    """Fill each single empty step between two measured ones with the earlier load, and its end with the earlier end."""
     alone = np.flatnonzero(~filled.measured[1:-1] & filled.measured[:-2] & filled.measured[2:]) + 1
     filled.loads[alone] = filled.peaks[alone] = filled.loads[alone - 1]
     filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
-    """Sources side by side as one: summed, in an order that does not depend on theirs.
+def _sum_sources(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
+    """Return the sum of parallel sources. It does not depend on the order of the sources.
 
-    A source counts from its first step with data to its last; a hole within them is a hole of the sum.
+    A source counts from its first step with data to its last. A gap of one source in between is a gap of the sum.
     """
     if not sources:
         nothing = np.full(count, math.nan)
@@ -229,6 +234,7 @@ def _sum(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
     measured = covered & np.all([source.measured | ~mask for source, mask in zip(sources, inside, strict=True)], axis=0)
 
     def total(parts: list[FloatArray]) -> FloatArray:
+        # Sorting fixes the order of the additions, and with it the last bit of the sum.
         stacked = np.sort(
             np.stack([np.where(mask, part, 0.0) for part, mask in zip(parts, inside, strict=True)]), axis=0
         )
@@ -244,7 +250,7 @@ def _sum(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
 
 
 def _within_span(source: ResampledStage) -> NDArray[np.bool_]:
-    """The steps from a source's first with data to its last."""
+    """Return a mask of the steps from a source's first with data to its last."""
     filled = np.flatnonzero(~np.isnan(source.loads))
     mask = np.zeros(len(source.loads), np.bool_)
     mask[filled[0] : filled[-1] + 1] = True

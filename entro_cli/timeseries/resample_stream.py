@@ -1,4 +1,4 @@
-"""Blocks of series -> Steps on disk: the grid of a log that comes block by block, equal to that of the log at once."""
+"""Resampling of a log that arrives in blocks, into steps on disk that equal those of the whole log."""
 
 from __future__ import annotations
 
@@ -12,69 +12,71 @@ from numpy.typing import NDArray
 
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
 from entro_cli.timeseries.observations import Series
-from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, on_grid, spans_too_much
+from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
 from entro_cli.timeseries.steps import Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_engine import Stage
 
-_MOST_INTERVALS = 1 << 20
-_LONGEST_HOLE = 1 << 22
-"""Steps; more are not made at once: a log with such a hole is looked at whole."""
+_MAX_INTERVALS = 1 << 20
+"""Different intervals that are counted. A log with more of them is resampled as a whole."""
+_MAX_GAP_STEPS = 1 << 22
+"""Steps that are made at once. A log with a longer gap is resampled as a whole."""
 
 
-class NotInBlocksError(Exception):
-    """The grid of a log cannot be told without a look at all of it."""
+class NotStreamableError(Exception):
+    """The grid of the log depends on all of its samples, so the log must be resampled as a whole."""
 
 
 class StreamResampler:
-    """The grid of one source of some stages whose samples come block by block, in the order of their times.
+    """Resampler of one source of some stages, whose samples arrive in blocks, in the order of their times.
 
     Args:
-        zone: where midnight is, for steps of 30 min and more.
-        step_ns: length of a step, nanoseconds; by the slowest stage when None.
+        zone: the zone whose midnight counts, for steps of 30 min and more.
+        step_ns: length of a step, nanoseconds; None to derive it from the slowest stage.
     """
 
     def __init__(self, zone: tzinfo, step_ns: int | None = None) -> None:
-        self._zone, self._asked = zone, step_ns
+        self._zone, self._requested_step_ns = zone, step_ns
         self._stages: dict[str, _StageBuffer] = {}
         self._origin_ns = self._samples = 0
         self._steps: StoredSteps | None = None
 
     def add(self, series: Sequence[Series]) -> None:
-        """Take in the next block: a series a stage that has a sample in it.
+        """Add the next block: one series per stage that has a sample in it.
 
         Raises:
-            NotInBlocksError: when a stage has its first sample here and others had theirs before, or there is a long
-                hole.
-            EntroError: when there is no room for the steps.
+            NotStreamableError: if a stage begins later than others, or by_stage is a long gap.
+            EntroError: if the disk is full.
         """
         if not series:
             return
-        steps = self._steps or self._begun(series)
+        steps = self._steps or self._begin(series)
         if any(part.stage not in self._stages for part in series):
-            raise NotInBlocksError
+            raise NotStreamableError
         self._samples += sum(len(part.times) for part in series)
         last_ns = max(int(part.times[-1]) for part in series)
+        # The step of the last sample may go on in the next block: only the steps before this seam are complete.
         seam_ns = steps.start_ns + (last_ns - steps.start_ns) // steps.step_ns * steps.step_ns
-        there = {part.stage: part for part in series}
+        by_stage = {part.stage: part for part in series}
         for name, stage in self._stages.items():
-            stage.add(there.get(name), seam_ns, self._origin_ns, steps.step_ns)
+            stage.add(by_stage.get(name), seam_ns, self._origin_ns, steps.step_ns)
+        # Hold one complete step back: if it is empty, the next one decides if it is bridged.
         self._store(steps, seam_ns - steps.step_ns, seam_ns)
 
     def finish(self) -> tuple[tuple[Series, ...], StoredSteps]:
-        """The first and the last sample of each stage, and all steps, once all blocks were taken in.
+        """Return the first and the last sample of each stage, and all steps, after the last block.
 
         Raises:
-            NotInBlocksError: when the step would be another one by all samples than by the first, a sample holds for
-                longer than a step, or there is no sample.
-            EntroError: when there is no room for the steps.
+            NotStreamableError: if all samples together give another step than the first block, if a sample holds for
+                longer than a step, or if there is no sample.
+            EntroError: if the disk is full.
         """
         steps = self._steps
         if steps is None:
-            raise NotInBlocksError
+            raise NotStreamableError
         slowest = max(stage.interval_ns for stage in self._stages.values())
-        if slowest > steps.step_ns or (self._asked is None and ladder_step_ns(slowest) != steps.step_ns):
-            raise NotInBlocksError
+        if slowest > steps.step_ns or (self._requested_step_ns is None and ladder_step_ns(slowest) != steps.step_ns):
+            raise NotStreamableError
         for stage in self._stages.values():
             stage.end(self._origin_ns, steps.step_ns)
         last_ns = max(stage.last_ns for stage in self._stages.values())
@@ -82,10 +84,10 @@ class StreamResampler:
         self._store(steps, after_ns, after_ns)
         return tuple(stage.edges for stage in self._stages.values()), steps
 
-    def _begun(self, series: Sequence[Series]) -> StoredSteps:
-        """The grid as the first block tells it."""
+    def _begin(self, series: Sequence[Series]) -> StoredSteps:
+        """Derive the grid from the first block."""
         self._stages = {part.stage: _StageBuffer(part) for part in series}
-        step_ns = self._asked or ladder_step_ns(max(part.interval_ns or 0.0 for part in series))
+        step_ns = self._requested_step_ns or ladder_step_ns(max(part.interval_ns or 0.0 for part in series))
         first_ns = min(part.first_ns for part in series)
         self._origin_ns = grid_origin(first_ns, step_ns, self._zone)
         start_ns = self._origin_ns + (first_ns - self._origin_ns) // step_ns * step_ns
@@ -93,19 +95,19 @@ class StreamResampler:
         return self._steps
 
     def _store(self, steps: StoredSteps, after_ns: int, known_ns: int) -> None:
-        """Store the steps that begin before a moment; of which stages have samples is known up to a later one."""
+        """Store the complete steps that begin before `after_ns`. All samples before `known_ns` are known."""
         begin_ns, step_ns = steps.start_ns + steps.count * steps.step_ns, steps.step_ns
         count = (after_ns - begin_ns) // step_ns
         if count <= 0:
             return
-        if count > _LONGEST_HOLE or spans_too_much(steps.count + count, self._samples):
-            raise NotInBlocksError
-        # The step before and the one behind tell whether an empty step stands alone.
-        low_ns = max(begin_ns - step_ns, steps.start_ns)
-        before = (begin_ns - low_ns) // step_ns
-        cut, wide = slice(before, before + count), (known_ns - low_ns) // step_ns
+        if count > _MAX_GAP_STEPS or spans_too_much(steps.count + count, self._samples):
+            raise NotStreamableError
+        # An empty step is bridged only if both neighbours have data, so resample one step more on each side.
+        from_ns = max(begin_ns - step_ns, steps.start_ns)
+        before = (begin_ns - from_ns) // step_ns
+        cut, width = slice(before, before + count), (known_ns - from_ns) // step_ns
         filled = [
-            on_grid(SourceBins(stage.bins.between(low_ns, known_ns), 0), low_ns, step_ns, wide)
+            to_grid(SourceBins(stage.bins.between(from_ns, known_ns), 0), from_ns, step_ns, width)
             for stage in self._stages.values()
         ]
         names = ("loads", "peaks", "ends", "samples", "measured")
@@ -116,13 +118,13 @@ class StreamResampler:
 
 
 class _StageBuffer:
-    """What is known of a stage and not stored yet.
+    """The samples and bins of a stage that are not stored yet.
 
     Args:
-        series: its first samples; they are taken in by `add`.
+        series: its first samples, which `add` takes in.
 
     Attributes:
-        bins: its last steps with samples, those that are not stored and one before them.
+        bins: the last bins: those that are not stored, and one before them.
     """
 
     def __init__(self, series: Series) -> None:
@@ -132,53 +134,54 @@ class _StageBuffer:
         self.bins = EMPTY
 
     def add(self, series: Series | None, seam_ns: int, origin_ns: int, step_ns: int) -> None:
-        """Take in the next samples, if there are some; the steps before a seam are over then."""
+        """Add the next samples, if any. All steps before the seam are complete then."""
         if series is not None:
             self._count(np.diff(np.concatenate([self._last.times, series.times])))
             self._last = _part(series, -1, None)
             self._rest = _joined(self._rest, series)
         done = int(np.searchsorted(self._rest.times, seam_ns))
-        self._take(_part(self._rest, 0, done), origin_ns, step_ns)
+        self._add_bins(_part(self._rest, 0, done), origin_ns, step_ns)
         self._rest = _part(self._rest, done, None)
 
     def end(self, origin_ns: int, step_ns: int) -> None:
-        """All samples are there."""
-        self._take(self._rest, origin_ns, step_ns)
+        """Turn the remaining samples into bins, after the last block."""
+        self._add_bins(self._rest, origin_ns, step_ns)
 
-    def _take(self, series: Series, origin_ns: int, step_ns: int) -> None:
+    def _add_bins(self, series: Series, origin_ns: int, step_ns: int) -> None:
         more = bins_of(series, origin_ns, step_ns)
         if len(more):
-            names = [one.name for one in fields(Bins)]
+            names = [field.name for field in fields(Bins)]
             parts = [self.bins, more] if len(self.bins) else [more]
             self.bins = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def _count(self, between: NDArray[np.int64]) -> None:
-        """Count how often each time was between two samples."""
-        if len(between) and (least := int(between.min())) == between.max():
+        """Count the intervals between samples, so that their median stays exact without keeping the samples."""
+        if len(between) and (least := int(between.min())) == between.max():  # a regular log needs no sort
             self._intervals[least] += len(between)
         elif len(between):
             values, counts = np.unique(between, return_counts=True)
             self._intervals.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        if len(self._intervals) > _MOST_INTERVALS:
-            raise NotInBlocksError
+        if len(self._intervals) > _MAX_INTERVALS:
+            raise NotStreamableError
 
     @property
     def last_ns(self) -> int:
-        """When its last sample was, nanoseconds since the epoch."""
+        """Time of the last sample, nanoseconds since the epoch."""
         return int(self._last.times[-1])
 
     @property
     def interval_ns(self) -> float:
-        """The median time between two samples, nanoseconds; 0 of a single one."""
+        """Median time between samples, nanoseconds; 0 for a single sample."""
         if not self._intervals:
             return 0.0
         values = np.array(sorted(self._intervals))
         ends = np.cumsum([self._intervals[value] for value in values.tolist()])
+        # The mean of both middle intervals, as numpy.median computes it.
         return float(values[np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right")].mean())
 
     @property
     def edges(self) -> Series:
-        """Its first and its last sample, or its only one."""
+        """The first and the last sample, or the only one."""
         return _joined(self._first, self._last) if self._last.times[0] > self._first.times[0] else self._first
 
 

@@ -1,4 +1,4 @@
-"""Steps: a pipeline on its regular grid, what the history keeps and the engine replays."""
+"""Steps: a pipeline on its regular grid. Resampling and the history make steps, and the regime engine replays them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PART_STEPS = 1 << 16
-"""How many steps are looked at together: so many that calls do not count, so few that a processor holds them itself."""
+"""Steps per part. This many fit into a processor's cache, and are enough that the cost of the calls does not matter."""
 
 
 class StepSource(Protocol):
-    """A pipeline's regular grid, which may be longer than the memory is large: a part of it is `Steps`.
+    """A pipeline's steps, which may not fit into memory. A part of them is `Steps`.
 
     Attributes:
         stages: the N stages.
-        start_ns: where the first step begins, nanoseconds since the epoch.
+        start_ns: start of the first step, nanoseconds since the epoch.
         step_ns: length of a step, nanoseconds.
-        count: how many steps there are, with data or without.
+        count: number of steps, with or without data.
         step_s: length of a step, s.
     """
 
     @property
-    def stages(self) -> tuple[Stage, ...]: ...  # noqa: D102 - told above, like the others
+    def stages(self) -> tuple[Stage, ...]: ...  # noqa: D102 - documented above, like the others
     @property
     def start_ns(self) -> int: ...  # noqa: D102
     @property
@@ -42,18 +42,18 @@ class StepSource(Protocol):
     def step_s(self) -> float: ...  # noqa: D102
 
     def part(self, first: int, after: int) -> Steps:
-        """The steps from `first` up to but not including `after`."""
+        """Return the steps from `first` up to but not including `after`."""
         ...
 
 
 def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: int | None = None) -> Iterator[Steps]:
-    """Some steps in parts that follow one another.
+    """Yield steps as consecutive parts.
 
     Args:
-        steps: the pipeline's.
-        first: the first of them.
-        after: the step behind the last; None for all there are.
-        size: how many steps a part has, those that are looked at together without it; the last one may have fewer.
+        steps: steps of a pipeline.
+        first: the first step.
+        after: the step after the last; None for all.
+        size: steps per part, `PART_STEPS` by default. The last part may have fewer.
     """
     end, length = steps.count if after is None else after, size or PART_STEPS
     for begin in range(first, end, length):
@@ -62,10 +62,10 @@ def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: 
 
 @dataclass(frozen=True)
 class StepView:
-    """Another look at a pipeline's steps, a `StepSource` itself once it says what `part` is.
+    """A view of a pipeline's steps, the base of `StepSource` classes that define `part`.
 
     Attributes:
-        whole: the steps that are looked at.
+        whole: the underlying steps.
     """
 
     whole: StepSource
@@ -77,7 +77,7 @@ class StepView:
 
     @property
     def start_ns(self) -> int:
-        """Where the first step begins, nanoseconds since the epoch."""
+        """Start of the first step, nanoseconds since the epoch."""
         return self.whole.start_ns
 
     @property
@@ -87,7 +87,7 @@ class StepView:
 
     @property
     def count(self) -> int:
-        """How many steps there are, with data or without."""
+        """Number of steps, with or without data."""
         return self.whole.count
 
     @property
@@ -98,39 +98,39 @@ class StepView:
 
 @dataclass(frozen=True)
 class StepRange(StepView):
-    """The steps from `first` up to but not including `after`."""
+    """A view of the steps from `first` up to but not including `after`."""
 
     first: int
     after: int
 
     @property
     def start_ns(self) -> int:
-        """Where the first of them begins, nanoseconds since the epoch."""
+        """Start of the first step, nanoseconds since the epoch."""
         return self.whole.start_ns + self.first * self.whole.step_ns
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """Number of steps."""
         return self.after - self.first
 
     def part(self, first: int, after: int) -> Steps:
-        """Some of them, counted from the first."""
+        """Return the steps from `first` up to but not including `after`, counted from the first of this range."""
         return self.whole.part(self.first + first, self.first + after)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The grid: an entry a step.
+    """Steps in memory, arrays with one entry per step.
 
     Attributes:
         stages: the N stages.
-        start_ns: where the first step begins, nanoseconds since the epoch.
+        start_ns: start of the first step, nanoseconds since the epoch.
         step_ns: length of a step, nanoseconds.
         loads: shape (N, steps), the mean of the samples in the step, in the stage's unit; NaN without data.
         peaks: shape (N, steps), the largest of them; NaN without data.
         ends: shape (N, steps), the last of them; NaN without data.
-        samples: shape (N, steps), how many there were; 0 where a sample of before still holds, or was carried over.
-        measured: shape (N, steps), True where the stage has data of its own in the step, not carried over.
+        samples: shape (N, steps), number of samples; 0 where an earlier sample holds or a gap is bridged.
+        measured: shape (N, steps), False where there is no data or a gap is bridged.
     """
 
     stages: tuple[Stage, ...]
@@ -144,7 +144,7 @@ class Steps:
 
     @property
     def count(self) -> int:
-        """How many steps there are, with data or without."""
+        """Number of steps, with or without data."""
         return int(self.loads.shape[1])
 
     @property
@@ -153,21 +153,24 @@ class Steps:
         return self.step_ns / 1e9
 
     def part(self, first: int, after: int) -> Steps:
-        """The steps from `first` up to but not including `after`."""
+        """Return the steps from `first` up to but not including `after`, as views."""
         cut = slice(first, after)
         names = ("loads", "peaks", "ends", "samples", "measured")
         arrays = {name: getattr(self, name)[:, cut] for name in names}
         return replace(self, start_ns=self.start_ns + first * self.step_ns, **arrays)
 
     def to_frame(self) -> pd.DataFrame:
-        """The steps as a pandas frame: index `time` (UTC), columns load_, peak_, end_ and samples_ a stage."""
+        """Return the steps as a pandas frame, indexed by `time` (UTC).
+
+        Each stage has the columns load_STAGE, peak_STAGE, end_STAGE and samples_STAGE.
+        """
         import pandas as pd
 
         times = pd.to_datetime(self.start_ns + self.step_ns * np.arange(self.count), utc=True)
         columns = {
-            f"{what}_{stage.name}": values[index]
+            f"{prefix}_{stage.name}": values[index]
             for index, stage in enumerate(self.stages)
-            for what, values in (
+            for prefix, values in (
                 ("load", self.loads),
                 ("peak", self.peaks),
                 ("end", self.ends),

@@ -1,4 +1,4 @@
-"""Steps in a file of their own, so that a log may be longer than the memory is large."""
+"""Steps in a temporary file, for logs whose steps do not fit into memory."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class _Segment:
 
     Attributes:
         first: the first of them.
-        count: how many they are.
-        offset: where they are in the file.
-        is_plain: whether each step of each stage has one sample, which is then all there is to be known.
+        count: number of steps.
+        offset: their offset in the file.
+        is_plain: True if each step of each stage has exactly one sample. Then only the loads are stored.
     """
 
     first: int
@@ -39,49 +39,48 @@ class _Segment:
 
 
 class AnonymousFile:
-    """A file without a name, which is gone when nobody has it any more."""
+    """A temporary file without a name, which the system removes once it is closed."""
 
     def __init__(self) -> None:
+        # pread and pwrite on a descriptor take an offset, so several threads may read at once.
         with TemporaryFile() as file:
             self._handle = os.dup(file.fileno())
         finalize(self, os.close, self._handle)
 
     def write(self, data: bytes, offset: int) -> int:
-        """Write all of some bytes at a place; how many they are."""
+        """Write all bytes at an offset, and return their number."""
         done = 0
         while done < len(data):
             done += os.pwrite(self._handle, memoryview(data)[done:], offset + done)
         return done
 
     def read(self, size: int, offset: int) -> bytes:
-        """So many bytes from a place."""
+        """Read bytes at an offset."""
         return os.pread(self._handle, size, offset)
 
 
 @dataclass
 class StoredSteps:
-    """A pipeline's grid on disk: steps are appended, then read in parts, by several threads at once if need be.
-
-    The file has no name, and is gone with the process.
+    """A pipeline's steps on disk: appended once, then read in parts, also by several threads at once.
 
     Attributes:
         stages: the N stages.
-        start_ns: where the first step begins, nanoseconds since the epoch.
+        start_ns: start of the first step, nanoseconds since the epoch.
         step_ns: length of a step, nanoseconds.
-        count: how many steps there are.
+        count: number of steps.
     """
 
     stages: tuple[Stage, ...]
     start_ns: int
     step_ns: int
     count: int = 0
-    _kept: list[_Segment] = field(default_factory=list)
+    _segments: list[_Segment] = field(default_factory=list)
     _size: int = 0
     _rows: tuple[int, ...] = ()
     _file: AnonymousFile = field(default_factory=AnonymousFile)
 
     def __post_init__(self) -> None:
-        """Each stage stands in its own row, at first."""
+        """Map each stage to its own row, unless `of` has mapped them in another order."""
         self._rows = self._rows or tuple(range(len(self.stages)))
 
     @property
@@ -90,64 +89,68 @@ class StoredSteps:
         return self.step_ns / 1e9
 
     def of(self, stages: tuple[Stage, ...]) -> StoredSteps:
-        """The same steps, the stages in another order, or full at other loads."""
+        """Return the same steps with the stages in another order, or with other full loads."""
         names = [stage.name for stage in self.stages]
         return replace(self, stages=stages, _rows=tuple(self._rows[names.index(stage.name)] for stage in stages))
 
     def append(self, steps: Steps) -> None:
-        """Store the steps that follow.
+        """Store the next steps.
 
         Raises:
-            EntroError: when there is no room for them.
+            EntroError: if the disk is full.
         """
         is_plain = bool(steps.measured.all() and (steps.samples == 1).all() and (steps.peaks == steps.loads).all())
         is_plain = is_plain and bool((steps.ends == steps.loads).all())
         arrays = [getattr(steps, name) for name in (_FIELDS[:1] if is_plain else _FIELDS)]
-        self._kept.append(_Segment(self.count, steps.count, self._size, is_plain))
+        self._segments.append(_Segment(self.count, steps.count, self._size, is_plain))
         try:
             for array in arrays:
                 self._size += self._file.write(np.ascontiguousarray(array).tobytes(), self._size)
         except OSError as error:
             raise EntroError(
-                f"there is no room for the steps of a long log: {error.strerror or error}",
+                f"the steps of a long log cannot be written: {error.strerror or error}",
                 where="the temporary folder",
-                remedy="set TMPDIR to a folder on a disk that has some",
+                remedy="set TMPDIR to a folder on a disk with free space",
             ) from error
         self.count += steps.count
 
     def part(self, first: int, after: int) -> Steps:
-        """The steps from `first` up to but not including `after`."""
-        place = max(bisect_right(self._kept, first, key=lambda kept: kept.first) - 1, 0)
-        found = []
-        while place < len(self._kept) and self._kept[place].first < after:
-            kept = self._kept[place]
-            found.append(self._read(kept, max(first - kept.first, 0), min(after - kept.first, kept.count)))
-            place += 1
+        """Return the steps from `first` up to but not including `after`."""
+        index = max(bisect_right(self._segments, first, key=lambda segment: segment.first) - 1, 0)
+        parts = []
+        while index < len(self._segments) and self._segments[index].first < after:
+            segment = self._segments[index]
+            begin, end = max(first - segment.first, 0), min(after - segment.first, segment.count)
+            parts.append(self._read(segment, begin, end))
+            index += 1
         start_ns = self.start_ns + first * self.step_ns
-        if len(found) == 1:
-            return replace(found[0], start_ns=start_ns)
-        if not found:
-            nothing = np.empty((len(self.stages), 0))
-            counts, marks = nothing.astype(np.int64), nothing.astype(np.bool_)
-            return Steps(self.stages, start_ns, self.step_ns, nothing, nothing, nothing, counts, marks)
-        joined = {name: np.concatenate([getattr(part, name) for part in found], axis=1) for name in _FIELDS}
+        if len(parts) == 1:
+            return replace(parts[0], start_ns=start_ns)
+        if not parts:
+            empty = np.empty((len(self.stages), 0))
+            counts, masks = empty.astype(np.int64), empty.astype(np.bool_)
+            return Steps(self.stages, start_ns, self.step_ns, empty, empty, empty, counts, masks)
+        joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=1) for name in _FIELDS}
         return Steps(self.stages, start_ns, self.step_ns, **joined)
 
-    def _read(self, kept: _Segment, begin: int, end: int) -> Steps:
-        """Some of the steps that were appended together, counted from the first of those."""
-        if kept.is_plain:
-            loads = self._array(kept, kept.offset, begin, end, np.float64)
+    def _read(self, segment: _Segment, begin: int, end: int) -> Steps:
+        """Read steps of a segment, counted from its first."""
+        if segment.is_plain:
+            loads = self._array(segment, segment.offset, begin, end, np.float64)
             ones, measured = np.ones(loads.shape, np.int64), np.ones(loads.shape, np.bool_)
             return Steps(self.stages, 0, self.step_ns, loads, loads, loads, ones, measured)
-        size = len(self.stages) * kept.count * _FLOAT_BYTES
-        places = [kept.offset + number * size for number in range(len(_FIELDS))]
-        loads, peaks, ends = (self._array(kept, place, begin, end, np.float64) for place in places[:3])
-        samples = self._array(kept, places[3], begin, end, np.int64)
-        measured = self._array(kept, places[4], begin, end, np.bool_)
+        # The arrays of a segment follow each other in the order of `_FIELDS`, all but the last with 8 bytes per value.
+        size = len(self.stages) * segment.count * _FLOAT_BYTES
+        offsets = [segment.offset + number * size for number in range(len(_FIELDS))]
+        loads, peaks, ends = (self._array(segment, offset, begin, end, np.float64) for offset in offsets[:3])
+        samples = self._array(segment, offsets[3], begin, end, np.int64)
+        measured = self._array(segment, offsets[4], begin, end, np.bool_)
         return Steps(self.stages, 0, self.step_ns, loads, peaks, ends, samples, measured)
 
-    def _array(self, kept: _Segment, offset: int, begin: int, end: int, kind: type[_Number]) -> NDArray[_Number]:
-        """Some columns of an array of shape (N, kept.count) that stands at an offset."""
+    def _array(self, segment: _Segment, offset: int, begin: int, end: int, kind: type[_Number]) -> NDArray[_Number]:
+        """Read columns of the array of shape (N, segment.count) at an offset."""
         size = np.dtype(kind).itemsize
-        rows = [self._file.read((end - begin) * size, offset + (row * kept.count + begin) * size) for row in self._rows]
+        rows = [
+            self._file.read((end - begin) * size, offset + (row * segment.count + begin) * size) for row in self._rows
+        ]
         return np.frombuffer(b"".join(rows), kind).reshape(len(self.stages), end - begin)

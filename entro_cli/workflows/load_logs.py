@@ -23,7 +23,7 @@ from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import to_steps
-from entro_cli.timeseries.resample_stream import NotInBlocksError, StreamResampler
+from entro_cli.timeseries.resample_stream import NotStreamableError, StreamResampler
 from entro_cli.timeseries.steps import StepSource, in_parts
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows.read_logs import read_logs
@@ -184,7 +184,7 @@ def stream_log(
             for series in rows.blocks():
                 resampler.add(series)
             edges, steps = resampler.finish()
-        except (NotPlainError, NotInBlocksError):  # rows out of order, quotes, ...: the whole log is read again
+        except (NotPlainError, NotStreamableError):  # rows out of order, quotes, ...: the whole log is read again
             return None
         return StreamedLog(rows.observations(edges), steps)
 

@@ -60,7 +60,7 @@ def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int 
             None leaves out nothing.
     """
     steps = StepRange(loaded.steps, *step_range(loaded.steps, *within))
-    return ReportInput(settings.maintenance().judged(steps), loaded.sources, loaded.columns, logs=loaded.paths)
+    return ReportInput(settings.maintenance().view(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
@@ -88,7 +88,7 @@ def from_history(
     recalled = load_history(place, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in recalled.steps.stages}
     return ReportInput(
-        settings.maintenance().without(recalled.steps), recalled.sources, columns, sentences(recalled.problems)
+        settings.maintenance().apply(recalled.steps), recalled.sources, columns, sentences(recalled.problems)
     )
 
 

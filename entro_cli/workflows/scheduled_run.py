@@ -179,7 +179,7 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
     zone = run.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
     history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
-    steps = run.settings.maintenance().without(history.steps)
+    steps = run.settings.maintenance().apply(history.steps)
     budget = run.settings.budget(len(steps.stages))
     if not steps.count:
         return (), budget

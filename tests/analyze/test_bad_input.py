@@ -115,7 +115,7 @@ BAD = {
     ),
     "a stray date": (
         GOOD.encode() + b"2062-04-06T12:00:00Z,1,2\n",
-        r"102 samples span 1,136,073,601 steps .* nothing between 2026-04-06T12:00:49.* and 2062-04-06.*is probably",
+        r"102 samples span 1,136,073,601 steps .* no sample between 2026-04-06T12:00:49.* and 2062-04-06.*is probably",
     ),
 }
 

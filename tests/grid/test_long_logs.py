@@ -173,5 +173,5 @@ def test_a_full_disk_is_told(tmp_path):
     write(tmp_path / "log.csv", REGULAR)
     with long_from(0), patch("os.pwrite", side_effect=OSError(28, "No space left")):
         error = entro("analyze", tmp_path / "log.csv").error
-    assert "no room for the steps of a long log: No space left" in error
+    assert "the steps of a long log cannot be written: No space left" in error
     assert "TMPDIR" in error

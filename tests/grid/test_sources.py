@@ -123,10 +123,13 @@ def test_folders_and_patterns(tmp_path, how):
 @pytest.mark.parametrize(
     ("later_s", "cause"),
     [
-        (8 * 3600, "they fit if one is 8h off, so its zone is probably wrong: --tz, or --offset FILE=-8h"),
-        (5.5 * 3600, "they fit if one is 5.5h off, so its zone is probably wrong: --tz, or --offset FILE=-5.5h"),
-        (365 * 86400, "the year of one is probably wrong: name it with --year"),
-        (3 * 86400, "if they are of one time, one is in another zone or year: --tz, --year, --offset FILE=+1h"),
+        (8 * 3600, "they fit if one is moved by 8h: its zone is probably wrong, use --tz or --offset FILE=-8h"),
+        (5.5 * 3600, "they fit if one is moved by 5.5h: its zone is probably wrong, use --tz or --offset FILE=-5.5h"),
+        (365 * 86400, "one of them probably has the wrong year: set it with --year"),
+        (
+            3 * 86400,
+            "if they are of the same time, one is in another zone or year: use --tz, --year or --offset FILE=+1h",
+        ),
     ],
 )
 def test_why_logs_have_no_time_in_common(tmp_path, later_s, cause):

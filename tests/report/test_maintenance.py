@@ -167,7 +167,7 @@ def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
     analyzed = entro("analyze", SAMPLE, "--tz", "UTC", "--exclude", "Thu 14:00-15:00", "--json")
     assert json.loads(analyzed.out)["excluded_steps"] == 5 * 60
     config.write_text('exclude = ["Sunday"]\n')
-    assert "exclude: 'Sunday' is no maintenance window; expected windows such as" in entro(*command).error
+    assert "exclude: 'Sunday' is not a maintenance window; expected windows such as" in entro(*command).error
 
 
 def test_it_is_told_in_every_format(tmp_path):

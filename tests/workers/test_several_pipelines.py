@@ -204,7 +204,7 @@ def test_no_worker_is_left(tmp_path, cluster):
     for worker in workers:
         worker.kill()
         worker.wait()
-    code = "import entro_cli.core.parallel as w; w._PATIENCE_S = 3; from entro_cli.app import main; main()"
+    code = "import entro_cli.core.parallel as w; w._CLUSTER_TIMEOUT_S = 3; from entro_cli.app import main; main()"
     command = (sys.executable, "-c", code, "ingest", "--config", tmp_path / "entro.toml", "--cluster", address)
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 1

@@ -168,14 +168,14 @@ def _long(columns: Sequence[str], options: ReadOptions) -> tuple[int, int, int |
     names = [name.strip().lower() for name in columns]
     stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
     value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
-    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.placed(())):
+    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.stages_for(())):
         return None
     return stage[0], value[0], names.index("kind") if "kind" in names else None
 
 
 def _stages(label: str, columns: Sequence[str], time: int, options: ReadOptions) -> tuple[StageColumn, ...]:
     """The stages of a wide table: those asked for, then those of other kinds that are recognised by name."""
-    specs = options.placed([name for index, name in enumerate(columns) if index != time])
+    specs = options.stages_for([name for index, name in enumerate(columns) if index != time])
     asked = [stage_of(spec, spec.column, label) for spec in specs if spec.column in columns]
     taken = {spec.column for spec in specs}
     found = [
@@ -207,7 +207,7 @@ def _recognised(
             expected="one",
             remedy=f"add --stage {DEFAULT_NAMES[kind]}={named(names[0])} or another; the columns are {listed(columns)}",
         )
-    taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.placed(columns))
+    taken = any(spec.name == DEFAULT_NAMES[kind] for spec in options.stages_for(columns))
     said = (None if taken else options.kind_of(DEFAULT_NAMES[kind])) or kind
     return [
         StageColumn(
@@ -282,7 +282,7 @@ def long_stages(
     of_name: dict[str, set[str]] = {name: set() for name in found}
     for name, kind in set(zip(names, kinds or (), strict=False)):
         of_name[name].add(kind.strip().lower())
-    asked = {spec.column for spec in options.placed(found)} & set(found)
+    asked = {spec.column for spec in options.stages_for(found)} & set(found)
     wanted = [
         name
         for name in found
@@ -301,7 +301,7 @@ def _default_name(source: str) -> str | None:
 
 def _long_stage(label: str, source: str, kinds: set[str], options: ReadOptions) -> StageColumn:
     """A stage of a long table: by `--stage`, by its kind column, or by its name."""
-    spec = next((spec for spec in options.placed([source]) if spec.column == source), None)
+    spec = next((spec for spec in options.stages_for([source]) if spec.column == source), None)
     if spec is None:
         if len(kinds) > 1:
             raise EntroError(
