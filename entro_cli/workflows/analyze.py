@@ -1,4 +1,4 @@
-"""What an analysis says of a pipeline's steps: the rooms wired together."""
+"""Analyze the steps of a pipeline: figures, coordination, recommendations."""
 
 from __future__ import annotations
 
@@ -29,19 +29,23 @@ from entro_cli.workflows.load_logs import Loaded
 
 
 def analysis_of(replayed: Replay, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
-    """What an analysis says, and what to say when the full loads cannot fit the log.
+    """Analyze a replay of a pipeline's steps.
 
     Args:
-        replayed: the pipeline's steps, and which of them are asked for.
-        loaded: the logs they are from.
-        settings: in force for the pipeline.
-        command: what shows the same again, as JSON.
+        replayed: the replay.
+        loaded: the logs of the steps.
+        settings: the pipeline's settings.
+        command: the command that prints the same as JSON.
+
+    Returns:
+        The analysis, and advice if the full loads cannot fit the log.
     """
     loads = LoadAccumulator()
-    with ThreadPoolExecutor(1) as beside:  # a plant that is run leaves the other processor to the figures
-        compared = beside.submit(coordination_of, replayed, settings)
+    # The compiled loops release the GIL: while one processor runs the coordinated plant, another counts the figures.
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(coordination_of, replayed, settings)
         figures = _figures(replayed, loaded, settings, loads)
-        coordination = compared.result()
+        coordination = future.result()
     analysis = Analysis(
         pipeline=settings.pipeline,
         figures=figures,
@@ -53,24 +57,24 @@ def analysis_of(replayed: Replay, loaded: Loaded, settings: Settings, command: s
 
 
 def _figures(replayed: Replay, loaded: Loaded, settings: Settings, loads: LoadAccumulator) -> Figures:
-    """What the replay comes to; what it says of the loads is counted along."""
+    """Return the figures of a replay, and count its loads in the same pass."""
     steps = replayed.steps
-    tally = FigureAccumulator(steps.stages, replayed.budget, settings.objective, loaded.zone)
-    tally.count(loads.counted(replayed.runs()), replayed.begin_ns)
+    accumulator = FigureAccumulator(steps.stages, replayed.budget, settings.objective, loaded.zone)
+    accumulator.count(loads.counted(replayed.runs()), replayed.begin_ns)
     span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
-    return tally.figures(span, settings.maintenance().count_steps(*span))
+    return accumulator.figures(span, settings.maintenance().count_steps(*span))
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis says.
+    """The results of `entro analyze`.
 
     Attributes:
-        pipeline: its name.
-        figures: of the period.
-        coordination: what it would have changed.
-        recommendations: what to do.
-        sources: what each file gave.
+        pipeline: the pipeline's name.
+        figures: the figures of the period.
+        coordination: what coordination would have changed.
+        recommendations: what the user can do.
+        sources: a summary of each file.
     """
 
     pipeline: str
@@ -81,61 +85,63 @@ class Analysis:
 
 
 def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
-    """What coordination would have changed.
+    """Return what coordination would have changed.
 
     Args:
-        replayed: the pipeline's steps, and which of them are asked for.
-        settings: in force for the pipeline.
+        replayed: the replay.
+        settings: the pipeline's settings.
     """
     steps, first, after = replayed.steps, replayed.first, replayed.after
     if first >= after:
         return Coordination("there is no step with data")
+    # The queue at the end of the step before the first one: the coordinated run starts from it.
     before = float(steps.part(first - 1, first).ends[1][0]) if is_rate_queue_pair(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
-    terms = CoordinationParameters(
+    parameters = CoordinationParameters(
         settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone
     )
-    return coordinate(StepRange(steps, first, after), terms, 0.0 if math.isnan(before) else before)
+    return coordinate(StepRange(steps, first, after), parameters, 0.0 if math.isnan(before) else before)
 
 
 def recommended(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
-    """What to do about it.
+    """Return recommendations.
 
     Args:
-        coordination: what it would have changed.
-        steps: of the pipeline.
-        command: what shows the numbers, as a shell takes it.
+        coordination: what coordination would have changed.
+        steps: the pipeline's steps.
+        command: the command that prints the numbers, quoted for a shell.
     """
     names = (steps.stages[0].name, steps.stages[1].name) if is_rate_queue_pair(steps) else None
     return recommendations(coordination, names, command)
 
 
-_TAKEN_ANYWAY = {"history", "reports", "pipeline"}
-"""Keys whose options a report's command names itself, or that change no number."""
+_LEFT_OUT = {"history", "reports", "pipeline"}
+"""Keys whose options are part of the command already, or that change no number."""
 
 
 def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
-    """The command that shows the numbers of another one again, as a shell takes it; URLs without their secrets.
+    """Return a command that prints the same numbers again, quoted for a shell, with URLs without their secrets.
 
     Args:
-        command: its words behind `entro`.
-        settings: in force for the pipeline; what options said of them is said again.
-        more: other options, with what they were given.
+        command: its words after `entro`.
+        settings: the pipeline's settings. Those that come from options are repeated as options.
+        more: other options and their values.
     """
     words = ["entro", *command]
-    for option, value in (*_said(settings), *more):
-        for one in (value,) if isinstance(value, str) else value or ():
-            words += [option, one] if one else [option]
+    for option, value in (*_options(settings), *more):
+        for text in (value,) if isinstance(value, str) else value or ():
+            words += [option, text] if text else [option]
     return shlex.join(shown_url(word) if is_url(word) else word for word in words)
 
 
-def _said(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
+def _options(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
+    """Yield the settings that come from options: the option, and its values; an empty one for a flag."""
     for key, origin in sorted(settings.origins.items()):
-        if origin.startswith("--") and key not in _TAKEN_ANYWAY:
+        if origin.startswith("--") and key not in _LEFT_OUT:
             value = getattr(settings, key, None)
             if isinstance(value, bool):
                 yield origin, [""] if value else []
             elif isinstance(value, tuple):
-                yield origin, [str(one) for one in value]
+                yield origin, [str(part) for part in value]
             elif value is not None:
                 yield origin, str(value)

@@ -1,4 +1,4 @@
-"""From the history to Steps: what `report` and `history export` do first."""
+"""Load steps from the history, the first part of `report` and `history export`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from entro_engine import EntroError, Kind, Stage
 
 @dataclass(frozen=True)
 class HistorySlice:
-    """A stretch of a pipeline's history.
+    """The part of a pipeline's history within a time range.
 
     Attributes:
-        steps: its steps; none where nothing is stored of it.
-        sources: the logs that gave something of it.
-        problems: what of it could not be read.
+        steps: the steps; empty if nothing is stored for the time.
+        sources: the logs that have samples in the time.
+        problems: warnings about days that could not be read.
     """
 
     steps: Steps
@@ -37,98 +37,101 @@ class HistorySlice:
 
 
 def load_history(
-    place: PipelinePaths, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
+    paths: PipelinePaths, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
 ) -> HistorySlice:
-    """The steps of a stretch of time, each stage full at what is in force, else at what was given with its logs.
+    """Load the steps of a time range.
+
+    The full load of each stage is that of the settings, else the one that was stored with its logs.
 
     Args:
-        place: the pipeline's.
-        settings: in force for it.
-        zone: what times are told in.
-        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
-        after_ns: where it ends; None for the last step.
+        paths: the pipeline's files.
+        settings: the pipeline's settings.
+        zone: the time zone of output.
+        begin_ns: the begin of the range, ns since the epoch; None for the first step.
+        after_ns: its end; None for the last step.
 
     Raises:
-        EntroError: when nothing is stored of the pipeline.
+        EntroError: If nothing is stored of the pipeline.
     """
-    state = load_stored_state(place)
-    stored = read_bins(place, state, begin_ns, after_ns)
+    state = load_stored_state(paths)
+    stored = read_bins(paths, state, begin_ns, after_ns)
     sources = sources_of(state, zone, begin_ns, after_ns)
     return HistorySlice(_steps(state, stored.bins, settings, begin_ns), sources, stored.problems)
 
 
 def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
-    """The logs that gave something of a stretch of time, in the order they were first read.
+    """Return the logs that have samples in a time range, in the order they were first read.
 
     Args:
-        state: what is known of their pipeline.
-        zone: what times are told in.
-        begin_ns: where the stretch begins, nanoseconds since the epoch; None for the first step.
-        after_ns: where it ends; None for the last step.
+        state: the state of the pipeline's history.
+        zone: the time zone of output.
+        begin_ns: the begin of the range, ns since the epoch; None for the first step.
+        after_ns: its end; None for the last step.
     """
     return tuple(_source(log, zone) for log in state.logs if _overlaps(log, begin_ns, after_ns))
 
 
-def last_data_ns(place: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
-    """Where the last stored step with data of all stages begins, nanoseconds since the epoch; None without any.
+def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
+    """Return the begin of the last stored step that has data of all stages, ns since the epoch; None without one.
 
     Args:
-        place: the pipeline's.
-        settings: in force for it.
-        before_ns: steps from there on do not count; None to count all.
+        paths: the pipeline's files.
+        settings: the pipeline's settings.
+        before_ns: ignore steps from this time on, ns since the epoch; None to count all.
 
     Raises:
-        EntroError: when nothing is stored of the pipeline.
+        EntroError: If nothing is stored of the pipeline.
     """
-    state = load_stored_state(place)
-    for day in reversed(place.days()):
+    state = load_stored_state(paths)
+    for day in reversed(paths.days()):
         begin = day_start_ns(day)
         if before_ns is None or begin < before_ns:
-            steps = _steps(state, read_bins(place, state, begin, before_ns).bins, settings, begin)
+            steps = _steps(state, read_bins(paths, state, begin, before_ns).bins, settings, begin)
             observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns
     return None
 
 
-def _steps(state: State, day: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
+def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
     intervals, left_out = state.intervals_ns(), state.redundant_fallbacks()
-    day = {key: cells for key, cells in day.items() if key not in left_out}
+    bins = {key: part for key, part in bins.items() if key not in left_out}
     stages = [
         (
             _stage(state, settings, name),
             [
-                SourceBins(cells, held_ns(intervals.get(key), state.step_ns))
-                for key, cells in sorted(day.items())
+                SourceBins(part, held_ns(intervals.get(key), state.step_ns))
+                for key, part in sorted(bins.items())
                 if key.stage == name
             ],
         )
+        # In the order of `join_sources`, so that a report is the same from logs and from the history.
         for name in sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
     ]
-    if day:
+    if bins:
         return fill_steps(stages, state.step_ns)
-    nothing = np.empty((len(stages), 0))
+    # No steps, at the first step's boundary from `begin_ns` on: the report of a time without data is a report, too.
+    empty = np.empty((len(stages), 0))
     start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
-    whole = tuple(stage for stage, _ in stages)
-    counts, marks = nothing.astype(np.int64), nothing.astype(np.bool_)
-    return Steps(whole, start, state.step_ns, nothing, nothing, nothing, counts, marks)
+    samples, measured = empty.astype(np.int64), empty.astype(np.bool_)
+    return Steps(tuple(stage for stage, _ in stages), start, state.step_ns, empty, empty, empty, samples, measured)
 
 
 def _stage(state: State, settings: Settings, name: str) -> Stage:
-    known = state.stages[name]
-    kind = Kind(known.kind)
+    stored = state.stages[name]
+    kind = Kind(stored.kind)
     full = settings.full_of(name, kind)
-    return Stage(name, kind, known.full if full is None else full)
+    return Stage(name, kind, stored.full if full is None else full)
 
 
-def check_stages(place: PipelinePaths, asked: Sequence[str]) -> None:
+def check_stages(paths: PipelinePaths, names: Sequence[str]) -> None:
     """Refuse stages of the command line that the history does not have.
 
     Raises:
-        EntroError: when there is one.
+        EntroError: If there is one.
     """
-    known = load_stored_state(place).stages
-    for name in asked:
+    known = load_stored_state(paths).stages
+    for name in names:
         if name not in known:
             raise EntroError(
                 "the history has no such stage", where=f"--stage {name}", expected=f"one of {', '.join(known)}"
@@ -137,7 +140,8 @@ def check_stages(place: PipelinePaths, asked: Sequence[str]) -> None:
 
 def _overlaps(log: LogState, begin_ns: int | None, after_ns: int | None) -> bool:
     return any(
-        (after_ns is None or one.first < after_ns) and (begin_ns is None or one.last >= begin_ns) for one in log.series
+        (after_ns is None or series.first < after_ns) and (begin_ns is None or series.last >= begin_ns)
+        for series in log.series
     )
 
 
@@ -145,11 +149,11 @@ def _source(log: LogState, zone: tzinfo) -> Source:
     return Source(
         path=log.path,
         format=log.format,
-        stages=tuple(one.stage for one in log.series),
+        stages=tuple(series.stage for series in log.series),
         rows_read=log.rows_read,
         rows_skipped=log.rows_skipped,
-        start=moment(min(one.first for one in log.series), zone) if log.series else None,
-        end=moment(max(one.last for one in log.series), zone) if log.series else None,
+        start=moment(min(series.first for series in log.series), zone) if log.series else None,
+        end=moment(max(series.last for series in log.series), zone) if log.series else None,
         zone=log.zone,
         taken_as="stored",
         problems=sentences(log.known_problems()),
