@@ -1,17 +1,17 @@
-# make demo    installs entro into .venv and shows it at work on the sample logs
-# make test    installs what the tests need, then lints, checks the types and tests
+# make demo    installs entro into .venv and takes the tour on the sample logs
+# make test    installs the requirements of the tests, lints, checks the types and runs the tests
 # make lint    the first half of it: ruff, mypy and import-linter
-# make bench   measures entro beside whichever peers are installed; QUICK=1 only sees that it runs, LARGE=1 takes a
-#              CSV ten times as large, too
+# make bench   measures entro beside the peers that are installed; QUICK=1 only checks that it runs, LARGE=1 adds a
+#              CSV ten times as large
 # make clean   removes .venv and every cache
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
-# What some tests use of the system, and Debian's packages of it.
+# Programs that some tests use, and Debian's packages of them.
 PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/bin/prometheus=prometheus /usr/bin/systemd-analyze=systemd
 WORKERS := 2
-# Two makes at once in one tree take turns at installing, where there is a flock.
+# Two makes in one tree take turns at installing, if the system has flock.
 LOCK := $(if $(shell command -v flock),flock Makefile)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -55,12 +55,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.created
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
-	@echo "installing entro and what its tests need into $(VENV)"
+	@echo "installing entro and the requirements of its tests into $(VENV)"
 	@$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/.created
-	@echo "installing entro and what it is measured beside into $(VENV)"
+	@echo "installing entro and its peers of the benchmarks into $(VENV)"
 	@$(BIN)/python -m pip install -q -e '.[bench]'
 	@touch $(VENV)/.installed $@
 
@@ -76,7 +76,7 @@ $(VENV)/.created:
 	exit 1
 	@touch $@
 
-# What is missing of them is installed where that needs nobody's leave; the rest is told, and is an error in CI.
+# Missing programs are installed if this user may do so; others are listed, and are an error in CI.
 programs:
 	@missing() { for each in $(PROGRAMS); do [ -x "$${each%=*}" ] || echo "$${each#*=}"; done; }; \
 	if [ "$$(id -u)" = 0 ]; then as_root=env; elif sudo -n true 2>/dev/null; then as_root='sudo -n env'; fi; \

@@ -1,6 +1,6 @@
-"""Writes the sample logs beside this file, and truth.json, which says what is in them.
+"""Write the sample logs beside this file, and truth.json, which describes their content.
 
-The steps are held against their plan before anything is written.
+The steps are compared with their plan before anything is written.
 
     python sample_logs/generate.py [FOLDER]
 """
@@ -34,20 +34,20 @@ else:
 STAGES = (SCRAPER, LLM)
 COLUMNS = ("scraper_rate", "llm_queue")
 MARGIN = 1e-3
-"""No step is closer to the budget than this, nat, so that no way of reading a number changes what is over it."""
+"""Least distance of a step from the budget, nat, so that rounding a number on the way never moves a step over it."""
 
 Row = dict[str, Any]
 
 
 class PlanBrokenError(Exception):
-    """The steps of a signal are not what its plan says."""
+    """The steps of a signal differ from its plan."""
 
 
 def check(name: str, signal: Signal) -> None:
-    """Hold a signal's steps against its plan.
+    """Compare a signal's steps with its plan.
 
     Raises:
-        PlanBrokenError: when what is over the budget, or what drove it, or the regimes are not as planned.
+        PlanBrokenError: when the steps over the budget, a driver or the regimes are not as planned.
     """
     run = replay_loads(STAGES, signal.loads, signal.step_s)
     planned = np.zeros(signal.steps, dtype=bool)
@@ -69,12 +69,12 @@ def check(name: str, signal: Signal) -> None:
 
 
 def truth(signal: Signal, rows: int, options: Iterable[str] = ()) -> Row:
-    """What truth.json says of a log that holds a signal.
+    """Entry of truth.json for a log that holds a signal.
 
     Args:
-        signal: what the log holds.
-        rows: how many rows it has.
-        options: what a reader must be told besides the log itself, as options of `entro analyze`.
+        signal: the content of the log.
+        rows: its number of rows.
+        options: options of `entro analyze` that reading it takes.
     """
     starts = np.flatnonzero(np.diff(signal.observed.astype(int), prepend=1) < 0)
     ends = np.flatnonzero(np.diff(signal.observed.astype(int), append=1) > 0) + 1
@@ -111,20 +111,20 @@ def epoch_seconds(time: datetime) -> int:
 
 
 def wide(signal: Signal, stamp: Stamp = datetime.isoformat, time_column: str = "timestamp") -> Iterator[Row]:
-    """A row a step with data, a column a stage."""
+    """Rows of a wide table: one per step with data, one column per stage."""
     for step in np.flatnonzero(signal.observed).tolist():
         values = zip(COLUMNS, signal.loads[:, step].tolist(), strict=True)
         yield {time_column: stamp(signal.time(step)), **dict(values)}
 
 
 def long(signal: Signal, stamp: Stamp) -> Iterator[Row]:
-    """A row a step and stage."""
+    """Rows of a long table: one per step and stage."""
     for row in wide(signal, stamp):
         yield from ({"time": row["timestamp"], "stage": column, "value": row[column]} for column in COLUMNS)
 
 
 def as_csv(rows: Iterator[Row], delimiter: str = ",") -> bytes:
-    """Rows under a header; numbers in the fewest digits that give the same number back."""
+    """Rows as CSV with a header; numbers in the fewest digits that give the same number back."""
     first = next(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, first.keys(), delimiter=delimiter, lineterminator="\n")
@@ -138,7 +138,7 @@ def as_json_lines(rows: Iterable[Row]) -> bytes:
 
 
 def as_parquet(rows: Iterable[Row]) -> bytes:
-    """Rows whose time is in epoch seconds; the file has it as a timestamp in UTC."""
+    """Rows as Parquet. Their time is in epoch seconds; the file has it as a timestamp in UTC."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as database:
         path = Path(folder, "wide.parquet")
         database.execute("CREATE TABLE log (timestamp TIMESTAMPTZ, scraper_rate DOUBLE, llm_queue DOUBLE)")

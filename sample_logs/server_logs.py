@@ -1,7 +1,7 @@
-"""Writes a quarter of an hour of a scraper and its LLM server as each tool logs it, and truth.json: what happened.
+"""Write a quarter of an hour of a scraper and its LLM server as each tool logs it, and truth.json.
 
 One spider fetches pages; every page is a request to a server that works on eight at a time, first come, first served.
-What each log can tell of it is in truth.json: how many requests came, and how many waited at the end of each step.
+truth.json has what each log can show: how many requests came, and how many waited at the end of each step.
 
     python sample_logs/server_logs.py [FOLDER]
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 START = datetime(2026, 4, 6, 8, 0, 0, tzinfo=UTC)
 LENGTH_S = 900
 PHASES = ((300, 0.9), (420, 2.2), (900, 0.6))
-"""Until which second, how many pages a second are fetched."""
+"""Pairs: until that second, so many pages are fetched per second."""
 
 CONCURRENCY, SERVICE_S, SEED = 8, 6.0, 19441032
 TOKENS_IN, TOKENS_OUT = 1200, 250
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def task(self) -> str:
-        """The id a task queue gives it."""
+        """Id that a task queue gives it."""
         return f"{self.number:08x}-0000-4000-8000-{self.number * 7919 % (1 << 48):012x}"
 
 
@@ -59,17 +59,17 @@ def requests() -> list[Request]:
 
 
 def waiting(log: list[Request], at: int) -> int:
-    """How many have arrived and are not started at a moment, ms after the start."""
+    """Number of requests that have arrived and not started at a moment, ms after the start."""
     return sum(request.arrived < at <= request.started for request in log)
 
 
 def running(log: list[Request], at: int) -> int:
-    """How many are started and not finished at a moment, ms after the start."""
+    """Number of requests that have started and not finished at a moment, ms after the start."""
     return sum(request.started < at <= request.finished for request in log)
 
 
 def moment(ms: int) -> datetime:
-    """A time of the log."""
+    """Time of the log, from ms after the start."""
     return START + timedelta(milliseconds=ms)
 
 
@@ -82,15 +82,15 @@ def comma_stamp(ms: int) -> str:
 
 
 def scrapy_log(log: list[Request]) -> Iterator[str]:
-    """A spider's log: pages each minute, and what Scrapy says at the end."""
+    """Lines of a spider's log: pages each minute, and the closing stats."""
     spider = "scrapy.extensions.logstats"
     yield f"{stamp(0, '%Y-%m-%d %H:%M:%S')} [scrapy.core.engine] INFO: Spider opened"
     pages = 0
     for minute in range(LENGTH_S // 60 + 1):
         before, pages = pages, sum(request.arrived < 60_000 * minute for request in log)
         now, more = stamp(60_000 * minute, "%Y-%m-%d %H:%M:%S"), pages - before
-        told = f"Crawled {pages} pages (at {more} pages/min), scraped {pages} items (at {more} items/min)"
-        yield f"{now} [{spider}] INFO: {told}"
+        stats = f"Crawled {pages} pages (at {more} pages/min), scraped {pages} items (at {more} items/min)"
+        yield f"{now} [{spider}] INFO: {stats}"
     end = f"{stamp(1000 * LENGTH_S, '%Y-%m-%d %H:%M:%S')}"
     yield f"{end} [scrapy.core.engine] INFO: Closing spider (finished)"
     yield f"{end} [scrapy.statscollectors] INFO: Dumping Scrapy stats:"
@@ -107,7 +107,7 @@ def scrapy_log(log: list[Request]) -> Iterator[str]:
 
 
 def vllm_log(log: list[Request]) -> Iterator[str]:
-    """A vLLM server's log: its figures every ten seconds, an access line without a time for every request begun."""
+    """Lines of a vLLM server's log: figures every ten seconds, an access line without a time per started request."""
     server = "(APIServer pid=4242)"
     yield f"{server} INFO {stamp(0, '%m-%d %H:%M:%S')} [api_server.py:1870] Starting vLLM API server 0 on http://0.0.0.0:8000"
     for second in range(10, LENGTH_S + 1, 10):
@@ -127,7 +127,7 @@ def vllm_log(log: list[Request]) -> Iterator[str]:
 
 
 def sglang_log(log: list[Request]) -> Iterator[str]:
-    """An SGLang server's log: its scheduler every five seconds, an access line for every request begun."""
+    """Lines of an SGLang server's log: its scheduler every five seconds, an access line per started request."""
     lines = [
         (
             request.started,
@@ -149,7 +149,7 @@ def sglang_log(log: list[Request]) -> Iterator[str]:
 
 
 def celery_log(log: list[Request]) -> Iterator[str]:
-    """A Celery worker's log: a line where a task is received, and one where it is done."""
+    """Lines of a Celery worker's log: one when a task is received, one when it is done."""
     lines = [
         (request.arrived, f"INFO/MainProcess] Task crawl.summarise[{request.task}] received") for request in log
     ] + [
@@ -164,15 +164,15 @@ def celery_log(log: list[Request]) -> Iterator[str]:
 
 
 def request_rows(log: list[Request]) -> Iterator[str]:
-    """One row a request, in the order they were finished."""
+    """Rows of requests, in the order in which they finished."""
     yield "request_id,arrival_time,start_time,finish_time"
     for request in sorted(log, key=lambda request: request.finished):
         times = (request.arrived, request.started, request.finished)
         yield f"{request.task}," + ",".join(moment(ms).isoformat(timespec="milliseconds") for ms in times)
 
 
-def prometheus_answer(log: list[Request]) -> Iterator[str]:
-    """What a Prometheus answers when it is asked for the gauge and the counter of the server."""
+def prometheus_response(log: list[Request]) -> Iterator[str]:
+    """Response of a Prometheus server to a query for the gauge and the counter of the LLM server."""
     seconds = range(0, LENGTH_S + 1, 10)
     begin = round(START.timestamp())
     labels = {"instance": "gpu-1:8000", "job": "vllm", "model_name": "sample", "engine": "0"}
@@ -191,12 +191,12 @@ LOGS: dict[str, Callable[[list[Request]], Iterator[str]]] = {
     "sglang.log": sglang_log,
     "celery.log": celery_log,
     "requests.csv": request_rows,
-    "prometheus.json": prometheus_answer,
+    "prometheus.json": prometheus_response,
 }
 
 
 def truth(log: list[Request]) -> dict[str, object]:
-    """What happened: everything by ten seconds, at whose end `waiting` and `running` are."""
+    """Truth of the logs per ten seconds; `waiting` and `running` are at their end."""
     ends = range(10_000, 1000 * LENGTH_S + 1, 10_000)
     return {
         "start": START.isoformat(),

@@ -1,7 +1,7 @@
-"""The pipelines' courses that the sample logs hold, and what is true of them.
+"""Signals of the sample logs, each with its truth.
 
-Each is made from a plan: what was asked of the scraper and what the server could do, and hence which steps are over
-the budget. The truth is that plan; nothing of it is measured on the steps.
+Each is made from a plan: the demand on the scraper, the capacity of the server, and hence the steps over the budget.
+The truth is that plan; nothing of it is measured on the steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from entro_engine import SCENARIOS, Uncontrolled, simulate
 SEED = 20260309
 BERLIN = ZoneInfo("Europe/Berlin")
 CAPACITY = 1.2
-"""What the server serves when nothing is wrong with it, req/s."""
+"""Capacity of the healthy server, req/s."""
 
 FloatArray = NDArray[np.float64]
 
@@ -36,14 +36,14 @@ class Incident:
 
 @dataclass(frozen=True)
 class Signal:
-    """A pipeline's steps and what is true of them.
+    """Steps of a pipeline and their truth.
 
     Attributes:
-        start: where the first step begins; its zone is the one the stamps are written in.
+        start: where the first step begins; its zone is that of the timestamps.
         step_s: length of a step, s.
         loads: shape (2, steps): the rate in the step, req/s, and the requests waiting; NaN where nothing was logged.
-        incidents: all there are, in order; every step of them is over the budget.
-        regimes: steps in each regime, by its word, where they are published.
+        incidents: all incidents in order; every step of them is over the budget.
+        regimes: number of steps by regime; None unless published.
     """
 
     start: datetime
@@ -54,16 +54,16 @@ class Signal:
 
     @property
     def steps(self) -> int:
-        """How many steps there are, with data or without."""
+        """Number of steps, with data or without."""
         return self.loads.shape[1]
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Which steps have data, shape (steps,)."""
+        """Whether each step has data, shape (steps,)."""
         return ~np.isnan(self.loads).any(axis=0)
 
     def time(self, step: int) -> datetime:
-        """Where a step begins, in the zone of `start`."""
+        """Beginning of a step, in the zone of `start`."""
         return _later(self.start, step * self.step_s)
 
     def step_of(self, time: datetime) -> int:
@@ -72,7 +72,7 @@ class Signal:
 
 
 def _later(start: datetime, seconds: int) -> datetime:
-    """So many seconds after `start`; reckoned in UTC, for a zone's own clock skips an hour in spring."""
+    """Time some seconds after `start`, computed in UTC because local clocks skip an hour in spring."""
     return (start.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(start.tzinfo)
 
 
@@ -161,10 +161,10 @@ HOURLY_DEMAND = (
 """A working day's demand at each full hour, local time, req/s."""
 
 WEEKDAY_FACTORS = (0.97, 1.0, 1.02, 1.0, 0.94, 0.62, 0.55)
-"""What each day of the week, from Monday on, makes of it."""
+"""Factor of the demand per day of the week, from Monday on."""
 
 WEEKLY_GROWTH = 1.01
-"""What each week makes of the demand of the one before."""
+"""Factor of the demand from one week to the next."""
 
 
 def five_weeks(seed: int = SEED) -> Signal:
@@ -195,7 +195,7 @@ def _rhythm(times: list[datetime]) -> FloatArray:
 
 
 def _noise(steps: int, rng: np.random.Generator) -> FloatArray:
-    """A factor round 1 for each step: half an hour's drift and a scatter, both within bounds as paced crawlers are."""
+    """Factors around 1, one per step: a drift over half an hour and a scatter, both bounded like paced crawlers."""
     kernel = np.exp(-np.arange(120) / 30.0)
     kernel /= np.sqrt(np.sum(kernel**2))
     drift = np.convolve(rng.standard_normal(steps + len(kernel) - 1), kernel, mode="valid")
@@ -214,10 +214,10 @@ def waiting(
 
     Args:
         arrivals: requests in each step, spread evenly over it.
-        capacity: what the server can serve in each step, req/s.
+        capacity: of the server in each step, req/s.
         step_s: length of a step, s.
-        samples: how often the gauge, which counts whole requests, is read in a step.
-        rng: decides between the two whole numbers round a fraction.
+        samples: readings per step of the gauge, which counts whole requests.
+        rng: chooses between the two whole numbers around a fraction.
     """
     length = step_s / samples
     inside, gauge = 0.0, np.empty((len(arrivals), samples))
@@ -231,7 +231,7 @@ def waiting(
 
 
 def short_stretch(seed: int = SEED) -> Signal:
-    """Five minutes at ten seconds with one incident: what every file in shapes/ holds.
+    """Five minutes at ten seconds with one incident: the content of every file in shapes/.
 
     2.4 req/s too many for four steps are 96 requests; with 1.1 req/s to spare all but ten are served in seven more.
     """
