@@ -1,4 +1,4 @@
-"""Text logs as bytes: blocks of whole lines, and the lines of them that could not be read."""
+"""Text logs as bytes: blocks of whole lines, and the lines of them that cannot be read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
-_BLOCK = 1 << 20
-_LONGEST = 1 << 26
-"""A line longer than this is taken in pieces: it is none of a log."""
+_BLOCK_BYTES = 1 << 20
+_LONGEST_LINE_BYTES = 1 << 26
+"""A longer line is taken in pieces, so that a file without line ends does not fill the memory."""
+
+_KEPT_BYTES = 400
+"""Bytes of a bad line that are kept: enough for the 80 characters that are shown, whatever their encoding."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +25,33 @@ class Block:
     Attributes:
         content: their bytes.
         offset: where in the log they begin.
-        finished: how many of the bytes are of lines that have their end: all but in the last block.
+        finished: number of bytes in lines that have their end: all of them, except in the last block.
     """
 
     content: bytes
     offset: int
     finished: int
 
+    def line(self, begin: int) -> tuple[bytes, bool]:
+        """Return the line that begins at a place of the block, without its line feed, and whether it has one."""
+        end = self.content.find(b"\n", begin)
+        return self.content[begin : end if end >= 0 else None], end >= 0
 
-def blocks(log: LogFile, size: int = _BLOCK) -> Iterator[Block]:
-    """A log in blocks of whole lines; only the last line of the last block may have no end.
+
+def blocks(log: LogFile, size: int = _BLOCK_BYTES) -> Iterator[Block]:
+    """Yield a log in blocks of whole lines; only the last line of the last block may lack its end.
 
     Args:
         log: the plain file.
-        size: how much is read at once, bytes.
+        size: bytes to read at once; the line in which they end is completed.
 
     Raises:
-        EntroError: when it cannot be read.
+        EntroError: if the file cannot be read.
     """
     offset = 0
     try:
         with log.path.open("rb") as file:
-            while content := file.read(size) + file.readline(_LONGEST):
+            while content := file.read(size) + file.readline(_LONGEST_LINE_BYTES):
                 finished = len(content) if content.endswith(b"\n") else content.rfind(b"\n") + 1
                 yield Block(content, offset, finished)
                 offset += len(content)
@@ -51,9 +59,16 @@ def blocks(log: LogFile, size: int = _BLOCK) -> Iterator[Block]:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
 
 
-def line_starts(block: Block, literal: bytes) -> Iterator[int]:
-    """Where the lines of a block begin that have a literal."""
-    content, place = block.content, block.content.find(literal)
+def line_starts(block: Block, *literals: bytes) -> list[int]:
+    """Return where the lines of a block begin that hold one of some literals, in order.
+
+    Literals are found by `bytes.find`, several times as fast as a regular expression that is tried on every line.
+    """
+    return sorted({begin for literal in literals for begin in _starts_with(block.content, literal)})
+
+
+def _starts_with(content: bytes, literal: bytes) -> Iterator[int]:
+    place = content.find(literal)
     while place >= 0:
         yield content.rfind(b"\n", 0, place) + 1
         end = content.find(b"\n", place)
@@ -61,7 +76,7 @@ def line_starts(block: Block, literal: bytes) -> Iterator[int]:
 
 
 def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[bytes]:
-    """The lines that begin at some places of a log, without their ends, cut to a length in bytes."""
+    """Return the lines that begin at some offsets of a log, without their ends, cut to a length in bytes."""
     with log.path.open("rb") as file:
         found = []
         for offset in offsets:
@@ -71,14 +86,14 @@ def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[byte
 
 
 class BadLines:
-    """The lines of a log that could not be read: how many, and the first few."""
+    """The lines of a log that cannot be read: their number, and the first few of them."""
 
     def __init__(self) -> None:
         self.count = 0
         self._kept: list[tuple[int, str, bytes]] = []
 
     def add(self, offset: int, reason: str, line: bytes) -> None:
-        """Count one.
+        """Count a line.
 
         Args:
             offset: where in the log it begins.
@@ -87,10 +102,13 @@ class BadLines:
         """
         self.count += 1
         if len(self._kept) < SHOWN_BAD_ROWS:
-            self._kept.append((offset, reason, line[:400]))
+            self._kept.append((offset, reason, line[:_KEPT_BYTES]))
 
     def rows(self, log: LogFile, redact: bool) -> tuple[BadRow, ...]:
-        """The first few, with the lines they stand on, counted by line feeds."""
+        """Return the first few with their line numbers, counted by line feeds.
+
+        The numbers are counted here, in a second look at the file, because few logs have a bad line.
+        """
         rows, passed, number = [], 0, 1
         with log.path.open("rb") as file:
             for offset, reason, line in self._kept:
@@ -102,48 +120,47 @@ class BadLines:
         return tuple(rows)
 
     def check(self, log: LogFile, good: int, options: ReadOptions, expected: str) -> tuple[BadRow, ...]:
-        """The first few, where the log may be read all the same.
+        """Return the first few if there are not too many of them.
 
         Args:
             log: the log.
-            good: how many lines could be read.
-            options: what the user said.
-            expected: what there should be, for the message.
+            good: number of lines that were read.
+            options: how the log is read.
+            expected: what its lines should be, for the message.
 
         Raises:
-            EntroError: when there are more of them than of the others, or any under --strict.
+            EntroError: if there are more bad lines than good ones, or any with --strict.
         """
         bad = self.rows(log, options.redact)
         if not bad:
             return bad
-        first = str(bad[0])
         if options.strict:
-            raise EntroError(first, where=log.label, expected="good lines only, with --strict")
+            raise EntroError(str(bad[0]), where=log.label, expected="good lines only, with --strict")
         if self.count > good:
             raise EntroError(
-                f"{self.count} of {self.count + good} lines cannot be read ({first})",
+                f"{self.count} of {self.count + good} lines cannot be read ({bad[0]})",
                 where=log.label,
                 expected=expected,
-                remedy="they may be cut, or the format is another: --input-format names it",
+                remedy="the lines may be cut, or the log is of another format: name it with --input-format",
             )
         return bad
 
 
 MARK = b"entro: carried up to here"
-"""The line up to which lines tell how things stood, and nothing that would be counted once more."""
+"""The line that separates context lines, whose samples an earlier log has given, from lines that are still to count."""
 
 
 def carried(before: Iterable[bytes], behind: Iterable[bytes], unfinished: bytes) -> bytes:
-    """The lines of one log to put before the next.
+    """Return the lines of one log to put before the log that continues it.
 
     Args:
-        before: how things stood, lines without ends.
-        behind: what was not counted yet, lines without ends.
-        unfinished: the last line, where it has no end yet.
+        before: context lines, without ends.
+        behind: lines that were not counted yet, without ends.
+        unfinished: the last line, if it has no end yet.
     """
     return b"".join(line + b"\n" for line in (*before, MARK, *behind)) + unfinished
 
 
 def is_mark(line: bytes) -> bool:
-    """Whether a line is that one."""
+    """Whether a line is the mark."""
     return line.rstrip(b"\r") == MARK

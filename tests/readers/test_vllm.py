@@ -441,12 +441,11 @@ def test_random_bytes(seed):
 
 
 def test_blocks_do_not_matter(monkeypatch):
-    from entro_cli.readers import text_lines as lines
-    from entro_cli.readers.vllm import lines as vllm_lines
+    from entro_cli.readers import server_lines, text_lines
 
     content, _, _ = generated(5, 2, 30)
     whole = observed(vllm, content)
-    monkeypatch.setattr(vllm_lines, "blocks", lambda log: lines.blocks(log, 700))
+    monkeypatch.setattr(server_lines, "blocks", lambda log: text_lines.blocks(log, 700))
     for before, after in zip(whole.series, observed(vllm, content).series, strict=True):
         assert (before.times == after.times).all()
         assert (before.values == after.values).all()

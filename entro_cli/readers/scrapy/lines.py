@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,6 +23,8 @@ _DUMP = re.compile(_STAMP + rb"INFO: Dumping (?:Scrapy|spider) stats:")
 _PERIODIC = re.compile(_STAMP + rb"INFO: (\{.*\})\s*$")
 _NUMBER = re.compile(rb"'([^'\n]{1,200})': (-?\d{1,18}(?:\.\d+)?)[,}]")
 _TIME = re.compile(rb"'(start_time|finish_time)': datetime\.datetime\(([\d, ]{5,60})")
+_LITERALS = b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {"
+"""One of these is in every line that matters."""
 _LONGEST_DUMP = 1 << 18
 _FETCHED = b"DEBUG: Crawled ("
 _WORDS = tuple(int.from_bytes(_FETCHED[at : at + 8], "little") for at in (0, 8))
@@ -95,8 +97,8 @@ def _find(log: LogFile, responses: bool) -> ScrapyLines:
     found = ScrapyLines()
     stamps, places = [], []
     for block in blocks(log):
-        for offset, line in _told(block):
-            point = _point(log, offset, line, found)
+        for begin in line_starts(block, *_LITERALS):
+            point = _point(log, block.offset + begin, block.line(begin)[0].rstrip(b"\r"), found)
             if point is not None:
                 found.points.append(point)
         found.responses += block.content.count(_FETCHED)
@@ -110,15 +112,6 @@ def _find(log: LogFile, responses: bool) -> ScrapyLines:
     if found.points and found.points[-1].stats is not None and not _is_closed(log, found.points[-1].offset):
         found.whole = found.points.pop().offset
     return found
-
-
-def _told(block: Block) -> Iterator[tuple[int, bytes]]:
-    """The lines of a block that may tell something, in their order, with where in the log they begin."""
-    literals = (b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {")
-    starts = sorted({start for literal in literals for start in line_starts(block, literal)})
-    for start in starts:
-        end = block.content.find(b"\n", start)
-        yield block.offset + start, block.content[start : end if end >= 0 else None].rstrip(b"\r")
 
 
 def _point(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> Point | None:

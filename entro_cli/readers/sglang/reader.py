@@ -12,7 +12,8 @@ from entro_cli.readers.access_log import EVIDENCE, SHORTEST
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
-from entro_cli.readers.sglang.lines import CARRIED, REQUESTS, START, SglangLines, find_lines, holds_batches
+from entro_cli.readers.server_lines import CARRIED, START
+from entro_cli.readers.sglang.lines import REQUESTS, SglangLines, find_lines, holds_batches
 from entro_cli.readers.text_lines import carried, lines_at
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
@@ -46,7 +47,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         EntroError: when it has no batch line, or most of those it has cannot be read.
     """
     lines = find_lines(log)
-    good = lines.batches
+    good = lines.measured
     bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
     if not good and REQUESTS not in lines.keys:
         raise EmptyLogError(

@@ -1,4 +1,4 @@
-"""The lines of a vLLM server log that tell something: stats lines, starts, and how many requests came before each."""
+"""Stats lines and starts of a vLLM server log, with the number of requests before each."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from array import array
 from dataclasses import dataclass, field
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.access_log import AccessLines, has_access_lines
+from entro_cli.readers.access_log import AccessLines
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, timestamp_in
-from entro_cli.readers.text_lines import MARK, BadLines, Block, blocks, is_mark, line_starts
-
-START, CARRIED = -1, -2
-"""Keys of lines that are no engine's: a server starts; all before it is carried from another log."""
+from entro_cli.readers.partial_timestamps import Stamp, timestamp_in
+from entro_cli.readers.server_lines import START, LineFinder, ServerLines, UnreadableLineError, request_count
+from entro_cli.readers.text_lines import MARK, Block, line_starts
 
 _RATE, _START = b"hroughput: ", b"Initializing a"
-"""What all stats lines have, those of 0.1 on, and all starts; literals, since they are found several times as fast."""
+"""Literals that all stats lines have, from 0.1 on, and all starts."""
 _BEFORE, _BEHIND = 400, 600
-"""How many bytes of a line before and behind its first rate matter; a longer one quotes a prompt."""
+"""Bytes of a line that matter before and behind its first rate. A line in which it comes later quotes a prompt."""
 
-_COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _SAYS = rb"(?:(?P<total>\d+ Engines Aggregated)|(?P<engine>Engine \d+)|instance id: (?P<instance>[^,\s]+))?"
 _CANDIDATE = re.compile(_SAYS + rb"[:,]? ?(?:Avg prompt t|(?<![a-z] )T)hroughput: ")
 _STATS = re.compile(
@@ -35,14 +32,14 @@ _STARTS = re.compile(rb"Initializing an? (?:V1 )?LLM engine")
 
 @dataclass(frozen=True)
 class Engine:
-    """Whose a stats line is.
+    """The engine of a stats line.
 
     Attributes:
-        process: the server's process, where the lines name it.
-        name: of the engine in it; empty where it is the only one.
-        is_total: whether the line is of all engines of the process.
+        process: the process of the server, if the lines name it.
+        name: its name within the process; empty if it is the only one.
+        is_total: whether the line sums up all engines of the process.
         is_quiet: whether such an engine prints nothing while it is idle: from 0.8.5 on, all that name the engine.
-        usual_ns: how often a line is printed unless somebody changed it, nanoseconds.
+        usual_ns: the interval at which it prints unless configured otherwise, nanoseconds: V1 10 s, V0 5 s.
     """
 
     process: bytes
@@ -53,54 +50,33 @@ class Engine:
 
 
 @dataclass
-class VllmLines:
-    """What the lines of a log tell, in the order of the log: one entry a stats line or start.
+class VllmLines(ServerLines):
+    """The stats lines and starts of a vLLM log.
 
     Attributes:
-        engines: whose lines there are.
-        keys: which of them each line is of, or START or CARRIED.
-        stamps: when.
-        offsets: where in the log the line begins.
-        requests: how many requests came before it.
-        values: waiting, running, prompt and generation throughput, four numbers a line; NaN where it has none.
-        requests_in_all: how many came in all, in lines that have their end.
-        access_logged: whether requests are logged at all.
-        bad: the stats lines that could not be read.
-        unfinished: the last line where it has no end yet.
+        engines: those that lines are of; a key is an index into it.
+        requests: of each line, the number of requests before it.
+        values: of each line four numbers: waiting, running, prompt and generation throughput; NaN if it has none.
+        requests_in_all: the number of requests in lines that have their end.
     """
 
     engines: list[Engine] = field(default_factory=list)
-    keys: array[int] = field(default_factory=lambda: array("i"))
-    stamps: LineTimestamps = field(default_factory=LineTimestamps)
-    offsets: array[int] = field(default_factory=lambda: array("q"))
     requests: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     requests_in_all: int = 0
-    access_logged: bool = False
-    bad: BadLines = field(default_factory=BadLines)
-    unfinished: bytes = b""
-
-    @property
-    def stats_lines(self) -> int:
-        """How many stats lines were read."""
-        return sum(1 for key in self.keys if key >= 0)
-
-
-class _UnreadableError(ValueError):
-    """A stats line that cannot be read; its text says why."""
 
 
 def find_lines(log: LogFile, only_whole: bool = False) -> VllmLines:
-    """Everything of a log that tells something, in one pass, without a loop over the other lines.
+    """Find the lines of a log that matter, in one pass without a loop over the others.
 
     Args:
         log: the plain file.
-        only_whole: leave out a last line that has no end yet, even if it tells all that is needed of it.
+        only_whole: leave out a last line that has no end yet, even if all that matters of it is there.
 
     Raises:
-        EntroError: when it cannot be read.
+        EntroError: if the file cannot be read.
     """
-    return _Finder(only_whole).find(log)
+    return _Finder(VllmLines(), only_whole).find(log)
 
 
 def holds_stats(content: bytes) -> bool:
@@ -113,117 +89,87 @@ def holds_stats(content: bytes) -> bool:
     return False
 
 
-class _Finder:
-    """One pass over a log."""
+class _Finder(LineFinder[VllmLines]):
+    """One pass over a log of vLLM."""
 
-    def __init__(self, only_whole: bool) -> None:
-        self.only_whole = only_whole
-        self.found = VllmLines()
-        self.known: dict[Engine, int] = {}
-        self.last = (PartialTimestampFormat.ZONED, 0)
+    def __init__(self, found: VllmLines, only_whole: bool) -> None:
+        super().__init__(found, only_whole)
+        self._keys: dict[Engine, int] = {}
+        self._access_lines = AccessLines()
+        self._requests = 0  # before the line that is being read
 
-    def find(self, log: LogFile) -> VllmLines:
-        found = self.found
-        requests = AccessLines()
-        for block in blocks(log):
-            found.access_logged = found.access_logged or has_access_lines(block.content)
-            literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
-            lines = sorted({begin for literal in literals for begin in line_starts(block, literal)})
-            *before, whole = requests.before(block.content[: block.finished], lines)
-            for begin, number in zip(lines, before, strict=True):
-                self._line(block, begin, found.requests_in_all + number)
-            found.requests_in_all += whole
-            if block.finished < len(block.content):
-                found.unfinished = block.content[block.finished :]
-        return found
+    def find_in(self, block: Block) -> None:
+        """Take stats lines and starts, with the number of requests before each."""
+        # Context lines stand at the beginning of a log, so later blocks need no search for the mark.
+        literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
+        starts = line_starts(block, *literals)
+        *before, in_block = self._access_lines.before(block.content[: block.finished], starts)
+        for begin, requests in zip(starts, before, strict=True):
+            self._requests = self.found.requests_in_all + requests
+            self.take(block, begin)
+        self.found.requests_in_all += in_block
 
-    def _line(self, block: Block, begin: int, requests: int) -> None:
-        """One line that has one of the literals."""
-        end = block.content.find(b"\n", begin)
-        whole = block.content[begin : end if end >= 0 else len(block.content)]
-        offset = block.offset + begin
-        if end < 0 and self.only_whole:
-            return
-        if is_mark(whole):
-            self._put(CARRIED, self.last, offset, requests, (math.nan,) * 4)
-            return
-        line = _COLOUR.sub(b"", whole) if b"\x1b" in whole else whole
+    def parse(self, line: bytes, offset: int, is_whole: bool) -> None:
+        """Read a stats line or a start; see `LineFinder`."""
         start = _STARTS.search(line, 0, _BEFORE)
         if start:
-            stamp = timestamp_in(line[: start.start()])
-            if stamp:
-                self._put(START, stamp, offset, requests, (math.nan,) * 4)
+            if stamp := timestamp_in(line[: start.start()]):
+                self.put(START, stamp, offset)
             return
-        says = _CANDIDATE.search(line, 0, _BEFORE)
-        if not says or (says[0][:1] == b"T" and b" tokens/s, R" not in line[says.end() : says.end() + 40]):
+        candidate = _CANDIDATE.search(line, 0, _BEFORE)
+        # A bare "Throughput: " is of version 0.1 only if it goes on like its stats line; other programs print it too.
+        if not candidate or (
+            candidate[0][:1] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]
+        ):
             return
-        try:
-            self._stats(line, says, offset, requests)
-        except _UnreadableError as error:
-            if end >= 0:  # a line without its end may still be written
-                self.found.bad.add(offset, str(error), line)
-
-    def _stats(self, line: bytes, says: re.Match[bytes], offset: int, requests: int) -> None:
-        stats = _STATS.match(line, says.end() - len(_RATE), says.end() + _BEHIND)
+        stats = _STATS.match(line, candidate.end() - len(_RATE), candidate.end() + _BEHIND)
         if not stats:
-            raise _UnreadableError("cut short, or no stats line of a known version")
-        first, generation = _number(stats["first"]), _number(stats["generation"])
-        values = (_count(stats["waiting"]), _count(stats["running"]), first, generation)
-        if stats["generation"] is None:  # 0.1: one throughput of both
+            raise UnreadableLineError("cut short, or not a stats line of a known version")
+        first, generation = _throughput(stats["first"]), _throughput(stats["generation"])
+        values = request_count(stats["waiting"]), request_count(stats["running"]), first, generation
+        if stats["generation"] is None:  # 0.1 prints one throughput, of prompts and generation together
             values = (*values[:2], math.nan, math.nan)
-        prefix = line[: says.start()]
+        prefix = line[: candidate.start()]
         stamp = timestamp_in(prefix) or _json_stamp(line)
         if not stamp:
-            raise _UnreadableError("the time cannot be read")
-        self._put(self._key(prefix, says, stats), stamp, offset, requests, values)
+            raise UnreadableLineError("the time cannot be read")
+        self.put(self._key(prefix, candidate, stats), stamp, offset, values)
 
-    def _key(self, prefix: bytes, says: re.Match[bytes], stats: re.Match[bytes]) -> int:
+    def _key(self, prefix: bytes, candidate: re.Match[bytes], stats: re.Match[bytes]) -> int:
         process = _PROCESS.search(prefix)
         engine = Engine(
             process=process[1] if process else b"",
-            name=says["engine"] or says["instance"] or b"",
-            is_total=says["total"] is not None,
-            is_quiet=bool(says["total"] or says["engine"]),
+            name=candidate["engine"] or candidate["instance"] or b"",
+            is_total=candidate["total"] is not None,
+            is_quiet=bool(candidate["total"] or candidate["engine"]),
             usual_ns=(10 if stats["name"] == b"Waiting" else 5) * NS,
         )
-        if engine not in self.known:
-            self.known[engine] = len(self.known)
+        if engine not in self._keys:
+            self._keys[engine] = len(self._keys)
             self.found.engines.append(engine)
-        return self.known[engine]
+        return self._keys[engine]
 
-    def _put(
-        self, key: int, stamp: tuple[PartialTimestampFormat, int], offset: int, requests: int, values: tuple[float, ...]
-    ) -> None:
-        found = self.found
-        found.keys.append(key)
-        found.stamps.add(stamp)
-        found.offsets.append(offset)
-        found.requests.append(requests)
-        found.values.extend(values)
-        self.last = stamp
+    def put(self, key: int, stamp: Stamp, offset: int, values: tuple[float, ...] = (math.nan,) * 4) -> None:
+        """Add a line with its four numbers and the requests before it."""
+        super().put(key, stamp, offset)
+        self.found.requests.append(self._requests)
+        self.found.values.extend(values)
 
 
-def _json_stamp(line: bytes) -> tuple[PartialTimestampFormat, int] | None:
-    """The stamp of a line in JSON that comes behind its message."""
+def _json_stamp(line: bytes) -> Stamp | None:
+    """Return the timestamp of a line in JSON that has it behind its message."""
     match = _JSON_TIME.search(line)
     return timestamp_in(match[1]) if match else None
 
 
-def _number(text: bytes | None) -> float:
-    """A throughput; NaN where the line has none."""
+def _throughput(text: bytes | None) -> float:
+    """Return a throughput; NaN if the line has none."""
     try:
         number = float(text or b"nan")
     except ValueError as error:
-        raise _UnreadableError("not a number") from error
+        raise UnreadableLineError("not a number") from error
     if math.isinf(number):
-        raise _UnreadableError("infinite")
+        raise UnreadableLineError("infinite")
     if number < 0:
-        raise _UnreadableError("negative")
+        raise UnreadableLineError("negative")
     return number
-
-
-def _count(text: bytes) -> float:
-    if not text.isdigit() or len(text) > 12:
-        _number(text)
-        raise _UnreadableError("not a number of requests")
-    return float(text)

@@ -59,11 +59,11 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         EntroError: when it has no stats line, or most of those it has cannot be read.
     """
     lines = find_lines(log)
-    bad = lines.bad.check(log, lines.stats_lines, options, "stats lines of vLLM")
+    bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
     tally = Tally()
     times, zone = lines.stamps.utc(log, options, tally)
     ticks = EngineStats(lines, times)
-    if not lines.stats_lines and not ticks.ends:
+    if not lines.measured and not ticks.ends:
         raise EmptyLogError(
             "there is no stats line of vLLM in it",
             where=log.label,
@@ -76,7 +76,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         path=log.label,
         format=NAME,
         series=stages_among(quantities, options),
-        rows_read=lines.stats_lines + lines.requests_in_all,
+        rows_read=lines.measured + lines.requests_in_all,
         rows_skipped=lines.bad.count,
         bad_rows=bad,
         zone=zone,

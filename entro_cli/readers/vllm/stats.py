@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.vllm.lines import CARRIED, START, VllmLines
+from entro_cli.readers.server_lines import CARRIED, START
+from entro_cli.readers.vllm.lines import VllmLines
 from entro_cli.timeseries.observations import TimeArray
 
 _TOGETHER_NS = 2 * NS
