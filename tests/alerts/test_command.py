@@ -12,8 +12,8 @@ from entro_engine import EntroError
 
 DUMP = """
 import json, os, sys
-told = {name: value for name, value in os.environ.items() if name.startswith("ENTRO_ALERT_")}
-json.dump({"environ": told, "stdin": sys.stdin.read(), "argv": sys.argv[2:]}, open(sys.argv[1], "w"))
+received = {name: value for name, value in os.environ.items() if name.startswith("ENTRO_ALERT_")}
+json.dump({"environ": received, "stdin": sys.stdin.read(), "argv": sys.argv[2:]}, open(sys.argv[1], "w"))
 """
 
 
@@ -34,9 +34,9 @@ def failure(command, alert, environ):
 
 
 def test_gets_the_document_and_the_variables(tmp_path, alert, environ):
-    python(DUMP, tmp_path / "told", "$(touch x)", "; touch x").send(alert, environ)
-    told = json.loads((tmp_path / "told").read_text())
-    assert json.loads(told["stdin"]) == {
+    python(DUMP, tmp_path / "received", "$(touch x)", "; touch x").send(alert, environ)
+    received = json.loads((tmp_path / "received").read_text())
+    assert json.loads(received["stdin"]) == {
         "schema": "entro/alert/1",
         "key": alert.key,
         "pipeline": "default",
@@ -45,31 +45,31 @@ def test_gets_the_document_and_the_variables(tmp_path, alert, environ):
         "kind": "incident",
         "start": "2026-04-09T14:21:00+00:00",
     }
-    assert told["environ"] == {
+    assert received["environ"] == {
         "ENTRO_ALERT_SUBJECT": alert.subject,
         "ENTRO_ALERT_TEXT": alert.text,
         "ENTRO_ALERT_KIND": "incident",
         "ENTRO_ALERT_PIPELINE": "default",
     }
-    assert told["argv"] == ["$(touch x)", "; touch x"]
+    assert received["argv"] == ["$(touch x)", "; touch x"]
 
 
 def test_no_name_is_run(tmp_path, environ, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hostile = "$(touch x) `touch x`; touch x\n\0\x1b[2J"
-    python(DUMP, tmp_path / "told").send(Alert("k", hostile, hostile, hostile, "incident"), environ)
-    assert [file.name for file in tmp_path.iterdir()] == ["told"]
-    variables = json.loads((tmp_path / "told").read_text())["environ"]
+    python(DUMP, tmp_path / "received").send(Alert("k", hostile, hostile, hostile, "incident"), environ)
+    assert [file.name for file in tmp_path.iterdir()] == ["received"]
+    variables = json.loads((tmp_path / "received").read_text())["environ"]
     assert variables["ENTRO_ALERT_SUBJECT"] == r"$(touch x) `touch x`; touch x\n\x00\x1b[2J"
 
 
 def test_a_name_of_any_length_can_be_handed_over(tmp_path, environ):
     name = "x" * 3_000_000
-    python(DUMP, tmp_path / "told").send(Alert(name, name, name, name, "incident"), environ)
-    assert len((tmp_path / "told").read_text()) < 10_000
+    python(DUMP, tmp_path / "received").send(Alert(name, name, name, name, "incident"), environ)
+    assert len((tmp_path / "received").read_text()) < 10_000
 
 
-def test_a_status_is_a_failure_told_with_its_first_words(alert, environ):
+def test_a_status_is_a_failure_with_its_first_line(alert, environ):
     command = python("import sys; print('out'); sys.stderr.write('\\n no \\x1b[1m pager \\nmore\\n'); sys.exit(3)")
     assert failure(command, alert, environ) == rf"{sys.executable}: exited with status 3: no \x1b[1m pager"
 

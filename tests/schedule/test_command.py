@@ -86,7 +86,7 @@ def test_what_the_user_has_set_holds_for_the_job_too(user, monkeypatch):
     assert lines[4].split(" ", 5)[5].startswith("LC_ALL=C.UTF-8 TZ=Asia/Tokyo XDG_DATA_HOME='/data of mine' /")
 
 
-def test_variables_that_the_job_will_not_see_are_told(user, monkeypatch):
+def test_variables_that_the_job_will_not_see_get_a_warning(user, monkeypatch):
     monkeypatch.setenv("ENTRO_ALPHA", "0.4")
     assert added("--daily", "--quiet") == (
         "warning: ENTRO_ALPHA is set here, but not where the job runs: say it in entro.toml\n"
@@ -105,7 +105,7 @@ def test_the_folder_of_a_pattern_is_no_pattern(user, monkeypatch):
     assert list(find_logs([pattern])) == list(find_logs([plain])) == [str(odd / "log.csv")]
 
 
-def test_logs_that_are_not_there_yet_are_told(user):
+def test_logs_that_do_not_exist_yet_get_a_warning(user):
     (user.work / "[1].csv").touch()
     assert added("--daily", "--ingest", "[1].csv", "--ingest", "*.csv", "--quiet") == ""
     assert added("--daily", "--ingest", "*.gz", "--quiet") == "warning: --ingest *.gz: there is no such file yet\n"

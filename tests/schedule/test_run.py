@@ -1,4 +1,4 @@
-"""`entro schedule run`: quiet when all is well, one message on a broken gate, what was missed made up, told once."""
+"""`entro schedule run`: quiet when all is well, one message per failed gate, missed reports made up, alerts once."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_what_was_missed_is_made_up(job, tmp_path):
     assert reports(tmp_path)[-2:] == ["default-month-2026-04.html", "default-week-2026-W15.html"]
 
 
-def test_a_broken_gate_is_one_message_and_status_3(job, tmp_path):
+def test_a_failed_gate_is_one_message_and_status_3(job, tmp_path):
     outcome = job("2026-04-10T06:00", "--fail-on", "violations>10", "--fail-on", "coverage<90%")
     page = tmp_path / "reports" / "default-day-2026-04-09.html"
     assert outcome == (3, "", f"warning: gate failed: default, day 2026-04-09: violations>10 (actual 29); see {page}\n")
@@ -125,38 +125,38 @@ def test_retention_is_kept(job, tmp_path):
 
 
 def alerting(tmp_path, text):
-    config = tmp_path / "entro.toml"
-    config.write_text(text)
-    return "--config", config
+    path = tmp_path / "entro.toml"
+    path.write_text(text)
+    return "--config", path
 
 
-def test_each_incident_and_each_silence_is_told_once(job, tmp_path):
-    script = tmp_path / "tell"
-    script.write_text(f'#!/bin/sh\necho "$ENTRO_ALERT_SUBJECT" >>{shlex.quote(str(tmp_path / "told"))}\n')
+def test_each_incident_and_each_silence_is_one_alert(job, tmp_path):
+    script = tmp_path / "pager"
+    script.write_text(f'#!/bin/sh\necho "$ENTRO_ALERT_SUBJECT" >>{shlex.quote(str(tmp_path / "alerts"))}\n')
     script.chmod(0o755)
-    told = alerting(tmp_path, f'silence = "2h"\n[alerts]\ncommand = [{json.dumps(str(script))}]\n')
+    config = alerting(tmp_path, f'silence = "2h"\n[alerts]\ncommand = [{json.dumps(str(script))}]\n')
 
     def subjects():
-        return (tmp_path / "told").read_text().splitlines() if (tmp_path / "told").exists() else []
+        return (tmp_path / "alerts").read_text().splitlines() if (tmp_path / "alerts").exists() else []
 
-    assert job("2026-04-09T06:00", *told).status == 0  # the log goes on to the 13th, beyond then
+    assert job("2026-04-09T06:00", *config).status == 0  # the log goes on to the 13th, beyond then
     assert subjects() == []
-    job("2026-04-10T06:00", *told)
-    job("2026-04-11T06:00", *told)
+    job("2026-04-10T06:00", *config)
+    job("2026-04-11T06:00", *config)
     assert subjects() == ["entro: default over its budget for 29 min, driven by llm"]
-    job("2026-04-13T06:00", *told)
-    job("2026-04-14T06:00", *told)
+    job("2026-04-13T06:00", *config)
+    job("2026-04-14T06:00", *config)
     assert subjects()[1:] == ["entro: default silent for 6 h"]
-    job("2026-04-14T06:00", *told, "--fail-on", "coverage<50%")
+    job("2026-04-14T06:00", *config, "--fail-on", "coverage<50%")
     assert len(subjects()) == 3
     assert "failed 1 gate in day 2026-04-13" in subjects()[2]
 
 
-def test_a_scraper_that_never_sent_anything_is_told(job, tmp_path):
-    told = alerting(tmp_path, f'silence = "2h"\n[alerts]\ncommand = ["sh", "-c", "echo x >>{tmp_path}/told"]\n')
+def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path):
+    config = alerting(tmp_path, f'silence = "2h"\n[alerts]\ncommand = ["sh", "-c", "echo x >>{tmp_path}/alerts"]\n')
     for _ in range(2):
-        assert job("2026-04-09T06:00", *told, ingest=None).status == 1
-    assert (tmp_path / "told").read_text() == "x\n"
+        assert job("2026-04-09T06:00", *config, ingest=None).status == 1
+    assert (tmp_path / "alerts").read_text() == "x\n"
 
 
 def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, mail_server, hook):
@@ -165,13 +165,13 @@ def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, m
     with mail_server(mailbox) as port, hook((200, {})) as server:
         secret.write_text(f"http://127.0.0.1:{server.server_address[1]}/services/T0/s3cr3t\n")
         secret.chmod(0o600)
-        told = alerting(
+        config = alerting(
             tmp_path,
             f'[alerts.email]\nto = ["ops@example.org"]\nfrom = "entro@example.org"\nhost = "127.0.0.1"\n'
             f'port = {port}\nsecurity = "none"\n[alerts.webhook]\nurl_file = "{secret}"\n',
         )
-        outcomes = [job("2026-04-10T06:00", *told), job("2026-04-10T06:00", *told)]
-        shown = entro("config", *told).out
+        outcomes = [job("2026-04-10T06:00", *config), job("2026-04-10T06:00", *config)]
+        shown = entro("config", *config).out
     assert outcomes == [(0, "", "")] * 2
     (message,) = mailbox.messages
     assert message["Subject"] == "entro: default over its budget for 29 min, driven by llm"
@@ -186,9 +186,9 @@ def test_a_channel_that_fails_is_a_message_and_is_tried_again(job, tmp_path):
     failing = tmp_path / "fail"
     failing.write_text("#!/bin/sh\necho not today >&2; exit 1\n")
     failing.chmod(0o755)
-    told = alerting(tmp_path, f"[alerts]\ncommand = [{json.dumps(str(failing))}]\n")
+    config = alerting(tmp_path, f"[alerts]\ncommand = [{json.dumps(str(failing))}]\n")
     for _ in range(2):
-        assert "not today" in job("2026-04-10T06:00", *told).error
+        assert "not today" in job("2026-04-10T06:00", *config).error
     assert reports(tmp_path) == ["default-day-2026-04-09.html"]
 
 

@@ -87,7 +87,7 @@ def test_nothing_is_installed_that_systemd_finds_fault_with(user, monkeypatch):
     assert not user.units.exists()
 
 
-def test_where_no_manager_answers_the_units_are_written_and_it_is_told(user):
+def test_where_no_manager_answers_the_units_are_written_with_a_note(user):
     user.program("systemd-analyze", "#!/bin/sh\n")
     outcome = entro("schedule", "add", "--daily", "--systemd")
     assert outcome.err == (

@@ -59,8 +59,8 @@ def test_a_repeat_is_recognised_as_one(mail_server, alert, around):
     mailbox = Mailbox()
     other = Alert("another", alert.pipeline, alert.subject, alert.text, "incident")
     with mail_server(mailbox) as port:
-        for told in (alert, alert, other):
-            email(port).send(told, around.given())
+        for sent in (alert, alert, other):
+            email(port).send(sent, around.given())
     first, again, another = [message["Message-ID"] for message in mailbox.messages]
     assert first == again != another
     assert first.endswith("@example.org>")

@@ -14,17 +14,17 @@ from tests.alerts.conftest import NOW, Mailbox
 
 
 class Recorder:
-    """A channel that notes what it was told, and fails where it is made to."""
+    """A channel that records the alerts it received, and fails where it is made to."""
 
     def __init__(self, name="recorder"):
         self.name = name
-        self.told = []
+        self.received = []
         self.raises = {}
 
     def send(self, alert, around):
         if alert.key in self.raises:
             raise self.raises[alert.key]
-        self.told.append(alert.key)
+        self.received.append(alert.key)
 
 
 def alerts(*keys):
@@ -37,102 +37,102 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def telling(ledger):
-    def telling(keys, *channels, now=NOW):
+def delivered(ledger):
+    def delivered(keys, *channels, now=NOW):
         return deliver(alerts(*keys), channels, ledger, now, {}, sleep=lambda _: None)
 
-    return telling
+    return delivered
 
 
-def test_each_once_on_each_channel_in_the_order_given(telling, ledger):
+def test_each_once_on_each_channel_in_the_order_given(delivered, ledger):
     first, second = Recorder("first"), Recorder("second")
-    assert telling("ba", first) == []
-    assert telling("abcb", first, second) == []
-    assert telling("abc", first, second) == []
-    assert first.told == ["b", "a", "c"]
-    assert second.told == ["a", "b", "c"]
+    assert delivered("ba", first) == []
+    assert delivered("abcb", first, second) == []
+    assert delivered("abc", first, second) == []
+    assert first.received == ["b", "a", "c"]
+    assert second.received == ["a", "b", "c"]
     document = json.loads(ledger.read_text())
     assert document["schema"] == "entro/told/1"
     assert document["told"][0] == {"key": "b", "channel": "first", "at": "2026-04-09T15:00:00+00:00"}
 
 
-def test_nothing_to_tell_writes_nothing(telling, ledger):
-    assert telling("", Recorder()) == []
-    assert telling("a") == []
+def test_no_alerts_write_nothing(delivered, ledger):
+    assert delivered("", Recorder()) == []
+    assert delivered("a") == []
     assert not ledger.exists()
 
 
-def test_what_failed_is_tried_again_and_keeps_nothing_else_from_being_told(telling):
+def test_what_failed_is_tried_again_and_keeps_nothing_else_from_being_delivered(delivered):
     first, second = Recorder("first"), Recorder("second")
     first.raises = {"b": EntroError("is full", where="pager")}
-    assert telling("abc", first, second) == ["first: not delivered (entro: b): pager: is full"]
-    assert first.told == ["a", "c"]
-    assert second.told == ["a", "b", "c"]
+    assert delivered("abc", first, second) == ["first: not delivered (entro: b): pager: is full"]
+    assert first.received == ["a", "c"]
+    assert second.received == ["a", "b", "c"]
     first.raises = {}
-    assert telling("abc", first, second) == []
-    assert first.told == ["a", "c", "b"]
-    assert second.told == ["a", "b", "c"]
+    assert delivered("abc", first, second) == []
+    assert first.received == ["a", "c", "b"]
+    assert second.received == ["a", "b", "c"]
 
 
-def test_a_channel_that_fails_twice_is_left_until_next_time(telling):
+def test_a_channel_that_fails_twice_is_left_until_next_time(delivered):
     first, second = Recorder("first"), Recorder("second")
     first.raises = {key: EntroError("is down") for key in "abcde"}
-    failures = telling("abcde", first, second)
+    failures = delivered("abcde", first, second)
     assert len(failures) == 3
     assert failures[-1] == "first: 3 more not tried after 2 failures"
-    assert second.told == list("abcde")
+    assert second.received == list("abcde")
 
 
-def test_partly_told_is_told_and_said(telling):
+def test_partly_delivered_counts_as_delivered_and_is_reported(delivered):
     channel = Recorder()
     channel.raises = {"a": PartlyDeliveredError("refused gone@example.org")}
-    assert telling("a", channel) == ["recorder: refused gone@example.org"]
-    assert telling("a", channel) == []
+    assert delivered("a", channel) == ["recorder: refused gone@example.org"]
+    assert delivered("a", channel) == []
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_a_kill_loses_nothing_that_was_told(telling, end):
+def test_a_kill_loses_nothing_that_was_delivered(delivered, end):
     channel = Recorder()
     channel.raises = {"c": end()}
     with pytest.raises(end):
-        telling("abcd", channel)
+        delivered("abcd", channel)
     channel.raises = {}
-    assert telling("abcd", channel) == []
-    assert channel.told == ["a", "b", "c", "d"]
+    assert delivered("abcd", channel) == []
+    assert channel.received == ["a", "b", "c", "d"]
 
 
-def test_many_at_once_are_one_message(telling):
+def test_many_at_once_are_one_message(delivered):
     many = [f"k{number}" for number in range(11)]
     old, new = Recorder("old"), Recorder("new")
-    telling(many[:1], old)
-    assert telling(many, old, new) == []
-    assert old.told == many
-    assert len(new.told) == 1
-    assert new.told[0].startswith("digest ")
-    assert telling(many, old, new) == []
-    assert len(new.told) == 1
+    delivered(many[:1], old)
+    assert delivered(many, old, new) == []
+    assert old.received == many
+    assert len(new.received) == 1
+    assert new.received[0].startswith("digest ")
+    assert delivered(many, old, new) == []
+    assert len(new.received) == 1
 
 
-def test_a_digest_that_failed_is_tried_again(telling):
+def test_a_digest_that_failed_is_tried_again(delivered):
     many = [f"k{number}" for number in range(50)]
     channel = Recorder()
-    telling(many, channel)
-    (key,) = channel.told
+    delivered(many, channel)
+    (key,) = channel.received
     other = Recorder("other")
     other.raises = {key: EntroError("is down")}
-    (failure,) = telling(many, other)
+    (failure,) = delivered(many, other)
     assert failure == "other: not delivered (entro: 50 alerts for default, in one message): is down"
     other.raises = {}
-    assert telling(many, other) == []
-    assert other.told == [key]
+    assert delivered(many, other) == []
+    assert other.received == [key]
 
 
-def test_what_is_old_is_forgotten(telling, ledger):
+def test_what_is_old_is_forgotten(delivered, ledger):
     channel = Recorder()
-    telling("a", channel)
-    telling("b", channel, now=NOW + timedelta(days=400))
+    delivered("a", channel)
+    delivered("b", channel, now=NOW + timedelta(days=400))
     assert Ledger.load(ledger).contains("a", "recorder")
-    telling("c", channel, now=NOW + timedelta(days=401))
+    delivered("c", channel, now=NOW + timedelta(days=401))
     assert not Ledger.load(ledger).contains("a", "recorder")
     assert Ledger.load(ledger).contains("b", "recorder")
 
@@ -159,7 +159,7 @@ ENTRY = {"key": "a", "channel": "b", "at": "2026-04-09T15:00:00+00:00"}
         b"[" * 100_000,
     ],
 )
-def test_a_damaged_ledger_is_named_and_kept(telling, ledger, content):
+def test_a_damaged_ledger_is_named_and_kept(delivered, ledger, content):
     ledger.parent.mkdir()
     ledger.write_bytes(content)
     channel = Recorder()
@@ -167,25 +167,25 @@ def test_a_damaged_ledger_is_named_and_kept(telling, ledger, content):
         EntroError,
         match=r"told\.json: is damaged.*; delete it: alerts that were delivered already are then sent once more",
     ):
-        telling("a", channel)
-    assert channel.told == []
+        delivered("a", channel)
+    assert channel.received == []
     assert ledger.read_bytes() == content
 
 
-def test_a_ledger_that_cannot_be_read(telling, ledger):
+def test_a_ledger_that_cannot_be_read(delivered, ledger):
     ledger.mkdir(parents=True)
     with pytest.raises(EntroError, match="cannot be read: Is a directory"):
-        telling("a", Recorder())
+        delivered("a", Recorder())
 
 
-def test_a_ledger_that_cannot_be_written_keeps_nobody_from_being_told(telling, ledger, monkeypatch):
+def test_a_ledger_that_cannot_be_written_keeps_no_alert_from_being_delivered(delivered, ledger, monkeypatch):
     def full(path, content):
         raise EntroError("cannot be written: No space left on device", where=str(path))
 
     monkeypatch.setattr("entro_cli.automation.alerts.deliver.write_whole", full)
     first, second = Recorder("first"), Recorder("second")
-    assert telling("ab", first, second) == [f"{ledger}: cannot be written: No space left on device"]
-    assert first.told == second.told == ["a", "b"]
+    assert delivered("ab", first, second) == [f"{ledger}: cannot be written: No space left on device"]
+    assert first.received == second.received == ["a", "b"]
 
 
 def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):

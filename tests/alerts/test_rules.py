@@ -108,15 +108,15 @@ def test_gates():
 def test_a_digest_has_the_silence_first_and_the_newest_incidents():
     starts = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(30)]
     alerts = [*incident_alerts("default", map(incident, starts), 0, budget=3.0), silence_alert("b", None, NOW, 1)]
-    told = digest(alerts)
-    lines = told.text.splitlines()
-    assert told.subject == "entro: 31 alerts for b, default, in one message"
+    combined = digest(alerts)
+    lines = combined.text.splitlines()
+    assert combined.subject == "entro: 31 alerts for b, default, in one message"
     assert lines[1] == "- b has no data yet"
     assert lines[2] == "- 2026-01-30 00:00 UTC: default over its budget for 29 min, driven by llm"
     assert lines[-1] == "and 11 more"
     assert len(lines) == 22
-    assert (told.kind, told.start) == ("digest", starts[0])
-    assert told.key == digest(alerts[::-1]).key != digest(alerts[1:]).key
+    assert (combined.kind, combined.start) == ("digest", starts[0])
+    assert combined.key == digest(alerts[::-1]).key != digest(alerts[1:]).key
 
 
 @given(st.text(), st.text(max_size=20), st.sampled_from(["", "\r\nBcc: x@example.org", "\x1b[2J", "x" * 10_000]))
