@@ -109,7 +109,7 @@ def report(
     from entro_cli.core.clock import zone_of
     from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import to_builtins
-    from entro_cli.readers.options import LoadOptions, asked_stages
+    from entro_cli.readers.options import LoadOptions, parse_stage_options
     from entro_cli.workflows.load_logs import load
     from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
     from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
@@ -134,7 +134,7 @@ def report(
         "exclude": exclude,
     }
     named = [*(logs or []), *(more_logs or [])]
-    stages = () if named else asked_stages(LoadOptions(stage or ()))
+    stages = () if named else parse_stage_options(LoadOptions(stage or ()))
     settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
     zone = zone_of(settings.zone)
     within = period_ns(since, until, zone)

@@ -8,9 +8,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-SHORTEST = b'INFO:     0:0 - "POST /generate HTTP/1.1" 200 OK\n'
+REQUEST_LINE = b'INFO:     0:0 - "POST /generate HTTP/1.1" 200 OK\n'
 """A line that is one request, without what is not needed of it."""
-EVIDENCE = b'INFO:     0:0 - "GET /health HTTP/1.1" 200 OK\n'
+HEALTH_LINE = b'INFO:     0:0 - "GET /health HTTP/1.1" 200 OK\n'
 """A line that is no request, but tells that they are logged."""
 
 _INFERENCE = re.compile(
@@ -63,7 +63,7 @@ class AccessLines:
             if counts[-1] == every:  # all are alike, which is twice as quick to find out
                 self._usual = usual
                 return counts
-        found = request_places(content)
+        found = find_requests(content)
         return [*np.searchsorted(found, np.array(places, dtype=np.int64)).tolist(), len(found)]
 
     def _usual_of(self, content: bytes) -> bytes:
@@ -72,7 +72,7 @@ class AccessLines:
         return b" - " + match[0] if match and content[place - 3 : place] == b" - " else b""
 
 
-def request_places(content: bytes) -> NDArray[np.int64]:
+def find_requests(content: bytes) -> NDArray[np.int64]:
     """Where the access lines of requests to the model are: the places of the quote before POST, sorted.
 
     Without a loop over lines: the quotes are found in one comparison, and each different beginning of a path is looked

@@ -14,7 +14,7 @@ from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.text_lines import MARK, BadLines, blocks
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
@@ -112,7 +112,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     return Observations(
         path=log.label,
         format=NAME,
-        series=stages_among(quantities, options),
+        series=choose_stages(quantities, options),
         rows_read=good,
         rows_skipped=tasks.bad.count,
         bad_rows=bad,

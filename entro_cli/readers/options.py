@@ -57,7 +57,7 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
     zone = zone_of(options.tz)
     read = ReadOptions(
         zone=zone,
-        stages=_with_described(asked_stages(options), options.described),
+        stages=_with_described(parse_stage_options(options), options.described),
         time_column=options.time,
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
@@ -78,7 +78,7 @@ def clock_shifts(options: LoadOptions) -> dict[str, int]:
     return described | dict(clock_shift(text, "--offset") for text in options.offset)
 
 
-def asked_stages(options: LoadOptions) -> tuple[StageSpec, ...]:
+def parse_stage_options(options: LoadOptions) -> tuple[StageSpec, ...]:
     """The stages of the command line.
 
     Raises:
@@ -133,7 +133,7 @@ def _number(text: str, option: str) -> float:
         ) from error
 
 
-def shifted(file: Observations, shifts: Mapping[str, int]) -> Observations:
+def shift_clock(file: Observations, shifts: Mapping[str, int]) -> Observations:
     """A file's observations, its clock moved."""
     shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
     if not shift:
@@ -141,11 +141,11 @@ def shifted(file: Observations, shifts: Mapping[str, int]) -> Observations:
     return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
 
 
-def check_used(files: Sequence[Observations], options: LoadOptions) -> None:
+def check_options_used(files: Sequence[Observations], options: LoadOptions) -> None:
     """Refuse options that name what is not there."""
     found = {(series.stage, series.column) for file in files for series in file.series}
     columns = dict.fromkeys(printable(column)[:40] for file in files for column in file.columns)
-    for spec in asked_stages(options):
+    for spec in parse_stage_options(options):
         if (spec.name, spec.column) not in found:
             raise EntroError(
                 f"no log has samples of {printable(spec.column)}",

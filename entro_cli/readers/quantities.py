@@ -40,7 +40,7 @@ class Quantity:
     is_additive: bool = False
 
 
-def stages_among(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
+def choose_stages(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
     """The stages in a log: the quantities that the user named, else those that are stages by themselves.
 
     Args:

@@ -37,12 +37,12 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         NoLogError: when no reader knows it.
         EntroError: when the one that does cannot read it.
     """
-    reader = _named(reader_of(log, options, input_format))
+    reader = _named(detect_format(log, options, input_format))
     observations: Observations = reader.read(log, options)
     return observations
 
 
-def reader_of(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:
+def detect_format(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:
     """The name of the reader of a log: the one that the user named, or that is surest of its content.
 
     Raises:

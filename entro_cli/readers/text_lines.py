@@ -150,7 +150,7 @@ MARK = b"entro: carried up to here"
 """The line that separates context lines, whose samples an earlier log has given, from lines that are still to count."""
 
 
-def carried(before: Iterable[bytes], behind: Iterable[bytes], unfinished: bytes) -> bytes:
+def checkpoint_text(before: Iterable[bytes], behind: Iterable[bytes], unfinished: bytes) -> bytes:
     """Return the lines of one log to put before the log that continues it.
 
     Args:

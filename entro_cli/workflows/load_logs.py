@@ -14,8 +14,8 @@ from entro_cli.core.clock import duration_ns, moment
 from entro_cli.core.console import printable
 from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_log
-from entro_cli.readers.options import LoadOptions, check_used, clock_shifts, read_options, shifted
-from entro_cli.readers.registry import reader_of
+from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
+from entro_cli.readers.registry import detect_format
 from entro_cli.readers.tables import reader as table
 from entro_cli.readers.tables.csv_stream import CsvStream
 from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
@@ -81,8 +81,8 @@ def load(
     if streamed is None and (found or not fetched):
         files, notes = read_logs(found, read, options.tz, options.input_format, executor)
     files += fetched
-    check_used(files, options)
-    files = [_with_full_loads(shifted(file, shifts), options.full_of) for file in files]
+    check_options_used(files, options)
+    files = [_with_full_loads(shift_clock(file, shifts), options.full_of) for file in files]
     notes += _missing_columns(files, read.stages)
     stages, uses = join_sources(files)
     sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
@@ -176,7 +176,7 @@ def stream_log(
         return None
     with plain_log(names[0]) as log:
         # `plain_log` gives a link to a plain file and a copy of a compressed one, which is read whole.
-        if not log.path.is_symlink() or reader_of(log, options, input_format) != table.NAME:
+        if not log.path.is_symlink() or detect_format(log, options, input_format) != table.NAME:
             return None
         resampler = StreamResampler(options.zone, step_ns)
         try:

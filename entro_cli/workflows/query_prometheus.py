@@ -9,7 +9,7 @@ from time import time_ns
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, zone_of
 from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
-from entro_cli.readers.prometheus.reader import quantity_of
+from entro_cli.readers.prometheus.reader import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -163,7 +163,7 @@ def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange)
 
 def _series(promql: str, kind: Kind, server: PrometheusServer, time: TimeRange) -> tuple[Series, list[Problem]]:
     answer = server.query_range(promql, time)
-    quantity, problems = quantity_of(promql, kind, answer.series)
+    quantity, problems = combine_series(promql, kind, answer.series)
     missing = sum(part.not_finite for part in answer.series)
     problems += [Problem(ProblemKind.QUERY_NOT_FINITE, missing, (str(kind),))] if missing else []
     if not len(quantity.times):

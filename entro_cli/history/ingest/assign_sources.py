@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from entro_cli.core.console import printable
-from entro_cli.history.ingest.merge import SourcedLog, named_source, source_of
+from entro_cli.history.ingest.merge import SourcedLog, name_source, source_by_name
 from entro_cli.history.ingest.overlap import since
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.state import SeriesState, State
@@ -38,7 +38,7 @@ def assign_sources(parts: Sequence[LogUpdate], state: State, source: str | None)
         before = next(filter(None, map(_stored_source, members)), None)
         if any(series.is_additive for part in members for series in part.observations.series):
             taken |= {one.source for log in state.logs for one in log.series}
-        name = before or source or source_of([part.log for part in members], state.logs, taken)
+        name = before or source or name_source([part.log for part in members], state.logs, taken)
         for stage in stages:
             used.setdefault(stage, set()).add(name)
         readings += [_reading(part, name) for part in members]
@@ -63,7 +63,7 @@ def _by_source(
 
 
 def _known_source(part: LogUpdate, state: State) -> str | None:
-    return _stored_source(part) or named_source(part.log.place, state.logs)
+    return _stored_source(part) or source_by_name(part.log.place, state.logs)
 
 
 def _stored_source(part: LogUpdate) -> str | None:
@@ -71,7 +71,7 @@ def _stored_source(part: LogUpdate) -> str | None:
     return next((one.source for one in part.before.series), None) if part.before is not None else None
 
 
-def other_sources(readings: Sequence[SourcedLog], source: str | None) -> list[Problem]:
+def kept_source_problems(readings: Sequence[SourcedLog], source: str | None) -> list[Problem]:
     """Return a warning for every log that keeps the source it was stored as, though --source names another."""
     kept = {reading.log.path: set(reading.sources.values()) - {source} for reading in readings}
     return [

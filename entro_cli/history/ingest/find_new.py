@@ -8,17 +8,17 @@ from pathlib import Path
 
 from entro_cli.core.remote_files import changed_ns
 from entro_cli.core.urls import is_url
-from entro_cli.history.ingest.merge import named_source
+from entro_cli.history.ingest.merge import source_by_name
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext
 from entro_cli.history.ingest.resume import resume
 from entro_cli.history.state import LogState, State
 from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, place_of
-from entro_cli.readers.options import LoadOptions, check_used
+from entro_cli.readers.options import LoadOptions, check_options_used
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
 
 
-def find_logs_once(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
+def find_logs_leniently(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
     """The files that some names stand for, as `find_logs` gives them, and why others stand for none.
 
     Raises:
@@ -82,7 +82,7 @@ class LogScanner:
                     self.failures.append(error)
         if len(self.parts) == len(found) and not any(part.before or part.log.carried for part in self.parts):
             read = [one for part in self.parts for one in (part.observations, part.unfinished) if one]
-            check_used(read, self.options)  # what is read on does not tell all that its log has
+            check_options_used(read, self.options)  # what is read on does not tell all that its log has
         return self
 
     def _take(self, name: str) -> str:
@@ -112,7 +112,7 @@ class LogScanner:
         return log.place == place or len(sources) < 2
 
     def _source_at(self, place: str) -> str | None:
-        return named_source(place, self.state.logs)
+        return source_by_name(place, self.state.logs)
 
 
 def _changed_ns(name: str) -> int:

@@ -17,7 +17,7 @@ Where the first is not enough the next is taken, and at last all of it."""
 
 _PLACES_KEPT = 4
 
-FilePlace = tuple[int, int, int, int]
+FileIdentity = tuple[int, int, int, int]
 """Device, inode, size and time of change (ns) of a file: while they stay, so does what it holds."""
 
 
@@ -36,7 +36,7 @@ class UnreadRange:
     size: int
 
 
-def file_place(path: Path) -> FilePlace | None:
+def identify_file(path: Path) -> FileIdentity | None:
     """Where a file is on its disk; None for what is no regular file."""
     if not path.is_file():
         return None
@@ -44,7 +44,7 @@ def file_place(path: Path) -> FilePlace | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def unchanged(logs: Sequence[LogState], place: FilePlace | None, options: str) -> LogState | None:
+def find_unchanged(logs: Sequence[LogState], place: FileIdentity | None, options: str) -> LogState | None:
     """The log that a file was when it was last read the same way, where nothing has happened to it since."""
     return next((log for log in logs if place is not None and place in log.seen and log.options == options), None)
 
@@ -101,7 +101,7 @@ def fingerprint(path: Path, offset: int, told_by: int) -> tuple[str, int, str]:
         return _hash(file.read(head_bytes)), head_bytes, _tail(path, offset)
 
 
-def with_place(places: list[FilePlace], place: FilePlace | None) -> list[FilePlace]:
+def add_identity(places: list[FileIdentity], place: FileIdentity | None) -> list[FileIdentity]:
     """The latest files a log was found as, this one the last."""
     if place is None:
         return places

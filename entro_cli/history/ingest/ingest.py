@@ -13,23 +13,23 @@ from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
 from entro_cli.core.console import printable
 from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
-from entro_cli.history.ingest.assign_sources import assign_sources, other_sources
-from entro_cli.history.ingest.find_new import LogScanner, find_logs_once
+from entro_cli.history.ingest.assign_sources import assign_sources, kept_source_problems
+from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.merge import (
     SourcedLog,
     determines_step,
     kept_bins,
     kept_samples,
     new_bins,
-    remember,
     retracted_bins,
-    without,
+    update_logs,
+    without_retracted,
 )
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.paths import PipelinePaths, utc_day
 from entro_cli.history.state import StageState, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
-from entro_cli.readers.options import LoadOptions, asked_stages, read_options
+from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
@@ -115,7 +115,7 @@ def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> In
     """
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
-    found, failures = find_logs_once(names)
+    found, failures = find_logs_leniently(names)
     stored = IngestResult(failures=failures)
     with write_lock(how.place):
         state = load_state(how.place)
@@ -125,7 +125,7 @@ def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> In
         stored.parts, stored.logs = gathered.parts, gathered.taken
         stored.failures += gathered.failures
         days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
-        for spec in asked_stages(options):
+        for spec in parse_stage_options(options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
         days |= _too_old(how, days, stored)
@@ -151,7 +151,7 @@ def _add(
 ) -> dict[date, BinsByKey]:
     """Put what was read into the state; the days that change."""
     readings = assign_sources(stored.parts, state, how.source)
-    stored.problems += other_sources(readings, how.source)
+    stored.problems += kept_source_problems(readings, how.source)
     _take_stages(readings, state, how.place)
     was_known = state.step_is_known
     if not was_known:
@@ -164,7 +164,7 @@ def _add(
     else:
         days = _made_anew(how.place, kept_bins(state, readings))
     for reading in readings:
-        remember(state, reading)
+        update_logs(state, reading)
     return days
 
 
@@ -221,9 +221,11 @@ def _changed(
         for day in sorted(added.keys() | taken.keys()):
             refuse_altered(place, day, listed)
             old = read_days(connection, [place.day_file(day)]) if day in there else {}
-            fresh, left = added.get(day, {}), without(old, taken.get(day, {}))
+            fresh, left = added.get(day, {}), without_retracted(old, taken.get(day, {}))
             merged = merge_days(left, fresh)
-            new_to_it = without(fresh, taken.get(day, {}))  # what was read before, and again, says nothing new
+            new_to_it = without_retracted(
+                fresh, taken.get(day, {})
+            )  # what was read before, and again, says nothing new
             differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
             if not same_bins(old, merged):
                 days[day] = {key: cells for key, cells in merged.items() if len(cells)}

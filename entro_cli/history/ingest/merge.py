@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days, without_last_times
-from entro_cli.history.ingest.overlap import edge_steps, in_steps, join
+from entro_cli.history.ingest.overlap import edge_steps, in_steps, merge_samples
 from entro_cli.history.state import LogState, PackedSamples, State
 from entro_cli.readers.continuation import rotation_stem
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of, merge_bins
@@ -25,7 +25,7 @@ class SourcedLog:
     """What was read of a log, now.
 
     Attributes:
-        log: what is to be known of it from now on; its edges and its unfinished line are set by `remember`.
+        log: what is to be known of it from now on; its edges and its unfinished line are set by `update_logs`.
         series: what its whole lines gave.
         unfinished: what its last line gave, which has no end yet.
         begins: whether it was read from its beginning.
@@ -60,7 +60,7 @@ def new_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
             parts.setdefault(reading.key(series), []).append(series)
     made_anew = replaced_samples(state, readings)
     return {
-        key: _on_grid(state, join(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
+        key: _on_grid(state, merge_samples(several), _at_edges(state, several, _kept(state.logs, key, made_anew)))
         for key, several in parts.items()
     }
 
@@ -96,7 +96,7 @@ def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
         for part in (part for part in (*log.edges, *log.unfinished) if _is_among(part, made_anew)):
             parts.setdefault(_key_in(log, part.stage), []).append(part.unpack())
         for key, several in parts.items():
-            gone = merge_days(gone, {key: _on_grid(state, join(several), _kept(state.logs, key))})
+            gone = merge_days(gone, {key: _on_grid(state, merge_samples(several), _kept(state.logs, key))})
     for reading in readings:
         for series in reading.again:  # a row more at a time that is there changes a step, and not its number of samples
             key = reading.key(series)
@@ -104,7 +104,7 @@ def retracted_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
     return gone
 
 
-def without(stored: BinsByKey, gone: BinsByKey) -> BinsByKey:
+def without_retracted(stored: BinsByKey, gone: BinsByKey) -> BinsByKey:
     """What is stored but for the cells that are withdrawn, where it is just them that is stored."""
     left = dict(stored)
     for key in gone.keys() & stored.keys():
@@ -124,10 +124,10 @@ def _on_grid(state: State, series: Series, others: Sequence[Series] = ()) -> Bin
     if not others:
         return mine
     numbers = (mine.starts - state.origin_ns) // state.step_ns
-    inside = in_steps(join(others), numbers.tolist(), state.grid)
+    inside = in_steps(merge_samples(others), numbers.tolist(), state.grid)
     if not len(inside.times):
         return mine
-    both = without_last_times(bins_of(join([series, inside]), *state.grid))
+    both = without_last_times(bins_of(merge_samples([series, inside]), *state.grid))
     # alone, too: logs that say otherwise at one time come out alike in any order
     return merge_bins([mine, both.take(np.isin(both.starts, mine.starts))])
 
@@ -147,7 +147,7 @@ def _is_among(part: PackedSamples, parts: Sequence[PackedSamples]) -> bool:
     return any(part is other for other in parts)
 
 
-def remember(state: State, reading: SourcedLog) -> None:
+def update_logs(state: State, reading: SourcedLog) -> None:
     """Put what was read of a log into what is known, with the samples of its first and its last step."""
     log, before = reading.log, reading.before
     log.unfinished = [PackedSamples.pack(part) for part in reading.unfinished]
@@ -197,7 +197,7 @@ def kept_samples(state: State, readings: Sequence[SourcedLog]) -> dict[SampleKey
     for reading in readings:
         for series in (*reading.series, *reading.unfinished):
             parts.setdefault(reading.key(series), []).append(series)
-    return {key: join(several) for key, several in parts.items()}
+    return {key: merge_samples(several) for key, several in parts.items()}
 
 
 def kept_bins(state: State, readings: Sequence[SourcedLog]) -> BinsByKey:
@@ -210,7 +210,7 @@ def _key_in(log: LogState, stage: str) -> SampleKey:
     return next(SampleKey(one.stage, Kind(one.kind), one.source) for one in log.series if one.stage == stage)
 
 
-def source_of(logs: Sequence[LogState], known: Sequence[LogState], taken: set[str]) -> str:
+def name_source(logs: Sequence[LogState], known: Sequence[LogState], taken: set[str]) -> str:
     """What the source of some logs is called: as it was, or as the logs they continue by their names; else it is new.
 
     Args:
@@ -226,7 +226,7 @@ def source_of(logs: Sequence[LogState], known: Sequence[LogState], taken: set[st
     return next(name for name in [*before, *new] if name not in taken)
 
 
-def named_source(place: str, known: Iterable[LogState]) -> str | None:
+def source_by_name(place: str, known: Iterable[LogState]) -> str | None:
     """The source that a log is of by its name, rotated or not; None where no log of that name is known.
 
     Args:

@@ -22,23 +22,23 @@ def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
 
 def _since(begin: float, series: Series) -> Series:
     if series.begins is None:
-        return pick(series, series.times >= begin)
+        return take(series, series.times >= begin)
     left = series.times > begin
     begins = np.maximum(series.begins[left], int(begin) if math.isfinite(begin) else series.begins[left])
-    return replace(pick(series, left), begins=begins)
+    return replace(take(series, left), begins=begins)
 
 
 def _has_any(series: Series) -> bool:
     return len(series.times) > 0
 
 
-def pick(series: Series, which: NDArray[np.bool_] | NDArray[np.int64]) -> Series:
+def take(series: Series, which: NDArray[np.bool_] | NDArray[np.int64]) -> Series:
     """Those of a series' samples that a mask or an index picks."""
     begins = None if series.begins is None else series.begins[which]
     return replace(series, times=series.times[which], values=series.values[which], begins=begins)
 
 
-def join(parts: Iterable[Series]) -> Series:
+def merge_samples(parts: Iterable[Series]) -> Series:
     """One source's samples from several readings of it: sorted, what two of them have once.
 
     Of samples at one time the mean is taken. Of events at one time the most that a reading has: one that begins or ends
@@ -72,10 +72,10 @@ def _joined_spans(like: Series, begins: TimeArray, times: TimeArray, values: NDA
     begins, times, values = begins[order], times[order], values[order]
     reached = np.maximum.accumulate(times)
     begins = np.maximum(begins, np.concatenate([begins[:1], reached[:-1]]))
-    return pick(replace(like, begins=begins, times=times, values=values), begins < times)
+    return take(replace(like, begins=begins, times=times, values=values), begins < times)
 
 
-def steps_of(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
+def step_numbers(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
     """The first and the last step that each sample has part in, as numbers from the grid's origin."""
     origin, step = grid
     if series.begins is None:
@@ -87,11 +87,11 @@ def steps_of(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
 def in_steps(series: Series, numbers: Iterable[int], grid: Grid) -> Series:
     """The samples that have part in one of some steps."""
     wanted = np.unique(np.fromiter(numbers, np.int64))
-    first, last = steps_of(series, grid)
-    return pick(series, np.searchsorted(wanted, last, side="right") > np.searchsorted(wanted, first))
+    first, last = step_numbers(series, grid)
+    return take(series, np.searchsorted(wanted, last, side="right") > np.searchsorted(wanted, first))
 
 
 def edge_steps(series: Series, grid: Grid) -> tuple[int, int]:
     """The first and the last step of a series that has samples: those that it may have in part."""
-    first, last = steps_of(series, grid)
+    first, last = step_numbers(series, grid)
     return int(first[0]), int(last[-1])

@@ -20,7 +20,7 @@ from entro_cli.history.ingest.overlap import since
 from entro_cli.history.state import LogState
 from entro_cli.readers.continuation import ends_of
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
-from entro_cli.readers.options import LoadOptions, clock_shifts, shifted
+from entro_cli.readers.options import LoadOptions, clock_shifts, shift_clock
 from entro_cli.readers.read_continued import Carried, read_behind
 from entro_cli.readers.registry import checkpoint, header_of, read_log, reads_in_parts
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
@@ -113,7 +113,7 @@ def _carry_on(
     back = {path: -shift for path, shift in clock_shifts(how.options).items()}
     seen.carried, seen.carried_ends = carried.text, dict(carried.ends)
     seen.carry = checkpoint(excerpt(log, 0, part.end, carried.text), observations.format)
-    seen.ends = {stage: (time, 0.0) for stage, (time, _) in ends_of(shifted(observations, back).series, {}).items()}
+    seen.ends = {stage: (time, 0.0) for stage, (time, _) in ends_of(shift_clock(observations, back).series, {}).items()}
     seen.ends = {**carried.ends, **seen.ends}
 
 
@@ -121,7 +121,7 @@ def _read_before(log: LogFile, before: LogState, carried: Carried, how: ReadCont
     """What a log gave when it was last read, if anything can be made of it."""
     lenient = replace(how.reading, strict=False)
     try:
-        return shifted(read_behind(log, 0, before.offset, carried, lenient), clock_shifts(how.options))
+        return shift_clock(read_behind(log, 0, before.offset, carried, lenient), clock_shifts(how.options))
     except EntroError:
         return None
 
@@ -147,7 +147,7 @@ def _whole_lines(log: LogFile, part: UnreadRange, carried: Carried, how: ReadCon
         if log.path.stat().st_size == part.size:
             return observations
     try:
-        return shifted(read_behind(log, 0, part.end, carried, how.reading), clock_shifts(how.options))
+        return shift_clock(read_behind(log, 0, part.end, carried, how.reading), clock_shifts(how.options))
     except EmptyLogError:  # it may have but a first row that has no end yet
         with suppress(EntroError):
             found = _lenient(log, 0, part.size, b"", carried.format, how)
@@ -157,7 +157,7 @@ def _whole_lines(log: LogFile, part: UnreadRange, carried: Carried, how: ReadCon
 
 def _read_log(log: LogFile, how: ReadContext, reader: str | None) -> Observations:
     """The observations in a log, its clock moved as the user said."""
-    return shifted(read_log(log, how.reading, reader), clock_shifts(how.options))
+    return shift_clock(read_log(log, how.reading, reader), clock_shifts(how.options))
 
 
 def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None, how: ReadContext) -> Observations:

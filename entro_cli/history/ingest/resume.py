@@ -14,12 +14,12 @@ from entro_cli.core.remote_files import version
 from entro_cli.core.urls import is_url
 from entro_cli.history.ingest.fingerprint import (
     MARGINS_BYTES,
-    FilePlace,
-    file_place,
+    FileIdentity,
+    add_identity,
+    find_unchanged,
+    identify_file,
     match_by_content,
-    unchanged,
     unread_range,
-    with_place,
 )
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_tail, read_whole
 from entro_cli.history.state import LogState
@@ -27,7 +27,7 @@ from entro_cli.readers.continuation import EarlierLog, predecessor_of
 from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, place_of, plain_log
 from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.read_continued import Carried
-from entro_cli.readers.registry import accepts_header, header_of, read_log, reader_of, reads_in_parts
+from entro_cli.readers.registry import accepts_header, detect_format, header_of, read_log, reads_in_parts
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -64,32 +64,32 @@ def resume(name: str, logs: Sequence[LogState], how: ReadContext) -> LogUpdate |
     mark = options_fingerprint(how.options)
     for _ in range(_LOOKS):
         place = _seen_as(name)
-        same = None if how.again else unchanged(logs, place, mark)
+        same = None if how.again else find_unchanged(logs, place, mark)
         if same is not None:
             return same
         found = _read_once(name, logs, mark, place, how)
         if place is None or is_url(name) or _is_still(Path(name), place):
             if isinstance(found, LogState):
-                found.seen = with_place(found.seen, place)
+                found.seen = add_identity(found.seen, place)
             return found
     raise EntroError("is rotated again and again while it is read", where=label_of(name), remedy="run it again")
 
 
-def _seen_as(name: str) -> FilePlace | None:
+def _seen_as(name: str) -> FileIdentity | None:
     """What stays while a log does; None where that cannot be told without reading it."""
     if is_url(name):
         return version(name)
-    return None if name == STDIN else file_place(Path(name))
+    return None if name == STDIN else identify_file(Path(name))
 
 
-def _is_still(path: Path, place: FilePlace) -> bool:
+def _is_still(path: Path, place: FileIdentity) -> bool:
     """Whether a file is the one it was, and no shorter."""
-    now = file_place(path)
+    now = identify_file(path)
     return now is not None and now[:2] == place[:2] and now[2] >= place[2]
 
 
 def _read_once(
-    name: str, logs: Sequence[LogState], mark: str, place: FilePlace | None, how: ReadContext
+    name: str, logs: Sequence[LogState], mark: str, place: FileIdentity | None, how: ReadContext
 ) -> LogUpdate | LogState:
     absolute = place_of(name)
     with plain_log(name) as plain:
@@ -104,7 +104,7 @@ def _read_once(
         found.log,
         place=absolute,
         options=mark,
-        seen=with_place(before.seen if before else [], place),
+        seen=add_identity(before.seen if before else [], place),
         pruned_ns=before.pruned_ns if before and not how.again else 0,
     )
     lines = header.count(b"\n")
@@ -138,10 +138,10 @@ def _carried(
 def _reader(log: LogFile, how: ReadContext) -> str:
     """The name of a log's reader, whatever its last line is cut to."""
     try:
-        return reader_of(log, how.reading, how.options.input_format)
+        return detect_format(log, how.reading, how.options.input_format)
     except NoLogError:
         end = last_line_end(log.path, log.path.stat().st_size)
-        return reader_of(excerpt(log, 0, end), how.reading, how.options.input_format)
+        return detect_format(excerpt(log, 0, end), how.reading, how.options.input_format)
 
 
 def _last(log: LogState) -> int | None:

@@ -17,7 +17,7 @@ from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
 
-def summed(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+def sum_gauges(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
     """Gauges side by side as one, and what was out of the ordinary.
 
     An engine is there from its first sample to its last. A time within that at which it has none has no sum, for a part
@@ -38,7 +38,7 @@ def summed(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Q
     return Quantity(name, kind, times[~holes], total[~holes]), problems
 
 
-def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
     """Counters as one rate, per second over each interval between two samples, and what was odd.
 
     A counter that falls began again at 0. Where an engine has no sample between two of its own, its rate is spread over
@@ -64,7 +64,7 @@ def counted_rate(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantit
     return quantity, problems
 
 
-def negative_taken_out(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
+def without_negative(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
     """A quantity without its negative loads, and a warning about those."""
     fine = quantity.values >= 0
     if fine.all():

@@ -17,7 +17,7 @@ from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.core.http import HttpFailure, post, refusal
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
-from entro_cli.readers.prometheus.response import PrometheusAnswer, joined, parse_answer
+from entro_cli.readers.prometheus.response import PrometheusResponse, join_series, parse_response
 from entro_engine import EntroError
 
 _MOST_POINTS = 10_000
@@ -90,7 +90,7 @@ class PrometheusServer:
         """What it is called in messages."""
         return f"Prometheus at {printable(_checked(self.url).netloc)}"
 
-    def query_range(self, query: str, asked: TimeRange) -> PrometheusAnswer:
+    def query_range(self, query: str, asked: TimeRange) -> PrometheusResponse:
         """The answer to a range query.
 
         Args:
@@ -105,10 +105,10 @@ class PrometheusServer:
         answers = []
         for begin, end in asked.parts():
             form = {"query": query, "start": _seconds(begin), "end": _seconds(end), "step": _seconds(asked.step_ns)}
-            answers.append(parse_answer(self._fetch(urlencode(form).encode()), where))
-        series = joined([part for answer in answers for part in answer.series], where)
+            answers.append(parse_response(self._fetch(urlencode(form).encode()), where))
+        series = join_series([part for answer in answers for part in answer.series], where)
         warnings = dict.fromkeys(text for answer in answers for text in answer.warnings)
-        return PrometheusAnswer(tuple(series), tuple(warnings))
+        return PrometheusResponse(tuple(series), tuple(warnings))
 
     def _fetch(self, form: bytes) -> str:
         """Post a form: tried twice more after a 429, a 5xx or a lost connection."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import masked, printable_row
-from entro_cli.readers.prometheus.aggregate import counted_rate, negative_taken_out, summed
+from entro_cli.readers.prometheus.aggregate import rate_of_counters, sum_gauges, without_negative
 from entro_cli.readers.prometheus.metrics import metric
-from entro_cli.readers.prometheus.response import PrometheusSeries, answer_text, joined, parse_answer
-from entro_cli.readers.quantities import Quantity, stages_among
+from entro_cli.readers.prometheus.response import PrometheusSeries, join_series, parse_response, response_text
+from entro_cli.readers.quantities import Quantity, choose_stages
 from entro_cli.readers.tables.duckdb_table import head_text
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -52,11 +52,11 @@ def checkpoint(log: LogFile) -> bytes:
     whole, unfinished = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
     lines = [line for line in whole.decode("utf-8-sig", "replace").split("\n") if _is_document(line)]
     try:
-        answers = [part for line in lines for part in parse_answer(line, log.label).series]
-        last = [part.last() for part in joined(answers, log.label) if len(part.times)]
+        answers = [part for line in lines for part in parse_response(line, log.label).series]
+        last = [part.last() for part in join_series(answers, log.label) if len(part.times)]
     except EntroError:  # which the reading of it tells
         last = []
-    return (answer_text(last).encode() + b"\n" if last else b"") + unfinished
+    return (response_text(last).encode() + b"\n" if last else b"") + unfinished
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
@@ -71,7 +71,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
             values of an expression measure.
     """
     saved = _saved(log, options)
-    series = joined([part for answer in saved.answers for part in answer], log.label)
+    series = join_series([part for answer in saved.answers for part in answer], log.label)
     if not series:
         raise EntroError(
             "the answer is empty: no series matched",
@@ -90,7 +90,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         )
     if odd:
         problems.append(Problem(ProblemKind.NOT_A_SAMPLE, odd))
-    stages = stages_among(quantities, options)
+    stages = choose_stages(quantities, options)
     if not stages:
         raise _no_stage(log.label, quantities, missing)
     return Observations(
@@ -120,14 +120,14 @@ def _saved(log: LogFile, options: ReadOptions) -> _Saved:
     text = log.path.read_bytes().decode("utf-8-sig", "replace")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2 or not _is_document(lines[0][1]):
-        answer = parse_answer(text, log.label)
+        answer = parse_response(text, log.label)
         return _Saved((answer.series,), answer.warnings)
     answers: list[tuple[PrometheusSeries, ...]] = []
     warnings: list[Problem] = []
     bad: list[BadRow] = []
     for number, line in lines:
         if _is_document(line):
-            answer = parse_answer(line, f"{log.label}, line {number}")
+            answer = parse_response(line, f"{log.label}, line {number}")
             answers.append(answer.series)
             warnings += answer.warnings
         else:
@@ -157,13 +157,13 @@ def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], lis
     quantities, problems = [], []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name)
-        quantity, found = quantity_of(name, known.kind or Kind.GENERIC, parts)
+        quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts)
         quantities.append(replace(quantity, stage=known.stage))
         problems += found
     return _one_a_stage(quantities, problems), problems
 
 
-def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
     """The series of one metric, or of one query, as one quantity, and what was out of the ordinary.
 
     Args:
@@ -172,9 +172,9 @@ def quantity_of(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tu
         series: one an engine or an instance.
     """
     if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
-        return counted_rate(name, series)
-    quantity, problems = summed(name, kind, series)
-    quantity, negative = negative_taken_out(quantity)
+        return rate_of_counters(name, series)
+    quantity, problems = sum_gauges(name, kind, series)
+    quantity, negative = without_negative(quantity)
     return quantity, [*problems, *negative]
 
 

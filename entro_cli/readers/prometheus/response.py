@@ -49,14 +49,14 @@ class PrometheusSeries:
 
 
 @dataclass(frozen=True)
-class PrometheusAnswer:
+class PrometheusResponse:
     """What a server answered to a range query: its series, and what it warns of."""
 
     series: tuple[PrometheusSeries, ...]
     warnings: tuple[Problem, ...] = ()
 
 
-def parse_answer(text: str, where: str) -> PrometheusAnswer:
+def parse_response(text: str, where: str) -> PrometheusResponse:
     """A server's answer to a range query.
 
     Args:
@@ -74,8 +74,8 @@ def parse_answer(text: str, where: str) -> PrometheusAnswer:
         raise _no_answer(where)
     if document.get("status") == "error":
         raise EntroError(
-            f"the server could not answer ({foreign(document.get('errorType', 'error'))}): "
-            f"{foreign(document.get('error', ''))}",
+            f"the server could not answer ({printable_line(document.get('errorType', 'error'))}): "
+            f"{printable_line(document.get('error', ''))}",
             where=where,
             remedy="mend the query, or ask for fewer points with a longer step or a shorter time",
         )
@@ -92,11 +92,11 @@ def parse_answer(text: str, where: str) -> PrometheusAnswer:
     if kind != "matrix" or not isinstance(result, list):
         raise _no_answer(where)
     texts = [text for key in ("warnings", "infos") for text in document.get(key) or []]
-    warnings = [Problem(ProblemKind.QUOTED, detail=(foreign(text),)) for text in texts]
-    return PrometheusAnswer(tuple(_series(part, where) for part in result), tuple(warnings))
+    warnings = [Problem(ProblemKind.QUOTED, detail=(printable_line(text),)) for text in texts]
+    return PrometheusResponse(tuple(_series(part, where) for part in result), tuple(warnings))
 
 
-def joined(series: Sequence[PrometheusSeries], where: str) -> list[PrometheusSeries]:
+def join_series(series: Sequence[PrometheusSeries], where: str) -> list[PrometheusSeries]:
     """Series of several answers, those of the same labels as one: a long time is asked for in parts.
 
     Args:
@@ -118,7 +118,7 @@ def _one(parts: Sequence[PrometheusSeries], where: str) -> PrometheusSeries:
     moments, first, back = np.unique(times, return_index=True, return_inverse=True)
     if np.any(values[first][back] != values):
         raise EntroError(
-            f"two series called {foreign(parts[0].labels)} differ at one time",
+            f"two series called {printable_line(parts[0].labels)} differ at one time",
             where=where,
             expected="answers to one query, or metrics with names of their own",
             remedy="save the answer to each query into a file of its own",
@@ -132,7 +132,7 @@ def _one(parts: Sequence[PrometheusSeries], where: str) -> PrometheusSeries:
     )
 
 
-def answer_text(series: Sequence[PrometheusSeries]) -> str:
+def response_text(series: Sequence[PrometheusSeries]) -> str:
     """Series as a server would answer them, in one line.
 
     Args:
@@ -150,7 +150,7 @@ def answer_text(series: Sequence[PrometheusSeries]) -> str:
     return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
 
 
-def foreign(text: object) -> str:
+def printable_line(text: object) -> str:
     """A server's words as they can be shown: one line of bounded length."""
     line = printable(" ".join(str(text).split()))
     return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."

@@ -12,7 +12,7 @@ import numpy as np
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.requests.columns import RequestColumns, Role, looks_like_requests, request_columns
 from entro_cli.readers.requests.table import CLOCK_COLUMN, NEVER, Requests, fetch_requests
 from entro_cli.readers.tables import reader as tables
@@ -144,7 +144,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     return Observations(
         path=log.label,
         format=NAME,
-        series=stages_among(quantities, options),
+        series=choose_stages(quantities, options),
         rows_read=len(requests.arrivals),
         rows_skipped=requests.skipped,
         bad_rows=requests.bad,

@@ -33,7 +33,7 @@ _LENGTH = 19
 
 
 @dataclass(frozen=True)
-class Point:
+class SpiderLine:
     """A line that tells something.
 
     Attributes:
@@ -68,7 +68,7 @@ class ScrapyLines:
         whole: where the last dump of stats begins that has no end; else the log's length.
     """
 
-    points: list[Point] = field(default_factory=list)
+    points: list[SpiderLine] = field(default_factory=list)
     responses: int = 0
     fetched: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
     places: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -76,7 +76,7 @@ class ScrapyLines:
     whole: int = 0
 
 
-def tells_scrapy(head: bytes) -> bool:
+def holds_scrapy_lines(head: bytes) -> bool:
     """Whether a log has lines as only Scrapy writes them."""
     return any(pattern.search(head) for pattern in (_LOGSTATS, _OPENED, _DUMP))
 
@@ -114,15 +114,15 @@ def _find(log: LogFile, responses: bool) -> ScrapyLines:
     return found
 
 
-def _point(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> Point | None:
+def _point(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> SpiderLine | None:
     if match := _LOGSTATS.search(line):
-        return Point(offset, *_stamp(match), pages=int(match[3]), items=int(match[4]))
+        return SpiderLine(offset, *_stamp(match), pages=int(match[3]), items=int(match[4]))
     if match := _OPENED.search(line):
-        return Point(offset, *_stamp(match), pages=0, items=0)
+        return SpiderLine(offset, *_stamp(match), pages=0, items=0)
     if match := _DUMP.search(line):
-        return Point(offset, *_stamp(match), stats=_stats(_dump(log, offset)), is_end=True)
+        return SpiderLine(offset, *_stamp(match), stats=_stats(_dump(log, offset)), is_end=True)
     if (match := _PERIODIC.search(line)) and (stats := _periodic(match[3])):
-        return Point(offset, *_stamp(match), stats=stats)
+        return SpiderLine(offset, *_stamp(match), stats=stats)
     if b"Crawled " in line and b" pages/min" in line:
         found.bad.add(offset, "not a line of logstats", line)
     return None

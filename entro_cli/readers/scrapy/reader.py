@@ -11,9 +11,9 @@ from entro_cli.core.clock import NS
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import RATE_STAGE, Quantity, stages_among
-from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, tells_scrapy
-from entro_cli.readers.scrapy.spiders import SpiderRun, runs_of, spans_of
+from entro_cli.readers.quantities import RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, holds_scrapy_lines
+from entro_cli.readers.scrapy.spiders import SpiderRun, crawl_rates, split_runs
 from entro_cli.readers.text_lines import lines_at
 from entro_cli.readers.timestamps import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
@@ -30,7 +30,7 @@ def recognise(log: LogFile) -> float:
     """How sure it is that a log is Scrapy's, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
-    if tells_scrapy(log.head):
+    if holds_scrapy_lines(log.head):
         return 0.95
     return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
 
@@ -59,7 +59,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
             remedy="logstats must be among the extensions, and the level INFO or DEBUG",
         )
     tally = Tally()
-    runs = runs_of(lines.points)
+    runs = split_runs(lines.points)
     clock = _Clock(runs, options, tally)
     times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
     quantities = _quantities(lines, runs, times, clock)
@@ -69,7 +69,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     return Observations(
         path=log.label,
         format=NAME,
-        series=stages_among(quantities, options),
+        series=choose_stages(quantities, options),
         rows_read=good,
         rows_skipped=lines.bad.count,
         bad_rows=bad,
@@ -90,7 +90,7 @@ def checkpoint(log: LogFile) -> bytes:
     """
     lines = find_lines(log)
     end = min(lines.whole, unfinished_from(log.path))
-    runs = runs_of([point for point in lines.points if point.offset < end])
+    runs = split_runs([point for point in lines.points if point.offset < end])
     standing = sorted(run.last.offset for run in runs if not run.is_over)
     texts = lines_at(log, standing)
     whole = lines.places < end
@@ -167,9 +167,9 @@ def _quantities(
     lines: ScrapyLines, runs: Sequence[SpiderRun], times: Sequence[TimeArray], clock: _Clock
 ) -> list[Quantity]:
     """Everything that the log tells: pages are the stage, responses only where no line counts pages."""
-    begins, ends, rates = spans_of(runs, times, "pages")
+    begins, ends, rates = crawl_rates(runs, times, "pages")
     quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins)]
-    begins, ends, rates = spans_of(runs, times, "items")
+    begins, ends, rates = crawl_rates(runs, times, "items")
     quantities.append(Quantity("items", Kind.RATE, ends, rates, "", Measure.SPANS, begins))
     moments, counts = np.unique(clock.responses(lines), return_counts=True)
     stage = "" if len(quantities[0].times) else RATE_STAGE

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.scrapy.lines import Point
+from entro_cli.readers.scrapy.lines import SpiderLine
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine.entropy import FloatArray
 
@@ -31,18 +31,18 @@ class SpiderRun:
         is_over: whether it told its end.
     """
 
-    points: list[Point] = field(default_factory=list)
-    dumps: list[Point] = field(default_factory=list)
+    points: list[SpiderLine] = field(default_factory=list)
+    dumps: list[SpiderLine] = field(default_factory=list)
     shift: int | None = None
     is_over: bool = False
 
     @property
-    def last(self) -> Point:
+    def last(self) -> SpiderLine:
         """Its last point."""
         return self.points[-1]
 
 
-def runs_of(points: Sequence[Point]) -> list[SpiderRun]:
+def split_runs(points: Sequence[SpiderLine]) -> list[SpiderRun]:
     """The runs that some lines are of, in the order they began.
 
     A counter only goes up: where it is lower than before, another run has begun; where several go on beside each other,
@@ -61,7 +61,7 @@ def runs_of(points: Sequence[Point]) -> list[SpiderRun]:
     return runs
 
 
-def _advance(point: Point, going: list[SpiderRun], runs: list[SpiderRun]) -> None:
+def _advance(point: SpiderLine, going: list[SpiderRun], runs: list[SpiderRun]) -> None:
     """Put a line to the run that it is of, or begin one with it."""
     if point.pages == 0:
         begun = [run for run in going if len(run.points) == 1 and run.last.pages == 0 and run.last.wall == point.wall]
@@ -77,7 +77,7 @@ def _advance(point: Point, going: list[SpiderRun], runs: list[SpiderRun]) -> Non
     best.shift = point.shift if point.shift is not None else best.shift
 
 
-def _dump(point: Point, going: list[SpiderRun]) -> None:
+def _dump(point: SpiderLine, going: list[SpiderRun]) -> None:
     """Put what a spider told of itself to its run, and its last pages with it."""
     stats = point.stats or {}
     pages = stats.get("response_received_count", -1.0)
@@ -92,11 +92,11 @@ def _dump(point: Point, going: list[SpiderRun]) -> None:
     run.is_over = True
     if pages >= run.last.pages:
         items = max(int(stats.get("item_scraped_count", run.last.items)), run.last.items)
-        run.points.append(Point(point.offset, point.wall, point.shift, int(pages), items))
+        run.points.append(SpiderLine(point.offset, point.wall, point.shift, int(pages), items))
     run.shift = _told_shift(point) if run.shift is None else run.shift
 
 
-def _told_shift(point: Point) -> int | None:
+def _told_shift(point: SpiderLine) -> int | None:
     """How far the log's clock is before UTC, from the time that a spider ended at and the stamp of that line."""
     ended = (point.stats or {}).get("finish_time")
     if ended is None:
@@ -106,7 +106,7 @@ def _told_shift(point: Point) -> int | None:
     return shift if abs(off - shift) <= _SLACK_NS else None
 
 
-def spans_of(
+def crawl_rates(
     runs: Sequence[SpiderRun], times: Sequence[TimeArray], name: str
 ) -> tuple[TimeArray, TimeArray, FloatArray]:
     """What all runs crawled, as rates between their lines; where runs overlap the rates are added.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.access_log import request_places
+from entro_cli.readers.access_log import find_requests
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import Stamp, timestamp_in
 from entro_cli.readers.server_lines import (
@@ -89,7 +89,7 @@ class _Finder(LineFinder[SglangLines]):
         """Take batch lines and starts, and between them runs of requests."""
         marks = line_starts(block, MARK)
         lines = dict.fromkeys(line_starts(block, _BATCH, _START, MARK), 0)
-        runs = _runs(block, request_places(block.content), marks)
+        runs = _runs(block, find_requests(block.content), marks)
         for begin, requests in sorted((lines | runs).items()):
             if requests:
                 self._take_requests(block, begin, requests)

@@ -8,13 +8,13 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.access_log import EVIDENCE, SHORTEST
+from entro_cli.readers.access_log import HEALTH_LINE, REQUEST_LINE
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.server_lines import CARRIED, START
 from entro_cli.readers.sglang.lines import REQUESTS, SglangLines, find_lines, holds_batches
-from entro_cli.readers.text_lines import carried, lines_at
+from entro_cli.readers.text_lines import checkpoint_text, lines_at
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -66,7 +66,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     return Observations(
         path=log.label,
         format=NAME,
-        series=stages_among(quantities, options),
+        series=choose_stages(quantities, options),
         rows_read=good + sum(lines.requests),
         rows_skipped=lines.bad.count,
         bad_rows=bad,
@@ -89,8 +89,8 @@ def checkpoint(log: LogFile) -> bytes:
     texts = dict(zip(standing, lines_at(log, [lines.offsets[index] for index in standing]), strict=True))
     before = [text for index in standing if index not in left for text in _repeated(lines, index, texts[index])]
     if lines.access_logged and standing:
-        before.insert(0, _stamp_of(lines_at(log, [lines.offsets[standing[0]]])[0]) + EVIDENCE.rstrip())
-    return carried(before, [texts[index] for index in left], lines.unfinished)
+        before.insert(0, _stamp_of(lines_at(log, [lines.offsets[standing[0]]])[0]) + HEALTH_LINE.rstrip())
+    return checkpoint_text(before, [texts[index] for index in left], lines.unfinished)
 
 
 def _of_last_stamps(lines: SglangLines) -> list[int]:
@@ -106,7 +106,7 @@ def _repeated(lines: SglangLines, index: int, text: bytes) -> list[bytes]:
     """A batch line as it is, the access lines of one stamp as many as they were, without what is not needed of them."""
     if lines.keys[index] != REQUESTS:
         return [text]
-    return [_stamp_of(text) + SHORTEST.rstrip()] * lines.requests[index]
+    return [_stamp_of(text) + REQUEST_LINE.rstrip()] * lines.requests[index]
 
 
 def _stamp_of(text: bytes) -> bytes:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.access_log import EVIDENCE, SHORTEST, has_access_lines, request_places
+from entro_cli.readers.access_log import HEALTH_LINE, REQUEST_LINE, find_requests, has_access_lines
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, stages_among
-from entro_cli.readers.text_lines import carried, lines_at
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.text_lines import checkpoint_text, lines_at
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
 from entro_cli.readers.vllm.stats import EngineStats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
@@ -44,7 +44,7 @@ def recognise(log: LogFile) -> float:
         return 0.95
     if _SERVER.search(log.head) or _STAMPED.search(log.head):
         return 0.8
-    bare = has_access_lines(log.head) and len(request_places(log.head)) > 0
+    bare = has_access_lines(log.head) and len(find_requests(log.head)) > 0
     return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
 
@@ -75,7 +75,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     return Observations(
         path=log.label,
         format=NAME,
-        series=stages_among(quantities, options),
+        series=choose_stages(quantities, options),
         rows_read=lines.measured + lines.requests_in_all,
         rows_skipped=lines.bad.count,
         bad_rows=bad,
@@ -94,16 +94,16 @@ def checkpoint(log: LogFile) -> bytes:
     lines = find_lines(log, only_whole=True)
     ticks = EngineStats(lines, lines.stamps.rough())
     left = [] if ticks.open_from is None else [*range(ticks.open_from, len(lines.keys))]
-    evidence = [EVIDENCE.rstrip()] if lines.access_logged else []
+    evidence = [HEALTH_LINE.rstrip()] if lines.access_logged else []
     behind: list[bytes] = []
     counted = ticks.counted
     for index, text in zip(left, lines_at(log, [lines.offsets[index] for index in left]), strict=True):
-        behind += [SHORTEST.rstrip()] * (lines.requests[index] - counted) + [text]
+        behind += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
         counted = lines.requests[index]
-    behind += [SHORTEST.rstrip()] * (lines.requests_in_all - counted)
+    behind += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
     standing = sorted({*ticks.standing(), *lines.stamps.last_hour_back()} - {*left})
     before = [*evidence, *lines_at(log, [lines.offsets[index] for index in standing])]
-    return carried(before, behind, lines.unfinished)
+    return checkpoint_text(before, behind, lines.unfinished)
 
 
 def _quantities(ticks: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
