@@ -257,8 +257,8 @@ def _write_page(
 def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument) -> None:
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
-    from entro_cli.report.render.simulation_table import drawn, table_rows
+    from entro_cli.report.render.simulation_table import rich_table, table_rows
 
     comparison = compare(settings)
-    table = drawn(document, table_rows(document, comparison))
+    table = rich_table(document, table_rows(document, comparison))
     terminal.show(*describe(settings), "", table, "", *comparison.notes)

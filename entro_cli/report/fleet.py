@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from entro_cli.core.formatting import count, counted
-from entro_cli.report.charts.sparkline import Column, columns
+from entro_cli.report.charts.sparkline import SparklineBar, sparkline
 from entro_cli.report.daily_report import PeriodName, Summary
 from entro_cli.report.verdict import Health, Verdict
 
@@ -50,7 +50,7 @@ class Member:
     excess_nat_s: float
     incidents: int
     budget: float
-    glance: tuple[Column, ...]
+    glance: tuple[SparklineBar, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def member_of(summary: Summary, report: str) -> Member:
         excess_nat_s=figures.excess_nat_s,
         incidents=len(figures.incidents),
         budget=figures.budget,
-        glance=columns(summary, GLANCE, (summary.period.start, summary.period.end)),
+        glance=sparkline(summary, GLANCE, (summary.period.start, summary.period.end)),
     )
 
 

@@ -80,7 +80,9 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
     renderers = _Renderers(
         page=lambda self_contained: html.render(summary, self_contained, templates),
         has_charts=True,
-        text=lambda unicode, color: terminal_report.render(summary, unicode=unicode, color=color, own=templates),
+        text=lambda unicode, color: terminal_report.render(
+            summary, unicode=unicode, color=color, template_dir=templates
+        ),
         files={
             "json": ("json", lambda: as_json(summary) + "\n"),
             "markdown": ("md", lambda: markdown.render(summary, templates)),

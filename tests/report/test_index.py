@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.report.render.index import Mark, update_index
+from entro_cli.report.render.index import PageMetadata, update_index
 from tests.browser_page import opened
 from tests.running import entro, entro_process
 
@@ -96,7 +96,7 @@ def test_many_days_are_calendars_and_only_the_latest_are_listed(tmp_path):
     first = date(2026, 1, 20)
     for number in range(20):
         day = first + timedelta(days=number)
-        mark = Mark("shop", "day", f"{day}", f"Day {day}", f"{day}T00:00:00+00:00", "bad", "It was.")
+        mark = PageMetadata("shop", "day", f"{day}", f"Day {day}", f"{day}T00:00:00+00:00", "bad", "It was.")
         (tmp_path / f"shop-day-{day}.html").write_text(page_of(mark))
     assert update_index(tmp_path) == ""
     text = (tmp_path / "index.html").read_text()
@@ -112,7 +112,7 @@ def test_many_days_are_calendars_and_only_the_latest_are_listed(tmp_path):
 
 def test_a_page_whose_head_lies_about_its_day_is_listed_all_the_same(tmp_path):
     for number in range(16):
-        mark = Mark("shop", "day", "<nonsense>", f"Day {number}", f"{number:02}", "good", "It was.")
+        mark = PageMetadata("shop", "day", "<nonsense>", f"Day {number}", f"{number:02}", "good", "It was.")
         (tmp_path / f"{number}.html").write_text(page_of(mark))
     assert update_index(tmp_path) == ""
     assert "Day 15" in (tmp_path / "index.html").read_text()
@@ -122,7 +122,7 @@ def test_many_pipelines_can_be_jumped_to(history, tmp_path):
     for name in ("default", HOSTILE):
         write(history, tmp_path, "--weekly", "--pipeline", name)
     assert "<nav" not in (tmp_path / "index.html").read_text()
-    mark = Mark("", "week", "2026-W15", "Week 15", "2026-04-05T22:00:00+00:00", "watch", "2 pipelines: ...")
+    mark = PageMetadata("", "week", "2026-W15", "Week 15", "2026-04-05T22:00:00+00:00", "watch", "2 pipelines: ...")
     (tmp_path / "week-2026-W15.html").write_text(page_of(mark))
     write(history, tmp_path, "--weekly")
     text = (tmp_path / "index.html").read_text()

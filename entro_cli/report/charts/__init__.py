@@ -1,1 +1,1 @@
-"""Charts of a report: what is drawn, and where its ticks are."""
+"""Charts of reports and simulations, as Plotly figures."""

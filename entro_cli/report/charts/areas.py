@@ -1,4 +1,7 @@
-"""The outlines of the areas in a chart: gaps stay gaps, which Plotly's own fills would bridge."""
+"""Outlines of the filled areas in a chart.
+
+Areas are drawn as closed polygons, because Plotly's own fills (`tozeroy`, `tonexty`) bridge gaps without data.
+"""
 
 from __future__ import annotations
 
@@ -12,47 +15,48 @@ from entro_cli.report.timeline import Timeline
 from entro_engine.entropy import FloatArray
 
 Points = list[tuple[float, float]]
-"""Points (x, y), in order."""
+"""The points (x, y) of a line, in order."""
 
 
-def numbers_of(values: Sequence[float | None]) -> FloatArray:
-    """Values as an array, NaN where there is none."""
+def to_array(values: Sequence[float | None]) -> FloatArray:
+    """Return values as an array, with NaN for None."""
     return np.array([math.nan if value is None else value for value in values])
 
 
-def seen_stretches(x: FloatArray, y: FloatArray) -> list[Points]:
-    """The points between two gaps."""
+def split_at_gaps(x: FloatArray, y: FloatArray) -> list[Points]:
+    """Return the stretches of a line between its gaps. A gap is NaN in `y`."""
     points = zip(x.tolist(), y.tolist(), strict=True)
     groups = groupby(points, key=lambda point: math.isnan(point[1]))
     return [list(group) for missing, group in groups if not missing]
 
 
-def stretches(seconds: FloatArray, course: Timeline, regime: str) -> list[Points]:
-    """The curve where it is in a regime, each stretch up to the point that begins the next one."""
-    points = list(zip(seconds.tolist(), numbers_of(course.psi_total).tolist(), strict=True))
+def regime_stretches(seconds: FloatArray, course: Timeline, regime: str) -> list[Points]:
+    """Return the stretches of the Psi_total curve in a regime, each extended to the first point of the next one."""
+    points = list(zip(seconds.tolist(), to_array(course.psi_total).tolist(), strict=True))
     stretches, first = [], 0
-    for word, group in groupby(course.regime):
+    for label, group in groupby(course.regime):
         after = first + len(list(group))
-        if word == regime:
-            follows = points[after : after + 1]
-            bridge = follows if follows and not math.isnan(follows[0][1]) else []
+        if label == regime:
+            # Without the next point, the areas of two regimes would leave a white stripe between them.
+            following = points[after : after + 1]
+            bridge = following if following and not math.isnan(following[0][1]) else []
             stretches.append(points[first:after] + bridge)
         first = after
     return stretches
 
 
-def over(seconds: FloatArray, psi: Sequence[float | None], budget: float) -> list[Points]:
-    """The curve where it is over the budget, from where it crosses it to where it crosses it again."""
+def parts_over(seconds: FloatArray, psi: Sequence[float | None], budget: float) -> list[Points]:
+    """Return the parts of the curve over the budget, each from one crossing of the budget to the next."""
     lines = []
-    for stretch in seen_stretches(seconds, numbers_of(psi)):
-        crossed = _with_crossings(stretch, budget)
+    for stretch in split_at_gaps(seconds, to_array(psi)):
+        crossed = _add_crossings(stretch, budget)
         groups = groupby(crossed, key=lambda point: point[1] >= budget)
-        lines += [list(group) for over, group in groups if over]
+        lines += [list(group) for is_over, group in groups if is_over]
     return lines
 
 
-def _with_crossings(line: Points, level: float) -> Points:
-    """A line with a point added wherever it crosses a level."""
+def _add_crossings(line: Points, level: float) -> Points:
+    """Return a line with an added point wherever it crosses a level."""
     points = line[:1]
     for (x0, y0), (x1, y1) in pairwise(line):
         if (y0 > level) != (y1 > level):
@@ -61,6 +65,6 @@ def _with_crossings(line: Points, level: float) -> Points:
     return points
 
 
-def down_to(level: float, line: Points) -> Points:
-    """The area between a line and a level."""
+def close_at(level: float, line: Points) -> Points:
+    """Return the outline of the area between a line and a level."""
     return [*line, (line[-1][0], level), (line[0][0], level)]

@@ -1,7 +1,8 @@
-"""The charts of a report, as Plotly figures, from a Summary alone.
+"""Draw the charts of a report from its Summary, as Plotly figures.
 
-Their colours are names of `style.css`. Times are seconds from the period's start, marked in its zone; regimes are told
-by pattern as well as by colour. There is no legend in them: the page has one in words, which wraps on a phone.
+Colours are custom properties of `style.css`. Regimes differ in pattern as well as in colour, for readers who do not see
+the colours. The x axis counts seconds from the start of the period, with ticks in its time zone. The legend is part of
+the page and not of the chart, so that it can wrap on a phone.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ import plotly.graph_objects as go
 from entro_cli.analysis.incidents import Incident
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.formatting import count, duration, nats, optional, share
-from entro_cli.report.charts.areas import numbers_of, seen_stretches
-from entro_cli.report.charts.figure import PATTERNS, REGIMES, area, bands, draw_regimes, layout, short
-from entro_cli.report.charts.sparkline import shown
-from entro_cli.report.charts.ticks import marks
+from entro_cli.report.charts.areas import split_at_gaps, to_array
+from entro_cli.report.charts.figure import PATTERNS, REGIMES, area, bands, draw_regimes, layout, to_float32
+from entro_cli.report.charts.sparkline import shown_span
+from entro_cli.report.charts.ticks import tick_levels
 from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.render.page import escape_for_plotly
 from entro_cli.report.timeline import Timeline
 
-_STAGE_COLOURS = 6
+_STAGE_COLOURS = 6  # --stage-1 to --stage-6 of style.css
 
 
 def timeline_chart(summary: Summary) -> go.Figure:
-    """Psi_total against the budget and both thresholds, the area under it by regime, what is over the budget marked."""
+    """Draw Psi_total with the budget and both thresholds. The area below is coloured by regime, and over the budget."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
-    figure = go.Figure(layout=_layout(summary, *shown(summary)))
+    figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
     highest = max((psi for psi in course.psi_total if psi is not None), default=0.0)
-    top = 1.1 * max(highest, budget)
+    top = 1.1 * max(highest, budget)  # room for the ranks above the incident marks
     _draw_maintenance(figure, summary, top)
     draw_regimes(figure, seconds, course, budget)
     figure.add_trace(_psi_line(seconds, course))
@@ -43,17 +44,18 @@ def timeline_chart(summary: Summary) -> go.Figure:
 
 
 def stages_chart(summary: Summary) -> go.Figure:
-    """Each stage's part in Psi_total, stacked; together they are Psi_total."""
+    """Draw the Psi of each stage, stacked to Psi_total."""
     seconds, course = _seconds(summary), summary.course
-    figure = go.Figure(layout=_layout(summary, *shown(summary)))
+    figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
     highest = max((psi for psi in course.psi_total if psi is not None), default=1.0)
     top = 1.1 * highest or 1.0
     _draw_maintenance(figure, summary, top)
     below = np.zeros(len(seconds))
     for index, psi in enumerate(course.psi):
-        above = below + numbers_of(psi)
-        lines = seen_stretches(seconds, above)
+        above = below + to_array(psi)
+        lines = split_at_gaps(seconds, above)
         floor = dict(zip(seconds.tolist(), below.tolist(), strict=True))
+        # An area runs along its upper edge and back along its lower one, the upper edge of the stage below.
         areas = [[*line, *((x, floor[x]) for x, _ in reversed(line))] for line in lines]
         figure.add_trace(area(areas, f"var(--stage-{stage_colour(index)})"))
         below = above
@@ -63,7 +65,7 @@ def stages_chart(summary: Summary) -> go.Figure:
 
 
 def _draw_maintenance(figure: go.Figure, summary: Summary, height: float) -> None:
-    """What is left out, behind everything else."""
+    """Draw the excluded times, behind everything else."""
     if summary.maintenance:
         origin = nanoseconds(summary.period.start)
         gaps = [(nanoseconds(gap.start) - origin, nanoseconds(gap.end) - origin) for gap in summary.maintenance]
@@ -71,12 +73,12 @@ def _draw_maintenance(figure: go.Figure, summary: Summary, height: float) -> Non
 
 
 def stage_colour(index: int) -> int:
-    """Which of the style's stage colours a stage has, from 1."""
+    """Return the number of a stage's colour in the style sheet, from 1. Colours repeat after the sixth stage."""
     return index % _STAGE_COLOURS + 1
 
 
 def buckets_chart(summary: Summary) -> go.Figure:
-    """A bar an hour or a day: how much of it was spent in each regime; a diamond over those with violations."""
+    """Draw one bar per part of the period: the share of time in each regime, and a diamond if it had violations."""
     buckets, start = summary.buckets, nanoseconds(summary.period.start)
     figure = go.Figure(layout=_layout(summary, summary.period.start, summary.period.end))
     begins = np.array([(nanoseconds(bucket.start) - start) / NS for bucket in buckets])
@@ -87,51 +89,51 @@ def buckets_chart(summary: Summary) -> go.Figure:
     if summary.maintenance:
         parts = [bucket.excluded_steps / max(bucket.steps, 1) for bucket in buckets]
         figure.add_trace(_bars(begins + lengths / 2, 0.86 * lengths, parts, "maintenance"))
-    figure.add_trace(_bucket_marks(buckets, begins + lengths / 2))
+    figure.add_trace(_violation_marks(buckets, begins + lengths / 2))
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_yaxes(range=[0, 1.16], tickvals=[0, 0.5, 1], tickformat=".0%")
     return figure
 
 
 def _seconds(summary: Summary) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Where each point of the course begins, s from the period's start."""
+    """Return the start of each point of the timeline, s from the start of the period."""
     start = nanoseconds(summary.period.start)
     return np.array([(nanoseconds(when) - start) / NS for when in summary.course.times])
 
 
 def _layout(summary: Summary, start: datetime, end: datetime) -> dict[str, Any]:
-    """What all charts share; `meta` has the marks a page chooses from by its width."""
+    """Return the layout that all charts of a report share. The page's script chooses one level of `meta.marks`."""
     origin = nanoseconds(summary.period.start)
     return layout(
         margin={"l": 44, "r": 8, "t": 8, "b": 28},
         xaxis={"range": [(nanoseconds(edge) - origin) / NS for edge in (start, end)]},
         yaxis={"title": {"standoff": 6}},
         hovermode="x",
-        meta={"marks": [asdict(level) for level in marks(summary.period.start, start, end)]},
+        meta={"marks": [asdict(level) for level in tick_levels(summary.period.start, start, end)]},
     )
 
 
 def _psi_line(seconds: Any, course: Timeline) -> go.Scatter:
-    """Psi_total; hovering over it tells all about a step."""
-    said = [
-        [_when(when), regime.capitalize(), optional(nats, stress), optional(nats, critical)]
+    """Return the line of Psi_total. Its tooltip shows the regime and the thresholds of a step."""
+    tooltips = [
+        [_time(when), regime.capitalize(), optional(nats, stress), optional(nats, critical)]
         for when, regime, stress, critical in zip(
             course.times, course.regime, course.stress_threshold, course.critical_threshold, strict=True
         )
     ]
     return go.Scatter(
-        x=short(seconds),
-        y=short(numbers_of(course.psi_total)),
+        x=to_float32(seconds),
+        y=to_float32(to_array(course.psi_total)),
         mode="lines",
         line={"color": "var(--series)", "width": 1},
-        customdata=said,
+        customdata=tooltips,
         hovertemplate="%{customdata[0]}<br><b>Psi_total %{y:.3f}</b>, %{customdata[1]}"
         "<br>Stress from %{customdata[2]}, Critical from %{customdata[3]}<extra></extra>",
     )
 
 
 def _incident_marks(summary: Summary, seconds: Any) -> go.Scatter:
-    """A diamond at the peak of each incident, with its rank in the list."""
+    """Return a diamond at the peak of each incident, with its rank in the list."""
     peaks = [_peak(summary, incident, seconds) for incident in summary.incidents]
     return go.Scatter(
         x=[x for x, _ in peaks],
@@ -147,46 +149,51 @@ def _incident_marks(summary: Summary, seconds: Any) -> go.Scatter:
 
 
 def _peak(summary: Summary, incident: Incident, seconds: Any) -> tuple[float, float]:
-    """An incident's peak on the curve; above its middle where the thinned curve has another one's instead."""
+    """Return the peak of an incident on the curve, or above its middle if thinning removed the peak.
+
+    A bin of the timeline keeps one highest step: of two incidents in one bin, only one keeps its peak.
+    """
     start = nanoseconds(summary.period.start)
     first, after = ((nanoseconds(edge) - start) / NS for edge in (incident.start, incident.end))
-    psi = np.where((seconds >= first) & (seconds < after), numbers_of(summary.course.psi_total), -math.inf)
+    psi = np.where((seconds >= first) & (seconds < after), to_array(summary.course.psi_total), -math.inf)
     at = int(np.argmax(np.nan_to_num(psi, nan=-math.inf)))
     found = math.isclose(float(psi[at]), incident.peak_psi_total)
     return float(seconds[at]) if found else (first + after) / 2, incident.peak_psi_total
 
 
 def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
-    """An invisible line on top that tells each stage's part."""
+    """Return an invisible line on top whose tooltip shows the Psi of each stage."""
     names = [escape_for_plotly(stage.name) for stage in summary.figures.stages]
-    said = []
+    tooltips = []
     for when, total, *psi in zip(summary.course.times, summary.course.psi_total, *summary.course.psi, strict=True):
-        parts = [f"{name}: {optional(nats, part)}{_of(part, total)}" for name, part in zip(names, psi, strict=True)]
-        said.append("<br>".join([_when(when), *parts]))
+        parts = [
+            f"{name}: {optional(nats, part)}{_percent_of(part, total)}" for name, part in zip(names, psi, strict=True)
+        ]
+        tooltips.append("<br>".join([_time(when), *parts]))
     return go.Scatter(
-        x=short(seconds),
-        y=short(numbers_of(summary.course.psi_total)),
+        x=to_float32(seconds),
+        y=to_float32(to_array(summary.course.psi_total)),
         mode="lines",
         line={"color": "rgba(0,0,0,0)"},
-        hovertext=said,
+        hovertext=tooltips,
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
-def _of(part: float | None, total: float | None) -> str:
+def _percent_of(part: float | None, total: float | None) -> str:
     return f" ({share(part / total)})" if part is not None and total else ""
 
 
-def _when(when: datetime) -> str:
+def _time(when: datetime) -> str:
     return f"{when:%a} {when.day} {when:%b} {when:%H:%M:%S}".removesuffix(":00")
 
 
 def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:
     name = regime.replace(" ", "-")
     return go.Bar(
-        x=short(middle),
-        y=short(parts),
-        width=short(width),
+        x=to_float32(middle),
+        y=to_float32(parts),
+        width=to_float32(width),
         marker={
             "color": f"var(--{name}-bar)",
             "line": {"width": 0},
@@ -202,11 +209,11 @@ def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:
     )
 
 
-def _bucket_marks(buckets: tuple[Bucket, ...], middle: Any) -> go.Scatter:
-    """A diamond over each bar with violations; hovering over any bar tells all about it."""
+def _violation_marks(buckets: tuple[Bucket, ...], middle: Any) -> go.Scatter:
+    """Return the diamonds over bars with violations. Other bars have a mark of size 0, which carries the tooltip."""
     return go.Scatter(
-        x=short(middle),
-        y=short(np.full(len(buckets), 1.08)),
+        x=to_float32(middle),
+        y=to_float32(np.full(len(buckets), 1.08)),
         mode="markers",
         marker={
             "symbol": "diamond",
@@ -215,17 +222,17 @@ def _bucket_marks(buckets: tuple[Bucket, ...], middle: Any) -> go.Scatter:
             "opacity": 1,
             "line": {"width": 0},
         },
-        hovertext=[_told(bucket) for bucket in buckets],
+        hovertext=[_bucket_hover(bucket) for bucket in buckets],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
-def _told(bucket: Bucket) -> str:
+def _bucket_hover(bucket: Bucket) -> str:
     length_s = (nanoseconds(bucket.end) - nanoseconds(bucket.start)) / NS
     regimes = bucket.regimes
-    seen = [("Stable", regimes.stable), ("Stress", regimes.stress), ("Critical", regimes.critical)]
-    seen += [("maintenance", bucket.excluded_steps)]
-    times = [f"{word} {duration(steps / max(bucket.steps, 1) * length_s)}" for word, steps in seen if steps]
+    counts = [("Stable", regimes.stable), ("Stress", regimes.stress), ("Critical", regimes.critical)]
+    counts += [("maintenance", bucket.excluded_steps)]
+    times = [f"{state} {duration(steps / max(bucket.steps, 1) * length_s)}" for state, steps in counts if steps]
     return "<br>".join(
         [
             f"<b>{bucket.label}</b>",

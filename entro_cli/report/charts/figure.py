@@ -1,6 +1,7 @@
-"""What the charts of all pages are drawn with: one layout, lines, areas, and Psi_total's regimes under its curve.
+"""Building blocks of all charts: the layout, lines, areas, and Psi_total with its regimes.
 
-Colours are names of `style.css`, so that charts follow light and dark; regimes are told by pattern as well.
+Colours are custom properties of `style.css`, so that charts follow the light and the dark theme. The page's script puts
+the values in, since Plotly does not resolve `var(--NAME)` itself.
 """
 
 from __future__ import annotations
@@ -12,28 +13,28 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from entro_cli.report.charts.areas import Points, down_to, numbers_of, over, stretches
+from entro_cli.report.charts.areas import Points, close_at, parts_over, regime_stretches, to_array
 from entro_cli.report.timeline import Timeline
 
 PATTERNS = {"stable": "", "stress": ".", "critical": "/", "no data": "x", "maintenance": "\\"}
-"""How each regime's areas are hatched, and what is left out."""
+"""Hatching of the regimes and of maintenance, as Plotly names the patterns."""
 
 REGIMES = ("stable", "stress", "critical")
-"""Those that steps with data have, as the style's colours call them."""
+"""The regimes of steps with data, as named in the colours of the style sheet."""
 
 
 def layout(margin: dict[str, int], xaxis: dict[str, Any], yaxis: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The layout that all charts share, and what one has of its own.
+    """Return the layout that all charts share, extended by the settings of one chart.
 
     Args:
-        margin: px at each side: l, r, t, b.
-        xaxis: what the x axis has besides a line and ticks.
-        yaxis: what the y axis has besides a grid.
-        more: anything else of Plotly's layout.
+        margin: margins l, r, t and b, px.
+        xaxis: settings of the x axis besides its line and ticks.
+        yaxis: settings of the y axis besides its grid.
+        more: other settings of Plotly's layout.
     """
     quiet = {"showgrid": False, "zeroline": False, "linecolor": "var(--line)", "tickcolor": "var(--line)"}
     return {
-        "template": go.layout.Template(),
+        "template": go.layout.Template(),  # without it, the default template adds 6 kB to each chart
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--soft)"},
@@ -51,16 +52,16 @@ def layout(margin: dict[str, int], xaxis: dict[str, Any], yaxis: dict[str, Any],
     }
 
 
-def short(values: Any) -> Any:
-    """Half the bytes: seven digits are more than a screen shows."""
+def to_float32(values: Any) -> Any:
+    """Return values as 32-bit floats, which need half the bytes in a page. A screen shows fewer than their 7 digits."""
     return np.asarray(values, dtype=np.float32)
 
 
 def line(x: Any, y: Any, colour: str, dash: str, width: float, name: str = "") -> go.Scatter:
-    """A line with gaps where `y` is NaN; hovering tells its value where it has a name."""
+    """Return a line with gaps where `y` is NaN. A line with a name has a tooltip with its value."""
     return go.Scatter(
-        x=short(x),
-        y=short(y),
+        x=to_float32(x),
+        y=to_float32(y),
         mode="lines",
         line={"color": colour, "width": width, "dash": dash},
         name=name,
@@ -71,12 +72,12 @@ def line(x: Any, y: Any, colour: str, dash: str, width: float, name: str = "") -
 
 
 def area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "") -> go.Scatter:
-    """Closed polygons of one colour, hatched in another."""
+    """Return closed polygons of one colour, hatched in another, as one trace with NaN between them."""
     corners = np.array([corner for part in areas for corner in (*part, (math.nan, math.nan))]).reshape(-1, 2)
     hatch = {"shape": pattern, "size": 6, "solidity": 0.25, "fgcolor": ink, "bgcolor": colour} if pattern else None
     return go.Scatter(
-        x=short(corners[:, 0]),
-        y=short(corners[:, 1]),
+        x=to_float32(corners[:, 0]),
+        y=to_float32(corners[:, 1]),
         mode="none",
         fill="toself",
         fillcolor=colour,
@@ -86,25 +87,27 @@ def area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "")
 
 
 def bands(stretches: Iterable[tuple[float, float]], height: float) -> go.Scatter:
-    """Stretches of maintenance, hatched from the bottom of a chart to its top."""
+    """Return the excluded times as hatched bands over the height of a chart."""
     parts: list[Points] = [[(start, 0.0), (start, height), (end, height), (end, 0.0)] for start, end in stretches]
     return area(parts, "var(--maintenance-bar)", PATTERNS["maintenance"], "var(--maintenance-hatch)")
 
 
 def draw_regimes(figure: go.Figure, x: Any, course: Timeline, budget: float, names: tuple[str, str] = ("", "")) -> None:
-    """The area under Psi_total by regime, what is over the budget, both thresholds and the budget itself.
+    """Draw the area under Psi_total by regime, its parts over the budget, both thresholds and the budget.
 
     Args:
-        figure: where they are drawn.
-        x: where each point of the course is.
-        course: Psi_total, the thresholds and the regime at each point.
+        figure: the figure to draw in.
+        x: position of each point of the timeline.
+        course: the timeline: Psi_total, the thresholds and the regime at each point.
         budget: Psi_budget, nat.
-        names: what hovering calls the two thresholds; empty to be silent about them.
+        names: names of the two thresholds in tooltips; without names they have no tooltip.
     """
     for regime in REGIMES:
-        parts = [down_to(0.0, stretch) for stretch in stretches(x, course, regime)]
+        parts = [close_at(0.0, stretch) for stretch in regime_stretches(x, course, regime)]
         figure.add_trace(area(parts, f"var(--{regime}-fill)", PATTERNS[regime], f"var(--{regime})"))
-    figure.add_trace(area([down_to(budget, part) for part in over(x, course.psi_total, budget)], "var(--critical)"))
-    figure.add_trace(line(x, numbers_of(course.stress_threshold), "var(--stress-ink)", "dot", 1.2, names[0]))
-    figure.add_trace(line(x, numbers_of(course.critical_threshold), "var(--critical-ink)", "dash", 1.2, names[1]))
+    figure.add_trace(
+        area([close_at(budget, part) for part in parts_over(x, course.psi_total, budget)], "var(--critical)")
+    )
+    figure.add_trace(line(x, to_array(course.stress_threshold), "var(--stress-ink)", "dot", 1.2, names[0]))
+    figure.add_trace(line(x, to_array(course.critical_threshold), "var(--critical-ink)", "dash", 1.2, names[1]))
     figure.add_hline(y=budget, line={"color": "var(--budget)", "width": 1.5})

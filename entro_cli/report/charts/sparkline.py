@@ -1,4 +1,4 @@
-"""The course as columns: what a terminal and a page without JavaScript show of it."""
+"""The timeline as a row of bars, for terminals and for pages without JavaScript."""
 
 from __future__ import annotations
 
@@ -10,38 +10,45 @@ from entro_cli.core.clock import nanoseconds
 from entro_cli.report.daily_report import Summary
 
 REGIMES = ("no data", "stable", "stress", "critical")
-"""The words of a course's regimes, the worst last."""
+"""The regimes of a timeline, from least to most severe."""
 
-_WHOLE = 0.25
+_WHOLE = 0.25  # a log that covers less of its period is drawn alone, with a margin on both sides
 _MARGIN = 0.02
 
 
 @dataclass(frozen=True)
-class Column:
-    """A part of the time shown.
+class SparklineBar:
+    """One bar: a part of the time shown.
 
     Attributes:
-        peak: its highest Psi_total, nat; None without data.
-        regime: its worst; `no data` without data, `maintenance` where that is because it is left out.
+        peak: highest Psi_total in it, nat; None without data.
+        regime: worst regime in it. Without data: `maintenance` if the time is excluded, else `no data`.
     """
 
     peak: float | None
     regime: str
 
 
-def shown(summary: Summary) -> tuple[datetime, datetime]:
-    """The stretch of time the course is drawn for: the period, or the log's part where that is less than a quarter."""
+def shown_span(summary: Summary) -> tuple[datetime, datetime]:
+    """Return the time span to draw: the period, or the part the log covers if that is less than a quarter of it."""
     period, made = summary.period, summary.made
     if made.log_start is None or made.log_end is None or made.log_share >= _WHOLE:
         return period.start, period.end
+    # In UTC: Python subtracts datetimes of one zone by the wall clock, which clock changes falsify.
     start, end = made.log_start.astimezone(UTC), made.log_end.astimezone(UTC)
     margin = (end - start) * _MARGIN
     return (start - margin).astimezone(period.start.tzinfo), (end + margin).astimezone(period.start.tzinfo)
 
 
-def columns(summary: Summary, number: int, stretch: tuple[datetime, datetime] | None = None) -> tuple[Column, ...]:
-    """The stretch of time shown, or another one that holds the course, cut into so many equal parts."""
-    start, end = (nanoseconds(edge) for edge in stretch or shown(summary))
+def sparkline(summary: Summary, number: int, span: tuple[datetime, datetime] | None = None) -> tuple[SparklineBar, ...]:
+    """Return a time span as equal parts.
+
+    Args:
+        summary: the report.
+        number: number of parts.
+        span: the time span, which contains the whole timeline; by default, the one to draw.
+    """
+    start, end = (nanoseconds(edge) for edge in span or shown_span(summary))
     peaks: list[float | None] = [None] * number
     worst = [0] * number
     course = summary.course
@@ -52,12 +59,14 @@ def columns(summary: Summary, number: int, stretch: tuple[datetime, datetime] | 
             worst[at] = max(worst[at], REGIMES.index(regime))
     edges = [start + at * (end - start) // number for at in range(number + 1)]
     return tuple(
-        Column(peak, REGIMES[regime] if peak is not None or not _left_out(summary, *span) else "maintenance")
+        SparklineBar(
+            peak, REGIMES[regime] if peak is not None or not _is_maintenance(summary, *span) else "maintenance"
+        )
         for peak, regime, span in zip(peaks, worst, pairwise(edges), strict=True)
     )
 
 
-def _left_out(summary: Summary, start_ns: int, end_ns: int) -> bool:
-    """Whether the middle of a part of the time is left out as maintenance."""
+def _is_maintenance(summary: Summary, start_ns: int, end_ns: int) -> bool:
+    """Whether the middle of a part is excluded as maintenance."""
     middle = (start_ns + end_ns) // 2
     return any(nanoseconds(gap.start) <= middle < nanoseconds(gap.end) for gap in summary.maintenance)

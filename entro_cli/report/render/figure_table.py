@@ -60,7 +60,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
     """
     groups = {
         "Budget": _BUDGET,
-        "Regimes": (*_REGIMES, *([_LEFT_OUT] if _leaves_out(now) or (before and _leaves_out(before)) else [])),
+        "Regimes": (*_REGIMES, *([_LEFT_OUT] if _has_excluded(now) or (before and _has_excluded(before)) else [])),
         "Load": (*_LOAD, *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
     }
@@ -74,16 +74,16 @@ def headline(now: Figures, before: Figures | None) -> tuple[FigureRow, ...]:
     return tuple(figure.row(now, before) for figure in _HEADLINE)
 
 
-def _leaves_out(figures: Figures) -> bool:
+def _has_excluded(figures: Figures) -> bool:
     return figures.excluded_steps > 0
 
 
-def _awaited(figures: Figures) -> int:
+def _expected_steps(figures: Figures) -> int:
     """The steps that are not left out as maintenance."""
     return figures.steps - figures.excluded_steps
 
 
-def _observed(part: float, figures: Figures) -> float | None:
+def _share_of_observed(part: float, figures: Figures) -> float | None:
     """A number of steps as a share of the observed ones."""
     return part / figures.observed_steps if figures.observed_steps else None
 
@@ -95,7 +95,7 @@ def _steps(number: int) -> str:
 def _regime(label: str, steps: Callable[[Figures], int]) -> _Figure:
     return _Figure(
         label,
-        lambda figures: _observed(steps(figures), figures),
+        lambda figures: _share_of_observed(steps(figures), figures),
         formatting.share,
         formatting.points,
         lambda figures: _steps(steps(figures)),
@@ -121,14 +121,17 @@ _COVERAGE = _Figure(
     lambda figures: figures.coverage,
     formatting.share,
     formatting.points,
-    lambda figures: f"of {_steps(_awaited(figures))}",
+    lambda figures: f"of {_steps(_expected_steps(figures))}",
 )
 _HEADLINE = (_OVER, _OBJECTIVE, _CRITICAL, _COVERAGE)
 
 _BUDGET = (
     _OVER,
     _Figure(
-        "Violations, share", lambda figures: _observed(figures.violations, figures), formatting.share, formatting.points
+        "Violations, share",
+        lambda figures: _share_of_observed(figures.violations, figures),
+        formatting.share,
+        formatting.points,
     ),
     _Figure("Incidents", lambda figures: len(figures.incidents), formatting.count),
     _Figure("Excess (nat s)", lambda figures: figures.excess_nat_s, formatting.quantity),
@@ -141,7 +144,7 @@ _REGIMES = (
     _CRITICAL,
     _Figure(
         "No data",
-        lambda figures: figures.regimes.no_data / _awaited(figures) if _awaited(figures) else None,
+        lambda figures: figures.regimes.no_data / _expected_steps(figures) if _expected_steps(figures) else None,
         formatting.share,
         formatting.points,
         lambda figures: _steps(figures.regimes.no_data),

@@ -9,24 +9,24 @@ from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
 from entro_cli.report.charts.charts import buckets_chart, stage_colour, stages_chart, timeline_chart
-from entro_cli.report.charts.sparkline import columns, shown
+from entro_cli.report.charts.sparkline import shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.render.figure_table import figure_table, headline
-from entro_cli.report.render.index import Mark
+from entro_cli.report.render.index import PageMetadata
 from entro_cli.report.render.page import chart, render_page
 
 _COLUMNS = 240
 _LONGEST_NAME = 200
 
 
-def render(summary: Summary, self_contained: bool = False, own: Path | None = None) -> str:
+def render(summary: Summary, self_contained: bool = False, template_dir: Path | None = None) -> str:
     """The report as a page.
 
     Args:
         summary: what it says.
         self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
-        own: a folder with templates that take the place of those of the same name.
+        template_dir: a folder with templates that take the place of those of the same name.
 
     Returns:
         The page; the same bytes for the same summary.
@@ -36,13 +36,13 @@ def render(summary: Summary, self_contained: bool = False, own: Path | None = No
     """
     context = {
         "summary": summary,
-        "mark": _mark(summary),
+        "mark": _metadata(summary),
         "headline": headline(summary.figures, summary.previous_figures),
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
-        "shown": shown(summary),
-        "columns": columns(summary, _COLUMNS),
+        "shown": shown_span(summary),
+        "columns": sparkline(summary, _COLUMNS),
         "ceiling": _ceiling(summary),
         "calendar": calendar_of(summary),
         "charts": {
@@ -56,13 +56,13 @@ def render(summary: Summary, self_contained: bool = False, own: Path | None = No
         "most": MOST_LISTED,
         "n": formatting,
     }
-    return render_page("report.html", context, self_contained, own=own)
+    return render_page("report.html", context, self_contained, template_dir=template_dir)
 
 
-def _mark(summary: Summary) -> Mark:
+def _metadata(summary: Summary) -> PageMetadata:
     """What the page says of itself to the index of its folder."""
     period, verdict = summary.period, summary.verdict
-    return Mark(
+    return PageMetadata(
         pipeline=printable(summary.pipeline[:_LONGEST_NAME]),
         kind=period.kind,
         label=period.label,

@@ -21,8 +21,8 @@ from entro_cli.report.render.page import render_page
 
 INDEX = "index.html"
 
-_MARK = re.compile(rb'<meta name="entro-report" content="([^"]*)">')
-_INDEX_MARK = b'<meta name="entro-index" content="">'
+_METADATA = re.compile(rb'<meta name="entro-report" content="([^"]*)">')
+_INDEX_TAG = b'<meta name="entro-index" content="">'
 _HEAD_BYTES = 1 << 14
 _MOST_DAYS, _FEW_DAYS = 14, 7
 """With more daily reports than the first, all of them are in calendars, and only so many are listed."""
@@ -30,7 +30,7 @@ _KINDS = {"month": "Months", "week": "Weeks", "day": "Days", "range": "Ranges"}
 
 
 @dataclass(frozen=True)
-class Mark:
+class PageMetadata:
     """What a page says of itself in its head, for the index.
 
     Attributes:
@@ -58,15 +58,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Listed:
+class IndexEntry:
     """A report of the index: its file, and what it says of itself."""
 
     file: str
-    mark: Mark
+    mark: PageMetadata
 
 
 @dataclass(frozen=True)
-class Month:
+class MonthCalendar:
     """The daily reports of a month as a calendar.
 
     Attributes:
@@ -75,11 +75,11 @@ class Month:
     """
 
     title: str
-    weeks: tuple[tuple[tuple[int, Listed | None] | None, ...], ...]
+    weeks: tuple[tuple[tuple[int, IndexEntry | None] | None, ...], ...]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PipelineReports:
     """All reports of a pipeline.
 
     Attributes:
@@ -92,9 +92,9 @@ class Shelf:
 
     name: str
     anchor: str
-    latest: Listed
-    kinds: tuple[tuple[str, tuple[Listed, ...]], ...]
-    months: tuple[Month, ...]
+    latest: IndexEntry
+    kinds: tuple[tuple[str, tuple[IndexEntry, ...]], ...]
+    months: tuple[MonthCalendar, ...]
 
 
 def update_index(folder: Path) -> str:
@@ -110,8 +110,8 @@ def update_index(folder: Path) -> str:
         EntroError: when it cannot be written.
     """
     path = folder / INDEX
-    with _alone(folder):
-        if path.exists() and _INDEX_MARK not in _head(path):
+    with _locked(folder):
+        if path.exists() and _INDEX_TAG not in _head(path):
             return f"{printable(str(path))} is not ours: it was left as it is, and lists no reports"
         write_whole(path, render_index(folder))
     return ""
@@ -121,26 +121,29 @@ def render_index(folder: Path) -> str:
     """The index of the reports in a folder; the same bytes for the same reports."""
     listed = sorted(_reports(folder), key=lambda one: (one.mark.start, one.file), reverse=True)
     names = sorted({one.mark.pipeline for one in listed})
-    shelves = [_shelf(at, name, [one for one in listed if one.mark.pipeline == name]) for at, name in enumerate(names)]
+    shelves = [
+        _pipeline_reports(at, name, [one for one in listed if one.mark.pipeline == name])
+        for at, name in enumerate(names)
+    ]
     return render_page("index.html", {"shelves": shelves}, charts=False)
 
 
-def _shelf(at: int, name: str, listed: list[Listed]) -> Shelf:
+def _pipeline_reports(at: int, name: str, listed: list[IndexEntry]) -> PipelineReports:
     kinds = {kind: tuple(one for one in listed if one.mark.kind == kind) for kind in _KINDS}
     days = kinds["day"]
     if len(days) > _MOST_DAYS:
         kinds["day"] = days[:_FEW_DAYS]
     titles = _KINDS | ({"day": "Latest days"} if len(days) > _MOST_DAYS else {})
     found = tuple((titles[kind], some) for kind, some in kinds.items() if some)
-    return Shelf(name, f"p{at}", listed[0], found, _months(days) if len(days) > _MOST_DAYS else ())
+    return PipelineReports(name, f"p{at}", listed[0], found, _months(days) if len(days) > _MOST_DAYS else ())
 
 
-def _months(days: Iterable[Listed]) -> tuple[Month, ...]:
+def _months(days: Iterable[IndexEntry]) -> tuple[MonthCalendar, ...]:
     """The calendars of all months that have a daily report, the latest first."""
     dated = {day: one for one in days if (day := _day_of(one.mark)) is not None}
     months = sorted({(day.year, day.month) for day in dated}, reverse=True)
     return tuple(
-        Month(
+        MonthCalendar(
             f"{date(year, month, 1):%B %Y}",
             tuple(
                 tuple((day, dated.get(date(year, month, day))) if day else None for day in week)
@@ -151,26 +154,26 @@ def _months(days: Iterable[Listed]) -> tuple[Month, ...]:
     )
 
 
-def _day_of(mark: Mark) -> date | None:
+def _day_of(mark: PageMetadata) -> date | None:
     try:
         return date.fromisoformat(mark.label)
     except ValueError:  # a page's head may say anything
         return None
 
 
-def _reports(folder: Path) -> Iterator[Listed]:
+def _reports(folder: Path) -> Iterator[IndexEntry]:
     for path in folder.glob("*.html"):
-        mark = _mark_of(path)
+        mark = _metadata_of(path)
         if mark is not None:
-            yield Listed(path.name, mark)
+            yield IndexEntry(path.name, mark)
 
 
-def _mark_of(path: Path) -> Mark | None:
+def _metadata_of(path: Path) -> PageMetadata | None:
     """What a page says of itself; None when it is no report."""
-    found = _MARK.search(_head(path))
+    found = _METADATA.search(_head(path))
     try:
         said: Any = json.loads(html.unescape(found[1].decode())) if found else None
-        return Mark(**{str(key): str(value) for key, value in said.items()}) if said else None
+        return PageMetadata(**{str(key): str(value) for key, value in said.items()}) if said else None
     except (ValueError, TypeError, AttributeError):
         return None
 
@@ -184,7 +187,7 @@ def _head(path: Path) -> bytes:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Be the only one who lists a folder's reports: the last one to write the index has then seen all of them."""
     handle = os.open(folder, os.O_RDONLY)
     try:

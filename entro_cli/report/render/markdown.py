@@ -11,18 +11,18 @@ from entro_cli.report.calendar import calendar_of
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.render.figure_table import figure_table
-from entro_cli.report.render.page import environment, fill
+from entro_cli.report.render.page import render_template, template_environment
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&@]")
 _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
 
 
-def render(summary: Summary, own: Path | None = None) -> str:
+def render(summary: Summary, template_dir: Path | None = None) -> str:
     """The report as Markdown.
 
     Args:
         summary: what it says.
-        own: a folder with templates that take the place of those of the same name.
+        template_dir: a folder with templates that take the place of those of the same name.
 
     Returns:
         The text; the same for the same summary.
@@ -30,7 +30,7 @@ def render(summary: Summary, own: Path | None = None) -> str:
     Raises:
         EntroError: when the templates are missing.
     """
-    templates = environment(escaping=False, letters=plain_text, own=own)
+    templates = template_environment(escaping=False, clean=plain_text, template_dir=template_dir)
     context = {
         "summary": summary,
         "groups": figure_table(summary.figures, summary.previous_figures),
@@ -40,7 +40,7 @@ def render(summary: Summary, own: Path | None = None) -> str:
         "most": MOST_LISTED,
         "n": formatting,
     }
-    return fill(templates, "report.md", context, own)
+    return render_template(templates, "report.md", context, template_dir)
 
 
 def plain_text(text: str) -> str:

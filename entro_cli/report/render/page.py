@@ -87,7 +87,7 @@ def render_page(
     context: Mapping[str, object],
     self_contained: bool = False,
     charts: bool = True,
-    own: Path | None = None,
+    template_dir: Path | None = None,
 ) -> str:
     """Render a page that extends `page.html`.
 
@@ -96,7 +96,7 @@ def render_page(
         context: what it gets, besides `page`, which is taken.
         self_contained: put plotly.js inside; without it, the page looks for the file `store_plotly` writes beside it.
         charts: whether it has any; a page without them has no script at all.
-        own: a folder with templates that take the place of those of the same name.
+        template_dir: a folder with templates that take the place of those of the same name.
 
     Returns:
         The page; the same bytes for the same context.
@@ -104,26 +104,26 @@ def render_page(
     Raises:
         EntroError: when the templates are not where the package should have them.
     """
-    templates = environment(escaping=True, own=own)
+    templates = template_environment(escaping=True, template_dir=template_dir)
     script = (bundled("templates") / "page.js").read_text(encoding="utf-8")
-    library = None if not charts else _inside() if self_contained else _beside()
+    library = None if not charts else _packed_library() if self_contained else _linked_library()
     page = {
-        "style": Markup(_style(own).read_text(encoding="utf-8")),  # noqa: S704 - ours or the user's, not from a log
+        "style": Markup(_style(template_dir).read_text(encoding="utf-8")),  # noqa: S704 - ours or the user's, not from a log
         "script": Markup(script),  # noqa: S704 - ours too
         "policy": _policy(script, library),
         "library": library,
     }
-    return fill(templates, template, {**context, "page": page}, own)
+    return render_template(templates, template, {**context, "page": page}, template_dir)
 
 
-def fill(templates: Environment, name: str, context: Mapping[str, object], own: Path | None) -> str:
+def render_template(templates: Environment, name: str, context: Mapping[str, object], template_dir: Path | None) -> str:
     """A template filled in.
 
     Args:
         templates: where it is found.
         name: its name.
         context: what it gets.
-        own: the folder of templates that the user named.
+        template_dir: the folder of templates that the user named.
 
     Raises:
         EntroError: when one of the user's own cannot be filled in; what is wrong with ours is a mistake of ours.
@@ -131,36 +131,39 @@ def fill(templates: Environment, name: str, context: Mapping[str, object], own: 
     try:
         return templates.get_template(name).render(context)
     except TemplateError as error:
-        if own is None:
+        if template_dir is None:
             raise
         line = getattr(error, "lineno", None)
         raise EntroError(
             f"the template cannot be filled in: {printable(str(error.message or error))}",
-            where=printable(str(own / (getattr(error, "name", None) or name))) + (f", line {line}" if line else ""),
+            where=printable(str(template_dir / (getattr(error, "name", None) or name)))
+            + (f", line {line}" if line else ""),
             expected="what docs/templates.md lists",
         ) from error
 
 
-def _style(own: Path | None) -> Path:
+def _style(template_dir: Path | None) -> Path:
     """The style sheet: the user's, where there is one among their templates."""
-    theirs = None if own is None else own / "style.css"
+    theirs = None if template_dir is None else template_dir / "style.css"
     return theirs if theirs is not None and theirs.is_file() else bundled("templates") / "style.css"
 
 
-def environment(escaping: bool, letters: Callable[[str], str] = printable, own: Path | None = None) -> Environment:
+def template_environment(
+    escaping: bool, clean: Callable[[str], str] = printable, template_dir: Path | None = None
+) -> Environment:
     """The Jinja environment of the templates; a name a template asks for and does not get is an error.
 
     Args:
         escaping: whether values are text to be escaped for HTML.
-        letters: what every text a template prints goes through; without it, control characters are written out.
-        own: a folder with templates that take the place of those of the same name.
+        clean: what every text a template prints goes through; without it, control characters are written out.
+        template_dir: a folder with templates that take the place of those of the same name.
     """
-    folders = [folder for folder in (own, bundled("templates")) if folder is not None]
+    folders = [folder for folder in (template_dir, bundled("templates")) if folder is not None]
     return Environment(
         loader=FileSystemLoader(folders),
         autoescape=escaping,  # noqa: S701 - off only for the terminal, which is no HTML
         undefined=StrictUndefined,
-        finalize=lambda value: letters(value) if type(value) is str else value,  # not what is markup already
+        finalize=lambda value: clean(value) if type(value) is str else value,  # not what is markup already
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -212,11 +215,11 @@ def _plotly_file() -> str:
     return f"plotly-cartesian-{_PLOTLY_VERSION}.min.js"
 
 
-def _beside() -> _Library:
+def _linked_library() -> _Library:
     return _Library(_plotly_file(), "", "'self' file:")  # not every browser takes 'self' to mean a file beside a file
 
 
-def _inside() -> _Library:
+def _packed_library() -> _Library:
     """Packed: less than half of it, and no `</script>` in it can end the element early."""
     source = _plotly_source()
     return _Library("", _packed(source), _hash(source))

@@ -99,7 +99,7 @@ def _short(value: float, text: str) -> str:
     return text if len(text) <= 6 or math.isnan(value) else f"{value:.1f}" if value < 1e5 else f"{value:.2e}"
 
 
-def drawn(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
+def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
     """The table for a terminal of 80 columns; every cell is shown whole in narrower ones too."""
     from rich.table import Table
 
@@ -107,7 +107,7 @@ def drawn(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Tabl
     table.add_column("", overflow="fold")
     for run in document.runs:
         table.add_column(run.controller, justify="right", overflow="fold")
-    columns = [_aligned([row.cells[index] for row in rows]) for index in range(len(document.runs))]
+    columns = [_align([row.cells[index] for row in rows]) for index in range(len(document.runs))]
     for number, row in enumerate(rows):
         table.add_row(f"{row.label} ({row.unit})", *(column[number] for column in columns))
         if any(cell.spread for cell in row.cells):
@@ -115,7 +115,7 @@ def drawn(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Tabl
     return table
 
 
-def _aligned(cells: list[SimulationCell]) -> list[str]:
+def _align(cells: list[SimulationCell]) -> list[str]:
     """The cells of one column, the published figures in brackets in a column of their own."""
     brackets = [f" ({cell.published})" if cell.published else "" for cell in cells]
     width = max(map(len, brackets))

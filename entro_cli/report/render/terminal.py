@@ -14,11 +14,11 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
-from entro_cli.report.charts.sparkline import Column, columns, shown
+from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
 from entro_cli.report.render.figure_table import figure_table
-from entro_cli.report.render.page import environment, fill
+from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.week_map import LEVELS, Weekday
 
 LEAST_WIDTH = 72
@@ -85,7 +85,7 @@ ASCII = Glyphs(
 
 
 def render(
-    summary: Summary, width: int = 80, unicode: bool = True, color: bool = False, own: Path | None = None
+    summary: Summary, width: int = 80, unicode: bool = True, color: bool = False, template_dir: Path | None = None
 ) -> str:
     """The report as text.
 
@@ -94,7 +94,7 @@ def render(
         width: no line is wider than this many cells; at least 72 are taken.
         unicode: draw with block characters; without, everything is ASCII, other letters are written as escapes.
         color: with colours, as ANSI escapes; without, there are none.
-        own: a folder with templates that take the place of those of the same name.
+        template_dir: a folder with templates that take the place of those of the same name.
 
     Returns:
         The text, ending with a newline; the same for the same arguments.
@@ -108,26 +108,26 @@ def render(
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
-        "shown": shown(summary),
-        "columns": columns(summary, pen.width - 2),
+        "shown": shown_span(summary),
+        "columns": sparkline(summary, pen.width - 2),
         "calendar": calendar_of(summary),
         "most": MOST_LISTED,
         "n": formatting,
         "pen": pen,
         "glyphs": pen.glyphs,
     }
-    text = fill(text_templates(pen, own), "report.txt", context, own)
+    text = render_template(text_templates(pen, template_dir), "report.txt", context, template_dir)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def text_templates(pen: Pen, own: Path | None) -> Environment:
+def text_templates(pen: Pen, template_dir: Path | None) -> Environment:
     """The templates of text, which draw with a pen.
 
     Args:
         pen: its cells are filters of theirs.
-        own: a folder with templates that take the place of those of the same name.
+        template_dir: a folder with templates that take the place of those of the same name.
     """
-    templates = environment(escaping=False, letters=pen.letters, own=own)
+    templates = template_environment(escaping=False, clean=pen.clean, template_dir=template_dir)
     templates.filters |= {"left": pen.left, "right": pen.right, "wrap": pen.wrap, "paint": pen.paint}
     return templates
 
@@ -144,7 +144,7 @@ class Pen:
     def __init__(self, glyphs: Glyphs, color: bool, width: int) -> None:
         self.glyphs, self.color, self.width = glyphs, color, width
 
-    def letters(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """Text a terminal can show: no control characters, and no other letters than ASCII where that is asked for."""
         shown = printable(text)
         return shown if self.glyphs is UNICODE else shown.encode("ascii", "backslashreplace").decode()
@@ -178,21 +178,21 @@ class Pen:
 
     def _parts(self, text: str, most: int) -> Iterator[str]:
         """The words of a text, those wider than `most` cells in pieces."""
-        for word in self.letters(text).split():
+        for word in self.clean(text).split():
             yield from chop_cells(word, most)
 
     def paint(self, text: str, style: str) -> Markup:
         """Text in a style's colour, where there are colours."""
-        shown = self.letters(text)
+        shown = self.clean(text)
         return Markup(f"\x1b[{_COLOURS[style]}m{shown}\x1b[0m" if self.color and shown.strip() else shown)  # noqa: S704
 
-    def spark(self, parts: tuple[Column, ...], ceiling: float) -> Markup:
+    def spark(self, parts: tuple[SparklineBar, ...], ceiling: float) -> Markup:
         """A sparkline of the columns' peaks, from 0 to the ceiling (nat)."""
         top = len(self.glyphs.spark) - 1
         levels = [" " if part.peak is None else self.glyphs.spark[round(part.peak / ceiling * top)] for part in parts]
         return self._in_colours(zip((part.regime for part in parts), levels, strict=True))
 
-    def strip(self, parts: tuple[Column, ...]) -> Markup:
+    def strip(self, parts: tuple[SparklineBar, ...]) -> Markup:
         """The columns' worst regimes."""
         return self._in_colours((part.regime, self.glyphs.bar[part.regime]) for part in parts)
 
@@ -242,7 +242,7 @@ class Pen:
         return Markup("").join(painted)
 
     def _shortened(self, text: str, width: int) -> str:
-        shown = self.letters(text)
+        shown = self.clean(text)
         if cell_len(shown) <= width:
             return shown
         return set_cell_size(shown, width - len(self.glyphs.more)).rstrip() + self.glyphs.more
