@@ -21,7 +21,7 @@ def print_problems(problems: Iterable[Problem | str], terminal: Terminal, path: 
 
 
 def print_load_warnings(loaded: Loaded, terminal: Terminal) -> None:
-    """Print everything out of the ordinary in logs that were loaded, rejected rows with their lines."""
+    """Print the warnings about logs that were loaded, with the lines of rejected rows."""
     print_problems(loaded.notes, terminal)
     for source in loaded.sources:
         print_problems(source.problems, terminal, source.path)
@@ -29,13 +29,13 @@ def print_load_warnings(loaded: Loaded, terminal: Terminal) -> None:
 
 
 def print_ingest_warnings(result: IngestResult, terminal: Terminal, log_problems: bool = True) -> None:
-    """Print everything out of the ordinary in logs that were ingested, and every failure but the first.
+    """Print the warnings about logs that were ingested, and every failure but the first.
 
     The first failure ends a command with its error.
 
     Args:
-        result: of the ingest.
-        terminal: where they are printed.
+        result: the result of the ingest.
+        terminal: prints them.
         log_problems: whether to print the problems of single logs, which reports show too.
     """
     for part in result.parts:

@@ -1,4 +1,4 @@
-"""From steps to the Summary of a period, whether they come from logs or from the history."""
+"""Summarise a period, from logs or from the history."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
 
 @dataclass(frozen=True)
 class ReportInput:
-    """What a report is made from.
+    """The data of a report.
 
     Attributes:
-        steps: those of the period, of the one before, and those before them that windows look back on.
-        sources: where they are from.
-        columns: where each stage's samples stood, as `--stage` names it.
-        notes: what else should be known, in sentences.
-        logs: the files they were read from; none where they are from the history.
+        steps: the steps of the period, of the previous one, and of the time before that burn windows look back on.
+        sources: a summary of each log.
+        columns: the column of each stage's samples, as `--stage` names it.
+        notes: sentences to show in the report.
+        logs: the files that were read; empty for data from the history.
     """
 
     steps: StepSource
@@ -51,119 +51,113 @@ class ReportInput:
 
 
 def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
-    """What logs gave of a stretch of time, without what is left out as maintenance.
+    """Return the data of logs, with maintenance windows as steps without data.
 
     Args:
         loaded: the logs.
-        settings: in force for the pipeline.
-        within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
-            None leaves out nothing.
+        settings: the pipeline's settings.
+        within: the begin and the end of the steps to use, ns since the epoch; None for an open end.
     """
     steps = StepRange(loaded.steps, *step_range(loaded.steps, *within))
     return ReportInput(settings.maintenance().view(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
 def from_history(
-    place: PipelinePaths, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
+    paths: PipelinePaths, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
 ) -> ReportInput:
-    """What is stored of a period, of the one before, and of the time that their windows look back on.
-
-    What is left out as maintenance is without data.
+    """Return the data of the history, with maintenance windows as steps without data.
 
     Args:
-        place: the pipeline's.
-        settings: in force for it.
-        zone: what times are told in.
-        period: what is reported on.
-        within: what is left out: steps before the first moment and from the second on, nanoseconds since the epoch;
-            None leaves out nothing.
+        paths: the pipeline's files.
+        settings: the pipeline's settings.
+        zone: the time zone of output.
+        period: the period of the report.
+        within: the begin and the end of the steps to use, ns since the epoch; None for an open end.
 
     Raises:
-        EntroError: when nothing is stored of the pipeline.
+        EntroError: If nothing is stored of the pipeline.
     """
-    begin = max(
-        _looked_back_to(period, load_stored_state(place).step_ns), -(1 << 62) if within[0] is None else within[0]
-    )
-    after = min(period.end_ns, (1 << 62) if within[1] is None else within[1])
-    recalled = load_history(place, settings, zone, begin, after)
-    columns = {stage.name: stage.name for stage in recalled.steps.stages}
-    return ReportInput(
-        settings.maintenance().apply(recalled.steps), recalled.sources, columns, sentences(recalled.problems)
-    )
+    # Only what the report needs is read: a history can hold years.
+    begin = _first_needed_ns(period, load_stored_state(paths).step_ns)
+    begin = begin if within[0] is None else max(begin, within[0])
+    after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
+    history = load_history(paths, settings, zone, begin, after)
+    columns = {stage.name: stage.name for stage in history.steps.stages}
+    steps = settings.maintenance().apply(history.steps)
+    return ReportInput(steps, history.sources, columns, sentences(history.problems))
 
 
 def summary_of(
-    material: ReportInput,
+    data: ReportInput,
     period: Period,
     settings: Settings,
     budget: float | None,
     shown_as: str | None = None,
     advise: bool = True,
 ) -> Summary:
-    """What the report of a period says.
+    """Summarise a period.
 
     Args:
-        material: what it is made from.
-        period: what it is about.
-        settings: in force for the pipeline.
-        budget: Psi_budget, nat; that of the settings without it.
-        shown_as: the pipeline's name in it; that of the settings without one.
-        advise: whether it tells what coordination would have changed, which takes the most time of all.
+        data: the data of the report.
+        period: the period of the report.
+        settings: the pipeline's settings.
+        budget: Psi_budget, nat; None for that of the settings.
+        shown_as: the pipeline's name in the report; None for that of the settings.
+        advise: whether to compute what coordination would have changed, which takes most of the time.
     """
-    limit = settings.budget(len(material.steps.stages)) if budget is None else budget
+    limit = settings.budget(len(data.steps.stages)) if budget is None else budget
     loads, maintenance = LoadAccumulator(), settings.maintenance()
-    replayed = _replayed(material.steps, limit, period)
+    replayed = _replayed(data.steps, limit, period)
     figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
-    before = _replayed(material.steps, limit, period.previous)
+    before = _replayed(data.steps, limit, period.previous)
     previous = _figures(before, before.runs(), settings, period.previous)
-    advice = misfit_advice(replayed.steps, loads, material.columns, settings.wait_s)
-    notes = (*material.notes, *([advice] if advice else []))
-    advised = _advice(replayed, material, period, settings) if advise else NO_ADVICE
-    terms = ReportContext(shown_as or settings.pipeline, maintenance)
-    return summarise(replayed.run(), figures, previous, period, material.sources, terms, notes, advised)
+    advice = misfit_advice(replayed.steps, loads, data.columns, settings.wait_s)
+    notes = (*data.notes, *([advice] if advice else []))
+    advised = _advice(replayed, data, period, settings) if advise else NO_ADVICE
+    context = ReportContext(shown_as or settings.pipeline, maintenance)
+    return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
 
 
 def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
-    """The steps of a period to be replayed, with those before that windows look back on."""
+    """Return the replay of a period, with the steps before it that burn windows look back on."""
     begin_ns = period.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * steps.step_ns)
-    looked_at = StepRange(steps, *step_range(steps, begin_ns, period.end_ns))
-    return Replay(looked_at, budget, *step_range(looked_at, period.start_ns, period.end_ns))
+    needed = StepRange(steps, *step_range(steps, begin_ns, period.end_ns))
+    return Replay(needed, budget, *step_range(needed, period.start_ns, period.end_ns))
 
 
 def _figures(replayed: Replay, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
-    """The figures of a period, from the replay of it."""
-    tally = FigureAccumulator(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
-    tally.count(runs, replayed.begin_ns)
-    return period_figures(tally, replayed.steps, period, settings.maintenance())
+    """Return the figures of a period from its replay."""
+    accumulator = FigureAccumulator(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
+    accumulator.count(runs, replayed.begin_ns)
+    return period_figures(accumulator, replayed.steps, period, settings.maintenance())
 
 
-def _looked_back_to(period: Period, step_ns: int) -> int:
-    """Where what a report looks at begins, nanoseconds since the epoch: the period before, its windows and warm-up."""
+def _first_needed_ns(period: Period, step_ns: int) -> int:
+    """Return the begin of the steps that a report needs: the previous period, its burn windows and its warm-up."""
     return period.previous.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * step_ns)
 
 
-def _advice(replayed: Replay, material: ReportInput, period: Period, settings: Settings) -> Recommendations:
-    """What coordination would have changed in a period, and what to do about it."""
+def _advice(replayed: Replay, data: ReportInput, period: Period, settings: Settings) -> Recommendations:
+    """Return what coordination would have changed in a period, and recommendations."""
     coordination = coordination_of(replayed, settings)
-    return Recommendations(
-        coordination, recommended(coordination, replayed.steps, _command(material, period, settings))
-    )
+    return Recommendations(coordination, recommended(coordination, replayed.steps, _command(data, period, settings)))
 
 
-def _command(material: ReportInput, period: Period, settings: Settings) -> str:
-    """The command that makes the same report as JSON."""
+def _command(data: ReportInput, period: Period, settings: Settings) -> str:
+    """Return the command that prints the same report as JSON."""
     if period.kind is PeriodKind.RANGE:
-        which = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
+        options = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
     else:
-        which = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
-    logs = [word for log in material.logs for word in ("--logs", log)]
+        options = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
+    logs = [word for log in data.logs for word in ("--logs", log)]
     pipeline = [] if settings.pipeline == _DEFAULT_PIPELINE else ["--pipeline", settings.pipeline]
-    return shown_by(["report", *which, *pipeline, *logs, "--format", "json"], settings)
+    return shown_by(["report", *options, *pipeline, *logs, "--format", "json"], settings)
 
 
 def last_observed_ns(steps: StepSource) -> int:
-    """Where the last step with data of all stages begins, nanoseconds since the epoch; the first step without any."""
+    """Return the begin of the last step that has data of all stages, else of the first step, ns since the epoch."""
     after = steps.count
+    # From the end, as the last part nearly always has data.
     while after > 0:
         part = steps.part(max(after - PART_STEPS, 0), after)
         observed = np.flatnonzero(~np.isnan(part.loads).any(axis=0))

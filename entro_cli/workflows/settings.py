@@ -1,37 +1,31 @@
-"""Options over the configuration: what a command that reads logs is to do, wherever each part of it was said."""
+"""Settings of a command: its options over the environment over the configuration file."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
-
-from entro_cli.core.console import Terminal
-from entro_cli.readers.options import LoadOptions
-
-if TYPE_CHECKING:
-    from entro_cli.core.console import Terminal
-
-import os
 from pathlib import Path
 
 from entro_cli.analysis.gates import check_gates
 from entro_cli.config import Config, OptionValue, Settings, load_config
+from entro_cli.core.clock import nanoseconds, time_or_ago_ns
 from entro_cli.core.console import Terminal
+from entro_cli.readers.options import LoadOptions
 
 _OPTIONS = {"zone": "--tz"}
-"""The options that are not called like their keys."""
+"""The options whose names differ from their keys."""
 
 
 def read_config(file: Path | None, terminal: Terminal) -> Config:
-    """The configuration of this process: its environment, its working directory.
+    """Load the configuration for this process's environment and working directory.
 
     Args:
-        file: what --config names; None to look for it.
-        terminal: is told of variables that are nearly called like a known one.
+        file: the value of --config; None to search for the file.
+        terminal: prints a warning for variables that look like misspelled ones.
 
     Raises:
-        EntroError: when something in it cannot be.
+        EntroError: If it contains something invalid.
     """
     config = load_config(file, os.environ, Path.cwd())
     for warning in config.warnings:
@@ -40,58 +34,58 @@ def read_config(file: Path | None, terminal: Terminal) -> Config:
 
 
 def read_settings(file: Path | None, pipeline: str, terminal: Terminal, **options: object) -> Settings:
-    """What is in force for a pipeline, the options of the command line over everything else.
+    """Return the settings of a pipeline; the options of the command line override everything else.
 
     Args:
-        file: what --config names; None to look for it.
-        pipeline: its name.
-        terminal: is told of what is out of the ordinary.
-        options: what options said, by key (`zone` for --tz); None, False and nothing at all say nothing.
+        file: the value of --config; None to search for the file.
+        pipeline: the pipeline's name.
+        terminal: prints warnings.
+        options: the values of options, by key (`zone` for --tz); None, False and an empty list mean not given.
 
     Raises:
-        EntroError: when something in it cannot be.
+        EntroError: If the configuration contains something invalid.
     """
     return settings_in(read_config(file, terminal), pipeline, **options)
 
 
 def settings_in(config: Config, pipeline: str, **options: object) -> Settings:
-    """What is in force for one of many pipelines, whose configuration is read once.
+    """Return the settings of one of several pipelines, whose configuration is read once.
 
     Args:
-        config: of all of them.
-        pipeline: its name.
-        options: as `read_settings` takes them.
+        config: the configuration.
+        pipeline: the pipeline's name.
+        options: as in `read_settings`.
 
     Raises:
-        EntroError: when something in it cannot be.
+        EntroError: If the configuration contains something invalid.
     """
-    said = {
+    given = {
         key: OptionValue(value, _OPTIONS.get(key, f"--{key.replace('_', '-')}"))
         for key, value in options.items()
         if value is not None and value is not False and value != []
     }
-    settings = config.settings(pipeline, said)
+    settings = config.settings(pipeline, given)
     check_settings(settings)
     return settings
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what only the rooms behind the configuration can judge.
+    """Check the settings that the configuration's own rules cannot check.
 
     Raises:
-        EntroError: when a gate cannot be read.
+        EntroError: If a gate is invalid.
     """
     check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
 
 
 def load_options(settings: Settings, stage: Sequence[str] | None = None) -> LoadOptions:
-    """How to read the logs of a pipeline.
+    """Return how the logs of a pipeline are read.
 
-    Stages and clocks of the configuration are for the logs that have them; those of the command line must be there.
+    Stages and clocks of the configuration apply to the logs that have them. Those of the command line must exist.
 
     Args:
-        settings: in force for it.
-        stage: what --stage said.
+        settings: the pipeline's settings.
+        stage: the values of --stage.
     """
     is_option = settings.origins["offset"].startswith("--")
     return LoadOptions(
@@ -112,9 +106,7 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
 
 
 def period_ns(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
-    """--since and --until as nanoseconds since the epoch, None where they were not given."""
-    from entro_cli.core.clock import nanoseconds, time_or_ago_ns
-
+    """Return --since and --until in ns since the epoch; None if not given."""
     now = nanoseconds(datetime.now(zone))
     begin = None if since is None else time_or_ago_ns(since, now, zone, "--since")
     return begin, None if until is None else time_or_ago_ns(until, now, zone, "--until")
