@@ -1,112 +1,108 @@
-"""`entro calibrate`: what a log itself says of its server, as an entro.toml."""
+"""`entro calibrate`: measure a server in its logs, and write what was found as an entro.toml."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from entro_cli.commands import options as given
+from entro_cli.commands.options import (
+    INPUT,
+    OUTPUT,
+    CommonOptions,
+    ConfigFile,
+    Json,
+    Logs,
+    ReadingOptions,
+    expand_options,
+    keys_set_by,
+)
 
 EPILOG = """\
-[bold]Examples[/bold]: from a day of logs; what would be written, for a longest wait of five seconds.
+[bold]Examples[/bold]: calibrate on a day of logs, and show the result for a longest wait of five seconds.
 
 [cyan]entro calibrate scrapy.log vllm.log[/cyan]
 
 [cyan]entro calibrate requests.jsonl --step 1s --target-wait 5s --out -[/cyan]
 """
 
-Out = Annotated[Path, typer.Option("--out", metavar="PATH", help="What is written; - for standard output.")]
-Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
+ConfigOut = Annotated[
+    Path,
+    typer.Option("--out", metavar="PATH", help="File to write; - for standard output.", rich_help_panel=OUTPUT),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.", rich_help_panel=OUTPUT)]
 TargetWait = Annotated[
     str | None,
     typer.Option(
         "--target-wait",
-        metavar="8s",
-        help="The longest wait you accept.",
-        show_default="the configured one, else 8.33 s",
+        metavar="DURATION",
+        help="Longest wait you accept, such as 8s.",
+        show_default="`wait` in entro.toml, else 8.33 s",
+        rich_help_panel=INPUT,
     ),
 ]
 
 
+@expand_options
 def calibrate(
     *,
-    logs: given.Logs,
+    logs: Logs,
     target_wait: TargetWait = None,
-    out: Out = Path("entro.toml"),
+    reading: ReadingOptions,
+    out: ConfigOut = Path("entro.toml"),
     force: Force = False,
-    stage: given.Stages = None,
-    time: given.TimeColumn = None,
-    start: given.Start = None,
-    year: given.Year = None,
-    tz: given.TimeZone = None,
-    step: given.Step = None,
-    offset: given.Offsets = None,
-    input_format: given.InputFormat = None,
-    strict: given.Strict = False,
-    redact: given.Redact = False,
-    config: given.ConfigFile = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    config_file: ConfigFile = None,
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Work out what the server serves and when each stage is full, and write it into entro.toml with the evidence.
+    """Measure the capacity of the server and the full load of each stage, and write them to entro.toml with evidence.
 
-    It needs a rate stage that feeds a queue stage, in logs that saw the server busy.
+    The logs must show a rate stage that feeds a queue stage, and the server at work.
     """
     from entro_cli.analysis.calibration import calibration_of
     from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
-    from entro_cli.core.console import Terminal
+    from entro_cli.core.files import refuse_to_overwrite, write_whole
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
     from entro_cli.workflows.load_logs import load
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.settings import load_options, read_settings
 
-    terminal = Terminal(quiet, verbose)
+    terminal = common.terminal()
     to_stdout = str(out) == "-"
     if as_json and to_stdout:
-        raise typer.BadParameter("standard output is taken by --json", param_hint="--out")
-    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {"year": year, "offset": offset, "strict": strict, "redact": redact, "wait": target_wait}
-    settings = read_settings(config, "default", terminal, **reading)
+        raise typer.BadParameter("--json already prints to standard output", param_hint="--out")
+    settings = read_settings(config_file, "default", terminal, **keys_set_by(reading), wait=target_wait)
     if not to_stdout:
-        _refuse(out, force)
-    loaded = load(logs, load_options(settings, stage))
+        _refuse_existing(out, force)
+    loaded = load(logs, load_options(settings, reading.stage))
     print_load_warnings(loaded, terminal)
     found = calibration_of(settings.maintenance().view(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
     if to_stdout:
         terminal.text(text)
         return
-    _write(out, text, loaded.paths)
+    refuse_to_overwrite(out, loaded.paths)
+    write_whole(out, text)
     if as_json:
         terminal.document({"schema": SCHEMA, "written": str(out), **to_builtins(found)})
-    elif not quiet:
+    elif not common.quiet:
         terminal.show(*calibration_view(found, str(out)))
 
 
-def _refuse(out: Path, force: bool) -> None:
-    """Refuse to write over a file.
+def _refuse_existing(out: Path, force: bool) -> None:
+    """Refuse to overwrite a file that the user has not allowed to be overwritten.
 
     Raises:
-        EntroError: when there is one, and nobody said that it may go.
+        EntroError: when the file exists and --force is not set.
     """
     from entro_cli.core.console import printable
     from entro_engine import EntroError
 
     if out.exists() and not force:
         raise EntroError(
-            "is there already",
+            "already exists",
             where=printable(str(out)),
-            remedy="--force writes over it, all of it; --out names another, and --out - shows what would be written",
+            remedy="--force overwrites it, --out names another file, and --out - shows the result",
         )
-
-
-def _write(out: Path, text: str, logs: tuple[str, ...]) -> None:
-    from entro_cli.core.files import refuse_to_overwrite, write_whole
-
-    refuse_to_overwrite(out, logs)
-    write_whole(out, text)

@@ -1,4 +1,4 @@
-"""The Typer app with every command. Their modules import what is heavy only when they are called."""
+"""The Typer app with every command. The modules of the commands import what is heavy only when they are called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from entro_cli.commands import (
     ingest,
     report,
     schedule,
-    schedule_run,
     simulate,
 )
 
@@ -37,9 +36,9 @@ app = typer.Typer(
 
 @app.callback()
 def entro(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """When was your pipeline Stable, in Stress or Critical - and which stage drove it there?"""
+    """Report when a pipeline was Stable, in Stress or Critical, and which stage drove it there."""
 
 
 app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
@@ -51,16 +50,16 @@ app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("formats", epilog=formats.EPILOG)(formats.formats)
 app.command("config", epilog=config.EPILOG)(config.config)
-kept = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at what is stored, and look after it.")
-kept.command("list", epilog=history.LIST_EPILOG)(history.list_pipelines)
-kept.command("show", epilog=history.SHOW_EPILOG)(history.show)
-kept.command("export", epilog=history.EXPORT_EPILOG)(history.export)
-kept.command("check", epilog=history.CHECK_EPILOG)(history.check)
-kept.command("prune", epilog=history.PRUNE_EPILOG)(history.prune)
-app.add_typer(kept, name="history", epilog=history.EPILOG)
-jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd make the reports.")
+stored = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Inspect and maintain the history.")
+stored.command("list", epilog=history.LIST_EPILOG)(history.list_pipelines)
+stored.command("show", epilog=history.SHOW_EPILOG)(history.show)
+stored.command("export", epilog=history.EXPORT_EPILOG)(history.export)
+stored.command("check", epilog=history.CHECK_EPILOG)(history.check)
+stored.command("prune", epilog=history.PRUNE_EPILOG)(history.prune)
+app.add_typer(stored, name="history", epilog=history.EPILOG)
+jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd write the reports.")
 jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
-jobs.command("run", epilog=schedule_run.EPILOG)(schedule_run.run)
+jobs.command("run", epilog=schedule.RUN_EPILOG)(schedule.run)
 jobs.command("list", epilog=schedule.LIST_EPILOG)(schedule.list_jobs)
 jobs.command("remove", epilog=schedule.REMOVE_EPILOG)(schedule.remove)
 app.add_typer(jobs, name="schedule", epilog=schedule.EPILOG)

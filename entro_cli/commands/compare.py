@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from entro_cli.commands import options as given
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import tzinfo
-    from pathlib import Path
-
-    from entro_cli.core.console import Terminal
-    from entro_cli.report.daily_report import Summary
-    from entro_cli.report.periods import Period
+from entro_cli.commands.options import (
+    BudgetOptions,
+    CommonOptions,
+    HistoryOptions,
+    Json,
+    PipelineName,
+    TimeZone,
+    expand_options,
+    keys_set_by,
+)
 
 EPILOG = """\
-[bold]Examples[/bold]: this week and the one before; the same day of two pipelines.
+[bold]Examples[/bold]: two weeks of a pipeline, and the same day of two pipelines.
 
 [cyan]entro compare 2026-W14 2026-W15[/cyan]
 
@@ -34,74 +34,31 @@ Side = Annotated[
 ]
 
 
+@expand_options
 def compare(
     *,
     first: Side,
     second: Side,
-    history: given.History = None,
-    pipeline: given.Pipeline = "default",
-    tz: given.TimeZone = None,
-    budget: given.Budget = None,
-    objective: given.Objective = None,
-    config: given.ConfigFile = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    pipeline: PipelineName = "default",
+    zone: TimeZone = None,
+    store: HistoryOptions,
+    limits: BudgetOptions,
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Put two periods, or two pipelines, of the history side by side: every figure, and by how much it differs."""
+    """Compare two periods, or two pipelines, of the history: every figure, and its change."""
     from entro_cli.commands.views.compare import compare_document, compare_view
-    from entro_cli.core.console import Terminal
+    from entro_cli.workflows.report import stored_summary
+    from entro_cli.workflows.settings import read_settings
 
-    terminal = Terminal(quiet, verbose)
-    said = {"history": history, "zone": tz, "objective": objective}
-    sides = [_summary(text, pipeline, config, terminal, budget, said) for text in (first, second)]
+    terminal = common.terminal()
+    sides = []
+    for text in (first, second):
+        name, _, period = text.rpartition(":")
+        keys = keys_set_by(store, limits)
+        settings = read_settings(store.config_file, name or pipeline, terminal, **keys, zone=zone)
+        sides.append(stored_summary(settings, period, limits.budget))
     if as_json:
         terminal.document(compare_document(*sides))
     else:
         terminal.show(*compare_view(*sides))
-
-
-def _summary(
-    text: str, pipeline: str, config: Path | None, terminal: Terminal, budget: float | None, said: Mapping[str, Any]
-) -> Summary:
-    """The report of one side.
-
-    Raises:
-        EntroError: when it is no period, or nothing is stored of its pipeline.
-    """
-    from entro_cli.core.clock import zone_of
-    from entro_cli.history.paths import pipeline_paths
-    from entro_cli.history.remote_copy import working_copy
-    from entro_cli.workflows.report import from_history, summary_of
-    from entro_cli.workflows.settings import read_settings
-
-    named, _, label = text.rpartition(":")
-    settings = read_settings(config, named or pipeline, terminal, **said)
-    zone: tzinfo = zone_of(settings.zone)
-    period = _period(label, zone)
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
-        material = from_history(place, settings, zone, period, (None, None))
-    return summary_of(material, period, settings, budget)
-
-
-def _period(label: str, zone: tzinfo) -> Period:
-    import re
-    from datetime import date
-
-    from entro_cli.report.periods import PeriodKind, period_of
-    from entro_engine import EntroError
-
-    forms = ((PeriodKind.MONTH, r"\d{4}-\d\d"), (PeriodKind.WEEK, r"\d{4}-W\d\d"), (PeriodKind.DAY, r"\d{4}-\d\d-\d\d"))
-    kind = next((kind for kind, form in forms if re.fullmatch(form, label)), None)
-    try:
-        if kind is not None:
-            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is PeriodKind.MONTH else label), zone)
-    except ValueError:  # such as the 30th of February
-        pass
-    raise EntroError(
-        f"{label!r} is no period",
-        where="entro compare",
-        expected="a day such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
-    )

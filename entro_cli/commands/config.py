@@ -1,11 +1,11 @@
-"""`entro config`: every value in force, and where it came from."""
+"""`entro config`: every setting, and where its value is from."""
 
 from __future__ import annotations
 
-from entro_cli.commands import options as given
+from entro_cli.commands.options import CommonOptions, ConfigFile, Json, PipelineName, expand_options
 
 EPILOG = """\
-[bold]Examples[/bold]: what is in force here; and for one pipeline of a file, for a program to read.
+[bold]Examples[/bold]: the settings in this folder, and those of one pipeline as JSON.
 
 [cyan]entro config[/cyan]
 
@@ -13,24 +13,22 @@ EPILOG = """\
 """
 
 
+@expand_options
 def config(
     *,
-    config_file: given.ConfigFile = None,
-    pipeline: given.Pipeline = "default",
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    config_file: ConfigFile = None,
+    pipeline: PipelineName = "default",
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Show every value in force for a pipeline and where it came from: a default, entro.toml or a variable.
+    """Show every setting of a pipeline and where its value is from: a default, entro.toml or a variable.
 
-    Options of a command come over all of them. docs/configuration.md tells of every key. Secrets are not shown.
+    Options of a command override all of these. Secrets are not shown.
     """
     from entro_cli.commands.views.config import config_document, config_view
-    from entro_cli.core.console import Terminal
     from entro_cli.workflows.settings import check_settings, read_config
 
-    terminal = Terminal(quiet, verbose)
+    terminal = common.terminal()
     found = read_config(config_file, terminal)
     check_settings(found.settings(pipeline))
     entries = found.entries(pipeline)

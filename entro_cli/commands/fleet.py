@@ -3,124 +3,91 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from entro_cli.commands import options as given
-
-if TYPE_CHECKING:
-    from entro_cli.config import Config, Settings
+from entro_cli.commands.options import (
+    OUTPUT,
+    CommonOptions,
+    FailOn,
+    HistoryOptions,
+    Json,
+    ParallelOptions,
+    PeriodOptions,
+    ReportFileOptions,
+    TimeZone,
+    alternatives,
+    chosen_format,
+    exit_if_failed,
+    expand_options,
+    keys_set_by,
+)
 
 EPILOG = """\
-[bold]Examples[/bold]: the last complete week of all pipelines, beside their own reports; today, in the terminal.
+[bold]Examples[/bold]: the last complete week of all pipelines beside their own reports, and the latest day in the \
+terminal.
 
 [cyan]entro fleet --weekly --last --out reports/[/cyan]
 
 [cyan]entro fleet --daily --format terminal[/cyan]
 """
 
-Format = Annotated[
+_FORMATS = ("html", "terminal", "markdown", "json")
+
+FleetFormat = Annotated[
     str | None,
     typer.Option(
         "--format",
         metavar="NAME",
-        help="html, terminal, markdown or json.",
-        show_default="a page, and the terminal",
-        rich_help_panel="Output",
+        help=f"Output format: {alternatives(_FORMATS)}.",
+        show_default="html, and terminal on standard output",
+        autocompletion=lambda: list(_FORMATS),
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
+@expand_options
 def fleet(
     *,
-    daily: given.Daily = False,
-    weekly: given.Weekly = False,
-    monthly: given.Monthly = False,
-    date: given.Date = None,
-    last: given.Last = False,
-    history: given.History = None,
-    config: given.ConfigFile = None,
-    tz: given.TimeZone = None,
-    output_format: Format = None,
-    template_dir: given.TemplateDir = None,
-    out: given.ReportPlace = None,
-    jobs: given.Jobs = None,
-    cluster: given.Cluster = None,
-    fail_on: given.FailOn = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    period: PeriodOptions,
+    store: HistoryOptions,
+    zone: TimeZone = None,
+    output_format: FleetFormat = None,
+    files: ReportFileOptions,
+    parallel: ParallelOptions,
+    fail_on: FailOn = None,
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Put all pipelines of the history side by side over a day, a week or a month: the worst first, each at a glance.
+    """Compare all pipelines of the history over a day, a week or a month, the worst first.
 
-    The page links to the report of each pipeline that is there. `entro schedule run` writes it where it reports on
-    several pipelines.
+    The page links to the reports of the pipelines that it finds beside it. `entro schedule run` writes it too, if it
+    reports on several pipelines.
     """
     from entro_cli.analysis.gates import check_gates
     from entro_cli.core.clock import zone_of
-    from entro_cli.core.console import Terminal
-    from entro_cli.core.parallel import Executor
     from entro_cli.history.paths import pipeline_paths, shared_folders
-    from entro_cli.workflows.fleet import build_fleet, fleet_tasks
+    from entro_cli.workflows.fleet import build_fleet, fleet_settings, fleet_tasks, latest_data_ns, run_fleet_task
+    from entro_cli.workflows.report import PeriodRequest
     from entro_cli.workflows.settings import read_config, settings_in
-    from entro_cli.workflows.tasks import run_fleet_task
     from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
 
-    terminal = Terminal(quiet, verbose)
-    form = given.form("json" if as_json else output_format, ("html", "terminal", "markdown", "json"))
+    terminal = common.terminal()
+    form = chosen_format(output_format, as_json, _FORMATS)
     check_gates(fail_on or [])
-    kind = given.one_kind(daily, weekly, monthly)
-    configuration = read_config(config, terminal)
-    common = settings_in(configuration, "default", history=history, zone=tz)
-    pipelines = _pipelines(configuration, common, history)
-    which = given.Which(kind, date, last, (None, None), zone_of(common.zone))
-    period = which.period(None if date or last else _latest_ns(pipelines))
-    folder = out or common.reports or Path()
-    tasks = fleet_tasks(pipelines, period, common.zone, folder, tuple(fail_on or ()))
-    places = (pipeline_paths(one.history, one.pipeline) for one in pipelines)
-    seen = list(Executor(jobs, cluster, shared_folders(places)).map(run_fleet_task, tasks))
-    found = build_fleet(period, seen, None if str(folder) == "-" else folder)
-    output = OutputOptions(form, out or common.reports, indexed=True, templates=template_dir)
-    write_fleet_report(found, period.file_stem(), output, terminal)
-    given.end_with([f"{row.member.pipeline}: {gate}" for row in seen for gate in row.failed_gates], terminal)
-
-
-def _pipelines(config: Config, common: Settings, history: str | None) -> list[Settings]:
-    """What is in force for each pipeline: those of the configuration, else all that the history has.
-
-    Raises:
-        EntroError: when there is none.
-    """
-    from entro_cli.core.console import printable
-    from entro_cli.core.urls import shown_url
-    from entro_cli.history.remote_copy import pipelines_at
-    from entro_cli.workflows.settings import settings_in
-    from entro_engine import EntroError
-
-    names = config.pipelines or tuple(place.name for place in pipelines_at(common.history))
-    if not names:
-        raise EntroError(
-            "nothing is stored",
-            where=printable(shown_url(str(common.history))),
-            remedy="`entro ingest LOGS` fills the history",
-        )
-    return [settings_in(config, name, history=history) for name in names]
-
-
-def _latest_ns(pipelines: list[Settings]) -> int | None:
-    """Where the last step with data of any of them begins, nanoseconds since the epoch; None without any."""
-    from contextlib import suppress
-
-    from entro_cli.history.paths import pipeline_paths
-    from entro_cli.history.remote_copy import working_copy
-    from entro_cli.workflows.load_history import last_data_ns
-    from entro_engine import EntroError
-
-    found = []
-    for one in pipelines:
-        place = pipeline_paths(one.history, one.pipeline)
-        with suppress(EntroError), working_copy(place):  # of a pipeline that is not stored
-            found.append(last_data_ns(place, one))
-    return max((ns for ns in found if ns is not None), default=None)
+    kind = period.kind()
+    config = read_config(store.config_file, terminal)
+    shared = settings_in(config, "default", **keys_set_by(store), zone=zone)
+    pipelines = fleet_settings(config, shared, keys_set_by(store))
+    request = PeriodRequest(kind, period.date, period.last, (None, None), zone_of(shared.zone))
+    chosen = request.period(None if period.date or period.last else latest_data_ns(pipelines))
+    folder = files.out or shared.reports or Path()
+    tasks = fleet_tasks(pipelines, chosen, shared.zone, folder, tuple(fail_on or ()))
+    places = (pipeline_paths(settings.history, settings.pipeline) for settings in pipelines)
+    rows = list(parallel.executor(shared_folders(places)).map(run_fleet_task, tasks))
+    found = build_fleet(chosen, rows, None if str(folder) == "-" else folder)
+    output = OutputOptions(form, files.out or shared.reports, indexed=True, templates=files.template_dir)
+    write_fleet_report(found, chosen.file_stem(), output, terminal)
+    exit_if_failed([f"{row.member.pipeline}: {gate}" for row in rows for gate in row.failed_gates], terminal)

@@ -1,124 +1,104 @@
-"""`entro ingest`: logs into the history, and nothing else."""
+"""`entro ingest`: add logs to the history."""
 
 from __future__ import annotations
 
-from time import time_ns
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from entro_cli.commands import options as given
+from entro_cli.commands import completion
+from entro_cli.commands.options import (
+    INPUT,
+    CommonOptions,
+    HistoryOptions,
+    Json,
+    ParallelOptions,
+    ReadingOptions,
+    expand_options,
+    keys_set_by,
+)
 
 EPILOG = """\
-[bold]Examples[/bold]: what is new in a folder's logs, rotated or not; and a log from elsewhere, for another pipeline.
+[bold]Examples[/bold]: the logs of a folder, rotated or not, and a backup for another pipeline.
 
 [cyan]entro ingest 'logs/pipeline.csv*'[/cyan]
 
 [cyan]zcat backup.csv.gz | entro ingest - --pipeline frontend[/cyan]
 """
 
-Logs = Annotated[
+ConfiguredLogs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="LOGS",
         help="Files, folders, patterns, URLs, or - for standard input.",
-        show_default="those that entro.toml names",
+        show_default="`logs` in entro.toml",
     ),
 ]
-PipelineName = Annotated[
+ConfiguredPipeline = Annotated[
     str | None,
     typer.Option(
         "--pipeline",
         metavar="NAME",
-        help="Whose logs they are.",
-        show_default="default; without LOGS, every one that entro.toml names",
+        help="Pipeline the logs belong to.",
+        show_default="default; without LOGS, every pipeline in entro.toml",
+        autocompletion=completion.pipelines,
+        rich_help_panel=INPUT,
     ),
 ]
 SourceName = Annotated[
     str | None,
     typer.Option(
-        "--source", metavar="NAME", help="What their source is called, where it runs beside others: sources are summed."
+        "--source",
+        metavar="NAME",
+        help="Source of the logs. Sources that run side by side are added up.",
+        rich_help_panel=INPUT,
     ),
 ]
 Again = Annotated[
-    bool, typer.Option("--again", help="Read logs from their beginning, also what was read of them before.")
+    bool,
+    typer.Option("--again", help="Read the logs from the beginning, even if they are stored.", rich_help_panel=INPUT),
 ]
 
 
+@expand_options
 def ingest(
     *,
-    logs: Logs = None,
-    history: given.History = None,
-    pipeline: PipelineName = None,
+    logs: ConfiguredLogs = None,
+    reading: ReadingOptions,
+    pipeline: ConfiguredPipeline = None,
     source: SourceName = None,
     again: Again = False,
-    jobs: given.Jobs = None,
-    cluster: given.Cluster = None,
-    config: given.ConfigFile = None,
-    stage: given.Stages = None,
-    time: given.TimeColumn = None,
-    start: given.Start = None,
-    year: given.Year = None,
-    tz: given.TimeZone = None,
-    step: given.Step = None,
-    offset: given.Offsets = None,
-    input_format: given.InputFormat = None,
-    strict: given.Strict = False,
-    redact: given.Redact = False,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    store: HistoryOptions,
+    parallel: ParallelOptions,
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Add what is new in logs to the history: the same log twice changes nothing.
+    """Add the new rows of logs to the history. Adding the same log twice changes nothing.
 
-    A log that has grown or was rotated is read on from where it was left; what comes late finds its place.
+    If a log has grown or was rotated, only its new rows are read. Rows may arrive late and in any order.
     """
     from entro_cli.commands.views.history import ingest_document, ingest_view
-    from entro_cli.core.console import Terminal, replay_messages
-    from entro_cli.core.parallel import Executor
-    from entro_cli.history.ingest.ingest import IngestOptions, oldest_ns
-    from entro_cli.history.paths import pipeline_paths, shared_folders
-    from entro_cli.workflows.settings import load_options, read_config, settings_in
-    from entro_cli.workflows.tasks import IngestTask, run_ingest_task
-    from entro_engine import EntroError
+    from entro_cli.history.paths import shared_folders
+    from entro_cli.workflows.ingest import ingest_tasks, run_ingest_tasks
+    from entro_cli.workflows.settings import read_config
 
-    if logs and cluster:
-        raise typer.BadParameter("LOGS are of one pipeline: name each one's in entro.toml", param_hint="--cluster")
-    terminal = Terminal(quiet, verbose)
-    reading: dict[str, Any] = {"time": time, "start": start, "zone": tz, "step": step, "input_format": input_format}
-    reading |= {"year": year, "offset": offset, "strict": strict, "redact": redact, "history": history}
-    configuration = read_config(config, terminal)
-    meant = ("default",) if logs else configuration.pipelines or ("default",)
-    errands, every, failures = [], {}, []
-    for name in meant if pipeline is None else (pipeline,):
-        try:
-            settings = settings_in(configuration, name, **reading)
-            place = pipeline_paths(settings.history, name)
-            how = IngestOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
-            errands.append(IngestTask(_named(logs, settings.logs), load_options(settings, stage), how))
-        except EntroError as error:  # one pipeline keeps no other from being stored
-            failures.append(error)
-    workers = Executor(jobs, cluster, shared_folders(task.ingest_options.place for task in errands))
-    for done in workers.map(run_ingest_task, errands):
-        replay_messages(done.messages, terminal)
-        failures += done.failures
-        if done.summary is not None:
-            every[done.pipeline] = done.summary
-    if every and as_json:
-        terminal.document(ingest_document(every))
-    elif every and not quiet:
-        terminal.show(*ingest_view(every))
+    if logs and parallel.cluster:
+        raise typer.BadParameter(
+            "LOGS belong to one pipeline: list the logs of each in entro.toml", param_hint="--cluster"
+        )
+    terminal = common.terminal()
+    config = read_config(store.config_file, terminal)
+    names = (pipeline,) if pipeline is not None else () if logs else config.pipelines
+    keys = keys_set_by(reading, store)
+    tasks, failures = ingest_tasks(config, names or ("default",), logs or [], keys, reading.stage, again, source)
+    executor = parallel.executor(shared_folders(task.ingest_options.place for task in tasks))
+    summaries, failed = run_ingest_tasks(tasks, executor, terminal)
+    if summaries and as_json:
+        terminal.document(ingest_document(summaries))
+    elif summaries and not common.quiet:
+        terminal.show(*ingest_view(summaries))
+    failures += failed
     for failure in failures[1:]:
         terminal.warn(str(failure))
-    for failure in failures[:1]:
-        raise failure
-
-
-def _named(logs: list[str] | None, configured: tuple[str, ...]) -> list[str]:
-    from entro_engine import EntroError
-
-    names = logs or list(configured)
-    if not names:
-        raise EntroError("no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml")
-    return names
+    if failures:
+        raise failures[0]

@@ -1,39 +1,156 @@
-"""The options that several commands share, with one wording."""
+"""Options that several commands share, each with one wording, and how a command takes them in blocks.
+
+A block is a frozen dataclass. Each of its fields is one option, annotated as Typer wants it. A field that overrides a
+key of entro.toml has the name of the key.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import date as date_type
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 
-if TYPE_CHECKING:
-    from entro_cli.report.periods import Period, PeriodKind
-
-from pathlib import Path
-from typing import TYPE_CHECKING
+from entro_cli.commands import completion
+from entro_cli.readers.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from entro_cli.core.console import Terminal
+    from entro_cli.core.parallel import Executor
+    from entro_cli.report.periods import PeriodKind
 
-_READING = "How logs are read"
+INPUT, PERIOD, OUTPUT, PARALLELISM, ADVANCED = PANELS = ("Input", "Period", "Output", "Parallelism", "Advanced")
+"""Panels of the help, in this order."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")]
+
+def expand_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter of a command that is a block of options by the options of the block.
+
+    Args:
+        function: the command. Its parameters are options, arguments and blocks.
+
+    Returns:
+        A function with the signature that Typer reads, which builds the blocks and calls the command. Code may call it
+        with any of the options by name.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    blocks: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in blocks:
+            parameters += _parameters_of(blocks[name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[name]))
+
+    def command(context: typer.Context | None = None, **values: Any) -> None:
+        built = {
+            name: block(**{field.name: values.pop(field.name, field.default) for field in fields(block)})
+            for name, block in blocks.items()
+        }
+        try:
+            function(**values, **built)
+        except typer.BadParameter as error:
+            error.ctx = error.ctx or context  # the message then names the command whose help explains the option
+            raise
+
+    command.__doc__ = function.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """Return the values of an option as its help lists them: html, terminal or json."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+@cache
+def _parameters_of(block: Any) -> tuple[inspect.Parameter, ...]:
+    hints = get_type_hints(block, include_extras=True)
+    return tuple(
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(block)
+    )
+
+
+def keys_set_by(*blocks: Any) -> dict[str, Any]:
+    """Return the values that some blocks of options give to keys of entro.toml."""
+    from entro_cli.config.keys import KEYS_BY_NAME
+
+    return {name: value for block in blocks for name, value in vars(block).items() if name in KEYS_BY_NAME}
+
+
+def options_without_key(*blocks: Any) -> list[tuple[str, Any]]:
+    """Return the options of some blocks that override no key of entro.toml, each with its value."""
+    from entro_cli.config.keys import KEYS_BY_NAME
+
+    return [
+        (get_args(hint)[1].default, getattr(block, name))
+        for block in blocks
+        for name, hint in get_type_hints(block.__class__, include_extras=True).items()
+        if name not in KEYS_BY_NAME
+    ]
+
+
+def chosen_format(name: str | None, as_json: bool, known: Sequence[str]) -> str:
+    """Return the output format that --format or --json names; empty without either.
+
+    Raises:
+        typer.BadParameter: when the command does not have the format.
+    """
+    chosen = "json" if as_json else name
+    if chosen is not None and chosen not in known:
+        raise typer.BadParameter(f"{chosen!r} is not one of {', '.join(known)}", param_hint="--format")
+    return chosen or ""
+
+
+def print_failed(gates: Sequence[object], terminal: Terminal) -> None:
+    """Print the gates that failed, one per line."""
+    for gate in gates:
+        terminal.warn(f"gate failed: {gate}")
+
+
+def exit_if_failed(gates: Sequence[object], terminal: Terminal) -> None:
+    """Print the gates that failed, and end with status 3 if there are any."""
+    print_failed(gates, terminal)
+    if gates:
+        raise typer.Exit(3)
+
+
+Logs = Annotated[
+    list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
+]
+LogsOrNone = Annotated[
+    list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
+]
+PipelineName = Annotated[
+    str,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Name of the pipeline.",
+        autocompletion=completion.pipelines,
+        rich_help_panel=INPUT,
+    ),
+]
 TimeZone = Annotated[
     str | None,
     typer.Option(
         "--tz",
         metavar="ZONE",
-        help="Zone of stamps that name none, and of what is shown.",
+        help="Time zone of the output, and of timestamps that name none.",
         show_default="the machine's",
+        autocompletion=completion.time_zones,
+        rich_help_panel=INPUT,
     ),
 ]
 ConfigFile = Annotated[
@@ -41,146 +158,9 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="The configuration to use.",
-        show_default="ENTRO_CONFIG, or entro.toml here or above",
-    ),
-]
-History = Annotated[
-    str | None,
-    typer.Option(
-        "--history",
-        metavar="DIR",
-        help="Where the history is: a folder, or a URL.",
-        show_default="ENTRO_HISTORY, or the user's data folder",
-    ),
-]
-Pipeline = Annotated[str, typer.Option("--pipeline", metavar="NAME", help="What the pipeline is called.")]
-Budget = Annotated[
-    float | None,
-    typer.Option("--budget", metavar="NATS", help="Entropy budget.", show_default="0.75 x stages x 2.0"),
-]
-FailOn = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fail-on",
-        metavar="GATE",
-        help="End with status 3 when this holds: 'violations>10', 'critical>5%'. Repeatable.",
-    ),
-]
-OutPath = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where to write it.")]
-Logs = Annotated[
-    list[str], typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
-]
-LogsOrNone = Annotated[
-    list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
-]
-Stages = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stage",
-        metavar="NAME=COLUMN[:KIND[:FULL]]",
-        help="A stage: its column, rate, queue or generic, and the load at which it is full. Repeatable.",
-        rich_help_panel=_READING,
-    ),
-]
-TimeColumn = Annotated[
-    str | None,
-    typer.Option("--time", metavar="COLUMN", help="The column that holds the time.", rich_help_panel=_READING),
-]
-Start = Annotated[
-    str | None,
-    typer.Option("--start", metavar="TIME", help="When offsets count from.", rich_help_panel=_READING),
-]
-Year = Annotated[
-    int | None,
-    typer.Option("--year", metavar="YYYY", help="Of stamps that name no year.", rich_help_panel=_READING),
-]
-Step = Annotated[
-    str | None,
-    typer.Option(
-        "--step",
-        metavar="10s",
-        help="Length of a step.",
-        show_default="the slowest source's interval",
-        rich_help_panel=_READING,
-    ),
-]
-Offsets = Annotated[
-    list[str] | None,
-    typer.Option("--offset", metavar="FILE=+3s", help="Move a log's clock. Repeatable.", rich_help_panel=_READING),
-]
-InputFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--input-format",
-        metavar="NAME",
-        help="The logs' format: table, events, prometheus.",
-        show_default="recognised from the content",
-        rich_help_panel=_READING,
-    ),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Make the first bad row an error.", rich_help_panel=_READING)]
-Redact = Annotated[
-    bool, typer.Option("--redact", help="Mask the text of bad rows that are shown.", rich_help_panel=_READING)
-]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="From then on: an ISO date or time, or 7d, 24h ago.")
-]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.")]
-
-_MANY = "Much at once"
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        metavar="N",
-        min=1,
-        help="How many pipelines, or logs of one, at once, each in a process of its own.",
-        show_default="one a core, where it is worth it",
-        rich_help_panel=_MANY,
-    ),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster",
-        metavar="ADDRESS",
-        help="Let the workers of this Dask scheduler do it, as tcp://host:8786; see docs/scale.md.",
-        rich_help_panel=_MANY,
-    ),
-]
-
-_SERVER = "A Prometheus server"
-Prometheus = Annotated[
-    str | None,
-    typer.Option(
-        "--prometheus",
-        metavar="URL",
-        help="Ask this server, too: from --since (an hour ago) to --until (now), every --step (15 s).",
-        rich_help_panel=_SERVER,
-    ),
-]
-RateQuery = Annotated[
-    str | None,
-    typer.Option("--rate", metavar="QUERY", help="The query for the rate, per second.", rich_help_panel=_SERVER),
-]
-QueueQuery = Annotated[
-    str | None, typer.Option("--queue", metavar="QUERY", help="The query for the queue.", rich_help_panel=_SERVER)
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset", metavar="NAME", help="The queries for a server: vllm, sglang or tgi.", rich_help_panel=_SERVER
-    ),
-]
-
-Objective = Annotated[
-    str | None,
-    typer.Option(
-        "--objective",
-        metavar="SHARE",
-        help="The share of steps that should be within the budget.",
-        show_default="99%",
+        help="Configuration file.",
+        show_default="ENTRO_CONFIG, else entro.toml in this folder or above",
+        rich_help_panel=ADVANCED,
     ),
 ]
 Exclude = Annotated[
@@ -188,158 +168,311 @@ Exclude = Annotated[
     typer.Option(
         "--exclude",
         metavar="WINDOW",
-        help="Maintenance, left out: 'Sun 02:00-04:00', daily 03:00-03:30, 2026-04-06T02:00/2h.",
-        show_default="`exclude` of entro.toml",
+        help="Leave out maintenance: 'Sun 02:00-04:00', daily 03:00-03:30, 2026-04-06T02:00/2h. Repeatable.",
+        show_default="`exclude` in entro.toml",
+        rich_help_panel=ADVANCED,
     ),
 ]
-ReportPlace = Annotated[
-    Path | None,
+FailOn = Annotated[
+    list[str] | None,
     typer.Option(
-        "--out",
-        metavar="PATH",
-        help="A folder, or a file; - for standard output.",
-        show_default="`reports` of entro.toml, else this folder",
-        rich_help_panel="Output",
+        "--fail-on",
+        metavar="GATE",
+        help="Exit with status 3 if this is true: 'violations>10', 'critical>5%'. Repeatable.",
+        rich_help_panel=OUTPUT,
     ),
 ]
-TemplateDir = Annotated[
-    Path | None,
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.", rich_help_panel=OUTPUT)
+]
+Budget = Annotated[
+    float | None,
     typer.Option(
-        "--template-dir",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="Templates that take the place of those of the same name: report.html, report.txt, report.md, style.css.",
-        rich_help_panel="Output",
+        "--budget",
+        metavar="NATS",
+        help="Entropy budget.",
+        show_default="0.75 x stages x 2.0",
+        rich_help_panel=ADVANCED,
     ),
 ]
 SelfContained = Annotated[
     bool,
     typer.Option(
-        "--self-contained", help="Put plotly.js inside the page, not beside it: for mailing.", rich_help_panel="Output"
+        "--self-contained", help="Put plotly.js into the page, so that it can be mailed.", rich_help_panel=OUTPUT
     ),
 ]
-
-
-def form(name: str | None, forms: tuple[str, ...]) -> str:
-    """The form that --format names; empty for a page and the terminal.
-
-    Raises:
-        typer.BadParameter: when there is none of that name.
-    """
-    if name is not None and name not in forms:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(forms)}", param_hint="--format")
-    return name or ""
-
-
-def end_with(failed: Sequence[object], terminal: Terminal) -> None:
-    """Warn of failed gates and end with status 3; return if there are none."""
-    for gate in failed:
-        terminal.warn(f"gate failed: {gate}")
-    if failed:
-        raise typer.Exit(3)
-
-
-_WHICH = "Which period"
-
-Daily = Annotated[bool, typer.Option("--daily", help="The report of a day.", rich_help_panel=_WHICH)]
-Weekly = Annotated[bool, typer.Option("--weekly", help="Of an ISO week.", rich_help_panel=_WHICH)]
-Monthly = Annotated[bool, typer.Option("--monthly", help="Of a calendar month.", rich_help_panel=_WHICH)]
-Date = Annotated[
-    str | None,
-    typer.Option(
-        "--date",
-        metavar="DATE",
-        help="A date in the period; 2026-W15 or 2026-04 will do.",
-        show_default="the latest with data",
-        rich_help_panel=_WHICH,
-    ),
-]
-Last = Annotated[bool, typer.Option("--last", help="The last complete one: for cron.", rich_help_panel=_WHICH)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)]
 
 
 @dataclass(frozen=True)
-class Which:
-    """Which period is reported on, as the options say it.
+class CommonOptions:
+    """Options of every command."""
 
-    Attributes:
-        kind: day, week, month or range.
-        date: a date in it.
-        last: whether it is the last complete one.
-        within: what --since and --until say, nanoseconds since the epoch.
-        zone: whose midnights count.
-    """
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel=OUTPUT)
+    ] = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print details of the work.", rich_help_panel=OUTPUT)
+    ] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an unexpected error.", rich_help_panel=ADVANCED)
+    ] = False
 
-    kind: PeriodKind
-    date: str | None
-    last: bool
-    within: tuple[int | None, int | None]
-    zone: tzinfo
+    def terminal(self) -> Terminal:
+        """Return the terminal that prints as the options say."""
+        from entro_cli.core.console import Terminal
 
-    def period(self, last_ns: int | None) -> Period:
-        """The period.
+        return Terminal(self.quiet, self.verbose)
+
+
+@dataclass(frozen=True)
+class HistoryOptions:
+    """The history that a command works on, and its configuration."""
+
+    history: Annotated[
+        str | None,
+        typer.Option(
+            "--history",
+            metavar="DIR",
+            help="Folder or URL of the history.",
+            show_default="ENTRO_HISTORY, else the user's data folder",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    config_file: ConfigFile = None
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """Options that say how logs are read."""
+
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            "--input-format",
+            metavar="NAME",
+            help=f"Format of the logs: {alternatives(FORMATS)}.",
+            show_default="detected from the content",
+            autocompletion=completion.input_formats,
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stage",
+            metavar="NAME=COLUMN[:KIND[:FULL]]",
+            help="A stage: its column, its kind (rate, queue or generic) and its full load. Repeatable.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    time: Annotated[
+        str | None,
+        typer.Option("--time", metavar="COLUMN", help="Column that holds the time.", rich_help_panel=INPUT),
+    ] = None
+    zone: TimeZone = None
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="TIME", help="Time that offsets in a log count from.", rich_help_panel=INPUT),
+    ] = None
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step",
+            metavar="DURATION",
+            help="Length of a step, such as 10s.",
+            show_default="the slowest source's interval",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    year: Annotated[
+        int | None,
+        typer.Option("--year", metavar="YYYY", help="Year of timestamps that name none.", rich_help_panel=ADVANCED),
+    ] = None
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--offset", metavar="FILE=+3s", help="Shift the clock of a log. Repeatable.", rich_help_panel=ADVANCED
+        ),
+    ] = None
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on the first bad row.", rich_help_panel=ADVANCED)] = (
+        False
+    )
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Mask the text of bad rows in messages.", rich_help_panel=ADVANCED)
+    ] = False
+
+
+@dataclass(frozen=True)
+class PrometheusOptions:
+    """A Prometheus server, and the queries it is sent."""
+
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--prometheus",
+            metavar="URL",
+            help="Query this server too, from --since (1h) to --until (now), every --step (15s).",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Use the queries for this LLM server: vllm, sglang or tgi.",
+            autocompletion=completion.presets,
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate", metavar="QUERY", help="Query for the rate, in requests per second.", rich_help_panel=INPUT
+        ),
+    ] = None
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", metavar="QUERY", help="Query for the length of the queue.", rich_help_panel=INPUT),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RangeOptions:
+    """A stretch of time."""
+
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Start of the range: an ISO date or time, or 7d or 24h ago.",
+            rich_help_panel=PERIOD,
+        ),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="End of the range.", rich_help_panel=PERIOD)
+    ] = None
+
+
+@dataclass(frozen=True)
+class PeriodOptions:
+    """The period of a report."""
+
+    daily: Annotated[bool, typer.Option("--daily", help="Report on a day.", rich_help_panel=PERIOD)] = False
+    weekly: Annotated[bool, typer.Option("--weekly", help="Report on an ISO week.", rich_help_panel=PERIOD)] = False
+    monthly: Annotated[bool, typer.Option("--monthly", help="Report on a calendar month.", rich_help_panel=PERIOD)] = (
+        False
+    )
+    date: Annotated[
+        str | None,
+        typer.Option(
+            "--date",
+            metavar="DATE",
+            help="A date in the period, or the period itself: 2026-W15, 2026-04.",
+            show_default="the latest with data",
+            rich_help_panel=PERIOD,
+        ),
+    ] = None
+    last: Annotated[
+        bool,
+        typer.Option("--last", help="Report on the last complete period, as a cron job does.", rich_help_panel=PERIOD),
+    ] = False
+
+    def kind(self, has_range: bool = False) -> PeriodKind:
+        """Return the kind of the period.
 
         Args:
-            last_ns: where the last step with data begins, nanoseconds since the epoch; None without any.
+            has_range: whether other options name a range, which is the period if no kind is chosen.
 
         Raises:
-            EntroError: when --date cannot be read, the range is empty, or nothing says which period is meant.
+            typer.BadParameter: when several kinds are chosen, or there is neither a kind nor a range.
         """
-        from entro_cli.report.periods import PeriodKind, last_complete, latest, period_of
+        from entro_cli.report.periods import PeriodKind
 
-        if self.kind is PeriodKind.RANGE:
-            return _range(self.within, self.zone)
-        if self.date is not None:
-            return period_of(self.kind, _date(self.date), self.zone)
-        if self.last or last_ns is None:
-            return last_complete(self.kind, datetime.now(self.zone))
-        return latest(self.kind, last_ns, self.zone)
+        flags = {PeriodKind.DAY: self.daily, PeriodKind.WEEK: self.weekly, PeriodKind.MONTH: self.monthly}
+        chosen = [kind for kind, is_set in flags.items() if is_set]
+        if len(chosen) > 1 or (not chosen and not has_range):
+            raise typer.BadParameter("choose one of --daily, --weekly and --monthly, or a range with --since")
+        return chosen[0] if chosen else PeriodKind.RANGE
 
 
-def _range(within: tuple[int | None, int | None], zone: tzinfo) -> Period:
-    """The range from --since to --until, or to now.
+@dataclass(frozen=True)
+class BudgetOptions:
+    """The entropy budget, and how often it may be exceeded."""
 
-    Raises:
-        EntroError: when nothing says where it begins, or it is empty.
-    """
-    from entro_cli.core.clock import moment
-    from entro_cli.report.periods import range_of
-    from entro_engine import EntroError
-
-    since, until = within
-    if since is None:
-        raise EntroError(
-            "nothing says where the range begins", where="entro report", remedy="add --since, as --since 7d"
-        )
-    end = datetime.now(zone) if until is None else moment(until, zone)
-    return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
+    budget: Budget = None
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            metavar="SHARE",
+            help="Share of steps that should be within the budget.",
+            show_default="99%",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
 
 
-def one_kind(daily: bool, weekly: bool, monthly: bool, ranged: bool = False) -> PeriodKind:
-    """What kind of period is meant; a range where none is named and there is one.
+@dataclass(frozen=True)
+class ReportFileOptions:
+    """Where a report is written, and from which templates."""
 
-    Raises:
-        typer.BadParameter: when more than one is named, or none.
-    """
-    from entro_cli.report.periods import PeriodKind
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="Folder or file to write to; - for standard output.",
+            show_default="`reports` in entro.toml, else this folder",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    template_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--template-dir",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Folder of templates that replace those of entro: report.html, report.txt, report.md, style.css.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
 
-    kinds = {PeriodKind.DAY: daily, PeriodKind.WEEK: weekly, PeriodKind.MONTH: monthly}
-    chosen = [kind for kind, wanted in kinds.items() if wanted]
-    if len(chosen) > 1 or (not chosen and not ranged):
-        raise typer.BadParameter(
-            "choose one of --daily, --weekly and --monthly, or a range with --since", param_hint="period"
-        )
-    return chosen[0] if chosen else PeriodKind.RANGE
 
+@dataclass(frozen=True)
+class ParallelOptions:
+    """The processes that do the work."""
 
-def _date(text: str) -> date_type:
-    from entro_engine import EntroError
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            min=1,
+            help="Number of processes that share the pipelines, or the logs of one.",
+            show_default="one per core, if it pays",
+            rich_help_panel=PARALLELISM,
+        ),
+    ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Use the workers of this Dask scheduler, such as tcp://host:8786.",
+            rich_help_panel=PARALLELISM,
+        ),
+    ] = None
 
-    try:
-        return date_type.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
-    except ValueError as error:
-        raise EntroError(
-            f"{text!r} is no date",
-            where="--date",
-            expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
-        ) from error
+    def executor(self, shared: tuple[Path, ...] = ()) -> Executor:
+        """Return the executor that runs tasks as the options say.
+
+        Args:
+            shared: folders that the workers of a cluster must see as this process does.
+        """
+        from entro_cli.core.parallel import Executor
+
+        return Executor(self.jobs, self.cluster, shared)

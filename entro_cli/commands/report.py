@@ -1,27 +1,38 @@
-"""`entro report`: the report of a day, a week or a month."""
+"""`entro report`: the report of a day, a week, a month or a range."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from entro_cli.commands import options as given
-
-if TYPE_CHECKING:
-    from entro_cli.commands.options import Which
-    from entro_cli.config import Settings
-    from entro_cli.report.periods import Period
-    from entro_cli.workflows.report import ReportInput
-
-_OUTPUT = "Output"
-_FORMS = ("html", "terminal", "markdown", "json", "junit")
+from entro_cli.commands.options import (
+    INPUT,
+    OUTPUT,
+    BudgetOptions,
+    CommonOptions,
+    Exclude,
+    FailOn,
+    HistoryOptions,
+    Json,
+    PeriodOptions,
+    PipelineName,
+    RangeOptions,
+    ReadingOptions,
+    ReportFileOptions,
+    SelfContained,
+    alternatives,
+    chosen_format,
+    exit_if_failed,
+    expand_options,
+    keys_set_by,
+)
 
 EPILOG = """\
-[bold]Examples[/bold]: the last complete week of the history, into a folder with an index; the last two days; and a
-week of a log that is in no history.
+[bold]Examples[/bold]: the last complete week of the history, into a folder with an index; the last two days; and a \
+week of a log that is not in the history.
 
 [cyan]entro report --weekly --last --out reports/[/cyan]
 
@@ -30,26 +41,31 @@ week of a log that is in no history.
 [cyan]entro report --weekly --logs sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
 """
 
-LogsOption = Annotated[
+_FORMATS = ("html", "terminal", "markdown", "json", "junit")
+
+ReportedLogs = Annotated[
     list[str] | None,
     typer.Option(
         "--logs",
         metavar="LOGS...",
         help="Report on these logs: files, folders, patterns, -.",
-        show_default="on the history",
+        show_default="the history",
+        rich_help_panel=INPUT,
     ),
 ]
+# A shell expands --logs *.csv to --logs a.csv b.csv, and Typer takes b.csv for an argument.
 MoreLogs = Annotated[
-    list[str] | None, typer.Argument(metavar="LOGS", help="More logs, as a shell writes a pattern out.")
+    list[str] | None, typer.Argument(metavar="LOGS", help="More logs, as a shell writes a pattern after --logs.")
 ]
-Format = Annotated[
+ReportFormat = Annotated[
     str | None,
     typer.Option(
         "--format",
         metavar="NAME",
-        help="html, terminal, markdown, json or junit.",
-        show_default="a page, and the terminal",
-        rich_help_panel=_OUTPUT,
+        help=f"Output format: {alternatives(_FORMATS)}.",
+        show_default="html, and terminal on standard output",
+        autocompletion=lambda: list(_FORMATS),
+        rich_help_panel=OUTPUT,
     ),
 ]
 MetricsFile = Annotated[
@@ -57,120 +73,73 @@ MetricsFile = Annotated[
     typer.Option(
         "--metrics-file",
         metavar="FILE",
-        help="Write the figures for a node exporter's textfile collector, too.",
-        rich_help_panel=_OUTPUT,
+        help="Also write the figures for the textfile collector of a node exporter.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
+@expand_options
 def report(
     *,
     more_logs: MoreLogs = None,
-    daily: given.Daily = False,
-    weekly: given.Weekly = False,
-    monthly: given.Monthly = False,
-    date: given.Date = None,
-    last: given.Last = False,
-    since: given.Since = None,
-    until: given.Until = None,
-    history: given.History = None,
-    pipeline: given.Pipeline = "default",
-    config: given.ConfigFile = None,
-    logs: LogsOption = None,
-    stage: given.Stages = None,
-    time: given.TimeColumn = None,
-    start: given.Start = None,
-    year: given.Year = None,
-    tz: given.TimeZone = None,
-    step: given.Step = None,
-    offset: given.Offsets = None,
-    input_format: given.InputFormat = None,
-    budget: given.Budget = None,
-    objective: given.Objective = None,
-    exclude: given.Exclude = None,
-    strict: given.Strict = False,
-    redact: given.Redact = False,
-    output_format: Format = None,
+    logs: ReportedLogs = None,
+    reading: ReadingOptions,
+    pipeline: PipelineName = "default",
+    store: HistoryOptions,
+    period: PeriodOptions,
+    within: RangeOptions,
+    limits: BudgetOptions,
+    exclude: Exclude = None,
+    output_format: ReportFormat = None,
+    files: ReportFileOptions,
+    self_contained: SelfContained = False,
     metrics_file: MetricsFile = None,
-    template_dir: given.TemplateDir = None,
-    out: given.ReportPlace = None,
-    self_contained: given.SelfContained = False,
-    fail_on: given.FailOn = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
-    verbose: given.Verbose = False,
-    debug: given.Debug = False,
+    fail_on: FailOn = None,
+    as_json: Json = False,
+    common: CommonOptions,
 ) -> None:
-    """Write the report of a day, a week, a month or any range, the previous one's figures beside it.
+    """Write the report of a day, a week, a month or any range, with the figures of the previous one beside it.
 
-    It is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
+    The report is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
     """
     from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.core.clock import zone_of
-    from entro_cli.core.console import Terminal
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.options import LoadOptions, parse_stage_options
     from entro_cli.workflows.load_logs import load
     from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
-    from entro_cli.workflows.report import from_logs, last_observed_ns, summary_of
+    from entro_cli.workflows.report import PeriodRequest, from_logs, last_observed_ns, stored_period, summary_of
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
     from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
 
-    terminal = Terminal(quiet, verbose)
-    form = given.form("json" if as_json else output_format, _FORMS)
-    check_gates(fail_on or [])
-    reading: dict[str, Any] = {
-        "time": time,
-        "start": start,
-        "zone": tz,
-        "step": step,
-        "input_format": input_format,
-        "year": year,
-        "offset": offset,
-        "strict": strict,
-        "redact": redact,
-        "history": history,
-        "objective": objective,
-        "exclude": exclude,
-    }
-    named = [*(logs or []), *(more_logs or [])]
-    stages = () if named else parse_stage_options(LoadOptions(stage or ()))
-    settings = read_settings(config, pipeline, terminal, **reading, stages=stages)
+    terminal = common.terminal()
+    form = chosen_format(output_format, as_json, _FORMATS)
+    check_gates(gates := fail_on or [])
+    names = [*(logs or []), *(more_logs or [])]
+    stages = () if names else parse_stage_options(LoadOptions(reading.stage or ()))
+    keys = keys_set_by(reading, store, limits)
+    settings = read_settings(store.config_file, pipeline, terminal, **keys, exclude=exclude, stages=stages)
     zone = zone_of(settings.zone)
-    within = period_ns(since, until, zone)
-    which = given.Which(given.one_kind(daily, weekly, monthly, bool(since or until)), date, last, within, zone)
-    if which.kind == "range":  # it is what is reported on, and the time before it is looked back on
-        within = (None, None)
-    if named:
-        loaded = load(named, load_options(settings, stage))
+    within_ns = period_ns(within.since, within.until, zone)
+    kind = period.kind(has_range=bool(within.since or within.until))
+    request = PeriodRequest(kind, period.date, period.last, within_ns, zone)
+    if kind == "range":  # --since and --until are the period itself, and must not cut off the one before it
+        within_ns = (None, None)
+    if names:
+        loaded = load(names, load_options(settings, reading.stage))
         print_load_warnings(loaded, terminal)
-        material = from_logs(loaded, settings, within)
-        period = which.period(last_observed_ns(material.steps))
-        output = OutputOptions(form, out, self_contained, loaded.paths)
+        source = from_logs(loaded, settings, within_ns)
+        chosen = request.period(last_observed_ns(source.steps))
+        output = OutputOptions(form, files.out, self_contained, loaded.paths)
     else:
-        period, material = _from_history(settings, [stage.name for stage in stages], which, within)
-        print_problems(material.notes, terminal)
-        output = OutputOptions(form, out or settings.reports, self_contained, indexed=True)
-    summary = summary_of(material, period, settings, budget)
-    failed = failed_gates(fail_on or [], to_builtins(summary.figures))
-    output = replace(output, gates=tuple(fail_on or ()), failed_gates=tuple(failed), templates=template_dir)
-    write_report(summary, period.file_stem(pipeline), output, terminal)
+        chosen, source = stored_period(settings, [stage.name for stage in stages], request, within_ns)
+        print_problems(source.notes, terminal)
+        output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
+    summary = summary_of(source, chosen, settings, limits.budget)
+    failed = failed_gates(gates, to_builtins(summary.figures))
+    output = replace(output, gates=tuple(gates), failed_gates=tuple(failed), templates=files.template_dir)
+    write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)
-    given.end_with(failed, terminal)
-
-
-def _from_history(
-    settings: Settings, stages: list[str], which: Which, within: tuple[int | None, int | None]
-) -> tuple[Period, ReportInput]:
-    """The period, and what is stored of it; `stages` are those of the command line, `within` is what counts."""
-    from entro_cli.history.paths import pipeline_paths
-    from entro_cli.history.remote_copy import working_copy
-    from entro_cli.workflows.load_history import check_stages, last_data_ns
-    from entro_cli.workflows.report import from_history
-
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
-        check_stages(place, stages)
-        period = which.period(last_data_ns(place, settings, which.within[1]))
-        return period, from_history(place, settings, which.zone, period, within)
+    exit_if_failed(failed, terminal)

@@ -3,157 +3,223 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entro_cli.commands.options import Budget, ConfigFile, Debug, Json, Quiet, SelfContained, Verbose
-from entro_cli.core.console import Terminal, printable
+from entro_cli.commands import completion
+from entro_cli.commands.options import (
+    ADVANCED,
+    INPUT,
+    OUTPUT,
+    Budget,
+    CommonOptions,
+    ConfigFile,
+    Json,
+    SelfContained,
+    expand_options,
+)
 
 if TYPE_CHECKING:
-    from entro_cli.analysis.simulation.log_writer import LogWriter
     from entro_cli.analysis.simulation.results import SimulationDocument
     from entro_cli.analysis.simulation.runs import Batch, Noise, SimulationParameters
-    from entro_engine import Scenario, Simulation
+    from entro_cli.core.console import Terminal
+    from entro_engine import Simulation
 
-_WHAT, _HOW, _NOISE, _OUTPUT = "What is simulated", "Controllers", "Noise", "Output"
-
-ScenarioName = Annotated[
-    str,
-    typer.Option(
-        "--scenario",
-        metavar="NAME|FILE.toml",
-        help="three-phase, v9-reference, a TOML file, or - for one.",
-        rich_help_panel=_WHAT,
-    ),
-]
-Capacity = Annotated[
-    float | None,
-    typer.Option(
-        metavar="RATE", help="What the server serves, req/s.", show_default="the scenario's", rich_help_panel=_WHAT
-    ),
-]
-Stalls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stall",
-        metavar="FIRST:AFTER",
-        help="The server does nothing from step FIRST up to the one before AFTER. Repeatable.",
-        rich_help_panel=_WHAT,
-    ),
-]
-Controllers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--controller",
-        metavar="NAME",
-        help="uncontrolled, static, eq14 or v9. Repeatable.",
-        show_default="all four",
-        rich_help_panel=_HOW,
-    ),
-]
-Limit = Annotated[
-    float | None,
-    typer.Option(metavar="RATE", help="Of the static controller, req/s.", show_default="1.5", rich_help_panel=_HOW),
-]
-Lag = Annotated[
-    int,
-    typer.Option(metavar="N", help="How many steps old what the controllers see is.", rich_help_panel=_HOW),
-]
-Alpha = Annotated[
-    float | None,
-    typer.Option(metavar="A", help="Control authority of eq14 and v9.", show_default="0.5", rich_help_panel=_HOW),
-]
-Beta = Annotated[
-    float | None,
-    typer.Option(metavar="B", help="Steepness of eq14 and v9, 1/nat.", show_default="2.0", rich_help_panel=_HOW),
-]
-NoiseSize = Annotated[
-    float | None,
-    typer.Option("--noise", metavar="SIGMA", help="Relative noise on the demand: 0.2.", rich_help_panel=_NOISE),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="The same seed, the same runs.", show_default="0", rich_help_panel=_NOISE),
-]
-Runs = Annotated[
-    int | None,
-    typer.Option(metavar="K", help="How many runs each controller has.", show_default="100", rich_help_panel=_NOISE),
-]
-LogDir = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Write every run there, as a CSV log.", rich_help_panel=_OUTPUT),
-]
-Start = Annotated[str, typer.Option(metavar="TIME", help="When the logs begin.", rich_help_panel=_OUTPUT)]
-Page = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="PAGE.html", help="Draw the runs on a page.", rich_help_panel=_OUTPUT),
-]
 EPILOG = """\
-[bold]Example[/bold]: does control still hold when the server stalls for a minute and the load is noisy?
+[bold]Examples[/bold]: does control still hold when the server stalls for a minute under a noisy load? And one run of \
+the same, as logs that [cyan]entro analyze[/cyan] reads and as a page.
 
 [cyan]entro simulate --stall 320:380 --controller static --controller v9 --noise 0.2 --runs 200[/cyan]
-
-And the same once, as logs that [cyan]entro analyze[/cyan] reads, and as a page:
 
 [cyan]entro simulate --stall 320:380 --log-dir logs --out stall.html[/cyan]
 """
 
+ControllerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--controller",
+        metavar="NAME",
+        help="Controller: uncontrolled, static, eq14 or v9. Repeatable.",
+        show_default="all four",
+        autocompletion=completion.controllers,
+        rich_help_panel=INPUT,
+    ),
+]
+Lag = Annotated[
+    int, typer.Option(metavar="N", help="Age of what the controllers see, in steps.", rich_help_panel=ADVANCED)
+]
+LogDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-dir", metavar="DIR", help="Write every run as a CSV log to this folder.", rich_help_panel=OUTPUT
+    ),
+]
+LogStart = Annotated[
+    str, typer.Option("--start", metavar="TIME", help="Time of the first row of the logs.", rich_help_panel=OUTPUT)
+]
+Page = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="PAGE.html", help="Write a page with charts of the runs.", rich_help_panel=OUTPUT),
+]
 
+
+@dataclass(frozen=True)
+class ScenarioOptions:
+    """The demand and the server."""
+
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario",
+            metavar="NAME|FILE.toml",
+            help="Scenario: three-phase, v9-reference, a TOML file, or - for standard input.",
+            autocompletion=completion.scenarios,
+            rich_help_panel=INPUT,
+        ),
+    ] = "three-phase"
+    capacity: Annotated[
+        float | None,
+        typer.Option(
+            "--capacity",
+            metavar="RATE",
+            help="Capacity of the server, in requests per second.",
+            show_default="the scenario's",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    stall: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stall",
+            metavar="FIRST:AFTER",
+            help="Stop the server from step FIRST until step AFTER. Repeatable.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """The noise on the demand, and how often it is drawn."""
+
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            "--noise", metavar="SIGMA", help="Relative noise on the demand, such as 0.2.", rich_help_panel=INPUT
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Seed of the noise. The same seed gives the same runs.",
+            show_default="0",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            "--runs",
+            metavar="K",
+            help="Number of runs of each controller.",
+            show_default="100",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ControllerOptions:
+    """The parameters of the controllers."""
+
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--limit",
+            metavar="RATE",
+            help="Limit of the static controller, in requests per second.",
+            show_default="1.5",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            "--alpha",
+            metavar="A",
+            help="Control authority of eq14 and v9.",
+            show_default="0.5",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
+    beta: Annotated[
+        float | None,
+        typer.Option(
+            "--beta",
+            metavar="B",
+            help="Steepness of eq14 and v9, per nat.",
+            show_default="2.0",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
+    budget: Budget = None
+
+
+@expand_options
 def simulate(
     *,
-    scenario: ScenarioName = "three-phase",
-    controller: Controllers = None,
-    limit: Limit = None,
+    scenario: ScenarioOptions,
+    controller: ControllerNames = None,
+    noise: NoiseOptions,
+    parameters: ControllerOptions,
     lag: Lag = 1,
-    stall: Stalls = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    budget: Budget = None,
-    capacity: Capacity = None,
-    noise: NoiseSize = None,
-    seed: Seed = None,
-    runs: Runs = None,
     log_dir: LogDir = None,
-    start: Start = "2026-01-01T00:00:00Z",
+    start: LogStart = "2026-01-01T00:00:00Z",
     out: Page = None,
-    config: ConfigFile = None,
     self_contained: SelfContained = False,
+    config_file: ConfigFile = None,
     as_json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    debug: Debug = False,
+    common: CommonOptions,
 ) -> None:
-    """Run a scenario under several controllers and compare what comes of it.
+    """Run a scenario under several controllers and compare the results.
 
-    The figures published for a run are shown beside it. A scenario of your own is a small TOML file: docs/scenarios.md.
+    Published figures of a run are shown beside it. A scenario of your own is a small TOML file.
     """
+    from entro_cli.analysis.simulation.log_writer import LogWriter
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import FirstRuns, SimulationParameters, simulate_all
+    from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario
+    from entro_cli.core.clock import moment_ns
+    from entro_cli.core.console import printable
     from entro_cli.core.json_document import to_builtins
     from entro_cli.core.parallel import Executor
 
-    terminal = Terminal(quiet, verbose)
-    given = {"alpha": alpha, "beta": beta, "limit": limit, "budget": budget}
+    terminal = common.terminal()
+    chosen = {"controllers": tuple(dict.fromkeys(controller))} if controller else {}
     settings = SimulationParameters(
-        _scenario(scenario, capacity, stall or []),
+        changed_scenario(find_scenario(scenario.scenario), scenario.capacity, scenario.stall or ()),
         lag=lag,
-        noise=_noise(noise, seed, runs),
-        **_configured(config, terminal) | _without_none(given | {"controllers": _chosen(controller)}),
+        noise=_noise(noise),
+        **_configured(config_file, terminal) | _given(parameters) | chosen,
     )
-    _warn_of_idle(terminal, settings, given)
-    logs = _log_writer(settings, log_dir, start)
+    _warn_of_unused(terminal, settings, parameters)
+    start_ns = moment_ns(start, UTC, "--start")
+    logs = LogWriter(settings, log_dir, start_ns) if log_dir else None
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
-    watchers += [_progress(terminal)] if verbose else []
+    if common.verbose:
+        watchers.append(lambda batch: terminal.detail(f"{batch.controller}: run {batch.runs.stop} done"))
     document = summarise(settings, simulate_all(settings, *watchers, map_portions=Executor().map))
     if logs:
         terminal.note(f"wrote {len(logs.written)} logs to {printable(str(log_dir))}")
     if out:
-        _write_page(out, scenario, self_contained, settings, document, firsts.kept)
+        _write_page(out, scenario.scenario, self_contained, settings, document, firsts.kept)
         terminal.note(f"wrote {printable(str(out))}")
     if as_json:
         terminal.document(to_builtins(document))
@@ -161,77 +227,41 @@ def simulate(
         _show(terminal, settings, document)
 
 
-def _configured(config: Path | None, terminal: Terminal) -> dict[str, Any]:
-    """The law and the budget of two stages, as they are configured for every pipeline."""
+def _configured(config_file: Path | None, terminal: Terminal) -> dict[str, Any]:
+    """Return the control law and the budget of two stages that entro.toml sets."""
     from entro_cli.workflows.settings import read_settings
 
-    settings = read_settings(config, "default", terminal)
+    settings = read_settings(config_file, "default", terminal)
     return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget(2)}
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    """What was given; for the rest the defaults stand."""
-    return {name: value for name, value in values.items() if value is not None}
+def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:
+    """Return the options that have a value, by name."""
+    return {name: value for name, value in vars(options).items() if value is not None}
 
 
-def _chosen(controllers: list[str] | None) -> tuple[str, ...] | None:
-    """The controllers named, each once."""
-    return tuple(dict.fromkeys(controllers)) if controllers else None
-
-
-def _scenario(name: str, capacity: float | None, stalls: list[str]) -> Scenario:
-    """The scenario with what the options change of it."""
-    from entro_cli.analysis.simulation.scenario_file import find_scenario, parse_stall
-    from entro_engine import EntroError
-
-    scenario = find_scenario(name)
-    more = tuple(parse_stall(stall, "--stall") for stall in stalls)
-    for stall in more:
-        if stall.after > scenario.steps:
-            raise EntroError(
-                f"{stall.first}:{stall.after} goes on beyond the end",
-                where="--stall",
-                expected=f"steps from 0 to {scenario.steps}, as scenario {printable(scenario.name)} has",
-            )
-    changes = {"capacity": capacity, "stalls": scenario.stalls + more}
-    return replace(scenario, **_without_none(changes))
-
-
-def _noise(sigma: float | None, seed: int | None, runs: int | None) -> Noise | None:
+def _noise(options: NoiseOptions) -> Noise | None:
     from entro_cli.analysis.simulation.runs import Noise
     from entro_engine import EntroError
 
-    if sigma is not None:
-        return Noise(sigma, **_without_none({"seed": seed, "runs": runs}))
-    for option, value in (("--runs", runs), ("--seed", seed)):
-        if value is not None:
-            raise EntroError(
-                "means nothing without noise: every run would be the same",
-                where=option,
-                remedy="add --noise SIGMA, as in --noise 0.2",
-            )
+    given = _given(options)
+    if options.noise is not None:
+        return Noise(given.pop("noise"), **given)
+    for name in sorted(given):
+        raise EntroError(
+            "means nothing without noise: every run would be the same",
+            where=f"--{name}",
+            remedy="add --noise SIGMA, as in --noise 0.2",
+        )
     return None
 
 
-def _warn_of_idle(terminal: Terminal, settings: SimulationParameters, given: dict[str, float | None]) -> None:
-    """Tell of options that change nothing, because no controller that runs has use for them."""
+def _warn_of_unused(terminal: Terminal, settings: SimulationParameters, options: ControllerOptions) -> None:
+    """Warn of options for controllers that do not run."""
     users = {"limit": ("static",), "alpha": ("eq14", "v9"), "beta": ("eq14", "v9")}
     for name, controllers in users.items():
-        if given[name] is not None and not set(controllers) & set(settings.controllers):
+        if getattr(options, name) is not None and not set(controllers) & set(settings.controllers):
             terminal.warn(f"--{name} changes nothing: it is for {' and '.join(controllers)}")
-
-
-def _log_writer(settings: SimulationParameters, folder: Path | None, start: str) -> LogWriter | None:
-    from entro_cli.analysis.simulation.log_writer import LogWriter
-    from entro_cli.core.clock import moment_ns
-
-    start_ns = moment_ns(start, UTC, "--start")
-    return LogWriter(settings, folder, start_ns) if folder else None
-
-
-def _progress(terminal: Terminal) -> Callable[[Batch], None]:
-    """What --verbose tells of each batch."""
-    return lambda batch: terminal.detail(f"{batch.controller}: run {batch.runs.stop} done")
 
 
 def _write_page(
@@ -242,14 +272,14 @@ def _write_page(
     document: SimulationDocument,
     runs: list[Simulation],
 ) -> None:
-    """Draw the runs on a page; `source` is where the scenario is from."""
+    """Write a page with charts of the runs; `source` is the scenario's file, which is not overwritten."""
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
     from entro_cli.report.render.page import store_page
     from entro_cli.report.render.simulation import render
 
-    def page(inside: bool) -> str:
-        return render(settings.scenario, document, compare(settings), describe(settings), runs, inside)
+    def page(inline: bool) -> str:
+        return render(settings.scenario, document, compare(settings), describe(settings), runs, inline)
 
     store_page(path, page, self_contained, [source])
 

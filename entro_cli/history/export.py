@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from entro_cli.timeseries.observations import TimeArray
 from entro_cli.timeseries.step_rows import Column, csv_text, json_lines
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
+
+EXPORT_FORMATS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+"""The formats of an export, by the suffix of the file."""
 
 
 def as_csv(steps: Steps, zone: tzinfo) -> str:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from entro_cli.analysis.calibration import is_rate_queue_pair
+from entro_cli.analysis.calibration import LoadAccumulator, is_rate_queue_pair, misfit_advice
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate
+from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay
 from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
+from entro_cli.core.console import Terminal
+from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.timeseries.steps import StepRange, StepSource
-
-if TYPE_CHECKING:
-    pass
-
-from concurrent.futures import ThreadPoolExecutor
-
-from entro_cli.analysis.calibration import LoadAccumulator, misfit_advice
-from entro_cli.analysis.figures import FigureAccumulator
+from entro_cli.timeseries.steps_csv import steps_csv
 from entro_cli.workflows.load_logs import Loaded
 
 
@@ -145,3 +142,24 @@ def _options(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
                 yield origin, [str(part) for part in value]
             elif value is not None:
                 yield origin, str(value)
+
+
+def write_steps(replayed: Replay, loaded: Loaded, path: Path | None, terminal: Terminal) -> None:
+    """Write the replayed steps as CSV.
+
+    Args:
+        replayed: the steps.
+        loaded: the logs they are from, which are not overwritten.
+        path: the file to write; None for standard output.
+        terminal: gets the rows without a file.
+
+    Raises:
+        EntroError: when the file cannot be written, or is one of the logs.
+    """
+    rows = steps_csv(replayed.asked(), loaded.zone)
+    if path is None:
+        for part in rows:
+            terminal.text(part)
+    else:
+        refuse_to_overwrite(path, loaded.paths)
+        write_whole(path, rows)

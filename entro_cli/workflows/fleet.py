@@ -1,23 +1,99 @@
-"""Fleet reports: all pipelines over one period, each summarised in its own task."""
+"""Fleet reports: all pipelines over one period, each summarised in its own task.
+
+A task is plain data in and plain data out, so that any process or cluster worker can run it. If a worker dies, its task
+is run again from the beginning.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
-from entro_cli.config import Config, Settings, default_path
+from entro_cli.analysis.gates import failed_gates
+from entro_cli.config import Config, Settings
 from entro_cli.core.clock import zone_of
-from entro_cli.core.console import Terminal
-from entro_cli.core.parallel import Executor
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
+from entro_cli.core.urls import shown_url
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.report.daily_report import name_of
-from entro_cli.report.fleet import Fleet, Member, Missing, fleet_of
-from entro_cli.report.periods import Period, period_of
-from entro_cli.workflows.scheduled_run import RunOutcome, ScheduledRun
+from entro_cli.report.fleet import Fleet, Member, Missing, fleet_of, member_of
+from entro_cli.report.periods import Period, PeriodKind, period_of
+from entro_cli.workflows.load_history import last_data_ns
+from entro_cli.workflows.report import from_history, summary_of
 from entro_cli.workflows.settings import settings_in
-from entro_cli.workflows.tasks import FleetRow, FleetTask, run_fleet_task
-from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class FleetTask:
+    """A pipeline to summarise in a row of the fleet report.
+
+    Attributes:
+        settings: the pipeline's settings.
+        kind: the kind of period.
+        first: the first date of the period.
+        zone: the name of the time zone whose midnights count; None for the machine's. Not every zone object can be
+            pickled, but its name can.
+        pages: folders that may hold the pipeline's own page, in order of search.
+        gates: gates to try on its figures.
+    """
+
+    settings: Settings
+    kind: PeriodKind
+    first: date
+    zone: str | None
+    pages: tuple[Path, ...]
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FleetRow:
+    """A row of the fleet report, and a message for each failed gate of its pipeline."""
+
+    member: Member | Missing
+    failed_gates: tuple[str, ...] = ()
+
+
+def fleet_settings(config: Config, shared: Settings, keys: Mapping[str, Any]) -> list[Settings]:
+    """Return the settings of each pipeline: of those that the configuration names, else of all in the history.
+
+    Args:
+        config: the configuration.
+        shared: in force for every pipeline.
+        keys: the options of the command line, by key of entro.toml.
+
+    Raises:
+        EntroError: when there is no pipeline.
+    """
+    names = config.pipelines or tuple(place.name for place in pipelines_at(shared.history))
+    if not names:
+        raise EntroError(
+            "nothing is stored",
+            where=printable(shown_url(str(shared.history))),
+            remedy="`entro ingest LOGS` fills the history",
+        )
+    return [settings_in(config, name, **keys) for name in names]
+
+
+def latest_data_ns(fleet: Sequence[Settings]) -> int | None:
+    """Return where the last step with data of some pipelines begins, nanoseconds since the epoch; None without any.
+
+    Args:
+        fleet: in force for each; a pipeline without a stored step counts for nothing.
+    """
+    found = []
+    for settings in fleet:
+        place = pipeline_paths(settings.history, settings.pipeline)
+        with suppress(EntroError), working_copy(place):
+            found.append(last_data_ns(place, settings))
+    return max((ns for ns in found if ns is not None), default=None)
 
 
 def fleet_tasks(
@@ -45,6 +121,23 @@ def fleet_tasks(
     ]
 
 
+def run_fleet_task(task: FleetTask) -> FleetRow:
+    """Summarise a pipeline from its history."""
+    settings, zone = task.settings, zone_of(task.zone)
+    period = period_of(task.kind, task.first, zone)
+    place = pipeline_paths(settings.history, settings.pipeline)
+    pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in task.pages]
+    page = next((str(page) for page in pages if page.is_file()), "")
+    try:
+        with working_copy(place):
+            stored = from_history(place, settings, zone, period, (None, None))
+        summary = summary_of(stored, period, settings, None, advise=False)
+    except EntroError as error:
+        return FleetRow(Missing(settings.pipeline, str(error)))
+    failed = failed_gates(task.gates, to_builtins(summary.figures))
+    return FleetRow(member_of(summary, page), tuple(map(str, failed)))
+
+
 def build_fleet(period: Period, rows: Iterable[FleetRow], folder: Path | None) -> Fleet:
     """Return the fleet over a period.
 
@@ -64,36 +157,3 @@ def _relative(page: str, folder: Path | None) -> str:
     if folder is None or not page:
         return ""
     return Path(os.path.relpath(page, folder)).as_posix()
-
-
-def write_fleet_of_runs(
-    config: Config,
-    runs: Sequence[ScheduledRun],
-    outcomes: Sequence[RunOutcome],
-    out: Path | None,
-    executor: Executor,
-    terminal: Terminal,
-) -> None:
-    """Write the fleet report of every period that a scheduled run of several pipelines reported on.
-
-    Args:
-        config: the configuration.
-        runs: the run of each pipeline.
-        outcomes: the outcome of each, in the same order.
-        out: the value of --out.
-        executor: runs the tasks of pipelines that had reported on a period earlier.
-        terminal: prints the paths of the written files.
-    """
-    common = settings_in(config, "default")
-    folder = out or common.reports or default_path("reports")
-    zone = zone_of(common.zone)
-    for first in sorted({first for outcome in outcomes for first in outcome.members}):
-        period = period_of(runs[0].kind, first, zone)
-        known = {run.paths.name: outcome.members.get(first) for run, outcome in zip(runs, outcomes, strict=True)}
-        # Pipelines that reported in this run have their row already. Others reported on the period in an earlier run.
-        others = [run.settings for run in runs if known[run.paths.name] is None]
-        rows = [FleetRow(member) for member in known.values() if member is not None]
-        rows += executor.map(run_fleet_task, fleet_tasks(others, period, common.zone, out))
-        write_fleet_report(
-            build_fleet(period, rows, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
-        )

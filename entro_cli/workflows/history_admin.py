@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
 
-from entro_cli.config import OptionValue
-from entro_cli.core.clock import NS, duration_ns, moment_ns
+from entro_cli.config import OptionValue, Settings
+from entro_cli.core.clock import NS, duration_ns, moment_ns, zone_of
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
+from entro_cli.core.formatting import counted
 from entro_cli.core.urls import shown_url
+from entro_cli.history.check import check
 from entro_cli.history.export import as_csv, as_json_lines, as_parquet
-from entro_cli.history.inventory import PipelineContents, day_inventories, stage_inventories
+from entro_cli.history.inventory import (
+    CheckResult,
+    PipelineContents,
+    PipelineInventory,
+    PruneResult,
+    day_inventories,
+    stage_inventories,
+    take_inventory,
+)
 from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
+from entro_cli.history.prune import prune
 from entro_cli.history.read import nothing_stored_error
-from entro_cli.history.remote_copy import pipelines_at
+from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.history.state import load_state
-from entro_cli.timeseries.problems import Problem
 from entro_cli.timeseries.steps import Steps
-from entro_cli.workflows.load_history import sources_of
-from entro_cli.workflows.settings import read_config, read_settings
-
-FORMATS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-"""The formats of an export, by the ending of their files."""
+from entro_cli.workflows.load_history import load_history, sources_of
+from entro_cli.workflows.print_warnings import print_problems
+from entro_cli.workflows.settings import period_ns, read_config, read_settings
+from entro_engine import EntroError
 
 _LONG_AGO = -(1 << 62)
 
@@ -70,33 +79,92 @@ def select_pipelines(
     return PipelineSelection(shown, tuple(place for history in histories for place in pipelines_at(history)))
 
 
-def content_of(
-    place: PipelinePaths, zone: tzinfo, begin_ns: int | None, after_ns: int | None
-) -> tuple[PipelineContents, list[Problem]]:
-    """A pipeline day by day, and warnings about what of it could not be read.
+def read_inventories(selection: PipelineSelection, zone: tzinfo, terminal: Terminal) -> list[PipelineInventory]:
+    """Return what is stored of each pipeline.
 
     Args:
-        place: the pipeline's.
-        zone: what times are told in.
-        begin_ns: where the time that is shown begins, nanoseconds since the epoch; None for the first step.
-        after_ns: where it ends; None for the last step.
+        selection: the pipelines.
+        zone: the time zone of the times.
+        terminal: gets a warning for each file that cannot be read.
+    """
+    inventories = []
+    for place in selection.places:
+        with working_copy(place):
+            inventory, problems = take_inventory(place, zone)
+        inventories.append(inventory)
+        print_problems(problems, terminal)
+    return inventories
+
+
+def content_of(settings: Settings, since: str | None, until: str | None, terminal: Terminal) -> PipelineContents:
+    """Return the stages, days and logs of a pipeline.
+
+    Args:
+        settings: in force for the pipeline.
+        since: the value of --since.
+        until: the value of --until.
+        terminal: gets a warning for each file that cannot be read.
 
     Raises:
-        EntroError: when nothing was ever stored of it, or its state is damaged.
+        EntroError: when nothing was ever stored of the pipeline, or its state is damaged.
     """
-    state = load_state(place)
-    if not state.step_ns:
-        raise nothing_stored_error(place)
-    days, problems = day_inventories(place, state, begin_ns, after_ns)
-    told = PipelineContents(
+    zone = zone_of(settings.zone)
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
+        span = period_ns(since, until, zone)
+        state = load_state(place)
+        if not state.step_ns:
+            raise nothing_stored_error(place)
+        days, problems = day_inventories(place, state, *span)
+    print_problems(problems, terminal)
+    return PipelineContents(
         pipeline=place.name,
         history=place.shown,
         step_s=state.step_ns / NS,
         stages=stage_inventories(state),
         days=days,
-        logs=sources_of(state, zone, begin_ns, after_ns),
+        logs=sources_of(state, zone, *span),
     )
-    return told, problems
+
+
+def check_pipelines(selection: PipelineSelection) -> list[CheckResult]:
+    """Read every stored file of some pipelines, and return what is damaged."""
+    checks = []
+    for place in selection.places:
+        with working_copy(place):
+            checks.append(check(place))
+    return checks
+
+
+def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
+    """Raise an error that counts the damaged files.
+
+    Raises:
+        EntroError: when a file is damaged.
+    """
+    files = sum(result.files for result in checks)
+    damaged = sum(len(result.damaged) for result in checks)
+    if damaged:
+        is_one = damaged == 1
+        raise EntroError(
+            f"{damaged} of {counted(files, 'file')} {'is' if is_one else 'are'} damaged",
+            remedy=f"move {'it' if is_one else 'them'} away and ingest the logs again with --again",
+        )
+
+
+def prune_pipelines(selection: PipelineSelection, cut: date, dry_run: bool) -> list[PruneResult]:
+    """Remove the days of some pipelines before a date.
+
+    Args:
+        selection: the pipelines.
+        cut: the first day that is kept, in UTC.
+        dry_run: whether only to find out what would be removed.
+    """
+    pruned = []
+    for place in selection.places:
+        with working_copy(place, writes=not dry_run):
+            pruned.append(prune(place, cut, dry_run))
+    return pruned
 
 
 def first_kept(older_than: str | None, before: str | None) -> date:
@@ -114,22 +182,36 @@ def first_kept(older_than: str | None, before: str | None) -> date:
     return utc_day(moment_ns(before or "", UTC, "--before"))
 
 
-def write_export(
-    steps: Steps, form: str, zone: tzinfo, out: Path | None, place: PipelinePaths, terminal: Terminal
-) -> None:
-    """Write steps where the user wants them.
+def export_steps(
+    settings: Settings, since: str | None, until: str | None, form: str, out: Path | None, terminal: Terminal
+) -> Steps:
+    """Write the steps of a pipeline, and return them.
 
     Args:
-        steps: what to write.
-        form: one of FORMATS; Parquet needs a file.
-        zone: what times are told in.
+        settings: in force for the pipeline.
+        since: the value of --since.
+        until: the value of --until.
+        form: one of EXPORT_FORMATS; Parquet needs a file.
         out: a file; None for standard output.
-        place: where they are from: it is not written over.
-        terminal: gets what has no other place.
+        terminal: gets the rows without a file, and the warnings.
 
     Raises:
-        EntroError: when it cannot be written.
+        EntroError: when nothing is stored of the pipeline, or the file cannot be written.
     """
+    zone = zone_of(settings.zone)
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
+        history = load_history(place, settings, zone, *period_ns(since, until, zone))
+    print_problems(history.problems, terminal)
+    if not history.steps.count:
+        terminal.warn("nothing is stored of that time")
+    _write_export(history.steps, form, zone, out, place, terminal)
+    return history.steps
+
+
+def _write_export(
+    steps: Steps, form: str, zone: tzinfo, out: Path | None, place: PipelinePaths, terminal: Terminal
+) -> None:
     content = as_parquet(steps) if form == "parquet" else (as_csv if form == "csv" else as_json_lines)(steps, zone)
     if isinstance(content, str) and out is None:
         terminal.text(content)

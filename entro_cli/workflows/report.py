@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 
 import numpy as np
 
@@ -14,17 +15,18 @@ from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, Source
 from entro_cli.config import Settings
-from entro_cli.core.clock import NS
-from entro_cli.history.paths import PipelinePaths
+from entro_cli.core.clock import NS, moment, zone_of
+from entro_cli.history.paths import PipelinePaths, pipeline_paths
 from entro_cli.history.read import load_stored_state
+from entro_cli.history.remote_copy import working_copy
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
-from entro_cli.report.periods import Period, PeriodKind
+from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_of, range_of
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
-from entro_cli.workflows.load_history import load_history
+from entro_cli.workflows.load_history import check_stages, last_data_ns, load_history
 from entro_cli.workflows.load_logs import Loaded
-from entro_engine import Run
+from entro_engine import EntroError, Run
 
 _DEFAULT_PIPELINE = "default"
 _FLAGS = {PeriodKind.DAY: "--daily", PeriodKind.WEEK: "--weekly", PeriodKind.MONTH: "--monthly"}
@@ -165,3 +167,126 @@ def last_observed_ns(steps: StepSource) -> int:
             return part.start_ns + int(observed[-1]) * steps.step_ns
         after -= part.count
     return steps.start_ns
+
+
+@dataclass(frozen=True)
+class PeriodRequest:
+    """The period of a report, as the options describe it.
+
+    Attributes:
+        kind: day, week, month or range.
+        date: a date in it, as the user wrote it; None without one.
+        last: whether it is the last complete period.
+        within_ns: the ends of a range, nanoseconds since the epoch; None for an open end.
+        zone: the time zone whose midnights count.
+    """
+
+    kind: PeriodKind
+    date: str | None
+    last: bool
+    within_ns: tuple[int | None, int | None]
+    zone: tzinfo
+
+    def period(self, last_ns: int | None) -> Period:
+        """Return the period.
+
+        Args:
+            last_ns: where the last step with data begins, nanoseconds since the epoch; None without data.
+
+        Raises:
+            EntroError: when the date cannot be read, or the range has no beginning or is empty.
+        """
+        if self.kind is PeriodKind.RANGE:
+            return _range(self.within_ns, self.zone)
+        if self.date is not None:
+            return period_of(self.kind, _date(self.date), self.zone)
+        if self.last or last_ns is None:
+            return last_complete(self.kind, datetime.now(self.zone))
+        return latest(self.kind, last_ns, self.zone)
+
+
+def _range(within_ns: tuple[int | None, int | None], zone: tzinfo) -> Period:
+    """Return a range; without an end it goes on until now."""
+    since, until = within_ns
+    if since is None:
+        raise EntroError("the range has no beginning", where="entro report", remedy="add --since, as --since 7d")
+    end = datetime.now(zone) if until is None else moment(until, zone)
+    return range_of(moment(since, zone).replace(microsecond=0), end.replace(microsecond=0))
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+    except ValueError as error:
+        raise EntroError(
+            f"{text!r} is not a date",
+            where="--date",
+            expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
+        ) from error
+
+
+_LABELS = (
+    (PeriodKind.MONTH, re.compile(r"\d{4}-\d\d")),
+    (PeriodKind.WEEK, re.compile(r"\d{4}-W\d\d")),
+    (PeriodKind.DAY, re.compile(r"\d{4}-\d\d-\d\d")),
+)
+
+
+def period_named(label: str, zone: tzinfo) -> Period:
+    """Return the day, week or month that a label such as 2026-W15 names.
+
+    Raises:
+        EntroError: when the label names none.
+    """
+    kind = next((kind for kind, form in _LABELS if form.fullmatch(label)), None)
+    try:
+        if kind is not None:
+            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is PeriodKind.MONTH else label), zone)
+    except ValueError:  # such as the 30th of February
+        pass
+    raise EntroError(
+        f"{label!r} is not a period",
+        where="entro compare",
+        expected="a day such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
+    )
+
+
+def stored_summary(settings: Settings, label: str, budget: float | None) -> Summary:
+    """Return what the report of a pipeline of the history says.
+
+    Args:
+        settings: in force for the pipeline.
+        label: the period, such as 2026-W15.
+        budget: Psi_budget, nat; None for that of the settings.
+
+    Raises:
+        EntroError: when the label is not a period, or nothing is stored of the pipeline.
+    """
+    zone = zone_of(settings.zone)
+    period = period_named(label, zone)
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
+        stored_steps = from_history(place, settings, zone, period, (None, None))
+    return summary_of(stored_steps, period, settings, budget)
+
+
+def stored_period(
+    settings: Settings, stages: Sequence[str], request: PeriodRequest, within_ns: tuple[int | None, int | None]
+) -> tuple[Period, ReportInput]:
+    """Return the period that a report of the history is about, and what is stored of it.
+
+    Args:
+        settings: in force for the pipeline.
+        stages: the stages that the command line names, which the history must have.
+        request: the period, as the options describe it.
+        within_ns: steps before the first moment and from the second on are left out, nanoseconds since the epoch;
+            None leaves out nothing.
+
+    Raises:
+        EntroError: when nothing is stored of the pipeline, or a stage is unknown.
+    """
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place):
+        check_stages(place, stages)
+        period = request.period(last_data_ns(place, settings, request.within_ns[1]))
+        return period, from_history(place, settings, request.zone, period, within_ns)

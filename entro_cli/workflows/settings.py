@@ -11,9 +11,10 @@ from entro_cli.analysis.gates import check_gates
 from entro_cli.config import Config, OptionValue, Settings, load_config
 from entro_cli.core.clock import nanoseconds, time_or_ago_ns
 from entro_cli.core.console import Terminal
+from entro_cli.history.paths import stored_pipelines
 from entro_cli.readers.options import LoadOptions
 
-_OPTIONS = {"zone": "--tz"}
+_OPTIONS = {"zone": "--tz", "wait": "--target-wait"}
 """The options whose names differ from their keys."""
 
 
@@ -67,6 +68,22 @@ def settings_in(config: Config, pipeline: str, **options: object) -> Settings:
     settings = config.settings(pipeline, given)
     check_settings(settings)
     return settings
+
+
+def known_pipelines(file: Path | None, history: str | None) -> list[str]:
+    """Return the names of the pipelines in the configuration and in the history, for a shell to complete.
+
+    A history at a URL is not listed: that would keep the user waiting at the prompt.
+
+    Args:
+        file: the value of --config.
+        history: the value of --history.
+    """
+    config = load_config(file, os.environ, Path.cwd())
+    given = {} if history is None else {"history": OptionValue(history, "--history")}
+    place = config.settings(options=given).history
+    stored = stored_pipelines(place) if isinstance(place, Path) else ()
+    return list(dict.fromkeys([*config.pipelines, *(pipeline.name for pipeline in stored)]))
 
 
 def check_settings(settings: Settings) -> None:

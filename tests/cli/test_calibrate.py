@@ -52,7 +52,7 @@ def test_nothing_is_written_over(tmp_path):
     out = tmp_path / "entro.toml"
     out.write_text("wait = 3\n")
     error = calibrate(LOGS / "requests.csv", "--out", out, status=1).error
-    assert "is there already; --force writes over it" in error
+    assert "already exists; --force overwrites it" in error
     assert out.read_text() == "wait = 3\n"
     calibrate(LOGS / "requests.csv", "--out", out, "--force")
     assert "capacity" in out.read_text()

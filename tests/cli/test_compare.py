@@ -40,7 +40,7 @@ def test_two_pipelines(history):
 
 @pytest.mark.parametrize("period", ["yesterday", "2026-02-30", "2026-W60", "default:"])
 def test_what_is_no_period(history, period):
-    assert "is no period" in entro("compare", period, "2026-W15", "--history", history, *BERLIN).error
+    assert "is not a period" in entro("compare", period, "2026-W15", "--history", history, *BERLIN).error
 
 
 def test_a_pipeline_that_is_not_there(history):

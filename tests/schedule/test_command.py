@@ -89,7 +89,7 @@ def test_what_the_user_has_set_holds_for_the_job_too(user, monkeypatch):
 def test_variables_that_the_job_will_not_see_get_a_warning(user, monkeypatch):
     monkeypatch.setenv("ENTRO_ALPHA", "0.4")
     assert added("--daily", "--quiet") == (
-        "warning: ENTRO_ALPHA is set here, but not where the job runs: say it in entro.toml\n"
+        "warning: ENTRO_ALPHA is set here, but not where the job runs: set it in entro.toml\n"
     )
 
 

@@ -10,8 +10,8 @@ import pytest
     ("arguments", "message"),
     [
         (
-            "--controller v8",
-            "--controller: there is no controller 'v8'; expected uncontrolled, static, eq14, v9; did you",
+            "--controller eq15",
+            "--controller: there is no controller 'eq15'; expected uncontrolled, static, eq14, v9; did you",
         ),
         ("--controller zzz", "--controller: there is no controller 'zzz'; expected uncontrolled, static, eq14, v9$"),
         ("--stall 320", "--stall: '320' is no stall"),

@@ -135,7 +135,7 @@ def test_a_zone_without_a_name(tmp_path):
 def test_logs_that_are_named_are_of_one_pipeline(tmp_path):
     outcome = entro("ingest", tmp_path / "x.csv", "--cluster", "tcp://127.0.0.1:1")
     assert (outcome.status, outcome.out) == (2, "")
-    assert "LOGS are of one pipeline" in outcome.err
+    assert "LOGS belong to one pipeline" in outcome.err
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import re
 import reprlib
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import SCENARIOS, EntroError, ParameterError, Phase, Scenario, Stall, Wave
 
@@ -43,6 +45,29 @@ def find_scenario(name: str) -> Scenario:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=name) from error
     return parse_scenario(content, name, path.stem)
+
+
+def changed_scenario(scenario: Scenario, capacity: float | None, stalls: Sequence[str]) -> Scenario:
+    """Return a scenario with the changes that options of the command line make.
+
+    Args:
+        scenario: the scenario.
+        capacity: the value of --capacity, requests per second; None to keep the scenario's.
+        stalls: the values of --stall, which are added to those of the scenario.
+
+    Raises:
+        EntroError: when a stall cannot be read, or ends after the scenario.
+    """
+    added = tuple(parse_stall(stall, "--stall") for stall in stalls)
+    for stall in added:
+        if stall.after > scenario.steps:
+            raise EntroError(
+                f"{stall.first}:{stall.after} goes on beyond the end",
+                where="--stall",
+                expected=f"steps from 0 to {scenario.steps}, as scenario {printable(scenario.name)} has",
+            )
+    capacity = scenario.capacity if capacity is None else capacity
+    return replace(scenario, capacity=capacity, stalls=scenario.stalls + added)
 
 
 def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:

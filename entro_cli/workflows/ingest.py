@@ -1,0 +1,162 @@
+"""Add logs to the history: those of an analysis, or those of many pipelines, each in its own task.
+
+A task is plain data in and plain data out, so that any process or cluster worker can run it. If a worker dies, its task
+is run again from the beginning. That is safe, because the history stores a log once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import time_ns
+from typing import Any
+
+from entro_cli.analysis.results import IngestSummary
+from entro_cli.config import Config, Settings
+from entro_cli.core.console import Recorder, Terminal, printable, replay_messages
+from entro_cli.core.formatting import counted
+from entro_cli.core.parallel import Executor
+from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.remote_copy import working_copy
+from entro_cli.readers.inputs.log_file import STDIN
+from entro_cli.readers.options import LoadOptions
+from entro_cli.workflows.print_warnings import print_ingest_warnings, print_problems
+from entro_cli.workflows.settings import load_options, settings_in
+from entro_engine import EntroError
+
+
+@dataclass(frozen=True)
+class IngestTask:
+    """Logs to store for a pipeline.
+
+    Attributes:
+        logs: files, folders, patterns, URLs, `-` for standard input.
+        load_options: how they are read.
+        ingest_options: how they are stored.
+    """
+
+    logs: Sequence[str]
+    load_options: LoadOptions
+    ingest_options: IngestOptions
+
+
+@dataclass(frozen=True)
+class IngestOutcome:
+    """The outcome of an `IngestTask`.
+
+    Attributes:
+        pipeline: the pipeline's name.
+        summary: what was stored; None if nothing could be stored.
+        messages: the messages that were printed, as a `Recorder` keeps them.
+        failures: why the task failed, or why the first of the failed logs did.
+    """
+
+    pipeline: str
+    summary: IngestSummary | None
+    messages: Sequence[tuple[str, str]] = ()
+    failures: Sequence[EntroError] = ()
+
+
+def run_ingest_task(task: IngestTask) -> IngestOutcome:
+    """Store the new rows of a pipeline's logs."""
+    name = task.ingest_options.place.name
+    try:
+        with working_copy(task.ingest_options.place, writes=True):
+            result = ingest(task.logs, task.load_options, task.ingest_options)
+    except EntroError as error:
+        return IngestOutcome(name, None, failures=(error,))
+    recorder = Recorder()
+    print_ingest_warnings(result, recorder)
+    return IngestOutcome(name, result.summary(), recorder.messages, result.failures[:1])
+
+
+def save_logs(names: Sequence[str], options: LoadOptions, settings: Settings, terminal: Terminal) -> LoadOptions:
+    """Add the logs of an analysis to the history of their pipeline.
+
+    Args:
+        names: files, folders, patterns and URLs.
+        options: how they are read.
+        settings: in force for the pipeline.
+        terminal: gets the warnings and a note on what was stored.
+
+    Returns:
+        The options with the step of the history, so that the logs are analyzed as they are stored.
+
+    Raises:
+        EntroError: when a log cannot be stored, or there is none that can be read twice.
+    """
+    if not names:
+        raise EntroError("there is no log to save", where="--save", remedy="name one; a server's answers are not saved")
+    if STDIN in names:
+        raise EntroError(
+            "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
+        )
+    place = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(place, writes=True):
+        result = ingest(names, options, IngestOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+    for failure in result.failures:
+        raise failure
+    print_problems(result.problems, terminal)
+    days = counted(len(result.days), "day")
+    terminal.note(f"saved into {printable(f'{place.shown}/{place.folder.name}')}, {days} changed")
+    return replace(options, step=f"{result.step_s:.9f}s") if options.step is None else options
+
+
+def ingest_tasks(
+    config: Config,
+    names: Iterable[str],
+    logs: Sequence[str],
+    keys: Mapping[str, Any],
+    stage: Sequence[str] | None,
+    again: bool = False,
+    source: str | None = None,
+) -> tuple[list[IngestTask], list[EntroError]]:
+    """Return the task of each pipeline whose logs are added, and why others have none.
+
+    Args:
+        config: the configuration of all of them.
+        names: the pipelines.
+        logs: files, folders, patterns, URLs, `-`; without any, those of the configuration.
+        keys: the options of the command line, by key of entro.toml.
+        stage: the values of --stage.
+        again: whether logs are read from their beginning.
+        source: the name of the logs' source, if the user gave one.
+    """
+    tasks, failures = [], []
+    for name in names:
+        try:
+            settings = settings_in(config, name, **keys)
+            place = pipeline_paths(settings.history, name)
+            if not (found := logs or settings.logs):
+                raise EntroError(
+                    "no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml"
+                )
+            options = IngestOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
+            tasks.append(IngestTask(list(found), load_options(settings, stage), options))
+        except EntroError as error:  # the logs of the other pipelines are stored nevertheless
+            failures.append(error)
+    return tasks, failures
+
+
+def run_ingest_tasks(
+    tasks: Sequence[IngestTask], executor: Executor, terminal: Terminal
+) -> tuple[dict[str, IngestSummary], list[EntroError]]:
+    """Store the logs of several pipelines.
+
+    Args:
+        tasks: one per pipeline.
+        executor: runs them.
+        terminal: gets the messages of each.
+
+    Returns:
+        By pipeline, the summary of what was stored; and the failures.
+    """
+    summaries: dict[str, IngestSummary] = {}
+    failures: list[EntroError] = []
+    for outcome in executor.map(run_ingest_task, tasks):
+        replay_messages(outcome.messages, terminal)
+        failures += outcome.failures
+        if outcome.summary is not None:
+            summaries[outcome.pipeline] = outcome.summary
+    return summaries, failures
