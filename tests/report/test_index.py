@@ -51,7 +51,7 @@ def test_every_report_is_listed_the_latest_first(history, tmp_path):
 
 def test_somebody_elses_index_is_left_alone(history, tmp_path):
     (tmp_path / "index.html").write_text("mine")
-    assert "is not ours" in write(history, tmp_path, "--weekly").err
+    assert "was not written by entro" in write(history, tmp_path, "--weekly").err
     assert (tmp_path / "index.html").read_text() == "mine"
     assert (tmp_path / "default-week-2026-W15.html").exists()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from entro_cli.core.resources import bundled
 from tests.running import entro
 from tests.template_fields import PAGE, brought_up_to_date, documented, sentences
 
@@ -46,7 +47,7 @@ def test_the_looks_of_the_page(tmp_path):
     ("text", "message"),
     [
         ("{{ summary.violation }}", "has no attribute 'violation'"),
-        ("one\n{% if %}", "line 2: the template cannot be filled in"),
+        ("one\n{% if %}", "line 2: cannot render the template"),
         ("{% include 'none.md' %}", "none.md"),
     ],
 )
@@ -55,7 +56,7 @@ def test_what_is_wrong_with_a_template_is_told(tmp_path, text, message):
     outcome = report(tmp_path, "markdown")
     assert outcome.status == 1
     assert message in outcome.error
-    assert "docs/templates.md" in outcome.error
+    assert f"compare it with {bundled('templates') / 'report.md'}" in outcome.error
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -1,1 +1,1 @@
-"""Renderers: each turns a summary into one format."""
+"""Renderers: each module turns a Summary, a Fleet or a simulation into one format."""

@@ -1,4 +1,4 @@
-"""What coordination would have changed, as rows of text: the courses beside each other."""
+"""The effect of coordination as rows of text: the measured and the simulated courses side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from entro_cli.core import formatting
 
 @dataclass(frozen=True)
 class CoordinationRow:
-    """One figure of the three courses: as measured, in the plant without a controller, and with the v9 controller."""
+    """One figure of the three courses: measured, simulated without a controller, and with the v9 controller."""
 
     label: str
     measured: str
@@ -20,9 +20,10 @@ class CoordinationRow:
 
 
 def _wait(run: CoordinationRun) -> str:
-    """The mean wait; with something left at the end it is a lower bound."""
+    """Return the mean wait, marked as a lower bound if requests are left at the end."""
     if run.mean_wait_s is None:
         return formatting.NONE
+    # A fluid model leaves fractions of a request: below half of one, nothing is left.
     return ("at least " if run.unserved > 0.5 else "") + formatting.duration(round(run.mean_wait_s, 1))
 
 
@@ -37,12 +38,12 @@ _FIGURES: tuple[tuple[str, Callable[[CoordinationRun], str]], ...] = (
 
 
 def coordination_rows(coordination: Coordination) -> tuple[CoordinationRow, ...]:
-    """The rows; none where there is no comparison."""
+    """Return the rows; none if there is no comparison."""
     runs = (coordination.measured, coordination.uncontrolled, coordination.coordinated)
     known = [run for run in runs if run is not None]
     if len(known) < len(runs):
         return ()
-    return tuple(CoordinationRow(label, *(say(run) for run in known)) for label, say in _FIGURES)
+    return tuple(CoordinationRow(label, *(form(run) for run in known)) for label, form in _FIGURES)
 
 
 def coordination_terms(coordination: Coordination) -> str:

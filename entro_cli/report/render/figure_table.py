@@ -1,4 +1,4 @@
-"""The figures of a report as rows of text: this period's, the previous one's beside it, and the change."""
+"""The figures of a report as rows of text: this period, the previous period, and the change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
 @dataclass(frozen=True)
 class FigureRow:
-    """One figure. `beside` says the same in another unit (a time, a number of steps), empty where there is none."""
+    """One figure. `beside` is the same figure in another unit, such as a number of steps; empty without one."""
 
     label: str
     value: str
@@ -24,7 +24,7 @@ class FigureRow:
 
 @dataclass(frozen=True)
 class FigureGroup:
-    """Figures that belong together."""
+    """A titled group of figures."""
 
     title: str
     rows: tuple[FigureRow, ...]
@@ -32,31 +32,31 @@ class FigureGroup:
 
 @dataclass(frozen=True)
 class _Figure:
-    """How a figure is found and written; a difference is written like the figure unless told otherwise."""
+    """The definition of a row: how to read the figure, and how to format it and its change (by default alike)."""
 
     label: str
     value: Callable[[Figures], float | None]
-    say: Callable[[float], str]
-    difference: Callable[[float], str] | None = None
+    form: Callable[[float], str]
+    change_form: Callable[[float], str] | None = None
     beside: Callable[[Figures], str] = lambda _: ""
 
     def row(self, now: Figures, before: Figures | None) -> FigureRow:
         value, previous = self.value(now), self.value(before) if before else None
         return FigureRow(
             label=self.label,
-            value=formatting.optional(self.say, value),
+            value=formatting.optional(self.form, value),
             beside=self.beside(now),
-            previous=formatting.optional(self.say, previous),
-            change=formatting.change(self.difference or self.say, value, previous),
+            previous=formatting.optional(self.form, previous),
+            change=formatting.change(self.change_form or self.form, value, previous),
         )
 
 
 def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...]:
-    """Every figure of a report, in groups.
+    """Return all figures of a report in groups.
 
     Args:
-        now: this period's.
-        before: the previous period's, None where there are none: then a dash stands in their place.
+        now: figures of this period.
+        before: figures of the previous period. If they are None, the table has dashes instead.
     """
     groups = {
         "Budget": _BUDGET,
@@ -70,7 +70,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
 
 
 def headline(now: Figures, before: Figures | None) -> tuple[FigureRow, ...]:
-    """The four figures to read first."""
+    """Return the four key figures."""
     return tuple(figure.row(now, before) for figure in _HEADLINE)
 
 
@@ -79,12 +79,12 @@ def _has_excluded(figures: Figures) -> bool:
 
 
 def _expected_steps(figures: Figures) -> int:
-    """The steps that are not left out as maintenance."""
+    """Return the number of steps that are not excluded as maintenance."""
     return figures.steps - figures.excluded_steps
 
 
 def _share_of_observed(part: float, figures: Figures) -> float | None:
-    """A number of steps as a share of the observed ones."""
+    """Return a number of steps as a share of the observed steps; None without an observed step."""
     return part / figures.observed_steps if figures.observed_steps else None
 
 
@@ -178,16 +178,17 @@ _ENGINE = (
 
 
 def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
-    """A stage's load and its part in Psi_total."""
+    """Return the rows of a stage: its loads and its share of Psi_total."""
     stage = now.stages[index]
-    unit = _LOAD_UNITS.get(stage.kind)
-    loads = f"{unit}" if unit else "load"
+    loads = _LOAD_UNITS.get(stage.kind, "load")
 
-    def of(read: Callable[[StageFigures], float | None]) -> Callable[[Figures], float | None]:
+    def of_stage(read: Callable[[StageFigures], float | None]) -> Callable[[Figures], float | None]:
         return lambda figures: read(figures.stages[index])
 
     return (
-        _Figure(f"{stage.name}, mean {loads}", of(lambda stage: stage.mean_load), formatting.quantity),
-        _Figure(f"{stage.name}, peak {loads}", of(lambda stage: stage.peak_load), formatting.quantity),
-        _Figure(f"{stage.name}, share of Psi", of(lambda stage: stage.mean_share), formatting.share, formatting.points),
+        _Figure(f"{stage.name}, mean {loads}", of_stage(lambda stage: stage.mean_load), formatting.quantity),
+        _Figure(f"{stage.name}, peak {loads}", of_stage(lambda stage: stage.peak_load), formatting.quantity),
+        _Figure(
+            f"{stage.name}, share of Psi", of_stage(lambda stage: stage.mean_share), formatting.share, formatting.points
+        ),
     )

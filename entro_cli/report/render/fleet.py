@@ -1,4 +1,4 @@
-"""A Fleet as a page, as text for a terminal and as Markdown."""
+"""Render a Fleet as an HTML page, as text for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from entro_cli.report.render.page import render_page, render_template, template_
 from entro_cli.report.render.terminal import ASCII, UNICODE, Pen, text_templates
 
 CEILING = 1.5
-"""A glance is cut off at so many times the budget: the fleet's pipelines are then drawn alike."""
+"""Upper edge of the small charts, as a multiple of the budget, so that all pipelines are drawn to one scale."""
 
-_FOLDED = 4
+_FOLDED = 4  # a terminal has room for 21 of the 84 bars
 
 
 def render_page_of(fleet: Fleet, template_dir: Path | None = None) -> str:
-    """The fleet as a page, which has no script.
+    """Return the fleet as an HTML page without a script.
 
     Args:
-        fleet: what it says.
-        template_dir: a folder with templates that take the place of those of the same name.
+        fleet: the Fleet to render.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     context = {"fleet": fleet, "mark": _metadata(fleet), "ceiling": CEILING, "n": formatting}
     return render_page("fleet.html", context, charts=False, template_dir=template_dir)
 
 
 def render_markdown(fleet: Fleet, template_dir: Path | None = None) -> str:
-    """The fleet as Markdown, fit for the summary of a CI step.
+    """Return the fleet as GitHub-flavoured Markdown.
 
     Args:
-        fleet: what it says.
-        template_dir: a folder with templates that take the place of those of the same name.
+        fleet: the Fleet to render.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     templates = template_environment(escaping=False, clean=plain_text, template_dir=template_dir)
     return render_template(templates, "fleet.md", {"fleet": fleet, "n": formatting}, template_dir)
 
 
 def render_text(fleet: Fleet, unicode: bool = True, color: bool = False, template_dir: Path | None = None) -> str:
-    """The fleet as text, no line wider than 80 cells.
+    """Return the fleet as text of at most 80 columns.
 
     Args:
-        fleet: what it says.
-        unicode: draw with block characters; without, everything is ASCII.
-        color: with colours, as ANSI escapes.
-        template_dir: a folder with templates that take the place of those of the same name.
+        fleet: the Fleet to render.
+        unicode: draw with block characters. Otherwise the text is ASCII.
+        color: add colours, as ANSI escapes.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     pen = Pen(UNICODE if unicode else ASCII, color, 80)
     glances = [_merge_bars(member.glance, CEILING * member.budget) for member in fleet.members]
@@ -74,7 +74,7 @@ def render_text(fleet: Fleet, unicode: bool = True, color: bool = False, templat
 
 
 def _merge_bars(glance: tuple[SparklineBar, ...], ceiling: float) -> tuple[SparklineBar, ...]:
-    """A glance in a quarter of its columns, each with the worst of its four, none higher than the ceiling (nat)."""
+    """Return the small chart with a quarter of its bars, each the worst of four, cut off at the ceiling (nat)."""
     groups = [glance[at : at + _FOLDED] for at in range(0, len(glance), _FOLDED)]
     return tuple(
         SparklineBar(
@@ -88,7 +88,7 @@ def _merge_bars(glance: tuple[SparklineBar, ...], ceiling: float) -> tuple[Spark
 
 
 def _metadata(fleet: Fleet) -> PageMetadata:
-    """What the page says of itself to the index of its folder: it is of no one pipeline."""
+    """Return the metadata that the page carries for the index. The empty name means all pipelines."""
     period = fleet.period
     start = period.start.astimezone(UTC).isoformat()
     return PageMetadata(

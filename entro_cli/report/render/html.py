@@ -1,4 +1,4 @@
-"""A Summary as one page."""
+"""Render a Summary as an HTML page."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from entro_cli.report.render.figure_table import figure_table, headline
 from entro_cli.report.render.index import PageMetadata
 from entro_cli.report.render.page import chart, render_page
 
-_COLUMNS = 240
-_LONGEST_NAME = 200
+_COLUMNS = 240  # bars of the picture that a page shows until its charts are drawn, or without JavaScript
+_LONGEST_NAME = 200  # the index reads only the first 16 KiB of a page: a name from a log must not fill them
 
 
 def render(summary: Summary, self_contained: bool = False, template_dir: Path | None = None) -> str:
-    """The report as a page.
+    """Return the report as an HTML page.
 
     Args:
-        summary: what it says.
-        self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
-        template_dir: a folder with templates that take the place of those of the same name.
+        summary: the Summary to render.
+        self_contained: include plotly.js in the page. Otherwise `page.store_plotly` must put it in the same folder.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Returns:
-        The page; the same bytes for the same summary.
+        The page, with identical bytes for an identical Summary.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     context = {
         "summary": summary,
@@ -49,8 +49,8 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
             "course": chart(
                 "course", "Psi_total over the period, with budget, thresholds and regimes", timeline_chart(summary), 340
             ),
-            "buckets": chart("buckets", "Time in each regime, a bar a part of the period", buckets_chart(summary), 190),
-            "stages": chart("stages", "Each stage's part in Psi_total", stages_chart(summary), 240),
+            "buckets": chart("buckets", f"Time in each regime, by {summary.period.parts}", buckets_chart(summary), 190),
+            "stages": chart("stages", "Psi_total by stage", stages_chart(summary), 240),
         },
         "stage_colour": stage_colour,
         "most": MOST_LISTED,
@@ -60,7 +60,7 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
 
 
 def _metadata(summary: Summary) -> PageMetadata:
-    """What the page says of itself to the index of its folder."""
+    """Return the metadata that the page carries for the index of its folder."""
     period, verdict = summary.period, summary.verdict
     return PageMetadata(
         pipeline=printable(summary.pipeline[:_LONGEST_NAME]),
@@ -74,5 +74,5 @@ def _metadata(summary: Summary) -> PageMetadata:
 
 
 def _ceiling(summary: Summary) -> float:
-    """What the static picture's full height stands for, nat."""
+    """Return the Psi_total at the upper edge of the static picture, nat."""
     return 1.1 * max(summary.figures.peak_psi_total or 0.0, summary.figures.budget)

@@ -1,4 +1,7 @@
-"""The index of a folder of reports: every page that `entro report` wrote there, the latest first."""
+"""Write the index of a folder of reports: all pages that `entro report` wrote there, latest first.
+
+The index is made from the metadata in the pages' heads. Nothing else is stored, so deleted pages disappear from it.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +26,24 @@ INDEX = "index.html"
 
 _METADATA = re.compile(rb'<meta name="entro-report" content="([^"]*)">')
 _INDEX_TAG = b'<meta name="entro-index" content="">'
-_HEAD_BYTES = 1 << 14
+_HEAD_BYTES = 1 << 14  # the metadata is in the first lines; a page may have megabytes
+# Beyond 14 daily reports, calendars show all of them, and only the latest 7 are listed.
 _MOST_DAYS, _FEW_DAYS = 14, 7
-"""With more daily reports than the first, all of them are in calendars, and only so many are listed."""
 _KINDS = {"month": "Months", "week": "Weeks", "day": "Days", "range": "Ranges"}
 
 
 @dataclass(frozen=True)
 class PageMetadata:
-    """What a page says of itself in its head, for the index.
+    """Metadata in the head of a page, for the index. Pages of older versions hold these fields: do not rename them.
 
     Attributes:
-        pipeline: its name; empty where the page is about all of them.
+        pipeline: name of the pipeline; empty if the page covers all pipelines.
         kind: day, week, month or range.
-        label: of the period.
-        title: the same for people.
-        start: where the period begins, ISO 8601.
+        label: label of the period, such as `2026-W15`.
+        title: the label in words.
+        start: beginning of the period, ISO 8601 in UTC.
         health: good, watch, bad or no data.
-        sentence: the verdict.
+        sentence: sentence of the verdict.
     """
 
     pipeline: str
@@ -53,13 +56,13 @@ class PageMetadata:
 
     @property
     def text(self) -> str:
-        """As it stands in the page."""
+        """The metadata as JSON, as stored in the page."""
         return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """A report of the index: its file, and what it says of itself."""
+    """A report in the index: its file and its metadata."""
 
     file: str
     mark: PageMetadata
@@ -70,8 +73,9 @@ class MonthCalendar:
     """The daily reports of a month as a calendar.
 
     Attributes:
-        title: such as `April 2026`.
-        weeks: seven cells each, Monday first: the day of the month and its report, where there is one; None outside.
+        title: the month, such as `April 2026`.
+        weeks: weeks of seven cells, Monday first. A cell is the day of the month with its report or None; it is None
+            itself outside the month.
     """
 
     title: str
@@ -80,14 +84,14 @@ class MonthCalendar:
 
 @dataclass(frozen=True)
 class PipelineReports:
-    """All reports of a pipeline.
+    """The reports of a pipeline.
 
     Attributes:
-        name: the pipeline; empty for the reports about all of them.
-        anchor: where the page has it.
-        latest: the one whose period began last.
-        kinds: the reports of each kind there is, with a title, the longest periods first; of days the latest few.
-        months: all days, the latest month first; none where the latest few are all.
+        name: name of the pipeline; empty for the reports on all pipelines.
+        anchor: id of its section in the index.
+        latest: the report whose period began last.
+        kinds: the listed reports of each kind, with a title, longest periods first.
+        months: calendars of all days, latest month first; empty if all daily reports are listed.
     """
 
     name: str
@@ -98,49 +102,50 @@ class PipelineReports:
 
 
 def update_index(folder: Path) -> str:
-    """Write the index of all reports in a folder.
+    """Write the index of all reports in a folder. An index.html that entro did not write stays untouched.
 
     Args:
-        folder: with at least one report.
+        folder: folder with at least one report.
 
     Returns:
-        Why it was not written, in a sentence; empty when it was. Somebody else's index.html is left as it is.
+        A warning if the index was not written; empty if it was.
 
     Raises:
-        EntroError: when it cannot be written.
+        EntroError: if the index cannot be written.
     """
     path = folder / INDEX
     with _locked(folder):
         if path.exists() and _INDEX_TAG not in _head(path):
-            return f"{printable(str(path))} is not ours: it was left as it is, and lists no reports"
+            return f"{printable(str(path))} was not written by entro: left unchanged, without an index of the reports"
         write_whole(path, render_index(folder))
     return ""
 
 
 def render_index(folder: Path) -> str:
-    """The index of the reports in a folder; the same bytes for the same reports."""
-    listed = sorted(_reports(folder), key=lambda one: (one.mark.start, one.file), reverse=True)
-    names = sorted({one.mark.pipeline for one in listed})
+    """Return the index of the reports in a folder, with identical bytes for identical reports."""
+    reports = sorted(_reports(folder), key=lambda report: (report.mark.start, report.file), reverse=True)
+    names = sorted({report.mark.pipeline for report in reports})
     shelves = [
-        _pipeline_reports(at, name, [one for one in listed if one.mark.pipeline == name])
-        for at, name in enumerate(names)
+        _pipeline_reports(number, name, [report for report in reports if report.mark.pipeline == name])
+        for number, name in enumerate(names)
     ]
     return render_page("index.html", {"shelves": shelves}, charts=False)
 
 
-def _pipeline_reports(at: int, name: str, listed: list[IndexEntry]) -> PipelineReports:
-    kinds = {kind: tuple(one for one in listed if one.mark.kind == kind) for kind in _KINDS}
+def _pipeline_reports(number: int, name: str, reports: list[IndexEntry]) -> PipelineReports:
+    kinds = {kind: tuple(report for report in reports if report.mark.kind == kind) for kind in _KINDS}
     days = kinds["day"]
     if len(days) > _MOST_DAYS:
         kinds["day"] = days[:_FEW_DAYS]
     titles = _KINDS | ({"day": "Latest days"} if len(days) > _MOST_DAYS else {})
-    found = tuple((titles[kind], some) for kind, some in kinds.items() if some)
-    return PipelineReports(name, f"p{at}", listed[0], found, _months(days) if len(days) > _MOST_DAYS else ())
+    listed = tuple((titles[kind], entries) for kind, entries in kinds.items() if entries)
+    # The anchor is a number, because a pipeline's name may contain anything.
+    return PipelineReports(name, f"p{number}", reports[0], listed, _months(days) if len(days) > _MOST_DAYS else ())
 
 
 def _months(days: Iterable[IndexEntry]) -> tuple[MonthCalendar, ...]:
-    """The calendars of all months that have a daily report, the latest first."""
-    dated = {day: one for one in days if (day := _day_of(one.mark)) is not None}
+    """Return the calendars of all months with a daily report, latest first."""
+    dated = {day: report for report in days if (day := _day_of(report.mark)) is not None}
     months = sorted({(day.year, day.month) for day in dated}, reverse=True)
     return tuple(
         MonthCalendar(
@@ -157,7 +162,7 @@ def _months(days: Iterable[IndexEntry]) -> tuple[MonthCalendar, ...]:
 def _day_of(mark: PageMetadata) -> date | None:
     try:
         return date.fromisoformat(mark.label)
-    except ValueError:  # a page's head may say anything
+    except ValueError:  # pages may have been edited: a label is only text
         return None
 
 
@@ -169,11 +174,11 @@ def _reports(folder: Path) -> Iterator[IndexEntry]:
 
 
 def _metadata_of(path: Path) -> PageMetadata | None:
-    """What a page says of itself; None when it is no report."""
+    """Return the metadata of a page; None if the page is not a report."""
     found = _METADATA.search(_head(path))
     try:
-        said: Any = json.loads(html.unescape(found[1].decode())) if found else None
-        return PageMetadata(**{str(key): str(value) for key, value in said.items()}) if said else None
+        stored: Any = json.loads(html.unescape(found[1].decode())) if found else None
+        return PageMetadata(**{str(key): str(value) for key, value in stored.items()}) if stored else None
     except (ValueError, TypeError, AttributeError):
         return None
 
@@ -188,7 +193,10 @@ def _head(path: Path) -> bytes:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Be the only one who lists a folder's reports: the last one to write the index has then seen all of them."""
+    """Lock a folder while its index is made.
+
+    Several pipelines may finish at once. With the lock, the last one to write the index has seen all reports.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

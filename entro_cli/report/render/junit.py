@@ -1,4 +1,4 @@
-"""A Summary as JUnit XML: what a CI server shows beside its tests, a case for everything that can be wrong."""
+"""Render a Summary as JUnit XML, which CI servers show beside their tests: one test case per check."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from entro_cli.report.daily_report import Summary
 from entro_cli.report.verdict import LOW_COVERAGE, NO_DATA
 
 Case = tuple[str, str]
-"""What is checked, and what is wrong with it, in a sentence; empty where nothing is."""
+"""Name of a check, and its failure; empty if it passed."""
 
 
 def render(summary: Summary, gates: Sequence[str] = (), failed: Sequence[FailedGate] = ()) -> str:
-    """The report as one test suite.
+    """Return the report as one test suite.
 
     Args:
-        summary: what it says.
-        gates: those that the user set, as they were written.
-        failed: the failed ones among them, as `failed_gates` returns them.
+        summary: the Summary to render.
+        gates: the gates set by the user, as written.
+        failed: the failed gates, as `failed_gates` returns them.
 
     Returns:
-        The document; the same for the same arguments.
+        The XML document, identical for identical arguments.
     """
     cases = [*_cases(summary), *_gate_cases(gates, failed)]
-    failures = sum(bool(wrong) for _, wrong in cases)
+    failures = sum(bool(failure) for _, failure in cases)
     name = printable(f"entro: {summary.pipeline}, {summary.period.label}")
     suites = Element("testsuites")
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0", "skipped": "0"}
     suite = SubElement(suites, "testsuite", {"name": name, "timestamp": summary.period.start.isoformat(), **counts})
-    for what, wrong in cases:
-        case = SubElement(suite, "testcase", name=printable(what), classname=name, time="0")
-        if wrong:
-            SubElement(case, "failure", message=printable(wrong), type="entro").text = printable(
-                summary.verdict.sentence
-            )
+    sentence = printable(summary.verdict.sentence)
+    for check, failure in cases:
+        case = SubElement(suite, "testcase", name=printable(check), classname=name, time="0")
+        if failure:
+            SubElement(case, "failure", message=printable(failure), type="entro").text = sentence
     indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 
@@ -47,15 +46,15 @@ def _cases(summary: Summary) -> Iterator[Case]:
     objective = figures.objective
     over = figures.violations > objective.allowed_steps
     allowed = formatting.quantity(objective.allowed_steps)
-    used = f"{formatting.count(figures.violations)} violations where {allowed} are allowed"
+    used = f"{formatting.counted(figures.violations, 'violation')}, {allowed} allowed"
     yield f"objective {100 * objective.target:g}%", used if over else ""
-    little = figures.coverage < LOW_COVERAGE
-    yield f"coverage of {LOW_COVERAGE:.0%}", f"data for only {formatting.share(figures.coverage)}" if little else ""
+    low = figures.coverage < LOW_COVERAGE
+    yield f"coverage of {LOW_COVERAGE:.0%}", f"data for only {formatting.share(figures.coverage)}" if low else ""
     silent = summary.verdict.sentence.startswith(NO_DATA)
     yield "data until the end", summary.verdict.sentence.partition(":")[0] if silent else ""
 
 
 def _gate_cases(gates: Sequence[str], failed: Sequence[FailedGate]) -> Iterator[Case]:
-    wrong = {failure.gate: f"actual {failure.actual}" for failure in failed}
+    failures = {failure.gate: f"actual {failure.actual}" for failure in failed}
     for gate in gates:
-        yield f"gate {gate.strip()}", wrong.get(gate.strip(), "")
+        yield f"gate {gate.strip()}", failures.get(gate.strip(), "")

@@ -1,4 +1,4 @@
-"""A Summary as GitHub's Markdown: fit for the summary of a CI step."""
+"""Render a Summary as GitHub-flavoured Markdown, for example for the summary of a CI step."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from entro_cli.report.render.figure_table import figure_table
 from entro_cli.report.render.page import render_template, template_environment
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&@]")
+# GitHub links bare URLs (http://, www.) by itself: a zero-width space after the scheme or the www prevents that.
 _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
 
 
 def render(summary: Summary, template_dir: Path | None = None) -> str:
-    """The report as Markdown.
+    """Return the report as Markdown.
 
     Args:
-        summary: what it says.
-        template_dir: a folder with templates that take the place of those of the same name.
+        summary: the Summary to render.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Returns:
-        The text; the same for the same summary.
+        The text, identical for an identical Summary.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     templates = template_environment(escaping=False, clean=plain_text, template_dir=template_dir)
     context = {
@@ -44,7 +45,7 @@ def render(summary: Summary, template_dir: Path | None = None) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Text that stays text in Markdown, in a table too: no markup, no link, no mention, no second line."""
+    """Return text that Markdown shows literally, also in a table: no markup, no link, no mention, no line end."""
     one_line = " ".join(printable(text).split())
     escaped = _MARKUP.sub(lambda char: f"&#{ord(char[0])};", one_line)
     return _LINKS.sub("&#8203;", escaped)

@@ -1,4 +1,4 @@
-"""A Summary as OpenMetrics text, for the textfile collector of a node exporter."""
+"""Render a Summary as OpenMetrics text, for the textfile collector of the Prometheus node exporter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from entro_cli.report.daily_report import Summary
 
 @dataclass(frozen=True)
 class _Metric:
-    """A gauge: its name, what it says, and its samples: labels besides those of the report, and the value."""
+    """A gauge: its name, its help text, and its samples. A sample is a value with labels besides the report's."""
 
     name: str
     meaning: str
@@ -20,13 +20,13 @@ class _Metric:
 
 
 def render(summary: Summary) -> str:
-    """The report's figures as gauges, labelled with its pipeline and the kind of its period.
+    """Return the figures of the report as gauges, labelled with its pipeline and the kind of its period.
 
     Args:
-        summary: what it says.
+        summary: the Summary to render.
 
     Returns:
-        The text; a figure that is not known has no sample.
+        The text. An unknown figure has no sample.
     """
     labels = {"pipeline": printable(summary.pipeline), "period": summary.period.kind}
     lines = []
@@ -43,28 +43,30 @@ def _metrics(summary: Summary) -> Iterator[_Metric]:
     objective = figures.objective
     regimes = tuple(({"regime": name}, float(count)) for name, count in to_builtins(figures.regimes).items())
 
-    def one(name: str, meaning: str, value: float | None) -> _Metric:
+    def gauge(name: str, meaning: str, value: float | None) -> _Metric:
         return _Metric(f"entro_{name}", meaning, (({}, value),))
 
-    yield one("period_start_timestamp_seconds", "When the period begins.", summary.period.start.timestamp())
-    yield one("step_seconds", "Length of a step.", figures.step_s)
+    yield gauge("period_start_timestamp_seconds", "Start of the period.", summary.period.start.timestamp())
+    yield gauge("step_seconds", "Length of a step.", figures.step_s)
     yield _Metric("entro_regime_steps", "Steps in each regime.", regimes)
-    yield one("violations_steps", "Steps over the entropy budget.", float(figures.violations))
-    yield one("incidents", "Runs of steps over the budget.", float(len(figures.incidents)))
-    yield one("excess_nat_seconds", "How far and how long Psi_total was over the budget.", figures.excess_nat_s)
-    yield one("psi_total_peak_nats", "The highest Psi_total.", figures.peak_psi_total)
-    yield one("psi_total_mean_nats", "The mean Psi_total.", figures.mean_psi_total)
-    yield one("budget_nats", "The entropy budget.", figures.budget)
-    yield one("stability_min_ratio", "The least stability.", figures.stability_min)
-    yield one("coverage_ratio", "Steps with data of their own, of all.", figures.coverage)
-    yield one("excluded_steps", "Steps left out as maintenance.", float(figures.excluded_steps))
-    yield one("objective_consumed_ratio", "Used part of what the objective allows.", objective.consumed)
+    yield gauge("violations_steps", "Steps over the entropy budget.", float(figures.violations))
+    yield gauge("incidents", "Number of incidents.", float(len(figures.incidents)))
+    yield gauge("excess_nat_seconds", "Psi_total above the budget, summed over time.", figures.excess_nat_s)
+    yield gauge("psi_total_peak_nats", "Highest Psi_total.", figures.peak_psi_total)
+    yield gauge("psi_total_mean_nats", "Mean Psi_total.", figures.mean_psi_total)
+    yield gauge("budget_nats", "Entropy budget.", figures.budget)
+    yield gauge("stability_min_ratio", "Lowest stability.", figures.stability_min)
+    yield gauge("coverage_ratio", "Share of steps with measured data.", figures.coverage)
+    yield gauge("excluded_steps", "Steps excluded as maintenance.", float(figures.excluded_steps))
+    yield gauge("objective_consumed_ratio", "Used share of the error budget.", objective.consumed)
     burns = tuple(({"window_seconds": f"{burn.window_s:g}"}, burn.burn_rate) for burn in objective.burn_rates)
-    yield _Metric("entro_burn_rate", "How fast the budget burned up to the period's end; 1 just lasts.", burns)
+    yield _Metric(
+        "entro_burn_rate", "Burn rate up to the end of the period; 1 uses up the error budget exactly.", burns
+    )
     loads = tuple(({"stage": printable(stage.name)}, stage.mean_load) for stage in figures.stages)
-    yield _Metric("entro_stage_load_mean", "The mean load of each stage, in its unit.", loads)
+    yield _Metric("entro_stage_load_mean", "Mean load of each stage, in its unit.", loads)
     end = summary.made.log_end
-    yield one("log_end_timestamp_seconds", "Where the log ends in the period.", end.timestamp() if end else None)
+    yield gauge("log_end_timestamp_seconds", "End of the log in the period.", end.timestamp() if end else None)
 
 
 def _braces(labels: dict[str, str]) -> str:

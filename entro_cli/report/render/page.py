@@ -1,7 +1,7 @@
-"""The machinery of every page: templates, styles, charts that follow the theme, and plotly.js beside or inside it.
+"""Common parts of all pages: templates, the style sheet, charts that follow the theme, and plotly.js.
 
-A page asks nobody for anything: its styles and its script are inside, plotly.js is a file stored once beside the pages,
-or inside too, and a content-security policy forbids the rest.
+A page works offline. It contains its styles and its script. plotly.js is one file in the folder of the pages, or packed
+into the page. A content-security policy forbids everything else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from entro_cli.core.resources import bundled
 from entro_engine import EntroError
 
 _PLOTLY_VERSION = "4.1.1"
-"""Of the plotly.js in templates/plotly: its cartesian bundle, a third of what plotly.py carries."""
+"""Version of templates/plotly: the cartesian bundle of plotly.js, a third of the size of the one in plotly.py."""
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure as a page holds it.
+    """A chart of a page.
 
     Attributes:
-        id: of its `div`, unique on the page and the same each time the page is made.
-        description: what it shows, in a sentence, for those who do not see it.
-        height: px.
+        id: id of its `div`, unique on the page and constant, so that pages can be compared byte by byte.
+        description: its content in a sentence, for screen readers.
+        height: height, px.
         figure: data and layout as JSON, safe inside a `<script>`.
     """
 
@@ -46,13 +46,13 @@ class Chart:
     figure: Markup
 
     def packed(self) -> str:
-        """The figure as a page holds it in which everything is packed."""
+        """Return the figure compressed, for a self-contained page."""
         return _packed(self.figure.encode())
 
 
 @dataclass(frozen=True)
 class _Library:
-    """How plotly.js comes to a page: the name of the file beside it, or packed inside; and what allows it to run."""
+    """The source of plotly.js for a page: a file name or packed content, and its entry in the security policy."""
 
     file: str
     packed: str
@@ -60,25 +60,25 @@ class _Library:
 
 
 def chart(name: str, description: str, figure: Figure, height: int = 320) -> Chart:
-    """Make a figure ready for a page.
+    """Prepare a figure for a page.
 
-    Colours may be written as `var(--NAME)`, a property of `style.css`: they then follow light and dark. Text from a
-    log must have gone through `escape_for_plotly`.
+    Colours may be custom properties of `style.css`, written `var(--NAME)`. They follow the light and the dark theme.
+    Text from a log must have been passed through `escape_for_plotly`.
 
     Args:
-        name: the id of its `div`.
-        description: what it shows, in a sentence.
-        figure: a Plotly figure; its own height is ignored.
-        height: px.
+        name: id of its `div`.
+        description: its content in a sentence.
+        figure: a Plotly figure. Its height is ignored.
+        height: height, px.
     """
-    text = figure.to_json(engine="json")  # orjson, used when it happens to be there, writes other bytes
+    text = figure.to_json(engine="json")  # an installed orjson would be used by default, and writes other bytes
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Chart(name, description, height, Markup(text))  # noqa: S704 - every < > & was escaped above
 
 
 def escape_for_plotly(text: str) -> str:
-    """Text from a log as Plotly shows it, letter by letter: it would read `<b>` or `<a href=...>` as markup."""
+    """Return text from a log so that Plotly shows it literally. Plotly interprets `<b>` or `<a href=...>` as markup."""
     return str(escape(printable(text)))
 
 
@@ -92,17 +92,17 @@ def render_page(
     """Render a page that extends `page.html`.
 
     Args:
-        template: its name in the folder of templates.
-        context: what it gets, besides `page`, which is taken.
-        self_contained: put plotly.js inside; without it, the page looks for the file `store_plotly` writes beside it.
-        charts: whether it has any; a page without them has no script at all.
-        template_dir: a folder with templates that take the place of those of the same name.
+        template: file name of the template.
+        context: values for the template. The name `page` is reserved.
+        self_contained: include plotly.js. Otherwise the page loads the file that `store_plotly` writes in its folder.
+        charts: whether the page has charts. A page without charts has no script at all.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Returns:
-        The page; the same bytes for the same context.
+        The page, with identical bytes for an identical context.
 
     Raises:
-        EntroError: when the templates are not where the package should have them.
+        EntroError: if the package's templates are missing, or the user's template is faulty.
     """
     templates = template_environment(escaping=True, template_dir=template_dir)
     script = (bundled("templates") / "page.js").read_text(encoding="utf-8")
@@ -117,16 +117,16 @@ def render_page(
 
 
 def render_template(templates: Environment, name: str, context: Mapping[str, object], template_dir: Path | None) -> str:
-    """A template filled in.
+    """Render a template.
 
     Args:
-        templates: where it is found.
-        name: its name.
-        context: what it gets.
-        template_dir: the folder of templates that the user named.
+        templates: environment of the templates.
+        name: file name of the template.
+        context: values for the template.
+        template_dir: the user's folder of templates, if there is one.
 
     Raises:
-        EntroError: when one of the user's own cannot be filled in; what is wrong with ours is a mistake of ours.
+        EntroError: if the user's template is faulty. An error in a built-in template is a bug, and is raised as it is.
     """
     try:
         return templates.get_template(name).render(context)
@@ -134,36 +134,36 @@ def render_template(templates: Environment, name: str, context: Mapping[str, obj
         if template_dir is None:
             raise
         line = getattr(error, "lineno", None)
+        path = printable(str(template_dir / (getattr(error, "name", None) or name)))
         raise EntroError(
-            f"the template cannot be filled in: {printable(str(error.message or error))}",
-            where=printable(str(template_dir / (getattr(error, "name", None) or name)))
-            + (f", line {line}" if line else ""),
-            expected="what docs/templates.md lists",
+            f"cannot render the template: {printable(str(error.message or error))}",
+            where=f"{path}, line {line}" if line else path,
+            remedy=f"compare it with {bundled('templates') / name}",
         ) from error
 
 
 def _style(template_dir: Path | None) -> Path:
-    """The style sheet: the user's, where there is one among their templates."""
-    theirs = None if template_dir is None else template_dir / "style.css"
-    return theirs if theirs is not None and theirs.is_file() else bundled("templates") / "style.css"
+    """Return the path of the style sheet: the user's if there is one, else the built-in one."""
+    custom = None if template_dir is None else template_dir / "style.css"
+    return custom if custom is not None and custom.is_file() else bundled("templates") / "style.css"
 
 
 def template_environment(
     escaping: bool, clean: Callable[[str], str] = printable, template_dir: Path | None = None
 ) -> Environment:
-    """The Jinja environment of the templates; a name a template asks for and does not get is an error.
+    """Return the Jinja environment of the templates. A name missing from the context is an error.
 
     Args:
-        escaping: whether values are text to be escaped for HTML.
-        clean: what every text a template prints goes through; without it, control characters are written out.
-        template_dir: a folder with templates that take the place of those of the same name.
+        escaping: escape values for HTML.
+        clean: applied to every text that a template prints; by default it replaces control characters.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
     """
     folders = [folder for folder in (template_dir, bundled("templates")) if folder is not None]
     return Environment(
         loader=FileSystemLoader(folders),
-        autoescape=escaping,  # noqa: S701 - off only for the terminal, which is no HTML
+        autoescape=escaping,  # noqa: S701 - off only for text and Markdown
         undefined=StrictUndefined,
-        finalize=lambda value: clean(value) if type(value) is str else value,  # not what is markup already
+        finalize=lambda value: clean(value) if type(value) is str else value,  # Markup is safe already
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -173,33 +173,34 @@ def template_environment(
 def store_page(
     path: Path, render: Callable[[bool], str], self_contained: bool = False, inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Write a page, and plotly.js beside it unless it is inside.
+    """Write a page, and plotly.js in its folder unless the page contains it.
 
     Args:
-        path: where to; nothing can lie beside a pipe or a device, so plotly.js is then inside.
-        render: makes the page, told whether plotly.js is to be inside.
-        self_contained: put it inside in any case.
-        inputs: the files the page was made from, which are not written over.
+        path: file to write.
+        render: makes the page; its argument is whether to include plotly.js.
+        self_contained: include plotly.js in the page.
+        inputs: files that the page was made from, which must not be overwritten.
 
     Raises:
-        EntroError: when it cannot be written, or is one of the inputs.
+        EntroError: if the page cannot be written, or is one of the inputs.
     """
     refuse_to_overwrite(path, inputs)
-    alone = self_contained or (path.exists() and not path.is_file())
-    page = render(alone)
-    if not alone:
+    # A pipe or a device has no folder for plotly.js.
+    packed = self_contained or (path.exists() and not path.is_file())
+    page = render(packed)
+    if not packed:
         store_plotly(path.parent)
     write_whole(path, page)
 
 
 def store_plotly(folder: Path) -> Path:
-    """Put plotly.js beside the pages of a folder, once: it is written only where it is absent or different.
+    """Write plotly.js to a folder of pages, unless it is already there.
 
     Returns:
-        Its path; the version is in its name, so that older pages keep theirs.
+        Its path. The name contains the version, so that older pages keep working with theirs.
 
     Raises:
-        EntroError: when it cannot be written.
+        EntroError: if the file cannot be written.
     """
     target, content = folder / _plotly_file(), _plotly_source()
     if not (target.is_file() and target.stat().st_size == len(content) and target.read_bytes() == content):
@@ -216,21 +217,23 @@ def _plotly_file() -> str:
 
 
 def _linked_library() -> _Library:
-    return _Library(_plotly_file(), "", "'self' file:")  # not every browser takes 'self' to mean a file beside a file
+    return _Library(
+        _plotly_file(), "", "'self' file:"
+    )  # for pages opened from disk, not every browser takes 'self' to include files
 
 
 def _packed_library() -> _Library:
-    """Packed: less than half of it, and no `</script>` in it can end the element early."""
+    # Packed, it has less than half the size, and contains no `</script>` that would end the element early.
     source = _plotly_source()
     return _Library("", _packed(source), _hash(source))
 
 
 def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()  # without a time, the bytes stay the same
 
 
 def _policy(script: str, library: _Library | None) -> str:
-    """The content-security policy: our script by its hash, plotly.js, styles; images only as data (saved charts)."""
+    """Return the content-security policy: our script by its hash, plotly.js, styles, and data images (saved charts)."""
     rules = {
         "default-src": "'none'",
         "script-src": f"{_hash(script.encode())} {library.source}" if library else "'none'",

@@ -1,4 +1,4 @@
-"""Tables of the terminal, all drawn alike."""
+"""The common style of tables in the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def grid(*columns: tuple[str, str]) -> Table:
-    """A table without lines; a column is its title and how it is justified."""
+    """Return a table without lines. Each column is its title and its justification."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

@@ -1,4 +1,4 @@
-"""Simulated runs as one page: the comparison table, each run's regimes, and rate, queue and frontier of all of them."""
+"""Render simulated runs as an HTML page: the comparison table, and charts of all runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from entro_cli.report.render.simulation_table import table_rows
 from entro_cli.report.timeline import thin
 from entro_engine import Scenario, Simulation
 
-_STILL_POINTS = 480
+_STILL_POINTS = 480  # points of the picture that a page shows until its charts are drawn, or without JavaScript
 _STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
 
 
@@ -31,21 +31,21 @@ def render(
     runs: Sequence[Simulation],
     self_contained: bool = False,
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
-        scenario: whose phases and stalls are marked.
-        document: the figures.
-        comparison: the published ones to put beside them, and what is to be said of them.
-        description: what was simulated, a line each.
-        runs: one run of each controller: what is drawn.
-        self_contained: put plotly.js inside; without it `page.store_plotly` has to put it beside the page.
+        scenario: the scenario, with the phases and stalls to mark.
+        document: the figures of all runs.
+        comparison: the published figures to show with them, and notes on those.
+        description: lines that describe the simulation.
+        runs: one run per controller, for the charts.
+        self_contained: include plotly.js in the page. Otherwise `page.store_plotly` must put it in the same folder.
 
     Returns:
-        The page; the same bytes for the same arguments.
+        The page, with identical bytes for identical arguments.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     ceiling = 1.1 * max(max(float(run.run.psi_total.max()), run.run.budget) for run in runs)
     context = {
@@ -61,9 +61,11 @@ def render(
         "stills": {run.controller: _still(run, ceiling) for run in runs},
         "ceiling": ceiling,
         "overlays": {
-            "Rate": chart("rate", "What each controller lets the scraper send", rate_chart(runs, scenario), 260),
+            "Rate": chart("rate", "Rate that each controller lets the scraper send", rate_chart(runs, scenario), 260),
             "Queue": chart("queue", "The server's queue under each controller", queue_chart(runs, scenario), 260),
-            "Frontier": chart("frontier", "What each controller holds back", frontier_chart(runs, scenario), 260),
+            "Frontier": chart(
+                "frontier", "Requests that each controller holds back", frontier_chart(runs, scenario), 260
+            ),
         },
     }
     return render_page("simulation.html", context, self_contained)
@@ -75,7 +77,7 @@ def _psi(simulation: Simulation, scenario: Scenario, ceiling: float) -> Chart:
 
 
 def _still(simulation: Simulation, ceiling: float) -> str:
-    """Psi_total as the points of an SVG polyline in a picture of 1000 by 300, for readers without JavaScript."""
+    """Return Psi_total as the points of an SVG polyline in a picture of 1000 by 300."""
     psi = simulation.run.psi_total
     kept = thin(psi, simulation.run.trace.regime, _STILL_POINTS)
     xs, ys = 1000 * (kept + 0.5) / len(psi), 300 * (1 - psi[kept] / ceiling)

@@ -1,4 +1,4 @@
-"""The comparison table of simulated runs, controllers as columns: as text for the page, drawn for the terminal."""
+"""The comparison table of simulated runs, with one column per controller: as text, and as a Rich table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SimulationCell:
-    """A figure of one controller, as text; `published` and `spread` are empty where there is none."""
+    """A figure of one controller as text. `published` and `spread` are empty without one."""
 
     ours: str
     published: str
@@ -26,7 +26,7 @@ class SimulationCell:
 
 @dataclass(frozen=True)
 class SimulationRow:
-    """One figure of every controller: what it is, its unit, a cell a controller."""
+    """One figure of all controllers: label, unit and one cell per controller."""
 
     label: str
     unit: str
@@ -66,15 +66,15 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("stress", "Stress", "steps", _count),
     ("critical", "Critical", "steps", _count),
 )
-"""Name, label, unit and form of every figure, in the order of the table."""
+"""Name, label, unit and format of each figure, in the order of the table."""
 
 
 def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[SimulationRow, ...]:
-    """The table as text.
+    """Return the table as text.
 
     Args:
         document: the figures.
-        comparison: the published ones to put beside them.
+        comparison: the published figures to show with them.
     """
     return tuple(
         SimulationRow(label, unit, tuple(_cell(run, name, form, comparison) for run in document.runs))
@@ -90,7 +90,7 @@ def _cell(run: RunFigures, name: str, form: Callable[[float], str], comparison: 
 
 
 def _range(spread: Spread, form: Callable[[float], str]) -> str:
-    """The 5-95 % range in few enough digits for a column; empty where it is not to be told from a single figure."""
+    """Return the 5-95 % range in few digits; empty if both ends look the same."""
     low, high = (_short(value, form(value)) for value in (spread.p5, spread.p95))
     return "" if low == high else f"{low}-{high}"
 
@@ -100,7 +100,7 @@ def _short(value: float, text: str) -> str:
 
 
 def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
-    """The table for a terminal of 80 columns; every cell is shown whole in narrower ones too."""
+    """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
@@ -116,7 +116,7 @@ def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) ->
 
 
 def _align(cells: list[SimulationCell]) -> list[str]:
-    """The cells of one column, the published figures in brackets in a column of their own."""
+    """Return the cells of one column, with the published figures in brackets aligned."""
     brackets = [f" ({cell.published})" if cell.published else "" for cell in cells]
     width = max(map(len, brackets))
     return [cell.ours + bracket.ljust(width) for cell, bracket in zip(cells, brackets, strict=True)]

@@ -1,4 +1,4 @@
-"""A Summary as text for a terminal: sparklines and bars, in a given width."""
+"""Render a Summary as text for a terminal, with sparklines and bars, in a given width."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.week_map import LEVELS, Weekday
 
 LEAST_WIDTH = 72
-"""Narrower than this the columns do not fit."""
+"""The columns of the tables need this width."""
 
 _COLOURS = {
     "good": "32",
@@ -43,16 +43,16 @@ _COLOURS = {
 
 @dataclass(frozen=True)
 class Glyphs:
-    """What is drawn with.
+    """The characters to draw with.
 
     Attributes:
-        spark: levels of a sparkline, the lowest first.
-        bar: a cell of a bar for each regime, and for what is left out.
-        levels: a cell of the map of the week: no data, then its levels, never Critical first.
-        day: a shape for each state of a day.
-        health: a shape for each health.
-        rule: a horizontal line is made of these.
-        more: stands for what was cut off.
+        spark: levels of a sparkline, lowest first.
+        bar: character of each regime and of maintenance in a bar.
+        levels: characters of the week map: no data, then levels 0 (never Critical) to 4.
+        day: character of each state of a day.
+        health: character of each health.
+        rule: character of a horizontal line.
+        more: mark at the end of shortened text.
     """
 
     spark: str
@@ -87,20 +87,20 @@ ASCII = Glyphs(
 def render(
     summary: Summary, width: int = 80, unicode: bool = True, color: bool = False, template_dir: Path | None = None
 ) -> str:
-    """The report as text.
+    """Return the report as text.
 
     Args:
-        summary: what it says.
-        width: no line is wider than this many cells; at least 72 are taken.
-        unicode: draw with block characters; without, everything is ASCII, other letters are written as escapes.
-        color: with colours, as ANSI escapes; without, there are none.
-        template_dir: a folder with templates that take the place of those of the same name.
+        summary: the Summary to render.
+        width: the most columns of a line, at least 72.
+        unicode: draw with block characters. Otherwise the text is ASCII, with escapes for other letters.
+        color: add colours, as ANSI escapes.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
 
     Returns:
-        The text, ending with a newline; the same for the same arguments.
+        The text, ending with a newline, identical for identical arguments.
 
     Raises:
-        EntroError: when the templates are missing.
+        EntroError: if the templates are missing.
     """
     pen = Pen(UNICODE if unicode else ASCII, color, max(width, LEAST_WIDTH))
     context = {
@@ -121,11 +121,11 @@ def render(
 
 
 def text_templates(pen: Pen, template_dir: Path | None) -> Environment:
-    """The templates of text, which draw with a pen.
+    """Return the environment of the text templates.
 
     Args:
-        pen: its cells are filters of theirs.
-        template_dir: a folder with templates that take the place of those of the same name.
+        pen: its layout methods become filters of the templates.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
     """
     templates = template_environment(escaping=False, clean=pen.clean, template_dir=template_dir)
     templates.filters |= {"left": pen.left, "right": pen.right, "wrap": pen.wrap, "paint": pen.paint}
@@ -133,73 +133,76 @@ def text_templates(pen: Pen, template_dir: Path | None) -> Environment:
 
 
 class Pen:
-    """How text and pictures are put into cells.
+    """Lay out text and small charts in the cells of a terminal.
+
+    Widths count cells and not characters: East Asian characters and emoji take two cells.
 
     Args:
-        glyphs: what to draw with.
-        color: whether to paint.
-        width: of the whole, in cells.
+        glyphs: the characters to draw with.
+        color: whether to add colours.
+        width: width of the text, in cells.
     """
 
     def __init__(self, glyphs: Glyphs, color: bool, width: int) -> None:
         self.glyphs, self.color, self.width = glyphs, color, width
 
     def clean(self, text: str) -> str:
-        """Text a terminal can show: no control characters, and no other letters than ASCII where that is asked for."""
+        """Return text that the terminal can show: no control characters, and only ASCII if the glyphs are ASCII."""
         shown = printable(text)
         return shown if self.glyphs is UNICODE else shown.encode("ascii", "backslashreplace").decode()
 
     def left(self, text: object, width: int) -> str:
-        """Text at the left of so many cells, shortened where it is too wide."""
+        """Return text padded on the right to a width, shortened if it is wider."""
         return set_cell_size(self._shortened(str(text), width), width)
 
     def right(self, text: object, width: int) -> str:
-        """Text at the right of so many cells, shortened where it is too wide."""
+        """Return text padded on the left to a width, shortened if it is wider."""
         short = self._shortened(str(text), width)
         return " " * (width - cell_len(short)) + short
 
     def wrap(self, text: str, indent: int = 0, first: int = 0) -> list[str]:
-        """Text as lines of the pen's width, without their indent; a word wider than a line is cut.
+        """Return a paragraph as lines of the pen's width, without their indent. A word wider than a line is cut.
 
         Args:
-            text: one paragraph.
+            text: the paragraph.
             indent: cells that the caller puts before each line.
-            first: cells of the first line that are taken besides.
+            first: cells that the caller puts before the first line in addition.
         """
         room, lines, line = self.width - indent, [], " " * first
-        for part in self._parts(text, room - first):
-            longer = f"{line} {part}" if line.strip() else line + part
+        for word in self._words(text, room - first):
+            longer = f"{line} {word}" if line.strip() else line + word
             if cell_len(longer) > room:
                 lines.append(line)
-                longer = part
+                longer = word
             line = longer
-        whole = [*lines, line]
-        return [whole[0][first:], *whole[1:]]
+        lines.append(line)
+        return [lines[0][first:], *lines[1:]]
 
-    def _parts(self, text: str, most: int) -> Iterator[str]:
-        """The words of a text, those wider than `most` cells in pieces."""
+    def _words(self, text: str, most: int) -> Iterator[str]:
+        """Yield the words of a text. Words wider than `most` cells come in pieces."""
         for word in self.clean(text).split():
             yield from chop_cells(word, most)
 
     def paint(self, text: str, style: str) -> Markup:
-        """Text in a style's colour, where there are colours."""
+        """Return text in the colour of a style, if colours are on."""
         shown = self.clean(text)
         return Markup(f"\x1b[{_COLOURS[style]}m{shown}\x1b[0m" if self.color and shown.strip() else shown)  # noqa: S704
 
     def spark(self, parts: tuple[SparklineBar, ...], ceiling: float) -> Markup:
-        """A sparkline of the columns' peaks, from 0 to the ceiling (nat)."""
+        """Return a sparkline of the bars' peaks, from 0 to the ceiling (nat)."""
         top = len(self.glyphs.spark) - 1
         levels = [" " if part.peak is None else self.glyphs.spark[round(part.peak / ceiling * top)] for part in parts]
         return self._in_colours(zip((part.regime for part in parts), levels, strict=True))
 
     def strip(self, parts: tuple[SparklineBar, ...]) -> Markup:
-        """The columns' worst regimes."""
+        """Return the bars' worst regimes."""
         return self._in_colours((part.regime, self.glyphs.bar[part.regime]) for part in parts)
 
     def bar(self, bucket: Bucket, width: int) -> Markup:
-        """How a bucket's steps are divided between the regimes, in so many cells."""
+        """Return a bar with the share of each regime in a bucket."""
         regimes = bucket.regimes
         steps = (regimes.stable, regimes.stress, regimes.critical, regimes.no_data, bucket.excluded_steps)
+        # The edges are rounded and not the lengths, so that the parts always add up to the width.
         cells, done, drawn = [], 0, 0
         for regime, count in zip(("stable", "stress", "critical", "no data", "maintenance"), steps, strict=True):
             done += count
@@ -209,21 +212,21 @@ class Pen:
         return self._in_colours([*cells, *[("no data", " ")] * (width - drawn)])
 
     def week(self, day: Weekday) -> Markup:
-        """How often the hours of a weekday were Critical, two cells an hour."""
+        """Return a row of the week map, with two cells per hour."""
         levels = [0 if hour.critical_share is None else 1 + hour.level for hour in day.hours]
         cells = [("critical" if level > 1 else "quiet", 2 * self.glyphs.levels[level]) for level in levels]
         return self._in_colours(cells)
 
     @property
     def week_legend(self) -> str:
-        """What the cells of a weekday mean."""
+        """The legend of the week map."""
         edges = [formatting.share(edge).replace(".0%", "%") for edge in LEVELS]
-        said = [f"less than {edges[0]}", *(f"from {edge} on" for edge in edges)]
-        words = ", ".join(f"{glyph} {what}" for glyph, what in zip(self.glyphs.levels[2:], said, strict=True))
-        return f"{self.glyphs.levels[1]} never; of the observed time {words}; empty without data."
+        bounds = [f"below {edges[0]}", *(f"from {edge}" for edge in edges)]
+        levels = ", ".join(f"{glyph} {bound}" for glyph, bound in zip(self.glyphs.levels[2:], bounds, strict=True))
+        return f"Share of the observed time: {self.glyphs.levels[1]} never, {levels}. Blank: no data."
 
     def day(self, day: CalendarDay | None) -> Markup:
-        """A day of the calendar in ten cells: its number, its shape and its Critical share."""
+        """Return a day of the calendar in ten cells: its number, its state and its Critical share."""
         if day is None:
             return self.paint(" " * 10, "quiet")
         shape = self.paint(self.glyphs.day[day.state], day.state)
@@ -232,9 +235,9 @@ class Pen:
 
     @property
     def calendar_legend(self) -> str:
-        """What the shapes of the calendar's days mean."""
-        words = ", ".join(f"{self.glyphs.day[state]} {state}" for state in DayState)
-        return f"{words}; % of the observed time in Critical."
+        """The legend of the calendar."""
+        states = ", ".join(f"{self.glyphs.day[state]} {state}" for state in DayState)
+        return f"{states}. Percentages: share of the observed time in Critical."
 
     def _in_colours(self, cells: Iterable[tuple[str, str]]) -> Markup:
         groups = groupby(cells, key=lambda cell: cell[0])
