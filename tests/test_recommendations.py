@@ -1,6 +1,7 @@
 """What is recommended: with the number that the command it names gives, and only where it would have helped."""
 
 import json
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +21,32 @@ HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, 
 
 
 def advised(coordination, stages=("spider", "server")):
-    return recommendations(coordination, stages, "entro analyze LOG --json")
+    return recommendations(coordination, stages, 60.0, "entro analyze LOG --json")
 
 
 def test_it_says_what_to_hold_at_what_and_what_that_costs():
     (found,) = advised(HELPED)
     assert found.sentence == (
-        "Hold spider to what server serves, 1.25 req/s, as long as requests wait there, mostly from 09:00 to 10:00 and "
-        "from 14:00 to 15:00: 50 of 50 steps over the budget would not have been, "
-        "with at most 3.00 requests waiting in server instead of 115.0. "
-        "All in all a request would have waited 21 s instead of 20 s."
+        "Hold spider to 1.25 req/s, the rate that server serves, while requests wait there, mostly from 09:00 to 10:00 "
+        "and from 14:00 to 15:00. This would have avoided all 50 min over the budget, "
+        "with at most 3.00 requests waiting in server (was 115.0). Mean wait unchanged: 21 s (was 20 s)."
     )
     assert (found.number, found.unit, found.field) == (1.25, "req/s", "coordination.capacity")
     assert "DOWNLOAD_DELAY = 0.8," in found.setting
+
+
+@pytest.mark.parametrize(
+    ("violations", "wait_s", "expected"),
+    [
+        (0, 20.0, "avoided all 50 min over the budget, .* Mean wait unchanged: 20 s\\.$"),
+        (20, 25.0, "avoided 30 min of 50 min over the budget, .* Mean wait: 25 s \\(was 20 s\\)"),
+        (49, 5.5, "avoided 1 min of 50 min over the budget, .* Mean wait: 5.5 s \\(was 20 s\\)"),
+    ],
+)
+def test_what_it_avoids_and_what_waiting_it_costs(violations, wait_s, expected):
+    coordinated = replace(COORDINATED, violations=violations, mean_wait_s=wait_s)
+    (found,) = advised(replace(HELPED, coordinated=coordinated))
+    assert re.search(expected, found.sentence)
 
 
 @pytest.mark.parametrize(

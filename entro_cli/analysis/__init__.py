@@ -1,1 +1,1 @@
-"""From steps to figures, incidents, the error budget, calibration and coordination."""
+"""Analysis of steps: figures, incidents, error budget, calibration, coordination and simulation."""

@@ -1,4 +1,4 @@
-"""Steps -> capacity and full loads: what a log itself says of its server, and whether the defaults can fit it."""
+"""Calibration: the capacity and the full loads that a log shows, and a check if the default full loads can fit it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, RE
 _WINDOW_S = 60.0
 _MIN_WINDOW_STEPS = 5
 _FAR_OVER_FULL = 5.0
+"""A load of so many times the full load is far over full."""
+
 _MOST_OF_THE_TIME = 0.5
 _SAME_SIZE = 0.2
+"""A server whose capacity is within this share of the published one is of the size that the defaults are for."""
 
 
 @dataclass(frozen=True)
 class MeasuredCapacity:
-    """What the server of a log can serve.
+    """The capacity of a log's server.
 
     Attributes:
         value: req/s.
-        evidence: how it was found, in words.
-        is_guess: whether the log never kept the server busy for long enough to tell.
+        evidence: how it was measured, in words.
+        is_guess: True if the log never kept the server busy for long enough to measure it.
     """
 
     value: float
@@ -42,19 +45,19 @@ class MeasuredCapacity:
 
 
 def is_rate_queue_pair(steps: StepSource) -> bool:
-    """Whether the pipeline is one rate stage that feeds one queue stage."""
+    """Return True if the pipeline is one rate stage that feeds one queue stage."""
     return [stage.kind for stage in steps.stages] == [Kind.RATE, Kind.QUEUE]
 
 
 def with_queue_before(
     steps: StepSource, initial_queue: float = 0.0, size: int | None = None
 ) -> Iterator[tuple[Steps, float]]:
-    """Steps of a rate stage that feeds a queue stage in parts, each with the queue before it, requests.
+    """Yield steps in parts, each with the queue before its first step, requests.
 
     Args:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        initial_queue: before the first step, requests.
-        size: how many steps a part has, those that are looked at together without it.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        initial_queue: queue before the first step, requests.
+        size: steps per part, `PART_STEPS` by default.
     """
     for part in in_parts(steps, size=size):
         yield part, initial_queue
@@ -62,23 +65,24 @@ def with_queue_before(
 
 
 def queue_before(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
-    """The queue before each step of a rate stage that feeds a queue stage, requests, shape (steps,).
+    """Return the queue before each step, requests, shape (steps,).
 
     Args:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        initial_queue: before the first step, requests.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        initial_queue: queue before the first step, requests.
     """
     return np.concatenate([[initial_queue], steps.ends[1][:-1]])
 
 
 def served_per_step(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
-    """Requests served in each step of a rate stage that feeds a queue stage, by conservation, shape (steps,).
+    """Return the requests served in each step, by conservation, shape (steps,).
 
-    served_t = r_t dt - (q_t - q_{t-1}), q at the end of the steps. NaN in steps without data and in those after one.
+    served_t = r_t dt - (q_t - q_{t-1}), with q at the end of the steps. NaN in steps without data and in the steps
+    after them.
 
     Args:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        initial_queue: before the first step, requests.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        initial_queue: queue before the first step, requests.
     """
     rate, queue = steps.loads[0], steps.ends[1]
     before = queue_before(steps, initial_queue)
@@ -86,38 +90,39 @@ def served_per_step(steps: Steps, initial_queue: float = 0.0) -> FloatArray:
 
 
 def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> NDArray[np.bool_]:
-    """The steps that are counted and have a queue at their beginning or their end, shape (steps,).
+    """Return a mask of the steps in which the server is known to be busy, shape (steps,).
+
+    These steps have a queue at their beginning or end, and a known number of served requests.
 
     Args:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        served: what was served in each of them, as `served_per_step` has it.
-        initial_queue: before the first step, requests.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        served: the requests served in each step, as `served_per_step` returns them.
+        initial_queue: queue before the first step, requests.
     """
     waiting = (queue_before(steps, initial_queue) > 0) | (steps.ends[1] > 0)
     return np.asarray(waiting & ~np.isnan(served), dtype=np.bool_)
 
 
 def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> MeasuredCapacity:
-    """The capacity of the server behind a queue stage that a rate stage feeds.
+    """Measure the capacity of the server behind a queue stage that a rate stage feeds.
 
-    The 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which the
-    server was busy throughout: short windows overstate what it can hold.
+    It is the 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which
+    the server was busy throughout. Shorter windows would overstate the rate that the server can sustain.
 
     Args:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        initial_queue: before the first step, requests.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        initial_queue: queue before the first step, requests.
     """
     windows = _BusyWindows(steps, initial_queue)
-    found = percentile(windows.means, 95)
-    if found is not None:
+    capacity = percentile(windows.means, 95)
+    if capacity is not None:
         length = f"{windows.length * steps.step_s:g} s"
-        return MeasuredCapacity(found, f"95th percentile over {windows.count} busy windows of {length}", False)
+        return MeasuredCapacity(capacity, f"95th percentile over {windows.count} busy windows of {length}", False)
     if windows.busy:
-        return MeasuredCapacity(
-            windows.served / windows.busy, f"mean over {windows.busy} busy steps, no window of them", True
-        )
+        number = "1 busy step" if windows.busy == 1 else f"{windows.busy} busy steps"
+        return MeasuredCapacity(windows.served / windows.busy, f"mean over {number}, as no window is busy", True)
     rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
-    return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, the server was never busy", True)
+    return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
 
 
 @dataclass
@@ -125,11 +130,11 @@ class _BusyWindows:
     """The windows of steps in which the server was busy throughout.
 
     Attributes:
-        steps: of a pipeline for which `is_rate_queue_pair` holds.
-        initial_queue: before the first step, requests.
-        count: how many there are, once `means` has given all; so are the next two.
-        busy: how many steps the server was busy in.
-        served: the sum of the rates served in those, req/s.
+        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
+        initial_queue: queue before the first step, requests.
+        count: number of windows. This and the next two are complete once `means` is exhausted.
+        busy: number of steps in which the server was busy.
+        served: sum of the rates served in those, req/s.
     """
 
     steps: StepSource
@@ -140,12 +145,12 @@ class _BusyWindows:
 
     @property
     def length(self) -> int:
-        """Of a window, steps."""
+        """Length of a window, steps."""
         return max(math.ceil(_WINDOW_S / self.steps.step_s), _MIN_WINDOW_STEPS)
 
     def means(self) -> Iterator[FloatArray]:
-        """The mean rate served in each of them, req/s, some at a time."""
-        self.count, self.busy, self.served = 0, 0, 0.0
+        """Yield the mean rate served in each window, req/s, some windows at a time."""
+        self.count, self.busy, self.served = 0, 0, 0.0  # `percentile` may iterate several times
         served, idle = np.empty(0), np.empty(0, np.bool_)
         for part, before in with_queue_before(self.steps, self.initial_queue):
             rate = served_per_step(part, before) / part.step_s
@@ -153,16 +158,20 @@ class _BusyWindows:
             self.busy += int(busy.sum())
             self.served += float(rate[busy].sum())
             served, idle = np.concatenate([served, rate]), np.concatenate([idle, ~busy])
-            whole = _sums(idle.astype(np.int64), self.length) == 0
-            means = _sums(served, self.length)[whole] / self.length
+            is_busy = _sums(idle.astype(np.int64), self.length) == 0
+            means = _sums(served, self.length)[is_busy] / self.length
             self.count += len(means)
             yield means
-            served, idle = served[len(whole) :], idle[len(whole) :]
+            served, idle = (
+                served[len(is_busy) :],
+                idle[len(is_busy) :],
+            )  # steps of windows that reach into the next part
 
 
 def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:
-    """The sum over each window of so many values, shape (values - length + 1,); none where there are too few."""
+    """Return the sum over each window of `length` values, shape (values - length + 1,); empty if there are too few."""
     count = max(len(values) - length + 1, 0)
+    # Adding shifted copies rounds like each window on its own. Differences of a running sum would not.
     total = values[:count].copy()
     for ahead in range(1, length):
         total += values[ahead : ahead + count]
@@ -170,51 +179,53 @@ def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:
 
 
 def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo) -> Calibration:
-    """What a log says of its server, with the evidence for it.
+    """Return the capacity and the full loads of a log's server, with the evidence for them.
 
     Args:
-        steps: the log's.
+        steps: steps of the log.
         wait_s: the longest accepted wait, s.
         gamma: the share of the critical entropy that is the budget.
-        zone: what times are told in.
+        zone: the zone of the times in the result.
 
     Raises:
-        EntroError: when it is no rate stage that feeds a queue stage, or does not tell what its server serves.
+        EntroError: if the log is not one rate stage that feeds one queue stage, or does not show the server's capacity.
     """
     if not is_rate_queue_pair(steps):
         kinds = ", ".join(f"{stage.name} ({stage.kind})" for stage in steps.stages)
         raise EntroError(
             f"the stages are {kinds}",
             expected="one rate stage that feeds one queue stage",
-            remedy="name them with --stage NAME=COLUMN:KIND, or add the log that has the other one",
+            remedy="name them with --stage NAME=COLUMN:KIND, or add the log that has the other stage",
         )
     if all(np.isnan(part.loads).any(axis=0).all() for part in in_parts(steps)):
         raise EntroError(
             "no step has data of both stages",
-            expected="logs that overlap, and not only in maintenance windows",
-            remedy="name other logs, or another --tz or --offset; `exclude` in entro.toml says what is left out",
+            expected="logs that overlap outside of maintenance windows",
+            remedy="name other logs, set --tz or --offset, or check `exclude` in entro.toml",
         )
-    found = measure_capacity(steps)
-    if not found.value > 0:
+    capacity = measure_capacity(steps)
+    if not capacity.value > 0:
         raise EntroError(
-            "the log does not tell what its server serves: what came in only filled the queue",
+            "the log does not show the server's capacity: requests only filled the queue",
             expected="a log in which requests were served",
         )
     rate, queue = steps.stages
-    fulls = (found.value * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY, found.value * wait_s)
+    # The published ratios: full_rate = 2.5 c, and by Little's law full_queue = c W.
+    full_rate = capacity.value * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
+    full_queue = capacity.value * wait_s
     is_default = math.isclose(wait_s, DEFAULT_ACCEPTED_WAIT_S)
     return Calibration(
         start=moment(steps.start_ns, zone),
         end=moment(steps.start_ns + steps.count * steps.step_ns, zone),
         step_s=steps.step_s,
-        capacity=found.value,
-        evidence=found.evidence,
-        is_guess=found.is_guess,
+        capacity=capacity.value,
+        evidence=capacity.evidence,
+        is_guess=capacity.is_guess,
         wait_s=wait_s,
         wait_evidence="the published default, q_max / c_max" if is_default else "as asked for",
         stages=(
-            FullLoad(rate.name, str(rate.kind), fulls[0], "req/s", "capacity x 3.0 / 1.2"),
-            FullLoad(queue.name, str(queue.kind), fulls[1], "requests", "capacity x longest accepted wait"),
+            FullLoad(rate.name, str(rate.kind), full_rate, "req/s", "capacity x 3.0 / 1.2"),
+            FullLoad(queue.name, str(queue.kind), full_queue, "requests", "capacity x longest accepted wait"),
         ),
         gamma=gamma,
         budget=psi_budget(len(steps.stages), gamma),
@@ -223,13 +234,13 @@ def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo)
 
 @dataclass
 class LoadAccumulator:
-    """How a log's loads stand to the full loads it was replayed on, counted from the parts of a Run.
+    """Counts of how a log's loads compare with the full loads of its replay, from the parts of a Run.
 
     Attributes:
-        stages: the stages, on those full loads; none before there is a part.
-        observed: how many steps have data.
-        violated: how many of them are over the budget.
-        far: by stage, in how many of them it is far over full.
+        stages: the stages with those full loads; empty before the first part.
+        observed: number of steps with data.
+        violated: number of those over the budget.
+        far: by stage, number of steps in which its load is far over full.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -238,7 +249,7 @@ class LoadAccumulator:
     far: dict[str, int] = field(default_factory=dict)
 
     def counted(self, runs: Iterable[Run]) -> Iterator[Run]:
-        """The parts of a run as they come, each counted on its way."""
+        """Yield the parts of a run unchanged, counting each on its way."""
         for run in runs:
             self.add(run)
             yield run
@@ -256,15 +267,15 @@ class LoadAccumulator:
 def misfit_advice(
     steps: StepSource, loads: LoadAccumulator, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
 ) -> str | None:
-    """What to say when the published full loads cannot fit a log, and which ones to set; None when they can.
+    """Return the full loads to set if the default ones cannot fit a log, as advice; None if they can.
 
-    They cannot when a stage without a full load of its own is far over its default for most of the time, or the budget
-    is broken for most of it, unless the server is of the size that the defaults are for: then the load is too much.
+    They cannot fit if a stage with its default full load is far over it most of the time, or if the budget is violated
+    most of the time. If the server has the size that the defaults are for, they fit, and the load is too high.
 
     Args:
-        steps: the log's.
-        loads: what was counted in their replay on the full loads in question.
-        columns: where each stage's samples stood, as `--stage` names it.
+        steps: steps of the log.
+        loads: counts of their replay.
+        columns: the column of each stage, as `--stage` names it.
         wait_s: the longest accepted wait, s.
     """
     if not loads.observed or all(stage.full is not None for stage in loads.stages):
@@ -273,43 +284,43 @@ def misfit_advice(
     if (not far and loads.violated <= _MOST_OF_THE_TIME * loads.observed) or _is_of_default_size(steps):
         return None
     if far:
-        times = {stage.name: (_median_load(steps, stage.name) or 0.0) / stage.full_load for stage in far}
-        reason = " and ".join(f"{name} over {often:,.0f} times full" for name, often in times.items())
-        reason = f"at the default full loads half the time has {reason}"
+        ratios = {stage.name: (_median_load(steps, stage.name) or 0.0) / stage.full_load for stage in far}
+        reason = " and ".join(f"{name} is over {ratio:,.0f} times full" for name, ratio in ratios.items())
+        reason = f"{reason} half of the time"
     else:
-        reason = "at the default full loads the budget is broken most of the time"
-    return f"{reason}: they do not fit this log; {_advice(steps, columns, wait_s)}"
+        reason = "the budget is violated most of the time"
+    return f"the default full loads do not fit this log: {reason}; {_advice(steps, columns, wait_s)}"
 
 
 def _median_load(steps: StepSource, name: str) -> float | None:
-    """The median load of a stage over the steps with data of all of them; None without any."""
+    """Return the median load of a stage over the steps with data of all stages; None if there are none."""
     index = [stage.name for stage in steps.stages].index(name)
     return percentile(lambda: (part.loads[index][~np.isnan(part.loads).any(axis=0)] for part in in_parts(steps)), 50)
 
 
 def _is_of_default_size(steps: StepSource) -> bool:
-    """Whether the server of a log serves about what the published one does: then it is the load that is too much."""
+    """Return True if the server has about the published capacity. A violated budget then means too much load."""
     return is_rate_queue_pair(steps) and math.isclose(
         measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_SAME_SIZE
     )
 
 
 def _advice(steps: StepSource, columns: Mapping[str, str], wait: float) -> str:
-    """Which full loads to set, and how they were come to."""
+    """Return advice on the full loads to set, with their evidence."""
     rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
     capacity = measure_capacity(steps) if is_rate_queue_pair(steps) else None
-    if capacity and capacity.value > 0:  # a log that only fills its queue does not tell what its server serves
+    if capacity and capacity.value > 0:  # 0 if the log only fills its queue, which does not show the capacity
         guess = ", a guess" if capacity.is_guess else ""
         rate, queue = steps.stages
         return (
-            f"its server holds {capacity.value:.4g} req/s ({capacity.evidence}{guess}), so with an accepted wait of "
+            f"its server sustains {capacity.value:.4g} req/s ({capacity.evidence}{guess}), so for an accepted wait of "
             f"{wait:.3g} s add {_option(rate, columns, f'{capacity.value * rate_per_capacity:.4g}')} "
             f"{_option(queue, columns, f'{capacity.value * wait:.4g}')}"
         )
     kinds = {
         Kind.RATE: f"capacity (req/s) x {rate_per_capacity:g} for a rate",
-        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept (s; {wait:.3g} now) for a queue",
-        Kind.GENERIC: "the load at which the stage is full for another",
+        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept ({wait:.3g} s now) for a queue",
+        Kind.GENERIC: "the load at which the stage is full for any other",
     }
     rules = ", ".join(kinds[kind] for kind in dict.fromkeys(stage.kind for stage in steps.stages))
     options = " ".join(_option(stage, columns, "FULL") for stage in steps.stages)
@@ -317,5 +328,5 @@ def _advice(steps: StepSource, columns: Mapping[str, str], wait: float) -> str:
 
 
 def _option(stage: Stage, columns: Mapping[str, str], full: str) -> str:
-    """The option that gives a stage a full load, as a shell takes it."""
+    """Return the option that sets the full load of a stage, quoted for a shell."""
     return f"--stage {shlex.quote(f'{stage.name}={columns[stage.name]}:{stage.kind}:{full}')}"

@@ -1,4 +1,4 @@
-"""Steps -> what coordination would have changed: the same demand through the plant, with and without the controller."""
+"""Coordination: simulation of a log's demand in the plant, with and without the controller."""
 
 from __future__ import annotations
 
@@ -26,27 +26,31 @@ from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatA
 from entro_engine.log_plant import LogPlantState, LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
-"""The uncontrolled run must be this close to the log; else the plant is no model of it."""
+"""Largest deviation of the uncontrolled run's queue from the log's. Above it, the plant is not a model of the log."""
 
 _BLOCK_S = 10.0
+"""Length of the blocks over which the served rate is averaged, s."""
+
 _NOTHING = 1e-9
+"""A frontier of at most so many requests counts as empty: rounding leaves a rest."""
+
 _LEAST_CAPACITY = 1e-9
-"""A server of less serves nothing, req/s: a request in thirty years."""
+"""Lowest capacity of a server that counts as serving anything, req/s: one request in thirty years."""
 _PLANT_STEP_SHARE = 0.12
-"""The plant's longest step, as a share of the accepted wait: a slower controller starves the server it protects."""
+"""Longest step of the plant, as a share of the accepted wait. A slower controller starves the server it protects."""
 
 
 @dataclass(frozen=True)
 class CoordinationParameters:
-    """What a comparison is made with.
+    """Parameters of the comparison.
 
     Attributes:
         wait_s: the longest accepted wait, s.
         budget: Psi_budget, nat.
         alpha: control authority.
         beta: steepness, 1/nat.
-        capacity: what the server serves, req/s; None to measure it.
-        zone: by whose clock hours are told.
+        capacity: rate that the server can serve, req/s; None to measure it.
+        zone: the zone of the hours of the day.
     """
 
     wait_s: float
@@ -57,88 +61,92 @@ class CoordinationParameters:
     zone: tzinfo = UTC
 
 
-def coordinate(steps: StepSource, terms: CoordinationParameters, initial_queue: float = 0.0) -> Coordination:
-    """What the v9 controller would have changed in some steps.
+def coordinate(steps: StepSource, parameters: CoordinationParameters, initial_queue: float = 0.0) -> Coordination:
+    """Return the simulated effect of the v9 controller on some steps.
 
     Args:
-        steps: the period's, at least one.
-        terms: what the comparison is made with.
-        initial_queue: before the first step, requests.
+        steps: steps of the period, at least one.
+        parameters: parameters of the comparison.
+        initial_queue: queue before the first step, requests.
     """
     if not is_rate_queue_pair(steps):
         return Coordination("it needs one rate stage that feeds one queue stage")
     if all(np.isnan(part.loads).any(axis=0).all() for part in in_parts(steps)):
-        return Coordination("there is no step with data")
-    if terms.capacity is None:
+        return Coordination("no step has data")
+    if parameters.capacity is None:
         capacity = measure_capacity(steps, initial_queue)
     else:
-        capacity = MeasuredCapacity(terms.capacity, "as configured", False)
+        capacity = MeasuredCapacity(parameters.capacity, "as configured", False)
     if capacity.value < _LEAST_CAPACITY:
-        return Coordination("the log does not tell what its server serves: what came in only filled the queue")
-    return _compared(steps, terms, capacity, initial_queue)
+        return Coordination("the log does not show the server's capacity: requests only filled the queue")
+    return _compare(steps, parameters, capacity, initial_queue)
 
 
-def _compared(
-    steps: StepSource, terms: CoordinationParameters, capacity: MeasuredCapacity, initial_queue: float
+def _compare(
+    steps: StepSource, parameters: CoordinationParameters, capacity: MeasuredCapacity, initial_queue: float
 ) -> Coordination:
-    stages = _stages(steps, capacity.value, terms.wait_s)
-    parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * terms.wait_s) - 1e-9), 1)
+    stages = _stages(steps, capacity.value, parameters.wait_s)
+    # Split the log's step into as few plant steps as the accepted wait allows. The margin absorbs rounding.
+    parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * parameters.wait_s) - 1e-9), 1)
     plant = Plant(*stages, capacity.value, steps.step_s / parts, initial_queue)
-    courses = _RunComparison(steps, plant, parts, terms)
+    comparison = _RunComparison(steps, plant, parts, parameters)
     blocks = _block_steps(steps.step_s)
+    # A part must hold whole blocks, or the averages would depend on where the parts are cut.
     for part, before in with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks):
-        courses.add(part, before)
-    error = courses.error
-    told = Coordination(
+        comparison.add(part, before)
+    error = comparison.error
+    result = Coordination(
         withheld=None,
         capacity=capacity.value,
         capacity_evidence=capacity.evidence,
         capacity_is_guess=capacity.is_guess,
-        accepted_wait_s=terms.wait_s,
+        accepted_wait_s=parameters.wait_s,
         full_rate=stages[0].full_load,
         full_queue=stages[1].full_load,
         plant_step_s=plant.step_s,
         model_error=error,
     )
     if error > LARGEST_ERROR:
-        far = f"is {error:.0%} off the measured one" if math.isfinite(error) else "is no model of a queue that is empty"
-        return replace(told, withheld=f"the plant's queue {far}, more than {LARGEST_ERROR:.0%}")
+        reason = "fills while the measured one is empty"
+        if math.isfinite(error):
+            reason = f"is {error:.0%} off the measured one, more than {LARGEST_ERROR:.0%}"
+        return replace(result, withheld=f"the plant's queue {reason}")
     return replace(
-        told,
-        measured=courses.measured.run(),
-        uncontrolled=courses.uncontrolled.run(),
-        coordinated=courses.coordinated.run(),
-        held_rate=courses.held_rate,
-        held_hours=courses.held_hours,
+        result,
+        measured=comparison.measured.run(),
+        uncontrolled=comparison.uncontrolled.run(),
+        coordinated=comparison.coordinated.run(),
+        held_rate=comparison.held_rate,
+        held_hours=comparison.held_hours,
     )
 
 
 def _stages(steps: StepSource, capacity: float, wait_s: float) -> tuple[Stage, Stage]:
-    """Both stages, full at what was set, else at what follows from the capacity and the wait (section 1)."""
+    """Return both stages with their full loads: those that were set, else those that capacity and wait give."""
     rate, queue = steps.stages
     fulls = capacity * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY, capacity * wait_s
-    own = (
+    first, second = (
         stage if stage.full is not None else replace(stage, full=full)
         for stage, full in zip((rate, queue), fulls, strict=True)
     )
-    first, second = own
     return first, second
 
 
 def _block_steps(step_s: float) -> int:
-    """How many steps a block has over which it is told what the server could serve."""
+    """Return the number of steps in a block over which the served rate is averaged."""
     return max(math.ceil(_BLOCK_S / step_s), 1)
 
 
 def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) -> FloatArray:
-    """What the server could serve in each step, req/s, shape (steps,): what it served, over blocks of ten seconds.
+    """Return the rate that the server could serve in each step, req/s, shape (steps,).
 
-    In a block without a busy step it could have served the capacity, or more where more came.
+    In a block of ten seconds with a busy step it is the rate that the server did serve. In other blocks it is the
+    capacity, or the arrival rate where that is higher.
 
     Args:
-        steps: of one rate stage that feeds one queue stage; from where a block begins.
-        capacity: of the log, req/s.
-        initial_queue: before the first step, requests.
+        steps: steps of one rate stage that feeds one queue stage, beginning with a block.
+        capacity: capacity of the log's server, req/s.
+        initial_queue: queue before the first step, requests.
     """
     served = served_per_step(steps, initial_queue) / steps.step_s
     counted, busy = ~np.isnan(served), busy_steps(steps, served, initial_queue)
@@ -148,80 +156,82 @@ def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) ->
     means = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
     is_busy = np.bincount(block, weights=busy) > 0
     rate = np.where(np.isnan(steps.loads).any(axis=0), 0.0, steps.loads[0])
+    # Served requests follow from the queue, so a mean may be negative where the log is inconsistent.
     found = np.where(is_busy[block], np.maximum(means, 0.0)[block], np.maximum(capacity, rate))
     return np.asarray(np.where(np.isnan(steps.loads).any(axis=0), capacity, found), dtype=np.float64)
 
 
 class _RunComparison:
-    """The courses of the same demand, side by side, counted part by part.
+    """The log and both runs of its demand in the plant, accumulated part by part.
 
     Args:
-        steps: the log's, all of them.
-        plant: what runs without and with the controller.
-        parts: how many of its steps one of the log has.
-        terms: what the comparison is made with.
+        steps: all steps of the log.
+        plant: the plant, for the runs without and with the controller.
+        parts: number of plant steps per step of the log.
+        parameters: parameters of the comparison.
     """
 
-    def __init__(self, steps: StepSource, plant: Plant, parts: int, terms: CoordinationParameters) -> None:
-        self._plant, self._terms = plant, terms
-        self._sizes = plant, parts, terms.budget
-        self._of = steps.count
-        self._free: LogPlantState | None = None
-        self._held: LogPlantState | None = None
+    def __init__(self, steps: StepSource, plant: Plant, parts: int, parameters: CoordinationParameters) -> None:
+        self._plant, self._parameters = plant, parameters
+        self._plant_arguments = plant, parts, parameters.budget
+        self._total_steps = steps.count
+        self._uncontrolled_state: LogPlantState | None = None
+        self._controlled_state: LogPlantState | None = None
         self.measured, self.uncontrolled, self.coordinated = (
-            _RunAccumulator((plant.rate, plant.queue), terms.budget, steps) for _ in range(3)
+            _RunAccumulator((plant.rate, plant.queue), parameters.budget, steps) for _ in range(3)
         )
-        self._far = self._queued = 0.0
+        self._deviation = self._measured_queue = 0.0
         self._hours = np.zeros(24, np.int64)
         self.held_rate: float | None = None
 
     def add(self, steps: Steps, initial_queue: float) -> None:
-        """Run the next part, and count it."""
+        """Run the next part through the plant, and count it."""
         covered = np.logical_not(np.isnan(steps.loads).any(axis=0))
         demand = np.where(covered, steps.loads[0], 0.0)
         possible = block_capacity(steps, self._plant.nominal_capacity, initial_queue)
-        free = run_log_plant(demand, possible, *self._sizes, None, self._free, self._of)
-        gains = self._terms.alpha, self._terms.beta
-        held = run_log_plant(demand, possible, *self._sizes, gains, self._held, self._of)
-        self._free, self._held = free.final, held.final
+        inputs = demand, possible, *self._plant_arguments
+        uncontrolled = run_log_plant(*inputs, None, self._uncontrolled_state, self._total_steps)
+        gains = self._parameters.alpha, self._parameters.beta
+        controlled = run_log_plant(*inputs, gains, self._controlled_state, self._total_steps)
+        self._uncontrolled_state, self._controlled_state = uncontrolled.final, controlled.final
         queue = steps.ends[1]
-        self._far += float(np.abs(free.queue - queue)[covered].sum())
-        self._queued += float(queue[covered].sum())
+        self._deviation += float(np.abs(uncontrolled.queue - queue)[covered].sum())
+        self._measured_queue += float(queue[covered].sum())
         self.measured.add_measured(steps, covered, served_per_step(steps, initial_queue))
-        self.uncontrolled.add(free, covered)
-        self.coordinated.add(held, covered)
-        self._hold(steps, covered & (held.frontier > _NOTHING), held.rate)
+        self.uncontrolled.add(uncontrolled, covered)
+        self.coordinated.add(controlled, covered)
+        self._hold(steps, covered & (controlled.frontier > _NOTHING), controlled.rate)
 
     def _hold(self, steps: Steps, holding: NDArray[np.bool_], rate: FloatArray) -> None:
-        """Count the steps that ended with something held back."""
+        """Count the steps that end with requests held back."""
         if holding.any():
             times_ns = steps.start_ns + steps.step_ns * np.flatnonzero(holding).astype(np.int64)
-            self._hours += np.bincount(hours_of_week(times_ns, self._terms.zone) % 24, minlength=24)
+            self._hours += np.bincount(hours_of_week(times_ns, self._parameters.zone) % 24, minlength=24)
             self.held_rate = max(self.held_rate or 0.0, float(rate[holding].max()))
 
     @property
     def error(self) -> float:
-        """How far the queue of the uncontrolled run is from the measured one, as a share of that."""
-        return _share(self._far, self._queued)
+        """Deviation of the uncontrolled run's queue from the measured one, as a share of the latter."""
+        return _share(self._deviation, self._measured_queue)
 
     @property
     def held_hours(self) -> tuple[HeldHour, ...]:
-        """The hours of the day in which something was held back."""
+        """The hours of the day in which requests were held back."""
         step_s = self.measured.step_s
         return tuple(HeldHour(hour, count * step_s) for hour, count in enumerate(self._hours.tolist()) if count)
 
 
 class _RunAccumulator:
-    """One course, counted on the log's steps, where they have data.
+    """Accumulator of one run, over those steps of the log that have data.
 
     Args:
-        stages: both, full at what it is counted at.
+        stages: both stages, with the full loads that the run is counted at.
         budget: Psi_budget, nat.
-        steps: the log's, all of them.
+        steps: all steps of the log.
     """
 
     def __init__(self, stages: tuple[Stage, Stage], budget: float, steps: StepSource) -> None:
-        self._stages, self._budget, self._of = stages, budget, steps.count
+        self._stages, self._budget, self._total_steps = stages, budget, steps.count
         self.step_s = steps.step_s
         self._state, self._regimes = REST, np.zeros(len(Regime), np.int64)
         self._violations = 0
@@ -229,7 +239,7 @@ class _RunAccumulator:
         self._peak_queue = self._peak_psi = self._peak_frontier = 0.0
 
     def add_measured(self, steps: Steps, covered: NDArray[np.bool_], served: FloatArray) -> None:
-        """Count a part of the log's own course."""
+        """Add a part of the log itself."""
         queue = steps.ends[1]
         self._waited += float(queue[covered].sum() * self.step_s)
         self._served += float(served[~np.isnan(served)].sum())
@@ -237,7 +247,7 @@ class _RunAccumulator:
         self._count(steps.loads[0], queue, covered)
 
     def add(self, trace: LogPlantTrace, covered: NDArray[np.bool_]) -> None:
-        """Count a part of a course in the plant."""
+        """Add a part of a run in the plant."""
         self._waited += float(trace.waited.sum())
         self._served += float(trace.served.sum())
         self._left = float(trace.queue[-1] + trace.frontier[-1])
@@ -247,7 +257,7 @@ class _RunAccumulator:
     def _count(self, rate: FloatArray, queue: FloatArray, covered: NDArray[np.bool_]) -> None:
         loads = (rate, queue) if covered.all() else (np.where(covered, load, math.nan) for load in (rate, queue))
         psi = psi_total(entropy_proxy(load, stage) for load, stage in zip(loads, self._stages, strict=True))
-        trace, self._state = replay(psi, self._state, RegimeParameters(self._budget), self._of)
+        trace, self._state = replay(psi, self._state, RegimeParameters(self._budget), self._total_steps)
         self._regimes += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
         self._violations += int((psi > self._budget).sum())
         self._excess += float(np.maximum(np.nan_to_num(psi) - self._budget, 0.0).sum())
@@ -255,7 +265,7 @@ class _RunAccumulator:
         self._peak_psi = max(self._peak_psi, float(psi[covered].max(initial=0.0)))
 
     def run(self) -> CoordinationRun:
-        """What it comes to."""
+        """Return the figures of the run."""
         no_data, stable, stress, critical = self._regimes.tolist()
         return CoordinationRun(
             violations=self._violations,

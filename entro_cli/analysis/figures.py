@@ -1,4 +1,4 @@
-"""Run -> Figures: the counts, incidents and the objective of a run of steps, which may come in parts."""
+"""The figures of a run of steps, accumulated from its parts."""
 
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ from entro_engine.entropy import FloatArray
 
 
 def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maintenance: Maintenance = NONE) -> Figures:
-    """What the steps `first` up to but not including `after` of a run come to.
+    """Return the figures of the steps from `first` up to but not including `after` of a run.
 
     Args:
-        run: with the steps before, so that burn windows and the early warning can look back.
-        first: the first step counted.
-        after: the step after the last one counted.
+        run: the run, including earlier steps, selection burn windows and the early warning look back on.
+        first: the first step that counts.
+        after: the step after the last one that counts.
         target: the objective, a share of observed steps, 0..1.
-        zone: what times are told in.
-        maintenance: what is left out; the run has no data there.
+        zone: the zone of the times in the result.
+        maintenance: the maintenance windows. The run has no data in them.
     """
     span = run.start_ns + first * run.step_ns, run.step_ns, after - first
-    tally = FigureAccumulator(run.stages, run.budget, target, zone)
-    tally.count(parts_of(run, first, after), span[0])
-    return tally.figures(span, maintenance.count_steps(*span))
+    accumulator = FigureAccumulator(run.stages, run.budget, target, zone)
+    accumulator.count(parts_of(run, first, after), span[0])
+    return accumulator.figures(span, maintenance.count_steps(*span))
 
 
 def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
-    """The steps of a run up to but not including `after`, in parts of which one begins with `first`."""
+    """Yield the steps of a run before `after` in parts. One part begins with `first`, so that no part crosses it."""
     for begin, end in ((0, first), (first, after)):
-        for at in range(begin, end, PART_STEPS):
-            yield run.part(at, min(at + PART_STEPS, end))
+        for start in range(begin, end, PART_STEPS):
+            yield run.part(start, min(start + PART_STEPS, end))
 
 
 @dataclass
 class _RunningStats:
-    """Values that come some at a time: how many, their sum, the least and the greatest."""
+    """Count, sum, minimum and maximum of values that arrive in parts."""
 
     count: int = 0
     total: float = 0.0
-    least: float = math.inf
-    most: float = -math.inf
+    minimum: float = math.inf
+    maximum: float = -math.inf
 
     def add(self, values: FloatArray) -> None:
-        """Take some more in."""
+        """Add values."""
         if len(values):
             self.count += len(values)
             self.total += float(values.sum())
-            self.least, self.most = min(self.least, float(values.min())), max(self.most, float(values.max()))
+            self.minimum, self.maximum = min(self.minimum, float(values.min())), max(self.maximum, float(values.max()))
 
     def known(self, value: float) -> float | None:
-        """A value that means something only where there is one."""
+        """Return a value if there were any values, else None."""
         return value if self.count else None
 
     @property
     def mean(self) -> float | None:
-        """Their mean; None of none."""
+        """The mean; None without values."""
         return self.total / self.count if self.count else None
 
 
@@ -78,21 +78,21 @@ class _StageStats:
 
 
 class FigureAccumulator:
-    """What a run comes to, counted from its parts in the order of their times.
+    """Accumulator of the figures of a run, from its parts in the order of their times.
 
     Args:
-        stages: of the run.
+        stages: stages of the run.
         budget: Psi_budget, nat.
         target: the objective, a share of observed steps, 0..1.
-        zone: what times are told in.
+        zone: the zone of the times in the result.
 
     Raises:
-        ParameterError: when the target is outside 0..1.
+        ParameterError: if the target is outside 0..1.
     """
 
     def __init__(self, stages: tuple[Stage, ...], budget: float, target: float, zone: tzinfo) -> None:
         self._stages, self._budget, self._zone = stages, budget, zone
-        self._start_ns: int | None = None  # where the first part begins that is counted
+        self._start_ns: int | None = None  # start of the first part that counts
         self._own = self._violations = self._transitions = 0
         self._excess = 0.0
         self._regimes = np.zeros(len(Regime), np.int64)
@@ -100,12 +100,12 @@ class FigureAccumulator:
         self._psi, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(4))
         self._loads = [_StageStats() for _ in stages]
         self._incidents = IncidentFinder(stages, budget)
-        self._objective = ErrorBudgetAccumulator(target, zone)
+        self._error_budget = ErrorBudgetAccumulator(target, zone)
 
     def count(self, runs: Iterable[Run], from_ns: int) -> None:
-        """Count all parts of a run that begin at a moment or later.
+        """Count all parts of a run that begin at a time or later.
 
-        Burn windows and the early warning look back on those before.
+        Burn windows and the early warning look back on the earlier parts.
 
         Args:
             runs: the parts, in the order of their times.
@@ -114,43 +114,43 @@ class FigureAccumulator:
         for run in runs:
             if run.start_ns < from_ns:
                 self._incidents.add_earlier(run)
-                self._objective.add_earlier(run)
+                self._error_budget.add_earlier(run)
             else:
                 self._start_ns = run.start_ns if self._start_ns is None else self._start_ns
                 self._add(run)
 
     def _add(self, run: Run) -> None:
         observed, violated, delta, shares = run.observed, run.violated, run.delta, run.rho
-        which = slice(None) if observed.all() else observed  # nothing is copied where there is nothing to leave out
+        selection = slice(None) if observed.all() else observed  # a slice copies nothing, a mask does
         trace = run.trace
         self._own += int(run.own.sum())
         self._violations += int(violated.sum())
         self._excess += float(delta.sum())
         self._regimes += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
-        seen = np.concatenate([self._last_regime, trace.regime[which]])
-        self._transitions += int(np.count_nonzero(np.diff(seen)))
-        self._last_regime = seen[-1:]
-        self._psi.add(run.psi_total[which])
-        self._stability.add(trace.stability[which])
-        self._energy.add(trace.energy[which])
-        self._memory.add(trace.memory[which])
-        for tally, load, peak, share in zip(self._loads, run.loads, run.peaks, shares, strict=True):
-            tally.load.add(load[which])
-            tally.peak.add(peak[which])
-            tally.share.add(share[which])
+        regimes = np.concatenate([self._last_regime, trace.regime[selection]])  # from the previous part's last step on
+        self._transitions += int(np.count_nonzero(np.diff(regimes)))
+        self._last_regime = regimes[-1:]
+        self._psi.add(run.psi_total[selection])
+        self._stability.add(trace.stability[selection])
+        self._energy.add(trace.energy[selection])
+        self._memory.add(trace.memory[selection])
+        for accumulator, load, peak, share in zip(self._loads, run.loads, run.peaks, shares, strict=True):
+            accumulator.load.add(load[selection])
+            accumulator.peak.add(peak[selection])
+            accumulator.share.add(share[selection])
         self._incidents.add(run, violated, delta, shares)
-        self._objective.add(run, violated, observed)
+        self._error_budget.add(run, violated, observed)
 
     def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
-        """What all of it comes to.
+        """Return the figures of all parts.
 
         Args:
-            span: where the first step begins (nanoseconds since the epoch), the length of a step (nanoseconds), and how
-                many steps there are; those that no part was of are without data.
-            excluded: how many of them are left out as maintenance.
+            span: start of the first step (nanoseconds since the epoch), length of a step (nanoseconds) and number of
+                steps. Steps that no part had count as steps without data.
+            excluded: number of steps that are left out as maintenance.
         """
         start_ns, step_ns, steps = span
-        step_s, awaited = step_ns / 1e9, steps - excluded
+        step_s, counted = step_ns / 1e9, steps - excluded
         return Figures(
             start=moment(start_ns, self._zone),
             end=moment(start_ns + steps * step_ns, self._zone),
@@ -158,45 +158,45 @@ class FigureAccumulator:
             steps=steps,
             observed_steps=self._psi.count,
             excluded_steps=excluded,
-            coverage=float(self._own) / awaited if awaited else 0.0,
+            coverage=float(self._own) / counted if counted else 0.0,
             budget=self._budget,
             stages=tuple(map(_stage_figures, self._stages, self._loads)),
-            regimes=_counts(self._regimes, awaited),
+            regimes=_counts(self._regimes, counted),
             violations=self._violations,
             violation_time_s=float(self._violations) * step_s,
             excess_nat_s=self._excess * step_s,
-            peak_psi_total=self._psi.known(self._psi.most),
+            peak_psi_total=self._psi.known(self._psi.maximum),
             mean_psi_total=self._psi.mean,
             stability_mean=self._stability.mean,
-            stability_min=self._stability.known(self._stability.least),
+            stability_min=self._stability.known(self._stability.minimum),
             energy_mean=self._energy.mean,
-            energy_max=self._energy.known(self._energy.most),
+            energy_max=self._energy.known(self._energy.maximum),
             memory_mean=self._memory.mean,
-            memory_max=self._memory.known(self._memory.most),
+            memory_max=self._memory.known(self._memory.maximum),
             transitions=self._transitions,
             time_to_budget_s=self._incidents.time_to_budget_s if self._psi.count else None,
             incidents=self._incidents.incidents(self._start_ns or start_ns, step_ns, self._zone),
-            objective=self._objective.objective(step_s),
+            objective=self._error_budget.error_budget(step_s),
         )
 
 
-def _stage_figures(stage: Stage, tally: _StageStats) -> StageFigures:
+def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
     return StageFigures(
         name=stage.name,
         kind=str(stage.kind),
         full=stage.full_load,
-        mean_load=tally.load.mean,
-        peak_load=tally.peak.known(tally.peak.most),
-        mean_share=tally.share.mean,
+        mean_load=accumulator.load.mean,
+        peak_load=accumulator.peak.known(accumulator.peak.maximum),
+        mean_share=accumulator.share.mean,
     )
 
 
 def regimes_of(run: Run, steps: int) -> RegimeCounts:
-    """The regimes of a run that is the part with data of so many steps; the others are without."""
+    """Return the regimes of a period of `steps` steps, of which `run` has those with data."""
     return _counts(np.bincount(run.trace.regime - int(Regime.NO_DATA), minlength=len(Regime)), steps)
 
 
 def _counts(regimes: NDArray[np.int64], steps: int) -> RegimeCounts:
-    """How many steps of so many are in each regime, from how often each code was there, those without data first."""
+    """Return the regimes of `steps` steps, from the number of steps with each code, without data first."""
     stable, stress, critical = regimes[1:].tolist()
     return RegimeCounts(stable, stress, critical, no_data=steps - stable - stress - critical)

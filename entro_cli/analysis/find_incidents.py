@@ -1,4 +1,4 @@
-"""Run -> Incidents: runs of steps over the budget, found in its parts."""
+"""Finding incidents: the groups of steps over the budget, across the parts of a run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from entro_engine.entropy import FloatArray
 
 @dataclass(frozen=True)
 class _FoundIncidents:
-    """Incidents of some parts of a run, arrays of shape (incidents,); `after` is the step behind the last one.
+    """Incidents in some parts of a run, arrays of shape (incidents,).
 
-    All else is as in `IncidentColumns`, but for the sum of each stage's share of Psi_total, shape (N, incidents).
+    The arrays are those of `IncidentColumns`, with two differences: `after` is the step after the last one, and
+    `shares` the sum of each stage's share of Psi_total, shape (N, incidents).
     """
 
     first: NDArray[np.int64]
@@ -30,10 +31,10 @@ class _FoundIncidents:
     peak: FloatArray
     excess: FloatArray
     shares: FloatArray
-    ahead: FloatArray
+    forecast: FloatArray
 
     def take(self, which: slice) -> _FoundIncidents:
-        return _FoundIncidents(*(getattr(self, one.name)[..., which] for one in fields(self)))
+        return _FoundIncidents(*(getattr(self, field.name)[..., which] for field in fields(self)))
 
     def columns(self) -> IncidentColumns:
         return IncidentColumns(
@@ -43,37 +44,35 @@ class _FoundIncidents:
             self.peak,
             self.excess,
             self.shares.argmax(axis=0).astype(np.int16),
-            self.ahead,
+            self.forecast,
         )
 
 
 class IncidentFinder:
-    """The incidents of a run, found in its parts in the order of their times.
+    """Finder of the incidents of a run, from its parts in the order of their times.
 
     Args:
-        stages: of the run.
+        stages: stages of the run.
         budget: Psi_budget, nat.
     """
 
     def __init__(self, stages: Sequence[Stage], budget: float) -> None:
         self._stages, self._budget = [stage.name for stage in stages], budget
         self._steps = 0
-        self._shares = np.zeros((len(stages), 1))  # of the last step
-        self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step
+        self._shares = np.zeros((len(stages), 1))  # shares of the last step
+        self._times, self._psi = np.empty(0), np.empty(0)  # the last steps with data, and the last step of all
         none, whole = np.empty(0), np.empty(0, np.int64)
-        self._last = _FoundIncidents(
-            whole, whole, whole, none, none, np.empty((len(stages), 0)), none
-        )  # one that may go on
-        # They grow in place: arrays that were joined in the end would be held twice.
-        self._done = {one.name: bytearray() for one in fields(IncidentColumns)}
+        self._last = _FoundIncidents(whole, whole, whole, none, none, np.empty((len(stages), 0)), none)  # may go on
+        # Byte arrays grow in place. Joining arrays at the end would need the memory twice.
+        self._done = {field.name: bytearray() for field in fields(IncidentColumns)}
 
     def add_earlier(self, run: Run) -> None:
-        """Take in a part before those whose incidents are wanted: the time to budget looks back on it."""
-        self._keep(*self._with_tail(run))
+        """Add a part from before the period. Its incidents do not count, but the time to budget looks back on it."""
+        self._keep(*self._with_kept(run))
 
     def add(self, run: Run, violated: NDArray[np.bool_], delta: FloatArray, shares: FloatArray) -> None:
-        """Find the incidents of a part, what it says of itself given along, since others look at that too."""
-        times_s, psi = self._with_tail(run)
+        """Find the incidents of a part. The arguments belong to the part. Other accumulators need them, too."""
+        times_s, psi = self._with_kept(run)
         found = self._found(run, violated, delta, shares, times_s, psi)
         if len(found.first):
             found = self._joined(found, np.nan_to_num(shares))
@@ -85,18 +84,18 @@ class IncidentFinder:
 
     @property
     def time_to_budget_s(self) -> float | None:
-        """How long until the budget is reached at the slope of the last steps, s; None where it is not approached."""
-        seen = np.flatnonzero(~np.isnan(self._psi))
-        ahead = time_to_budget(self._times, self._psi, self._budget, seen[-1:])
-        return float(ahead[0]) if len(ahead) and math.isfinite(ahead[0]) else None
+        """Time until the budget is reached at the slope of the last steps, s; None if Psi_total is not growing."""
+        observed = np.flatnonzero(~np.isnan(self._psi))
+        forecast = time_to_budget(self._times, self._psi, self._budget, observed[-1:])
+        return float(forecast[0]) if len(forecast) and math.isfinite(forecast[0]) else None
 
     def incidents(self, start_ns: int, step_ns: int, zone: tzinfo) -> Incidents:
-        """All of them; what was collected is given away with them, so this can be asked once.
+        """Return all incidents. Call this once: it hands over the collected arrays.
 
         Args:
-            start_ns: where the first step begins that was not only looked back on, nanoseconds since the epoch.
+            start_ns: start of the first step that counts, nanoseconds since the epoch.
             step_ns: length of a step, nanoseconds.
-            zone: what times are told in.
+            zone: the zone of the times in the result.
         """
         self._store(self._last)
         kinds = {name: column.dtype for name, column in vars(self._last.columns()).items()}
@@ -107,12 +106,12 @@ class IncidentFinder:
         for name, column in vars(found.columns()).items():
             self._done[name] += column.tobytes()
 
-    def _with_tail(self, run: Run) -> tuple[FloatArray, FloatArray]:
-        """The times (s) and Psi_total of what was kept of the parts before, and of this one."""
+    def _with_kept(self, run: Run) -> tuple[FloatArray, FloatArray]:
+        """Return the times (s) and Psi_total of the kept steps and of this part."""
         return np.concatenate([self._times, run.times_ns / 1e9]), np.concatenate([self._psi, run.psi_total])
 
     def _keep(self, times_s: FloatArray, psi: FloatArray) -> None:
-        """Keep what the time to budget looks back on: as many steps with data as it needs, and the last one."""
+        """Keep the steps that the time to budget looks back on: the last ones with data, and the last one of all."""
         kept = np.flatnonzero(~np.isnan(psi[:-1]))[-WINDOW_STEPS:]
         kept = np.append(kept, len(psi) - 1)
         self._times, self._psi = times_s[kept], psi[kept]
@@ -126,43 +125,46 @@ class IncidentFinder:
         times_s: FloatArray,
         psi: FloatArray,
     ) -> _FoundIncidents:
-        """The incidents of a part by itself."""
+        """Return the incidents of a part on its own."""
         firsts, afters = spans_of_violation(violated)
-        tail = len(psi) - run.steps
-        before = firsts + tail - 1
-        ahead = np.full(len(firsts), math.nan)
-        ahead[before >= 0] = time_to_budget(times_s, psi, self._budget, before[before >= 0])
-        within = _SpanReducer(firsts, afters)
+        kept = len(psi) - run.steps
+        before = firsts + kept - 1  # the step before each incident; -1 for a first step without a predecessor
+        forecast = np.full(len(firsts), math.nan)
+        forecast[before >= 0] = time_to_budget(times_s, psi, self._budget, before[before >= 0])
+        spans = _SpanReducer(firsts, afters)
         return _FoundIncidents(
             firsts + self._steps,
             afters + self._steps,
-            within.each(np.add, violated.astype(np.int64)),
-            within.each(np.maximum, run.psi_total),
-            within.each(np.add, delta),
-            within.each(np.add, shares),
-            ahead,
+            spans.reduce(np.add, violated.astype(np.int64)),
+            spans.reduce(np.maximum, run.psi_total),
+            spans.reduce(np.add, delta),
+            spans.reduce(np.add, shares),
+            forecast,
         )
 
     def _joined(self, found: _FoundIncidents, shares: FloatArray) -> _FoundIncidents:
-        """The incidents of a part, and before them the last one of those before, which may go on in the first."""
+        """Put the last incident so far before those of a part, or join it with the first of them.
+
+        A single step between two violations does not end an incident, so the two may be one incident.
+        """
         last = self._last
         if not len(last.first) or found.first[0] - last.after[0] > 1:
             return _FoundIncidents(
-                *(np.concatenate([getattr(last, one.name), getattr(found, one.name)], -1) for one in fields(found))
+                *(np.concatenate([getattr(last, each.name), getattr(found, each.name)], -1) for each in fields(found))
             )
         between = np.zeros(len(shares))
-        if found.first[0] > last.after[0]:  # a step between both is a step of it
+        if found.first[0] > last.after[0]:  # the step between both belongs to the incident
             between = shares[:, 0] if last.after[0] == self._steps else self._shares[:, 0]
         found.violations[0] += last.violations[0]
         found.excess[0] += last.excess[0]
         found.shares[:, 0] += last.shares[:, 0] + between
         found.peak[0] = max(found.peak[0], last.peak[0])
-        found.first[0], found.ahead[0] = last.first[0], last.ahead[0]
+        found.first[0], found.forecast[0] = last.first[0], last.forecast[0]
         return found
 
 
 def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The incidents: their first steps, and the steps after their last; a single step between two is bridged."""
+    """Return the first steps of the incidents, and the steps after their last. A single step between two is bridged."""
     steps = np.flatnonzero(violated)
     if not len(steps):
         return steps, steps
@@ -172,14 +174,19 @@ def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], 
 
 @dataclass(frozen=True)
 class _SpanReducer:
-    """Incidents, all at once: a long log has many. `firsts` are their first steps, `afters` those after their last."""
+    """Reductions over the steps of all incidents at once, because a long log has many.
+
+    `firsts` are their first steps, `afters` the steps after their last.
+    """
 
     firsts: NDArray[np.int64]
     afters: NDArray[np.int64]
 
-    def each(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-        """What the values of each incident's steps come to; those without data are none. Of the last axis."""
+    def reduce(self, function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the reduction of each incident's values along the last axis, with NaN as 0."""
+        # reduceat reduces between neighbouring edges: every second result is an incident, the others are the steps
+        # between incidents. The padding makes the step after the last one a valid edge.
         edges = np.stack([self.firsts, self.afters], axis=1).ravel()
-        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)  # an edge behind the last step
+        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)
         padded[..., :-1] = np.nan_to_num(values)
-        return reduce.reduceat(padded, edges, axis=-1)[..., ::2].copy()
+        return function.reduceat(padded, edges, axis=-1)[..., ::2].copy()

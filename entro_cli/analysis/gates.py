@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
 _GATE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(%?)\s*")
@@ -41,15 +42,15 @@ class FailedGate:
 def failed_gates(gates: Sequence[str], document: Mapping[str, Any]) -> list[FailedGate]:
     """Return the gates whose conditions are true.
 
-    A number is named by its path (`objective.burn_rate`) or, where only one has it, by its last name. With a percent
-    sign a count of steps is taken as a share of the observed steps, another number as a share of one.
+    A number is named by its path (`objective.burn_rate`) or, if that is unique, by its last name. With a percent sign,
+    a count of steps is a share of the observed steps, and any other number a share of one.
 
     Args:
-        gates: as the user wrote them.
+        gates: the gates as the user wrote them.
         document: a JSON document with `observed_steps`.
 
     Raises:
-        EntroError: when a gate cannot be read, or names no number of the document.
+        EntroError: if a gate cannot be parsed, or names no number of the document.
     """
     numbers = dict(_numbers("", document))
     failed = []
@@ -57,23 +58,23 @@ def failed_gates(gates: Sequence[str], document: Mapping[str, Any]) -> list[Fail
         name, compare, limit, percent = _parse(gate)
         value = _value(name, gate, numbers)
         if percent:
-            steps = name.rpartition(".")[2] in _STEP_COUNTS
+            is_count = name.rpartition(".")[2] in _STEP_COUNTS
             observed = float(document.get("observed_steps") or 0)
-            value = 100 * value / observed if steps and observed else 0.0 if steps else 100 * value
+            value = 100 * value / observed if is_count and observed else 0.0 if is_count else 100 * value
         if _COMPARE[compare](value, limit):
             failed.append(FailedGate(gate.strip(), f"{value:.6g}{'%' if percent else ''}"))
     return failed
 
 
 def check_gates(gates: list[str], where: str = "--fail-on") -> None:
-    """Refuse a gate that cannot be read, before any work is done.
+    """Refuse a gate that cannot be parsed, before any work is done.
 
     Args:
-        gates: as the user wrote them.
-        where: the option or key they were written for, for the message.
+        gates: the gates as the user wrote them.
+        where: the option or key that they were written for, for the message.
 
     Raises:
-        EntroError: when one cannot be read.
+        EntroError: if a gate cannot be parsed.
     """
     for gate in gates:
         _parse(gate, where)
@@ -83,26 +84,31 @@ def _parse(gate: str, where: str = "--fail-on") -> tuple[str, str, float, bool]:
     match = _GATE.fullmatch(gate)
     if not match:
         raise EntroError(
-            f"{gate!r} is no gate", where=where, expected="NAME>NUMBER, such as violations>10 or critical>5%"
+            f"{gate!r} is not a gate", where=where, expected="NAME>NUMBER, such as violations>10 or critical>5%"
         )
     return match[1], match[2], float(match[3]), bool(match[4])
 
 
 def _value(name: str, gate: str, numbers: Mapping[str, float]) -> float:
-    called = [path for path in numbers if path == name] or [path for path in numbers if path.rpartition(".")[2] == name]
-    depth = min((path.count(".") for path in called), default=0)
-    paths = [path for path in called if path.count(".") == depth]  # regimes.critical rather than one deep inside
+    matches = [name] if name in numbers else [path for path in numbers if path.rpartition(".")[2] == name]
+    depth = min((path.count(".") for path in matches), default=0)
+    paths = [path for path in matches if path.count(".") == depth]  # regimes.critical, not coordination.*.critical
     if len(paths) == 1:
         return numbers[paths[0]]
-    several = f"several numbers are called {name}" if paths else f"no number is called {name}"
-    known = ", ".join(sorted(paths or [path for path in numbers if path.count(".") < 2]))
+    where = f"--fail-on {gate}"
+    if paths:
+        raise EntroError(f"several numbers are named {name}", where=where, expected=f"one of {', '.join(paths)}")
+    # A figure without data is null in the document, and so is not among its numbers.
     raise EntroError(
-        f"{several} (or it is not known for this log)", where=f"--fail-on {gate}", expected=f"one of {known}"
+        f"no number is named {name}, or this log has none",
+        where=where,
+        expected="a number of the JSON document, such as violations, coverage or objective.burn_rate",
+        remedy=did_you_mean(name, (path.rpartition(".")[2] for path in numbers)),
     )
 
 
 def _numbers(prefix: str, value: object) -> list[tuple[str, float]]:
-    """Every number of a document by its path; a list counts as how long it is."""
+    """Return every number of a document by its path. A list counts as its length."""
     if isinstance(value, Mapping):
         return [
             pair for key, part in value.items() for pair in _numbers(f"{prefix}.{key}" if prefix else str(key), part)

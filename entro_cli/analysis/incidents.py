@@ -1,4 +1,4 @@
-"""Incidents: kept as columns, made when they are looked at. A long log has a million, of which a person sees ten."""
+"""Incidents, stored as columns and created on access: a long log has a million, of which a person sees ten."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from entro_engine.entropy import FloatArray
 
 @dataclass(frozen=True)
 class Incident:
-    """A maximal run of steps over the budget; one step inside it without violation or data does not end it.
+    """A maximal run of steps over the budget. A single step within it without violation or data does not end it.
 
     Attributes:
-        start: where its first violating step begins.
-        end: where its last violating step ends.
-        duration_s: from start to end, s.
-        violations: how many of its steps violate.
-        peak_psi_total: the highest Psi_total in it, nat.
-        excess_nat_s: how far and how long it was over the budget, nat s.
-        driver: the stage with the largest mean share of Psi_total in it.
-        time_to_budget_s: the forecast one step before it: how long until the budget would be reached at the slope of
-            then, s; None where it was not being approached.
+        start: start of its first violating step.
+        end: end of its last violating step.
+        duration_s: time from start to end, s.
+        violations: number of its violating steps.
+        peak_psi_total: the highest Psi_total, nat.
+        excess_nat_s: integral of Delta over its time, nat s.
+        driver: the stage with the largest mean share of Psi_total.
+        time_to_budget_s: the forecast one step before it: time until the budget would be reached at the slope of that
+            moment, s. None if Psi_total was not growing.
     """
 
     start: datetime
@@ -47,12 +47,12 @@ class IncidentColumns:
 
     Attributes:
         first: the first step.
-        length: how many steps there are to the last one, that included.
-        violations: how many of them violate.
+        length: number of steps up to and including the last.
+        violations: number of violating steps.
         peak: the highest Psi_total, nat.
         excess: the sum of Delta, nat.
-        driver: the stage with the largest mean share of Psi_total, by its index.
-        ahead: the time to budget one step before, s; NaN or infinite where there is none.
+        driver: index of the stage with the largest mean share of Psi_total.
+        forecast: time to budget one step before, s; NaN or infinite if there is none.
     """
 
     first: NDArray[np.int64]
@@ -61,18 +61,18 @@ class IncidentColumns:
     peak: FloatArray
     excess: FloatArray
     driver: NDArray[np.int16]
-    ahead: FloatArray
+    forecast: FloatArray
 
 
 class Incidents(Sequence[Incident]):
-    """The incidents of a period, by time: each is made when it is looked at.
+    """The incidents of a period, by time. Each is created on access.
 
     Args:
-        spans: what is known of them; their steps count from the period's first.
-        stages: the names of the stages.
-        start_ns: where the period's first step begins, nanoseconds since the epoch.
+        spans: the columns. Steps are counted from the first of the period.
+        stages: names of the stages.
+        start_ns: start of the period's first step, nanoseconds since the epoch.
         step_ns: length of a step, nanoseconds.
-        zone: what times are told in.
+        zone: the zone of the times in the result.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Incidents(Sequence[Incident]):
         self._start_ns, self._step_ns, self._zone = start_ns, step_ns, zone
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of incidents."""
         return len(self._spans.first)
 
     def __eq__(self, other: object) -> bool:
-        """Whether another sequence has the same incidents."""
+        """Return True if another sequence has the same incidents."""
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(Incident.__eq__, self, other))
 
     __hash__ = None  # type: ignore[assignment]
@@ -96,29 +96,30 @@ class Incidents(Sequence[Incident]):
     @overload
     def __getitem__(self, which: slice) -> tuple[Incident, ...]: ...
     def __getitem__(self, which: int | slice) -> Incident | tuple[Incident, ...]:
-        """One of them, or some."""
-        places = range(len(self))[which]
-        return tuple(map(self._made, places)) if isinstance(places, range) else self._made(places)
+        """Return one incident or a slice."""
+        indices = range(len(self))[which]
+        return tuple(map(self._incident, indices)) if isinstance(indices, range) else self._incident(indices)
 
     def __iter__(self) -> Iterator[Incident]:
-        """All of them, by time."""
-        return map(self._made, range(len(self)))
+        """Iterate over all incidents by time."""
+        return map(self._incident, range(len(self)))
 
     def worst(self, most: int) -> tuple[Incident, ...]:
-        """So many at most, by excess, the worst first, the earlier of those that are equal to seven digits."""
+        """Return at most `most` incidents by excess, the worst first. Among equals, the earlier comes first."""
+        # float32 has seven digits, so excesses that differ only by rounding are equal and stay in order of time.
         order = np.argsort(-self._spans.excess.astype(np.float32), kind="stable")[:most]
-        return tuple(map(self._made, order.tolist()))
+        return tuple(map(self._incident, order.tolist()))
 
-    def _made(self, place: int) -> Incident:
+    def _incident(self, index: int) -> Incident:
         spans, step_s = self._spans, self._step_ns / 1e9
-        first, length, ahead = int(spans.first[place]), int(spans.length[place]), float(spans.ahead[place])
+        first, length, forecast = int(spans.first[index]), int(spans.length[index]), float(spans.forecast[index])
         return Incident(
             start=moment(self._start_ns + first * self._step_ns, self._zone),
             end=moment(self._start_ns + (first + length) * self._step_ns, self._zone),
             duration_s=length * step_s,
-            violations=int(spans.violations[place]),
-            peak_psi_total=float(spans.peak[place]),
-            excess_nat_s=float(spans.excess[place]) * step_s,
-            driver=self._stages[int(spans.driver[place])],
-            time_to_budget_s=ahead if math.isfinite(ahead) else None,
+            violations=int(spans.violations[index]),
+            peak_psi_total=float(spans.peak[index]),
+            excess_nat_s=float(spans.excess[index]) * step_s,
+            driver=self._stages[int(spans.driver[index])],
+            time_to_budget_s=forecast if math.isfinite(forecast) else None,
         )

@@ -1,4 +1,4 @@
-"""Steps -> Run: a period's steps replayed through the regime engine, warmed up on those before."""
+"""Replay of a period's steps through the regime engine, warmed up on earlier steps."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from entro_engine import EntroError, RegimeState, Run, replay_loads
 from entro_engine.entro_engine_v9 import REST
 
 WARM_UP_STEPS = 500
-"""How many earlier steps the engine is warmed up on, where there are as many."""
+"""Earlier steps that the engine is warmed up on, if there are as many.
+
+A fixed number keeps a period's regimes independent of how much older log is present.
+"""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A pipeline's steps, which are replayed some at a time, and the part of them that was asked for.
+    """A pipeline's steps, replayed in parts, and the period of interest.
 
     Attributes:
-        steps: all there are.
+        steps: all steps.
         budget: Psi_budget, nat.
-        first: the first step asked for.
-        after: the step after the last.
+        first: the first step of the period.
+        after: the step after its last.
     """
 
     steps: StepSource
@@ -35,9 +38,9 @@ class Replay:
     after: int
 
     def runs(self) -> Iterator[Run]:
-        """The replay in parts that follow one another, from the first step there is, so that windows can look back.
+        """Yield the replay in consecutive parts, from the first step of all, so that burn windows can look back.
 
-        One of them begins with `first`, at most 500 steps before which the engine was at rest; the last one ends before
+        One part begins with `first`. At most 500 steps before it the engine is at rest. The last part ends before
         `after`.
         """
         rest_before, state = max(self.first - WARM_UP_STEPS, 0), REST
@@ -50,31 +53,31 @@ class Replay:
 
     @property
     def begin_ns(self) -> int:
-        """Where the first step asked for begins, nanoseconds since the epoch."""
+        """Start of the period's first step, nanoseconds since the epoch."""
         return self.steps.start_ns + self.first * self.steps.step_ns
 
-    def asked(self) -> Iterator[Run]:
-        """The parts of it that were asked for."""
+    def period_runs(self) -> Iterator[Run]:
+        """Yield the parts of the period."""
         return (run for run in self.runs() if run.start_ns >= self.begin_ns)
 
     def run(self) -> Run:
-        """All that was asked for at once."""
+        """Return the period as one Run."""
         warm = min(self.first, WARM_UP_STEPS)
         part = self.steps.part(self.first - warm, self.after)
         return _replayed(part, self.budget, 0, REST, part.count).part(warm, part.count)
 
 
 def replay_steps(steps: StepSource, budget: float, since_ns: int | None = None, until_ns: int | None = None) -> Replay:
-    """The steps that begin in a period, to be replayed.
+    """Return the replay of the steps that begin in a period.
 
     Args:
-        steps: all there are.
+        steps: all steps.
         budget: Psi_budget, nat.
-        since_ns: the beginning of the period, nanoseconds since the epoch; None for that of the steps.
-        until_ns: its end; None for that of the steps.
+        since_ns: begin of the period, nanoseconds since the epoch; None for the first step.
+        until_ns: end of the period; None for the last step.
 
     Raises:
-        EntroError: when no step begins in the period.
+        EntroError: if no step begins in the period.
     """
     first, after = step_range(steps, since_ns, until_ns)
     if first >= after:
@@ -82,24 +85,24 @@ def replay_steps(steps: StepSource, budget: float, since_ns: int | None = None, 
             moment(ns, UTC).isoformat() for ns in (steps.start_ns, steps.start_ns + steps.count * steps.step_ns)
         )
         raise EntroError(
-            "nothing is left of the log", where="--since/--until", expected=f"a period between {begin} and {end}"
+            "the log has no step in this period", where="--since/--until", expected=f"a time from {begin} to {end}"
         )
     return Replay(steps, budget, first, after)
 
 
 def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
-    """All steps, replayed so that those from `first` on depend on at most 500 steps before it.
+    """Replay all steps so that those from `first` on depend on at most 500 earlier ones.
 
     Args:
-        steps: all there are.
-        budget: Psi_budget, nat; gamma * N * Psi_c without it.
-        first: where what is asked for begins.
+        steps: all steps.
+        budget: Psi_budget, nat; gamma * N * Psi_c by default.
+        first: the first step of interest.
     """
     return _replayed(steps, budget, max(first - WARM_UP_STEPS, 0), REST, steps.count)
 
 
 def _replayed(steps: Steps, budget: float | None, rest_before: int, state: RegimeState, of: int) -> Run:
-    """Steps replayed: those of which a stage has no data have none."""
+    """Replay steps. A step in which any stage has no data has none."""
     covered = ~np.isnan(steps.loads).any(axis=0)
     loads, peaks = steps.loads, steps.peaks
     if not covered.all():
@@ -109,9 +112,9 @@ def _replayed(steps: Steps, budget: float | None, rest_before: int, state: Regim
 
 
 def step_range(steps: StepSource, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
-    """The steps that begin in a period: the first, and the one after the last."""
+    """Return the first of the steps that begin in a period, and the step after the last."""
 
     def index(ns: int) -> int:
-        return min(max(-((steps.start_ns - ns) // steps.step_ns), 0), steps.count)
+        return min(max(-((steps.start_ns - ns) // steps.step_ns), 0), steps.count)  # rounds up
 
     return 0 if since_ns is None else index(since_ns), steps.count if until_ns is None else index(until_ns)

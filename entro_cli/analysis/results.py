@@ -1,7 +1,7 @@
-"""What `entro` says of a run: plain frozen dataclasses, units in the field names.
+"""The results of an analysis: plain frozen dataclasses, with units in the field names.
 
-This is what `--json` prints, what the templates get and what the tests compare. Nothing here computes.
-Times are datetimes with a zone, durations seconds, Psi nats.
+`--json` prints them, templates get them and tests compare them, so a renamed field changes documents and templates.
+Nothing here computes. Times are datetimes with a zone, durations are in seconds, Psi in nats.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class StageFigures:
     """One stage over the period.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         kind: rate, queue or generic.
         full: the load at which it is full, in its unit.
         mean_load: the mean load over observed steps, req/s of a rate, requests of a queue; None without any.
         peak_load: the largest load, in the same unit; None without any.
-        mean_share: its mean part in Psi_total, 0..1; None without any.
+        mean_share: its mean share of Psi_total, 0..1; None without any.
     """
 
     name: str
@@ -36,7 +36,7 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class RegimeCounts:
-    """Steps in each regime; steps without data are in none, and those left out as maintenance are in no count.
+    """Steps in each regime. Maintenance counts in none of them.
 
     Attributes:
         stable: steps in Stable.
@@ -53,11 +53,11 @@ class RegimeCounts:
 
 @dataclass(frozen=True)
 class MaintenanceSpan:
-    """A stretch of maintenance, which is left out of what is judged.
+    """A time of maintenance, which no figure counts.
 
     Attributes:
-        start: where it begins.
-        end: where it ends.
+        start: its begin.
+        end: its end.
     """
 
     start: datetime
@@ -66,17 +66,17 @@ class MaintenanceSpan:
 
 @dataclass(frozen=True)
 class CoordinationRun:
-    """One course of the same demand: as it was measured, or in the plant.
+    """One run of the same demand: as measured, or simulated in the plant.
 
     Attributes:
         violations: steps over the budget.
-        excess_nat_s: how far and how long it was over the budget, nat s.
+        excess_nat_s: integral of Delta over time, nat s.
         peak_queue: the longest queue at the end of a step, requests.
         peak_psi_total: the highest Psi_total, nat.
-        peak_frontier: the most that was held back at the end of a step, requests.
-        mean_wait_s: over queue and frontier, s: a lower bound where something is left at the end; None where nothing
-            was served.
-        unserved: what waits in queue and frontier at the end, requests.
+        peak_frontier: the most requests held back at the end of a step.
+        mean_wait_s: mean wait over queue and frontier, s. A lower bound if requests are left at the end; None if
+            nothing was served.
+        unserved: requests left in queue and frontier at the end.
         regimes: steps in each regime.
     """
 
@@ -92,11 +92,11 @@ class CoordinationRun:
 
 @dataclass(frozen=True)
 class HeldHour:
-    """An hour of the day in which the controller held something back.
+    """An hour of the day in which the controller held requests back.
 
     Attributes:
         hour: 0..23, by the clock of the report's zone.
-        held_s: for how long it did, over all days of the period, s.
+        held_s: total time in which it did, over all days of the period, s.
     """
 
     hour: int
@@ -105,26 +105,27 @@ class HeldHour:
 
 @dataclass(frozen=True)
 class Coordination:
-    """What coordination would have changed: the demand of the log in the plant, without and with the v9 controller.
+    """Simulation of the log's demand in the plant, without a controller and with the v9 controller.
 
     Everything is counted at the full loads given here.
 
     Attributes:
-        withheld: why there is no comparison; None where there is one.
-        capacity: what the server serves, req/s.
-        capacity_evidence: how that was found.
-        capacity_is_guess: whether the log never kept the server busy for long enough to tell.
+        withheld: why there is no comparison; None if there is one.
+        capacity: rate that the server can serve, req/s.
+        capacity_evidence: how it was measured.
+        capacity_is_guess: True if the log never kept the server busy for long enough to measure it.
         accepted_wait_s: the longest accepted wait, s.
-        full_rate: the rate at which its stage is full, req/s: it follows from the capacity unless it was set.
-        full_queue: the queue at which its stage is full, requests: it follows from capacity and wait unless it was set.
-        plant_step_s: a step of the plant, s: short enough for the wait, a whole part of the log's.
-        model_error: how far the queue of the uncontrolled run is from the measured one, as a share of that.
-        measured: the course of the log.
-        uncontrolled: the course in the plant, without a controller.
-        coordinated: the course in the plant, with the v9 controller.
-        held_rate: the highest mean rate that the controller let through while it held something back, req/s; None
-            where it never did.
-        held_hours: the hours of the day in which it did, in their order.
+        full_rate: the rate at which its stage is full, req/s. It follows from the capacity unless it was set.
+        full_queue: the queue at which its stage is full, requests. It follows from capacity and wait unless it was set.
+        plant_step_s: length of a step of the plant, s: short enough for the wait, and a whole fraction of the log's
+            step.
+        model_error: deviation of the queue of the uncontrolled run from the measured one, as a share of the latter.
+        measured: the log itself.
+        uncontrolled: the plant without a controller.
+        coordinated: the plant with the v9 controller.
+        held_rate: the highest mean rate that the controller let through while it held requests back, req/s; None if it
+            never did.
+        held_hours: the hours of the day in which it did, in order.
     """
 
     withheld: str | None
@@ -145,7 +146,7 @@ class Coordination:
 
 @dataclass(frozen=True)
 class FullLoad:
-    """The load at which a stage is full, in its unit, and why."""
+    """The load at which a stage is full, in its unit, and the evidence for it."""
 
     name: str
     kind: str
@@ -156,9 +157,9 @@ class FullLoad:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a log itself says of its server: capacity in req/s, full loads, budget in nats.
+    """The capacity of a log's server in req/s, the full loads, and the budget in nats.
 
-    `is_guess` is whether the log never kept the server busy for long enough to tell the capacity.
+    `is_guess` is true if the log never kept the server busy for long enough to measure the capacity.
     """
 
     start: datetime
@@ -176,15 +177,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to do.
+    """One recommended action.
 
     Attributes:
-        sentence: in words, with what it would have avoided and cost.
+        sentence: the action, with its benefit and its cost.
         number: the number behind it.
-        unit: of that.
-        field: where the command has the number in its JSON document.
-        command: what shows the number.
-        setting: what does it.
+        unit: unit of the number.
+        field: path of the number in the command's JSON document.
+        command: a command that shows the number.
+        setting: a setting that takes the action.
     """
 
     sentence: str
@@ -202,11 +203,11 @@ class BurnAlert:
     Attributes:
         severity: `page` or `ticket`.
         long_window_s: the long window, s.
-        short_window_s: the short one, s.
-        threshold: the burn rate above which both fire.
-        start: from when on they did.
-        until: until when; None where they still did at the end.
-        peak_burn_rate: the long window's highest burn rate in that time.
+        short_window_s: the short window, s.
+        threshold: the burn rate above which the alert fires.
+        start: time from which it fired.
+        until: time until which it fired; None if it still fired at the end.
+        peak_burn_rate: the highest burn rate of the long window in that time.
     """
 
     severity: str
@@ -223,8 +224,8 @@ class WindowBurn:
     """The burn rate over the last part of the period.
 
     Attributes:
-        window_s: how long that is, s.
-        burn_rate: in it; None where no step in it was observed.
+        window_s: length of that part, s.
+        burn_rate: its burn rate; None if no step in it was observed.
     """
 
     window_s: float
@@ -232,21 +233,21 @@ class WindowBurn:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """The budget as a service-level objective: the share of observed steps that should be within it.
+class ErrorBudget:
+    """The error budget of a service-level objective: a share of the observed steps should be within the entropy budget.
 
     Attributes:
         target: that share, 0..1.
         allowed_steps: violations that it allows.
-        consumed: the used part of that, infinite when nothing is allowed and something happened; None without an
-            observed step.
-        remaining_steps: violations that are left of it; below 0 when it is overdrawn.
+        consumed: the used share of those, infinite if none are allowed and some happened; None without an observed
+            step.
+        remaining_steps: violations that are left; below 0 if more were used than allowed.
         remaining_s: the same as time, s.
-        burn_rate: over the whole period; 1 uses up exactly what is allowed; None without an observed step.
+        burn_rate: over the whole period. A rate of 1 uses up exactly what is allowed. None without an observed step.
         burn_rates: over the windows up to the period's end.
-        exhausted_in_s: when the rest is used up at the burn rate of the last hour, s: 0 when it is already, None when
-            it never is.
-        alerts: when it burned too fast.
+        exhausted_in_s: time until the rest is used up at the burn rate of the last hour, s. 0 if it already is, None if
+            it never will be.
+        alerts: the times in which the budget burned too fast.
     """
 
     target: float
@@ -262,22 +263,22 @@ class Objective:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run of steps comes to. Means and extremes are over observed steps; None where there are none.
+    """The figures of a run of steps. Means and extremes are over observed steps; None if there are none.
 
     Attributes:
-        start: where the first step begins.
-        end: where the last one ends.
+        start: start of the first step.
+        end: end of the last step.
         step_s: length of a step, s.
-        steps: how many there are, with data or without.
-        observed_steps: how many have data.
-        excluded_steps: how many are left out as maintenance: they are without data, and in no other count.
+        steps: number of steps, with or without data.
+        observed_steps: number of steps with data.
+        excluded_steps: steps that are left out as maintenance. They have no data, and are in no other count.
         coverage: steps with data of their own, as a share of all that are not left out.
         budget: Psi_budget, nat.
-        stages: each stage's loads and its part in Psi_total.
+        stages: each stage's loads and its share of Psi_total.
         regimes: steps in each regime.
         violations: steps over the budget.
         violation_time_s: the same as time, s.
-        excess_nat_s: how far and how long Psi_total was over the budget, nat s.
+        excess_nat_s: integral of Delta over time, nat s.
         peak_psi_total: the highest Psi_total, nat.
         mean_psi_total: the mean Psi_total, nat.
         stability_mean: the mean stability, 0.05..1.
@@ -286,11 +287,11 @@ class Figures:
         energy_max: the highest.
         memory_mean: the mean stress memory, 0..1.
         memory_max: the highest.
-        transitions: how often one observed step has another regime than the observed one before it.
-        time_to_budget_s: how long until the budget is reached at the slope of the last steps, s; None where it is not
-            being approached.
+        transitions: changes of the regime between one observed step and the next.
+        time_to_budget_s: time until the budget is reached at the slope of the last steps, s; None if Psi_total is not
+            growing.
         incidents: runs of steps over the budget, by time.
-        objective: the budget as a service-level objective.
+        objective: the error budget of the objective.
     """
 
     start: datetime
@@ -317,24 +318,24 @@ class Figures:
     transitions: int
     time_to_budget_s: float | None
     incidents: Incidents
-    objective: Objective
+    objective: ErrorBudget
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one file gave.
+    """One log of an analysis.
 
     Attributes:
         path: the file as it was named.
-        format: what it was read as.
-        stages: the stages it has.
+        format: the format that it was read as.
+        stages: its stages.
         rows_read: rows that were understood.
         rows_skipped: rows that were not.
-        start: its first sample; None without any.
-        end: its last one; None without any.
+        start: time of its first sample; None without samples.
+        end: time of its last sample; None without samples.
         zone: how its times were read.
         taken_as: how it was joined with the others.
-        problems: what was out of the ordinary, in sentences.
+        problems: warnings, in sentences.
         bad_rows: the first few rows that could not be read.
     """
 
@@ -353,7 +354,7 @@ class Source:
 
 @dataclass(frozen=True)
 class IngestedLog:
-    """What came of storing a log: `taken` says it in words; rows are those that were new in it."""
+    """The result of storing one log. `taken` describes it in words; rows are those that were new."""
 
     path: str
     taken: str
@@ -366,7 +367,7 @@ class IngestedLog:
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What came of storing logs: the days of UTC that changed, and how many were too old to be kept."""
+    """The result of storing logs: the days (UTC) that changed, and the number of days removed because of their age."""
 
     step_s: float
     logs: tuple[IngestedLog, ...]

@@ -90,7 +90,7 @@ def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
     """
     steps, first, after = replayed.steps, replayed.first, replayed.after
     if first >= after:
-        return Coordination("there is no step with data")
+        return Coordination("no step has data")
     # The queue at the end of the step before the first one: the coordinated run starts from it.
     before = float(steps.part(first - 1, first).ends[1][0]) if is_rate_queue_pair(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
@@ -109,7 +109,7 @@ def recommended(coordination: Coordination, steps: StepSource, command: str) -> 
         command: the command that prints the numbers, quoted for a shell.
     """
     names = (steps.stages[0].name, steps.stages[1].name) if is_rate_queue_pair(steps) else None
-    return recommendations(coordination, names, command)
+    return recommendations(coordination, names, steps.step_s, command)
 
 
 _LEFT_OUT = {"history", "reports", "pipeline"}
@@ -156,7 +156,7 @@ def write_steps(replayed: Replay, loaded: Loaded, path: Path | None, terminal: T
     Raises:
         EntroError: when the file cannot be written, or is one of the logs.
     """
-    rows = steps_csv(replayed.asked(), loaded.zone)
+    rows = steps_csv(replayed.period_runs(), loaded.zone)
     if path is None:
         for part in rows:
             terminal.text(part)

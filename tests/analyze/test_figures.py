@@ -101,7 +101,7 @@ def test_objectives_as_people_write_them(text, target):
 
 @pytest.mark.parametrize("text", ["", "99", "-1%", "nan", "101%", "often"])
 def test_objectives_that_are_none(text):
-    with pytest.raises(EntroError, match="is no objective"):
+    with pytest.raises(EntroError, match="is not an objective"):
         parse_target(text)
 
 
@@ -142,7 +142,7 @@ def test_gates(gate, breaks):
 
 @pytest.mark.parametrize("gate", ["peak_psi_total>1", "nothing>1"])
 def test_gates_on_what_is_no_number(gate):
-    with pytest.raises(EntroError, match="no number is called"):
+    with pytest.raises(EntroError, match="no number is named"):
         failed_gates([gate], DOCUMENT)
 
 

@@ -62,7 +62,7 @@ def test_a_guess_is_called_one(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("time,rate,queue\n" + "".join(f"2026-04-06T00:{at:02}:00Z,{at % 3},0\n" for at in range(30)))
     text = calibrate(log, "--out", "-").out
-    assert "99th percentile of the arrival rate, the server was never busy; a GUESS" in text
+    assert "99th percentile of the arrival rate, as the server was never busy; a GUESS" in text
 
 
 def test_other_pipelines_are_refused(tmp_path):

@@ -27,8 +27,8 @@ BAD = {
     "wait = nan": 'wait: is nan; expected a duration such as "8s", or seconds as a number, above 0',
     'wait = "8 parsecs"': "wait: '8 parsecs' is not a duration; "
     "expected a number above 0 with ms, s, min, h, d or w: 10s",
-    'objective = "101%"': "objective: '101%' is no objective; expected a share such as 99% or 0.99",
-    "objective = 99": "objective: '99.0' is no objective; expected a share such as 99% or 0.99",
+    'objective = "101%"': "objective: '101%' is not an objective; expected a share such as 99% or 0.99",
+    "objective = 99": "objective: '99.0' is not an objective; expected a share such as 99% or 0.99",
     "objective = [1]": 'objective: is [1]; expected a share such as "99%" or 0.99',
     'step = "10"': "step: '10' is not a duration; expected a number above 0 with ms, s, min, h, d or w: 10s",
     "step = 10": 'step: is 10; expected a duration such as "10s"',
@@ -82,7 +82,7 @@ def test_a_value_that_cannot_be(write, text):
 def test_a_gate_that_cannot_be_read(write):
     write('fail_on = ["violations"]')
     assert entro("config").error == (
-        "entro.toml: fail_on: 'violations' is no gate; expected NAME>NUMBER, such as violations>10 or critical>5%"
+        "entro.toml: fail_on: 'violations' is not a gate; expected NAME>NUMBER, such as violations>10 or critical>5%"
     )
 
 

@@ -231,7 +231,7 @@ def test_without_crontab_it_is_systemd_and_without_both_an_error(user, monkeypat
         (["--name", "-x"], "--name: '-x' is not a valid job name"),
         (["--name", "x\n"], "--name: 'x\\n' is not a valid job name"),
         (["--tz", "Mars"], "--tz: unknown time zone 'Mars'"),
-        (["--fail-on", "lots"], "--fail-on: 'lots' is no gate"),
+        (["--fail-on", "lots"], "--fail-on: 'lots' is not a gate"),
         (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
         (["--config", "broken.toml"], "broken.toml: is not TOML"),
         (["--config", "named.toml", "--pipeline", "other"], "unknown pipeline 'other' in named.toml"),

@@ -11,10 +11,10 @@ import pytest
     [
         (
             "--controller eq15",
-            "--controller: there is no controller 'eq15'; expected uncontrolled, static, eq14, v9; did you",
+            "--controller: unknown controller 'eq15'; expected uncontrolled, static, eq14, v9; did you",
         ),
-        ("--controller zzz", "--controller: there is no controller 'zzz'; expected uncontrolled, static, eq14, v9$"),
-        ("--stall 320", "--stall: '320' is no stall"),
+        ("--controller zzz", "--controller: unknown controller 'zzz'; expected uncontrolled, static, eq14, v9$"),
+        ("--stall 320", "--stall: '320' is not a stall"),
         ("--stall 380:1320", "--stall: 380:1320 goes on beyond the end; expected steps from 0 to 1000"),
         ("--runs 5", "--runs: means nothing without noise.*--noise SIGMA"),
         ("--seed 5", "--seed: means nothing without noise"),
@@ -34,7 +34,7 @@ import pytest
         ("--capacity 1e300", "capacity of scenario three-phase: is 1e.300"),
         ("--start yesterday", "--start: 'yesterday' is not a date or time"),
         ("--log-dir /dev/null/logs", "/dev/null/logs/uncontrolled.csv: cannot be written"),
-        ("--log-dir logs --start 9999-01-01", "--start: no dates for 1000 steps"),
+        ("--log-dir logs --start 9999-01-01", "--start: 1000 steps of 1 s from there have no dates"),
     ],
 )
 def test_one_line_and_status_1(entro, arguments, message):

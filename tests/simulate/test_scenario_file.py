@@ -100,9 +100,9 @@ def test_a_file_may_begin_with_a_byte_order_mark():
         ("[[phases]\n", "own.toml: is not TOML: .*at line 1"),
         (PHASE + "\ncapacity : 3\n", "own.toml: is not TOML: .*at line 5"),
         ("", "own.toml: has no phases"),
-        ("capacty = 3\n" + PHASE, "own.toml: there is no key 'capacty'.*did you mean capacity"),
-        ("xyz = 3\n" + PHASE, "own.toml: there is no key 'xyz'; expected name, capacity"),
-        ("[[phases]]\nstep = 3\n", "own.toml: phase 1: there is no key 'step'.*did you mean steps"),
+        ("capacty = 3\n" + PHASE, "own.toml: unknown key 'capacty'.*did you mean capacity"),
+        ("xyz = 3\n" + PHASE, "own.toml: unknown key 'xyz'; expected name, capacity"),
+        ("[[phases]]\nstep = 3\n", "own.toml: phase 1: unknown key 'step'.*did you mean steps"),
         (PHASE + "[[phases]]\nsteps = 3\n", "own.toml: phase 2: has no demand"),
         ("[[phases]]\nsteps = 3.5\ndemand = 1\n", "phase 1: steps: is 3.5; expected a whole number"),
         ("[[phases]]\nsteps = true\ndemand = 1\n", "phase 1: steps: is True; expected a whole number"),
@@ -121,7 +121,7 @@ def test_a_file_may_begin_with_a_byte_order_mark():
         ("step_s = -1\n" + PHASE, "own.toml: step_s: is -1.0"),
         ("initial_queue = -1\n" + PHASE, "own.toml: initial_queue: is -1.0"),
         ("stalls = [3]\n" + PHASE, "own.toml: stalls: holds 3; expected a text"),
-        ("stalls = ['2:1']\n" + PHASE, "own.toml: stalls: '2:1' is no stall"),
+        ("stalls = ['2:1']\n" + PHASE, "own.toml: stalls: '2:1' is not a stall"),
         ("stalls = ['2:11']\n" + PHASE, "own.toml: stall 2:11: .*expected steps from 0 to 10"),
         ("wave = 1\n" + PHASE, "own.toml: wave: is 1; expected a table"),
         (PHASE + "[wave]\namplitude = 1\n", "own.toml: wave: has no period"),
@@ -142,7 +142,7 @@ def test_bytes_that_are_no_text():
 
 def test_an_unknown_scenario_lists_what_there_is():
     with pytest.raises(
-        EntroError, match=r"no scenario 'three-fase'; expected three-phase, v9-reference.*mean three-ph"
+        EntroError, match=r"unknown scenario 'three-fase'; expected three-phase, v9-reference.*mean three-ph"
     ):
         find_scenario("three-fase")
 
@@ -156,5 +156,5 @@ def test_a_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "320", "380:320", "5:5", "-1:3", "1.5:3", "a:b", "1:2:3", "\u0663:7"])
 def test_what_is_no_stall(text):
-    with pytest.raises(EntroError, match="is no stall; expected FIRST:AFTER"):
+    with pytest.raises(EntroError, match="is not a stall; expected FIRST:AFTER"):
         parse_stall(text, "--stall")

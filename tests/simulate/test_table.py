@@ -75,10 +75,12 @@ def test_published_rows_need_the_published_conditions():
 
 
 def test_what_is_left_out_is_told_with_the_reason():
-    assert "static: the published figures are left out" in published(limit=1.2)[1]
+    assert "static: the published figures are not shown" in published(limit=1.2)[1]
     assert "limit 1.2" in published(limit=1.2)[1]
-    assert "v9: the published figures are left out, they hold for other settings (here: lag 5)" in published(lag=5)[1]
-    assert "uncontrolled, static, v9: the published figures are left out" in published(noise=Noise(0.1))[1]
+    assert (
+        "v9: the published figures are not shown, as they are for other settings (here: lag 5)" in published(lag=5)[1]
+    )
+    assert "uncontrolled, static, v9: the published figures are not shown" in published(noise=Noise(0.1))[1]
 
 
 def test_a_changed_scenario_has_no_published_figures():

@@ -1,1 +1,1 @@
-"""Scenarios run under several controllers."""
+"""Simulation: scenarios run under several controllers."""

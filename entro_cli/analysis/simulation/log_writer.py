@@ -1,4 +1,4 @@
-"""Simulated runs as logs that `entro analyze` reads like any other."""
+"""Simulated runs as logs, which `entro analyze` reads like any other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from entro_cli.core.files import write_whole
 from entro_engine import EntroError
 
 COLUMNS = ("time", "scraper_rate", "llm_queue")
-"""The head of a log: ISO 8601 in UTC, req/s, requests at the end of the step."""
+"""The header of a log: time in ISO 8601 (UTC), rate in req/s, queue at the end of the step in requests."""
 
 _UNITS: tuple[tuple[Literal["s", "ms", "us", "ns"], int], ...] = (
     ("s", NS),
@@ -25,37 +25,37 @@ _UNITS: tuple[tuple[Literal["s", "ms", "us", "ns"], int], ...] = (
 
 
 class LogWriter:
-    """Writes every run it is shown as a CSV log of its own, each whole or not at all.
+    """Writer of runs as CSV logs, one file per run, each written whole or not at all.
 
-    The loads have as many digits as it takes to read back the same floats. The files are CONTROLLER.csv, or
-    CONTROLLER-run-N.csv where each controller has several runs.
+    Loads are written with as many digits as it takes to read back the same floats. The files are named CONTROLLER.csv,
+    or CONTROLLER-run-N.csv if each controller has several runs.
 
     Args:
-        settings: what is simulated.
-        folder: where to; it is made if it is not there.
-        start_ns: where the first step begins, nanoseconds since the epoch.
+        parameters: parameters of the simulation.
+        folder: the folder to write to, which is created if necessary.
+        start_ns: start of the first step, nanoseconds since the epoch.
 
     Raises:
-        EntroError: when the steps have no dates: they lie before 1678 or after 2262.
+        EntroError: if the steps would lie before 1678 or after 2262, which nanoseconds cannot express.
     """
 
-    def __init__(self, settings: SimulationParameters, folder: Path, start_ns: int) -> None:
-        step_ns, steps = round(settings.scenario.step_s * NS), settings.scenario.steps
+    def __init__(self, parameters: SimulationParameters, folder: Path, start_ns: int) -> None:
+        step_ns, steps = round(parameters.scenario.step_s * NS), parameters.scenario.steps
         if not -(2**63) <= start_ns < 2**63 - step_ns * steps:
             raise EntroError(
-                f"no dates for {steps} steps of {settings.scenario.step_s:g} s from there",
+                f"{steps} steps of {parameters.scenario.step_s:g} s from there have no dates",
                 where="--start",
-                expected="a run that lies between the years 1678 and 2262",
+                expected="a run between the years 1678 and 2262",
             )
         self._times = iso_utc(start_ns + step_ns * np.arange(steps, dtype=np.int64))
-        self._folder, self._several = folder, settings.runs > 1
+        self._folder, self._several = folder, parameters.runs > 1
         self.written: list[Path] = []
 
     def __call__(self, batch: Batch) -> None:
         """Write the runs of a batch.
 
         Raises:
-            EntroError: when one cannot be written.
+            EntroError: if a file cannot be written.
         """
         for column, number in enumerate(batch.runs):
             path = self._folder / (
@@ -68,6 +68,6 @@ class LogWriter:
 
 
 def iso_utc(times_ns: NDArray[np.int64]) -> list[str]:
-    """Nanoseconds since the epoch as ISO 8601 in UTC, with as many fractional digits as one of them needs."""
+    """Return nanoseconds since the epoch as ISO 8601 in UTC, with as many fractional digits as one of them needs."""
     unit = next(name for name, length in _UNITS if not np.any(times_ns % length))
     return [f"{text}Z" for text in np.datetime_as_string(times_ns.view("datetime64[ns]"), unit=unit).tolist()]

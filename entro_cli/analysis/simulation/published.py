@@ -1,7 +1,7 @@
-"""The figures published for the simulated runs, to be shown beside ours, and what can be said of the difference.
+"""The figures published for the simulated runs, to show beside ours, and remarks on the differences.
 
-Published with the ENTRO-ENGINE documentation. The published simulator and v9 engine were never released, so each row
-here is compared under the conditions it was published for, or not at all.
+They were published with the ENTRO-ENGINE documentation. The published simulator and v9 engine were never released, so
+each row is shown only under the conditions that it was published for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOURCE = "DOI 10.5281/zenodo.19441032"
 
 @dataclass(frozen=True)
 class PublishedFigures:
-    """A published row, as printed there; None for what was not published.
+    """A published row, as printed there; None for figures that were not published.
 
     `violations` and regimes are steps, `peak_queue` requests, `peak_psi_total` nats.
     """
@@ -33,7 +33,7 @@ class PublishedFigures:
     critical: int | None = None
 
     def text(self, figure: str) -> str:
-        """A figure as it was printed; empty where it was not published."""
+        """Return a figure as it was printed; empty if it was not published."""
         value = getattr(self, figure, None)
         return "" if value is None else repr(value)
 
@@ -51,77 +51,81 @@ PUBLISHED: dict[str, dict[str, PublishedFigures]] = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was published that these settings can be held against.
+    """The published figures that apply to a simulation.
 
     Attributes:
-        rows: the published figures by controller; only those whose conditions are the settings'.
-        notes: sentences: what is published, how ours differ from it and why, and what was left out.
+        rows: the published figures by controller, only those published for the same conditions.
+        notes: sentences on what is published, how and why ours differ, and which rows are left out.
     """
 
     rows: dict[str, PublishedFigures]
     notes: tuple[str, ...]
 
 
-def compare(settings: SimulationParameters) -> Comparison:
-    """The published figures that the settings can be held against."""
-    name = settings.scenario.name
-    known = {one: row for one, row in PUBLISHED.get(name, {}).items() if one in settings.controllers}
-    departures = {one: list(_departures(settings, one)) for one in known}
-    rows = {one: row for one, row in known.items() if not departures[one]}
-    notes = (*_legend(name, rows), *_left_out(departures))
+def compare(parameters: SimulationParameters) -> Comparison:
+    """Return the published figures that apply to a simulation."""
+    name = parameters.scenario.name
+    published = PUBLISHED.get(name, {})
+    known = {controller: published[controller] for controller in published if controller in parameters.controllers}
+    differences = {controller: list(_differences(parameters, controller)) for controller in known}
+    rows = {controller: row for controller, row in known.items() if not differences[controller]}
+    notes = (*_legend(name, rows), *_left_out(differences))
     return Comparison(rows, notes or ("Nothing is published for these runs.",))
 
 
-def _departures(settings: SimulationParameters, controller: str) -> Iterator[str]:
-    """In what the settings differ from what a controller's row was published for."""
-    if settings.scenario != SCENARIOS.get(settings.scenario.name):
-        yield from _scenario_departures(settings)
-    if settings.budget != DEFAULT_BUDGET:
-        yield f"budget {settings.budget:g}"
-    if settings.noise is not None:
+def _differences(parameters: SimulationParameters, controller: str) -> Iterator[str]:
+    """Yield the differences between the parameters and those that a controller's row was published for."""
+    if parameters.scenario != SCENARIOS.get(parameters.scenario.name):
+        yield from _scenario_differences(parameters)
+    if parameters.budget != DEFAULT_BUDGET:
+        yield f"budget {parameters.budget:g}"
+    if parameters.noise is not None:
         yield "noise"
-    if controller == "static" and settings.limit != STATIC_LIMIT:
-        yield f"limit {settings.limit:g}"
+    if controller == "static" and parameters.limit != STATIC_LIMIT:
+        yield f"limit {parameters.limit:g}"
     if controller == "v9":
-        yield from _law_departures(settings)
+        yield from _law_differences(parameters)
 
 
-def _scenario_departures(settings: SimulationParameters) -> Iterator[str]:
-    """Which parts of a scenario are not those of the built-in one of its name."""
-    built_in = SCENARIOS[settings.scenario.name]
+def _scenario_differences(parameters: SimulationParameters) -> Iterator[str]:
+    """Yield the parts of a scenario that differ from the built-in one of its name."""
+    built_in = SCENARIOS[parameters.scenario.name]
     for field in fields(built_in):
-        if getattr(settings.scenario, field.name) != getattr(built_in, field.name):
+        if getattr(parameters.scenario, field.name) != getattr(built_in, field.name):
             yield f"other {field.name.replace('_', ' ')}"
 
 
-def _law_departures(settings: SimulationParameters) -> Iterator[str]:
+def _law_differences(parameters: SimulationParameters) -> Iterator[str]:
     for name, value, published in (
-        ("alpha", settings.alpha, ALPHA),
-        ("beta", settings.beta, BETA),
-        ("lag", settings.lag, 1),
+        ("alpha", parameters.alpha, ALPHA),
+        ("beta", parameters.beta, BETA),
+        ("lag", parameters.lag, 1),
     ):
         if value != published:
             yield f"{name} {value:g}"
 
 
 def _legend(name: str, rows: dict[str, PublishedFigures]) -> Iterator[str]:
-    """What the figures in brackets are, and how ours stand to them."""
+    """Yield an explanation of the figures in brackets, and remarks on how ours compare."""
     if rows:
-        yield f"In brackets: the published figures ({SOURCE}); there are no others."
+        yield f"In brackets: the published figures ({SOURCE}). There are no others."
     for controller in rows:
         yield f"{controller}: {_REMARKS[name, controller]}"
 
 
-def _left_out(departures: dict[str, list[str]]) -> Iterator[str]:
-    """Which published rows are not shown, those with one reason in one sentence."""
-    reasons = {one: ", ".join(why) for one, why in departures.items() if why}
+def _left_out(differences: dict[str, list[str]]) -> Iterator[str]:
+    """Yield a sentence on each reason for which published rows are not shown."""
+    reasons = {controller: ", ".join(found) for controller, found in differences.items() if found}
     for reason in dict.fromkeys(reasons.values()):
-        names = ", ".join(one for one, why in reasons.items() if why == reason)
-        yield f"{names}: the published figures are left out, they hold for other settings (here: {reason})."
+        names = ", ".join(controller for controller, found in reasons.items() if found == reason)
+        yield f"{names}: the published figures are not shown, as they are for other settings (here: {reason})."
 
 
 def _least_psi_of_static() -> float:
-    """Psi_total while the published static queue still grows: the rate is then above what the server serves."""
+    """Return a lower bound of Psi_total while the published static queue still grows.
+
+    The rate is then above what the server serves.
+    """
     peak_queue = PUBLISHED["three-phase"]["static"].peak_queue or 0.0
     return math.log1p(SCENARIOS["three-phase"].capacity) + math.log1p(peak_queue)
 
@@ -136,5 +140,5 @@ _REMARKS = {
         "not the published code, which was never released. This one acts in the middle of the Stress band and stays "
         "below the published row."
     ),
-    ("v9-reference", "uncontrolled"): "matched; what the publication leaves open of the engine is calibrated to it.",
+    ("v9-reference", "uncontrolled"): "matched; the parameters that the publication leaves open are calibrated to it.",
 }

@@ -1,4 +1,4 @@
-"""What `entro simulate` says of the runs: plain frozen dataclasses, units in the field names, and how they are made."""
+"""The results of `entro simulate`: plain frozen dataclasses, with units in the field names, and how they are made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from entro_engine.entropy import FloatArray
 
 @dataclass(frozen=True)
 class RegimeSteps:
-    """Steps in each regime; with noise each is the median over the runs, so they need not add up."""
+    """Steps in each regime. With noise each is the median over the runs, so they need not add up."""
 
     stable: float
     stress: float
@@ -26,11 +26,11 @@ class RegimeSteps:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """What one controller made of the scenario; with noise every figure is the median over its runs.
+    """The figures of one controller. With noise every figure is the median over its runs.
 
-    `violation_share` is of all steps, 0..1; `excess_nat_s` the sum of Delta * dt; queues, `served`, `peak_frontier` and
-    `final_backlog` (queue and frontier at the end) are requests. `mean_wait_s` is over frontier and queue, NaN where
-    nothing was served; `utilisation` is 0..1, NaN where there was no capacity. `starved_steps` are those in which the
+    `violation_share` is of all steps, 0..1. `excess_nat_s` is the sum of Delta * dt. Queues, `served`, `peak_frontier`
+    and `final_backlog` (queue and frontier at the end) are requests. `mean_wait_s` is over frontier and queue, NaN if
+    nothing was served. `utilisation` is 0..1, NaN if there was no capacity. `starved_steps` are those in which the
     server had time left while requests waited in the frontier.
     """
 
@@ -52,7 +52,7 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over many runs: the median and the range that holds 90 % of them. NaN where no run has the figure."""
+    """A figure over many runs: the median and the range that holds 90 % of them. NaN if no run has the figure."""
 
     median: float
     p5: float
@@ -61,14 +61,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class NoisyRunFigures(RunFigures):
-    """The same over many runs; `range` has the spread of each figure by its name, a regime's by the regime's."""
+    """The figures of one controller over many runs. `range` has the spread of each figure and each regime by name."""
 
     range: dict[str, Spread]
 
 
 @dataclass(frozen=True)
 class ScenarioFacts:
-    """Which scenario, how many steps, and their length in seconds."""
+    """Name, number of steps, and length of a step in seconds."""
 
     name: str
     steps: int
@@ -77,7 +77,7 @@ class ScenarioFacts:
 
 @dataclass(frozen=True)
 class SimulationDocument:
-    """What `entro simulate --json` prints."""
+    """The document that `entro simulate --json` prints."""
 
     schema: str
     scenario: ScenarioFacts
@@ -86,55 +86,55 @@ class SimulationDocument:
 
 @dataclass(frozen=True)
 class NoisySimulationDocument(SimulationDocument):
-    """The same with noise: what noise there was."""
+    """The document of a simulation with noise."""
 
     noise: Noise
 
 
-def summarise(settings: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument:
-    """The document of a finished simulation.
+def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument:
+    """Return the document of a finished simulation.
 
     Args:
-        settings: what was simulated.
+        parameters: parameters of the simulation.
         figures: each controller's figures, over all its runs.
     """
-    scenario = settings.scenario
+    scenario = parameters.scenario
     facts = ScenarioFacts(scenario.name, scenario.steps, scenario.step_s)
-    noisy = settings.noise is not None
-    runs = tuple(_figures(name, figures[name], scenario.steps, noisy) for name in settings.controllers)
-    if settings.noise is None:
+    is_noisy = parameters.noise is not None
+    runs = tuple(_figures(name, figures[name], scenario.steps, is_noisy) for name in parameters.controllers)
+    if parameters.noise is None:
         return SimulationDocument("entro/simulation/1", facts, runs)
-    return NoisySimulationDocument("entro/simulation/1", facts, runs, settings.noise)
+    return NoisySimulationDocument("entro/simulation/1", facts, runs, parameters.noise)
 
 
 _REGIMES = ("stable", "stress", "critical")
-_MOST_PHASES = 6
+_MAX_PHASES = 6
 _COUNTS = ("violations", "starved_steps", *_REGIMES)
 
 
-def _figures(name: str, figures: PlantFigures, steps: int, noisy: bool) -> RunFigures:
+def _figures(name: str, figures: PlantFigures, steps: int, is_noisy: bool) -> RunFigures:
     values = {field.name: getattr(figures, field.name) for field in fields(figures)}
     values["violation_share"] = values["violations"] / steps
-    if not noisy:
-        return RunFigures(controller=name, **_by_regime({key: _alone(key, one) for key, one in values.items()}))
+    if not is_noisy:
+        return RunFigures(controller=name, **_by_regime({key: _single(key, value) for key, value in values.items()}))
     spreads = {figure: _spread(over_runs) for figure, over_runs in values.items()}
     medians = {figure: spread.median for figure, spread in spreads.items()}
     return NoisyRunFigures(controller=name, **_by_regime(medians), range=spreads)
 
 
 def _by_regime(flat: dict[str, float]) -> dict[str, Any]:
-    """Figures by name, the steps in each regime put together as `regimes`."""
+    """Return figures by name, with the steps in each regime combined as `regimes`."""
     regimes = RegimeSteps(**{regime: flat[regime] for regime in _REGIMES}, no_data=0)
     return {name: value for name, value in flat.items() if name not in _REGIMES} | {"regimes": regimes}
 
 
-def _alone(name: str, values: FloatArray) -> float:
-    """The figure of a single run; a count is a whole number."""
+def _single(name: str, values: FloatArray) -> float:
+    """Return the figure of a single run, as an integer if it is a count."""
     return int(values[0]) if name in _COUNTS else float(values[0])
 
 
 def _spread(over_runs: FloatArray) -> Spread:
-    """The spread over the runs that have the figure."""
+    """Return the spread over the runs that have the figure."""
     known = over_runs[~np.isnan(over_runs)]
     if not len(known):
         return Spread(math.nan, math.nan, math.nan)
@@ -142,14 +142,14 @@ def _spread(over_runs: FloatArray) -> Spread:
     return Spread(median, low, high)
 
 
-def describe(settings: SimulationParameters) -> tuple[str, ...]:
-    """What was simulated, in a few clauses a line: the scenario, the settings, the noise."""
-    lines = (_scenario(settings), _phases(settings.scenario), _laws(settings), _noise(settings))
+def describe(parameters: SimulationParameters) -> tuple[str, ...]:
+    """Return a description of the simulation, one line each for scenario, phases, controllers and noise."""
+    lines = (_scenario(parameters), _phases(parameters.scenario), _laws(parameters), _noise(parameters))
     return tuple(", ".join(clauses) for clauses in lines if clauses)
 
 
-def _scenario(settings: SimulationParameters) -> list[str]:
-    scenario = settings.scenario
+def _scenario(parameters: SimulationParameters) -> list[str]:
+    scenario = parameters.scenario
     requests = float(scenario.demand().sum()) * scenario.step_s
     return [
         f"{printable(scenario.name)}: {scenario.steps} steps of {scenario.step_s:g} s",
@@ -160,27 +160,27 @@ def _scenario(settings: SimulationParameters) -> list[str]:
 
 
 def _phases(scenario: Scenario) -> list[str]:
-    shown, more, wave = scenario.phases[:_MOST_PHASES], len(scenario.phases) - _MOST_PHASES, scenario.wave
+    shown, rest, wave = scenario.phases[:_MAX_PHASES], len(scenario.phases) - _MAX_PHASES, scenario.wave
     phases = [f"{printable(phase.name)} {phase.steps} at {phase.demand:g}" for phase in shown]
     return [
         f"steps at req/s: {phases[0]}",
         *phases[1:],
-        *([f"and {more} phases more"] if more > 0 else []),
+        *([f"and {rest} more phase{'s' if rest > 1 else ''}"] if rest > 0 else []),
         *([f"in a wave of +-{100 * wave.amplitude:g} % every {wave.period:g} steps"] if wave else []),
     ]
 
 
-def _laws(settings: SimulationParameters) -> list[str]:
-    clauses = [f"budget {settings.budget:g} nat"]
-    if {"eq14", "v9"} & set(settings.controllers):
-        clauses += [f"alpha {settings.alpha:g}", f"beta {settings.beta:g}", f"lag {settings.lag}"]
-    if "static" in settings.controllers:
-        clauses.append(f"static limit {settings.limit:g} req/s")
+def _laws(parameters: SimulationParameters) -> list[str]:
+    clauses = [f"budget {parameters.budget:g} nat"]
+    if {"eq14", "v9"} & set(parameters.controllers):
+        clauses += [f"alpha {parameters.alpha:g}", f"beta {parameters.beta:g}", f"lag {parameters.lag}"]
+    if "static" in parameters.controllers:
+        clauses.append(f"static limit {parameters.limit:g} req/s")
     return clauses
 
 
-def _noise(settings: SimulationParameters) -> list[str]:
-    noise = settings.noise
+def _noise(parameters: SimulationParameters) -> list[str]:
+    noise = parameters.noise
     if noise is None:
         return []
     runs = "1 run" if noise.runs == 1 else f"{noise.runs} runs: median, and 5-95 % range below it"

@@ -1,4 +1,4 @@
-"""A scenario under several controllers, with noise or without: what is simulated, and the runs in bounded batches."""
+"""Simulation of a scenario under several controllers, with or without noise, in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
 DEFAULT_BUDGET = 3.0
-"""The published budget of two stages, nat."""
+"""Published: the budget of two stages, nat."""
 
 BATCH_VALUES = 1_000_000
-"""How many steps times runs are simulated side by side: about 150 MB of arrays."""
+"""Steps times runs that are simulated side by side: about 150 MB of arrays."""
 
-_WORTH_OTHERS = 4
-"""From so many portions of that size on it makes up for starting processes."""
+_MIN_PORTIONS = 4
+"""Number of portions from which starting processes pays off."""
 
-MOST_STEPS = 10_000_000
-"""The longest scenario, in steps: what the memory of a usual machine holds."""
+MAX_STEPS = 10_000_000
+"""Longest scenario, in steps: it fits into the memory of an ordinary machine."""
 
-LONGEST_S = 3e9
-"""The longest scenario, s: one whose steps have dates."""
+MAX_LENGTH_S = 3e9
+"""Longest scenario, s: its steps have dates."""
 
-LARGEST = 1e9
-"""The largest demand, capacity or starting queue: no sum over a scenario overflows."""
+MAX_LOAD = 1e9
+"""Largest demand, capacity or initial queue: no sum over a scenario overflows."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Noise:
 
     Attributes:
         sigma: its relative size, 0..100.
-        seed: the experiment: the same seed gives the same runs.
-        runs: how many runs each controller has, at least 1.
+        seed: seed of the experiment. The same seed gives the same runs.
+        runs: number of runs of each controller, at least 1.
     """
 
     sigma: float
@@ -75,7 +75,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class SimulationParameters:
-    """What is simulated.
+    """Parameters of a simulation.
 
     Attributes:
         scenario: demand and server.
@@ -83,12 +83,12 @@ class SimulationParameters:
         budget: Psi_budget, nat.
         alpha: control authority of eq14 and v9, 0..1.
         beta: steepness of eq14 and v9, 1/nat.
-        limit: of the static controller, req/s.
-        lag: how many steps old what the controllers see is.
-        noise: on the demand, or None.
+        limit: limit of the static controller, req/s.
+        lag: age of what the controllers see, in steps.
+        noise: noise on the demand, or None.
 
     Raises:
-        EntroError: when a controller is unknown or a number out of its domain.
+        EntroError: if a controller is unknown, or a number is outside its domain.
     """
 
     scenario: Scenario
@@ -104,7 +104,7 @@ class SimulationParameters:
         for name in self.controllers:
             if name not in CONTROLLERS:
                 raise EntroError(
-                    f"there is no controller {name!r}",
+                    f"unknown controller {name!r}",
                     where="--controller",
                     expected=", ".join(CONTROLLERS),
                     remedy=did_you_mean(name, CONTROLLERS),
@@ -122,47 +122,47 @@ class SimulationParameters:
 
     @property
     def runs(self) -> int:
-        """How many runs each controller has."""
+        """Number of runs of each controller."""
         return self.noise.runs if self.noise else 1
 
     def controller(self, name: str) -> Controller:
-        """The controller of that name under these settings."""
+        """Return the controller of a name, with these parameters."""
         return CONTROLLERS[name](self)
 
 
 def _require_bounded(scenario: Scenario) -> None:
     where = f"scenario {printable(scenario.name)}"
-    require(scenario.steps <= MOST_STEPS, f"steps of {where}", scenario.steps, f"at most {MOST_STEPS}")
+    require(scenario.steps <= MAX_STEPS, f"steps of {where}", scenario.steps, f"at most {MAX_STEPS}")
     numbers = {
         "demand": max(phase.demand for phase in scenario.phases),
         "capacity": scenario.capacity,
         "initial_queue": scenario.initial_queue,
     }
     for name, value in numbers.items():
-        require(value <= LARGEST, f"{name} of {where}", value, f"at most {LARGEST:g}")
+        require(value <= MAX_LOAD, f"{name} of {where}", value, f"at most {MAX_LOAD:g}")
     require(scenario.step_s >= 1e-6, f"step_s of {where}", scenario.step_s, "at least a microsecond")
     length = scenario.steps * scenario.step_s
-    require(length <= LONGEST_S, f"length of {where}", f"{length:g} s", f"at most {LONGEST_S:g} s")
+    require(length <= MAX_LENGTH_S, f"length of {where}", f"{length:g} s", f"at most {MAX_LENGTH_S:g} s")
 
 
 CONTROLLERS: dict[str, Callable[[SimulationParameters], Controller]] = {
-    "uncontrolled": lambda settings: Uncontrolled(),
-    "static": lambda settings: StaticLimit(settings.limit),
-    "eq14": lambda settings: Eq14(settings.budget, settings.alpha, settings.beta),
-    "v9": lambda settings: V9Controller(settings.budget, settings.alpha, settings.beta),
+    "uncontrolled": lambda parameters: Uncontrolled(),
+    "static": lambda parameters: StaticLimit(parameters.limit),
+    "eq14": lambda parameters: Eq14(parameters.budget, parameters.alpha, parameters.beta),
+    "v9": lambda parameters: V9Controller(parameters.budget, parameters.alpha, parameters.beta),
 }
-"""The controllers by name, in the order they are shown."""
+"""The controllers by name, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some runs of one controller, simulated side by side.
+    """Runs of one controller, simulated side by side.
 
     Attributes:
-        controller: its name.
+        controller: name of the controller.
         runs: their numbers.
-        trace: what the plant did, arrays of shape (steps, runs).
-        figures: what each run comes to.
+        trace: the plant's trace, arrays of shape (steps, runs).
+        figures: figures of each run.
     """
 
     controller: str
@@ -171,21 +171,21 @@ class Batch:
     figures: PlantFigures
 
 
-def batches(settings: SimulationParameters, cells: int = BATCH_VALUES) -> Iterator[Batch]:
-    """Every run of every controller, in batches of bounded size; the controllers of one batch get the same noise.
+def batches(parameters: SimulationParameters, max_values: int = BATCH_VALUES) -> Iterator[Batch]:
+    """Yield every run of every controller, in batches of bounded size. The controllers of one batch get the same noise.
 
     Args:
-        settings: what is simulated.
-        cells: the most steps times runs in one batch (two runs at least).
+        parameters: parameters of the simulation.
+        max_values: the most steps times runs in one batch, which has two runs at least.
 
     Yields:
-        The batches: first runs first, the controllers in their order for each.
+        The batches, first runs first, and for the same runs the controllers in their order.
     """
-    if settings.noise is None:
-        for name in settings.controllers:
-            yield _deterministic(settings, name)
+    if parameters.noise is None:
+        for name in parameters.controllers:
+            yield _deterministic(parameters, name)
         return
-    for portion in _portions(settings, settings.noise, cells):
+    for portion in _portions(parameters, parameters.noise, max_values):
         yield from portion.batches()
 
 
@@ -194,56 +194,56 @@ class Portion:
     """Some runs of every controller, with the same noise for each.
 
     Attributes:
-        settings: what is simulated.
-        noise: of the settings.
-        runs: their numbers.
+        parameters: parameters of the simulation.
+        noise: their noise.
+        runs: numbers of the runs.
     """
 
-    settings: SimulationParameters
+    parameters: SimulationParameters
     noise: Noise
     runs: range
 
     def batches(self) -> Iterator[Batch]:
-        """The runs of each controller, side by side."""
-        demand = self.settings.scenario.demand()
+        """Yield the runs of each controller, side by side."""
+        demand = self.parameters.scenario.demand()
         noisy = noisy_demand(demand, self.noise.sigma, self.noise.seed, _at_least_two(self.runs))
-        for name in self.settings.controllers:
-            yield _side_by_side(self.settings, name, self.runs, noisy)
+        for name in self.parameters.controllers:
+            yield _side_by_side(self.parameters, name, self.runs, noisy)
 
 
-def _portions(settings: SimulationParameters, noise: Noise, cells: int) -> list[Portion]:
-    size = max(cells // settings.scenario.steps, 2)
-    firsts = range(0, settings.runs, size)
-    return [Portion(settings, noise, range(first, min(first + size, settings.runs))) for first in firsts]
+def _portions(parameters: SimulationParameters, noise: Noise, max_values: int) -> list[Portion]:
+    size = max(max_values // parameters.scenario.steps, 2)
+    firsts = range(0, parameters.runs, size)
+    return [Portion(parameters, noise, range(first, min(first + size, parameters.runs))) for first in firsts]
 
 
 _Figures = list[tuple[str, PlantFigures]]
-"""Of some runs: the name of each controller, and what they come to under it."""
+"""Name and figures of each controller, for some runs."""
 
 PortionMap = Callable[[Callable[[Portion], _Figures], list[Portion]], Iterator[_Figures]]
-"""Does some work for each of several portions, in their order."""
+"""Applies a function to portions and yields the results in order, such as `Executor.map`."""
 
 
 def simulate_all(
-    settings: SimulationParameters, *watchers: Callable[[Batch], None], map_portions: PortionMap | None = None
+    parameters: SimulationParameters, *watchers: Callable[[Batch], None], map_portions: PortionMap | None = None
 ) -> dict[str, PlantFigures]:
     """Simulate every run of every controller.
 
     Args:
-        settings: what is simulated.
-        watchers: shown every batch before it is let go.
-        map_portions: what does many portions that nobody watches; one after another without it.
+        parameters: parameters of the simulation.
+        watchers: functions that are called with every batch.
+        map_portions: runs portions in parallel, if there are no watchers. By default they run one after another.
 
     Returns:
-        The figures of each controller's runs, by its name: the same ones, whoever does them.
+        The figures of each controller's runs, by its name. They do not depend on `map_portions`.
     """
-    portions = _portions(settings, settings.noise, BATCH_VALUES) if settings.noise else []
+    portions = _portions(parameters, parameters.noise, BATCH_VALUES) if parameters.noise else []
     found: Iterable[_Figures]
-    if map_portions is None or watchers or len(portions) < _WORTH_OTHERS:
-        found = [_watched(batches(settings), watchers)]
+    if map_portions is None or watchers or len(portions) < _MIN_PORTIONS:
+        found = [_watched(batches(parameters), watchers)]
     else:
         found = map_portions(_figures_of, portions)
-    parts: dict[str, list[PlantFigures]] = {name: [] for name in settings.controllers}
+    parts: dict[str, list[PlantFigures]] = {name: [] for name in parameters.controllers}
     for name, figures in chain.from_iterable(found):
         parts[name].append(figures)
     return {name: PlantFigures.joined(figures) for name, figures in parts.items()}
@@ -253,10 +253,10 @@ def _figures_of(portion: Portion) -> _Figures:
     return _watched(portion.batches(), ())
 
 
-def _watched(shown: Iterable[Batch], watchers: Sequence[Callable[[Batch], None]]) -> _Figures:
-    """What batches come to, each shown to whoever watches before it is let go."""
+def _watched(finished: Iterable[Batch], watchers: Sequence[Callable[[Batch], None]]) -> _Figures:
+    """Return the figures of batches, after passing each to the watchers. Each batch is released before the next."""
     found = []
-    for batch in shown:
+    for batch in finished:
         for watch in watchers:
             watch(batch)
         found.append((batch.controller, batch.figures))
@@ -264,61 +264,61 @@ def _watched(shown: Iterable[Batch], watchers: Sequence[Callable[[Batch], None]]
 
 
 def _at_least_two(runs: range) -> range:
-    """NumPy sums a single column in another order than several, so a run is never simulated alone."""
+    """Return at least two runs: NumPy sums a single column in another order, which would change the last bits."""
     return range(runs.start, max(runs.stop, runs.start + 2))
 
 
-def _deterministic(settings: SimulationParameters, name: str) -> Batch:
-    scenario, plant = settings.scenario, settings.plant
-    trace = simulate_plant(scenario.demand(), scenario.capacities(), settings.controller(name), plant)
-    return Batch(name, range(1), _columns(trace, 1), plant_figures(trace, plant, settings.budget))
+def _deterministic(parameters: SimulationParameters, name: str) -> Batch:
+    scenario, plant = parameters.scenario, parameters.plant
+    trace = simulate_plant(scenario.demand(), scenario.capacities(), parameters.controller(name), plant)
+    return Batch(name, range(1), _columns(trace, 1), plant_figures(trace, plant, parameters.budget))
 
 
-def _side_by_side(settings: SimulationParameters, name: str, runs: range, demand: FloatArray) -> Batch:
-    plant = settings.plant
-    trace = simulate_plant(demand, settings.scenario.capacities(), settings.controller(name), plant)
-    figures = plant_figures(trace, plant, settings.budget)
-    wanted = {field.name: getattr(figures, field.name)[: len(runs)] for field in fields(figures)}
-    return Batch(name, runs, _columns(trace, len(runs)), PlantFigures(**wanted))
+def _side_by_side(parameters: SimulationParameters, name: str, runs: range, demand: FloatArray) -> Batch:
+    plant = parameters.plant
+    trace = simulate_plant(demand, parameters.scenario.capacities(), parameters.controller(name), plant)
+    figures = plant_figures(trace, plant, parameters.budget)
+    first_runs = {field.name: getattr(figures, field.name)[: len(runs)] for field in fields(figures)}
+    return Batch(name, runs, _columns(trace, len(runs)), PlantFigures(**first_runs))
 
 
 _PER_RUN = ("demand", "rate", "queue", "frontier", "served", "u_rate", "u_queue")
 
 
 def _columns(trace: PlantTrace, count: int) -> PlantTrace:
-    """The first runs of a trace, as arrays of shape (steps, count)."""
+    """Return the first runs of a trace, as arrays of shape (steps, count)."""
     steps = len(trace.capacity)
     return replace(trace, **{name: getattr(trace, name).reshape(steps, -1)[:, :count] for name in _PER_RUN})
 
 
-def run_of(batch: Batch, column: int, settings: SimulationParameters, start_ns: int = 0) -> Simulation:
-    """One run of a batch, replayed through the regime engine.
+def run_of(batch: Batch, column: int, parameters: SimulationParameters, start_ns: int = 0) -> Simulation:
+    """Return one run of a batch, replayed through the regime engine.
 
     Args:
-        batch: the runs.
-        column: which of them, counted from the batch's first.
-        settings: what the batch was made with.
-        start_ns: where its first step begins, nanoseconds since the epoch.
+        batch: the batch.
+        column: index of the run in the batch.
+        parameters: parameters of the simulation.
+        start_ns: start of its first step, nanoseconds since the epoch.
     """
-    plant = settings.plant
+    plant = parameters.plant
     trace = replace(batch.trace, **{name: getattr(batch.trace, name)[:, column] for name in _PER_RUN})
     loads = np.stack([trace.rate, trace.queue])
-    run: Run = replay_loads((plant.rate, plant.queue), loads, plant.step_s, settings.budget, start_ns)
+    run: Run = replay_loads((plant.rate, plant.queue), loads, plant.step_s, parameters.budget, start_ns)
     return Simulation(batch.controller, run, trace)
 
 
 class FirstRuns:
-    """Keeps the first run of every controller it is shown: what a page draws.
+    """Watcher that keeps the first run of every controller, for the charts of a page.
 
     Args:
-        settings: what is simulated.
+        parameters: parameters of the simulation.
     """
 
-    def __init__(self, settings: SimulationParameters) -> None:
-        self.settings = settings
+    def __init__(self, parameters: SimulationParameters) -> None:
+        self.parameters = parameters
         self.kept: list[Simulation] = []
 
     def __call__(self, batch: Batch) -> None:
         """Keep the first run of a batch, if it is the controller's first."""
         if batch.runs.start == 0:
-            self.kept.append(run_of(batch, 0, self.settings))
+            self.kept.append(run_of(batch, 0, self.parameters))

@@ -1,4 +1,4 @@
-"""FILE.toml -> Scenario (the format is described in docs/scenarios.md)."""
+"""Reading a scenario from a TOML file. docs/scenarios.md describes the format."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _STALL = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
 
 
 def find_scenario(name: str) -> Scenario:
-    """A built-in scenario by its name, or the one in a file.
+    """Return the built-in scenario of a name, or the scenario in a file.
 
     Args:
-        name: of a scenario, or the path of a TOML file; `-` is standard input.
+        name: name of a scenario, or path of a TOML file; `-` is standard input.
 
     Raises:
-        EntroError: when there is neither, or the file is wrong.
+        EntroError: if neither exists, or the file is wrong.
     """
     if name in SCENARIOS:
         return SCENARIOS[name]
@@ -35,7 +35,7 @@ def find_scenario(name: str) -> Scenario:
         return parse_scenario(sys.stdin.buffer.read(), "standard input", "stdin")
     if path.suffix.lower() != ".toml" and not path.exists():
         raise EntroError(
-            f"there is no scenario {name!r}",
+            f"unknown scenario {name!r}",
             where="--scenario",
             expected=f"{', '.join(SCENARIOS)} or the path of a .toml file",
             remedy=did_you_mean(name, SCENARIOS),
@@ -71,15 +71,15 @@ def changed_scenario(scenario: Scenario, capacity: float | None, stalls: Sequenc
 
 
 def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
-    """The scenario that a TOML document describes.
+    """Return the scenario that a TOML document describes.
 
     Args:
         content: the document, UTF-8.
-        where: the file it is from, for the messages.
-        default_name: what the scenario is called when the document does not say.
+        where: the file that it is from, for the messages.
+        default_name: name of the scenario if the document has none.
 
     Raises:
-        EntroError: when it is no TOML, or a key is unknown, missing, of another type or out of its domain.
+        EntroError: if it is not TOML, or a key is unknown, missing, of another type or outside its domain.
     """
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
@@ -94,26 +94,26 @@ def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
             stalls=tuple(parse_stall(stall, f"{where}: stalls") for stall in table.array("stalls", str)),
             **table.numbers("capacity", "step_s", "initial_queue"),
         )
-    except ParameterError as error:  # a value out of its domain: the library knows nothing of files
+    except ParameterError as error:  # a value outside its domain: add the file, which the library does not know
         raise EntroError(error.found, where=f"{where}: {error.where}", expected=error.expected) from error
 
 
 def parse_stall(text: str, where: str) -> Stall:
-    """FIRST:AFTER as a stall: its first step, and the step after its last.
+    """Return FIRST:AFTER as a stall: its first step, and the step after its last.
 
     Args:
-        text: what the user wrote.
-        where: the option or file it was written in, for the message.
+        text: the stall as the user wrote it.
+        where: the option or file that it was written in, for the message.
 
     Raises:
-        EntroError: when it is not of that form.
+        EntroError: if it does not have that form.
     """
     match = _STALL.fullmatch(text.strip())
     if not match or int(match[1]) >= int(match[2]):
         raise EntroError(
-            f"{text!r} is no stall",
+            f"{text!r} is not a stall",
             where=where,
-            expected="FIRST:AFTER, the first step of it and the step after its last, as in 320:380",
+            expected="FIRST:AFTER, its first step and the step after its last, such as 320:380",
         )
     return Stall(int(match[1]), int(match[2]))
 
@@ -139,12 +139,12 @@ def _wave(table: _Table) -> Wave | None:
 
 
 class _Table:
-    """A TOML table whose keys are known; whatever is asked of it has the right type or is an error.
+    """A TOML table with known keys, whose values are checked for their type.
 
     Args:
         entries: the table.
-        where: the file and what the table is in it, for the messages.
-        known: the keys it may have.
+        where: the file and the table's name in it, for the messages.
+        known: the keys that it may have.
     """
 
     def __init__(self, entries: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
@@ -152,11 +152,11 @@ class _Table:
         for key in entries:
             if key not in known:
                 raise EntroError(
-                    f"there is no key {key!r}", where=where, expected=", ".join(known), remedy=did_you_mean(key, known)
+                    f"unknown key {key!r}", where=where, expected=", ".join(known), remedy=did_you_mean(key, known)
                 )
 
     def get(self, key: str, *types: type) -> Any:
-        """The value of a key that must be there, of one of the types (a bool is no number)."""
+        """Return the value of a required key, of one of the types. A bool does not count as a number."""
         if key not in self.entries:
             raise EntroError(f"has no {key}", where=self.where, expected=f"{key} = {_EXAMPLES[types[0]]}")
         value = self.entries[key]
@@ -165,14 +165,14 @@ class _Table:
         return value
 
     def text(self, key: str, default: str) -> str:
-        """A text that is not empty, or the default."""
+        """Return a non-empty text, or the default."""
         value: str = self.get(key, str) if key in self.entries else default
         if not value.strip():
             raise EntroError("is empty", where=f"{self.where}: {key}", expected="a name")
         return value
 
     def number(self, key: str) -> float:
-        """A number that must be there."""
+        """Return a required number."""
         value = self.get(key, float, int)
         try:
             return float(value)
@@ -180,15 +180,15 @@ class _Table:
             raise EntroError("is too large", where=f"{self.where}: {key}", expected="a number") from error
 
     def numbers(self, *keys: str) -> dict[str, float]:
-        """Those of the numbers that are there."""
+        """Return those of the numbers that are present."""
         return {key: self.number(key) for key in keys if key in self.entries}
 
     def whole(self, key: str) -> int:
-        """A whole number that must be there."""
+        """Return a required integer."""
         return int(self.get(key, int))
 
     def array(self, key: str, of: type) -> list[Any]:
-        """An array of values of one type; empty where it is not there."""
+        """Return an array of values of one type; empty if it is missing."""
         values = self.get(key, list) if key in self.entries else []
         for value in values:
             if type(value) is not of:
