@@ -1,4 +1,4 @@
-"""Access lines of uvicorn, the web server in front of vLLM and SGLang: where a log tells of a request to the model."""
+"""Access lines of uvicorn, the web server of vLLM and SGLang: where a log shows a request to the model."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 REQUEST_LINE = b'INFO:     0:0 - "POST /generate HTTP/1.1" 200 OK\n'
-"""A line that is one request, without what is not needed of it."""
+"""The shortest access line that is one request; checkpoints count requests with it."""
 HEALTH_LINE = b'INFO:     0:0 - "GET /health HTTP/1.1" 200 OK\n'
-"""A line that is no request, but tells that they are logged."""
+"""An access line that is no request. In a checkpoint it shows that requests are logged."""
 
 _INFERENCE = re.compile(
     rb'"POST /(?:[^ ?"]*/)?(?:chat/completions|completions|chat/completions/batch|embeddings|responses|messages'
     rb"|generate|generate_stream|chat|embed|encode|classify|pooling|score|generative_scoring|rerank|invocations"
     rb'|audio/transcriptions|audio/translations|audio/speech|images/generations|images/edits)/?(?:\?[^ "]*)? HTTP/'
 )
-"""Requests that the model works on; others ask how it is, count tokens, or tell the server what to do."""
+"""Requests that the model works on. Others ask for the server's health, count tokens, or change its settings."""
 
 _ACCESS = re.compile(rb' - \\?"[A-Z]{3,7} /[^ "]* HTTP/\d')
-_ANY = b'"POST /'
-_POST = int.from_bytes(_ANY, "little")
-_FIRST_BYTES = np.uint64((1 << 56) - 1)
-_WORDS = (6, 14, 22, 30)
-"""Where behind the quote the eight bytes begin that tell one path from another."""
-_TOLD_APART = 32
-_DIFFERENT = 50
-"""More different paths than these are looked at one by one."""
+_POST = b'"POST /'
+_POST_WORD = int.from_bytes(_POST, "little")
+_SEVEN_BYTES = np.uint64((1 << 56) - 1)
+"""`_POST` has seven bytes; words of eight bytes are compared with it without their last one."""
+_PATH_WORDS = (6, 14, 22, 30)
+"""Offsets from the quote of the four words of eight bytes that the key of a path is made of."""
+_PATH_BYTES = 32
+"""Bytes of a path that its key covers. Two longer paths may share a key and are never taken as equal."""
+_MOST_KEYS = 50
+"""Number of keys that are compared with all requests at once; the rest is matched one by one."""
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], np.uint64)
 
 
@@ -38,76 +40,84 @@ def has_access_lines(content: bytes) -> bool:
 
 
 class AccessLines:
-    """The access lines of requests to the model in some blocks of a log, counted."""
+    """Counts of the requests to the model in the blocks of one log."""
 
     def __init__(self) -> None:
-        self._usual = b""  # the text before such a quote and behind it, as in most lines of the log
+        self._usual = b""  # the request of most lines of the log, with the text before it
 
-    def before(self, content: bytes, places: list[int]) -> list[int]:
-        """How many begin before some places.
+    def count_before(self, content: bytes, places: list[int]) -> list[int]:
+        """Count the requests before each of some places.
 
         Args:
             content: whole lines.
             places: where lines begin, sorted.
 
         Returns:
-            As many numbers, and behind them how many there are in all.
+            One number per place, then the number of all requests.
         """
-        every = content.count(_ANY)
-        if not every:
+        posts = content.count(_POST)
+        if not posts:
             return [0] * (len(places) + 1)
         usual = self._usual or self._usual_of(content)
         if usual:
             edges = [0, *places, len(content)]
             counts = list(accumulate(content.count(usual, begin, end) for begin, end in pairwise(edges)))
-            if counts[-1] == every:  # all are alike, which is twice as quick to find out
+            if counts[-1] == posts:  # All requests have one path. Finding that out takes half the time of arrays.
                 self._usual = usual
                 return counts
         found = find_requests(content)
         return [*np.searchsorted(found, np.array(places, dtype=np.int64)).tolist(), len(found)]
 
     def _usual_of(self, content: bytes) -> bytes:
-        place = content.find(_ANY)
+        place = content.find(_POST)
         match = _INFERENCE.match(content, place)
         return b" - " + match[0] if match and content[place - 3 : place] == b" - " else b""
 
 
 def find_requests(content: bytes) -> NDArray[np.int64]:
-    """Where the access lines of requests to the model are: the places of the quote before POST, sorted.
+    """Return where the requests to the model are: the places of the quotes before POST, sorted.
 
-    Without a loop over lines: the quotes are found in one comparison, and each different beginning of a path is looked
-    at once. Who sent it and what became of it do not matter.
+    There is no loop over lines. The quotes are found in one comparison, and each different path is matched once.
+    The client and the status of a request do not matter.
 
     Args:
         content: whole lines.
     """
-    padded = content + bytes(64)
+    padded = content + bytes(64)  # so that the words of a path in the last line exist
     codes = np.frombuffer(padded, np.uint8)
-    words = np.ndarray((len(padded) - 7,), np.dtype("<u8"), padded, 0, (1,))  # the eight bytes from each place on
+    # Overlapping words: element i holds the eight bytes from place i on.
+    words = np.ndarray((len(padded) - 7,), np.dtype("<u8"), padded, 0, (1,))
     quotes: NDArray[np.int64] = np.flatnonzero(codes[: len(content)] == ord('"'))
-    quotes = quotes[(words[quotes] & _FIRST_BYTES) == _POST]
+    quotes = quotes[(words[quotes] & _SEVEN_BYTES) == _POST_WORD]
     quotes = quotes[quotes >= 4]
-    escaped = (codes[quotes - 1] == ord("\\")).astype(np.int64)  # inside JSON
+    escaped = (codes[quotes - 1] == ord("\\")).astype(np.int64)  # inside JSON the quote is \"
     before = quotes - escaped
+    # " - " before the quote: else it is text of a prompt or of another message.
     quotes = quotes[(codes[before - 1] == ord(" ")) & (codes[before - 2] == ord("-")) & (codes[before - 3] == ord(" "))]
     keys = np.zeros(len(quotes), np.uint64)
-    for place, factor in zip(_WORDS, _FACTORS, strict=True):
-        keys = (keys ^ words[quotes + place]) * factor
+    for offset, factor in zip(_PATH_WORDS, _FACTORS, strict=True):
+        keys = (keys ^ words[quotes + offset]) * factor
         keys ^= keys >> np.uint64(29)
-    chosen: NDArray[np.int64] = quotes[_of_the_model(content, quotes, keys)]
+    chosen: NDArray[np.int64] = quotes[_are_inference(content, quotes, keys)]
     return chosen
 
 
-def _of_the_model(content: bytes, quotes: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which of the requests are for the model; those with one key have one path, where it is short enough for that."""
+def _are_inference(content: bytes, quotes: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which requests the model works on; one match decides for all short paths with its key.
+
+    Args:
+        content: whole lines.
+        quotes: where the requests are.
+        keys: of each request, the hash of the beginning of its path.
+    """
     chosen, left = np.zeros(len(quotes), np.bool_), np.arange(len(quotes))
-    for _ in range(_DIFFERENT):
+    for _ in range(_MOST_KEYS):
         if not len(left):
             return chosen
         first = int(quotes[left[0]])
         alike = keys[left] == keys[left[0]]
-        if content.find(b" ", first + 6, first + 6 + _TOLD_APART) < 0:
-            alike &= left == left[0]  # a longer path
+        if content.find(b" ", first + 6, first + 6 + _PATH_BYTES) < 0:
+            alike &= left == left[0]  # the path goes on behind its key
         if _INFERENCE.match(content, first):
             chosen[left[alike]] = True
         left = left[~alike]

@@ -1,4 +1,4 @@
-"""The `celery` format: the log of a Celery worker: tasks as they are received, and as they are done."""
+"""The `celery` format: the log of a Celery worker, with the tasks that it receives and finishes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 NAME = "celery"
-DESCRIPTION = "the log of a Celery worker: its tasks, as they are received and as they are done"
+DESCRIPTION = "the log of a Celery worker: the tasks it receives and finishes"
 GIVES = "tasks received as a rate (scraper), tasks in flight as a queue (llm)"
 IN_PARTS = False
 
@@ -33,81 +33,81 @@ _TASK = re.compile(
     rb"[^\[\]\n]{1,300}\[(?P<id>[^\[\]\n]{1,200})\](?P<rest>.*)"
 )
 _RECEIVED = re.compile(rb"\s*received\s*$")
+# A task that is retried or rejected is no longer in flight either: if it is delivered again, it is received again.
 _DONE = re.compile(rb"\s*(?:succeeded in|raised|retry:|failed|ignored|rejected|revoked)")
-_NOISE = re.compile(rb"\x1b\[[0-9;]{0,8}m")
+_COLOUR = re.compile(rb"\x1b\[[0-9;]{0,8}m")
 
 
 @dataclass
 class _Tasks:
-    """The tasks of a log; times in nanoseconds on the worker's clock.
+    """The tasks of a log. All times but `stamps` are indices into it.
 
     Attributes:
-        stamps: of every line that has one.
-        received: as indices of stamps.
-        done: of tasks that were received in the log, as indices.
-        before: when tasks were done that were received before the log begins, as indices.
-        going: by its id, when a task was received that is not done, as an index.
-        bad: the lines that could not be read.
+        stamps: the timestamps of all lines that have one, nanoseconds on the worker's clock.
+        received: when tasks were received.
+        done: when tasks were done that were received in the log.
+        done_unseen: when tasks were done that were received before the log begins.
+        in_flight: by the id of a task that is not done, when it was received.
+        bad: the lines that cannot be read.
     """
 
     stamps: array[int] = field(default_factory=lambda: array("q"))
     received: array[int] = field(default_factory=lambda: array("q"))
     done: array[int] = field(default_factory=lambda: array("q"))
-    before: array[int] = field(default_factory=lambda: array("q"))
-    going: dict[bytes, int] = field(default_factory=dict)
+    done_unseen: array[int] = field(default_factory=lambda: array("q"))
+    in_flight: dict[bytes, int] = field(default_factory=dict)
     bad: BadLines = field(default_factory=BadLines)
 
-    def take(self, what: str, task: bytes) -> None:
-        """Count one line of a task, whose stamp is the last."""
-        here = len(self.stamps) - 1
-        if what == "received":
-            again = task in self.going
-            self.received.append(here)
-            if again:  # delivered once more: it is in flight once
-                self.done.append(here)
-            self.going[task] = here
-        elif self.going.pop(task, None) is not None:
-            self.done.append(here)
+    def add(self, event: str, task: bytes) -> None:
+        """Add an event of a task at the last timestamp."""
+        now = len(self.stamps) - 1
+        if event == "received":
+            self.received.append(now)
+            if task in self.in_flight:  # delivered once more: it is in flight once
+                self.done.append(now)
+            self.in_flight[task] = now
+        elif self.in_flight.pop(task, None) is not None:
+            self.done.append(now)
         else:
-            self.before.append(here)
+            self.done_unseen.append(now)
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log is Celery's, 0..1, from its content."""
+    """Return the confidence that a log is Celery's, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
-    lines = [_NOISE.sub(b"", match[3]) for match in _LINE.finditer(log.head)]
-    if any(_what(line) for line in lines):
+    messages = [_COLOUR.sub(b"", match[3]) for match in _LINE.finditer(log.head)]
+    if any(_event_in(message) for message in messages):
         return 0.95
-    return 0.7 if any(b"celery@" in line or b"celery" in line.lower() for line in lines) else 0.0
+    return 0.7 if any(b"celery" in message.lower() for message in messages) else 0.0
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in a worker's log.
+    """Read a worker's log.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when no line tells of a task, or most of those that do cannot be read.
+        EntroError: if no line is of a task, or most of those that are cannot be read.
     """
-    tasks = _find(log)
-    good = len(tasks.received) + len(tasks.done) + len(tasks.before)
+    tasks = _find_tasks(log)
+    good = len(tasks.received) + len(tasks.done) + len(tasks.done_unseen)
     bad = tasks.bad.check(log, good, options, "lines of tasks with their time")
     if not good:
         raise EmptyLogError(
-            "no line of it tells of a task",
+            "no line is of a task",
             where=log.label,
             expected="lines such as `Task NAME[ID] received`",
-            remedy="the worker must log at the level INFO",
+            remedy="run the worker with --loglevel INFO",
         )
     tally = Tally()
     local = local_to_utc(np.array(tasks.stamps, np.int64), options.zone)
     tally.clock(local)
     tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(local.times) < 0).sum())
-    tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.before))
-    tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.going))
+    tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.done_unseen))
+    tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight))
     quantities = _quantities(tasks, local.times)
     return Observations(
         path=log.label,
@@ -123,30 +123,32 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
 
     Returns:
-        The tasks in flight, those received in the last moment, the last stamp, and a last line without its end.
+        The tasks in flight, those received in the last moment, the last timestamp, and a last line without its end.
     """
     begin = unfinished_from(log.path)
-    tasks = _find(log, begin)
+    tasks = _find_tasks(log, begin)
     with log.path.open("rb") as file:
         file.seek(begin)
         rest = file.read()
     if not tasks.stamps:
         return rest
     latest = max(tasks.received, key=lambda at: tasks.stamps[at], default=-1)
-    standing = {at: task for task, at in tasks.going.items()}
-    lines = [_line(tasks.stamps[at], b"Task carried[" + task + b"] received") for at, task in sorted(standing.items())]
+    received_at = {at: task for task, at in tasks.in_flight.items()}
+    lines = [
+        _line(tasks.stamps[at], b"Task carried[" + task + b"] received") for at, task in sorted(received_at.items())
+    ]
     moment = tasks.stamps[latest] if latest >= 0 else -1
-    others = [at for at in tasks.received if tasks.stamps[at] == moment and at not in standing]
-    for at in others:  # done already; what was received in one moment is counted together
-        told = b"entro-%d" % at
-        lines.append(_line(moment, b"Task carried[" + told + b"] received"))
-        lines.append(_line(moment, b"Task carried[" + told + b"] succeeded in 0s: None"))
+    others = [at for at in tasks.received if tasks.stamps[at] == moment and at not in received_at]
+    for at in others:  # done already; tasks received at one moment are counted together
+        name = b"entro-%d" % at
+        lines.append(_line(moment, b"Task carried[" + name + b"] received"))
+        lines.append(_line(moment, b"Task carried[" + name + b"] succeeded in 0s: None"))
     lines.append(_line(max(tasks.stamps), MARK))
     return b"".join(line + b"\n" for line in lines) + rest
 
@@ -156,31 +158,32 @@ def _line(stamp: int, text: bytes) -> bytes:
     return f"[{when:%Y-%m-%d %H:%M:%S},{stamp % NS // 1_000_000:03d}: INFO/MainProcess] ".encode() + text
 
 
-def _find(log: LogFile, until: int | None = None) -> _Tasks:
-    """The tasks of a log, up to a place in it."""
+def _find_tasks(log: LogFile, end: int | None = None) -> _Tasks:
+    """Find the tasks of a log, in its first `end` bytes if that is given."""
     tasks = _Tasks()
-    for offset, match in _lines(log, until):
+    for offset, match in _stamped_lines(log, end):
         try:
             second = datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
         except ValueError:
             tasks.bad.add(offset, "the time cannot be read", match[0])
             continue
         tasks.stamps.append(nanoseconds(second) + int(match[2]) * 1_000_000)
-        if told := _what(_NOISE.sub(b"", match[3])):
-            tasks.take(*told)
+        if event := _event_in(_COLOUR.sub(b"", match[3])):
+            tasks.add(*event)
     return tasks
 
 
-def _lines(log: LogFile, until: int | None) -> Iterator[tuple[int, re.Match[bytes]]]:
+def _stamped_lines(log: LogFile, end: int | None) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """Yield the lines that begin with a timestamp, with their offsets; a result of a task may go over several lines."""
     for block in blocks(log):
-        content = block.content if until is None else block.content[: max(until - block.offset, 0)]
+        content = block.content if end is None else block.content[: max(end - block.offset, 0)]
         for match in _LINE.finditer(content):
             yield block.offset + match.start(), match
 
 
-def _what(text: bytes) -> tuple[str, bytes] | None:
-    """What became of which task, as a message tells; None where it tells of none."""
-    match = _TASK.match(text)
+def _event_in(message: bytes) -> tuple[str, bytes] | None:
+    """Return the event in a message, `received` or `done`, and the id of its task; None if it is of no task."""
+    match = _TASK.match(message)
     if not match:
         return None
     if match["got"] or _RECEIVED.match(match["rest"]):
@@ -189,15 +192,18 @@ def _what(text: bytes) -> tuple[str, bytes] | None:
 
 
 def _quantities(tasks: _Tasks, times: TimeArray) -> list[Quantity]:
-    """Requests as they came, and how many were in flight from one change to the next."""
-    received, done, before = (times[np.array(part, np.int64)] for part in (tasks.received, tasks.done, tasks.before))
+    """Return the tasks received, and the number of tasks in flight from one change to the next."""
+    received, done, unseen = (
+        times[np.array(part, np.int64)] for part in (tasks.received, tasks.done, tasks.done_unseen)
+    )
     begin, end = int(times.min()), int(times.max())
+    # Events cover the time from the first to the last one, so the edges of the log are events too, of no tasks.
     moments, numbers = np.unique(np.concatenate([received, [begin, end]]), return_counts=True)
     counts = numbers.astype(np.float64)
-    for edge in (begin, end):  # they were only counted so that the log is known to begin and to end there
+    for edge in (begin, end):
         counts[np.searchsorted(moments, edge)] -= 1
-    changes = np.concatenate([np.full(len(before), begin), received, done, before, [begin, end]])
-    steps = np.concatenate([np.ones(len(before) + len(received)), -np.ones(len(done) + len(before)), [0, 0]])
+    changes = np.concatenate([np.full(len(unseen), begin), received, done, unseen, [begin, end]])
+    steps = np.concatenate([np.ones(len(unseen) + len(received)), -np.ones(len(done) + len(unseen)), [0, 0]])
     edges, places = np.unique(changes, return_inverse=True)
     levels = np.cumsum(np.bincount(places, weights=steps)).astype(np.float64)
     return [

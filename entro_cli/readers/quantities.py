@@ -1,4 +1,4 @@
-"""What a log tells, by name, and which of it are stages: what every reader but that of tables ends with."""
+"""Quantities of a log by name, and the choice of those that are stages: the last step of every reader but `table`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
 RATE_STAGE, QUEUE_STAGE = "scraper", "llm"
-"""What the stages are called that nobody named."""
+"""The names of stages that the user did not name."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One quantity that a log tells over time; sorted by time, each time once.
+    """One quantity of a log over time, sorted, each time once.
 
     Attributes:
-        name: what it is called, as `--stage NAME=COLUMN` names it: `waiting`, `running`, `requests`.
+        name: the column that `--stage NAME=COLUMN` refers to: `waiting`, `running`, `requests`.
         kind: what it measures.
         times: as in `Series`.
         values: as in `Series`.
-        stage: the stage that it is without a word of the user; empty where it is one only when it is named.
+        stage: the stage that it is by default; empty if it is a stage only when it is named.
         measure: as in `Series`.
         begins: as in `Series`.
         is_fallback: as in `Series`.
@@ -41,19 +41,21 @@ class Quantity:
 
 
 def choose_stages(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
-    """The stages in a log: the quantities that the user named, else those that are stages by themselves.
+    """Return the quantities that the user named as stages, or those that are stages by default.
 
     Args:
-        quantities: what the log tells; those without samples are left out.
-        options: what the user said.
+        quantities: of the log; those without samples are left out.
+        options: how the log is read.
     """
-    told = {part.name: part for part in quantities if len(part.times)}
-    placed = options.stages_for([*told])
-    if any(spec.column in told for spec in placed):
+    by_name = {part.name: part for part in quantities if len(part.times)}
+    specs = options.stages_for([*by_name])
+    if any(spec.column in by_name for spec in specs):
         return tuple(
-            _series(told[spec.column], spec.name, spec.kind, spec.full) for spec in placed if spec.column in told
+            _series(by_name[spec.column], spec.name, spec.kind, spec.full) for spec in specs if spec.column in by_name
         )
-    return tuple(_series(part, part.stage, options.kind_of(part.stage), None) for part in told.values() if part.stage)
+    return tuple(
+        _series(part, part.stage, options.kind_of(part.stage), None) for part in by_name.values() if part.stage
+    )
 
 
 def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -> Series:

@@ -1,8 +1,7 @@
-"""Which reader reads a log: the one that is surest of its content."""
+"""All readers, and the choice of the one that recognises a log."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import ModuleType
 
 from entro_cli.readers import celery
@@ -19,23 +18,26 @@ from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 
 READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
-"""Every reader: a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `carry(log)` and
-`read(log, options)`; one whose logs have a header has `header_of(log)` and `accepts_header(log, header)`, too."""
+"""Every reader. CONTRIBUTING.md lists the steps to add one.
 
-_LEAST = 0.05
+A reader is a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `read(log, options)` and
+`checkpoint(log)`. A reader of logs with a header also has `header_of(log)` and `accepts_header(log, header)`.
+"""
+
+_LEAST_CONFIDENCE = 0.05
 
 
 def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None) -> Observations:
-    """The observations in a log.
+    """Read a log.
 
     Args:
         log: the plain file.
-        options: what the user said.
-        input_format: the reader's name, when the user named one.
+        options: how it is read.
+        input_format: the name of the format; None to recognise it.
 
     Raises:
-        NoLogError: when no reader knows it.
-        EntroError: when the one that does cannot read it.
+        NoLogError: if no reader recognises it.
+        EntroError: if the reader cannot read it.
     """
     reader = _named(detect_format(log, options, input_format))
     observations: Observations = reader.read(log, options)
@@ -43,70 +45,67 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
 
 
 def detect_format(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:
-    """The name of the reader of a log: the one that the user named, or that is surest of its content.
+    """Return the format of a log: the one that the user named, or that of the reader with the highest confidence.
 
     Raises:
-        NoLogError: when no reader knows it.
-        EntroError: when there is none of the name given.
+        NoLogError: if no reader recognises it.
+        EntroError: if the named format does not exist.
     """
-    name: str = (_named(input_format) if input_format else _surest(log, options)).NAME
+    name: str = (_named(input_format) if input_format else _recognise(log, options)).NAME
     return name
 
 
-def reads_in_parts(reader: str) -> bool:
-    """Whether lines of a log, with what stands before its rows, can be read without those before them."""
-    in_parts: bool = _named(reader).IN_PARTS
+def reads_in_parts(input_format: str) -> bool:
+    """Whether lines of a format can be read without the lines before them, given the header."""
+    in_parts: bool = _named(input_format).IN_PARTS
     return in_parts
 
 
-def header_of(log: LogFile, reader: str) -> bytes:
-    """What stands before the rows of a log, and is needed to read a part of it.
+def header_of(log: LogFile, input_format: str) -> bytes:
+    """Return the header of a log, which is needed to read a part of it; empty if its format has none.
 
     Args:
         log: the plain file.
-        reader: the name of the reader that reads it.
+        input_format: the name of its format.
     """
-    module = _named(reader)
-    before: bytes = module.header_of(log) if hasattr(module, "header_of") else b""
-    return before
+    module = _named(input_format)
+    header: bytes = module.header_of(log) if hasattr(module, "header_of") else b""
+    return header
 
 
-def checkpoint(log: LogFile, reader: str) -> bytes:
-    """What of a log has to stand before one that goes on where it ends, so that it reads as if both were one file.
+def checkpoint(log: LogFile, input_format: str) -> bytes:
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
-        reader: the name of the reader that reads it.
+        input_format: the name of its format.
     """
-    left: bytes = _named(reader).checkpoint(log)
-    return left
+    lines: bytes = _named(input_format).checkpoint(log)
+    return lines
 
 
-def accepts_header(log: LogFile, reader: str, header: bytes) -> bool:
-    """Whether a log without a header of its own goes on under that of another, which such a reader read."""
-    module = _named(reader)
+def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
+    """Whether a log without a header has rows that fit the header of another log of a format."""
+    module = _named(input_format)
     return hasattr(module, "accepts_header") and bool(module.accepts_header(log, header))
 
 
-def _named(name: str) -> ModuleType:
+def _named(input_format: str) -> ModuleType:
     for reader in READERS:
-        if name == reader.NAME:
+        if input_format == reader.NAME:
             return reader
-    raise EntroError(f"there is no format {name!r}", where="--input-format", expected=_known(READERS))
+    names = ", ".join(reader.NAME for reader in READERS)
+    raise EntroError(f"unknown format {input_format!r}", where="--input-format", expected=f"one of {names}")
 
 
-def _surest(log: LogFile, options: ReadOptions) -> ModuleType:
-    sure, reader = max(((reader.recognise(log), reader) for reader in READERS), key=lambda part: part[0])
-    if sure >= _LEAST:
+def _recognise(log: LogFile, options: ReadOptions) -> ModuleType:
+    confidence, reader = max(((reader.recognise(log), reader) for reader in READERS), key=lambda part: part[0])
+    if confidence >= _LEAST_CONFIDENCE:
         return reader
     begins = first_line(head_text(log))
     raise NoLogError(
         f"the format is not known; it begins with: {masked(begins) if options.redact else begins}",
         where=log.label,
-        expected="; ".join(f"{known.NAME} ({known.DESCRIPTION})" for known in READERS),
-        remedy="name it with --input-format if it is one of these",
+        expected="a log that `entro formats` lists, such as CSV, JSON lines or a server's log",
+        remedy="name its format with --input-format",
     )
-
-
-def _known(readers: Sequence[ModuleType]) -> str:
-    return "one of " + ", ".join(reader.NAME for reader in readers)

@@ -158,7 +158,7 @@ def test_what_a_log_holds_is_masked_when_asked(tmp_path, case):
         (["{log}", "--stage", "a=llm_queue", "--stage", "a=scraper_rate"], r"stage a is given twice"),
         (["{folder}/twice", "--stage", "llm=queue"], r"two columns are called queue"),
         (["{log}", "--time", "when"], r"no column is called when; .*the columns are time, scraper_rate, llm_queue"),
-        (["{log}", "--input-format", "excel"], r"--input-format: there is no format 'excel'; expected one of table"),
+        (["{log}", "--input-format", "excel"], r"--input-format: unknown format 'excel'; expected one of table"),
         (["{log}", "--start", "noon"], r"--start: 'noon' is not a date or time"),
         (["{log}", "--since", "2030-01-01"], r"--since/--until: the log has no step in this period"),
         (["{log}", "--offset", "log=soon"], r"--offset"),

@@ -106,7 +106,7 @@ def test_an_eta_and_colours(tmp_path):
 
 def test_nothing_of_tasks(tmp_path):
     path = written(tmp_path, stamp(0) + "celery@host ready.\n")
-    with pytest.raises(EntroError, match="no line of it tells of a task"):
+    with pytest.raises(EntroError, match="no line is of a task"):
         read(path)
 
 

@@ -161,7 +161,7 @@ def test_a_line_that_is_cut_is_shown(tmp_path):
     cut = "2026-04-06 08:02:00 [scrapy.extensions.logstats] INFO: Crawled 4x pages (at 3 pages/min), scraped 0 it\n"
     found = read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut))
     assert (found.rows_skipped, found.bad_rows[0].line) == (1, 3)
-    with pytest.raises(EntroError, match="line 3: not a line of logstats"):
+    with pytest.raises(EntroError, match="line 3: not a logstats line"):
         read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut), strict=True)
 
 

@@ -1,4 +1,4 @@
-"""The lines of a Scrapy log that tell something: how much was crawled, when a spider begins and ends, its stats."""
+"""Lines of a Scrapy log: the counts of a spider, its start, the stats it dumps, and its responses."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _NUMBER = re.compile(rb"'([^'\n]{1,200})': (-?\d{1,18}(?:\.\d+)?)[,}]")
 _TIME = re.compile(rb"'(start_time|finish_time)': datetime\.datetime\(([\d, ]{5,60})")
 _LITERALS = b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {"
 """One of these is in every line that matters."""
-_LONGEST_DUMP = 1 << 18
+_LONGEST_DUMP_BYTES = 1 << 18
 _FETCHED = b"DEBUG: Crawled ("
-_WORDS = tuple(int.from_bytes(_FETCHED[at : at + 8], "little") for at in (0, 8))
-_LENGTH = 19
-"""Of a stamp, bytes."""
+"""In every line of a response; 16 bytes, which are compared as two words."""
+_FETCHED_WORDS = tuple(int.from_bytes(_FETCHED[at : at + 8], "little") for at in (0, 8))
+_STAMP_BYTES = 19
 
 
 @dataclass(frozen=True)
 class SpiderLine:
-    """A line that tells something.
+    """A line with the counts or the stats of a spider.
 
     Attributes:
         offset: where in the log it begins.
-        wall: its stamp, nanoseconds on its own clock.
-        shift: how far that clock is before UTC, nanoseconds; None where the stamp does not say.
-        pages: how many were crawled; -1 in a line that does not tell.
-        items: how many were scraped.
-        stats: what a spider told at its end or on the way; None in other lines.
-        is_end: whether it told them at its end.
+        wall: its timestamp, nanoseconds on the log's clock.
+        shift: the offset of that clock from UTC, nanoseconds; None if the timestamp has no zone.
+        pages: the number of pages crawled so far; -1 if the line has none.
+        items: the number of items scraped so far; -1 if the line has none.
+        stats: the numbers of dumped stats; None in other lines.
+        is_end: whether these are the closing stats.
     """
 
     offset: int
@@ -57,15 +57,15 @@ class SpiderLine:
 
 @dataclass
 class ScrapyLines:
-    """What a log has of such lines.
+    """The lines of a log that matter.
 
     Attributes:
-        points: in their order.
-        responses: how many lines of responses there are.
-        fetched: their stamps, nanoseconds on the log's clock, shape (responses,); none where nobody needs them.
+        points: the lines with counts or stats, in their order.
+        responses: the number of lines of responses.
+        fetched: their timestamps, nanoseconds on the log's clock, shape (responses,); empty if they are not needed.
         places: where in the log those lines begin, likewise.
-        bad: the lines that could not be read.
-        whole: where the last dump of stats begins that has no end; else the log's length.
+        bad: the lines that cannot be read.
+        whole: the beginning of a last dump of stats that has no end yet; else the length of the log.
     """
 
     points: list[SpiderLine] = field(default_factory=list)
@@ -77,16 +77,18 @@ class ScrapyLines:
 
 
 def holds_scrapy_lines(head: bytes) -> bool:
-    """Whether a log has lines as only Scrapy writes them."""
+    """Whether some bytes of a log hold a line that only Scrapy writes."""
     return any(pattern.search(head) for pattern in (_LOGSTATS, _OPENED, _DUMP))
 
 
 def find_lines(log: LogFile, responses: bool = False) -> ScrapyLines:
-    """The lines of a log that tell something.
+    """Find the lines of a log that matter.
+
+    The timestamps of responses are collected only if no other line counts pages, because that takes a second pass.
 
     Args:
         log: the plain file.
-        responses: whether the stamps of responses are needed, also where lines of logstats count the pages.
+        responses: collect the timestamps of responses in any case.
     """
     found = _find(log, responses)
     counted = any(point.pages >= 0 for point in found.points)
@@ -98,14 +100,14 @@ def _find(log: LogFile, responses: bool) -> ScrapyLines:
     stamps, places = [], []
     for block in blocks(log):
         for begin in line_starts(block, *_LITERALS):
-            point = _point(log, block.offset + begin, block.line(begin)[0].rstrip(b"\r"), found)
+            point = _spider_line(log, block.offset + begin, block.line(begin)[0].rstrip(b"\r"), found)
             if point is not None:
                 found.points.append(point)
         found.responses += block.content.count(_FETCHED)
         if responses:
-            at, walls = _responses(block)
+            starts, walls = _responses(block)
             stamps.append(walls)
-            places.append(at + block.offset)
+            places.append(starts + block.offset)
         found.whole = max(found.whole, block.offset + len(block.content))
     if stamps:
         found.fetched, found.places = np.concatenate(stamps), np.concatenate(places)
@@ -114,7 +116,7 @@ def _find(log: LogFile, responses: bool) -> ScrapyLines:
     return found
 
 
-def _point(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> SpiderLine | None:
+def _spider_line(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> SpiderLine | None:
     if match := _LOGSTATS.search(line):
         return SpiderLine(offset, *_stamp(match), pages=int(match[3]), items=int(match[4]))
     if match := _OPENED.search(line):
@@ -124,12 +126,12 @@ def _point(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> Spider
     if (match := _PERIODIC.search(line)) and (stats := _periodic(match[3])):
         return SpiderLine(offset, *_stamp(match), stats=stats)
     if b"Crawled " in line and b" pages/min" in line:
-        found.bad.add(offset, "not a line of logstats", line)
+        found.bad.add(offset, "not a logstats line", line)
     return None
 
 
 def _stamp(match: re.Match[bytes]) -> tuple[int, int | None]:
-    """The time a line begins with, nanoseconds on its own clock, and how far that is before UTC."""
+    """Return the time at the beginning of a line, nanoseconds on its own clock, and that clock's offset from UTC."""
     try:
         when = datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:  # such as the 30th of February
@@ -140,10 +142,10 @@ def _stamp(match: re.Match[bytes]) -> tuple[int, int | None]:
 
 
 def _dump(log: LogFile, offset: int) -> bytes:
-    """The stats that follow a line."""
+    """Return the stats that follow a line: a Python dictionary over several lines."""
     with log.path.open("rb") as file:
         file.seek(offset)
-        content = file.read(_LONGEST_DUMP)
+        content = file.read(_LONGEST_DUMP_BYTES)
     end = re.search(rb"\}[ \t\r]*(?:\n|$)", content)
     return content[: end.end()] if end else content
 
@@ -153,7 +155,10 @@ def _is_closed(log: LogFile, offset: int) -> bool:
 
 
 def _stats(text: bytes) -> dict[str, float]:
-    """The numbers of a dump, which is a literal of Python, and its times in seconds since the epoch; nothing is run."""
+    """Return the numbers of a dump, and its times in seconds since the epoch.
+
+    A dump is a literal of Python. It is searched, not evaluated: a log is not trusted.
+    """
     stats = {key.decode("utf-8", "replace"): float(value) for key, value in _NUMBER.findall(text)}
     for key, parts in _TIME.findall(text):
         try:
@@ -165,38 +170,48 @@ def _stats(text: bytes) -> dict[str, float]:
 
 
 def _periodic(text: bytes) -> dict[str, float]:
-    """The numbers that Scrapy tells on the way, as JSON."""
+    """Return the numbers of stats that the extension periodic_log prints as JSON."""
     try:
-        told = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return {}
-    stats = told.get("stats", told) if isinstance(told, dict) else {}
+    stats = document.get("stats", document) if isinstance(document, dict) else {}
     pairs = stats.items() if isinstance(stats, dict) else ()
     return {str(key): float(value) for key, value in pairs if type(value) in {int, float}}
 
 
 def _responses(block: Block) -> tuple[TimeArray, TimeArray]:
-    """Where the lines of responses begin in a block, and their stamps; without a loop over lines."""
+    """Return where the lines of responses begin in a block, and their timestamps, without a loop over lines."""
     content = block.content
     if _FETCHED not in content:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     padded = content + bytes(16)
+    # Overlapping words: element i holds the eight bytes from place i on.
     words = np.ndarray((len(padded) - 7,), np.dtype("<u8"), padded, 0, (1,))
-    at = np.flatnonzero((words[: len(content)] == _WORDS[0]) & (words[8 : len(content) + 8] == _WORDS[1]))
+    at = np.flatnonzero(
+        (words[: len(content)] == _FETCHED_WORDS[0]) & (words[8 : len(content) + 8] == _FETCHED_WORDS[1])
+    )
     codes = np.frombuffer(padded, np.uint8)
     ends = np.flatnonzero(codes[: len(content)] == ord("\n"))
     lines = np.searchsorted(ends, at)
     starts = np.where(lines > 0, ends[np.maximum(lines - 1, 0)] + 1 if len(ends) else 0, 0)
-    starts = starts[at - starts > _LENGTH]
-    walls, fine = _walls(codes[starts[:, None] + np.arange(_LENGTH)])
-    return starts[fine], walls[fine]
+    starts = starts[at - starts > _STAMP_BYTES]
+    walls, valid = _parse_stamps(codes[starts[:, None] + np.arange(_STAMP_BYTES)])
+    return starts[valid], walls[valid]
 
 
-def _walls(texts: NDArray[np.uint8]) -> tuple[TimeArray, NDArray[np.bool_]]:
-    """Stamps as nanoseconds on the clock they show, shape (lines, 19) of bytes; and which of them are stamps."""
+def _parse_stamps(texts: NDArray[np.uint8]) -> tuple[TimeArray, NDArray[np.bool_]]:
+    """Parse timestamps such as 2026-04-06 12:00:00, many at once.
+
+    Args:
+        texts: their bytes, shape (lines, 19).
+
+    Returns:
+        Nanoseconds on the clock they show, and whether each is valid, both of shape (lines,).
+    """
     digits = texts.astype(np.int64) - ord("0")
     at = [index for index, char in enumerate("0000-00-00 00:00:00") if char == "0"]
-    fine = np.all((digits[:, at] >= 0) & (digits[:, at] <= 9), axis=1)
+    valid = np.all((digits[:, at] >= 0) & (digits[:, at] <= 9), axis=1)
 
     def number(*places: int) -> TimeArray:
         value = np.zeros(len(digits), np.int64)
@@ -205,8 +220,8 @@ def _walls(texts: NDArray[np.uint8]) -> tuple[TimeArray, NDArray[np.bool_]]:
         return value
 
     month, day = number(5, 6), number(8, 9)
-    fine &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    months = (number(0, 1, 2, 3) - 1970) * 12 + np.where(fine, month, 1) - 1
+    valid &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    months = (number(0, 1, 2, 3) - 1970) * 12 + np.where(valid, month, 1) - 1
     days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
     seconds = days * 86400 + number(11, 12) * 3600 + number(14, 15) * 60 + number(17, 18)
-    return np.where(fine, seconds, 0) * NS, fine
+    return np.where(valid, seconds, 0) * NS, valid

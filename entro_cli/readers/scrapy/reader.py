@@ -1,4 +1,4 @@
-"""The `scrapy` format: the log of a spider: how much it has crawled, each response, and what it tells at its end."""
+"""The `scrapy` format: the log of a spider, with its logstats lines, responses and closing stats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IN_PARTS = False
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log is Scrapy's, 0..1, from its content."""
+    """Return the confidence that a log is Scrapy's, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
     if holds_scrapy_lines(log.head):
@@ -36,27 +36,27 @@ def recognise(log: LogFile) -> float:
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in a spider's log.
+    """Read the log of a spider.
 
-    Rates are recomputed from counts and stamps: what a logstats line calls pages a minute is the pages since the line
-    before, however long ago that was.
+    Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages since
+    the line before, however long ago that was.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when no line tells of pages, or most of those that do cannot be read.
+        EntroError: if no line counts pages, or most of those that should cannot be read.
     """
     lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
     good = len(lines.points) + lines.responses
-    bad = lines.bad.check(log, good, options, "lines of logstats")
+    bad = lines.bad.check(log, good, options, "logstats lines")
     if not good:
         raise EmptyLogError(
-            "no line of it tells what was crawled",
+            "no line counts what was crawled",
             where=log.label,
             expected="lines such as `INFO: Crawled 44 pages (at 44 pages/min)`",
-            remedy="logstats must be among the extensions, and the level INFO or DEBUG",
+            remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
         )
     tally = Tally()
     runs = split_runs(lines.points)
@@ -80,19 +80,19 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
 
     Returns:
-        The last line of every spider that goes on, the responses of the last moment, and what has no end yet.
+        The last line of every spider that still runs, the responses of the last moment, and a last line or dump
+        without its end.
     """
     lines = find_lines(log)
     end = min(lines.whole, unfinished_from(log.path))
     runs = split_runs([point for point in lines.points if point.offset < end])
-    standing = sorted(run.last.offset for run in runs if not run.is_over)
-    texts = lines_at(log, standing)
+    texts = lines_at(log, sorted(run.last.offset for run in runs if not run.is_closed))
     whole = lines.places < end
     if whole.any():
         last = whole & (lines.fetched == lines.fetched[whole][-1])
@@ -103,40 +103,43 @@ def checkpoint(log: LogFile) -> bytes:
 
 
 class _Clock:
-    """How the stamps of runs are put onto UTC: by the zone the user named, else by what the spiders told at their end.
+    """The conversion of the timestamps of runs to UTC: by the zone the user named, else by their closing stats.
+
+    Closing stats have the time of the end in UTC, so they show the offset of the log's clock. Timestamps with a zone
+    take precedence over both.
 
     Args:
-        runs: in their order; one that told nothing has the clock of the one before, or after.
-        options: what the user said.
+        runs: in their order; one without an offset takes that of the run before, or of the first one that has one.
+        options: how the log is read.
         tally: counts what is out of the ordinary.
     """
 
     def __init__(self, runs: Sequence[SpiderRun], options: ReadOptions, tally: Tally) -> None:
         self.options, self.tally = options, tally
         self.shifts: dict[int, int] = {}
-        told = {index: run.shift for index, run in enumerate(runs) if run.shift is not None}
-        self.stamped = any(point.shift is not None for run in runs for point in run.points)
-        if told and (self.stamped or not options.zone_given):
-            known = np.array(sorted(told))
+        known = {index: run.shift for index, run in enumerate(runs) if run.shift is not None}
+        self.has_zones = any(point.shift is not None for run in runs for point in run.points)
+        if known and (self.has_zones or not options.zone_given):
+            indices = np.array(sorted(known))
             for index, run in enumerate(runs):
-                place = int(np.searchsorted(known, index, side="right"))
-                self.shifts[id(run)] = told[int(known[max(place - 1, 0)])]
+                place = int(np.searchsorted(indices, index, side="right"))
+                self.shifts[id(run)] = known[int(indices[max(place - 1, 0)])]
         self.runs = runs
 
     def utc(self, run: SpiderRun, walls: TimeArray) -> TimeArray:
-        """A run's stamps as nanoseconds since the epoch."""
+        """Return timestamps of a run as nanoseconds since the epoch."""
         if id(run) in self.shifts:
             return walls - self.shifts[id(run)]
         return self.local(walls)
 
     def local(self, walls: TimeArray) -> TimeArray:
-        """Stamps of no run that told its clock."""
+        """Return timestamps of runs without a known offset as nanoseconds since the epoch."""
         local = local_to_utc(walls, self.options.zone)
         self.tally.clock(local)
         return local.times
 
     def responses(self, lines: ScrapyLines) -> TimeArray:
-        """The stamps of responses, each on the clock of the run it is in."""
+        """Return the timestamps of responses, each converted by the clock of the run that it is in."""
         begins = np.array([run.points[0].offset for run in self.runs], np.int64)
         if not self.shifts or not len(begins):
             return self.local(lines.fetched) if len(lines.fetched) else lines.fetched
@@ -145,17 +148,17 @@ class _Clock:
         return np.asarray(lines.fetched - shifts[place], dtype=np.int64)
 
     def words(self) -> str:
-        """How times were read, in words."""
+        """Return how times were read, in words."""
         if not self.shifts:
             how = "--tz" if self.options.zone_given else "this machine"
             return f"{self.options.zone} ({how})"
         offsets = [offset for offset, _ in groupby(self.shifts[id(run)] for run in self.runs)]
         shown = ", later ".join(map(_offset, offsets[:3])) + (", ..." if len(offsets) > 3 else "")
-        return f"as written, {shown}" if self.stamped else f"from its closing stats: {shown}"
+        return f"as written, {shown}" if self.has_zones else f"from its closing stats: {shown}"
 
 
 def _offset(shift: int) -> str:
-    """How far a clock is before UTC, in words."""
+    """Return the offset of a clock from UTC, in words."""
     minutes = shift // (60 * NS)
     if not minutes:
         return "UTC"
@@ -166,7 +169,7 @@ def _offset(shift: int) -> str:
 def _quantities(
     lines: ScrapyLines, runs: Sequence[SpiderRun], times: Sequence[TimeArray], clock: _Clock
 ) -> list[Quantity]:
-    """Everything that the log tells: pages are the stage, responses only where no line counts pages."""
+    """Return all quantities of the log; responses are a stage only if no line counts pages."""
     begins, ends, rates = crawl_rates(runs, times, "pages")
     quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins)]
     begins, ends, rates = crawl_rates(runs, times, "items")
@@ -178,7 +181,7 @@ def _quantities(
 
 
 def _frontier(runs: Sequence[SpiderRun], clock: _Clock) -> Quantity:
-    """What a spider knows of and has not fetched yet, where it told that."""
+    """Return the number of requests that wait in the scheduler of a spider, from stats that have it."""
     found: dict[int, float] = {}
     for run in runs:
         for dump in run.dumps:
@@ -194,6 +197,6 @@ def _count_problems(runs: Sequence[SpiderRun], times: Sequence[TimeArray], tally
     """Count what is out of the ordinary about the runs."""
     spans = sorted((int(at[0]), int(at[-1])) for at in times if len(at) > 1)
     tally.count(ProblemKind.RUNS_OVERLAP, sum(begin < end for (_, end), (begin, _) in pairwise(spans)))
-    not_closed = sum(not run.is_over for run in runs)
+    not_closed = sum(not run.is_closed for run in runs)
     tally.count(ProblemKind.RUNS_NOT_CLOSED, max(not_closed - 1, 0))  # the last one may still be running
     tally.count(ProblemKind.CLOCK_BACK_IN_RUN, sum((np.diff(at) < 0).sum() for at in times))

@@ -1,4 +1,4 @@
-"""The runs of spiders in a Scrapy log: which lines are of which, how their clock goes, what they crawled meanwhile."""
+"""The runs of spiders in a Scrapy log: their lines, the offset of their clock from UTC, and their rates."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from entro_cli.timeseries.observations import TimeArray
 from entro_engine.entropy import FloatArray
 
 _USUAL_NS = 60 * NS
-"""How often a spider tells what it has crawled, unless it was told otherwise."""
+"""The interval of logstats lines unless LOGSTATS_INTERVAL sets another."""
 
 _QUARTER_NS = 900 * NS
+"""The offset of a zone from UTC is a multiple of a quarter of an hour."""
 _SLACK_NS = 300 * NS
-"""A clock is off UTC by whole quarters of an hour; a spider tells its end within a few minutes of it."""
+"""The closing stats are printed within this time of the end that they name."""
 
 
 @dataclass
@@ -25,50 +26,51 @@ class SpiderRun:
     """One run of a spider.
 
     Attributes:
-        points: what it had crawled, by time; the first is where it was begun, or first heard of.
-        dumps: the stats it told on the way and at its end.
-        shift: how far the log's clock was before UTC, nanoseconds; None where it did not tell.
-        is_over: whether it told its end.
+        points: its lines with counts, by time; the first is its start, or its first line in the log.
+        dumps: its lines with stats, in between and at its end.
+        shift: the offset of the log's clock from UTC, nanoseconds; None if it is not known.
+        is_closed: whether its closing stats are in the log.
     """
 
     points: list[SpiderLine] = field(default_factory=list)
     dumps: list[SpiderLine] = field(default_factory=list)
     shift: int | None = None
-    is_over: bool = False
+    is_closed: bool = False
 
     @property
     def last(self) -> SpiderLine:
-        """Its last point."""
+        """Its last line with counts."""
         return self.points[-1]
 
 
 def split_runs(points: Sequence[SpiderLine]) -> list[SpiderRun]:
-    """The runs that some lines are of, in the order they began.
+    """Split lines by the run that they belong to, the runs in the order they began.
 
-    A counter only goes up: where it is lower than before, another run has begun; where several go on beside each other,
-    a line is of the one whose next line is due.
+    The lines do not name their spider. A counter only goes up, so a lower count begins another run. If several runs go
+    on in parallel, a line belongs to the one whose next line is due.
 
     Args:
         points: in the order of the log.
     """
     runs: list[SpiderRun] = []
     for point in points:
-        going = [run for run in runs if not run.is_over]
+        running = [run for run in runs if not run.is_closed]
         if point.stats is not None:
-            _dump(point, going)
+            _add_stats(point, running)
         else:
-            _advance(point, going, runs)
+            _add_counts(point, running, runs)
     return runs
 
 
-def _advance(point: SpiderLine, going: list[SpiderRun], runs: list[SpiderRun]) -> None:
-    """Put a line to the run that it is of, or begin one with it."""
+def _add_counts(point: SpiderLine, running: list[SpiderRun], runs: list[SpiderRun]) -> None:
+    """Add a line with counts to its run, or begin one with it."""
     if point.pages == 0:
-        begun = [run for run in going if len(run.points) == 1 and run.last.pages == 0 and run.last.wall == point.wall]
-        idle = [run for run in going if run.last.pages == 0 and abs(point.wall - run.last.wall - _USUAL_NS) <= 2 * NS]
+        # "Spider opened" and the first logstats line come in the same second; an idle spider repeats a count of 0.
+        begun = [run for run in running if len(run.points) == 1 and run.last.pages == 0 and run.last.wall == point.wall]
+        idle = [run for run in running if run.last.pages == 0 and abs(point.wall - run.last.wall - _USUAL_NS) <= 2 * NS]
         fits = begun or idle
     else:
-        fits = [run for run in going if run.last.pages <= point.pages and run.last.items <= point.items]
+        fits = [run for run in running if run.last.pages <= point.pages and run.last.items <= point.items]
     if not fits:
         runs.append(SpiderRun([point], shift=point.shift))
         return
@@ -77,27 +79,30 @@ def _advance(point: SpiderLine, going: list[SpiderRun], runs: list[SpiderRun]) -
     best.shift = point.shift if point.shift is not None else best.shift
 
 
-def _dump(point: SpiderLine, going: list[SpiderRun]) -> None:
-    """Put what a spider told of itself to its run, and its last pages with it."""
+def _add_stats(point: SpiderLine, running: list[SpiderRun]) -> None:
+    """Add a line with stats to its run; closing stats also hold the last counts.
+
+    Of the runs that fit by their pages it is the one whose start is nearest to that by the stats.
+    """
     stats = point.stats or {}
     pages = stats.get("response_received_count", -1.0)
     began = point.wall / NS - stats.get("elapsed_time_seconds", 0.0)
-    fits = [run for run in going if run.last.pages <= pages] or going
+    fits = [run for run in running if run.last.pages <= pages] or running
     if not fits:
         return
     run = min(fits, key=lambda run: abs(run.points[0].wall / NS - began))
     run.dumps.append(point)
     if not point.is_end:
         return
-    run.is_over = True
+    run.is_closed = True
     if pages >= run.last.pages:
         items = max(int(stats.get("item_scraped_count", run.last.items)), run.last.items)
         run.points.append(SpiderLine(point.offset, point.wall, point.shift, int(pages), items))
-    run.shift = _told_shift(point) if run.shift is None else run.shift
+    run.shift = _shift_of_end(point) if run.shift is None else run.shift
 
 
-def _told_shift(point: SpiderLine) -> int | None:
-    """How far the log's clock is before UTC, from the time that a spider ended at and the stamp of that line."""
+def _shift_of_end(point: SpiderLine) -> int | None:
+    """Return the offset of the log's clock from UTC: the timestamp of closing stats less the end that they name."""
     ended = (point.stats or {}).get("finish_time")
     if ended is None:
         return None
@@ -109,7 +114,7 @@ def _told_shift(point: SpiderLine) -> int | None:
 def crawl_rates(
     runs: Sequence[SpiderRun], times: Sequence[TimeArray], name: str
 ) -> tuple[TimeArray, TimeArray, FloatArray]:
-    """What all runs crawled, as rates between their lines; where runs overlap the rates are added.
+    """Return the rates of all runs between their lines; the rates of runs that overlap are added.
 
     Args:
         runs: of the log.
@@ -117,7 +122,7 @@ def crawl_rates(
         name: `pages` or `items`.
 
     Returns:
-        Where each span begins and ends, nanoseconds since the epoch, and its rate, 1/s.
+        The beginnings and ends of spans, nanoseconds since the epoch, and their rates, 1/s; each of shape (spans,).
     """
     parts = [_spans(run, at, name) for run, at in zip(runs, times, strict=True)]
     parts = [part for part in parts if len(part[0])]
@@ -128,19 +133,19 @@ def crawl_rates(
     begins, ends, rates = begins[order], ends[order], rates[order]
     if np.all(begins[1:] >= ends[:-1]):
         return begins, ends, rates
-    return _added(parts)
+    return _add_spans(parts)
 
 
 def _spans(run: SpiderRun, times: TimeArray, name: str) -> tuple[TimeArray, TimeArray, FloatArray]:
-    """Of one run; lines of one time are one."""
+    """Return the spans of one run; lines of one time are one."""
     counts = np.array([getattr(point, name) for point in run.points], dtype=np.int64)
     moments = np.flatnonzero(np.diff(times, append=times[-1:] + 1) > 0)  # the last line of each time
-    times, counts = times[moments], np.maximum.accumulate(counts[moments])
+    times, counts = times[moments], np.maximum.accumulate(counts[moments])  # a rate is never negative
     return times[:-1], times[1:], np.diff(counts) / (np.diff(times) / NS)
 
 
-def _added(parts: Sequence[tuple[TimeArray, TimeArray, FloatArray]]) -> tuple[TimeArray, TimeArray, FloatArray]:
-    """Spans that overlap, cut where one of them begins or ends, and added."""
+def _add_spans(parts: Sequence[tuple[TimeArray, TimeArray, FloatArray]]) -> tuple[TimeArray, TimeArray, FloatArray]:
+    """Add spans that overlap: all are cut where one of them begins or ends."""
     edges = np.unique(np.concatenate([edge for begins, ends, _ in parts for edge in (begins, ends)]))
     total, covered = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, np.bool_)
     for begins, ends, rates in parts:

@@ -150,20 +150,20 @@ class _Finder(LineFinder[SglangLines]):
 
 
 def _runs(block: Block, places: NDArray[np.int64], marks: list[int]) -> dict[int, int]:
-    """Where access lines of one stamp begin that follow one another, and how many they are.
+    """Return the runs of requests of one timestamp in a block: where each begins, and its length.
 
     Args:
-        block: some lines.
-        places: where in them requests are.
-        marks: where in them a line begins that parts what is before from what is behind.
+        block: whole lines.
+        places: where requests are in it.
+        marks: where lines of the mark begin in it; a run does not go over one.
     """
     places = places[places < block.finished]
     if not len(places):
         return {}
     codes = np.frombuffer(block.content + bytes(_SAME), np.uint8)
     begins = np.concatenate([[0], np.flatnonzero(codes[: len(block.content)] == ord("\n")) + 1])
-    at = begins[np.searchsorted(begins, places, side="right") - 1]
-    stamps = codes[at[:, None] + np.arange(_SAME)]
-    parted = np.diff(np.searchsorted(np.array(marks, dtype=np.int64), at)) != 0
-    firsts = np.flatnonzero(np.concatenate([[True], np.any(stamps[1:] != stamps[:-1], axis=1) | parted]))
-    return dict(zip(at[firsts].tolist(), np.diff(firsts, append=len(at)).tolist(), strict=True))
+    lines = begins[np.searchsorted(begins, places, side="right") - 1]
+    stamps = codes[lines[:, None] + np.arange(_SAME)]
+    over_mark = np.diff(np.searchsorted(np.array(marks, dtype=np.int64), lines)) != 0
+    firsts = np.flatnonzero(np.concatenate([[True], np.any(stamps[1:] != stamps[:-1], axis=1) | over_mark]))
+    return dict(zip(lines[firsts].tolist(), np.diff(firsts, append=len(lines)).tolist(), strict=True))

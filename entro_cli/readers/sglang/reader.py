@@ -1,4 +1,4 @@
-"""The `sglang` format: the server log of SGLang: what its schedulers say of each batch, and its access lines."""
+"""The `sglang` format: the server log of SGLang, with the batch lines of its schedulers and its access lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SERVER = re.compile(rb"server_args=ServerArgs\(|\] The server is fired up and r
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log is SGLang's, 0..1, from its content."""
+    """Return the confidence that a log is SGLang's, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
     if holds_batches(log.head):
@@ -37,24 +37,24 @@ def recognise(log: LogFile) -> float:
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in an SGLang server log.
+    """Read the log of an SGLang server.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when it has no batch line, or most of those it has cannot be read.
+        EntroError: if it has no batch line, or most of those it has cannot be read.
     """
     lines = find_lines(log)
     good = lines.measured
     bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
     if not good and REQUESTS not in lines.keys:
         raise EmptyLogError(
-            "there is no batch line of SGLang in it",
+            "no batch line of SGLang",
             where=log.label,
             expected="lines with Prefill batch or Decode batch and #queue-req",
-            remedy="the server must log at the level info; an idle one prints none",
+            remedy="run the server with --log-level info; an idle server prints none",
         )
     tally = Tally()
     times, zone = lines.stamps.utc(log, options, tally)
@@ -77,24 +77,31 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
+
+    Returns:
+        The lines that restore the state of the ranks; behind the mark the open sample, and a last line without its
+        end.
     """
     lines = find_lines(log, only_whole=True)
     batches = _Batches(lines, lines.stamps.rough())
-    standing = sorted({*batches.standing(), *_of_last_stamps(lines), *lines.stamps.last_hour_back()})
-    left = [index for index in standing if index >= batches.open_from and lines.keys[index] >= 0]
-    texts = dict(zip(standing, lines_at(log, [lines.offsets[index] for index in standing]), strict=True))
-    before = [text for index in standing if index not in left for text in _repeated(lines, index, texts[index])]
-    if lines.access_logged and standing:
-        before.insert(0, _stamp_of(lines_at(log, [lines.offsets[standing[0]]])[0]) + HEALTH_LINE.rstrip())
-    return checkpoint_text(before, [texts[index] for index in left], lines.unfinished)
+    context = sorted({*batches.context_lines(), *_of_last_timestamps(lines), *lines.stamps.last_hour_back()})
+    open_lines = [index for index in context if index >= batches.open_from and lines.keys[index] >= 0]
+    texts = dict(zip(context, lines_at(log, [lines.offsets[index] for index in context]), strict=True))
+    before = [text for index in context if index not in open_lines for text in _repeated(lines, index, texts[index])]
+    if lines.access_logged and context:
+        before.insert(0, _prefix_of(lines_at(log, [lines.offsets[context[0]]])[0]) + HEALTH_LINE.rstrip())
+    return checkpoint_text(before, [texts[index] for index in open_lines], lines.unfinished)
 
 
-def _of_last_stamps(lines: SglangLines) -> list[int]:
-    """The batch lines of the last stamp that any has, and so the requests: the next ones may be of it too."""
+def _of_last_timestamps(lines: SglangLines) -> list[int]:
+    """Return the batch lines, and the requests, of the last timestamp of either: the next line may share it.
+
+    Lines of one timestamp get times a nanosecond apart, so the next log has to know how many there were.
+    """
     rough, keys = lines.stamps.rough(), np.array(lines.keys)
     found: list[int] = []
     for alike in (np.flatnonzero(keys >= 0), np.flatnonzero(keys == REQUESTS)):
@@ -103,25 +110,27 @@ def _of_last_stamps(lines: SglangLines) -> list[int]:
 
 
 def _repeated(lines: SglangLines, index: int, text: bytes) -> list[bytes]:
-    """A batch line as it is, the access lines of one stamp as many as they were, without what is not needed of them."""
+    """Return a batch line as it is, or the access lines of a run, shortened, as many as there were."""
     if lines.keys[index] != REQUESTS:
         return [text]
-    return [_stamp_of(text) + REQUEST_LINE.rstrip()] * lines.requests[index]
+    return [_prefix_of(text) + REQUEST_LINE.rstrip()] * lines.requests[index]
 
 
-def _stamp_of(text: bytes) -> bytes:
-    """What stands before the message of a line."""
+def _prefix_of(text: bytes) -> bytes:
+    """Return the text before the message of a line, with its timestamp."""
     return re.split(rb"INFO: |\(?(?:Decode|Prefill) batch|server_args=", text, maxsplit=1)[0][:100]
 
 
 class _Batches:
-    """The batch lines over time: the last of each rank holds until its next, and all ranks are summed.
+    """The batch lines over time: the last line of each rank holds until its next one, and all ranks are summed.
 
     Attributes:
-        times: of the samples, nanoseconds; those of one stamp are a nanosecond apart, in their order.
+        times: of the samples, nanoseconds; those of one timestamp are a nanosecond apart, in their order.
         waiting, running: of all ranks.
-        open_from: the first line of the last sample where ranks of it may be missing.
-        is_open: whether one is.
+        open_from: the first line of the last sample if lines of other ranks may still come.
+        is_open: whether they may.
+        live: by rank, its last line.
+        started: the last start that no batch line has followed; -1 if there is none.
     """
 
     def __init__(self, lines: SglangLines, times: TimeArray) -> None:
@@ -129,11 +138,11 @@ class _Batches:
         self.times, self.waiting, self.running = array("q"), array("d"), array("d")
         self.live: dict[int, int] = {}
         self.is_open, self.open_from, self.started = False, len(lines.keys), -1
-        self._stamp, self._of_stamp = -1, 0
+        self._stamp, self._of_stamp = -1, 0  # the last timestamp, and the number of its samples before the last
         self._run()
 
-    def standing(self) -> list[int]:
-        """The lines that tell how things stand: the last of each rank, or the start behind which there is none."""
+    def context_lines(self) -> list[int]:
+        """Return the lines that restore the state: the last of each rank, or the start if none has followed it."""
         return [
             index
             for index in (*self.live.values(), *range(self.open_from, len(self.lines.keys)), self.started)
@@ -141,7 +150,7 @@ class _Batches:
         ]
 
     def _run(self) -> None:
-        together: dict[int, int] = {}
+        together: dict[int, int] = {}  # by rank, its line in the sample that is being collected
         for index, key in enumerate(self.lines.keys):
             if key == REQUESTS:
                 continue
@@ -153,7 +162,7 @@ class _Batches:
                 together[key] = index
             elif key == START:
                 self.live, self.started = {}, index
-            elif key == CARRIED:
+            elif key == CARRIED:  # the earlier log has given these samples
                 del self.times[:], self.waiting[:], self.running[:]
         self.is_open = bool(together) and not self.live.keys() <= together.keys()
         if self.is_open:
@@ -162,6 +171,7 @@ class _Batches:
             self._close(together)
 
     def _close(self, together: dict[int, int]) -> None:
+        """Make a sample of the lines of one timestamp, one line per rank."""
         if not together:
             return
         self.live |= together
@@ -182,13 +192,16 @@ def _levels(batches: _Batches) -> list[Quantity]:
         ("running", Kind.GENERIC, "", batches.running),
     ):
         values = np.array(column)[firsts]
-        there = ~np.isnan(values)
-        parts.append(Quantity(name, kind, times[there], values[there], stage))
+        present = ~np.isnan(values)
+        parts.append(Quantity(name, kind, times[present], values[present], stage))
     return parts
 
 
 def _requests(lines: SglangLines, times: TimeArray) -> list[Quantity]:
-    """Each request at a time of its own, those of one stamp a nanosecond apart; none where the log begins and ends."""
+    """Return the requests as events, with events of no requests where the log begins and ends.
+
+    Requests of one timestamp are a nanosecond apart, so that a log cut in two loses none of them.
+    """
     if not lines.access_logged:
         return []
     keys, counts = np.array(lines.keys), np.array(lines.requests, dtype=np.int64)
@@ -196,16 +209,16 @@ def _requests(lines: SglangLines, times: TimeArray) -> list[Quantity]:
     of_run = np.repeat(np.arange(len(runs)), counts[runs])
     at = times[runs][of_run] + 1 + _places(times[runs], counts[runs])
     begin = int(np.flatnonzero(keys == CARRIED)[-1]) if CARRIED in keys else 0
-    when, many = np.unique(at[runs[of_run] >= begin], return_counts=True)
+    moments, numbers = np.unique(at[runs[of_run] >= begin], return_counts=True)
     edges = np.array([times[begin:].min(), times[begin:].max()])
-    bare = np.unique(edges[~np.isin(edges, when)])
-    order = np.argsort(np.concatenate([when, bare]))
+    bare = np.unique(edges[~np.isin(edges, moments)])
+    order = np.argsort(np.concatenate([moments, bare]))
     return [
         Quantity(
             "requests",
             Kind.RATE,
-            np.concatenate([when, bare])[order],
-            np.concatenate([many, np.zeros(len(bare))])[order],
+            np.concatenate([moments, bare])[order],
+            np.concatenate([numbers, np.zeros(len(bare))])[order],
             RATE_STAGE,
             Measure.EVENTS,
             is_fallback=True,
@@ -214,13 +227,13 @@ def _requests(lines: SglangLines, times: TimeArray) -> list[Quantity]:
 
 
 def _places(stamps: TimeArray, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the requests of its stamp each one is, from 0.
+    """Return of each request its place among those of its timestamp, from 0.
 
     Args:
-        stamps: of runs of requests; those of one stamp may be several runs, one after the other, shape (runs,).
-        counts: how many each run has, shape (runs,).
+        stamps: of runs of requests; several runs, one after the other, may have one timestamp; shape (runs,).
+        counts: the length of each run, shape (runs,).
     """
     starts = np.flatnonzero(np.diff(stamps, prepend=-1))
-    many = np.add.reduceat(counts, starts) if len(starts) else counts
-    places: NDArray[np.int64] = np.arange(counts.sum()) - np.repeat(np.cumsum(many) - many, many)
+    totals = np.add.reduceat(counts, starts) if len(starts) else counts
+    places: NDArray[np.int64] = np.arange(counts.sum()) - np.repeat(np.cumsum(totals) - totals, totals)
     return places

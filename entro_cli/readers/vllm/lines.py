@@ -103,7 +103,7 @@ class _Finder(LineFinder[VllmLines]):
         # Context lines stand at the beginning of a log, so later blocks need no search for the mark.
         literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
         starts = line_starts(block, *literals)
-        *before, in_block = self._access_lines.before(block.content[: block.finished], starts)
+        *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
         for begin, requests in zip(starts, before, strict=True):
             self._requests = self.found.requests_in_all + requests
             self.take(block, begin)

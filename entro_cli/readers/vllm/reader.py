@@ -1,4 +1,4 @@
-"""The `vllm` format: the server log of vLLM, V0 and V1, every version: stats lines, and access lines between them."""
+"""The `vllm` format: the server log of vLLM, V0 and V1, with its stats lines and the access lines between them."""
 
 from __future__ import annotations
 
@@ -37,41 +37,42 @@ _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log is vLLM's, 0..1, from its content."""
+    """Return the confidence that a log is vLLM's, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
     if holds_stats(log.head):
         return 0.95
     if _SERVER.search(log.head) or _STAMPED.search(log.head):
         return 0.8
+    # Access lines alone may be of any server behind uvicorn, so another format may be surer.
     bare = has_access_lines(log.head) and len(find_requests(log.head)) > 0
     return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in a vLLM server log.
+    """Read the log of a vLLM server.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when it has no stats line, or most of those it has cannot be read.
+        EntroError: if it has no stats line, or most of those it has cannot be read.
     """
     lines = find_lines(log)
     bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
     tally = Tally()
     times, zone = lines.stamps.utc(log, options, tally)
-    ticks = EngineStats(lines, times)
-    if not lines.measured and not ticks.ends:
+    stats = EngineStats(lines, times)
+    if not lines.measured and not stats.ends:
         raise EmptyLogError(
-            "there is no stats line of vLLM in it",
+            "no stats line of vLLM",
             where=log.label,
             expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
-            remedy="the server must run without --disable-log-stats; idle ones print none",
+            remedy="run the server without --disable-log-stats; an idle server prints none",
         )
-    quantities = _quantities(ticks, lines, tally)
-    _count_problems(ticks, lines, tally)
+    quantities = _quantities(stats, lines, tally)
+    _count_problems(stats, lines, tally)
     return Observations(
         path=log.label,
         format=NAME,
@@ -86,47 +87,51 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """The lines of a log that, put before the log that goes on where it ends, make that read as if both were one.
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
+
+    Returns:
+        The lines that restore the state of the engines; behind the mark the open tick, with the requests that no
+        span has yet, and a last line without its end.
     """
     lines = find_lines(log, only_whole=True)
-    ticks = EngineStats(lines, lines.stamps.rough())
-    left = [] if ticks.open_from is None else [*range(ticks.open_from, len(lines.keys))]
-    evidence = [HEALTH_LINE.rstrip()] if lines.access_logged else []
+    stats = EngineStats(lines, lines.stamps.rough())
+    open_lines = [] if stats.open_from is None else [*range(stats.open_from, len(lines.keys))]
     behind: list[bytes] = []
-    counted = ticks.counted
-    for index, text in zip(left, lines_at(log, [lines.offsets[index] for index in left]), strict=True):
+    counted = stats.counted
+    for index, text in zip(open_lines, lines_at(log, [lines.offsets[index] for index in open_lines]), strict=True):
         behind += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
         counted = lines.requests[index]
     behind += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
-    standing = sorted({*ticks.standing(), *lines.stamps.last_hour_back()} - {*left})
-    before = [*evidence, *lines_at(log, [lines.offsets[index] for index in standing])]
+    context = sorted({*stats.context_lines(), *lines.stamps.last_hour_back()} - {*open_lines})
+    before = [HEALTH_LINE.rstrip()] if lines.access_logged else []
+    before += lines_at(log, [lines.offsets[index] for index in context])
     return checkpoint_text(before, behind, lines.unfinished)
 
 
-def _quantities(ticks: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
-    times, rows = _once(_whole(ticks.times), np.array(ticks.values).reshape(-1, 4), tally)
+def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
+    times, rows = _average_repeated(_int_array(stats.times), np.array(stats.values).reshape(-1, 4), tally)
     quantities = []
     for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
-        there = ~np.isnan(values)
-        quantities.append(Quantity(name, kind, times[there], values[there], stage))
-    if lines.access_logged and len(ticks.ends):
-        begins, ends = _whole(ticks.begins), _whole(ticks.ends)
-        rates: FloatArray = np.array(ticks.counts) / ((ends - begins) / NS)
+        present = ~np.isnan(values)
+        quantities.append(Quantity(name, kind, times[present], values[present], stage))
+    if lines.access_logged and len(stats.ends):
+        begins, ends = _int_array(stats.begins), _int_array(stats.ends)
+        rates: FloatArray = np.array(stats.counts) / ((ends - begins) / NS)
         quantities.append(
             Quantity("requests", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, is_fallback=True)
         )
     return quantities
 
 
-def _whole(numbers: array[int]) -> NDArray[np.int64]:
+def _int_array(numbers: array[int]) -> NDArray[np.int64]:
     return np.array(numbers, dtype=np.int64)
 
 
-def _once(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, FloatArray]:
-    """Samples sorted by time, different ones at one time averaged."""
+def _average_repeated(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, FloatArray]:
+    """Return samples sorted by time, those at one time averaged; the order of the rows changes no bit of a mean."""
     at, inverse, counts = np.unique(times, return_inverse=True, return_counts=True)
     if len(at) == len(times):
         order = np.argsort(times)
@@ -137,11 +142,11 @@ def _once(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, 
     return at, means
 
 
-def _count_problems(ticks: EngineStats, lines: VllmLines, tally: Tally) -> None:
+def _count_problems(stats: EngineStats, lines: VllmLines, tally: Tally) -> None:
     """Count what the user should know of how the log was read."""
-    tally.count(ProblemKind.SERVER_IDLE, ticks.idle)
-    if ticks.stalled_ns:
-        tally.note(ProblemKind.SERVER_STALLED, f"{ticks.stalled_ns / NS:,.0f}")
-    tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - ticks.counted, 0))
-    if ticks.open_from is not None:
+    tally.count(ProblemKind.SERVER_IDLE, stats.idle)
+    if stats.stalled_ns:
+        tally.note(ProblemKind.SERVER_STALLED, f"{stats.stalled_ns / NS:,.0f}")
+    tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - stats.counted, 0))
+    if stats.open_from is not None:
         tally.note(ProblemKind.ENGINE_MISSING)
