@@ -1,4 +1,4 @@
-"""A folder of one's own to configure `entro` in; nothing above it or in the environment says anything."""
+"""An empty folder to configure `entro` in, without any configuration above it or in the environment."""
 
 import json
 
@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write(folder):
-    """Write entro.toml, or another file, and give its path."""
+    """Write entro.toml, or another file, and return its path."""
 
     def written(text, name="entro.toml"):
         path = folder / name
@@ -30,18 +30,18 @@ def write(folder):
 
 @pytest.fixture
 def settings(folder, write):
-    """The settings that a file makes, for code that is handed them."""
+    """The settings that result from a file."""
 
-    def made(text="", pipeline="default", environ=None, **given):
+    def read(text="", pipeline="default", environ=None, **options):
         write(text)
-        return load_config(None, environ or {}, folder).settings(pipeline, given)
+        return load_config(None, environ or {}, folder).settings(pipeline, options)
 
-    return made
+    return read
 
 
 @pytest.fixture
 def shown(folder):
-    """The values `entro config --json` shows, and where each is from."""
+    """The values in `entro config --json`, and the origin of each."""
 
     def values(*arguments):
         outcome = entro("config", "--json", *arguments)

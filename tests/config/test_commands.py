@@ -1,4 +1,4 @@
-"""What `entro analyze` and `entro simulate` make of a configuration."""
+"""`entro analyze` and `entro simulate` with a configuration."""
 
 import json
 

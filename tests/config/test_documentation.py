@@ -1,4 +1,4 @@
-"""docs/configuration.md: the keys in its tables are the keys there are, and its example works."""
+"""docs/configuration.md: its tables have every key, and its example works."""
 
 import re
 from pathlib import Path

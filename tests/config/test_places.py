@@ -1,4 +1,4 @@
-"""Which file is read, and what its relative paths are relative to."""
+"""The choice of the configuration file, and the base of its relative paths."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Default, file, its pipeline table, environment, option: the later wins, for every key that is one value."""
+"""Precedence: default, file, its pipeline table, environment, option. The later wins, for every single-valued key."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from entro_cli.config import OptionValue, load_config
 from entro_cli.config.keys import KEYS
 from tests.running import entro
 
-# Two values for each key as they are written, and what is made of them.
+# Values for each key as they are written, and as they are shown.
 VALUES = {
     "history": [("/a", Path("/a")), ("/b", Path("/b"))],
     "reports": [("/a", Path("/a")), ("/b", Path("/b"))],
@@ -73,13 +73,13 @@ def test_the_later_wins(key, data):
     text += 'alerts.email.to = ["a@b"]\n'
     text += "[pipelines.one]\n" + (as_toml(key, own[0]) if own else "")
     environ = {variable(key): as_text(environment[0])} if environment else {}
-    said = {key: OptionValue(option[0], "--option")} if option else {key: OptionValue(None, "--option")}
+    options = {key: OptionValue(option[0], "--option")} if option else {key: OptionValue(None, "--option")}
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "entro.toml").write_text(text)
         config = load_config(None, environ, folder)
         found = {entry.key: entry for entry in config.entries("one")}[key]
-        origin = config.settings("one", said).origins[key]
+        origin = config.settings("one", options).origins[key]
     layers = list(zip((*ORIGINS, variable(key)), (shared, own, environment), strict=True))
     expected = next(((made[1], place) for place, made in reversed(layers) if made), (None, "default"))
     assert found.origin == expected[1]

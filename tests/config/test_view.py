@@ -1,4 +1,4 @@
-"""What `entro config` prints."""
+"""The output of `entro config`."""
 
 import json
 

@@ -71,7 +71,7 @@ class Forks:
 
 @contextmanager
 def forks() -> Iterator[Forks]:
-    """What forks, for as long as the context lasts."""
+    """Run a server that forks `entro`, for the duration of a context."""
     quiet = {"PYTHONPATH": str(ROOT), "ENTRO_CONFIG": os.devnull, "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER],

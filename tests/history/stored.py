@@ -1,4 +1,4 @@
-"""What a history holds: the bytes of its day files, and logs to fill it with."""
+"""Helpers for histories: the bytes of their day files, and logs to fill them with."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ def days(history):
 
 
 def ingest(history, *arguments, status=0):
-    """Ingest, and what came of it."""
+    """Run `entro ingest` and return its outcome."""
     outcome = entro("ingest", "--history", history, *arguments)
     assert outcome.status == status, outcome.err
     return outcome

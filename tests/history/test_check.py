@@ -1,4 +1,4 @@
-"""`entro history check`: every damage is found, nothing else is called one, and the rest can still be read."""
+"""`entro history check`: every damage is found, nothing else is reported, and the rest can still be read."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def day_file(history, day=DAYS[1]):
     return history / "pipeline=default" / f"date={day}" / "steps.parquet"
 
 
-def books(history, name):
+def metadata(history, name):
     return history / "pipeline=default" / "_entro" / name
 
 
@@ -45,7 +45,7 @@ def check(history, *arguments):
 
 
 def assert_damaged(history, *paths):
-    """Just these files are said to be."""
+    """Assert that exactly these files are reported as damaged."""
     outcome = check(history)
     assert outcome.status == 1
     assert [row.partition(": ")[0] for row in outcome.out.splitlines()] == [str(path) for path in paths]
@@ -129,7 +129,7 @@ def test_a_damaged_day(history, damage, listed):
     """It is found by its hash, and where that is not known by what it holds."""
     whole = exported(history)
     if not listed:
-        books(history, "digests.json").write_text("{}")
+        metadata(history, "digests.json").write_text("{}")
     damage(day_file(history))
     outcome = check(history)
     assert outcome.status == 1
@@ -154,7 +154,7 @@ def test_several_damaged_days_of_several_pipelines(history, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b"nonsense", None], ids=repr)
 def test_a_damaged_state(history, content):
     """The days are checked all the same."""
-    state = books(history, "state.json")
+    state = metadata(history, "state.json")
     state.write_bytes(state.read_bytes().replace(b'"offset": ', b'"offset": 1') if content is None else content)
     assert_damaged(history, state)
     emptied(day_file(history))
@@ -162,7 +162,7 @@ def test_a_damaged_state(history, content):
 
 
 def test_a_state_whose_samples_are_damaged(history):
-    state = books(history, "state.json")
+    state = metadata(history, "state.json")
     content = json.loads(state.read_bytes())
     content["logs"][0]["edges"][0]["times"] = "AAAA"
     state.write_text(json.dumps(content))
@@ -172,16 +172,16 @@ def test_a_state_whose_samples_are_damaged(history):
 
 
 def test_a_state_of_a_newer_version(history):
-    state = books(history, "state.json")
+    state = metadata(history, "state.json")
     state.write_bytes(state.read_bytes().replace(b'"version": 1', b'"version": 2'))
     assert f"{state}: the history has version 2" in check(history).out
 
 
 def test_damaged_hashes(history):
-    books(history, "digests.json").write_bytes(b"{")
+    metadata(history, "digests.json").write_bytes(b"{")
     outcome = check(history)
     assert outcome.status == 1
-    assert outcome.out.splitlines()[0].startswith(f"{books(history, 'digests.json')}: the file is damaged: ")
+    assert outcome.out.splitlines()[0].startswith(f"{metadata(history, 'digests.json')}: the file is damaged: ")
     assert len(exported(history)) == 5
 
 
@@ -189,7 +189,7 @@ def test_the_remedy(history):
     """Move them away and ingest the logs again: everything is as it was."""
     whole, log = exported(history), history.parent / "log.csv"
     before = {day: day_file(history, day).read_bytes() for day in DAYS}
-    for path in (day_file(history), books(history, "state.json"), books(history, "digests.json")):
+    for path in (day_file(history), metadata(history, "state.json"), metadata(history, "digests.json")):
         path.write_bytes(b"x")
         assert entro("ingest", "--history", history, log, "--again").status == (path.name != "digests.json")
         path.unlink(missing_ok=True)
@@ -200,24 +200,24 @@ def test_the_remedy(history):
 
 
 def test_what_is_no_damage(history):
-    """What others put there, what killed writers left, files without a hash or without a state."""
+    """Foreign files, leftovers of killed writers, files without a hash or without a state."""
     folder = history / "pipeline=default"
     (folder / "notes.txt").write_text("mine")
     (folder / f"date={DAYS[0]}" / "copy.parquet").write_text("mine")
     (folder / "date=2026-05-01").mkdir()
     (folder / "date=soon").mkdir()
     (folder / "date=soon" / "x").write_text("mine")
-    staging = books(history, "staging")
+    staging = metadata(history, "staging")
     staging.mkdir()
     (staging / "2026-03-29.parquet").write_bytes(b"half")
-    books(history, "committed").mkdir()
-    books(history, ".state.json.entro-abc").write_bytes(b"half")
+    metadata(history, "committed").mkdir()
+    metadata(history, ".state.json.entro-abc").write_bytes(b"half")
     shutil.rmtree(folder / f"date={DAYS[4]}")
     assert_clean(
         history,
         f"{folder}: the file of {DAYS[4]} is missing",
         f"{staging}: a write is running or was interrupted; the next write removes it",
-        f"{books(history, 'committed')}: a write is running or was interrupted; the next write completes it",
+        f"{metadata(history, 'committed')}: a write is running or was interrupted; the next write completes it",
         f"{folder / 'date=soon'} does not belong to the history",
         f"{folder / 'notes.txt'} does not belong to the history",
         f"{folder / f'date={DAYS[0]}' / 'copy.parquet'} does not belong to the history",
@@ -225,13 +225,13 @@ def test_what_is_no_damage(history):
     )
 
 
-def test_books_that_are_gone(history):
-    books(history, "state.json").unlink()
-    books(history, "digests.json").unlink()
+def test_metadata_files_that_are_gone(history):
+    metadata(history, "state.json").unlink()
+    metadata(history, "digests.json").unlink()
     assert_clean(
         history,
-        f"{books(history, 'state.json')} is missing: the next ingest reads logs from their beginning",
-        f"{books(history, 'digests.json')} has no hash of 2026-03-29, 2026-03-30, 2026-03-31 and 2 more days: "
+        f"{metadata(history, 'state.json')} is missing: the next ingest reads logs from their beginning",
+        f"{metadata(history, 'digests.json')} has no hash of 2026-03-29, 2026-03-30, 2026-03-31 and 2 more days: "
         "only the content of the files was checked",
         files=5,
     )
@@ -290,7 +290,7 @@ def test_any_flipped_byte_and_any_truncation(made, data):
 def test_a_flipped_byte_where_no_hash_is_known(made, data):
     """Whatever DuckDB makes of it, no command ends in a surprise."""
     history = made / "history"
-    path, digests = day_file(history), books(history, "digests.json")
+    path, digests = day_file(history), metadata(history, "digests.json")
     content, hashes = path.read_bytes(), digests.read_bytes()
     at = data.draw(st.integers(0, len(content) - 1))
     whole = exported(history)

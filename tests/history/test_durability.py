@@ -1,4 +1,4 @@
-"""Eight who write at once, readers meanwhile, a disk that fills, a place that may not be written to."""
+"""Eight concurrent writers and a reader, a disk that fills, a folder without write permission."""
 
 import json
 import os

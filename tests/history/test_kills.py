@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: nothing that was stored is lost, no half a file is seen, once more mends everything."""
+"""SIGKILL at any moment: nothing stored is lost, no partial file is visible, and a second run completes the work."""
 
 import random
 import shutil

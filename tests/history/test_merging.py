@@ -1,4 +1,4 @@
-"""Sources side by side, logs that say otherwise, first logs too small to tell the step, what is read back."""
+"""Parallel sources, contradicting logs, first logs too small to determine the step, and reading back."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.core.console import Terminal
-from entro_cli.history import state as books
+from entro_cli.history import state as state_module
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_history import load_history
@@ -208,10 +208,10 @@ def test_versions(tmp_path, monkeypatch):
     path.write_text(json.dumps(state | {"version": 2}))
     assert "version 2; expected version 1 or older" in ingest(tmp_path / "h", log, status=1).error
     path.write_text(json.dumps({key: value for key, value in state.items() if key != "stages"} | {"steps": "old"}))
-    monkeypatch.setattr(books, "VERSION", 2)
+    monkeypatch.setattr(state_module, "VERSION", 2)
     new = {"version": 2, "stages": state["stages"]}
     migration = {1: lambda old: {key: value for key, value in old.items() if key != "steps"} | new}
-    monkeypatch.setattr(books, "MIGRATIONS", migration)
+    monkeypatch.setattr(state_module, "MIGRATIONS", migration)
     written(tmp_path, "log.csv", regular(60))
     ingest(tmp_path / "h", log)
     after = json.loads(path.read_text())

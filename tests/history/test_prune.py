@@ -170,7 +170,7 @@ def place(tmp_path_factory):
 )
 @settings(max_examples=8)
 def test_in_whatever_parts_a_log_comes(place, cut, sizes, step):
-    """What is kept is what is stored of the rest without pruning."""
+    """The days that are kept are those that the rest of the log gives without pruning."""
     folder = place()
     log, cut_day = folder / "log.csv", f"2026-{(29 + cut - 1) // 32 + 3:02}-{(29 + cut - 1) % 31 or 31:02}"
     rows, done = ROWS, 60

@@ -19,22 +19,22 @@ def row(index, rate, queue, note="x" * 300):
     return f"{stamp(START + index * 10 * S)},{rate},{queue},{note}\n"
 
 
-def books(history):
+def metadata(history):
     return json.loads((history / "pipeline=default" / "_entro" / "state.json").read_text())
 
 
 def grown(folder, text, cuts, *options):
-    """What is said at each ingest of a log that grows to these lengths; what is stored is that of the whole."""
+    """Ingest a log as it grows to these lengths, assert that the whole log is stored, and return the warnings."""
     content = text.encode()
     log, whole = folder / "log.csv", folder / "whole.csv"
     whole.write_bytes(content)
     ingest(folder / "whole", whole, *options)
-    said = []
+    warnings = []
     for cut in (*cuts, len(content)):
         log.write_bytes(content[:cut])
-        said.append(ingest(folder / "parts", log, *options).err)
+        warnings.append(ingest(folder / "parts", log, *options).err)
     assert days(folder / "parts") == days(folder / "whole")
-    return said
+    return warnings
 
 
 def test_different_values_at_one_time_where_the_part_begins_and_where_it_ends(tmp_path):
@@ -43,14 +43,14 @@ def test_different_values_at_one_time_where_the_part_begins_and_where_it_ends(tm
     for step in ("10s", "24h"):
         (tmp_path / step).mkdir()
         cuts = [len(content) - cut for cut in (9000, 8975, 90, 20)]
-        said = grown(tmp_path / step, content, cuts, "--step", step)
-        assert not any("stored with other loads" in text for text in said)
+        warnings = grown(tmp_path / step, content, cuts, "--step", step)
+        assert not any("stored with other loads" in text for text in warnings)
 
 
 def test_a_step_that_was_left_within_is_not_told_as_one_of_other_loads(tmp_path):
     content = HEADER + "".join(regular(500, step_s=1))
-    said = grown(tmp_path, content, [len(content) // 2 + cut for cut in (0, 33, 333, 3333)], "--step", "10s")
-    assert said == [""] * 5
+    warnings = grown(tmp_path, content, [len(content) // 2 + cut for cut in (0, 33, 333, 3333)], "--step", "10s")
+    assert warnings == [""] * 5
 
 
 @pytest.mark.parametrize("step", ["10s", "1min", "1h"])
@@ -104,20 +104,20 @@ def test_a_key_that_json_lines_have_only_later_is_read_in_no_part(tmp_path):
 def test_a_part_of_which_most_cannot_be_read(tmp_path):
     good = HEADER + "".join(regular(9000))
     content = good + "broken\n" * 8900 + "".join(regular(9, start=START + 10**14))
-    said = grown(tmp_path, content, [len(good), len(good) + 7 * 8900])
-    assert "8,900 of" in said[1]
-    assert "line 9002: 1 cell instead of 3: broken" in said[1]
-    assert said[2] == ""
-    (log,) = books(tmp_path / "parts")["logs"]
+    warnings = grown(tmp_path, content, [len(good), len(good) + 7 * 8900])
+    assert "8,900 of" in warnings[1]
+    assert "line 9002: 1 cell instead of 3: broken" in warnings[1]
+    assert warnings[2] == ""
+    (log,) = metadata(tmp_path / "parts")["logs"]
     assert (log["rows_read"], log["rows_skipped"]) == (9009, 8900)
 
 
 def test_new_bad_rows_are_shown_though_there_are_many_old_ones(tmp_path):
     first = HEADER + "".join([*regular(20), *["broken\n"] * 10, *regular(50, start=START + 10**13)])
-    said = grown(tmp_path, first + "awful\n" + "".join(regular(9, start=START + 10**14)), [len(first)])
-    assert "line 22: 1 cell instead of 3: broken" in said[0]
-    assert "line 82: 1 cell instead of 3: awful" in said[1]
-    assert "broken" not in said[1]
+    warnings = grown(tmp_path, first + "awful\n" + "".join(regular(9, start=START + 10**14)), [len(first)])
+    assert "line 22: 1 cell instead of 3: broken" in warnings[0]
+    assert "line 82: 1 cell instead of 3: awful" in warnings[1]
+    assert "broken" not in warnings[1]
 
 
 def test_what_is_out_of_the_ordinary_is_kept_once(tmp_path):
@@ -125,7 +125,7 @@ def test_what_is_out_of_the_ordinary_is_kept_once(tmp_path):
     content = HEADER + "".join(lines)
     length = len(lines[0])
     grown(tmp_path, content, [len(HEADER) + length * count for count in (100, 200, 300)])
-    assert books(tmp_path / "parts")["logs"][0]["problems"] == ["300 rows repeated exactly: counted once"]
+    assert metadata(tmp_path / "parts")["logs"][0]["problems"] == ["300 rows repeated exactly: counted once"]
 
 
 def test_two_sources_of_which_one_was_silent_for_long(tmp_path):

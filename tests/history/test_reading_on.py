@@ -41,7 +41,7 @@ def logs_seen(history):
 
 
 def assert_whole(history, folder, lines, *options, header=HEADER):
-    """What is stored is what the whole log gives."""
+    """Assert that the history has the same days as an ingest of the whole log."""
     ingest(folder / "whole", written(folder / "whole.txt", lines, header), *options)
     assert days(history) == days(folder / "whole")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.history.test_merging import recalled
-from tests.history.test_read_on import books, grown
+from tests.history.test_read_on import grown, metadata
 
 
 @pytest.mark.parametrize("cut", [2, 4, 5, 6, 8, 10])
@@ -29,7 +29,7 @@ def test_one_that_names_a_stage_in_part(tmp_path):
     ]
     content = "time,value,stage\n" + "".join(lines)
     grown(tmp_path, content, [len(content) - 3], "--tz", "UTC")
-    assert sorted(books(tmp_path / "parts")["stages"]) == sorted(books(tmp_path / "whole")["stages"])
+    assert sorted(metadata(tmp_path / "parts")["stages"]) == sorted(metadata(tmp_path / "whole")["stages"])
 
 
 def test_one_that_is_the_first_row(tmp_path):

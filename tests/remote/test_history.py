@@ -1,4 +1,4 @@
-"""A history at a URL: what is stored there is what a folder would hold, whoever is killed and whoever else writes."""
+"""A history at a URL has the same content as one in a folder, with kills and with other writers."""
 
 import json
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from entro_cli.core.remote_folder import RemoteFolder
-from entro_cli.history import remote_copy as elsewhere
+from entro_cli.history import remote_copy
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.history.transaction import read_digests
@@ -70,7 +70,7 @@ def stored_in(folder, pipeline="default"):
     return {name: path.read_bytes() for name, path in named.items() if not name.endswith("lock")}
 
 
-def without_books(stored):
+def without_metadata(stored):
     return {name: content for name, content in stored.items() if not name.startswith("_entro/")}
 
 
@@ -79,7 +79,7 @@ def test_it_holds_what_a_folder_holds(history, log, tmp_path):
     ingest(tmp_path / "folder", log)
     there, here = stored_at(history), stored_in(tmp_path / "folder")
     assert there.keys() == here.keys()
-    assert without_books(there) == without_books(here)
+    assert without_metadata(there) == without_metadata(here)
     assert there["_entro/digests.json"].count(b"date") == here["_entro/digests.json"].count(b"date")
     for command in (("report", *WEEK), ("compare", "2026-W13", "2026-W14", "--tz", "UTC", "--json")):
         found, expected = (entro(*command, "--history", place) for place in (history, tmp_path / "folder"))
@@ -93,7 +93,7 @@ def test_another_machine_reads_on(history, tmp_path):
         assert '"read on"' in ingest(history, grown(tmp_path, 240), "--json").out
     assert '"nothing new"' in ingest(history, tmp_path / "llm.csv", "--json").out
     ingest(tmp_path / "folder", tmp_path / "llm.csv")
-    assert without_books(stored_at(history)) == without_books(stored_in(tmp_path / "folder"))
+    assert without_metadata(stored_at(history)) == without_metadata(stored_in(tmp_path / "folder"))
 
 
 def test_only_what_changed_is_fetched(history, log, tmp_path):
@@ -106,23 +106,23 @@ def test_only_what_changed_is_fetched(history, log, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("calls", range(1, 10))
-def test_who_is_killed_while_bringing_loses_nothing(bucket, tmp_path, quick, calls):
+def test_a_kill_during_the_upload_loses_nothing(bucket, tmp_path, quick, calls):
     history = "s3://logs/history"
     ingest(history, grown(tmp_path, 120))
-    before = without_books(stored_at(history))
+    before = without_metadata(stored_at(history))
     log = grown(tmp_path, 240)
     with killed_at_change(calls), pytest.raises(Killed):
         entro("ingest", "--history", history, log)
     with on_machine(tmp_path / "reader"):
         seen = read_at(history)
     ingest(tmp_path / "folder", log)
-    after = without_books(stored_in(tmp_path / "folder"))
+    after = without_metadata(stored_in(tmp_path / "folder"))
     assert seen in (before, after)
     with on_machine(tmp_path / "other"):
         ingest(history, log)
         assert entro("history", "check", "--history", history).status == 0
     there = stored_at(history)
-    assert without_books(there) == after
+    assert without_metadata(there) == after
     assert there.keys() == stored_in(tmp_path / "folder").keys()
 
 
@@ -133,7 +133,7 @@ def killed_at_change(calls):
 
     def counted(change):
         def changing(self, name, *arguments, **options):
-            if name != elsewhere._LEASE:  # which a thread of its own writes, too
+            if name != remote_copy._LEASE:  # which a thread of its own writes, too
                 left[0] -= 1
                 if left[0] <= 0:
                     raise Killed
@@ -152,23 +152,23 @@ def killed_at_change(calls):
 def read_at(url):
     place = pipeline_paths(url, "default")
     with working_copy(place):
-        return without_books(stored_in(place.history))
+        return without_metadata(stored_in(place.history))
 
 
 @pytest.fixture
 def quick():
     """Seconds are tenths of them."""
-    with patch.multiple(elsewhere, HEARTBEAT_S=0.1, LEASE_TIMEOUT_S=1.0, _POLL_S=0.05):
+    with patch.multiple(remote_copy, HEARTBEAT_S=0.1, LEASE_TIMEOUT_S=1.0, _POLL_S=0.05):
         yield
 
 
 @pytest.mark.slow
-def test_who_waits_for_another_writer(history, log, quick):
+def test_a_writer_waits_for_another_one(history, log, quick):
     place = pipeline_paths(history, "default")
     ingest(history, log)
     with (
         working_copy(place, writes=True),
-        patch.object(elsewhere, "LOCK_TIMEOUT_S", 2.0),
+        patch.object(remote_copy, "LOCK_TIMEOUT_S", 2.0),
         on_machine(log.parent / "other"),
     ):
         assert "another entro process has been writing there" in entro("ingest", "--history", history, log).error
@@ -176,13 +176,13 @@ def test_who_waits_for_another_writer(history, log, quick):
 
 
 @pytest.mark.slow
-def test_who_is_silent_was_killed(history, log, quick):
-    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._LEASE, b"{}")
+def test_an_expired_lease_is_taken_over(history, log, quick):
+    RemoteFolder(f"{history}/pipeline=default").write(remote_copy._LEASE, b"{}")
     ingest(history, log)
-    assert elsewhere._LEASE not in stored_at(history)
+    assert remote_copy._LEASE not in stored_at(history)
 
 
-def test_who_was_taken_for_killed_stores_nothing(history, log):
+def test_a_writer_that_lost_its_lease_stores_nothing(history, log):
     ingest(history, log)
     before, place = stored_at(history), pipeline_paths(history, "default")
     remote, theirs = RemoteFolder(f"{history}/pipeline=default"), b"{}"
@@ -190,22 +190,22 @@ def test_who_was_taken_for_killed_stores_nothing(history, log):
     def overtaken():
         with working_copy(place, writes=True):
             place.state.write_text("{}")
-            remote.write(elsewhere._LEASE, theirs)
+            remote.write(remote_copy._LEASE, theirs)
 
     with pytest.raises(EntroError, match="did not renew its lease for 30 s, and another one writes there now"):
         overtaken()
-    assert remote.read(elsewhere._LEASE) == theirs
-    remote.remove([elsewhere._LEASE])
+    assert remote.read(remote_copy._LEASE) == theirs
+    remote.remove([remote_copy._LEASE])
     ingest(history, log)
     assert stored_at(history) == before
 
 
 @pytest.mark.parametrize("content", [b"x", b'{"writer": "w", "files": [], "gone": ["../../llm.csv"]}'])
-def test_a_damaged_commit_is_told_of(history, log, content):
+def test_a_damaged_commit_is_reported(history, log, content):
     ingest(history, log)
-    RemoteFolder(f"{history}/pipeline=default").write(elsewhere._COMMIT, content)
+    RemoteFolder(f"{history}/pipeline=default").write(remote_copy._COMMIT, content)
     error = (
-        f"{history}/pipeline=default/{elsewhere._COMMIT}: the file is damaged; remove it: its changes were not stored"
+        f"{history}/pipeline=default/{remote_copy._COMMIT}: the file is damaged; remove it: its changes were not stored"
     )
     assert entro("report", *WEEK, "--history", history).error == error
     assert entro("ingest", "--history", history, log).error == error

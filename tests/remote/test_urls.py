@@ -1,4 +1,4 @@
-"""Which names are URLs, and what of one is shown and kept."""
+"""Recognition of URLs, and the parts of one that are shown and stored."""
 
 import pytest
 
