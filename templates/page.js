@@ -1,17 +1,17 @@
 "use strict";
-// Draws every chart of the page, in the colours of the page: a colour written var(--NAME) in a figure is the style's.
+// Draw all charts of the page. A figure names its colours var(--NAME), as custom properties of the style sheet.
 (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const config = { displayModeBar: false, responsive: true, showTips: false };
-  const LETTER = 6.8; // px, about what a letter of a mark on the time axis takes
+  const LETTER = 6.8; // px, about the width of a character of a tick label
 
-  // Plotly.js packed inside the page; without it, the element before this script has loaded it.
+  // Unpack plotly.js in a self-contained page. In other pages, the script element before this one has loaded it.
   async function unpackPlotly() {
     const packed = document.getElementById("plotly-packed");
     if (!packed) return;
     const script = document.createElement("script");
-    script.textContent = await unpacked(packed);
+    script.textContent = await unpacked(packed); // the content-security policy allows it by its hash
     document.head.append(script);
     for (const figure of document.querySelectorAll("script.packed")) figure.textContent = await unpacked(figure);
   }
@@ -21,25 +21,26 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
 
+  // A reviver for JSON.parse that replaces var(--NAME) in the colours of a figure by the value in the present theme.
   function themed() {
     const style = getComputedStyle(document.documentElement);
-    const one = (value) => typeof value === "string"
+    const resolve = (value) => typeof value === "string"
       ? value.replace(/^var\((--[\w-]+)\)$/, (_, name) => style.getPropertyValue(name).trim())
       : value;
-    return (key, value) => !/colou?r$/i.test(key) ? value : Array.isArray(value) ? value.map(one) : one(value);
+    return (key, value) => !/colou?r$/i.test(key) ? value : Array.isArray(value) ? value.map(resolve) : resolve(value);
   }
 
-  // The finest marks that the chart has room for; a figure without a list of its own keeps Plotly's.
-  function marksFor(chart, layout, range) {
+  // Return the finest ticks that the chart has room for. A figure without ticks in its layout keeps Plotly's.
+  function ticksFor(chart, layout, range) {
     const levels = layout.meta?.marks ?? [];
-    const seen = (level) => level.at.filter((at) => at >= range[0] && at <= range[1]).length;
+    const visible = (level) => level.at.filter((at) => at >= range[0] && at <= range[1]).length;
     const width = (level) => LETTER * (Math.max(...level.text.map((text) => text.length)) + 0.8);
-    const fitting = levels.filter((level) => seen(level) * width(level) <= chart.clientWidth - 52);
+    const fitting = levels.filter((level) => visible(level) * width(level) <= chart.clientWidth - 52); // 52 px are margins
     return fitting.at(-1) ?? levels[0];
   }
 
-  function mark(chart, layout, range) {
-    const level = marksFor(chart, layout, range);
+  function tickSettings(chart, layout, range) {
+    const level = ticksFor(chart, layout, range);
     return level && { tickvals: level.at, ticktext: level.text };
   }
 
@@ -47,14 +48,14 @@
     const figure = JSON.parse(document.getElementById(`${chart.id}-figure`).textContent, themed());
     const layout = figure.layout;
     layout.height = chart.clientHeight;
-    if (touch) layout.dragmode = false; // a finger on a chart scrolls the page
-    if (layout.meta?.marks) Object.assign(layout.xaxis, mark(chart, layout, layout.xaxis.range));
+    if (touch) layout.dragmode = false; // a finger on a chart scrolls the page and does not zoom
+    if (layout.meta?.marks) Object.assign(layout.xaxis, tickSettings(chart, layout, layout.xaxis.range));
     return figure;
   }
 
-  // After a zoom or a change of width other marks fit.
-  function remark(chart) {
-    const level = mark(chart, chart.layout, chart.layout.xaxis.range);
+  // After a zoom or a resize, other ticks fit.
+  function updateTicks(chart) {
+    const level = tickSettings(chart, chart.layout, chart.layout.xaxis.range);
     if (level && chart.layout.xaxis.tickvals.length !== level.tickvals.length) {
       Plotly.relayout(chart, { "xaxis.tickvals": level.tickvals, "xaxis.ticktext": level.ticktext });
     }
@@ -75,21 +76,21 @@
     document.documentElement.dataset.charts = "failed";
     for (const hidden of document.querySelectorAll(".still")) hidden.hidden = false;
     for (const chart of charts) chart.hidden = true;
-    throw error; // the browser's console tells why
+    throw error; // so that the browser's console shows it
   }
 
   async function start() {
     await unpackPlotly();
     await drawAll();
-    for (const chart of charts.filter((one) => one.layout.meta?.marks)) {
-      chart.on("plotly_relayout", () => remark(chart));
-      new ResizeObserver(() => remark(chart)).observe(chart);
+    for (const chart of charts.filter((drawn) => drawn.layout.meta?.marks)) {
+      chart.on("plotly_relayout", () => updateTicks(chart));
+      new ResizeObserver(() => updateTicks(chart)).observe(chart);
     }
-    dark.addEventListener("change", drawAll);
-    // Paper is white, whatever the screen is.
+    dark.addEventListener("change", drawAll); // Plotly holds the old colours: draw anew
+    // Paper is white: print in the light theme.
     addEventListener("beforeprint", () => { document.documentElement.dataset.theme = "light"; drawAll(); });
     addEventListener("afterprint", () => { delete document.documentElement.dataset.theme; drawAll(); });
-    for (const table of document.querySelectorAll("details[open]")) table.open = false; // the charts say the same
+    for (const table of document.querySelectorAll("details[open]")) table.open = false; // the charts show the same figures
     document.documentElement.dataset.charts = "drawn";
   }
 
