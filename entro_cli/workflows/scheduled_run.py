@@ -42,7 +42,7 @@ from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError
 
 _LOOK_BACK = timedelta(days=4)
-"""How far before the first due period the search for incidents begins.
+"""The search for incidents begins this long before the first due period.
 
 An incident that began before the search would appear to start there, and be delivered again under another key.
 """

@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Frequency(Enum):
-    """How often a job runs."""
+    """The frequency of a job."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
