@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from entro_engine import Kind, Regime, Run, Stage, replay_loads
 
 WAITS_S = (3.0, 5.0, 10 / 1.2)
@@ -119,7 +119,7 @@ def agreement(marked: Bools, late: Bools) -> tuple[float, float, float]:
 
 def rows_of(name: str, path: Path) -> Iterator[str]:
     """Lines of the table for a log, one per wait."""
-    steps = load([str(path)], LoadOptions(tz="UTC", step="1s")).steps
+    steps = load_logs([str(path)], LoadOptions(tz="UTC", step="1s")).steps
     came, began = waits_of(path)
     for wait in WAITS_S:
         run, capacity = calibrated(steps, wait)

@@ -84,8 +84,8 @@ def analyze(
     from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.analysis.replay import replay_steps
     from entro_cli.commands.views.analysis import analysis_document, analysis_view
-    from entro_cli.workflows.analyze import analysis_of, shown_by, write_steps
-    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.analyze import analyze_replay, repeating_command, write_steps
+    from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.query_prometheus import fetch, prometheus_query
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
@@ -106,13 +106,15 @@ def analyze(
         from entro_cli.workflows.ingest import save_logs
 
         options = save_logs(logs or [], options, settings, terminal)
-    loaded = load(logs or [], options, fetch(query, settings, within.since, within.until), parallel.executor())
+    loaded = load_logs(logs or [], options, fetch(query, settings, within.since, within.until), parallel.executor())
     print_load_warnings(loaded, terminal)
     budget = settings.budget(len(loaded.steps.stages)) if limits.budget is None else limits.budget
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed = replay_steps(settings.maintenance().view(loaded.steps), budget, *span_ns)
-    again = shown_by(["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within))
-    analysis, advice = analysis_of(replayed, loaded, settings, again)
+    again = repeating_command(
+        ["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within)
+    )
+    analysis, advice = analyze_replay(replayed, loaded, settings, again)
     if advice:
         terminal.warn(advice)
     document = analysis_document(analysis) if as_json or gates else {}  # gates are tried on its numbers

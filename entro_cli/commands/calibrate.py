@@ -65,7 +65,7 @@ def calibrate(
     from entro_cli.core.files import refuse_to_overwrite, write_whole
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
-    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.settings import load_options, read_settings
 
@@ -76,7 +76,7 @@ def calibrate(
     settings = read_settings(config_file, "default", terminal, **keys_set_by(reading), wait=target_wait)
     if not to_stdout:
         _refuse_existing(out, force)
-    loaded = load(logs, load_options(settings, reading.stage))
+    loaded = load_logs(logs, load_options(settings, reading.stage))
     print_load_warnings(loaded, terminal)
     found = calibration_of(settings.maintenance().view(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))

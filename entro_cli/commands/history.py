@@ -120,7 +120,7 @@ def list_pipelines(
     elif inventories:
         terminal.show(*pipelines_view(inventories))
     else:
-        terminal.note(selection.how_to_fill())
+        terminal.note(selection.empty_note())
 
 
 @expand_options
@@ -135,12 +135,12 @@ def show(
 ) -> None:
     """Show one pipeline: its stages, its stored days (UTC) and the logs that were read."""
     from entro_cli.commands.views.history import content_document, content_view
-    from entro_cli.workflows.history_admin import content_of
+    from entro_cli.workflows.history_admin import read_contents
     from entro_cli.workflows.settings import read_settings
 
     terminal = common.terminal()
     settings = read_settings(store.config_file, pipeline, terminal, **keys_set_by(store), zone=zone)
-    content = content_of(settings, within.since, within.until, terminal)
+    content = read_contents(settings, within.since, within.until, terminal)
     if as_json:
         terminal.document(content_document(content))
     else:
@@ -193,7 +193,7 @@ def check(
     elif checks:
         terminal.text(checks_text(checks))
     else:
-        terminal.note(selection.how_to_fill())
+        terminal.note(selection.empty_note())
     raise_if_damaged(checks)
 
 
@@ -213,12 +213,12 @@ def prune(
     A pipeline keeps its step, even without any day left. `retention` in entro.toml prunes at every ingest.
     """
     from entro_cli.commands.views.history import pruned_document, pruned_view
-    from entro_cli.workflows.history_admin import first_kept, prune_pipelines, select_pipelines
+    from entro_cli.workflows.history_admin import first_kept_day, prune_pipelines, select_pipelines
 
     terminal = common.terminal()
     if (older_than is None) == (before is None):
         raise typer.BadParameter("choose one of --older-than and --before")
-    cut = first_kept(older_than, before)
+    cut = first_kept_day(older_than, before)
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
     pruned = prune_pipelines(selection, cut, dry_run)
     if as_json:
@@ -226,7 +226,7 @@ def prune(
     elif pruned:
         terminal.show(*pruned_view(pruned, cut, dry_run))
     else:
-        terminal.note(selection.how_to_fill())
+        terminal.note(selection.empty_note())
 
 
 def _export_format(name: str | None, file: Path | None, as_json: bool) -> str:

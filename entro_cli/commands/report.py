@@ -107,9 +107,15 @@ def report(
     from entro_cli.core.clock import zone_of
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.options import LoadOptions, parse_stage_options
-    from entro_cli.workflows.load_logs import load
+    from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
-    from entro_cli.workflows.report import PeriodRequest, from_logs, last_observed_ns, stored_period, summary_of
+    from entro_cli.workflows.report import (
+        PeriodRequest,
+        data_from_logs,
+        last_observed_ns,
+        stored_period,
+        summarise_period,
+    )
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
     from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
 
@@ -127,16 +133,16 @@ def report(
     if kind == "range":  # --since and --until are the period itself, and must not cut off the one before it
         within_ns = (None, None)
     if names:
-        loaded = load(names, load_options(settings, reading.stage))
+        loaded = load_logs(names, load_options(settings, reading.stage))
         print_load_warnings(loaded, terminal)
-        source = from_logs(loaded, settings, within_ns)
+        source = data_from_logs(loaded, settings, within_ns)
         chosen = request.period(last_observed_ns(source.steps))
         output = OutputOptions(form, files.out, self_contained, loaded.paths)
     else:
         chosen, source = stored_period(settings, [stage.name for stage in stages], request, within_ns)
         print_problems(source.notes, terminal)
         output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
-    summary = summary_of(source, chosen, settings, limits.budget)
+    summary = summarise_period(source, chosen, settings, limits.budget)
     failed = failed_gates(gates, to_builtins(summary.figures))
     output = replace(output, gates=tuple(gates), failed_gates=tuple(failed), templates=files.template_dir)
     write_report(summary, chosen.file_stem(pipeline), output, terminal)

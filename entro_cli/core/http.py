@@ -83,7 +83,7 @@ def post(
         The result of `read` or `refused`.
 
     Raises:
-        EntroError: If the last attempt fails.
+        EntroError: if the last attempt fails.
     """
     with lost_connections_as_errors():
         for pause in (*_PAUSES_S, None):

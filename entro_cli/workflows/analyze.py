@@ -25,7 +25,7 @@ from entro_cli.timeseries.steps_csv import steps_csv
 from entro_cli.workflows.load_logs import Loaded
 
 
-def analysis_of(replayed: Replay, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
+def analyze_replay(replayed: Replay, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
     """Analyze a replay of a pipeline's steps.
 
     Args:
@@ -40,14 +40,14 @@ def analysis_of(replayed: Replay, loaded: Loaded, settings: Settings, command: s
     loads = LoadAccumulator()
     # The compiled loops release the GIL: while one processor runs the coordinated plant, another counts the figures.
     with ThreadPoolExecutor(1) as executor:
-        future = executor.submit(coordination_of, replayed, settings)
+        future = executor.submit(compute_coordination, replayed, settings)
         figures = _figures(replayed, loaded, settings, loads)
         coordination = future.result()
     analysis = Analysis(
         pipeline=settings.pipeline,
         figures=figures,
         coordination=coordination,
-        recommendations=recommended(coordination, replayed.steps, command),
+        recommendations=recommend(coordination, replayed.steps, command),
         sources=loaded.sources,
     )
     return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s)
@@ -81,7 +81,7 @@ class Analysis:
     sources: tuple[Source, ...]
 
 
-def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
+def compute_coordination(replayed: Replay, settings: Settings) -> Coordination:
     """Return what coordination would have changed.
 
     Args:
@@ -100,7 +100,7 @@ def coordination_of(replayed: Replay, settings: Settings) -> Coordination:
     return coordinate(StepRange(steps, first, after), parameters, 0.0 if math.isnan(before) else before)
 
 
-def recommended(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
+def recommend(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
     """Return recommendations.
 
     Args:
@@ -116,7 +116,7 @@ _LEFT_OUT = {"history", "reports", "pipeline"}
 """Keys whose options are part of the command already, or that change no number."""
 
 
-def shown_by(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
+def repeating_command(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
     """Return a command that prints the same numbers again, quoted for a shell, with URLs without their secrets.
 
     Args:
@@ -154,7 +154,7 @@ def write_steps(replayed: Replay, loaded: Loaded, path: Path | None, terminal: T
         terminal: gets the rows without a file.
 
     Raises:
-        EntroError: when the file cannot be written, or is one of the logs.
+        EntroError: if the file cannot be written, or is one of the logs.
     """
     rows = steps_csv(replayed.period_runs(), loaded.zone)
     if path is None:

@@ -26,7 +26,7 @@ from entro_cli.report.daily_report import name_of
 from entro_cli.report.fleet import Fleet, Member, Missing, fleet_of, member_of
 from entro_cli.report.periods import Period, PeriodKind, period_of
 from entro_cli.workflows.load_history import last_data_ns
-from entro_cli.workflows.report import from_history, summary_of
+from entro_cli.workflows.report import data_from_history, summarise_period
 from entro_cli.workflows.settings import settings_in
 from entro_engine import EntroError
 
@@ -66,13 +66,13 @@ def fleet_settings(config: Config, shared: Settings, keys: Mapping[str, Any]) ->
 
     Args:
         config: the configuration.
-        shared: in force for every pipeline.
+        shared: the settings that all pipelines share.
         keys: the options of the command line, by key of entro.toml.
 
     Raises:
-        EntroError: when there is no pipeline.
+        EntroError: if there is no pipeline.
     """
-    names = config.pipelines or tuple(place.name for place in pipelines_at(shared.history))
+    names = config.pipelines or tuple(paths.name for paths in pipelines_at(shared.history))
     if not names:
         raise EntroError(
             "nothing is stored",
@@ -83,16 +83,16 @@ def fleet_settings(config: Config, shared: Settings, keys: Mapping[str, Any]) ->
 
 
 def latest_data_ns(fleet: Sequence[Settings]) -> int | None:
-    """Return where the last step with data of some pipelines begins, nanoseconds since the epoch; None without any.
+    """Return the begin of the latest step with data among the pipelines, ns since the epoch; None without one.
 
     Args:
-        fleet: in force for each; a pipeline without a stored step counts for nothing.
+        fleet: the settings of each pipeline. Pipelines without stored steps are ignored.
     """
     found = []
     for settings in fleet:
-        place = pipeline_paths(settings.history, settings.pipeline)
-        with suppress(EntroError), working_copy(place):
-            found.append(last_data_ns(place, settings))
+        paths = pipeline_paths(settings.history, settings.pipeline)
+        with suppress(EntroError), working_copy(paths):
+            found.append(last_data_ns(paths, settings))
     return max((ns for ns in found if ns is not None), default=None)
 
 
@@ -125,13 +125,13 @@ def run_fleet_task(task: FleetTask) -> FleetRow:
     """Summarise a pipeline from its history."""
     settings, zone = task.settings, zone_of(task.zone)
     period = period_of(task.kind, task.first, zone)
-    place = pipeline_paths(settings.history, settings.pipeline)
+    paths = pipeline_paths(settings.history, settings.pipeline)
     pages = [folder / f"{period.file_stem(settings.pipeline)}.html" for folder in task.pages]
     page = next((str(page) for page in pages if page.is_file()), "")
     try:
-        with working_copy(place):
-            stored = from_history(place, settings, zone, period, (None, None))
-        summary = summary_of(stored, period, settings, None, advise=False)
+        with working_copy(paths):
+            stored = data_from_history(paths, settings, zone, period, (None, None))
+        summary = summarise_period(stored, period, settings, None, advise=False)
     except EntroError as error:
         return FleetRow(Missing(settings.pipeline, str(error)))
     failed = failed_gates(task.gates, to_builtins(summary.figures))

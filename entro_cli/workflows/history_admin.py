@@ -1,4 +1,4 @@
-"""What `entro history` does: the configuration, the rooms of the history and the files a user names, wired together."""
+"""Administer the history: inventories, checks, pruning and exports."""
 
 from __future__ import annotations
 
@@ -31,52 +31,59 @@ from entro_cli.history.read import nothing_stored_error
 from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.history.state import load_state
 from entro_cli.timeseries.steps import Steps
-from entro_cli.workflows.load_history import load_history, sources_of
+from entro_cli.workflows.load_history import load_history, stored_sources
 from entro_cli.workflows.print_warnings import print_problems
 from entro_cli.workflows.settings import period_ns, read_config, read_settings
 from entro_engine import EntroError
 
-_LONG_AGO = -(1 << 62)
+_EARLIEST_NS = -(1 << 62)
+"""Keeps a very long --older-than within the range of dates."""
 
 
 @dataclass(frozen=True)
 class PipelineSelection:
-    """What a command is for: histories, as they are shown, and pipelines in them."""
+    """The pipelines that a command applies to.
+
+    Attributes:
+        histories: the histories that were searched, for messages.
+        pipelines: the files of each pipeline.
+    """
 
     histories: tuple[str, ...]
-    places: tuple[PipelinePaths, ...]
+    pipelines: tuple[PipelinePaths, ...]
 
-    def how_to_fill(self) -> str:
-        """What to say where nothing is stored."""
+    def empty_note(self) -> str:
+        """Return the message for a selection without pipelines."""
         return f"nothing is stored in {printable(', '.join(self.histories))}; `entro ingest LOGS` fills it"
 
 
 def select_pipelines(
     file: Path | None, pipeline: str | None, history: str | None, terminal: Terminal
 ) -> PipelineSelection:
-    """The pipeline that is named, else every one that is stored.
+    """Select a pipeline by name, or all that are stored.
 
     Args:
-        file: what --config names.
-        pipeline: what --pipeline names.
-        history: what --history names.
-        terminal: is told of what is out of the ordinary.
+        file: the value of --config.
+        pipeline: the value of --pipeline; None for all.
+        history: the value of --history.
+        terminal: prints warnings.
 
     Raises:
-        EntroError: when nothing is known of the pipeline that is named.
+        EntroError: if nothing is stored of the named pipeline.
     """
     if pipeline is not None:
-        there = read_settings(file, pipeline, terminal, history=history).history
-        place = pipeline_paths(there, pipeline)
-        if place not in pipelines_at(there):
-            raise nothing_stored_error(place)
-        return PipelineSelection((place.shown,), (place,))
+        location = read_settings(file, pipeline, terminal, history=history).history
+        paths = pipeline_paths(location, pipeline)
+        if paths not in pipelines_at(location):
+            raise nothing_stored_error(paths)
+        return PipelineSelection((paths.shown,), (paths,))
     config = read_config(file, terminal)
-    said = {} if history is None else {"history": OptionValue(history, "--history")}
+    given = {} if history is None else {"history": OptionValue(history, "--history")}
+    # Each pipeline of entro.toml can have a history of its own.
     names = dict.fromkeys(["default", *config.pipelines])
-    histories = tuple(dict.fromkeys(config.settings(name, said).history for name in names))
+    histories = tuple(dict.fromkeys(config.settings(name, given).history for name in names))
     shown = tuple(shown_url(str(history)) for history in histories)
-    return PipelineSelection(shown, tuple(place for history in histories for place in pipelines_at(history)))
+    return PipelineSelection(shown, tuple(paths for history in histories for paths in pipelines_at(history)))
 
 
 def read_inventories(selection: PipelineSelection, zone: tzinfo, terminal: Terminal) -> list[PipelineInventory]:
@@ -88,51 +95,51 @@ def read_inventories(selection: PipelineSelection, zone: tzinfo, terminal: Termi
         terminal: gets a warning for each file that cannot be read.
     """
     inventories = []
-    for place in selection.places:
-        with working_copy(place):
-            inventory, problems = take_inventory(place, zone)
+    for paths in selection.pipelines:
+        with working_copy(paths):
+            inventory, problems = take_inventory(paths, zone)
         inventories.append(inventory)
         print_problems(problems, terminal)
     return inventories
 
 
-def content_of(settings: Settings, since: str | None, until: str | None, terminal: Terminal) -> PipelineContents:
+def read_contents(settings: Settings, since: str | None, until: str | None, terminal: Terminal) -> PipelineContents:
     """Return the stages, days and logs of a pipeline.
 
     Args:
-        settings: in force for the pipeline.
+        settings: the pipeline's settings.
         since: the value of --since.
         until: the value of --until.
         terminal: gets a warning for each file that cannot be read.
 
     Raises:
-        EntroError: when nothing was ever stored of the pipeline, or its state is damaged.
+        EntroError: if nothing was ever stored of the pipeline, or its state is damaged.
     """
     zone = zone_of(settings.zone)
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(paths):
         span = period_ns(since, until, zone)
-        state = load_state(place)
+        state = load_state(paths)
         if not state.step_ns:
-            raise nothing_stored_error(place)
-        days, problems = day_inventories(place, state, *span)
+            raise nothing_stored_error(paths)
+        days, problems = day_inventories(paths, state, *span)
     print_problems(problems, terminal)
     return PipelineContents(
-        pipeline=place.name,
-        history=place.shown,
+        pipeline=paths.name,
+        history=paths.shown,
         step_s=state.step_ns / NS,
         stages=stage_inventories(state),
         days=days,
-        logs=sources_of(state, zone, *span),
+        logs=stored_sources(state, zone, *span),
     )
 
 
 def check_pipelines(selection: PipelineSelection) -> list[CheckResult]:
     """Read every stored file of some pipelines, and return what is damaged."""
     checks = []
-    for place in selection.places:
-        with working_copy(place):
-            checks.append(check(place))
+    for paths in selection.pipelines:
+        with working_copy(paths):
+            checks.append(check(paths))
     return checks
 
 
@@ -140,7 +147,7 @@ def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
     """Raise an error that counts the damaged files.
 
     Raises:
-        EntroError: when a file is damaged.
+        EntroError: if a file is damaged.
     """
     files = sum(result.files for result in checks)
     damaged = sum(len(result.damaged) for result in checks)
@@ -161,61 +168,62 @@ def prune_pipelines(selection: PipelineSelection, cut: date, dry_run: bool) -> l
         dry_run: whether only to find out what would be removed.
     """
     pruned = []
-    for place in selection.places:
-        with working_copy(place, writes=not dry_run):
-            pruned.append(prune(place, cut, dry_run))
+    for paths in selection.pipelines:
+        with working_copy(paths, writes=not dry_run):
+            pruned.append(prune(paths, cut, dry_run))
     return pruned
 
 
-def first_kept(older_than: str | None, before: str | None) -> date:
-    """The first day of UTC that is kept.
+def first_kept_day(older_than: str | None, before: str | None) -> date:
+    """Return the first day to keep, in UTC.
 
     Args:
-        older_than: what --older-than says, from now on.
-        before: what --before says, without --older-than.
+        older_than: the value of --older-than, counted back from now.
+        before: the value of --before, used without --older-than.
 
     Raises:
-        EntroError: when it is no duration, or no date.
+        EntroError: if it is not a duration, or not a date.
     """
     if older_than is not None:
-        return utc_day(max(time.time_ns() - duration_ns(older_than, "--older-than"), _LONG_AGO))
+        return utc_day(max(time.time_ns() - duration_ns(older_than, "--older-than"), _EARLIEST_NS))
     return utc_day(moment_ns(before or "", UTC, "--before"))
 
 
 def export_steps(
-    settings: Settings, since: str | None, until: str | None, form: str, out: Path | None, terminal: Terminal
+    settings: Settings, since: str | None, until: str | None, export_format: str, out: Path | None, terminal: Terminal
 ) -> Steps:
     """Write the steps of a pipeline, and return them.
 
     Args:
-        settings: in force for the pipeline.
+        settings: the pipeline's settings.
         since: the value of --since.
         until: the value of --until.
-        form: one of EXPORT_FORMATS; Parquet needs a file.
+        export_format: one of EXPORT_FORMATS; Parquet needs a file.
         out: a file; None for standard output.
         terminal: gets the rows without a file, and the warnings.
 
     Raises:
-        EntroError: when nothing is stored of the pipeline, or the file cannot be written.
+        EntroError: if nothing is stored of the pipeline, or the file cannot be written.
     """
     zone = zone_of(settings.zone)
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
-        history = load_history(place, settings, zone, *period_ns(since, until, zone))
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(paths):
+        history = load_history(paths, settings, zone, *period_ns(since, until, zone))
     print_problems(history.problems, terminal)
     if not history.steps.count:
-        terminal.warn("nothing is stored of that time")
-    _write_export(history.steps, form, zone, out, place, terminal)
+        terminal.warn("nothing is stored for that time")
+    _write_export(history.steps, export_format, zone, out, paths, terminal)
     return history.steps
 
 
 def _write_export(
-    steps: Steps, form: str, zone: tzinfo, out: Path | None, place: PipelinePaths, terminal: Terminal
+    steps: Steps, export_format: str, zone: tzinfo, out: Path | None, paths: PipelinePaths, terminal: Terminal
 ) -> None:
-    content = as_parquet(steps) if form == "parquet" else (as_csv if form == "csv" else as_json_lines)(steps, zone)
+    render = {"csv": as_csv, "jsonl": as_json_lines}.get(export_format)
+    content = as_parquet(steps) if render is None else render(steps, zone)
     if isinstance(content, str) and out is None:
         terminal.text(content)
     elif out is not None:
-        refuse_to_overwrite(out, [place.state, *map(place.day_file, place.days())])
+        refuse_to_overwrite(out, [paths.state, *map(paths.day_file, paths.days())])
         write_whole(out, content)
         terminal.note(f"wrote {printable(str(out))}")

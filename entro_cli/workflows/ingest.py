@@ -77,14 +77,14 @@ def save_logs(names: Sequence[str], options: LoadOptions, settings: Settings, te
     Args:
         names: files, folders, patterns and URLs.
         options: how they are read.
-        settings: in force for the pipeline.
+        settings: the pipeline's settings.
         terminal: gets the warnings and a note on what was stored.
 
     Returns:
         The options with the step of the history, so that the logs are analyzed as they are stored.
 
     Raises:
-        EntroError: when a log cannot be stored, or there is none that can be read twice.
+        EntroError: if a log cannot be stored, or there is none that can be read twice.
     """
     if not names:
         raise EntroError("there is no log to save", where="--save", remedy="name one; a server's answers are not saved")
@@ -92,14 +92,14 @@ def save_logs(names: Sequence[str], options: LoadOptions, settings: Settings, te
         raise EntroError(
             "standard input can be read only once", where="--save", remedy="name a file, or use `entro ingest -`"
         )
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place, writes=True):
-        result = ingest(names, options, IngestOptions(place, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(paths, writes=True):
+        result = ingest(names, options, IngestOptions(paths, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
     for failure in result.failures:
         raise failure
     print_problems(result.problems, terminal)
     days = counted(len(result.days), "day")
-    terminal.note(f"saved into {printable(f'{place.shown}/{place.folder.name}')}, {days} changed")
+    terminal.note(f"saved into {printable(f'{paths.shown}/{paths.folder.name}')}, {days} changed")
     return replace(options, step=f"{result.step_s:.9f}s") if options.step is None else options
 
 
@@ -112,7 +112,7 @@ def ingest_tasks(
     again: bool = False,
     source: str | None = None,
 ) -> tuple[list[IngestTask], list[EntroError]]:
-    """Return the task of each pipeline whose logs are added, and why others have none.
+    """Return a task for each pipeline with logs, and an error for each of the others.
 
     Args:
         config: the configuration of all of them.
@@ -127,14 +127,14 @@ def ingest_tasks(
     for name in names:
         try:
             settings = settings_in(config, name, **keys)
-            place = pipeline_paths(settings.history, name)
+            paths = pipeline_paths(settings.history, name)
             if not (found := logs or settings.logs):
                 raise EntroError(
                     "no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml"
                 )
-            options = IngestOptions(place, again, source, oldest_ns(settings.retention_s, time_ns()))
+            options = IngestOptions(paths, again, source, oldest_ns(settings.retention_s, time_ns()))
             tasks.append(IngestTask(list(found), load_options(settings, stage), options))
-        except EntroError as error:  # the logs of the other pipelines are stored nevertheless
+        except EntroError as error:  # the other pipelines are stored all the same
             failures.append(error)
     return tasks, failures
 

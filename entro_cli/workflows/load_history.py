@@ -51,15 +51,15 @@ def load_history(
         after_ns: its end; None for the last step.
 
     Raises:
-        EntroError: If nothing is stored of the pipeline.
+        EntroError: if nothing is stored of the pipeline.
     """
     state = load_stored_state(paths)
     stored = read_bins(paths, state, begin_ns, after_ns)
-    sources = sources_of(state, zone, begin_ns, after_ns)
+    sources = stored_sources(state, zone, begin_ns, after_ns)
     return HistorySlice(_steps(state, stored.bins, settings, begin_ns), sources, stored.problems)
 
 
-def sources_of(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
+def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
     """Return the logs that have samples in a time range, in the order they were first read.
 
     Args:
@@ -80,7 +80,7 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
         before_ns: ignore steps from this time on, ns since the epoch; None to count all.
 
     Raises:
-        EntroError: If nothing is stored of the pipeline.
+        EntroError: if nothing is stored of the pipeline.
     """
     state = load_stored_state(paths)
     for day in reversed(paths.days()):
@@ -128,7 +128,7 @@ def check_stages(paths: PipelinePaths, names: Sequence[str]) -> None:
     """Refuse stages of the command line that the history does not have.
 
     Raises:
-        EntroError: If there is one.
+        EntroError: if there is one.
     """
     known = load_stored_state(paths).stages
     for name in names:

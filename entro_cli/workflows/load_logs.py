@@ -54,7 +54,7 @@ class Loaded:
     notes: tuple[Problem, ...] = ()
 
 
-def load(
+def load_logs(
     names: Sequence[str], options: LoadOptions, fetched: Sequence[Observations] = (), executor: Executor | None = None
 ) -> Loaded:
     """Read logs, join their sources, and resample them to steps.
@@ -66,7 +66,7 @@ def load(
         executor: reads each log in a task; None for as many processes as are worth starting.
 
     Raises:
-        EntroError: If a log cannot be read, or an option does not fit the logs.
+        EntroError: if a log cannot be read, or an option does not fit the logs.
     """
     zone, read = read_options(options)
     step_ns = None if options.step is None else duration_ns(options.step, "--step")
@@ -170,7 +170,7 @@ def stream_log(
         step_ns: the length of a step, ns; None to derive it from the slowest stage.
 
     Raises:
-        EntroError: If the log cannot be read.
+        EntroError: if the log cannot be read.
     """
     if len(names) != 1 or not _is_large(names[0]):
         return None

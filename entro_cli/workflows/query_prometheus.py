@@ -55,7 +55,7 @@ class PrometheusQuery:
         """Refuse queries that are empty.
 
         Raises:
-            EntroError: If there is no query, or no such preset.
+            EntroError: if there is no query, or no such preset.
         """
         if self.preset is not None and self.preset not in PRESETS:
             raise EntroError(f"unknown preset {self.preset!r}", where="--preset", expected=", ".join(PRESETS))
@@ -73,7 +73,7 @@ def prometheus_query(
     """Return the queries that the options describe; None without a server.
 
     Raises:
-        EntroError: If there is a query without a server, or a server without a query.
+        EntroError: if there is a query without a server, or a server without a query.
     """
     if url is None:
         options = {"--rate": rate, "--queue": queue, "--preset": preset}
@@ -95,7 +95,7 @@ def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: 
         now_ns: the current time, ns since the epoch.
 
     Raises:
-        EntroError: If the step is not a duration of whole milliseconds.
+        EntroError: if the step is not a duration of whole milliseconds.
     """
     since, until = within
     end = now_ns if until is None else min(until, now_ns)  # the server has no samples of the future
@@ -117,7 +117,7 @@ def fetch(
         until: the value of --until.
 
     Raises:
-        EntroError: As `run_query` does.
+        EntroError: as `run_query` does.
     """
     if query is None:
         return []
@@ -135,7 +135,7 @@ def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange)
         time: the time range and the step.
 
     Raises:
-        EntroError: If the server cannot answer, or has no sample for a query.
+        EntroError: if the server cannot answer, or has no sample for a query.
     """
     preset = PRESETS.get(query.preset or "", (None, None))
     window = max(4 * time.step_ns, _MIN_WINDOW_NS)

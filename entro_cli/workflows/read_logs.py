@@ -121,7 +121,7 @@ def read_logs(
         The observations of each log, and a problem for each file of a folder that was left out.
 
     Raises:
-        EntroError: If a log cannot be read, or there is none.
+        EntroError: if a log cannot be read, or there is none.
     """
     if STDIN in found and len(found) > 1:
         raise EntroError(
@@ -153,7 +153,7 @@ def _sized(executor: Executor, names: Iterable[str]) -> Executor:
     """Return an executor with as many processes as are worth starting for some logs.
 
     Raises:
-        EntroError: If a worker of a cluster could not find one of them.
+        EntroError: if a worker of a cluster could not find one of them.
     """
     if executor.cluster is not None:
         for name in names:

@@ -23,7 +23,7 @@ from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportCont
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_of, range_of
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
-from entro_cli.workflows.analyze import coordination_of, recommended, shown_by
+from entro_cli.workflows.analyze import compute_coordination, recommend, repeating_command
 from entro_cli.workflows.load_history import check_stages, last_data_ns, load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import EntroError, Run
@@ -52,7 +52,7 @@ class ReportInput:
     logs: tuple[str, ...] = ()
 
 
-def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
+def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
     """Return the data of logs, with maintenance windows as steps without data.
 
     Args:
@@ -64,7 +64,7 @@ def from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int 
     return ReportInput(settings.maintenance().view(steps), loaded.sources, loaded.columns, logs=loaded.paths)
 
 
-def from_history(
+def data_from_history(
     paths: PipelinePaths, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
 ) -> ReportInput:
     """Return the data of the history, with maintenance windows as steps without data.
@@ -77,7 +77,7 @@ def from_history(
         within: the begin and the end of the steps to use, ns since the epoch; None for an open end.
 
     Raises:
-        EntroError: If nothing is stored of the pipeline.
+        EntroError: if nothing is stored of the pipeline.
     """
     # Only what the report needs is read: a history can hold years.
     begin = _first_needed_ns(period, load_stored_state(paths).step_ns)
@@ -89,7 +89,7 @@ def from_history(
     return ReportInput(steps, history.sources, columns, sentences(history.problems))
 
 
-def summary_of(
+def summarise_period(
     data: ReportInput,
     period: Period,
     settings: Settings,
@@ -141,8 +141,8 @@ def _first_needed_ns(period: Period, step_ns: int) -> int:
 
 def _advice(replayed: Replay, data: ReportInput, period: Period, settings: Settings) -> Recommendations:
     """Return what coordination would have changed in a period, and recommendations."""
-    coordination = coordination_of(replayed, settings)
-    return Recommendations(coordination, recommended(coordination, replayed.steps, _command(data, period, settings)))
+    coordination = compute_coordination(replayed, settings)
+    return Recommendations(coordination, recommend(coordination, replayed.steps, _command(data, period, settings)))
 
 
 def _command(data: ReportInput, period: Period, settings: Settings) -> str:
@@ -153,7 +153,7 @@ def _command(data: ReportInput, period: Period, settings: Settings) -> str:
         options = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
     logs = [word for log in data.logs for word in ("--logs", log)]
     pipeline = [] if settings.pipeline == _DEFAULT_PIPELINE else ["--pipeline", settings.pipeline]
-    return shown_by(["report", *options, *pipeline, *logs, "--format", "json"], settings)
+    return repeating_command(["report", *options, *pipeline, *logs, "--format", "json"], settings)
 
 
 def last_observed_ns(steps: StepSource) -> int:
@@ -177,7 +177,7 @@ class PeriodRequest:
         kind: day, week, month or range.
         date: a date in it, as the user wrote it; None without one.
         last: whether it is the last complete period.
-        within_ns: the ends of a range, nanoseconds since the epoch; None for an open end.
+        within_ns: the ends of a range, ns since the epoch; None for an open end.
         zone: the time zone whose midnights count.
     """
 
@@ -191,10 +191,10 @@ class PeriodRequest:
         """Return the period.
 
         Args:
-            last_ns: where the last step with data begins, nanoseconds since the epoch; None without data.
+            last_ns: the begin of the last step with data, ns since the epoch; None without data.
 
         Raises:
-            EntroError: when the date cannot be read, or the range has no beginning or is empty.
+            EntroError: if the date cannot be read, or the range has no beginning or is empty.
         """
         if self.kind is PeriodKind.RANGE:
             return _range(self.within_ns, self.zone)
@@ -236,7 +236,7 @@ def period_named(label: str, zone: tzinfo) -> Period:
     """Return the day, week or month that a label such as 2026-W15 names.
 
     Raises:
-        EntroError: when the label names none.
+        EntroError: if the label names none.
     """
     kind = next((kind for kind, form in _LABELS if form.fullmatch(label)), None)
     try:
@@ -255,19 +255,19 @@ def stored_summary(settings: Settings, label: str, budget: float | None) -> Summ
     """Return what the report of a pipeline of the history says.
 
     Args:
-        settings: in force for the pipeline.
+        settings: the pipeline's settings.
         label: the period, such as 2026-W15.
         budget: Psi_budget, nat; None for that of the settings.
 
     Raises:
-        EntroError: when the label is not a period, or nothing is stored of the pipeline.
+        EntroError: if the label is not a period, or nothing is stored of the pipeline.
     """
     zone = zone_of(settings.zone)
     period = period_named(label, zone)
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
-        stored_steps = from_history(place, settings, zone, period, (None, None))
-    return summary_of(stored_steps, period, settings, budget)
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(paths):
+        stored_steps = data_from_history(paths, settings, zone, period, (None, None))
+    return summarise_period(stored_steps, period, settings, budget)
 
 
 def stored_period(
@@ -276,17 +276,16 @@ def stored_period(
     """Return the period that a report of the history is about, and what is stored of it.
 
     Args:
-        settings: in force for the pipeline.
+        settings: the pipeline's settings.
         stages: the stages that the command line names, which the history must have.
         request: the period, as the options describe it.
-        within_ns: steps before the first moment and from the second on are left out, nanoseconds since the epoch;
-            None leaves out nothing.
+        within_ns: the begin and the end of the steps to use, ns since the epoch; None for an open end.
 
     Raises:
-        EntroError: when nothing is stored of the pipeline, or a stage is unknown.
+        EntroError: if nothing is stored of the pipeline, or a stage is unknown.
     """
-    place = pipeline_paths(settings.history, settings.pipeline)
-    with working_copy(place):
-        check_stages(place, stages)
-        period = request.period(last_data_ns(place, settings, request.within_ns[1]))
-        return period, from_history(place, settings, request.zone, period, within_ns)
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    with working_copy(paths):
+        check_stages(paths, stages)
+        period = request.period(last_data_ns(paths, settings, request.within_ns[1]))
+        return period, data_from_history(paths, settings, request.zone, period, within_ns)

@@ -41,7 +41,7 @@ def job_config(file: Path | None, pipelines: Sequence[str], terminal: Terminal) 
         terminal: gets a warning for each variable that the job will not see.
 
     Raises:
-        EntroError: when the file cannot be read or has a wrong value.
+        EntroError: if the file cannot be read or has a wrong value.
     """
     config = read_config(file, terminal)
     for pipeline in pipelines:
@@ -64,7 +64,7 @@ def new_job(frequency: Frequency, at: str, request: JobRequest, name: str | None
         log: the value of --log; None where cron or systemd keeps the output.
 
     Raises:
-        EntroError: when a value cannot be part of a job.
+        EntroError: if a value cannot be part of a job.
     """
     hour, minute = parse_time_of_day(at)
     here = Path.cwd()
@@ -99,7 +99,7 @@ def install_job(job: Job, kind: str, dry_run: bool, terminal: Terminal) -> None:
         terminal: gets what happened.
 
     Raises:
-        EntroError: when the job cannot be installed.
+        EntroError: if the job cannot be installed.
     """
     if dry_run:
         terminal.text(jobs.preview(job, kind))
@@ -121,7 +121,7 @@ def scheduled_runs(
     """Return what a scheduled run does for each pipeline.
 
     Args:
-        settings: in force for each.
+        settings: the settings of each pipeline.
         frequency: how often the job runs.
         logs: the values of --ingest; without any, the logs of the settings.
         out: the value of --out.
@@ -129,7 +129,7 @@ def scheduled_runs(
         as_of: the value of --as-of; None for now.
 
     Raises:
-        EntroError: when there is one list of logs for several pipelines.
+        EntroError: if there is one list of logs for several pipelines.
     """
     if logs and len(settings) > 1:
         raise EntroError(

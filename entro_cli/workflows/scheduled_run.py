@@ -36,7 +36,7 @@ from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Period, PeriodKind, due
 from entro_cli.workflows.load_history import last_data_ns, load_history
 from entro_cli.workflows.print_warnings import print_ingest_warnings
-from entro_cli.workflows.report import from_history, summary_of
+from entro_cli.workflows.report import data_from_history, summarise_period
 from entro_cli.workflows.settings import load_options
 from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError
@@ -133,9 +133,9 @@ def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
     if not run.paths.days():
         raise nothing_stored_error(run.paths, names_others=False)
     for period in periods:
-        stored = from_history(run.paths, run.settings, period.zone, period, (None, None))
+        stored = data_from_history(run.paths, run.settings, period.zone, period, (None, None))
         outcome.failures += [note for note in stored.notes if note not in outcome.failures]
-        summary = summary_of(stored, period, run.settings, None)
+        summary = summarise_period(stored, period, run.settings, None)
         stem = period.file_stem(run.paths.name)
         write_report(summary, stem, OutputOptions("html", run.out, indexed=True), terminal)
         page = str(run.out / f"{stem}.html")

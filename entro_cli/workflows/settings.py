@@ -26,7 +26,7 @@ def read_config(file: Path | None, terminal: Terminal) -> Config:
         terminal: prints a warning for variables that look like misspelled ones.
 
     Raises:
-        EntroError: If it contains something invalid.
+        EntroError: if it contains something invalid.
     """
     config = load_config(file, os.environ, Path.cwd())
     for warning in config.warnings:
@@ -44,7 +44,7 @@ def read_settings(file: Path | None, pipeline: str, terminal: Terminal, **option
         options: the values of options, by key (`zone` for --tz); None, False and an empty list mean not given.
 
     Raises:
-        EntroError: If the configuration contains something invalid.
+        EntroError: if the configuration contains something invalid.
     """
     return settings_in(read_config(file, terminal), pipeline, **options)
 
@@ -58,7 +58,7 @@ def settings_in(config: Config, pipeline: str, **options: object) -> Settings:
         options: as in `read_settings`.
 
     Raises:
-        EntroError: If the configuration contains something invalid.
+        EntroError: if the configuration contains something invalid.
     """
     given = {
         key: OptionValue(value, _OPTIONS.get(key, f"--{key.replace('_', '-')}"))
@@ -81,8 +81,8 @@ def known_pipelines(file: Path | None, history: str | None) -> list[str]:
     """
     config = load_config(file, os.environ, Path.cwd())
     given = {} if history is None else {"history": OptionValue(history, "--history")}
-    place = config.settings(options=given).history
-    stored = stored_pipelines(place) if isinstance(place, Path) else ()
+    location = config.settings(options=given).history
+    stored = stored_pipelines(location) if isinstance(location, Path) else ()
     return list(dict.fromkeys([*config.pipelines, *(pipeline.name for pipeline in stored)]))
 
 
@@ -90,7 +90,7 @@ def check_settings(settings: Settings) -> None:
     """Check the settings that the configuration's own rules cannot check.
 
     Raises:
-        EntroError: If a gate is invalid.
+        EntroError: if a gate is invalid.
     """
     check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
 

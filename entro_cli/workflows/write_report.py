@@ -71,7 +71,7 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
         terminal: prints the paths of the written files, and a report without a file.
 
     Raises:
-        EntroError: If a file cannot be written.
+        EntroError: if a file cannot be written.
     """
     from entro_cli.report.render import html, junit, markdown
     from entro_cli.report.render import terminal as terminal_report
@@ -102,7 +102,7 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
         terminal: prints the paths of the written files, and a report without a file.
 
     Raises:
-        EntroError: If a file cannot be written.
+        EntroError: if a file cannot be written.
     """
     from entro_cli.report.render import fleet as fleet_view
 
@@ -134,7 +134,7 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
     """Write a report's figures as OpenMetrics, for the textfile collector of a node exporter.
 
     Raises:
-        EntroError: If the file cannot be written, or is one of the inputs.
+        EntroError: if the file cannot be written, or is one of the inputs.
     """
     from entro_cli.report.render import openmetrics
 

@@ -13,7 +13,7 @@ from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows import load_logs as loading
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError, Kind, Stage
 from tests.running import entro
 
@@ -36,7 +36,7 @@ def long_from(size, block=64):
 
 def loaded(path, step, tz="UTC"):
     try:
-        return load([str(path)], LoadOptions(step=step, tz=tz))
+        return load_logs([str(path)], LoadOptions(step=step, tz=tz))
     except EntroError as error:
         return str(error)
 

@@ -108,7 +108,7 @@ def test_wrong_usage(history, arguments):
 def test_a_time_without_steps(history, tmp_path, form):
     out = tmp_path / f"x.{form}"
     outcome = export(history, "--until", "2026-01-01", "--out", out)
-    assert "warning: nothing is stored of that time\n" in outcome.err
+    assert "warning: nothing is stored for that time\n" in outcome.err
     if form == "parquet":
         assert duckdb.sql(f"FROM '{out}'").fetchall() == []
     else:

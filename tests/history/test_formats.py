@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from entro_cli.readers.options import LoadOptions
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
 
@@ -29,7 +29,7 @@ def same(steps, expected):
 @pytest.mark.parametrize("name", [*LINES, "prometheus.json"])
 def test_what_is_read_back_is_what_the_log_says(tmp_path, name):
     ingest(tmp_path / "h", LOGS / name, *READING, "--step", "10s")
-    same(recalled(tmp_path / "h"), load([str(LOGS / name)], LoadOptions(tz="UTC", year=2026, step="10s")).steps)
+    same(recalled(tmp_path / "h"), load_logs([str(LOGS / name)], LoadOptions(tz="UTC", year=2026, step="10s")).steps)
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -70,7 +70,7 @@ def test_what_the_server_counts_of_its_clients_counts_only_where_nobody_tells_it
         history = tmp_path / logs[0]
         for name in logs:
             ingest(history, LOGS / name, *READING, "--step", "10s")
-        expected = load([str(LOGS / name) for name in logs], LoadOptions(tz="UTC", year=2026, step="10s")).steps
+        expected = load_logs([str(LOGS / name) for name in logs], LoadOptions(tz="UTC", year=2026, step="10s")).steps
         same(recalled(history), expected)
 
 

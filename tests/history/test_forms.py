@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from entro_cli.readers.options import LoadOptions
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.history.test_merging import recalled, same_steps, spider, written
 from tests.running import entro
@@ -87,7 +87,9 @@ def test_long_steps_from_local_midnight_over_a_change_of_the_clocks(tmp_path, zo
     for count in (5, 130, 500):
         ingest(tmp_path / "h", written(tmp_path, "log.csv", lines[:count]), *options)
     assert days(tmp_path / "h") == days(tmp_path / "w")
-    same_steps(recalled(tmp_path / "h"), load([str(tmp_path / "whole.csv")], LoadOptions(tz=zone, step=step)).steps)
+    same_steps(
+        recalled(tmp_path / "h"), load_logs([str(tmp_path / "whole.csv")], LoadOptions(tz=zone, step=step)).steps
+    )
 
 
 def test_a_stage_that_comes_later(tmp_path):
@@ -97,7 +99,7 @@ def test_a_stage_that_comes_later(tmp_path):
     logs = [written(tmp_path, "a.csv", rates, "time,rate\n"), written(tmp_path, "b.csv", queues, "time,queue\n")]
     for log in logs:
         ingest(tmp_path / "h", log)
-    same_steps(recalled(tmp_path / "h"), load([str(log) for log in logs], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(log) for log in logs], LoadOptions(tz="UTC")).steps)
 
 
 def test_offsets_from_a_start_and_a_clock_that_is_moved(tmp_path):
@@ -126,7 +128,7 @@ def test_two_sources_that_grew_before_they_were_rotated(tmp_path):
         written(tmp_path, f"{name}.log", spider(number, 150, 200))
         written(tmp_path, f"{name}.csv", spider(number, 0, 200))
     ingest(tmp_path / "h", tmp_path / "*.log*")
-    same_steps(recalled(tmp_path / "h"), load([str(tmp_path / "*.csv")], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(tmp_path / "*.csv")], LoadOptions(tz="UTC")).steps)
 
 
 def test_a_log_stays_of_the_source_it_was_stored_as(tmp_path):
@@ -134,6 +136,6 @@ def test_a_log_stays_of_the_source_it_was_stored_as(tmp_path):
     ingest(tmp_path / "h", log)
     written(tmp_path, "a.log", spider(1, 0, 200))
     assert "a.log: stored as source table before, which it keeps" in ingest(tmp_path / "h", log, "--source", "b").err
-    same_steps(recalled(tmp_path / "h"), load([str(log)], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(log)], LoadOptions(tz="UTC")).steps)
     books = json.loads((Path(tmp_path) / "h" / "pipeline=default" / "_entro" / "state.json").read_text())
     assert {one["source"] for seen in books["logs"] for one in seen["series"]} == {"table"}

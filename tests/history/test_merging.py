@@ -16,7 +16,7 @@ from entro_cli.history import state as state_module
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_history import load_history
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.running import entro
@@ -55,14 +55,14 @@ def test_two_sources_side_by_side_grown_and_rotated(tmp_path):
     ingest(tmp_path / "h", tmp_path / "*.log*")
     for number, name in ((1, "a"), (2, "b")):
         written(tmp_path, f"{name}.csv", spider(number, 0, 200))
-    same_steps(recalled(tmp_path / "h"), load([str(tmp_path / "*.csv")], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(tmp_path / "*.csv")], LoadOptions(tz="UTC")).steps)
 
 
 def test_a_source_that_is_named_runs_beside_the_other(tmp_path):
     a, b = (written(tmp_path, f"{name}.csv", spider(number, 0, 100)) for number, name in ((1, "a"), (2, "b")))
     ingest(tmp_path / "h", a)
     ingest(tmp_path / "h", b, "--source", "b")
-    same_steps(recalled(tmp_path / "h"), load([str(a), str(b)], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(a), str(b)], LoadOptions(tz="UTC")).steps)
 
 
 def test_of_each_step_the_reading_with_more_samples_whatever_the_order(tmp_path):
@@ -110,7 +110,7 @@ def test_stages_from_two_files_one_slower_than_the_step(tmp_path):
     queues = [f"{stamp(START + index * 60 * 10**9)},{index % 7}\n" for index in range(100)]
     logs = [written(tmp_path, "r.csv", rates, "time,rate\n"), written(tmp_path, "q.csv", queues, "time,queue\n")]
     ingest(tmp_path / "h", *logs, "--step", "10s")
-    same_steps(recalled(tmp_path / "h"), load([str(log) for log in logs], LoadOptions(tz="UTC", step="10s")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(log) for log in logs], LoadOptions(tz="UTC", step="10s")).steps)
     for history in ("h", "g"):
         for log in logs:
             ingest(tmp_path / history, log, "--step", "10s")
@@ -126,7 +126,7 @@ def test_long_steps_begin_at_local_midnight(tmp_path, zone, step):
     ingest(tmp_path / "h", written(tmp_path, "a.csv", lines[:150]), "--step", step, "--tz", zone)
     ingest(tmp_path / "h", written(tmp_path, "b.csv", lines[140:]), "--step", step, "--tz", zone)
     assert days(tmp_path / "h") == days(tmp_path / "w")
-    same_steps(recalled(tmp_path / "w"), load([str(log)], LoadOptions(tz=zone, step=step)).steps)
+    same_steps(recalled(tmp_path / "w"), load_logs([str(log)], LoadOptions(tz=zone, step=step)).steps)
 
 
 @given(data=st.data())
@@ -142,7 +142,7 @@ def test_what_is_read_back_is_what_the_grid_makes_of_the_logs(tmp_path_factory, 
     step = data.draw(st.sampled_from([None, "2s", "5s", "10s", "1min"]))
     log = written(folder, "log.csv", lines)
     ingest(folder / "h", log, *(("--step", step) if step else ()))
-    same_steps(recalled(folder / "h"), load([str(log)], LoadOptions(tz="UTC", step=step)).steps)
+    same_steps(recalled(folder / "h"), load_logs([str(log)], LoadOptions(tz="UTC", step=step)).steps)
 
 
 def test_what_cannot_be_read_keeps_nothing_else_from_being_stored(tmp_path):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from entro_cli.readers.options import LoadOptions
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.history.test_merging import recalled, same_steps
 
@@ -137,7 +137,7 @@ def test_two_sources_of_which_one_was_silent_for_long(tmp_path):
     ingest(tmp_path / "h", written(1, 1500), written(2, 1500))
     ingest(tmp_path / "h", written(1, 4000))
     assert ingest(tmp_path / "h", written(1, 4200), written(2, 1700)).err == ""
-    same_steps(recalled(tmp_path / "h"), load([str(tmp_path / "*.log")], LoadOptions(tz="UTC")).steps)
+    same_steps(recalled(tmp_path / "h"), load_logs([str(tmp_path / "*.log")], LoadOptions(tz="UTC")).steps)
 
 
 def test_a_stage_of_few_samples_whose_last_step_goes_on_in_the_next_log(tmp_path):

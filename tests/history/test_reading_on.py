@@ -16,7 +16,7 @@ from entro_cli.history.ingest import resume as reading_on
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_history import load_history
-from entro_cli.workflows.load_logs import load
+from entro_cli.workflows.load_logs import load_logs
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.running import entro
@@ -84,7 +84,7 @@ def beside(folder, first, second, cuts, same_loads):
         written(folder / "a.log", first[:cut])
         written(folder / "b.log", second[:cut])
         ingest(folder / "h", folder / "*.log")
-    steps, expected = recalled(folder / "h").steps, load([str(folder / "*.log")], LoadOptions(tz="UTC")).steps
+    steps, expected = recalled(folder / "h").steps, load_logs([str(folder / "*.log")], LoadOptions(tz="UTC")).steps
     np.testing.assert_array_equal(steps.loads, expected.loads)
     assert steps.measured.all()
     assert set(steps.loads[:, -1]) == same_loads

@@ -111,8 +111,8 @@ class Channel(Protocol):
         """Send an alert.
 
         Raises:
-            PartlyDeliveredError: If some recipients received it and others did not.
-            EntroError: If nobody received it.
+            PartlyDeliveredError: if some recipients received it and others did not.
+            EntroError: if nobody received it.
         """
 
 

@@ -55,7 +55,7 @@ def deliver(
         A message for each failure. The next run tries these alerts again.
 
     Raises:
-        EntroError: If the ledger cannot be read or is damaged; nothing is delivered then.
+        EntroError: if the ledger cannot be read or is damaged; nothing is delivered then.
     """
     ledger = Ledger.load(ledger_path)
     context = DeliveryContext(now, environ, sleep)
@@ -136,7 +136,7 @@ class Ledger:
         """Read the ledger from a file; it is empty if the file does not exist yet.
 
         Raises:
-            EntroError: If the file cannot be read or is damaged.
+            EntroError: if the file cannot be read or is damaged.
         """
         try:
             return cls(path, _records(json.loads(path.read_bytes())))
@@ -165,7 +165,7 @@ class Ledger:
         """Write the ledger without the records that are older than `KEEP_FOR`.
 
         Raises:
-            EntroError: If the file cannot be written.
+            EntroError: if the file cannot be written.
         """
         kept = [DeliveryRecord(key, channel, at) for (key, channel), at in self._delivered.items()]
         kept = [record for record in kept if now - record.at <= KEEP_FOR]
@@ -176,7 +176,7 @@ def _records(document: Any) -> tuple[DeliveryRecord, ...]:
     """Return the records of a ledger's document.
 
     Raises:
-        ValueError, TypeError, KeyError: If the document has another form.
+        ValueError, TypeError, KeyError: if the document has another form.
     """
     if document["schema"] != SCHEMA:
         raise ValueError

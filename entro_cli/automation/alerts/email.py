@@ -110,7 +110,7 @@ class Email:
         """Parse the addresses of a key of the configuration, before anything is sent.
 
         Raises:
-            EntroError: If one is not an address.
+            EntroError: if one is not an address.
         """
         parsed = [_parse_addresses(text) for text in written]
         if not parsed or not all(parsed):

@@ -72,7 +72,7 @@ def _parse_address(url: str) -> SplitResult:
     """Parse the address.
 
     Raises:
-        EntroError: If it cannot be used. The message does not show it.
+        EntroError: if it cannot be used. The message does not show it.
     """
     try:
         parts = urlsplit(url)

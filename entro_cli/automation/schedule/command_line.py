@@ -62,7 +62,7 @@ def job_command(every: Frequency, request: JobRequest, folder: Path, environ: Ma
         environ: the user's environment.
 
     Raises:
-        EntroError: If a path is standard input or output.
+        EntroError: if a path is standard input or output.
     """
     history = request.history or environ.get("ENTRO_HISTORY", "")
     options = [
@@ -87,7 +87,7 @@ def log_file(name: str, folder: Path) -> str:
     """Return the absolute path of the file that receives a job's output; empty without a name.
 
     Raises:
-        EntroError: If it is a folder, or its folder does not exist.
+        EntroError: if it is a folder, or its folder does not exist.
     """
     path = Path(_absolute("--log", name, folder))
     if name and path.is_dir():

@@ -36,7 +36,7 @@ def crontab_line(job: Job) -> bytes:
     shell. Outside of quotes, `\%` is a `%` to both.
 
     Raises:
-        EntroError: If the command is too long for cron.
+        EntroError: if the command is too long for cron.
     """
     words = [f"{name}={_quote(value)}" for name, value in job.environment] + [_quote(word) for word in job.command]
     command = os.fsencode(" ".join(words + ([">>", _quote(job.log), "2>&1"] if job.log else [])))
@@ -62,7 +62,7 @@ def add(job: Job) -> tuple[str, ...]:
         Notes for the user; none for cron.
 
     Raises:
-        EntroError: If the crontab cannot be read, parsed or written; it is then unchanged.
+        EntroError: if the crontab cannot be read, parsed or written; it is then unchanged.
     """
     _write(with_entry(_read(), job.name, crontab_line(job)))
     return ()
@@ -72,7 +72,7 @@ def remove(names: Iterable[str]) -> None:
     """Remove jobs from the crontab.
 
     Raises:
-        EntroError: If the crontab cannot be read, parsed or written; it is then unchanged.
+        EntroError: if the crontab cannot be read, parsed or written; it is then unchanged.
     """
     before = _read()
     after = without_entries(before, set(names))
@@ -84,7 +84,7 @@ def installed() -> list[InstalledJob]:
     """Return the jobs in the crontab.
 
     Raises:
-        EntroError: If the crontab cannot be read or parsed.
+        EntroError: if the crontab cannot be read or parsed.
     """
     return [_parse_job(name, os.fsdecode(text)) for name, text in entries(_read()).items()]
 

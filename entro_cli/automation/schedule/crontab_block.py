@@ -45,7 +45,7 @@ def entries(crontab: bytes | None) -> dict[str, bytes]:
         crontab: the content; None without a crontab.
 
     Raises:
-        EntroError: If the block is damaged.
+        EntroError: if the block is damaged.
     """
     return _parts(crontab).entries
 
@@ -64,7 +64,7 @@ def with_entry(crontab: bytes | None, name: str, line: bytes) -> bytes:
         line: the line, without a newline.
 
     Raises:
-        EntroError: If the block is damaged.
+        EntroError: if the block is damaged.
     """
     parts = _parts(crontab)
     if not parts.head:
@@ -88,7 +88,7 @@ def without_entries(crontab: bytes | None, names: set[str]) -> bytes | None:
         The content; None if the crontab is to be deleted.
 
     Raises:
-        EntroError: If the block is damaged.
+        EntroError: if the block is damaged.
     """
     parts = _parts(crontab)
     if not parts.head:

@@ -56,7 +56,7 @@ class Job:
         """Refuse text that would not fit into one line of a crontab or a unit.
 
         Raises:
-            EntroError: If the name is invalid, or a text contains a control character.
+            EntroError: if the name is invalid, or a text contains a control character.
         """
         check_name(self.name)
         for text in (*self.command, self.log, *(value for _, value in self.environment)):
@@ -108,7 +108,7 @@ def check_name(text: str) -> None:
     """Refuse an invalid name.
 
     Raises:
-        EntroError: If it is invalid.
+        EntroError: if it is invalid.
     """
     if not is_name(text):
         raise EntroError(
@@ -123,7 +123,7 @@ def parse_time_of_day(text: str) -> tuple[int, int]:
     """Return the hour and the minute of a time of day such as 06:00.
 
     Raises:
-        EntroError: If it is not a time of day.
+        EntroError: if it is not a time of day.
     """
     match = _TIME_OF_DAY.fullmatch(text.strip())
     if not match:

@@ -29,7 +29,7 @@ def default_kind() -> str:
     """Return `cron` if there is a crontab, else `systemd`.
 
     Raises:
-        EntroError: If the system has neither.
+        EntroError: if the system has neither.
     """
     for name, scheduler in _SCHEDULERS.items():
         if scheduler.available():
@@ -53,7 +53,7 @@ def add(job: Job, kind: str) -> tuple[bool, tuple[str, ...]]:
         Whether it replaced another job, and notes for the user.
 
     Raises:
-        EntroError: If it cannot be installed.
+        EntroError: if it cannot be installed.
     """
     with schedule_lock():
         found, errors = _find()
@@ -69,7 +69,7 @@ def installed() -> tuple[list[InstalledJob], tuple[str, ...]]:
     """Return the jobs, and a message for each scheduler that could not be read.
 
     Raises:
-        EntroError: If no job was found and a scheduler could not be read.
+        EntroError: if no job was found and a scheduler could not be read.
     """
     found, errors = _find()
     if errors and not found:
@@ -84,7 +84,7 @@ def to_remove(name: str | None) -> list[InstalledJob]:
         name: the job's name; None for all jobs.
 
     Raises:
-        EntroError: If no job has that name.
+        EntroError: if no job has that name.
     """
     found, _ = installed()
     chosen = [job for job in found if name in {None, job.name}]
@@ -109,7 +109,7 @@ def remove(name: str | None) -> list[InstalledJob]:
         The removed jobs.
 
     Raises:
-        EntroError: If no job has that name, or one cannot be removed.
+        EntroError: if no job has that name, or one cannot be removed.
     """
     with schedule_lock():
         chosen = to_remove(name)

@@ -19,7 +19,7 @@ def last_reported(path: Path, kind: str) -> date | None:
         kind: day, week or month.
 
     Raises:
-        EntroError: If the file is damaged.
+        EntroError: if the file is damaged.
     """
     first = _read(path).get(kind)
     try:
@@ -32,7 +32,7 @@ def record_reported(path: Path, kind: str, first: date) -> None:
     """Record that the period of a kind that begins on a date was reported.
 
     Raises:
-        EntroError: If the file is damaged or cannot be written.
+        EntroError: if the file is damaged or cannot be written.
     """
     dates = _read(path)
     # Never go back: a run with an earlier --as-of must not make later runs repeat their reports.

@@ -43,7 +43,7 @@ def run(*command: str, stdin: bytes = b"", environ: Mapping[str, str] | None = N
         environ: variables set in addition to the environment.
 
     Raises:
-        EntroError: If it cannot be started or does not end.
+        EntroError: if it cannot be started or does not end.
     """
     # Callers look for words in its messages, so they must not be translated.
     environment = {**os.environ, "LC_ALL": "C", **(environ or {})}

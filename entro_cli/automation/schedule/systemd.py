@@ -38,7 +38,7 @@ def add(job: Job) -> tuple[str, ...]:
         Notes for the user.
 
     Raises:
-        EntroError: If systemd rejects the units, or they cannot be written; nothing is installed then.
+        EntroError: if systemd rejects the units, or they cannot be written; nothing is installed then.
     """
     texts = render_units(job)
     for name in texts:
@@ -61,7 +61,7 @@ def remove(names: Iterable[str]) -> None:
     """Stop and disable the timers of jobs and delete their units.
 
     Raises:
-        EntroError: If systemctl fails, or a unit cannot be deleted.
+        EntroError: if systemctl fails, or a unit cannot be deleted.
     """
     reachable = _is_reachable()
     for name in names:
@@ -79,7 +79,7 @@ def installed() -> list[InstalledJob]:
     """Return the jobs whose units exist, sorted by name. Units that entro did not write are left out.
 
     Raises:
-        EntroError: If a unit cannot be read.
+        EntroError: if a unit cannot be read.
     """
     found = []
     for path in sorted(_folder().glob("entro-*.timer")):
@@ -137,7 +137,7 @@ def _verify(texts: Mapping[str, str]) -> tuple[str, ...]:
         A note if they could not be verified.
 
     Raises:
-        EntroError: If systemd rejects them.
+        EntroError: if systemd rejects them.
     """
     if not is_installed("systemd-analyze"):
         return ("systemd-analyze is not installed: the units were not verified",)

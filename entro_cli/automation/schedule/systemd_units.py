@@ -35,7 +35,7 @@ def render_units(job: Job) -> dict[str, str]:
     """Return the texts of the service and the timer of a job, by their names.
 
     Raises:
-        EntroError: If a unit cannot hold a path of the job.
+        EntroError: if a unit cannot hold a path of the job.
     """
     program, *arguments = job.command
     # systemd expands `$` in arguments, but not in the program's path.

@@ -26,7 +26,7 @@ def schedule_lock() -> Iterator[None]:
     """Hold the lock on the schedule: without it, one `entro` could overwrite what another one has just added.
 
     Raises:
-        EntroError: If another process holds it for too long, or it cannot be created.
+        EntroError: if another process holds it for too long, or it cannot be created.
     """
     path = user_folder("XDG_STATE_HOME", ".local/state") / "entro" / "schedule.lock"
     lock = FileLock(path, timeout=_LOCK_TIMEOUT_S)
