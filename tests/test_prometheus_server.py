@@ -113,12 +113,12 @@ def test_points_are_on_whole_steps(begin, end, points):
     parts = list(TimeRange((BEGIN + begin) * NS, (BEGIN + end) * NS, 15 * NS).parts())
     assert sum((last - first) // (15 * NS) + 1 for first, last in parts) == points
     if not points:
-        with pytest.raises(EntroError, match="there is no point in the time asked for"):
+        with pytest.raises(EntroError, match="the time is shorter than a step"):
             TimeRange((BEGIN + begin) * NS, (BEGIN + end) * NS, 15 * NS).check()
 
 
 def test_far_too_long_a_time_is_refused():
-    with pytest.raises(EntroError, match="too many to ask for"):
+    with pytest.raises(EntroError, match="points are too many"):
         TimeRange(0, BEGIN * NS, 10**6).check()
 
 
@@ -141,7 +141,7 @@ def test_what_may_pass_is_tried_again(status):
         (401, b"", r"refuses the credentials \(401\).*ENTRO_PROMETHEUS_TOKEN"),
         (404, b"<html>", "answered 404; check the address"),
         (302, b"", "a redirect, which is not followed"),
-        (200, b"<html>", "is no JSON"),
+        (200, b"<html>", "is not JSON"),
         (200, b'{"status":"success","data":{"resultType":"vector","result":[]}}', "instant query"),
     ],
 )
@@ -185,7 +185,7 @@ def test_credentials_come_from_the_environment_or_a_file(tmp_path):
         ({"ENTRO_PROMETHEUS_USER": "me"}, "a user is given without a password"),
         ({"ENTRO_PROMETHEUS_PASSWORD": "s3cret"}, "a password is given without a user"),
         ({"ENTRO_PROMETHEUS_TOKEN": "s3cret", "ENTRO_PROMETHEUS_USER": "me"}, "both a token and a password"),
-        ({"ENTRO_PROMETHEUS_TOKEN": "s3cr\net"}, "is no token"),
+        ({"ENTRO_PROMETHEUS_TOKEN": "s3cr\net"}, "is not a token"),
     ],
 )
 def test_credentials_by_half_are_refused_and_not_shown(environ, says):
@@ -196,7 +196,7 @@ def test_credentials_by_half_are_refused_and_not_shown(environ, says):
 
 @pytest.mark.parametrize("url", ["localhost:9090", "ftp://a/", "http://", "http://a:b/", "http://a/?x=1", "http://a b"])
 def test_what_is_no_address(url):
-    with pytest.raises(EntroError, match="is no address of a server"):
+    with pytest.raises(EntroError, match="is not the address of a server"):
         ask(url)
 
 

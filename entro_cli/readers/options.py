@@ -1,4 +1,4 @@
-"""Options of the readers: from what a user wrote to what a reader gets."""
+"""Options of the readers: from the text of a command line or of entro.toml to what readers take."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from entro_engine import EntroError, Kind
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to read logs, as the user said it.
+    """Options for reading logs, as the user wrote them.
 
     Attributes:
-        stage: stages of the command line; the logs must have them.
-        time: the column that holds the time.
-        start: when offsets count from.
-        year: of stamps that name none.
-        tz: the zone of stamps that name none, and of what is shown.
+        stage: stages of the command line; some log must have them.
+        time: the column of the time.
+        start: the start of offset times.
+        year: the year of timestamps that have none.
+        tz: the zone of timestamps that name none, and of times in the output.
         step: the length of a step.
         input_format: the format of the logs.
-        offset: how far the clocks of logs are moved, by the command line; the logs must be among those read.
-        strict: make the first bad row an error.
+        offset: the shifts of logs' clocks, of the command line; the logs must be among those read.
+        strict: raise an error at the first bad row.
         redact: mask the text of bad rows.
-        described: stages of the configuration, for logs that have them.
-        clocks: how far the clocks of logs are moved, by the configuration; for those of them that are read.
-        full_of: the full load of a stage of a name and kind that has none of the command line.
+        configured_stages: stages of entro.toml, for logs that have them.
+        configured_offsets: the shifts of logs' clocks, of entro.toml; for logs that are read.
+        full_of: returns the full load of a stage, given its name and kind, if the command line has none.
     """
 
     stage: Sequence[str] = ()
@@ -43,21 +43,21 @@ class LoadOptions:
     offset: Sequence[str] = ()
     strict: bool = False
     redact: bool = False
-    described: Sequence[StageSpec] = ()
-    clocks: Sequence[str] = ()
+    configured_stages: Sequence[StageSpec] = ()
+    configured_offsets: Sequence[str] = ()
     full_of: Callable[[str, Kind], float | None] = lambda name, kind: None
 
 
 def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
-    """The zone that times are told in, and what readers are told.
+    """Return the zone of times in the output, and the options of the readers.
 
     Raises:
-        EntroError: when an option cannot be read.
+        EntroError: if an option cannot be read.
     """
     zone = zone_of(options.tz)
     read = ReadOptions(
         zone=zone,
-        stages=_with_described(parse_stage_options(options), options.described),
+        stages=_with_configured(parse_stage_options(options), options.configured_stages),
         time_column=options.time,
         start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
@@ -69,20 +69,20 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
 
 
 def clock_shifts(options: LoadOptions) -> dict[str, int]:
-    """By file, how far its clock is moved, nanoseconds.
+    """Return by file the shift of its clock, nanoseconds.
 
     Raises:
-        EntroError: when an offset cannot be read.
+        EntroError: if an offset cannot be read.
     """
-    described = dict(clock_shift(text, "offset") for text in options.clocks)
-    return described | dict(clock_shift(text, "--offset") for text in options.offset)
+    configured = dict(clock_shift(text, "offset") for text in options.configured_offsets)
+    return configured | dict(clock_shift(text, "--offset") for text in options.offset)
 
 
 def parse_stage_options(options: LoadOptions) -> tuple[StageSpec, ...]:
-    """The stages of the command line.
+    """Return the stages of the command line.
 
     Raises:
-        EntroError: when one cannot be read.
+        EntroError: if one cannot be read, or a name is given twice.
     """
     specs = tuple(_stage_spec(text) for text in options.stage)
     names = [spec.name for spec in specs]
@@ -92,16 +92,16 @@ def parse_stage_options(options: LoadOptions) -> tuple[StageSpec, ...]:
     return specs
 
 
-def _with_described(asked: tuple[StageSpec, ...], described: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
-    """The stages asked for, what they leave open filled in; then those described of other names and columns."""
-    kinds = {spec.name: spec.kind for spec in described}
-    names, columns = {spec.name for spec in asked}, {spec.column for spec in asked}
-    others = (spec for spec in described if spec.name not in names and spec.column not in columns)
-    return (*(replace(spec, kind=spec.kind or kinds.get(spec.name)) for spec in asked), *others)
+def _with_configured(given: tuple[StageSpec, ...], configured: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
+    """Return the stages of the command line, with missing kinds from entro.toml, then its stages of other columns."""
+    kinds = {spec.name: spec.kind for spec in configured}
+    names, columns = {spec.name for spec in given}, {spec.column for spec in given}
+    others = (spec for spec in configured if spec.name not in names and spec.column not in columns)
+    return (*(replace(spec, kind=spec.kind or kinds.get(spec.name)) for spec in given), *others)
 
 
 def _stage_spec(text: str) -> StageSpec:
-    """NAME=COLUMN[:KIND[:FULL]]; the column may hold colons itself."""
+    """Parse NAME=COLUMN[:KIND[:FULL]]; the column may have colons itself, as metrics of vLLM do."""
     name, equals, rest = text.partition("=")
     parts = rest.rsplit(":", 2)
     kinds = set(Kind)
@@ -115,7 +115,7 @@ def _stage_spec(text: str) -> StageSpec:
         column = rest
     if not (equals and name.strip() and column):
         raise EntroError(
-            f"{printable(text)!r} is no stage",
+            f"{printable(text)!r} is not a stage",
             where="--stage",
             expected="NAME=COLUMN[:KIND[:FULL]], KIND rate, queue or generic",
         )
@@ -127,14 +127,14 @@ def _number(text: str, option: str) -> float:
         return float(text)
     except ValueError as error:
         raise EntroError(
-            f"{text!r} is no full load",
+            f"{text!r} is not a full load",
             where=f"--stage {printable(option)}",
             expected="a number above 0",
         ) from error
 
 
 def shift_clock(file: Observations, shifts: Mapping[str, int]) -> Observations:
-    """A file's observations, its clock moved."""
+    """Return a file's observations with its clock shifted, by its path or its bare name."""
     shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
     if not shift:
         return file
@@ -142,7 +142,11 @@ def shift_clock(file: Observations, shifts: Mapping[str, int]) -> Observations:
 
 
 def check_options_used(files: Sequence[Observations], options: LoadOptions) -> None:
-    """Refuse options that name what is not there."""
+    """Check that logs have the stages of the command line, and that its offsets name logs.
+
+    Raises:
+        EntroError: if an option names what no log has, or the logs have no sample at all.
+    """
     found = {(series.stage, series.column) for file in files for series in file.series}
     columns = dict.fromkeys(printable(column)[:40] for file in files for column in file.columns)
     for spec in parse_stage_options(options):
@@ -150,7 +154,7 @@ def check_options_used(files: Sequence[Observations], options: LoadOptions) -> N
             raise EntroError(
                 f"no log has samples of {printable(spec.column)}",
                 where=f"--stage {spec.name}",
-                expected=f"a column with numbers, of {', '.join([*columns][:20])}",
+                expected=f"one of the columns {', '.join([*columns][:20])}",
             )
     known = {name for file in files for name in (file.path, Path(file.path).name)}
     for name, _ in (clock_shift(text, "--offset") for text in options.offset):
@@ -161,4 +165,4 @@ def check_options_used(files: Sequence[Observations], options: LoadOptions) -> N
                 expected=", ".join(sorted(known)),
             )
     if not found:
-        raise EntroError("there is no sample in it, only rows with empty cells", where=files[0].path, expected="loads")
+        raise EntroError("has no sample, only rows with empty cells", where=files[0].path, expected="loads")

@@ -116,8 +116,8 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
         offset=settings.offset if is_option else (),
         strict=settings.strict,
         redact=settings.redact,
-        described=settings.stages,
-        clocks=() if is_option else settings.offset,
+        configured_stages=settings.stages,
+        configured_offsets=() if is_option else settings.offset,
         full_of=settings.full_of,
     )
 

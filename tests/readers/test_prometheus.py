@@ -131,7 +131,7 @@ def test_running_is_a_stage_only_where_it_is_named(tmp_path):
 
 def test_two_answers_that_differ_are_of_two_queries(tmp_path):
     content = matrix(({}, {0: 1.0})) + b"\n" + matrix(({}, {0: 2.0}))
-    with pytest.raises(EntroError, match=r"differ at one time.*a file of its own"):
+    with pytest.raises(EntroError, match=r"differ at one time.*to a separate file"):
         read(prometheus, content, tmp_path)
 
 
@@ -147,14 +147,14 @@ def test_what_the_server_warns_of_is_told(tmp_path):
     [
         (
             b'{"status":"error","errorType":"bad_data","error":"1:4: parse error"}',
-            r"could not answer \(bad_data\): 1:4",
+            r"reports an error \(bad_data\): 1:4",
         ),
         (b'{"status":"success","data":{"resultType":"vector","result":[]}}', "instant query .a vector.*query_range"),
         (b'{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}', "instant query .a scalar"),
         (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "no series matched"),
-        (b'{"status":"success","data":{"resultType":"matrix","result":[1]}}', "is no answer"),
-        (b'{"status":"success","data":{"resultType":"matrix","result"', "is no JSON, or is cut short"),
-        (matrix((engine(0), {0: "NaN"})), "there is no number in it, 1 samples are NaN"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[1]}}', "is not a response"),
+        (b'{"status":"success","data":{"resultType":"matrix","result"', "is not JSON, or is cut short"),
+        (matrix((engine(0), {0: "NaN"})), "no finite number in 1 sample"),
         (matrix((engine(0, "x_total"), {0: 1.0})), "a counter needs two samples"),
     ],
 )
@@ -251,7 +251,7 @@ def test_real_answers(tmp_path):
         ("error_too_many_points", "exceeded maximum resolution"),
         ("query_instant_vector", "instant query"),
         ("query_range_empty", "no series matched"),
-        ("query_range_nan_inf", "3 samples are NaN or infinite"),
+        ("query_range_nan_inf", "no finite number in 3 samples"),
     ]:
         content = (REAL / f"{name}.json").read_bytes()
         assert recognised(prometheus, content, tmp_path) == 1.0

@@ -37,9 +37,9 @@ _LOOKS = 3
 
 def options_fingerprint(options: LoadOptions) -> str:
     """The hash of how logs are read: one that was read otherwise has to be read again."""
-    described = [(spec.name, spec.column, spec.kind) for spec in options.described]
-    clocks = [*options.offset, *options.clocks]
-    told = [*options.stage, *described, *clocks, options.time, options.start, options.tz, options.input_format]
+    stages = [(spec.name, spec.column, spec.kind) for spec in options.configured_stages]
+    clocks = [*options.offset, *options.configured_offsets]
+    told = [*options.stage, *stages, *clocks, options.time, options.start, options.tz, options.input_format]
     told += [] if options.year is None else [str(options.year)]
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 

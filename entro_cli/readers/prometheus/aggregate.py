@@ -1,4 +1,4 @@
-"""Series of one metric, one an engine or an instance, as one: summed where all of them are there."""
+"""Sums of the series of one metric, one per engine or instance, at times when all of them have a sample."""
 
 from __future__ import annotations
 
@@ -18,66 +18,67 @@ from entro_engine.entropy import FloatArray
 
 
 def sum_gauges(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
-    """Gauges side by side as one, and what was out of the ordinary.
+    """Sum the series of a gauge, with warnings about them.
 
-    An engine is there from its first sample to its last. A time within that at which it has none has no sum, for a part
-    of the queue is no queue; before and after, the others are all there are.
+    An engine exists from its first sample to its last. A time between them at which it has no sample has no sum,
+    because a part of a queue is not the queue. Before and after, the other engines are all there are.
 
     Args:
-        name: the metric's.
-        kind: what it measures.
-        series: one an engine or an instance.
+        name: the name of the metric.
+        kind: the quantity that it measures.
+        series: one per engine or instance.
     """
-    there = [part for part in series if len(part.times)]
-    times = _all_times([part.times for part in there])
-    total, holes = np.zeros(len(times)), np.zeros(len(times), np.bool_)
-    for values in _sorted_values(there, times):
-        holes |= np.isnan(values[1])
-        total += np.where(np.isnan(values[0]), 0.0, values[0])
-    problems = _sum_problems(name, len(there), int(holes.sum()))
-    return Quantity(name, kind, times[~holes], total[~holes]), problems
+    present = [part for part in series if len(part.times)]
+    times = _all_times([part.times for part in present])
+    total, incomplete = np.zeros(len(times)), np.zeros(len(times), np.bool_)
+    for values, expected in _sorted_values(present, times):
+        incomplete |= np.isnan(expected)
+        total += np.where(np.isnan(values), 0.0, values)
+    problems = _sum_problems(name, len(present), int(incomplete.sum()))
+    return Quantity(name, kind, times[~incomplete], total[~incomplete]), problems
 
 
 def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
-    """Counters as one rate, per second over each interval between two samples, and what was odd.
+    """Sum the rates of the series of a counter, per second between two samples, with warnings about them.
 
-    A counter that falls began again at 0. Where an engine has no sample between two of its own, its rate is spread over
-    the whole of that time.
+    A counter that falls was reset to 0. Its rate is constant between two of its samples, also where other series have
+    samples in between.
 
     Args:
-        name: the metric's.
-        series: one an engine or an instance.
+        name: the name of the metric.
+        series: one per engine or instance.
     """
-    there = [part for part in series if len(part.times) > 1]
-    edges = _all_times([part.times for part in there])
-    resets = sum(int((np.diff(part.values) < 0).sum()) for part in there)
-    rates = np.zeros(max(len(edges) - 1, 0))
-    covered = np.zeros(len(rates), np.bool_)
-    for own in sorted((_rate(part, edges) for part in there), key=lambda own: own.tobytes()):
-        covered |= ~np.isnan(own)
-        rates += np.nan_to_num(own)
-    problems = _sum_problems(name, len(there), 0)
+    present = [part for part in series if len(part.times) > 1]
+    edges = _all_times([part.times for part in present])
+    resets = sum(int((np.diff(part.values) < 0).sum()) for part in present)
+    total = np.zeros(max(len(edges) - 1, 0))
+    covered = np.zeros(len(total), np.bool_)
+    # Sorted by content, so that the order of the series changes no bit of their sum.
+    for rates in sorted((_rate(part, edges) for part in present), key=lambda rates: rates.tobytes()):
+        covered |= ~np.isnan(rates)
+        total += np.nan_to_num(rates)
+    problems = _sum_problems(name, len(present), 0)
     if resets:
         problems.append(Problem(ProblemKind.COUNTER_RESET, resets, (printable(name),)))
     times, begins = edges[1:][covered], edges[:-1][covered]
-    quantity = Quantity(name, Kind.RATE, times, rates[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
+    quantity = Quantity(name, Kind.RATE, times, total[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
     return quantity, problems
 
 
 def without_negative(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
-    """A quantity without its negative loads, and a warning about those."""
-    fine = quantity.values >= 0
-    if fine.all():
+    """Return a quantity without its negative loads, and a warning about those."""
+    valid = quantity.values >= 0
+    if valid.all():
         return quantity, []
-    kept = Quantity(quantity.name, quantity.kind, quantity.times[fine], quantity.values[fine], quantity.stage)
-    return kept, [Problem(ProblemKind.NEGATIVE, int((~fine).sum()), (printable(quantity.name),))]
+    kept = Quantity(quantity.name, quantity.kind, quantity.times[valid], quantity.values[valid], quantity.stage)
+    return kept, [Problem(ProblemKind.NEGATIVE, int((~valid).sum()), (printable(quantity.name),))]
 
 
 def _rate(part: PrometheusSeries, edges: TimeArray) -> FloatArray:
-    """A counter's rate in each interval between two edges, per second; NaN where it is not there."""
-    grown = np.diff(part.values)
-    grown = np.where(grown < 0, part.values[1:], grown)
-    rates = grown / (np.diff(part.times) / NS)
+    """Return a counter's rate in each interval between two edges, per second; NaN outside its samples."""
+    growth = np.diff(part.values)
+    growth = np.where(growth < 0, part.values[1:], growth)
+    rates = growth / (np.diff(part.times) / NS)
     place = np.searchsorted(part.times, edges[1:], side="left") - 1
     inside = (place >= 0) & (place < len(rates))
     return np.where(inside, rates[np.clip(place, 0, len(rates) - 1)], np.nan)
@@ -88,9 +89,9 @@ def _all_times(parts: Sequence[TimeArray]) -> TimeArray:
 
 
 def _sorted_values(series: Sequence[PrometheusSeries], times: TimeArray) -> list[tuple[FloatArray, FloatArray]]:
-    """Each series at all the times (NaN where it is not), and NaN where it should be there and is not.
+    """Return each series at all the times (NaN without a sample), and a copy with NaN only where a sample is missing.
 
-    Ordered by content, so that the order of the series changes no bit of their sum.
+    The pairs are sorted by content, so that the order of the series changes no bit of their sum.
     """
     found = []
     for part in series:

@@ -1,4 +1,4 @@
-"""A Prometheus server: range queries over HTTP, split where a server would refuse them, its errors in words."""
+"""Range queries to a Prometheus server over HTTP, in parts that the server accepts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from entro_cli.readers.prometheus.response import PrometheusResponse, join_serie
 from entro_engine import EntroError
 
 _MOST_POINTS = 10_000
-"""Points of a series asked for at once; a server refuses more than 11,000."""
+"""Points per series of one request; a server refuses more than 11,000."""
 
 _MOST_REQUESTS = 2_000
-_LARGEST_ANSWER = 1 << 28
+_LARGEST_RESPONSE_BYTES = 1 << 28
 _TOKEN, _USER, _PASSWORD = "ENTRO_PROMETHEUS_TOKEN", "ENTRO_PROMETHEUS_USER", "ENTRO_PROMETHEUS_PASSWORD"
 _CREDENTIALS = (
     f"a token in {_TOKEN} (or its file in {_TOKEN}_FILE), or {_USER} and {_PASSWORD} (or its file in {_PASSWORD}_FILE)"
@@ -33,51 +33,46 @@ _CREDENTIALS = (
 
 @dataclass(frozen=True)
 class TimeRange:
-    """What is asked for: from `begin_ns` to `end_ns`, nanoseconds since the epoch, a point every `step_ns`."""
+    """The time of a range query: from `begin_ns` to `end_ns`, nanoseconds since the epoch, a point every `step_ns`."""
 
     begin_ns: int
     end_ns: int
     step_ns: int
 
     def parts(self) -> Iterator[tuple[int, int]]:
-        """Its points, on whole steps since the epoch, in parts that a server answers: each one's first and last."""
+        """Yield the first and the last point of each request; points are on whole steps since the epoch."""
         first = -(-self.begin_ns // self.step_ns)
         last = self.end_ns // self.step_ns
         for begin in range(first, last + 1, _MOST_POINTS):
             yield begin * self.step_ns, min(begin + _MOST_POINTS - 1, last) * self.step_ns
 
     def check(self) -> None:
-        """Refuse a range that is empty or would be asked for in far too many parts.
+        """Refuse a range that is empty or takes too many requests.
 
         Raises:
-            EntroError: when it is.
+            EntroError: if it does.
         """
         points = self.end_ns // self.step_ns + self.begin_ns // -self.step_ns + 1
         if points < 1:
-            raise EntroError(
-                "there is no point in the time asked for", where="--since/--until", expected="a step or more"
-            )
+            raise EntroError("the time is shorter than a step", where="--since/--until", expected="at least one step")
         if points > _MOST_POINTS * _MOST_REQUESTS:
             raise EntroError(
-                f"{points:,} points are too many to ask for",
+                f"{points:,} points are too many",
                 where="--since/--until",
                 expected=f"at most {_MOST_POINTS * _MOST_REQUESTS:,}",
-                remedy="ask for a shorter time, or with a longer --step",
+                remedy="query a shorter time, or with a longer --step",
             )
 
 
 @dataclass(frozen=True)
 class PrometheusServer:
-    """A server that answers to /api/v1/query_range: Prometheus, or one that took after it.
-
-    Asked with the standard library, as a webhook is told: one request at a time, no redirects, for what it redirects to
-    would be given the credentials.
+    """A server with /api/v1/query_range: Prometheus, or one that is compatible with it.
 
     Attributes:
         url: its address, http or https, without user and password; a path may follow.
-        environ: the environment: credentials are looked for in it, or in the files it names.
-        timeout_s: how long the server may keep us waiting each time, seconds.
-        sleep: waits so many seconds.
+        environ: the environment, which has the credentials or names files that have them.
+        timeout_s: how long the server may stay silent in each attempt, seconds.
+        sleep: waits a number of seconds.
     """
 
     url: str
@@ -87,31 +82,36 @@ class PrometheusServer:
 
     @property
     def label(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return f"Prometheus at {printable(_checked(self.url).netloc)}"
 
-    def query_range(self, query: str, asked: TimeRange) -> PrometheusResponse:
-        """The answer to a range query.
+    def query_range(self, query: str, time_range: TimeRange) -> PrometheusResponse:
+        """Run a range query.
 
         Args:
             query: PromQL.
-            asked: the time and the step.
+            time_range: the time and the step.
 
         Raises:
-            EntroError: when the server cannot be reached or cannot answer, or the range is too long.
+            EntroError: if the server cannot be reached or reports an error, or the time takes too many requests.
         """
-        asked.check()
+        time_range.check()
         where = f"{self.label}, query {printable(query[:200])}"
-        answers = []
-        for begin, end in asked.parts():
-            form = {"query": query, "start": _seconds(begin), "end": _seconds(end), "step": _seconds(asked.step_ns)}
-            answers.append(parse_response(self._fetch(urlencode(form).encode()), where))
-        series = join_series([part for answer in answers for part in answer.series], where)
-        warnings = dict.fromkeys(text for answer in answers for text in answer.warnings)
+        responses = []
+        for begin, end in time_range.parts():
+            form = {
+                "query": query,
+                "start": _seconds(begin),
+                "end": _seconds(end),
+                "step": _seconds(time_range.step_ns),
+            }
+            responses.append(parse_response(self._fetch(urlencode(form).encode()), where))
+        series = join_series([part for response in responses for part in response.series], where)
+        warnings = dict.fromkeys(problem for response in responses for problem in response.warnings)
         return PrometheusResponse(tuple(series), tuple(warnings))
 
     def _fetch(self, form: bytes) -> str:
-        """Post a form: tried twice more after a 429, a 5xx or a lost connection."""
+        """Post a form, and again after a 429, a 5xx or a lost connection."""
         url = _checked(self.url)
         request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
             f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range",
@@ -134,13 +134,13 @@ class PrometheusServer:
             unreachable_remedy="check the address given with --prometheus",
         )
 
-    def _text(self, answer: IO[bytes]) -> str:
-        content = answer.read(_LARGEST_ANSWER + 1)
-        if len(content) > _LARGEST_ANSWER:
+    def _text(self, body: IO[bytes]) -> str:
+        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
+        if len(content) > _LARGEST_RESPONSE_BYTES:
             raise EntroError(
-                f"the answer is longer than {_LARGEST_ANSWER >> 20} MiB",
+                f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB",
                 where=self.label,
-                remedy="ask for fewer series, such as sum(...), for a shorter time, or with a longer --step",
+                remedy="query fewer series, such as sum(...), a shorter time, or with a longer --step",
             )
         return content.decode("utf-8", "replace")
 
@@ -164,13 +164,13 @@ def _refused(error: urllib.error.HTTPError) -> str | HttpFailure:
 
 
 def authorization(environ: Mapping[str, str]) -> dict[str, str]:
-    """The header that says who asks; none where the environment does not say.
+    """Return the header with the credentials; empty if the environment has none.
 
     Args:
         environ: the environment.
 
     Raises:
-        EntroError: when it says it in two ways, or by half, or a secret lies open.
+        EntroError: if it has a token and a password, or a user or a password alone, or others can read a secret file.
     """
     token, password = _secret(_TOKEN, environ), _secret(_PASSWORD, environ)
     user = environ.get(_USER, "")
@@ -198,20 +198,20 @@ def _secret(variable: str, environ: Mapping[str, str]) -> Secret | None:
 
 def _one_line(secret: str, variable: str) -> str:
     if not secret.isascii() or not secret.isprintable():
-        raise EntroError("is no token", where=variable, expected="one line of ASCII")
+        raise EntroError("is not a token", where=variable, expected="one line of ASCII")
     return secret
 
 
 def _seconds(ns: int) -> str:
-    """Nanoseconds as seconds, to the millisecond, which is all that a server counts."""
+    """Return nanoseconds as seconds with three digits: Prometheus counts whole milliseconds."""
     return f"{ns // NS}.{ns % NS // 10**6:03}"
 
 
 def _checked(url: str) -> SplitResult:
-    """An address that can be asked.
+    """Return the parts of a server's address.
 
     Raises:
-        EntroError: when it is none; one that may hold a password is not shown.
+        EntroError: if it is not one. An address that may hold a password is not shown.
     """
     try:
         parts = urlsplit(url)
@@ -220,12 +220,12 @@ def _checked(url: str) -> SplitResult:
         parts, usable = urlsplit(""), False
     if "@" in url:
         raise EntroError(
-            "the address holds a user or a password, and is not shown", where="--prometheus", expected=_CREDENTIALS
+            "the address has a user or a password and is not shown", where="--prometheus", expected=_CREDENTIALS
         )
     plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not usable or not plain:
         raise EntroError(
-            f"{printable(url[:100])!r} is no address of a server",
+            f"{printable(url[:100])!r} is not the address of a server",
             where="--prometheus",
             expected="http://HOST:9090 or https://HOST/PATH",
         )

@@ -1,4 +1,4 @@
-"""What the metrics of known servers and exporters are, by their names."""
+"""Metrics of known servers and exporters, by their names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from entro_engine import Kind
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is.
+    """The meaning of a metric.
 
     Attributes:
-        kind: what it measures; None where its name does not say.
-        stage: the stage it is by itself; empty for one that is a stage only where it is named.
-        is_counter: whether it only grows, so that its rate is meant.
+        kind: the quantity that it measures; None if its name does not show it.
+        stage: the stage that it is by default; empty if it is a stage only when it is named.
+        is_counter: whether it only grows, so that its rate is the load.
     """
 
     kind: Kind | None
@@ -72,15 +72,14 @@ _COUNTER = re.compile(r".*_(total|count)")
 
 
 def metric(name: str) -> Metric:
-    """What a metric is, by its name.
+    """Return the meaning of a metric.
 
-    The requests of a server are its rate; what waits is its queue, but for `scrapy_requests_pending`, which waits in
-    the scraper and not in the LLM server. Of others the name says it as that of a table's column does.
+    Known names come first. Other names are recognised like the columns of a table.
 
     Args:
-        name: as Prometheus has it; empty for an expression.
+        name: its name in Prometheus; empty for an expression.
     """
-    if name in _WAITING:
+    if name in _WAITING:  # scrapy_requests_pending waits in the scraper, not in the LLM server
         return Metric(Kind.QUEUE, "" if name.startswith("scrapy") else QUEUE_STAGE)
     if name in _RUNNING:
         return Metric(Kind.GENERIC)
@@ -89,6 +88,6 @@ def metric(name: str) -> Metric:
     if name in _COUNTERS or _COUNTER.fullmatch(name):
         return Metric(Kind.RATE, is_counter=True)
     known = meaning(name)
-    if known is not None and known.divisor == 1.0:
+    if known is not None and known.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
         return Metric(known.kind, QUEUE_STAGE if known.kind is Kind.QUEUE else RATE_STAGE)
     return Metric(None)

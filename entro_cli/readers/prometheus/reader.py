@@ -1,4 +1,4 @@
-"""The `prometheus` format: saved answers of a Prometheus server to range queries."""
+"""The `prometheus` format: saved responses of a Prometheus server to range queries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from entro_cli.core.console import printable
+from entro_cli.core.formatting import counted
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.problems import masked, printable_row
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.readers.prometheus.aggregate import rate_of_counters, sum_gauges, without_negative
 from entro_cli.readers.prometheus.metrics import metric
 from entro_cli.readers.prometheus.response import PrometheusSeries, join_series, parse_response, response_text
@@ -19,16 +20,16 @@ from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
 NAME = "prometheus"
-DESCRIPTION = "a saved answer of a Prometheus server to query_range"
-GIVES = "what was asked for: gauges as they are, counters as rates, known metrics as their stages"
+DESCRIPTION = "a saved response of a Prometheus server to query_range"
+GIVES = "the metrics queried: gauges as they are, counters as rates, known metrics as their stages"
 IN_PARTS = False
 
 EXPRESSION = "value"
-"""What the values of an expression are called, which has no metric's name."""
+"""The column of an expression, which has no metric's name."""
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log holds a Prometheus server's answers, 0..1, from its content."""
+    """Return the confidence that a log holds responses of a Prometheus server, 0..1, from its content."""
     if log.is_parquet:
         return 0.0
     text = "".join(head_text(log)[:4096].split())
@@ -40,56 +41,55 @@ def recognise(log: LogFile) -> float:
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """What makes the log that goes on where this one ends read as if both were one.
+    """Return the lines to put before the log that continues this one, so that both are read like one file.
 
     Args:
         log: the plain file.
 
     Returns:
-        The last sample of every series, as an answer of one line, and the unfinished last line.
+        The last sample of every series, as a response of one line, and a last line without its end.
     """
     data = log.path.read_bytes()
     whole, unfinished = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
     lines = [line for line in whole.decode("utf-8-sig", "replace").split("\n") if _is_document(line)]
     try:
-        answers = [part for line in lines for part in parse_response(line, log.label).series]
-        last = [part.last() for part in join_series(answers, log.label) if len(part.times)]
-    except EntroError:  # which the reading of it tells
+        series = [part for line in lines for part in parse_response(line, log.label).series]
+        last = [part.last() for part in join_series(series, log.label) if len(part.times)]
+    except EntroError:  # `read` reports it
         last = []
     return (response_text(last).encode() + b"\n" if last else b"") + unfinished
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in saved answers: one document, or one a line.
+    """Read saved responses: one document, or one per line.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when it holds no range, the server had not answered, nothing is in it, or nothing says what the
-            values of an expression measure.
+        EntroError: if it is not a response to a range query, the server reports an error, no series matched, or nothing
+            says what the values of an expression measure.
     """
     saved = _saved(log, options)
-    series = join_series([part for answer in saved.answers for part in answer], log.label)
+    series = join_series([part for response in saved.responses for part in response], log.label)
     if not series:
         raise EntroError(
-            "the answer is empty: no series matched",
+            "the response is empty: no series matched",
             where=log.label,
             expected="series with samples",
-            remedy="check the metric's name and labels, and the time that was asked for",
+            remedy="check the metric's name and labels, and the time of the query",
         )
     quantities, problems = _quantities(series)
     missing = sum(part.not_finite for part in series)
-    odd = sum(part.odd for part in series)
+    malformed = sum(part.malformed for part in series)
     if missing:
         problems.append(Problem(ProblemKind.NOT_FINITE, missing))
-    if odd and options.strict:
-        raise EntroError(
-            f"{odd} samples are not pairs of a time and a number", where=log.label, expected="good ones only"
-        )
-    if odd:
-        problems.append(Problem(ProblemKind.NOT_A_SAMPLE, odd))
+    if malformed:
+        problem = Problem(ProblemKind.NOT_A_SAMPLE, malformed)
+        if options.strict:
+            raise EntroError(str(problem), where=log.label, expected="good samples only, with --strict")
+        problems.append(problem)
     stages = choose_stages(quantities, options)
     if not stages:
         raise _no_stage(log.label, quantities, missing)
@@ -98,7 +98,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         format=NAME,
         series=stages,
         rows_read=sum(len(part.times) for part in series),
-        rows_skipped=saved.skipped + odd,
+        rows_skipped=saved.skipped + malformed,
         bad_rows=saved.bad,
         zone="epoch seconds",
         problems=(*saved.warnings, *problems),
@@ -108,9 +108,16 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 @dataclass(frozen=True)
 class _Saved:
-    """The answers in a file, what the servers warned of, and the lines that are none."""
+    """The responses in a file.
 
-    answers: tuple[tuple[PrometheusSeries, ...], ...]
+    Attributes:
+        responses: the series of each.
+        warnings: of the servers, each once.
+        skipped: the number of lines that are not responses.
+        bad: the first few of them.
+    """
+
+    responses: tuple[tuple[PrometheusSeries, ...], ...]
     warnings: tuple[Problem, ...]
     skipped: int = 0
     bad: tuple[BadRow, ...] = ()
@@ -120,26 +127,26 @@ def _saved(log: LogFile, options: ReadOptions) -> _Saved:
     text = log.path.read_bytes().decode("utf-8-sig", "replace")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2 or not _is_document(lines[0][1]):
-        answer = parse_response(text, log.label)
-        return _Saved((answer.series,), answer.warnings)
-    answers: list[tuple[PrometheusSeries, ...]] = []
+        response = parse_response(text, log.label)
+        return _Saved((response.series,), response.warnings)
+    responses: list[tuple[PrometheusSeries, ...]] = []
     warnings: list[Problem] = []
     bad: list[BadRow] = []
     for number, line in lines:
         if _is_document(line):
-            answer = parse_response(line, f"{log.label}, line {number}")
-            answers.append(answer.series)
-            warnings += answer.warnings
+            response = parse_response(line, f"{log.label}, line {number}")
+            responses.append(response.series)
+            warnings += response.warnings
         else:
             shown = masked(printable_row(line)) if options.redact else printable_row(line)
-            bad.append(BadRow(number, "no JSON, or cut short", shown))
+            bad.append(BadRow(number, "not JSON, or cut short", shown))
     if bad and options.strict:
         raise EntroError(
             str(bad[0]),
             where=log.label,
             expected="good rows only, with --strict",
         )
-    return _Saved(tuple(answers), tuple(dict.fromkeys(warnings)), len(bad), tuple(bad[:5]))
+    return _Saved(tuple(responses), tuple(dict.fromkeys(warnings)), len(bad), tuple(bad[:SHOWN_BAD_ROWS]))
 
 
 def _is_document(line: str) -> bool:
@@ -150,7 +157,7 @@ def _is_document(line: str) -> bool:
 
 
 def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], list[Problem]]:
-    """One quantity a metric, its series summed, and what was out of the ordinary."""
+    """Return one quantity per metric, its series combined, and warnings about them."""
     by_name: dict[str, list[PrometheusSeries]] = {}
     for part in series:
         by_name.setdefault(part.name or EXPRESSION, []).append(part)
@@ -160,16 +167,16 @@ def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], lis
         quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts)
         quantities.append(replace(quantity, stage=known.stage))
         problems += found
-    return _one_a_stage(quantities, problems), problems
+    return _one_per_stage(quantities, problems), problems
 
 
 def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
-    """The series of one metric, or of one query, as one quantity, and what was out of the ordinary.
+    """Combine the series of one metric, or of one query, with warnings about them.
 
     Args:
-        name: what it is called.
-        kind: what it measures; a rate where the series are counters.
-        series: one an engine or an instance.
+        name: the name of the quantity.
+        kind: what it measures. The series of a rate are counters if their names are those of counters.
+        series: one per engine or instance.
     """
     if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
         return rate_of_counters(name, series)
@@ -178,8 +185,8 @@ def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) ->
     return quantity, [*problems, *negative]
 
 
-def _one_a_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
-    """The quantities, the first of a stage being it; the others are a stage only where they are named."""
+def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
+    """Return the quantities, of which only the first of each stage is that stage by default; warn of the others."""
     taken: dict[str, str] = {}
     found = []
     for part in quantities:
@@ -195,17 +202,15 @@ def _no_stage(label: str, quantities: Sequence[Quantity], missing: int) -> Entro
     names = [printable(part.name) for part in quantities if len(part.times)]
     if not names:
         return EntroError(
-            f"there is no number in it, {missing} samples are NaN or infinite"
-            if missing
-            else "there is no rate in it: a counter needs two samples",
+            f"no finite number in {counted(missing, 'sample')}" if missing else "no rate: a counter needs two samples",
             where=label,
             expected="numbers",
-            remedy="a rate over a time without requests divides by nothing: ask for another, or another time",
+            remedy="query another expression or another time: a ratio is NaN while there are no requests",
         )
     return EntroError(
         "nothing says what it measures",
         where=label,
-        expected="a metric that is known by its name, or --stage",
-        remedy=f"add --stage NAME=COLUMN:KIND, for example --stage scraper={names[0]}:rate; it has "
+        expected="a metric with a known name, or --stage",
+        remedy=f"add --stage NAME=COLUMN:KIND, for example --stage scraper={names[0]}:rate; the columns are "
         f"{', '.join(names[:20])}",
     )

@@ -1,4 +1,4 @@
-"""Answers of a Prometheus server, as they come over the wire or were saved: JSON, checked, in one shape."""
+"""Responses of a Prometheus server to range queries: JSON from the network or a file, checked and converted."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class PrometheusSeries:
     """One series of a range query.
 
     Attributes:
-        labels: its labels, the metric's name as `__name__` where it has one.
+        labels: its labels; the metric's name is `__name__`, if it has one.
         times: nanoseconds since the epoch, sorted, each once, shape (samples,).
-        values: shape (samples,); numbers all of them.
-        not_finite: how many samples were NaN or infinite, and were left out.
-        odd: how many were no samples at all: `[seconds, "number"]`.
+        values: finite numbers, shape (samples,).
+        not_finite: the number of samples that are NaN or infinite, which are left out.
+        malformed: the number of entries that are not of the form `[seconds, "number"]`.
     """
 
     labels: dict[str, str]
     times: TimeArray
     values: FloatArray
     not_finite: int = 0
-    odd: int = 0
+    malformed: int = 0
 
     @property
     def name(self) -> str:
@@ -44,105 +44,101 @@ class PrometheusSeries:
         return self.labels.get("__name__", "")
 
     def last(self) -> PrometheusSeries:
-        """It without all but its last sample."""
+        """Return the series with only its last sample."""
         return PrometheusSeries(self.labels, self.times[-1:], self.values[-1:])
 
 
 @dataclass(frozen=True)
 class PrometheusResponse:
-    """What a server answered to a range query: its series, and what it warns of."""
+    """A response to a range query: its series, and the warnings of the server."""
 
     series: tuple[PrometheusSeries, ...]
     warnings: tuple[Problem, ...] = ()
 
 
 def parse_response(text: str, where: str) -> PrometheusResponse:
-    """A server's answer to a range query.
+    """Parse the response to a range query.
 
     Args:
         text: the JSON document.
-        where: what it is called in messages.
+        where: its name in messages.
 
     Raises:
-        EntroError: when it is no such answer, or the server could not answer.
+        EntroError: if it is not such a response, or the server reports an error.
     """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise EntroError("is no JSON, or is cut short", where=where, expected="an answer to query_range") from error
+        raise EntroError("is not JSON, or is cut short", where=where, expected="a response to query_range") from error
     if not isinstance(document, dict):
-        raise _no_answer(where)
+        raise _not_a_response(where)
     if document.get("status") == "error":
         raise EntroError(
-            f"the server could not answer ({printable_line(document.get('errorType', 'error'))}): "
+            f"the server reports an error ({printable_line(document.get('errorType', 'error'))}): "
             f"{printable_line(document.get('error', ''))}",
             where=where,
-            remedy="mend the query, or ask for fewer points with a longer step or a shorter time",
+            remedy="correct the query, or ask for fewer points with a longer step or a shorter time",
         )
     data = document.get("data")
     kind = data.get("resultType") if isinstance(data, dict) else None
     if kind in {"vector", "scalar", "string"}:
         raise EntroError(
-            f"is the answer to an instant query (a {kind}): one moment, and no course",
+            f"is the response to an instant query (a {kind}), of one moment only",
             where=where,
-            expected="an answer to query_range (a matrix)",
-            remedy="ask /api/v1/query_range with start, end and step",
+            expected="a response to query_range (a matrix)",
+            remedy="query /api/v1/query_range with start, end and step",
         )
     result = data.get("result") if isinstance(data, dict) else None
     if kind != "matrix" or not isinstance(result, list):
-        raise _no_answer(where)
+        raise _not_a_response(where)
     texts = [text for key in ("warnings", "infos") for text in document.get(key) or []]
     warnings = [Problem(ProblemKind.QUOTED, detail=(printable_line(text),)) for text in texts]
     return PrometheusResponse(tuple(_series(part, where) for part in result), tuple(warnings))
 
 
 def join_series(series: Sequence[PrometheusSeries], where: str) -> list[PrometheusSeries]:
-    """Series of several answers, those of the same labels as one: a long time is asked for in parts.
+    """Join the series of several responses by their labels: a long time is queried in parts.
 
     Args:
-        series: of all the answers.
-        where: what they are called in messages.
+        series: of all responses.
+        where: their name in messages.
 
     Raises:
-        EntroError: when two of the same labels differ at one time: they are answers to different queries.
+        EntroError: if two series with the same labels differ at one time, because they are of different queries.
     """
     by_labels: dict[tuple[tuple[str, str], ...], list[PrometheusSeries]] = {}
     for part in series:
         by_labels.setdefault(tuple(sorted(part.labels.items())), []).append(part)
-    return [parts[0] if len(parts) == 1 else _one(parts, where) for parts in by_labels.values()]
+    return [parts[0] if len(parts) == 1 else _join_parts(parts, where) for parts in by_labels.values()]
 
 
-def _one(parts: Sequence[PrometheusSeries], where: str) -> PrometheusSeries:
+def _join_parts(parts: Sequence[PrometheusSeries], where: str) -> PrometheusSeries:
     times = np.concatenate([part.times for part in parts])
     values = np.concatenate([part.values for part in parts])
-    moments, first, back = np.unique(times, return_index=True, return_inverse=True)
-    if np.any(values[first][back] != values):
+    moments, firsts, inverse = np.unique(times, return_index=True, return_inverse=True)
+    if np.any(values[firsts][inverse] != values):
         raise EntroError(
-            f"two series called {printable_line(parts[0].labels)} differ at one time",
+            f"two series with the labels {printable_line(parts[0].labels)} differ at one time",
             where=where,
-            expected="answers to one query, or metrics with names of their own",
-            remedy="save the answer to each query into a file of its own",
+            expected="responses to one query, or metrics with different names",
+            remedy="save the response to each query to a separate file",
         )
     return PrometheusSeries(
         parts[0].labels,
         moments,
-        values[first],
+        values[firsts],
         sum(part.not_finite for part in parts),
-        sum(part.odd for part in parts),
+        sum(part.malformed for part in parts),
     )
 
 
 def response_text(series: Sequence[PrometheusSeries]) -> str:
-    """Series as a server would answer them, in one line.
-
-    Args:
-        series: any.
-    """
+    """Return series as the response of a server, in one line."""
     result = [
         {
             "metric": part.labels,
             "values": [
-                [when / NS, repr(value)] for when, value in zip(part.times.tolist(), part.values.tolist(), strict=True)
+                [time / NS, repr(value)] for time, value in zip(part.times.tolist(), part.values.tolist(), strict=True)
             ],
         }
         for part in series
@@ -151,16 +147,16 @@ def response_text(series: Sequence[PrometheusSeries]) -> str:
 
 
 def printable_line(text: object) -> str:
-    """A server's words as they can be shown: one line of bounded length."""
+    """Return text of a server as it can be shown: one line of at most 300 characters."""
     line = printable(" ".join(str(text).split()))
     return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
 
 
-def _no_answer(where: str) -> EntroError:
+def _not_a_response(where: str) -> EntroError:
     return EntroError(
-        "is no answer of a Prometheus server",
+        "is not a response of a Prometheus server",
         where=where,
-        expected='an answer to query_range: {"status": "success", "data": {"resultType": "matrix", ...}}',
+        expected='a response to query_range: {"status": "success", "data": {"resultType": "matrix", ...}}',
     )
 
 
@@ -168,26 +164,26 @@ def _series(part: Any, where: str) -> PrometheusSeries:
     metric = part.get("metric") if isinstance(part, dict) else None
     rows = part.get("values", []) if isinstance(part, dict) else None
     if not isinstance(metric, dict) or not isinstance(rows, list):
-        raise _no_answer(where)
-    read = [sample for row in rows if (sample := _sample(row))]
-    times, values = (np.array(column) for column in zip(*read, strict=True)) if read else (np.empty(0), np.empty(0))
+        raise _not_a_response(where)
+    samples = [sample for row in rows if (sample := _sample(row))]
+    times, values = (np.array(column) for column in zip(*samples, strict=True)) if samples else np.empty((2, 0))
     finite = np.isfinite(values)
     order = np.argsort(times[finite], kind="stable")
     moments, places = np.unique(times[finite][order], return_index=True)
     return PrometheusSeries(
         {str(label): str(value) for label, value in metric.items()},
-        np.rint(moments * 1000).astype(np.int64) * (NS // 1000),
+        np.rint(moments * 1000).astype(np.int64) * (NS // 1000),  # Prometheus' timestamps are whole milliseconds
         values[finite][order][places].astype(np.float64),
         not_finite=int((~finite).sum()),
-        odd=len(rows) - len(read),
+        malformed=len(rows) - len(samples),
     )
 
 
 def _sample(row: Any) -> tuple[float, float] | None:
-    """A sample; None for what is none. Prometheus' stamps are milliseconds."""
+    """Return the time, in seconds, and the value of an entry; None if it is not a sample."""
     try:
-        when, value = row
-        stamp, number = float(when), float(value)
+        time, value = row
+        seconds, number = float(time), float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return (stamp, number) if math.isfinite(stamp) and 0 < stamp < 9e9 else None
+    return (seconds, number) if math.isfinite(seconds) and 0 < seconds < 9e9 else None
