@@ -20,6 +20,12 @@ from entro_cli.core.files import write_whole
 from entro_cli.core.json_document import as_json
 from entro_engine import EntroError
 
+SCHEMA = "entro/told/1"
+"""The `schema` of the ledger's file. The name is older than the word `deliver`, and stored files keep it."""
+
+KEEP_FOR = timedelta(days=400)
+"""Chosen: longer than any report's period, and longer than a year of logs that are read late."""
+
 MAX_MESSAGES = 10
 """Chosen: more new alerts than this become one digest, so that a first run on a long history sends no flood."""
 
@@ -101,13 +107,6 @@ def _send(
     except EntroError as error:  # the next run delivers it once more, which is better than never
         failures.append(str(error))
     return True, failures
-
-
-SCHEMA = "entro/told/1"
-"""The `schema` of the ledger's file. The name is older than the word `deliver`, and stored files keep it."""
-
-KEEP_FOR = timedelta(days=400)
-"""Chosen: longer than any report's period, and longer than a year of logs that are read late."""
 
 
 @dataclass(frozen=True)

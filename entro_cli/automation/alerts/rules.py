@@ -16,6 +16,7 @@ from entro_cli.timeseries.maintenance import NONE, Maintenance
 _MAX_NAME = 40  # two names fit into a subject of 150 characters
 _MAX_LISTED = 20
 _URGENT = frozenset({"silence", "gate"})  # listed first in a digest
+_ADVICE = "Check that the pipeline runs, that it writes its logs, and that entro reads those logs."
 
 
 def incident_alerts(
@@ -82,9 +83,6 @@ def silence_alert(
         kind="silence",
         start=last_data,
     )
-
-
-_ADVICE = "Check that the pipeline runs, that it writes its logs, and that entro reads those logs."
 
 
 def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, report: str = "") -> Alert | None:
