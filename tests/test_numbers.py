@@ -8,7 +8,7 @@ from entro_cli.core import formatting as numbers
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (0.4, "0.4 s"),
@@ -23,29 +23,29 @@ from entro_cli.core import formatting as numbers
         (math.inf, "never"),
     ],
 )
-def test_durations_are_told_in_their_two_largest_units(seconds, said):
-    assert numbers.duration(seconds) == said
+def test_durations_have_their_two_largest_units(seconds, text):
+    assert numbers.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "text"),
     [(0, "0%"), (1e-6, "<0.1%"), (0.0714, "7.1%"), (0.99999, ">99.9%"), (1, "100%"), (31.2, "3,120%")],
 )
-def test_only_all_and_nothing_are_told_as_such(part, said):
-    assert numbers.share(part) == said
+def test_only_all_and_nothing_are_written_as_such(part, text):
+    assert numbers.share(part) == text
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "said"),
+    ("now", "before", "text"),
     [(5, 3, "+2"), (3, 5, "-2"), (3, 3, "="), (3, None, "-"), (None, 3, "-"), (math.inf, 3, "-")],
 )
-def test_a_change_is_told_with_its_sign(now, before, said):
-    assert numbers.change(numbers.count, now, before) == said
+def test_a_change_has_its_sign(now, before, text):
+    assert numbers.change(numbers.count, now, before) == text
 
 
-@pytest.mark.parametrize(("number", "said"), [(0, "0 steps"), (1, "1 step"), (1440, "1,440 steps")])
-def test_a_count_and_its_noun_agree(number, said):
-    assert numbers.counted(number, "step") == said
+@pytest.mark.parametrize(("number", "text"), [(0, "0 steps"), (1, "1 step"), (1440, "1,440 steps")])
+def test_a_count_and_its_noun_agree(number, text):
+    assert numbers.counted(number, "step") == text
 
 
 @given(st.floats(-1e12, 1e12), st.sampled_from([numbers.quantity, numbers.nats, numbers.count]))

@@ -139,7 +139,7 @@ class Period:
 
     @property
     def _is_of_days(self) -> bool:
-        """Whether both ends are midnights."""
+        """Return whether both ends are midnights."""
         return all(edge == midnight(edge.date(), self.zone) for edge in (self.start, self.end))
 
     def _pieces(self) -> tuple[Span, ...]:

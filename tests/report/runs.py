@@ -1,4 +1,4 @@
-"""Runs to report on."""
+"""Runs and reports for tests."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -19,18 +19,18 @@ SOURCE = Source("metrics.csv", "table", ("scraper", "llm"), 1000, 2, None, None,
 
 
 def run_of(loads: object, start: str, step_s: float = 60.0, stages: tuple[Stage, ...] = (SCRAPER, LLM)) -> Run:
-    """A run from loads of shape (stages, steps) that begins at a time of `ZONE`."""
+    """Return a run of loads, shape (stages, steps), that begins at a time in `ZONE`."""
     run = replay_loads(stages, np.asarray(loads, dtype=float), step_s)
     return replace(run, start_ns=nanoseconds(datetime.fromisoformat(start).replace(tzinfo=ZONE)))
 
 
 def calm(steps: int, start: str, step_s: float = 60.0) -> Run:
-    """A run that is far from its budget."""
+    """Return a run far below its budget."""
     return run_of(np.full((2, steps), 0.3), start, step_s)
 
 
 def busy(days: int, start: str = "2026-03-02", stages: tuple[Stage, ...] = (SCRAPER, LLM)) -> Run:
-    """Minutes with a daily rhythm; on the second day two hours over the budget, on the third a gap of five hours."""
+    """Return days of minutes with a daily rhythm: the second has two hours over the budget, the third a gap of 5 h."""
     minute = np.arange(days * 1440)
     wave = 0.8 + 0.4 * np.sin((minute / 1440 - 0.33) * 2 * np.pi)
     queue = 2 * wave**4 + 0.3 * np.sin(minute)
@@ -40,7 +40,7 @@ def busy(days: int, start: str = "2026-03-02", stages: tuple[Stage, ...] = (SCRA
 
 
 def without(run: Run, maintenance: Maintenance) -> Run:
-    """The run with no data where something is left out."""
+    """Return the run without data in the excluded times."""
     left_out = maintenance.steps(run.start_ns, run.step_ns, run.steps)
     psi = run.psi_total.copy()
     psi[left_out] = float("nan")
@@ -50,18 +50,18 @@ def without(run: Run, maintenance: Maintenance) -> Run:
 
 
 def three_phase(start: str = "2026-04-06T09:00") -> Run:
-    """The published scenario at a time of `ZONE`: 1000 s."""
+    """Return the published scenario of 1000 s, at a time in `ZONE`."""
     run = simulate(SCENARIOS["three-phase"], Uncontrolled()).run
     return replace(run, start_ns=nanoseconds(datetime.fromisoformat(start).replace(tzinfo=ZONE)))
 
 
 def summary_of(run: Run, kind: PeriodKind, day: str, pipeline: str = "crawler", target: float = 0.99) -> Summary:
-    """The report on the period of that kind in which a date of `ZONE` lies."""
+    """Return the report on the period of a kind that contains a date in `ZONE`."""
     return summarised(run, period_of(kind, date.fromisoformat(day), ZONE), ReportContext(pipeline), target)
 
 
 def summarised(run: Run, period: Period, terms: ReportContext, target: float = 0.99) -> Summary:
-    """The report on a period."""
+    """Return the report on a period."""
     figures, previous = (figures_of(run, one, terms, target) for one in (period, period.previous))
     return summarise(run.part(*steps_in(run, period)), figures, previous, period, (SOURCE,), terms)
 
@@ -73,7 +73,7 @@ def figures_of(run: Run, period: Period, terms: ReportContext, target: float) ->
 
 
 def steps_in(run: Run, period: Period) -> tuple[int, int]:
-    """The run's steps that begin in a period: the first, and the one after the last."""
+    """Return the range of the run's steps that begin in a period: the first, and the one after the last."""
     times = run.times_ns
     first, after = np.searchsorted(times, [period.start_ns, period.end_ns]).tolist()
     return first, after

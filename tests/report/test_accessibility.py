@@ -1,4 +1,4 @@
-"""Every kind of page by the rules of axe (WCAG 2 A and AA, and good practice), and on paper."""
+"""All kinds of pages pass the rules of axe (WCAG 2 A and AA, and good practice), on screen and on paper."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""All pipelines side by side: the worst first, each as its own report has it."""
+"""All pipelines side by side, worst first, with the figures of their own reports."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""The report as Markdown, JUnit XML and metrics: the numbers of the JSON, inert text, the same bytes each time."""
+"""The report as Markdown, JUnit XML and metrics: the numbers of the JSON, escaped text, identical bytes each time."""
 
 import json
 import os

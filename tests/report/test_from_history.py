@@ -1,4 +1,4 @@
-"""Reports from the history are those of the logs it was filled from; which period they are about."""
+"""Reports from a history: they equal those of its logs, and cover the right period."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -120,7 +120,7 @@ def test_what_cannot_be_reported_on(history, arguments, says):
 
 
 def stored_range(folder, zone, first, last):
-    """A history with a sample every 10 minutes of some dates of a zone."""
+    """Return a history with a sample every 10 minutes of some dates in a zone."""
     begin, end = (datetime(*date, tzinfo=ZoneInfo(zone)).astimezone(UTC) for date in (first, last))
     count = (end - begin) // timedelta(minutes=10)
     rows = (f"{(begin + index * timedelta(minutes=10)).isoformat()},1,{index % 5}\n" for index in range(count))

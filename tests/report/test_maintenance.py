@@ -1,4 +1,4 @@
-"""What is left out as maintenance: the windows, what they do to the figures, and how they are told."""
+"""Maintenance: its windows, their effect on the figures, and how every format shows them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def ns(text, zone=BERLIN):
     return nanoseconds(datetime.fromisoformat(text).replace(tzinfo=zone))
 
 
-def told(texts, start, end, zone=BERLIN):
+def excluded_times(texts, start, end, zone=BERLIN):
     gaps = parse_maintenance(texts, zone, "exclude").gaps(ns(start, zone), ns(end, zone))
     return [tuple(f"{moment(edge, zone):%a %d %H:%M}" for edge in gap) for gap in gaps]
 
@@ -44,12 +44,12 @@ def told(texts, start, end, zone=BERLIN):
     ],
 )
 def test_windows_of_a_week(text, expected):
-    assert told([text], "2026-04-06", "2026-04-13") == expected
+    assert excluded_times([text], "2026-04-06", "2026-04-13") == expected
 
 
 def test_windows_that_overlap_or_touch_are_one():
     texts = ["daily 02:00-03:00", "Tue 01:30-02:10", "2026-04-07T03:00/1h"]
-    assert told(texts, "2026-04-07", "2026-04-08") == [("Tue 07 01:30", "Tue 07 04:00")]
+    assert excluded_times(texts, "2026-04-07", "2026-04-08") == [("Tue 07 01:30", "Tue 07 04:00")]
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 1), ("2026-10-25", 3), ("2026-03-30", 2)])
@@ -170,7 +170,7 @@ def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
     assert "exclude: 'Sunday' is not a maintenance window; expected windows such as" in entro(*command).error
 
 
-def test_it_is_told_in_every_format(tmp_path):
+def test_every_format_shows_it(tmp_path):
     exclude = ("--exclude", "Thu 14:00-15:00")
     assert "excluded as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal").out
     assert "Excluded as maintenance: 1 h: 2026-04-09 14:00 UTC to 2026-04-09 15:00 UTC." in (

@@ -1,4 +1,4 @@
-"""Every number of a page is that of the JSON document of the same report."""
+"""The numbers of a page equal those of the JSON document of the same report."""
 
 import json
 from html.parser import HTMLParser
@@ -14,7 +14,7 @@ EXCLUDE = ("--exclude", "Sat 12:00-14:00")
 
 
 class Tables(HTMLParser):
-    """The rows of a page's tables: the texts of their cells, without what stands beside a figure in small letters."""
+    """The rows of a page's tables: the texts of their cells, without the notes in small letters."""
 
     def __init__(self):
         super().__init__()
@@ -38,10 +38,10 @@ class Tables(HTMLParser):
             self._cell.append(data)
 
 
-def figures_as_told(figures):
-    """What the table of all figures is to say of a period."""
+def expected_figures(figures):
+    """Return the expected rows of the table of all figures for a period."""
     seen, regimes, objective = figures["observed_steps"], figures["regimes"], figures["objective"]
-    told = {
+    rows = {
         "Time over budget": numbers.duration(figures["violation_time_s"]),
         "Violations, share": numbers.share(figures["violations"] / seen),
         "Incidents": numbers.count(len(figures["incidents"])),
@@ -64,8 +64,8 @@ def figures_as_told(figures):
         "Memory, highest": numbers.nats(figures["memory_max"]),
     }
     for stage in figures["stages"]:
-        told[f"{stage['name']}, share of Psi"] = numbers.share(stage["mean_share"])
-    return told
+        rows[f"{stage['name']}, share of Psi"] = numbers.share(stage["mean_share"])
+    return rows
 
 
 @pytest.mark.parametrize("period", [("--daily", "2026-04-09"), ("--weekly", "2026-04-06"), ("--monthly", "2026-04")])
@@ -77,8 +77,8 @@ def test_the_page_says_what_the_document_says(period):
     tables.feed(entro(*command, "--format", "html", "--out", "-").out)
     rows = {tuple(row) for row in tables.rows}
 
-    before = figures_as_told(document["previous_figures"])
-    for label, value in figures_as_told(document["figures"]).items():
+    before = expected_figures(document["previous_figures"])
+    for label, value in expected_figures(document["figures"]).items():
         (row,) = (row for row in rows if row[0] == label and len(row) == 4 and row[2] == before[label])
         assert row[1] == value, label
     for part in document["buckets"]:
@@ -97,9 +97,9 @@ def test_the_page_says_what_the_document_says(period):
             f"{numbers.quantity(incident['excess_nat_s'])} nat s",
             numbers.nats(incident["peak_psi_total"]),
         )
-    told = document["coordination"]
+    coordination = document["coordination"]
     (row,) = (row for row in rows if row[0] == "Steps over the budget")
-    courses = (told[name]["violations"] for name in ("measured", "uncontrolled", "coordinated"))
+    courses = (coordination[name]["violations"] for name in ("measured", "uncontrolled", "coordinated"))
     assert row[1:] == tuple(map(numbers.count, courses))
 
 

@@ -1,4 +1,4 @@
-"""The page as a reader meets it: opened from disk, offline, on a phone, in the dark, without scripts."""
+"""The page in a browser: opened from disk, offline, on a phone, in the dark theme, without scripts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Templates of one's own: one by one, with a documented context, and errors that name what is wrong."""
+"""Custom templates: one by one, with a documented context, and errors that name the mistake."""
 
 import dataclasses
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_the_looks_of_the_page(tmp_path):
         ("{% include 'none.md' %}", "none.md"),
     ],
 )
-def test_what_is_wrong_with_a_template_is_told(tmp_path, text, message):
+def test_an_error_in_a_template_is_named(tmp_path, text, message):
     (tmp_path / "report.md").write_text(text)
     outcome = report(tmp_path, "markdown")
     assert outcome.status == 1

@@ -12,7 +12,7 @@ MONTH_S = 31 * 86400.0
 
 
 def counted(run):
-    """The same, a step at a time: (weekday, hour) to steps observed and steps Critical."""
+    """Count step by step: (weekday, hour) to observed and Critical steps."""
     found = {}
     for ns, regime in zip(run.times_ns.tolist(), run.trace.regime.tolist(), strict=True):
         local = moment(ns, ZONE)
@@ -79,7 +79,7 @@ def test_a_period_without_data_has_an_empty_one():
 
 
 def bursts(share):
-    """Four weeks, calm but for a share of each Tuesday's minutes from 10:00 on, far over the budget."""
+    """Four calm weeks, in which a share of each Tuesday's minutes from 10:00 is far over the budget."""
     minutes = np.arange(28 * 1440)
     load = np.full((2, len(minutes)), 0.1)
     local = (minutes % 10080) - 1440 - 600

@@ -1,4 +1,4 @@
-"""Runs written as logs read back to what was simulated."""
+"""Runs written as logs: reading them returns what was simulated."""
 
 import csv
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What `entro simulate` says of options it cannot use."""
+"""Errors of `entro simulate` about its options."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The page of the runs: what is in it, and that a browser without a network draws it."""
+"""The page of the runs: its content, and its charts in a browser without a network."""
 
 import json
 import re
@@ -12,7 +12,7 @@ CHARTS = ["psi-uncontrolled", "psi-static", "psi-eq14", "psi-v9", "rate", "queue
 
 @pytest.fixture(scope="module")
 def folder(entro, tmp_path_factory):
-    """Three pages: plotly.js beside it, inside it, and one of a scenario whose names are markup."""
+    """Return three pages: with plotly.js in a file, self-contained, and of a scenario whose names are markup."""
     folder = tmp_path_factory.mktemp("pages")
     assert entro("simulate", "--stall", "320:380", "--out", str(folder / "stall.html")).status == 0
     noisy = ("--scenario", "v9-reference", "--noise", "0.3", "--runs", "3")

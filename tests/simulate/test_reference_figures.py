@@ -1,4 +1,4 @@
-"""The figures the simulator is held to, to the digits written here: they were computed twice, independently."""
+"""Reference figures of the simulator, computed twice, independently. They hold to the digits given here."""
 
 import pytest
 

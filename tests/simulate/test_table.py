@@ -1,4 +1,4 @@
-"""The table as it is read in a terminal of 80 columns, and piped."""
+"""The table in a terminal of 80 columns, and in a pipe."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_published_rows_need_the_published_conditions():
     assert published(noise=Noise(0.1))[0] == set()
 
 
-def test_what_is_left_out_is_told_with_the_reason():
+def test_omissions_come_with_a_reason():
     assert "static: the published figures are not shown" in published(limit=1.2)[1]
     assert "limit 1.2" in published(limit=1.2)[1]
     assert (

@@ -67,6 +67,6 @@ def sparkline(summary: Summary, number: int, span: tuple[datetime, datetime] | N
 
 
 def _is_maintenance(summary: Summary, start_ns: int, end_ns: int) -> bool:
-    """Whether the middle of a part is excluded as maintenance."""
+    """Return whether the middle of a part is excluded as maintenance."""
     middle = (start_ns + end_ns) // 2
     return any(nanoseconds(gap.start) <= middle < nanoseconds(gap.end) for gap in summary.maintenance)
