@@ -129,6 +129,7 @@ def corrections(ops: Elementwise, alpha: float, beta: float, delta: Any, psi: tu
         The two corrections; both are 0 where Psi_total is 0.
     """
     total = psi[0] + psi[1]
+    # With a total of 0 both numerators are 0, so dividing by 1 makes both corrections 0.
     nonzero_total = ops.where(total > 0, total, 1.0)
     strength = -alpha * ops.tanh(beta * delta)
     # Compute the share first: it is at most 1, so rounding cannot push a correction past -alpha.

@@ -135,4 +135,5 @@ def shares(psi: FloatArray, total: FloatArray) -> FloatArray:
     Returns:
         rho, the shape of `psi`. The shares sum to 1, or are all 0 where Psi_total is 0. NaN where Psi_total is NaN.
     """
+    # The inner `where` avoids a division by zero, whose result the outer one would drop.
     return np.where(total == 0, 0.0, psi / np.where(total == 0, 1.0, total))

@@ -130,6 +130,7 @@ def run_log_plant(
 def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     demand, capacity = inputs
     rates, queues, frontiers, served, waited = outputs
+    # Without a controller only the queue matters. The rest of the state is passed through.
     queue = state[0]
     parts, dt = constants[:2]
     for index in range(len(demand)):

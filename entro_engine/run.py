@@ -135,6 +135,7 @@ def replay_loads(
     total = psi_total(psi)
     parameters = RegimeParameters(limit)
     trace, final = replay(total[rest_before:], REST if rest_before else state, parameters, of)
+    # The steps before the rest are replayed on their own, so that their state does not reach the later ones.
     if rest_before:
         earlier, _ = replay(total[:rest_before], state, parameters, of)
         trace = earlier.followed_by(trace)

@@ -36,6 +36,7 @@ def loop_for(steps: int, worth: int | None = None) -> Loop:
         steps: number of steps of all parts together.
         worth: the number of steps from which compiling pays off; `WORTH_COMPILING` by default.
     """
+    # Looking for numba without importing it: the import itself is what must pay off.
     least = WORTH_CALLING if "numba" in sys.modules else worth or WORTH_COMPILING
     return _compiled if steps >= least and find_spec("numba") else _plain
 

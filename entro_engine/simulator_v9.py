@@ -140,6 +140,7 @@ class _Loop:
         self.ops, self.controller, self.plant = ops, controller, plant
         self.queue, self.frontier = start, rest
         self.served_rate = rest + plant.nominal_capacity
+        # What the controller sees before there is a step to see: an idle scraper and the initial queue.
         self.unseen = (rest, ops.log1p(start * plant.queue.scale))
         self.past: list[tuple[Any, Any, Any]] = []  # rate, queue, served of the last `lag` steps, oldest first
 

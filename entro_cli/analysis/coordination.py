@@ -187,6 +187,7 @@ class _RunComparison:
     def add(self, steps: Steps, initial_queue: float) -> None:
         """Run the next part through the plant, and count it."""
         covered = np.logical_not(np.isnan(steps.loads).any(axis=0))
+        # Steps without data have no demand in the plant, and no run counts them.
         demand = np.where(covered, steps.loads[0], 0.0)
         possible = block_capacity(steps, self._plant.nominal_capacity, initial_queue)
         inputs = demand, possible, *self._plant_arguments

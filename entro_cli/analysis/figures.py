@@ -24,7 +24,7 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
     """Return the figures of the steps from `first` up to but not including `after` of a run.
 
     Args:
-        run: the run, including earlier steps, selection burn windows and the early warning look back on.
+        run: the run, including earlier steps, which burn windows and the early warning look back on.
         first: the first step that counts.
         after: the step after the last one that counts.
         target: the objective, a share of observed steps, 0..1.

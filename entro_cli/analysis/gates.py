@@ -21,6 +21,7 @@ _COMPARE = {
     "!=": operator.ne,
 }
 _STEP_COUNTS = frozenset({"violations", "stable", "stress", "critical"})
+"""Numbers that a percent sign turns into a share of the observed steps."""
 
 
 @dataclass(frozen=True)

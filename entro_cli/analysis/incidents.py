@@ -43,7 +43,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class IncidentColumns:
-    """Incidents as columns, arrays of shape (incidents,).
+    """Incidents as columns, arrays of shape (incidents,). One incident takes 42 bytes.
 
     Attributes:
         first: the first step.

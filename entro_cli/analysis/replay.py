@@ -44,6 +44,7 @@ class Replay:
         `after`.
         """
         rest_before, state = max(self.first - WARM_UP_STEPS, 0), REST
+        # Three stretches: the look-back of windows, the warm-up from rest, and the period.
         for begin, after in pairwise((0, rest_before, self.first, self.after)):
             state = REST if begin == rest_before else state
             for part in in_parts(self.steps, begin, after):

@@ -21,6 +21,7 @@ def lost_connections_as_errors() -> Iterator[None]:
     The `entro` command leaves SIGPIPE its default action, so that a closed pipe ends it quietly, as it ends `cat`. A
     lost connection would end it in the same way. Threads that are started within the context keep the error for good.
     """
+    # Python allows signal.signal() in the main thread only.
     if not hasattr(signal, "SIGPIPE") or threading.current_thread() is not threading.main_thread():
         yield
         return

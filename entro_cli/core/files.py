@@ -93,6 +93,7 @@ def _replace(path: Path, data: Iterable[bytes]) -> None:
             file.writelines(data)
             file.flush()
             os.fsync(file.fileno())  # before the move, or a power failure could leave an empty file under the name
+            # mkstemp creates files that only their owner can read. Give this one the mode of an ordinary file.
             Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
             Path(name).replace(target)
         sync_folder(target.parent)
@@ -102,6 +103,7 @@ def _replace(path: Path, data: Iterable[bytes]) -> None:
 
 
 def _prefix(target: Path) -> str:
+    # A file name may have 255 bytes at most, and mkstemp adds its own part.
     return f".{target.name[:100]}.entro-"
 
 
@@ -115,6 +117,7 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _umask() -> int:
+    # The mask can be read only by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -187,7 +187,7 @@ def _client(address: str) -> Any:
             "needs a package that is not installed", where="--cluster", remedy="pip install 'entro-cli[cluster]'"
         ) from error
     for name in _NOISY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # above every level: nothing is logged
     client: Any = None
     connect: Any = Client  # distributed has no type hints
     try:

@@ -170,6 +170,7 @@ def opened_url(url: str) -> Iterator[tuple[Any, str]]:
         except EntroError:
             raise
         except Exception as error:
+            # A full disk is this machine's failure, and the caller knows which folder was full.
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             raise _failure(error, url) from error
@@ -201,6 +202,7 @@ def _options(scheme: str) -> dict[str, Any]:
     import fsspec
 
     configured = fsspec.config.conf.get(scheme, {})
+    # The user's own configuration of fsspec comes last, so it overrides the timeouts.
     if is_web(f"{scheme}://"):
         from aiohttp import ClientTimeout
 

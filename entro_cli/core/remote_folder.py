@@ -28,7 +28,7 @@ class RemoteFolder:
     def files(self) -> dict[str, str]:
         """Return the files in the folder and below: the server's content marks by path. Marks may be empty."""
         with opened_url(self.url) as (files, path):
-            files.invalidate_cache()
+            files.invalidate_cache()  # fsspec caches listings, but another machine may have written since
             found: dict[str, Any] = {}
             with suppress(FileNotFoundError):
                 found = files.find(path, detail=True)
@@ -79,6 +79,7 @@ class RemoteFolder:
         """
         with opened_url(self.url) as (files, path), suppress(FileExistsError):
             target = _with_parent(files, f"{path}/{self._remote(name)}")
+            # Creation succeeds for one client only: a history at a URL uses it as a lock.
             files.pipe_file(target, content, mode="create" if only_new else "overwrite")
             return True
         return False

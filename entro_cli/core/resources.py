@@ -20,6 +20,7 @@ def bundled(name: str) -> Path:
     Raises:
         EntroError: if it is in neither place.
     """
+    # The folder of entro_cli, relative to this module: adapt it if the module moves.
     package = Path(__file__).parents[1]
     for folder in (package / name, package.parent / name):
         if folder.is_dir():

@@ -14,6 +14,7 @@ from entro_cli.core.console import printable
 from entro_engine import EntroError
 
 _MAX_BYTES = 65536
+"""Bytes that are read at most, since a path may name any file."""
 
 
 class Secret(Protocol):
@@ -111,7 +112,7 @@ class SecretText:
 
 
 def secret_of(variable: str | None = None, path: Path | None = None, text: str | None = None) -> Secret | None:
-    """Return the secret that a configuration names in one of three sources; None if it names none.
+    """Return the secret that a configuration names in one of three ways; None if it names none.
 
     Args:
         variable: the environment variable that holds it.

@@ -68,6 +68,7 @@ def bins_of(series: Series, origin: int, step_ns: int) -> Bins:
 
 def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int) -> Bins:
     index = (times - origin) // step_ns
+    # Indices where a new step begins. reduceat() then reduces the samples of each step.
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     if len(firsts) == len(index):  # with one sample per step, mean, peak and end are the sample: copy nothing
         ones = np.ones(len(index), dtype=np.int64)
@@ -91,6 +92,7 @@ def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) 
     rates = happened / (step_ns / NS)
     last = starts.copy()
     last[step_of] = times  # of several times in one step, the last assignment wins
+    # A step without events counts as one sample: it is known that none happened.
     return Bins(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
 
 
@@ -117,7 +119,7 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
         np.maximum.reduceat(loads, firsts),
         loads[firsts + in_step - 1],
         in_step,
-        np.minimum(ends[span], starts + step_ns)[firsts + in_step - 1] - 1,
+        np.minimum(ends[span], starts + step_ns)[firsts + in_step - 1] - 1,  # the last moment before the end
     )
 
 

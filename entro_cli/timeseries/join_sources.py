@@ -92,11 +92,10 @@ def _without_fallbacks(files: Sequence[Observations]) -> list[Observations]:
 def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
     kinds = {series.kind for _, series in parts}
     if len(kinds) > 1:
-        path = next(path for path, series in parts if series.kind != parts[0][1].kind)
+        first_path, first = parts[0]
+        path, kind = next((path, series.kind) for path, series in parts if series.kind != first.kind)
         raise EntroError(
-            f"stage {name} is a {parts[0][1].kind} in {parts[0][0]} and something else here",
-            where=path,
-            expected="one kind",
+            f"stage {name} is a {kind} here, but a {first.kind} in {first_path}", where=path, expected="one kind"
         )
     full = next((series.full for _, series in parts if series.full is not None), None)
     return Stage(name, parts[0][1].kind, full)

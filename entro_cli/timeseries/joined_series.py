@@ -139,6 +139,7 @@ def _merged(first: Series, second: Series) -> Series:
 
     Where events of one series end at the time at which those of the other begin, their counts add up.
     """
+    # unique() returns the first index of each time, so samples of the first series win.
     times, places = np.unique(np.concatenate([first.times, second.times]), return_index=True)
     values = np.concatenate([first.values, second.values])[places]
     if first.measure is Measure.EVENTS and not first.is_additive and first.times[-1] == second.times[0]:

@@ -142,6 +142,7 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) 
 def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
     """Return the start of the last step: that of the last sample, or later while each stage has a sample that holds."""
     last = max(int(part.bins.starts[-1]) for _, parts in stages for part in parts)
+    # A step needs data of every stage, so a stage without sources lets no sample hold beyond the last one.
     held = min(
         max((int(part.bins.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last) for _, parts in stages
     )

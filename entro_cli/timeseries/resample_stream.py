@@ -45,7 +45,7 @@ class StreamResampler:
         """Add the next block: one series per stage that has a sample in it.
 
         Raises:
-            NotStreamableError: if a stage begins later than others, or by_stage is a long gap.
+            NotStreamableError: if a stage begins later than others, or there is a long gap.
             EntroError: if the disk is full.
         """
         if not series:

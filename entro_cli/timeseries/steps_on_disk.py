@@ -44,7 +44,7 @@ class AnonymousFile:
     def __init__(self) -> None:
         # pread and pwrite on a descriptor take an offset, so several threads may read at once.
         with TemporaryFile() as file:
-            self._handle = os.dup(file.fileno())
+            self._handle = os.dup(file.fileno())  # outlives `file`, which the context closes
         finalize(self, os.close, self._handle)
 
     def write(self, data: bytes, offset: int) -> int:

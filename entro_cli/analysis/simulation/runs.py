@@ -186,6 +186,7 @@ def batches(parameters: SimulationParameters, max_values: int = BATCH_VALUES) ->
             yield _deterministic(parameters, name)
         return
     for portion in _portions(parameters, parameters.noise, max_values):
+        # A generator: only one batch of arrays is in memory at a time.
         yield from portion.batches()
 
 
