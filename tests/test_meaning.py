@@ -38,7 +38,7 @@ def test_the_table_is_what_the_script_gives(meaning, tmp_path):
         assert row in shown()
 
 
-def test_the_real_requests_are_as_told_and_no_worse_than_a_plain_reading_of_the_laws(meaning):
+def test_the_real_requests_are_as_described_and_no_worse_than_a_plain_reading_of_the_laws(meaning):
     if not REQUESTS.exists():
         pytest.skip("the shared data is not there")
     rows = list(meaning.rows_of("requests.jsonl", REQUESTS))

@@ -145,7 +145,7 @@ def test_what_may_pass_is_tried_again(status):
         (200, b'{"status":"success","data":{"resultType":"vector","result":[]}}', "instant query"),
     ],
 )
-def test_what_does_not_pass_is_told_at_once(status, body, says):
+def test_what_does_not_pass_is_reported_at_once(status, body, says):
     with fake((status, body)) as server, pytest.raises(EntroError, match=says) as raised:
         ask(server.url)
     assert len(server.asked) == 1

@@ -61,7 +61,7 @@ def test_a_last_row_that_is_whole_without_its_end_is_no_half_of_the_next_log(tmp
     assert analysis(tmp_path / "a.json", tmp_path / "b.json")[0]["rows_read"] == 2
 
 
-def test_bad_rows_are_told_with_their_lines_in_their_own_log(tmp_path):
+def test_bad_rows_are_reported_with_their_lines_in_their_own_log(tmp_path):
     (tmp_path / "log.1").write_text(HEADER + "".join(regular(10)))
     (tmp_path / "log").write_text("".join(regular(9, start=START + 10**11)) + "broken\n" + line(START + 10**12, 1, 1))
     outcome = entro("analyze", tmp_path / "log.1", tmp_path / "log", "--tz", "UTC")

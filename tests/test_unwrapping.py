@@ -17,8 +17,8 @@ BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)
 
 
 def docker(line, at):
-    told = {"log": line + "\n", "stream": "stderr", "time": f"{at:%Y-%m-%dT%H:%M:%S}.123456789Z"}
-    return json.dumps(told, separators=(",", ":"))
+    entry = {"log": line + "\n", "stream": "stderr", "time": f"{at:%Y-%m-%dT%H:%M:%S}.123456789Z"}
+    return json.dumps(entry, separators=(",", ":"))
 
 
 def cri(line, at):

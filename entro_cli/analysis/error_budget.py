@@ -58,7 +58,7 @@ class ErrorBudgetAccumulator:
         require(0 <= target <= 1, "objective", target, "a share from 0 to 1, or a percentage")
         self._target, self._zone = target, zone
         self._allowance = round(1 - target, 12)  # 1 - 0.99 is 0.010000000000000009
-        self._violations = self._seen = 0
+        self._violations = self._observed = 0
         self._rates: _BurnRates | None = None
         self._alerts = [_AlertFinder(rule, zone) for rule in RULES]
 
@@ -69,7 +69,7 @@ class ErrorBudgetAccumulator:
     def add(self, run: Run, violated: NDArray[np.bool_], observed: NDArray[np.bool_]) -> None:
         """Count a part. `violated` and `observed` are masks of the part, which other accumulators need, too."""
         self._violations += int(violated.sum())
-        self._seen += int(observed.sum())
+        self._observed += int(observed.sum())
         rates = self._rates_of(run)
         rates.extend(violated, observed)
         for alerts in self._alerts:
@@ -81,7 +81,7 @@ class ErrorBudgetAccumulator:
 
     def error_budget(self, step_s: float) -> ErrorBudget:
         """Return the error budget of all parts. `step_s` is the length of a step, s."""
-        allowed = self._allowance * self._seen
+        allowed = self._allowance * self._observed
         remaining = allowed - self._violations
         rates = self._rates or _BurnRates(self._allowance, step_s)
         present = rates.latest(PRESENT_S)
@@ -91,7 +91,7 @@ class ErrorBudgetAccumulator:
             consumed=_share(self._violations, allowed),
             remaining_steps=remaining,
             remaining_s=remaining * step_s,
-            burn_rate=_share(self._violations, allowed) if self._seen else None,
+            burn_rate=_share(self._violations, allowed) if self._observed else None,
             burn_rates=_rates_of_windows(rates),
             exhausted_in_s=_exhaustion(remaining, present, self._allowance, step_s),
             alerts=tuple(alert for finder in self._alerts for alert in finder.alerts()),

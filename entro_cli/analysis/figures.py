@@ -93,7 +93,7 @@ class FigureAccumulator:
     def __init__(self, stages: tuple[Stage, ...], budget: float, target: float, zone: tzinfo) -> None:
         self._stages, self._budget, self._zone = stages, budget, zone
         self._start_ns: int | None = None  # start of the first part that counts
-        self._own = self._violations = self._transitions = 0
+        self._measured = self._violations = self._transitions = 0
         self._excess = 0.0
         self._regimes = np.zeros(len(Regime), np.int64)
         self._last_regime = np.empty(0, np.int8)
@@ -123,7 +123,7 @@ class FigureAccumulator:
         observed, violated, delta, shares = run.observed, run.violated, run.delta, run.rho
         selection = slice(None) if observed.all() else observed  # a slice copies nothing, a mask does
         trace = run.trace
-        self._own += int(run.own.sum())
+        self._measured += int(run.own.sum())
         self._violations += int(violated.sum())
         self._excess += float(delta.sum())
         self._regimes += np.bincount(trace.regime - int(Regime.NO_DATA), minlength=len(Regime))
@@ -158,7 +158,7 @@ class FigureAccumulator:
             steps=steps,
             observed_steps=self._psi.count,
             excluded_steps=excluded,
-            coverage=float(self._own) / counted if counted else 0.0,
+            coverage=float(self._measured) / counted if counted else 0.0,
             budget=self._budget,
             stages=tuple(map(_stage_figures, self._stages, self._loads)),
             regimes=_counts(self._regimes, counted),

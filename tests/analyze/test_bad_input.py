@@ -1,4 +1,4 @@
-"""Whatever cannot be read is told in one line: what, where, what was expected, how to mend it. Status 1, no output."""
+"""Input that cannot be read gives one line: what, where, what was expected, how to fix it. Status 1, no output."""
 
 import gzip
 import io

@@ -200,7 +200,7 @@ def loads_of(steps, stages=None):
     return loads
 
 
-def test_full_loads_that_cannot_fit_are_told_with_those_to_set():
+def test_full_loads_that_cannot_fit_are_reported_with_those_to_set():
     steps = steps_of(np.full(300, 300.0), 50 * np.arange(1.0, 301))  # 300 come, 250 go
     columns = {"scraper": "rate", "llm": "queue length"}
     advice = misfit_advice(steps, loads_of(steps), columns)
@@ -210,7 +210,7 @@ def test_full_loads_that_cannot_fit_are_told_with_those_to_set():
     assert misfit_advice(steps, loads_of(steps, fitting), columns) is None
 
 
-def test_a_log_that_only_fills_its_queue_tells_no_capacity():
+def test_a_log_that_only_fills_its_queue_shows_no_capacity():
     steps = steps_of(np.full(3, 9.0), np.array([300.0, 400.0, 500.0]))
     advice = misfit_advice(steps, loads_of(steps), {"scraper": "rate", "llm": "queue"})
     assert "--stage scraper=rate:rate:FULL --stage llm=queue:queue:FULL" in advice

@@ -32,7 +32,7 @@ COURSES = st.lists(
 
 
 def steps_of(loads, step_s):
-    """Steps of two stages, no two loads alike, so that a step that is taken twice or not at all is told."""
+    """Steps of two stages, no two loads alike, so that a step that is taken twice or not at all is noticed."""
     values = np.array(loads).T + np.linspace(0, 0.5, len(loads))
     own = ~np.isnan(values)
     return Steps(STAGES, 0, step_s * 10**9, values, values, values, own.astype(np.int64), own)

@@ -34,10 +34,10 @@ def test_the_incidents_are_found_and_no_others(name):
     document = analyzed(SAMPLES / name, *entry["options"])
     step = timedelta(seconds=entry["step_s"])
     assert len(document["incidents"]) == len(entry["incidents"])
-    for found, told in zip(document["incidents"], entry["incidents"], strict=True):
-        assert abs(datetime.fromisoformat(found["start"]) - datetime.fromisoformat(told["start"])) <= step
-        assert abs(datetime.fromisoformat(found["end"]) - datetime.fromisoformat(told["end"])) <= step
-        assert found["driver"] == told["driver"]
+    for found, expected in zip(document["incidents"], entry["incidents"], strict=True):
+        assert abs(datetime.fromisoformat(found["start"]) - datetime.fromisoformat(expected["start"])) <= step
+        assert abs(datetime.fromisoformat(found["end"]) - datetime.fromisoformat(expected["end"])) <= step
+        assert found["driver"] == expected["driver"]
     assert document["violations"] == entry["violations"]
     assert document["step_s"] == entry["step_s"]
     assert (document["steps"], document["observed_steps"]) == (entry["steps"], entry["observed_steps"])

@@ -78,7 +78,7 @@ def test_a_hostile_name_stays_a_name(tmp_path):
     assert set(tomllib.loads(text)["stages"]) >= {"b"}
 
 
-def test_nothing_but_maintenance_tells_nothing(tmp_path):
+def test_nothing_but_maintenance_shows_nothing(tmp_path):
     config = tmp_path / "entro.toml"
     config.write_text('exclude = ["2026-01-01/400d"]\n')
     log = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"

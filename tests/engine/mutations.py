@@ -35,7 +35,7 @@ class Mutation:
 
     @property
     def node(self) -> str:
-        """The test as pytest is told of it, from the root."""
+        """The test as pytest is called with it, from the root."""
         file, name = self.test.split("::")
         return f"tests/engine/{file}.py::{name}"
 

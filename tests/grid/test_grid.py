@@ -55,11 +55,11 @@ def check(steps, start, step, loads):
             microseconds=(start + index * step) // 1000
         )
         assert row["regime"] == expected.regime
-        told = [row["load_scraper"], row["load_llm"], row["psi_scraper"], row["psi_llm"], row["psi_total"]]
-        told += [row[state] for state in STATES]
+        printed = [row["load_scraper"], row["load_llm"], row["psi_scraper"], row["psi_llm"], row["psi_total"]]
+        printed += [row[state] for state in STATES]
         wanted = [loads[0][index], loads[1][index], psi[0][index], psi[1][index], totals[index]]
         wanted += [getattr(expected, state) for state in STATES]
-        for cell, value in zip(told, wanted, strict=True):
+        for cell, value in zip(printed, wanted, strict=True):
             assert number(cell) == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9))
 
 
@@ -190,7 +190,7 @@ def test_times_before_1970():
     assert column(analyze(table(rows)), "load_llm") == list(range(50, 61))
 
 
-def test_a_wrong_date_is_told():
+def test_a_wrong_date_is_reported():
     rows = [at(3600 * index, 1, 1) for index in range(50)] + ["2062-01-01T00:00:00Z,1,1"]
     outcome = entro("analyze", "-", stdin=table(rows))
     assert outcome.status == 0

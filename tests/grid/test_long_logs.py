@@ -169,7 +169,7 @@ def test_any_part_of_stored_steps_is_what_was_appended(lengths, data):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name)[::-1])
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     write(tmp_path / "log.csv", REGULAR)
     with long_from(0), patch("os.pwrite", side_effect=OSError(28, "No space left")):
         error = entro("analyze", tmp_path / "log.csv").error

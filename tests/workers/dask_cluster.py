@@ -34,11 +34,11 @@ def wait_for(condition, patience_s=60):
 def cluster(tmp_path_factory):
     """A scheduler's address, its two workers, each a process, and itself."""
     folder = tmp_path_factory.mktemp("cluster")
-    told = folder / "scheduler.json"
-    here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    address_file = folder / "scheduler.json"
+    here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", address_file)
     with ExitStack() as stack:
         scheduler = stack.enter_context(started("scheduler", *here, "--port", "0", folder=folder))
-        wait_for(lambda: told.exists() and told.read_text().endswith("}"))
+        wait_for(lambda: address_file.exists() and address_file.read_text().endswith("}"))
         mine = ("--nthreads", "1", "--no-nanny", "--local-directory", folder)
         workers = [stack.enter_context(started("worker", *here, *mine, folder=folder)) for _ in range(2)]
-        yield json.loads(told.read_text())["address"], workers, scheduler
+        yield json.loads(address_file.read_text())["address"], workers, scheduler

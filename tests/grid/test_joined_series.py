@@ -32,38 +32,38 @@ def by_begin(logs):
 def test_samples_are_continued_copied_or_beside(logs, course):
     """Where logs agree with one course, most are copies; where they do not, most are beside."""
     first, *others = by_begin([log | {time: course[time] for time in log.keys() & course.keys()} for log in logs])
-    strand, all_of = JoinedSeries([series(first)]), dict(first)
+    joined, all_of = JoinedSeries([series(first)]), dict(first)
     for log in others:
         low, high = max(min(all_of), min(log)), min(max(all_of), max(log))
         here, there = ({pair for pair in one.items() if low <= pair[0] <= high} for one in (all_of, log))
         expected = Relation.COPY if here and there and (here <= there or there <= here) else Relation.PARALLEL
         expected = Relation.CONTINUED if min(log) > max(all_of) else expected
-        assert strand.relation(series(log)) is expected
+        assert joined.relation(series(log)) is expected
         if expected is not Relation.PARALLEL:
-            strand.join(series(log), adds=False)
+            joined.join(series(log), adds=False)
             all_of = log | all_of
-    assert shown(strand.series) == all_of
-    assert list(shown(strand.series)) == sorted(all_of)
+    assert shown(joined.series) == all_of
+    assert list(shown(joined.series)) == sorted(all_of)
 
 
 @given(st.lists(samples, min_size=2, max_size=6))
 def test_events_add_up_but_for_copies(logs):
     first, *others = by_begin(logs)
     more = {"measure": Measure.EVENTS, "is_additive": True}
-    strand = JoinedSeries([series(first, **more)])
+    joined = JoinedSeries([series(first, **more)])
     count = Counter(first)
     for log in others:
         is_there = log.items() <= count.items()
-        assert strand.relation(series(log, **more)) is (Relation.COPY if is_there else Relation.ADDS)
-        strand.join(series(log, **more), adds=not is_there)
+        assert joined.relation(series(log, **more)) is (Relation.COPY if is_there else Relation.ADDS)
+        joined.join(series(log, **more), adds=not is_there)
         if not is_there:
             count = Counter({time: count[time] + log.get(time, 0) for time in {*count, *log}})
-    assert shown(strand.series) == dict(count)
+    assert shown(joined.series) == dict(count)
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), spans), min_size=2, max_size=5))
 def test_levels_add_up(logs):
-    strand, level, last = None, np.zeros(60), 0
+    joined, level, last = None, np.zeros(60), 0
     for begin, lengths in sorted(logs):
         ends = np.cumsum([length for length, _ in lengths]) + begin
         begins = np.array([begin, *ends[:-1]])
@@ -72,11 +72,11 @@ def test_levels_add_up(logs):
         for one_begin, end, (_, height) in zip(begins, ends, lengths, strict=True):
             level[one_begin:end] += height
         last = max(last, ends[-1])
-        if strand is None:
-            strand = JoinedSeries([log])
+        if joined is None:
+            joined = JoinedSeries([log])
         else:
-            strand.join(log, adds=True)
-    summed = strand.series
+            joined.join(log, adds=True)
+    summed = joined.series
     first = min(begin for begin, _ in logs)
     changes = [first, *(np.flatnonzero(np.diff(level[first:last])) + first + 1).tolist()]
     assert summed.begins.tolist() == changes
@@ -85,10 +85,10 @@ def test_levels_add_up(logs):
 
 
 def test_a_thousand_logs_in_a_row_are_not_copied_a_thousand_times():
-    strand = JoinedSeries([series({0: 1.0})])
+    joined = JoinedSeries([series({0: 1.0})])
     for day in range(1, 1000):
         log = series({10 * day: 1.0, 10 * day + 9: 2.0})
-        assert strand.relation(log) is Relation.CONTINUED
-        strand.join(log, adds=False)
-        assert np.shares_memory(strand.pieces[-1].times, log.times)
-    assert len(strand.series.times) == 1 + 2 * 999
+        assert joined.relation(log) is Relation.CONTINUED
+        joined.join(log, adds=False)
+        assert np.shares_memory(joined.pieces[-1].times, log.times)
+    assert len(joined.series.times) == 1 + 2 * 999
