@@ -20,7 +20,7 @@ from comparisons import HERE, QUICK, Comparison, Sizes, comparisons
 from peers import missing
 from timing import PYTHON, Measured, in_turn, machine
 
-PACKAGES = ("duckdb", "numpy", "pandas", "numba", "polars")
+PACKAGES = ("duckdb", "numpy", "pandas", "numba", "pyarrow", "polars")
 PROGRAMS = {"ripgrep": ["rg", "--version"], "GoAccess": ["goaccess", "--version"]}
 
 

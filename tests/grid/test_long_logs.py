@@ -17,7 +17,7 @@ from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError, Kind, Stage
 from tests.running import entro
 
-pytest.importorskip("numba", reason="the extra `fast` is not installed")
+pytest.importorskip("pyarrow", reason="the extra `fast` is not installed")
 
 START = datetime(2026, 4, 6, tzinfo=UTC)
 HEAD = "time,scraper_rate,llm_queue\n"

@@ -9,7 +9,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables import reader as table
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
 from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
-from entro_cli.readers.tables.rows import plain_form
+from entro_cli.readers.tables.rows import layout_of_plain_csv
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
@@ -34,10 +34,10 @@ class CsvStream:
         self._log, self._options = log, options
         self._table = csv_table(log)
         self._layout = table.schema_of(self._table, options)
-        form = plain_form(self._table, self._layout)
-        if form is None:
+        plain_layout = layout_of_plain_csv(self._table, self._layout)
+        if plain_layout is None:
             raise NotPlainError
-        self._form = form
+        self._plain_layout = plain_layout
         self._rows = 0
         self._zone = ""
         self._problems: tuple[Problem, ...] = ()
@@ -50,7 +50,7 @@ class CsvStream:
             EntroError: when some times name a zone and others do not.
         """
         last = None
-        for rows in plain_blocks(self._table.path, self._form):
+        for rows in plain_blocks(self._table.path, self._plain_layout):
             series, last = self._understood(rows, last)
             yield series
 

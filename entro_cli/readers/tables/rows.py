@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
 from entro_cli.readers.tables.duckdb_table import Table
-from entro_cli.readers.tables.fast_csv import PlainForm, PlainRows, plain_rows
-from entro_cli.readers.tables.schema import StageColumn, TableSchema, long_stages
+from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
+from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, long_stages
 from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine.entropy import FloatArray
 
-_LARGEST = 1e100
 _FINE, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE = range(7)
 _REASONS = (
     "",
@@ -69,7 +68,8 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Tabl
         EntroError: when the file cannot be read as a table, or nothing says what a stage of a long one measures.
     """
     columns = _load_columns(table, layout)
-    plain = _plain(table, layout)
+    plain_layout = layout_of_plain_csv(table, layout)
+    plain = read_plain_csv(table.path, plain_layout) if plain_layout else None
     if plain is not None:
         return Rows(plain.times, plain.zoned, plain.values, layout.stages, None, 0, ())
     numbers = [_number_sql(f"c{column}") for column in columns]
@@ -100,22 +100,15 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, layout: Tabl
     )
 
 
-def _plain(table: Table, layout: TableSchema) -> PlainRows | None:
-    """The rows of a wide CSV that is plain throughout; None of any other table."""
-    form = plain_form(table, layout)
-    return None if form is None else plain_rows(table.path, form)
-
-
-def plain_form(table: Table, layout: TableSchema) -> PlainForm | None:
-    """How a wide CSV is laid out that may be plain; None of any other table."""
-    head = table.log.head.removesuffix(b"\r")  # it may end within a line's end
-    returns = head.count(b"\r\n")
-    if table.shape != "csv" or layout.stage is not None or head.count(b"\r") != returns:
-        return None
-    if returns not in {0, head.count(b"\n")}:
-        return None
+def layout_of_plain_csv(table: Table, layout: TableSchema) -> PlainLayout | None:
+    """Return the layout of a wide CSV that may be plain; None for any other table."""
+    head = table.log.head.removesuffix(b"\r")  # the head may end between the two characters of a line end
+    returns, lines = head.count(b"\r\n"), head.count(b"\n")
     loads = _load_columns(table, layout)
-    return PlainForm(
+    is_wide = table.shape == "csv" and layout.stage is None and layout.time not in loads
+    if not is_wide or head.count(b"\r") != returns or returns not in {0, lines}:
+        return None
+    return PlainLayout(
         table.before, table.delimiter, len(table.columns), layout.time, layout.form, loads, has_returns=returns > 0
     )
 
@@ -147,7 +140,7 @@ def _reason_sql(layout: TableSchema, stamp: str, cells: Sequence[str], numbers: 
         checks.append(f"WHEN trim(coalesce(c{layout.stage}, '')) = '' THEN {_STAGE}")
     for gone, number in zip(missing, numbers, strict=True):
         checks.append(f"WHEN {number} IS NULL AND NOT {gone} THEN {_TEXT}")
-        checks.append(f"WHEN abs({number}) > {_LARGEST} AND NOT isnan({number}) THEN {_INFINITE}")
+        checks.append(f"WHEN abs({number}) > {LARGEST_LOAD} AND NOT isnan({number}) THEN {_INFINITE}")
         checks.append(f"WHEN {number} < 0 THEN {_NEGATIVE}")
     return f"CASE {' '.join(checks)} ELSE {_FINE} END"
 

@@ -18,6 +18,9 @@ from entro_engine import EntroError, Kind
 DEFAULT_NAMES = {Kind.RATE: "scraper", Kind.QUEUE: "llm"}
 """What the stages are called when nobody named them."""
 
+LARGEST_LOAD = 1e100
+"""Loads above this are rejected as infinite."""
+
 _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
 _MOST_STAGES = 64
