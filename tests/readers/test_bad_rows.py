@@ -87,6 +87,15 @@ def test_whatever_the_file_is_like(wrapping):
     assert told(source) == [(9, "not a number"), (13, "negative")]
 
 
+def test_a_carriage_return_that_duckdb_takes_for_the_end_of_a_row():
+    rows = [f"2026-04-06T12:00:{second:02}Z,x,1.5,{second}" for second in range(20)]
+    rows[7] = rows[7].replace("x", "\r")
+    rows[11] = rows[11].replace("1.5", "fast")
+    source = source_of("\n".join(["time,note,rate,queue", *rows, ""]).encode())
+    assert told(source)[-1] == (13, "not a number")
+    assert source["rows_read"] == 18
+
+
 def test_quotes_that_are_never_closed_spoil_one_row():
     rows = [f'"2026-04-06T12:00:{second:02}Z","1.5","{second}","x"' for second in range(30)]
     rows[9] = rows[9].removesuffix('"')

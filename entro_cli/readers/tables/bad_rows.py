@@ -38,6 +38,8 @@ def bad_rows(table: Table, used: Sequence[int], got: dict[str, Any], reasons: Se
     if table.shape == "parquet":
         places = zip(got["line"].tolist(), reasons, cells, strict=True)
         return [BadRow(int(line), reason, printable_row(", ".join(own))) for line, reason, own in places]
+    if table.shape == "csv":
+        cells = [[cell.replace("\r", " ") for cell in own] for own in cells]
     found: list[BadRow] = []
     lines = text_rows(table)
     for reason, own in zip(reasons, cells, strict=True):

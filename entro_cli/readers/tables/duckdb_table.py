@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -317,6 +318,8 @@ def _mend(table: Table) -> None:
 def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
     """The rows of a text table as Python sees them, to find a row again: line by line feeds, cells, text.
 
+    A carriage return inside a row of a CSV is a space here.
+
     Args:
         table: a CSV or JSON lines.
     """
@@ -325,7 +328,9 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
             for number, line in enumerate(file, 1):
                 yield number, _json_cells(line, table.columns) if _json_object(line) else [], line
             return
-        reader, line_number = _cells(table, file), 1
+        # Python's csv raises an error at a carriage return inside a row, where DuckDB ends the row without one.
+        lines = (re.sub(r"\r(?=[^\n])", " ", line) for line in file)
+        reader, line_number = _cells(table, lines), 1
         for cells in reader:
             inner = [cell.rstrip("\r") if table.quote else cell.rstrip("\r").strip(' "') for cell in cells]
             yield line_number, inner, table.delimiter.join(cells)
