@@ -108,7 +108,7 @@ def _law_differences(parameters: SimulationParameters) -> Iterator[str]:
 def _legend(name: str, rows: dict[str, PublishedFigures]) -> Iterator[str]:
     """Yield an explanation of the figures in brackets, and remarks on how ours compare."""
     if rows:
-        yield f"In brackets: the published figures ({SOURCE}). There are no others."
+        yield f"In brackets: the published figures ({SOURCE}). No others were published."
     for controller in rows:
         yield f"{controller}: {_REMARKS[name, controller]}"
 

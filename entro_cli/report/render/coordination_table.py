@@ -24,7 +24,7 @@ def _wait(run: CoordinationRun) -> str:
     if run.mean_wait_s is None:
         return formatting.NONE
     # A fluid model leaves fractions of a request: below half of one, nothing is left.
-    return ("at least " if run.unserved > 0.5 else "") + formatting.duration(round(run.mean_wait_s, 1))
+    return (">= " if run.unserved > 0.5 else "") + formatting.duration(round(run.mean_wait_s, 1))
 
 
 _FIGURES: tuple[tuple[str, Callable[[CoordinationRun], str]], ...] = (
