@@ -13,7 +13,7 @@ from entro_cli.timeseries.observations import Observations, Series
 from entro_engine import EntroError, Kind, Stage
 
 # These words, like the values of `Relation`, are values of `taken_as` in JSON documents.
-_NOT_USED = "not used: another log tells it"
+_NOT_USED = "not used: another log tells it"  # as in 0.6.0
 
 _HOUR_NS = 3600 * NS
 _YEAR_NS = 365 * 24 * _HOUR_NS

@@ -139,13 +139,13 @@ class ProblemKind(Enum):
     QUOTED = "{0}"
     """Words made elsewhere: by a Prometheus server, by the entro that stored them, or by an error."""
 
-    def __init__(self, one: str, many: str = "") -> None:
-        self.one = one
-        self.many = many or one
+    def __init__(self, singular: str, plural: str = "") -> None:
+        self.singular = singular
+        self.plural = plural or singular
 
     @property
     def is_additive(self) -> bool:
-        """Whether the counts of two parts of a log add up to that of the whole.
+        """True if the counts of two parts of a log add up to that of the whole.
 
         Other counts describe a log as a whole, such as the tasks not done where it ends.
         """
@@ -167,11 +167,11 @@ _ADDITIVE = frozenset(
 
 @dataclass(frozen=True)
 class Problem:
-    """A warning about a log: something out of the ordinary that did not keep it from being read.
+    """A warning about a log: an irregularity that did not keep the log from being read.
 
     Attributes:
-        kind: what is out of the ordinary.
-        count: how often; 0 where the kind counts nothing.
+        kind: the kind of irregularity.
+        count: number of occurrences; 0 if the kind counts nothing.
         detail: the parts of its sentence that differ from log to log, in order.
     """
 
@@ -181,7 +181,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the warning as a sentence without a full stop."""
-        words = self.kind.one if self.count == 1 else self.kind.many
+        words = self.kind.singular if self.count == 1 else self.kind.plural
         return words.format(*self.detail, count=self.count)
 
 
