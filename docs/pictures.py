@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 LARGEST_BYTES = 200_000
-WIDTH_PX = 1100
+WIDTH_PX = 1160
 MARGIN_PX = 12
 
 # The command that writes a page, and the first and the last element that its picture shows.
