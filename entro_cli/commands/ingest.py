@@ -91,7 +91,7 @@ def ingest(
     names = (pipeline,) if pipeline is not None else () if logs else config.pipelines
     keys = keys_set_by(reading, store)
     tasks, failures = ingest_tasks(config, names or ("default",), logs or [], keys, reading.stage, again, source)
-    executor = parallel.executor(shared_folders(task.ingest_options.place for task in tasks))
+    executor = parallel.executor(shared_folders(task.ingest_options.paths for task in tasks))
     summaries, failed = run_ingest_tasks(tasks, executor, terminal)
     if summaries and as_json:
         terminal.document(ingest_document(summaries))

@@ -35,7 +35,7 @@ _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
 
 
 def has_access_lines(content: bytes) -> bool:
-    """Whether some bytes of a log hold an access line, of whatever request."""
+    """Return whether some bytes of a log hold an access line, of whatever request."""
     return bool(_ACCESS.search(content))
 
 

@@ -1,4 +1,4 @@
-"""Logs that go on where others end: which one a log goes on from, and what of it is not the other's already."""
+"""Logs that continue others: the predecessor of a log, and the part of a log that its predecessor has not given."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from entro_cli.core.clock import NS
 from entro_cli.timeseries.observations import Measure, Series
 
 Ends = Mapping[str, tuple[int, float]]
-"""By stage, when its last sample was (nanoseconds since the epoch), and the value of that."""
-
+"""By stage, the time of its last sample (nanoseconds since the epoch), and the value of that."""
 
 _STAMP_NS = NS
-"""Many tools write whole seconds: what is of one may begin in the log before."""
+"""Many tools write whole seconds, so lines of one second may begin in the log before."""
 
 
 @dataclass(frozen=True)
 class EarlierLog:
-    """A log that others may go on from: where it is, its reader's name, and when its last sample was (ns), if any."""
+    """A log that others may continue: its place, its format, and the time of its last sample (ns), if any."""
 
     place: str
     format: str
@@ -29,22 +28,22 @@ class EarlierLog:
 
 
 def rotation_stem(path: str) -> tuple[str, str]:
-    """A log's place without what its rotations add behind its name, and without any number in its name."""
+    """Return the place of a log without rotation suffixes, and that without any number in its name."""
     folder, slash, name = path.rpartition("/")
     plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
     return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)
 
 
 def predecessor_of(place: str, reader: str, first: int, others: Sequence[EarlierLog]) -> int | None:
-    """Which log another goes on from, as an index: the latest of those that end before it begins; None where none does.
+    """Return the index of the predecessor of a log: the latest log that ends before it begins; None if there is none.
 
-    Where several run beside each other, only one of the same name, rotations and numbers aside, is sure to be that.
+    Of parallel logs only one of the same name, rotation suffixes and numbers aside, is sure to be it.
 
     Args:
-        place: where the log is; empty for standard input.
-        reader: the name of its reader.
-        first: when its first sample is, nanoseconds since the epoch.
-        others: the logs that were read, itself not among them.
+        place: the absolute path or URL of the log; empty for standard input.
+        reader: its format.
+        first: the time of its first sample, nanoseconds since the epoch.
+        others: the other logs that were read.
     """
     alike = [index for index, other in enumerate(others) if other.format == reader and other.last is not None]
     same = (
@@ -58,27 +57,27 @@ def predecessor_of(place: str, reader: str, first: int, others: Sequence[Earlier
 
 
 def ends_of(series: Iterable[Series], before: Ends) -> Ends:
-    """Where what is known of each stage ends, once some series are known too, and what their last value is."""
+    """Return the end and the last value of each stage: those of the series, or else those before."""
     return {**before, **{part.stage: (int(part.times[-1]), float(part.values[-1])) for part in series}}
 
 
 def beyond(series: Iterable[Series], ends: Ends) -> tuple[Series, ...]:
-    """What some series tell that is not known yet: what is behind the end of what is known of their stages.
+    """Return the part of series that is behind the end of the earlier log.
 
     Args:
-        series: of a log that was read with what an earlier one carries before it.
-        ends: where the earlier one ends.
+        series: of a log that was read with the context lines of an earlier one before it.
+        ends: of the earlier one.
     """
     parts = (_beyond(part, *ends[part.stage]) if part.stage in ends else part for part in series)
     return tuple(part for part in parts if len(part.times))
 
 
-def _beyond(series: Series, end: int, told: float) -> Series:
+def _beyond(series: Series, end: int, counted: float) -> Series:
     times, values, begins = series.times, series.values, series.begins
-    if series.is_additive:  # what it tells of before comes on top of what is known
+    if series.is_additive:  # its events before the end are others than those of the earlier log
         return series
-    if series.measure is Measure.EVENTS:  # of those at the end itself the log tells all, the earlier one told some
-        values = np.where(times == end, np.maximum(values - told, 0.0), values)
+    if series.measure is Measure.EVENTS:  # of those at the end itself the log has all, the earlier one had some
+        values = np.where(times == end, np.maximum(values - counted, 0.0), values)
     later = times >= end if series.measure is Measure.EVENTS else times > end
     cut = None if begins is None else np.maximum(begins, end)[later]
     return replace(series, times=times[later], values=values[later], begins=cut)

@@ -1,4 +1,4 @@
-"""Lines of a log read with those before them that another log carried over, as if both were one file."""
+"""Reading of a log behind the context lines of its predecessor, as if both were one file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from entro_engine import EntroError
 
 @dataclass(frozen=True)
 class Carried:
-    """What a log goes on from.
+    """The lines that a predecessor leaves for a log.
 
     Attributes:
-        text: the lines to be put before it.
-        ends: by stage, where what is known already ends.
-        format: the name of the reader; None where nobody knows.
+        text: the lines to put before it.
+        ends: by stage, the end of the predecessor.
+        format: the format; None if it is not known.
     """
 
     text: bytes = b""
@@ -28,27 +28,27 @@ class Carried:
 
 
 def read_behind(log: LogFile, begin: int, end: int, carried: Carried, options: ReadOptions) -> Observations:
-    """What some lines of a log tell that was not known before.
+    """Read some lines of a log behind what its predecessor left.
 
     Args:
         log: the plain file.
         begin: the first byte of the lines.
         end: the byte behind them.
-        carried: what they go on from; its own rows are not counted again.
+        carried: of the predecessor; its rows are not counted again.
         options: how they are read.
 
     Raises:
-        EntroError: when they cannot be read.
+        EntroError: if they cannot be read.
     """
     found = read_log(excerpt(log, begin, end, carried.text), options, carried.format)
     if not carried.text:
         return found
-    told = _less(found, log, carried.text, options)
-    return replace(told, series=beyond(found.series, carried.ends))
+    new = _less(found, log, carried.text, options)
+    return replace(new, series=beyond(found.series, carried.ends))
 
 
 def _less(found: Observations, log: LogFile, text: bytes, options: ReadOptions) -> Observations:
-    """What was read but for the rows put before it, bad rows with the lines they have without those."""
+    """Return what was read without the rows of the lines put before it, bad rows with their lines in the log."""
     whole = text[: text.rfind(b"\n") + 1]
     lines = whole.count(b"\n")
     bad_rows = (replace(row, line=row.line - lines) for row in found.bad_rows if row.line > lines)

@@ -56,7 +56,7 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
 
 
 def reads_in_parts(input_format: str) -> bool:
-    """Whether lines of a format can be read without the lines before them, given the header."""
+    """Return whether lines of a format can be read without the lines before them, given the header."""
     in_parts: bool = _named(input_format).IN_PARTS
     return in_parts
 
@@ -85,7 +85,7 @@ def checkpoint(log: LogFile, input_format: str) -> bytes:
 
 
 def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
-    """Whether a log without a header has rows that fit the header of another log of a format."""
+    """Return whether a log without a header has rows that fit the header of another log of a format."""
     module = _named(input_format)
     return hasattr(module, "accepts_header") and bool(module.accepts_header(log, header))
 

@@ -162,5 +162,5 @@ def checkpoint_text(before: Iterable[bytes], behind: Iterable[bytes], unfinished
 
 
 def is_mark(line: bytes) -> bool:
-    """Whether a line is the mark."""
+    """Return whether a line is the mark."""
     return line.rstrip(b"\r") == MARK

@@ -60,9 +60,9 @@ class IngestOutcome:
 
 def run_ingest_task(task: IngestTask) -> IngestOutcome:
     """Store the new rows of a pipeline's logs."""
-    name = task.ingest_options.place.name
+    name = task.ingest_options.paths.name
     try:
-        with working_copy(task.ingest_options.place, writes=True):
+        with working_copy(task.ingest_options.paths, writes=True):
             result = ingest(task.logs, task.load_options, task.ingest_options)
     except EntroError as error:
         return IngestOutcome(name, None, failures=(error,))

@@ -38,10 +38,10 @@ def print_ingest_warnings(result: IngestResult, terminal: Terminal, log_problems
         terminal: prints them.
         log_problems: whether to print the problems of single logs, which reports show too.
     """
-    for part in result.parts:
+    for update in result.updates:
         if log_problems:
-            print_problems(part.observations.problems, terminal, part.log.path)
-        _print_bad_rows(part.log.path, part.rows, part.skipped, part.bad_rows, terminal)
+            print_problems(update.observations.problems, terminal, update.log.path)
+        _print_bad_rows(update.log.path, update.rows, update.skipped, update.bad_rows, terminal)
     print_problems([*result.problems, *map(str, result.failures[1:])], terminal)
 
 

@@ -1,4 +1,4 @@
-"""What was read of logs, each series told which source it is of and what is to be known of its log."""
+"""Assignment of logs to sources: each series that was read gets the source that it belongs to."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ from entro_cli.timeseries.observations import Measure, Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 
 
-def assign_sources(parts: Sequence[LogUpdate], state: State, source: str | None) -> list[SourcedLog]:
-    """What was read, each series told which source it is of.
+def assign_sources(updates: Sequence[LogUpdate], state: State, source: str | None) -> list[SourcedLog]:
+    """Assign logs to sources.
+
+    Logs that were read before keep their source. Their groups come first, so that a new source takes another name.
 
     Args:
-        parts: what was read of each log.
-        state: what is known of the pipeline.
-        source: what the source of all of them is called; None to find out.
+        updates: what was read of each log.
+        state: the state of the pipeline.
+        source: the source of new logs; None to determine it.
     """
-    by_path = {part.observations.path: part for part in parts}
-    used: dict[str, set[str]] = {}
-    readings = []
-    joined = source_groups([part.observations for part in parts])
-    groups = [group for one in joined for group in _by_source(one, by_path, state)]
-    lone = [[part.observations] for part in parts if not part.observations.series]
-    for group in sorted(groups + lone, key=lambda group: all(by_path[file.path].before is None for file in group)):
+    by_path = {update.observations.path: update for update in updates}
+    used: dict[str, set[str]] = {}  # by stage, the sources of this ingest
+    sourced = []
+    joined = source_groups([update.observations for update in updates])
+    groups = [part for group in joined for part in _by_source(group, by_path, state)]
+    empty = [[update.observations] for update in updates if not update.observations.series]
+    for group in sorted(groups + empty, key=lambda group: all(by_path[file.path].before is None for file in group)):
         members = [by_path[file.path] for file in group]
-        stages = {series.stage for part in members for series in (*part.observations.series, *_unfinished(part))}
+        stages = {series.stage for update in members for series in (*update.observations.series, *_unfinished(update))}
         taken = set().union(*(used.get(stage, set()) for stage in stages))
         before = next(filter(None, map(_stored_source, members)), None)
-        if any(series.is_additive for part in members for series in part.observations.series):
-            taken |= {one.source for log in state.logs for one in log.series}
-        name = before or source or name_source([part.log for part in members], state.logs, taken)
+        if any(series.is_additive for update in members for series in update.observations.series):
+            taken |= {series.source for log in state.logs for series in log.series}
+        name = before or source or name_source([update.log for update in members], state.logs, taken)
         for stage in stages:
             used.setdefault(stage, set()).add(name)
-        readings += [_reading(part, name) for part in members]
-    return readings
+        sourced += [_sourced(update, name) for update in members]
+    return sourced
 
 
 def _by_source(
     group: Sequence[Observations], by_path: Mapping[str, LogUpdate], state: State
 ) -> list[list[Observations]]:
-    """The files of a group by the source they are known to be of; those that are new go with the first.
+    """Split the files of a group by the source that they are known to belong to; new files go with the first.
 
-    Sources side by side may be alike for as long as what is new, and still are two. Logs that add up are a source each:
-    none of them has all that there was of a time.
+    Parallel sources may be equal for as long as what is new, and still are two. Additive logs are a source each, since
+    each of them has only some of the events of a time.
     """
     if any(series.is_additive for file in group for series in file.series):
         return [[file] for file in group]
@@ -62,18 +64,18 @@ def _by_source(
     return [[file for file in group if (known[file.path] or names[0]) == name] for name in names]
 
 
-def _known_source(part: LogUpdate, state: State) -> str | None:
-    return _stored_source(part) or source_by_name(part.log.place, state.logs)
+def _known_source(update: LogUpdate, state: State) -> str | None:
+    return _stored_source(update) or source_by_name(update.log.place, state.logs)
 
 
-def _stored_source(part: LogUpdate) -> str | None:
-    """The source that a log was stored as when it was last read; None for one that is new."""
-    return next((one.source for one in part.before.series), None) if part.before is not None else None
+def _stored_source(update: LogUpdate) -> str | None:
+    """Return the source that a log was stored as before; None for a new log."""
+    return next((series.source for series in update.before.series), None) if update.before is not None else None
 
 
-def kept_source_problems(readings: Sequence[SourcedLog], source: str | None) -> list[Problem]:
+def kept_source_problems(logs: Sequence[SourcedLog], source: str | None) -> list[Problem]:
     """Return a warning for every log that keeps the source it was stored as, though --source names another."""
-    kept = {reading.log.path: set(reading.sources.values()) - {source} for reading in readings}
+    kept = {log.log.path: set(log.sources.values()) - {source} for log in logs}
     return [
         Problem(ProblemKind.SOURCE_KEPT, detail=(path, printable(name)))
         for path, names in kept.items()
@@ -81,36 +83,38 @@ def kept_source_problems(readings: Sequence[SourcedLog], source: str | None) -> 
     ]
 
 
-def _again(part: LogUpdate) -> tuple[Series, ...]:
-    return part.again.series if part.again else ()
+def _reread(update: LogUpdate) -> tuple[Series, ...]:
+    return update.reread.series if update.reread else ()
 
 
-def _unfinished(part: LogUpdate) -> tuple[Series, ...]:
-    return part.unfinished.series if part.unfinished else ()
+def _unfinished(update: LogUpdate) -> tuple[Series, ...]:
+    return update.unfinished.series if update.unfinished else ()
 
 
-def _reading(part: LogUpdate, source: str) -> SourcedLog:
-    known = {} if part.begins or part.before is None else {one.stage: one for one in part.before.series}
-    every = {series.stage: series for series in (*_unfinished(part), *part.observations.series)}
-    seen = known | {stage: _seen(series, source, known.get(stage)) for stage, series in every.items()}
+def _sourced(update: LogUpdate, source: str) -> SourcedLog:
+    before = None if update.begins else update.before
+    known = {part.stage: part for part in (before.series if before else ())}
+    series = {part.stage: part for part in (*_unfinished(update), *update.observations.series)}
+    states = known | {stage: _series_state(part, source, known.get(stage)) for stage, part in series.items()}
     return SourcedLog(
-        log=msgspec.structs.replace(part.log, series=list(seen.values())),
-        series=since(part.log.pruned_ns, part.observations.series),
-        unfinished=since(part.log.pruned_ns, _unfinished(part)),
-        begins=part.begins,
-        before=part.before,
-        sources=dict.fromkeys(every, source),
-        again=since(part.log.pruned_ns, (one for one in _again(part) if one.stage in every)),
+        log=msgspec.structs.replace(update.log, series=list(states.values())),
+        # Steps that were pruned since the log was read last do not come back.
+        series=since(update.log.pruned_ns, update.observations.series),
+        unfinished=since(update.log.pruned_ns, _unfinished(update)),
+        begins=update.begins,
+        before=update.before,
+        sources=dict.fromkeys(series, source),
+        reread=since(update.log.pruned_ns, (part for part in _reread(update) if part.stage in series)),
     )
 
 
-def _seen(series: Series, source: str, before: SeriesState | None) -> SeriesState:
-    """What a log gave of a stage, with what it gave before."""
+def _series_state(series: Series, source: str, before: SeriesState | None) -> SeriesState:
+    """Return the state of a log's stage, with what was stored of it before."""
     now = SeriesState(
         stage=series.stage,
         kind=str(series.kind),
         source=source,
-        interval_ns=series.interval_ns if series.measure is Measure.SAMPLES else None,  # others do not hold beyond it
+        interval_ns=series.interval_ns if series.measure is Measure.SAMPLES else None,  # only samples are held for it
         samples=len(series.times),
         first=int(series.times[0]),
         last=int(series.times[-1]),
@@ -118,12 +122,12 @@ def _seen(series: Series, source: str, before: SeriesState | None) -> SeriesStat
     )
     if before is None:
         return now
-    more = int(np.count_nonzero(series.times > before.last))
+    new_samples = int(np.count_nonzero(series.times > before.last))
     longer = before if now.interval_ns is None or before.samples > now.samples else now
     return msgspec.structs.replace(
         now,
-        interval_ns=longer.interval_ns,
-        samples=before.samples + more,
+        interval_ns=longer.interval_ns,  # of the longest part that was read at once
+        samples=before.samples + new_samples,
         first=min(now.first, before.first),
         last=max(now.last, before.last),
     )

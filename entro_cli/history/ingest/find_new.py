@@ -1,4 +1,4 @@
-"""What is new in several logs: each is read for itself, and of two that are one log the longer is taken."""
+"""Reading of what is new in several logs; of two files that are the same log, the longer counts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from entro_engine import EntroError
 
 
 def find_logs_leniently(names: Sequence[str]) -> tuple[dict[str, bool], list[EntroError]]:
-    """The files that some names stand for, as `find_logs` gives them, and why others stand for none.
+    """Return the files that names stand for, as `find_logs` gives them, and the errors of names without files.
 
     Raises:
-        EntroError: when none of them stands for any.
+        EntroError: if no name stands for a file.
     """
     found: dict[str, bool] = {}
     failures = []
@@ -39,75 +39,80 @@ def find_logs_leniently(names: Sequence[str]) -> tuple[dict[str, bool], list[Ent
 
 @dataclass
 class LogScanner:
-    """Logs being read.
+    """A scan of logs for what is new in them.
 
     Attributes:
-        state: what is known of their pipeline.
-        reading: how they are read.
-        options: the same as the user wrote it.
+        state: the state of their pipeline.
+        read_options: how they are read.
+        load_options: the same as the user wrote it.
         again: read them from their beginning, whatever was read of them before.
-        source: what their source is called; None to find out.
-        parts: what was read.
-        taken: by log, what was done with it, in words.
-        failures: why logs could not be read.
+        source: the source of new logs; None to determine it.
+        updates: what was read.
+        statuses: by log, what was done with it, in words.
+        failures: the errors of logs that cannot be read.
     """
 
     state: State
-    reading: ReadOptions
-    options: LoadOptions
+    read_options: ReadOptions
+    load_options: LoadOptions
     again: bool
     source: str | None
-    parts: list[LogUpdate] = field(default_factory=list)
-    taken: dict[str, str] = field(default_factory=dict)
+    updates: list[LogUpdate] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
     failures: list[EntroError] = field(default_factory=list)
 
     def read(self, found: Mapping[str, bool]) -> LogScanner:
-        """Read what is new in some files.
+        """Read what is new in some files, the one that was changed first before the others.
 
         Args:
             found: as `find_logs` gives them.
 
         Raises:
-            EntroError: when an option does not fit the logs.
+            EntroError: if an option does not fit the logs.
         """
         for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
             label = label_of(name)
             try:
-                self.taken[label] = self._take(name)
+                self.statuses[label] = self._update(name)
             except EmptyLogError:
-                self.taken[label] = "nothing in it yet"
+                self.statuses[label] = "nothing in it yet"
             except EntroError as error:
-                self.taken[label] = "left out"
+                self.statuses[label] = "left out"
                 if was_named or not isinstance(error, NoLogError):
                     self.failures.append(error)
-        if len(self.parts) == len(found) and not any(part.before or part.log.carried for part in self.parts):
-            read = [one for part in self.parts for one in (part.observations, part.unfinished) if one]
-            check_options_used(read, self.options)  # what is read on does not tell all that its log has
+        # A resumed log does not show all that it has, so options can only be checked if all logs were read whole.
+        if len(self.updates) == len(found) and not any(update.before or update.log.carried for update in self.updates):
+            files = [one for update in self.updates for one in (update.observations, update.unfinished) if one]
+            check_options_used(files, self.load_options)
         return self
 
-    def _take(self, name: str) -> str:
-        """Read a log; what was done, in words."""
-        part = self._read(name)
-        twin = next((one for one in self.parts if isinstance(part, LogUpdate) and part.before is one.log), None)
-        if not isinstance(part, LogUpdate) or (twin is not None and not _has_more(part, twin)):
+    def _update(self, name: str) -> str:
+        """Read a log, and return what was done with it."""
+        update = self._resume(name)
+        twin = next((one for one in self.updates if isinstance(update, LogUpdate) and update.before is one.log), None)
+        if not isinstance(update, LogUpdate) or (twin is not None and not _has_more(update, twin)):
             return "nothing new"
-        if twin is not None:
-            self.parts.remove(twin)
-            self.taken[twin.log.path] = "nothing new"
-            return self._take(name)
-        self.parts.append(part)
-        return "new" if part.before is None or self.again else "read on"
+        if twin is not None:  # the longer of two names of one log is resumed from the stored state, not from the twin's
+            self.updates.remove(twin)
+            self.statuses[twin.log.path] = "nothing new"
+            return self._update(name)
+        self.updates.append(update)
+        return "new" if update.before is None or self.again else "read on"
 
-    def _read(self, name: str) -> LogUpdate | LogState:
+    def _resume(self, name: str) -> LogUpdate | LogState:
         place = place_of(name)
-        before = [part.before for part in self.parts]
+        before = [update.before for update in self.updates]
         logs = [log for log in self.state.logs if not any(log is other for other in before)]
-        logs += [part.log for part in self.parts]
-        how = ReadContext(self.reading, self.options, self.again, self.state.grid if self.state.step_is_known else None)
-        return resume(name, [log for log in logs if self._may_be(log, place)], how)
+        logs += [update.log for update in self.updates]
+        grid = self.state.grid if self.state.step_is_known else None
+        context = ReadContext(self.read_options, self.load_options, self.again, grid)
+        return resume(name, [log for log in logs if self._may_be_at(log, place)], context)
 
-    def _may_be(self, log: LogState, place: str) -> bool:
-        """Whether a log that holds the same may be the one at a place: not where their names are of two sources."""
+    def _may_be_at(self, log: LogState, place: str) -> bool:
+        """Return whether a log may be the one at a place: not if their names belong to two sources.
+
+        Logs of two sources may be equal for a while.
+        """
         sources = {self._source_at(log.place), self._source_at(place)} - {None}
         return log.place == place or len(sources) < 2
 
@@ -116,15 +121,15 @@ class LogScanner:
 
 
 def _changed_ns(name: str) -> int:
-    """When a file was last changed: a log that others go on from comes before them."""
+    """Return when a file was last changed; a log comes before those that continue it."""
     if is_url(name):
         return changed_ns(name)
     try:
         return 0 if name == STDIN else Path(name).stat().st_mtime_ns
-    except OSError:  # whoever reads it is told why
+    except OSError:  # reading it reports why
         return 0
 
 
-def _has_more(part: LogUpdate, twin: LogUpdate) -> bool:
-    """Whether more was read of a log than of its copy."""
-    return (part.log.offset, part.unfinished is not None) > (twin.log.offset, twin.unfinished is not None)
+def _has_more(update: LogUpdate, twin: LogUpdate) -> bool:
+    """Return whether more was read of a log than of another file of it."""
+    return (update.log.offset, update.unfinished is not None) > (twin.log.offset, twin.unfinished is not None)

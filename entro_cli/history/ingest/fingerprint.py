@@ -1,4 +1,4 @@
-"""Which log a file is, and from where it has to be read: by what it holds, whatever it is called now."""
+"""Recognition of logs by their content, and the range of a log that has to be read."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from entro_cli.history.state import LogState
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
 MARGINS_BYTES = (1 << 18, 1 << 22, 1 << 26)
-"""How much of what was read is read again: rows may be out of order there, or in an hour the clock shows twice.
-Where the first is not enough the next is taken, and at last all of it."""
+"""Bytes before the resume position that are read again, because rows may be out of order there or in an hour that the
+clock shows twice. If one margin is too small the next is tried, and then the whole log is read."""
 
-_PLACES_KEPT = 4
+_MOST_IDENTITIES = 4
+"""Identities kept of one log, which may be found as several files, such as copies."""
 
 FileIdentity = tuple[int, int, int, int]
-"""Device, inode, size and time of change (ns) of a file: while they stay, so does what it holds."""
+"""Device, inode, size and time of change (ns) of a file. While they are the same, so is its content."""
 
 
 @dataclass(frozen=True)
 class UnreadRange:
-    """What of a log is to be read; offsets in bytes of what it holds unpacked.
+    """The range of a log to read; offsets in bytes of its decompressed content.
 
     Attributes:
         begin: where reading begins, at the beginning of a line; 0 for a log that is read whole.
-        end: behind its last whole line.
-        size: of all of it; what is behind `end` is a line that has no end yet.
+        end: the end of its last whole line.
+        size: its size; from `end` to there is a line without an end.
     """
 
     begin: int
@@ -37,79 +38,85 @@ class UnreadRange:
 
 
 def identify_file(path: Path) -> FileIdentity | None:
-    """Where a file is on its disk; None for what is no regular file."""
+    """Return the identity of a file; None if it is not a regular file."""
     if not path.is_file():
         return None
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def find_unchanged(logs: Sequence[LogState], place: FileIdentity | None, options: str) -> LogState | None:
-    """The log that a file was when it was last read the same way, where nothing has happened to it since."""
-    return next((log for log in logs if place is not None and place in log.seen and log.options == options), None)
+def find_unchanged(logs: Sequence[LogState], identity: FileIdentity | None, options_hash: str) -> LogState | None:
+    """Return the log that had this identity when it was last read with the same options, if there is one.
+
+    This only saves a look into the file. `match_by_content` decides in all other cases.
+    """
+    return next(
+        (log for log in logs if identity is not None and identity in log.seen and log.options == options_hash), None
+    )
 
 
-def match_by_content(logs: Sequence[LogState], path: Path, options: str, place: str) -> LogState | None:
-    """The log that begins as a file does and was read the same way.
+def match_by_content(logs: Sequence[LogState], path: Path, options_hash: str, place: str) -> LogState | None:
+    """Return the log that a file begins with and that was read with the same options, if there is one.
 
-    Logs of two sources may hold the same for a while: one that was in the file's place comes before the others, of
-    those the one of which most was read.
+    Logs of two sources may be equal for a while. A log that was last found at the same place comes first, then the one
+    of which most was read.
 
     Args:
-        logs: those that were read.
-        path: the plain content.
-        options: the hash of how it is read now.
-        place: where the file is, absolute.
+        logs: those that were read before.
+        path: the decompressed content.
+        options_hash: the hash of the options that it is read with now.
+        place: the absolute path or URL of the file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         for log in sorted(logs, key=lambda log: (log.place != place, -log.offset)):
-            if not 0 < log.offset <= size or log.options != options:
+            if not 0 < log.offset <= size or log.options != options_hash:
                 continue
             file.seek(0)
-            if _hash(file.read(log.head_bytes)) == log.head and _tail(path, log.offset) == log.tail:
+            if _hash(file.read(log.head_bytes)) == log.head and _hash_of_tail(path, log.offset) == log.tail:
                 return log
     return None
 
 
 def unread_range(path: Path, log: LogState | None, margin: int, lines: bool) -> UnreadRange:
-    """What of a file is to be read.
+    """Return the range of a file to read.
 
     Args:
-        path: the plain content.
-        log: which log it is, where it is to be read on.
-        margin: how much of what was read is read again, bytes.
-        lines: whether it is lines; else it can only be read whole.
+        path: the decompressed content.
+        log: the log to resume; None to read it whole.
+        margin: bytes before the resume position that are read again.
+        lines: whether it consists of lines; else it can only be read whole.
     """
     size = path.stat().st_size
     end = last_line_end(path, size) if lines else size
     if not lines or log is None:
         return UnreadRange(0, end, size)
-    return UnreadRange(_line_begin(path, max(log.offset - margin, 0)), end, size)
+    return UnreadRange(_next_line_begin(path, max(log.offset - margin, 0)), end, size)
 
 
-def fingerprint(path: Path, offset: int, told_by: int) -> tuple[str, int, str]:
-    """What a log is recognised by: the hash of its head, how long that is, the hash of its tail.
+def fingerprint(path: Path, offset: int, distinct: int) -> tuple[str, int, str]:
+    """Return the hash of the head of a log, the length of that head, and the hash of its tail.
 
     Args:
-        path: the plain content.
-        offset: behind the last whole line that was read.
-        told_by: how much of it tells it from others: more than that where only a header stands before `offset`.
+        path: the decompressed content.
+        offset: the end of the last whole line that was read.
+        distinct: bytes that distinguish it from other logs. It is more than `offset` if only a header was read, which
+            many logs share.
     """
-    head_bytes = min(_HEAD_BYTES, told_by)
+    head_bytes = min(_HEAD_BYTES, distinct)
     with path.open("rb") as file:
-        return _hash(file.read(head_bytes)), head_bytes, _tail(path, offset)
+        return _hash(file.read(head_bytes)), head_bytes, _hash_of_tail(path, offset)
 
 
-def add_identity(places: list[FileIdentity], place: FileIdentity | None) -> list[FileIdentity]:
-    """The latest files a log was found as, this one the last."""
-    if place is None:
-        return places
-    return [*(known for known in places if known[:2] != place[:2]), place][-_PLACES_KEPT:]
+def add_identity(identities: list[FileIdentity], identity: FileIdentity | None) -> list[FileIdentity]:
+    """Return the latest identities of a log with one more as the last; it replaces an older one of the same inode."""
+    if identity is None:
+        return identities
+    return [*(known for known in identities if known[:2] != identity[:2]), identity][-_MOST_IDENTITIES:]
 
 
-def _line_begin(path: Path, offset: int) -> int:
-    """The beginning of the first line that begins at `offset` or behind it."""
+def _next_line_begin(path: Path, offset: int) -> int:
+    """Return the beginning of the first line that begins at `offset` or after it."""
     if offset == 0:
         return 0
     with path.open("rb") as file:
@@ -117,7 +124,7 @@ def _line_begin(path: Path, offset: int) -> int:
         return offset - 1 + len(file.readline())
 
 
-def _tail(path: Path, offset: int) -> str:
+def _hash_of_tail(path: Path, offset: int) -> str:
     begin = max(offset - _TAIL_BYTES, 0)
     with path.open("rb") as file:
         file.seek(begin)

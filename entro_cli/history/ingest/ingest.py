@@ -1,4 +1,4 @@
-"""From the logs a user names into the history: what `ingest`, `analyze --save` and `schedule run` do."""
+"""Add the new rows of logs to a history: for `ingest`, `analyze --save` and `schedule run`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from entro_cli.history.ingest.assign_sources import assign_sources, kept_source_
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.merge import (
     SourcedLog,
+    all_bins,
+    all_samples,
     determines_step,
-    kept_bins,
-    kept_samples,
     new_bins,
     retracted_bins,
     update_logs,
@@ -38,16 +38,16 @@ from entro_engine import EntroError
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """How logs are stored.
+    """Options for storing logs.
 
     Attributes:
-        place: the pipeline's.
+        paths: the paths of the pipeline.
         again: read logs from their beginning, whatever was read of them before.
-        source: what their source is called, where it runs beside others; None to find out.
-        oldest_ns: days that end before this moment are not kept, nanoseconds since the epoch; None to keep all.
+        source: the source of new logs; None to determine it.
+        oldest_ns: days that end before it are removed, nanoseconds since the epoch; None to keep all.
     """
 
-    place: PipelinePaths
+    paths: PipelinePaths
     again: bool = False
     source: str | None = None
     oldest_ns: int | None = None
@@ -55,127 +55,129 @@ class IngestOptions:
 
 @dataclass
 class IngestResult:
-    """What came of storing logs.
+    """The result of storing logs.
 
     Attributes:
-        step_s: length of the pipeline's steps, s; 0 where nothing was ever stored.
-        logs: by log, what was done with it, in words.
-        parts: what was read.
+        step_s: the length of the pipeline's steps, s; 0 if nothing was ever stored.
+        statuses: by log, what was done with it, in words.
+        updates: what was read of logs with something new.
         days: the days that changed.
-        removed: how many days were too old to be kept.
+        removed: the number of days that were too old to be kept.
         problems: what was out of the ordinary about the logs together.
-        failures: why logs could not be read.
+        failures: the errors of logs that cannot be read.
     """
 
     step_s: float = 0.0
-    logs: dict[str, str] = field(default_factory=dict)
-    parts: list[LogUpdate] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    updates: list[LogUpdate] = field(default_factory=list)
     days: tuple[date, ...] = ()
     removed: int = 0
     problems: list[Problem] = field(default_factory=list)
     failures: list[EntroError] = field(default_factory=list)
 
     def summary(self) -> IngestSummary:
-        """What is said of it."""
+        """Return the summary for the terminal and the JSON document."""
         logs = tuple(
             IngestedLog(
-                path=part.log.path,
-                taken=self.logs[part.log.path],
-                format=part.log.format,
-                stages=tuple(series.stage for series in part.observations.series),
-                rows_read=part.rows,
-                rows_skipped=part.skipped,
-                problems=sentences(part.observations.problems),
+                path=update.log.path,
+                taken=self.statuses[update.log.path],
+                format=update.log.format,
+                stages=tuple(series.stage for series in update.observations.series),
+                rows_read=update.rows,
+                rows_skipped=update.skipped,
+                problems=sentences(update.observations.problems),
             )
-            for part in self.parts
+            for update in self.updates
         )
         read = {log.path for log in logs}
-        others = tuple(IngestedLog(path, taken) for path, taken in self.logs.items() if path not in read)
+        others = tuple(IngestedLog(path, status) for path, status in self.statuses.items() if path not in read)
         return IngestSummary(self.step_s, logs + others, tuple(day.isoformat() for day in self.days), self.removed)
 
 
 def oldest_ns(retention_s: float | None, now_ns: int) -> int | None:
-    """From when on steps are kept, nanoseconds since the epoch; None where they are kept for ever."""
+    """Return the beginning of the time whose steps are kept, nanoseconds since the epoch; None to keep all."""
     return None if retention_s is None else now_ns - round(retention_s * NS)
 
 
-def ingest(names: Sequence[str], options: LoadOptions, how: IngestOptions) -> IngestResult:
-    """Read what is new in some logs and add it to a pipeline's history.
+def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptions) -> IngestResult:
+    """Read what is new in some logs and add it to the history of a pipeline.
 
-    A log that cannot be read does not keep the others from being stored.
+    A log that cannot be read does not prevent the others from being stored.
 
     Args:
-        names: files, folders, patterns, `-` for standard input.
-        options: how they are read.
-        how: how they are stored.
+        names: files, folders, patterns, URLs, `-` for standard input.
+        load_options: how they are read.
+        options: how they are stored.
 
     Raises:
-        EntroError: when nothing can be stored: there is no such file, the place cannot be written to, the step or a
-            stage is another than the history's.
+        EntroError: if nothing can be stored: no file exists, the history cannot be written, or the step or the kind of
+            a stage is not that of the history.
     """
-    zone, read = read_options(options)
-    step_ns = None if options.step is None else duration_ns(options.step, "--step")
+    zone, read = read_options(load_options)
+    step_ns = None if load_options.step is None else duration_ns(load_options.step, "--step")
     found, failures = find_logs_leniently(names)
-    stored = IngestResult(failures=failures)
-    with write_lock(how.place):
-        state = load_state(how.place)
-        _check_step(state, step_ns, how.place)
+    result = IngestResult(failures=failures)
+    with write_lock(options.paths):
+        state = load_state(options.paths)
+        _check_step(state, step_ns, options.paths)
         before = encode_state(state)
-        gathered = LogScanner(state, read, options, how.again, how.source).read(found)
-        stored.parts, stored.logs = gathered.parts, gathered.taken
-        stored.failures += gathered.failures
-        days = _add(stored, state, how, step_ns, zone) if stored.parts else {}
-        for spec in parse_stage_options(options):
+        scanner = LogScanner(state, read, load_options, options.again, options.source).read(found)
+        result.updates, result.statuses = scanner.updates, scanner.statuses
+        result.failures += scanner.failures
+        days = _add(result, state, options, step_ns, zone) if result.updates else {}
+        for spec in parse_stage_options(load_options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
-        days |= _too_old(how, days, stored)
+        days |= _expired_days(options, days, result)
+        # Without a change nothing is written, not even the state: an unchanged log costs one look.
         if days or encode_state(state) != before:
-            commit(how.place, days, state)
-        stored.step_s = state.step_ns / NS
-        stored.days = tuple(sorted(days))
-    return stored
+            commit(options.paths, days, state)
+        result.step_s = state.step_ns / NS
+        result.days = tuple(sorted(days))
+    return result
 
 
-def _check_step(state: State, step_ns: int | None, place: PipelinePaths) -> None:
+def _check_step(state: State, step_ns: int | None, paths: PipelinePaths) -> None:
     if step_ns is not None and state.step_is_known and step_ns != state.step_ns:
         raise EntroError(
-            f"the history of {printable(place.name)} has steps of {formatting.duration(state.step_ns / NS)}",
+            f"the history of {printable(paths.name)} has steps of {formatting.duration(state.step_ns / NS)}",
             where="--step",
             expected="the same step, or none",
-            remedy="another step needs another --pipeline or --history",
+            remedy="store another step with another --pipeline or --history",
         )
 
 
 def _add(
-    stored: IngestResult, state: State, how: IngestOptions, step_ns: int | None, zone: tzinfo
+    result: IngestResult, state: State, options: IngestOptions, step_ns: int | None, zone: tzinfo
 ) -> dict[date, BinsByKey]:
-    """Put what was read into the state; the days that change."""
-    readings = assign_sources(stored.parts, state, how.source)
-    stored.problems += kept_source_problems(readings, how.source)
-    _take_stages(readings, state, how.place)
+    """Put what was read into the state, and return the days that change."""
+    logs = assign_sources(result.updates, state, options.source)
+    result.problems += kept_source_problems(logs, options.source)
+    _add_stages(logs, state, options.paths)
     was_known = state.step_is_known
     if not was_known:
-        _take_step(readings, state, step_ns, zone)
-    for reading in readings:
-        check_span((*reading.series, *reading.unfinished), state.step_ns, zone)
+        _determine_step(logs, state, step_ns, zone)
+    for log in logs:
+        check_span((*log.series, *log.unfinished), state.step_ns, zone)
     if was_known:
-        new, gone = new_bins(state, readings), retracted_bins(state, readings)
-        days = _changed(how.place, new, gone, _edges(readings, state), stored)
+        new, retracted = new_bins(state, logs), retracted_bins(state, logs)
+        days = _changed_days(options.paths, new, retracted, _edges(logs, state), result)
     else:
-        days = _made_anew(how.place, kept_bins(state, readings))
-    for reading in readings:
-        update_logs(state, reading)
+        # While the step is not fixed, all samples are in the state, and all days are made of them anew.
+        days = {day: {} for day in options.paths.days()} | split_by_day(all_bins(state, logs))
+    for log in logs:
+        update_logs(state, log)
     return days
 
 
-def _take_stages(readings: Sequence[SourcedLog], state: State, place: PipelinePaths) -> None:
-    """The stages of what was read into the state.
+def _add_stages(logs: Sequence[SourcedLog], state: State, paths: PipelinePaths) -> None:
+    """Put the stages of logs into the state.
 
     Raises:
-        EntroError: when a stage is of another kind than it was.
+        EntroError: if a stage is of another kind than it was.
     """
-    history = f"the history of {printable(place.name)}"
-    for series in (series for reading in readings for series in (*reading.series, *reading.unfinished)):
+    history = f"the history of {printable(paths.name)}"
+    for series in (series for log in logs for series in (*log.series, *log.unfinished)):
         known = state.stages.setdefault(series.stage, StageState(str(series.kind)))
         if known.kind != series.kind:
             raise EntroError(
@@ -185,9 +187,9 @@ def _take_stages(readings: Sequence[SourcedLog], state: State, place: PipelinePa
             )
 
 
-def _take_step(readings: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
-    """The step that the samples of all logs so far tell, or the one that was asked for."""
-    samples = kept_samples(state, readings)
+def _determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
+    """Set the step that --step gives, or that the samples of all logs so far suggest; fix it if they are enough."""
+    samples = all_samples(state, logs)
     intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
     first = min(series.first_ns for series in samples.values())
@@ -195,63 +197,59 @@ def _take_step(readings: Sequence[SourcedLog], state: State, step_ns: int | None
     state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in samples.values())
 
 
-def _made_anew(place: PipelinePaths, content: BinsByKey) -> dict[date, BinsByKey]:
-    """All days, made of these cells and no others: while the step is not fixed, all samples are kept aside."""
-    return {day: {} for day in place.days()} | split_by_day(content)
-
-
-def _changed(
-    place: PipelinePaths, new: BinsByKey, gone: BinsByKey, edges: set[int], stored: IngestResult
+def _changed_days(
+    paths: PipelinePaths, new: BinsByKey, retracted: BinsByKey, edges: set[int], result: IngestResult
 ) -> dict[date, BinsByKey]:
-    """The days that are other than they are stored.
+    """Return the days whose bins differ from what is stored.
 
     Args:
-        place: the pipeline's.
-        new: cells to add.
-        gone: cells to withdraw.
-        edges: where the first and the last steps of what was read begin; a log may have them in part.
-        stored: receives the problem of steps that were stored with other loads.
+        paths: the paths of the pipeline.
+        new: bins to add.
+        retracted: stored bins to remove.
+        edges: the beginnings of steps that a log may have in part; these may differ without a warning.
+        result: receives the problem of steps that were stored with other loads.
     """
-    added, taken = split_by_day(new), split_by_day(gone)
-    there = set(place.days())
+    added, removed = split_by_day(new), split_by_day(retracted)
+    stored_days = set(paths.days())
     days: dict[date, BinsByKey] = {}
     differing = 0
-    listed = read_digests(place)
+    digests = read_digests(paths)
     with connect() as connection:
-        for day in sorted(added.keys() | taken.keys()):
-            refuse_altered(place, day, listed)
-            old = read_days(connection, [place.day_file(day)]) if day in there else {}
-            fresh, left = added.get(day, {}), without_retracted(old, taken.get(day, {}))
+        for day in sorted(added.keys() | removed.keys()):
+            refuse_altered(paths, day, digests)
+            stored = read_days(connection, [paths.day_file(day)]) if day in stored_days else {}
+            fresh, left = added.get(day, {}), without_retracted(stored, removed.get(day, {}))
             merged = merge_days(left, fresh)
-            new_to_it = without_retracted(
-                fresh, taken.get(day, {})
-            )  # what was read before, and again, says nothing new
-            differing += sum(_differing(left.get(key, EMPTY), cells, edges) for key, cells in new_to_it.items())
-            if not same_bins(old, merged):
-                days[day] = {key: cells for key, cells in merged.items() if len(cells)}
+            unseen = without_retracted(fresh, removed.get(day, {}))  # rows that are read again are not new
+            differing += sum(_count_differing(left.get(key, EMPTY), bins, edges) for key, bins in unseen.items())
+            if not same_bins(stored, merged):
+                days[day] = {key: bins for key, bins in merged.items() if len(bins)}
     if differing:
-        stored.problems.append(Problem(ProblemKind.STEPS_DIFFER, differing))
+        result.problems.append(Problem(ProblemKind.STEPS_DIFFER, differing))
     return days
 
 
-def _edges(readings: Sequence[SourcedLog], state: State) -> set[int]:
+def _edges(logs: Sequence[SourcedLog], state: State) -> set[int]:
+    """Return the beginnings of the first and the last step of each series that was read."""
     origin, step = state.grid
-    times = (int(series.times[at]) for reading in readings for series in reading.series for at in (0, -1))
+    times = (int(series.times[at]) for log in logs for series in log.series for at in (0, -1))
     return {origin + (time - origin) // step * step for time in times}
 
 
-def _differing(old: Bins, new: Bins, edges: set[int]) -> int:
-    """How many steps both have, with other loads."""
-    starts, first, second = np.intersect1d(old.starts, new.starts, assume_unique=True, return_indices=True)
-    other = old.loads[first] != new.loads[second]
+def _count_differing(stored: Bins, new: Bins, edges: set[int]) -> int:
+    """Return the number of steps that both have with different loads."""
+    starts, first, second = np.intersect1d(stored.starts, new.starts, assume_unique=True, return_indices=True)
+    other = stored.loads[first] != new.loads[second]
     return int((other & ~np.isin(starts, list(edges))).sum())
 
 
-def _too_old(how: IngestOptions, days: Mapping[date, BinsByKey], stored: IngestResult) -> dict[date, BinsByKey]:
-    """The days that are too old to be kept, without cells."""
-    if how.oldest_ns is None:
+def _expired_days(
+    options: IngestOptions, days: Mapping[date, BinsByKey], result: IngestResult
+) -> dict[date, BinsByKey]:
+    """Return the days that are too old to be kept, without bins, which removes them."""
+    if options.oldest_ns is None:
         return {}
-    stored_days = set(how.place.days())
-    old = [day for day in stored_days | days.keys() if day < utc_day(how.oldest_ns)]
-    stored.removed = len(stored_days.intersection(old))
-    return {day: {} for day in old}
+    stored_days = set(options.paths.days())
+    expired = [day for day in stored_days | days.keys() if day < utc_day(options.oldest_ns)]
+    result.removed = len(stored_days.intersection(expired))
+    return {day: {} for day in expired}

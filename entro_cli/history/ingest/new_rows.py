@@ -12,14 +12,14 @@ from entro_cli.timeseries.observations import BadRow, Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 
 
-def first_new_ns(now: Observations, again: Observations) -> int | None:
-    """When the first sample was that was not read before, nanoseconds since the epoch; None without any.
+def first_new_ns(now: Observations, reread: Observations) -> int | None:
+    """Return the time of the first sample that was not read before, nanoseconds since the epoch; None without any.
 
     Args:
         now: what was read.
-        again: what of it was read before.
+        reread: the part of it that was read before.
     """
-    before = {series.stage: series for series in again.series}
+    before = {series.stage: series for series in reread.series}
     firsts = (_first_new(series, before.get(series.stage)) for series in now.series)
     return min((first for first in firsts if first is not None), default=None)
 
@@ -32,19 +32,19 @@ def _first_new(series: Series, before: Series | None) -> int | None:
     return int(series.times[new][0]) if new.any() else None
 
 
-def whole_from_ns(again: Observations) -> int | None:
-    """From when on a part of a log has all samples; None without any.
+def whole_from_ns(reread: Observations) -> int | None:
+    """Return the time from which on a part of a log has all samples; None without any.
 
     Its first rows may be out of order, and of their first moment some may stand before the part.
     """
-    if not again.series:
+    if not reread.series:
         return None
-    times = np.concatenate([series.times for series in again.series])
+    times = np.concatenate([series.times for series in reread.series])
     return max(int(np.median(times)), int(times.min()) + 1)
 
 
 def bad_rows_in_file(log: LogFile, rows: Sequence[BadRow], begin: int, head: bytes) -> tuple[BadRow, ...]:
-    """Bad rows of a part of a log with the lines they have in all of it.
+    """Return the bad rows of a part of a log with their line numbers in the whole log.
 
     Args:
         log: all of it.
@@ -57,13 +57,13 @@ def bad_rows_in_file(log: LogFile, rows: Sequence[BadRow], begin: int, head: byt
 
 
 def behind(log: LogFile, rows: Iterable[BadRow], offset: int) -> tuple[BadRow, ...]:
-    """The bad rows that stand behind a place in a log."""
-    told = _lines(log, offset)
-    return tuple(row for row in rows if row.line > told)
+    """Return the bad rows behind an offset in a log."""
+    before = _lines(log, offset)
+    return tuple(row for row in rows if row.line > before)
 
 
 def _lines(log: LogFile, end: int) -> int:
-    """How many lines end before a place in a log."""
+    """Return the number of lines that end before an offset in a log."""
     count = 0
     with log.path.open("rb") as file:
         while end > 0 and (content := file.read(min(end, 1 << 20))):

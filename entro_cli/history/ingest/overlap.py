@@ -1,4 +1,4 @@
-"""Samples of one source from several readings, put together; and which of them have part in which steps."""
+"""Samples of one source from several logs: merging them, and the steps that they belong to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from entro_cli.timeseries.observations import Measure, Series, TimeArray
 
 Grid = tuple[int, int]
-"""Where a step begins and how long it is, nanoseconds."""
+"""The origin of the grid, at which a step begins, and the length of a step, nanoseconds."""
 
 
 def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
-    """What some series have at `begin` (nanoseconds since the epoch) and later; without those that have nothing."""
+    """Return the samples at `begin` (nanoseconds since the epoch) and later; spans are cut there."""
     return tuple(filter(_has_any, (_since(begin, one) for one in series)))
 
 
@@ -32,24 +32,25 @@ def _has_any(series: Series) -> bool:
     return len(series.times) > 0
 
 
-def take(series: Series, which: NDArray[np.bool_] | NDArray[np.int64]) -> Series:
-    """Those of a series' samples that a mask or an index picks."""
-    begins = None if series.begins is None else series.begins[which]
-    return replace(series, times=series.times[which], values=series.values[which], begins=begins)
+def take(series: Series, selection: NDArray[np.bool_] | NDArray[np.int64]) -> Series:
+    """Return the samples of a series that a mask or an index selects."""
+    begins = None if series.begins is None else series.begins[selection]
+    return replace(series, times=series.times[selection], values=series.values[selection], begins=begins)
 
 
 def merge_samples(parts: Iterable[Series]) -> Series:
-    """One source's samples from several readings of it: sorted, what two of them have once.
+    """Merge the samples of one source from several logs: sorted, and once if several logs have them.
 
-    Of samples at one time the mean is taken. Of events at one time the most that a reading has: one that begins or ends
-    there may have some of them only. Of spans that overlap the later one counts from where the earlier one ends.
+    Different samples at one time are averaged. Of events at one time the greatest number counts, because a log that
+    begins or ends there may have only some of them. Of spans that overlap, the later one is cut at the end of the
+    earlier one.
     """
-    several = [*parts]
-    first = several[0]
-    times = np.concatenate([part.times for part in several])
-    values = np.concatenate([part.values for part in several])
+    readings = [*parts]
+    first = readings[0]
+    times = np.concatenate([part.times for part in readings])
+    values = np.concatenate([part.values for part in readings])
     if first.begins is not None:
-        return _joined_spans(first, np.concatenate([_begins(part) for part in several]), times, values)
+        return _merge_spans(first, np.concatenate([_begins(part) for part in readings]), times, values)
     order = np.lexsort([values, times])
     times, values = times[order], values[order]
     new = (np.diff(times, prepend=times[:1] - 1) != 0) | (np.diff(values, prepend=values[:1]) != 0)
@@ -63,11 +64,11 @@ def merge_samples(parts: Iterable[Series]) -> Series:
 
 
 def _begins(part: Series) -> TimeArray:
-    """Where spans begin; a sample among them is a span of no length, which counts nowhere."""
+    """Return the beginnings of spans; a sample among spans becomes a span of length 0, which has no effect."""
     return part.times if part.begins is None else part.begins
 
 
-def _joined_spans(like: Series, begins: TimeArray, times: TimeArray, values: NDArray[np.float64]) -> Series:
+def _merge_spans(like: Series, begins: TimeArray, times: TimeArray, values: NDArray[np.float64]) -> Series:
     order = np.lexsort([values, times, begins])
     begins, times, values = begins[order], times[order], values[order]
     reached = np.maximum.accumulate(times)
@@ -76,7 +77,7 @@ def _joined_spans(like: Series, begins: TimeArray, times: TimeArray, values: NDA
 
 
 def step_numbers(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
-    """The first and the last step that each sample has part in, as numbers from the grid's origin."""
+    """Return the first and the last step that each sample belongs to, as numbers from the origin of the grid."""
     origin, step = grid
     if series.begins is None:
         numbers = (series.times - origin) // step
@@ -85,13 +86,13 @@ def step_numbers(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
 
 
 def in_steps(series: Series, numbers: Iterable[int], grid: Grid) -> Series:
-    """The samples that have part in one of some steps."""
-    wanted = np.unique(np.fromiter(numbers, np.int64))
+    """Return the samples that belong to some steps."""
+    steps = np.unique(np.fromiter(numbers, np.int64))
     first, last = step_numbers(series, grid)
-    return take(series, np.searchsorted(wanted, last, side="right") > np.searchsorted(wanted, first))
+    return take(series, np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first))
 
 
 def edge_steps(series: Series, grid: Grid) -> tuple[int, int]:
-    """The first and the last step of a series that has samples: those that it may have in part."""
+    """Return the first and the last step of a series, of which it may have only a part; it must have samples."""
     first, last = step_numbers(series, grid)
     return int(first[0]), int(last[-1])

@@ -77,7 +77,7 @@ class ScrapyLines:
 
 
 def holds_scrapy_lines(head: bytes) -> bool:
-    """Whether some bytes of a log hold a line that only Scrapy writes."""
+    """Return whether some bytes of a log hold a line that only Scrapy writes."""
     return any(pattern.search(head) for pattern in (_LOGSTATS, _OPENED, _DUMP))
 
 

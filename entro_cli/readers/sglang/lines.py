@@ -68,7 +68,7 @@ def find_lines(log: LogFile, only_whole: bool = False) -> SglangLines:
 
 
 def holds_batches(content: bytes) -> bool:
-    """Whether some bytes of a log hold a batch line of SGLang."""
+    """Return whether some bytes of a log hold a batch line of SGLang."""
     return any(
         _QUEUED.search(content, match.end(), match.end() + 600)
         or _RUNNING.search(content, match.end(), match.end() + 200)

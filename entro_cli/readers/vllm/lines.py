@@ -80,7 +80,7 @@ def find_lines(log: LogFile, only_whole: bool = False) -> VllmLines:
 
 
 def holds_stats(content: bytes) -> bool:
-    """Whether some bytes of a log hold a stats line of vLLM."""
+    """Return whether some bytes of a log hold a stats line of vLLM."""
     match = _CANDIDATE.search(content)
     while match:
         if _STATS.match(content, match.end() - len(_RATE)):

@@ -102,13 +102,13 @@ class EngineStats:
             self._close(tick)
 
     def _belongs_to(self, tick: list[int], index: int) -> bool:
-        """Whether a line is of a tick: near it, and of an engine that has no line in it."""
+        """Return whether a line is of a tick: near it, and of an engine that has no line in it."""
         keys = self.lines.keys
         near = abs(int(self.at[index] - self.at[tick[0]])) <= _TICK_NS
         return keys[index] >= 0 and near and all(keys[index] != keys[other] for other in tick)
 
     def _is_open(self, tick: list[int]) -> bool:
-        """Whether lines of the log's last tick may still come.
+        """Return whether lines of the log's last tick may still come.
 
         An idle engine prints again at any time, but engines of a process print in the order of their names.
         """
