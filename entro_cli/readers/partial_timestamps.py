@@ -19,10 +19,12 @@ from entro_engine import EntroError
 
 _DAY = 86400 * NS
 _YEAR = 366 * _DAY
-_LEAP = 2000
+_LEAP_YEAR = 2000
 """The year that months and days are counted in until the true one is known: it has all of them."""
 
-_DATED = re.compile(rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?")
+_FULL_DATE = re.compile(
+    rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?"
+)
 _YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
@@ -53,21 +55,21 @@ def timestamp_in(text: bytes) -> Stamp | None:
     Returns:
         None where there is none, or no true one: no month 13, no 25 o'clock.
     """
-    dated = _DATED.search(text)
+    dated = _FULL_DATE.search(text)
     if dated and dated[4]:
-        return _dated(dated)
+        return _with_date(dated)
     yearless = _YEARLESS.search(text)
     try:
         if yearless:
             month, day, hour, minute, second = map(int, yearless.groups())
-            within = datetime(_LEAP, month, day, hour, minute, second) - datetime(_LEAP, 1, 1)
+            within = datetime(_LEAP_YEAR, month, day, hour, minute, second) - datetime(_LEAP_YEAR, 1, 1)
             return PartialTimestampFormat.YEARLESS, round(within.total_seconds()) * NS
     except ValueError:
         return None
-    return _dated(dated) if dated else _dayless(text)
+    return _with_date(dated) if dated else _time_of_day(text)
 
 
-def _dated(match: re.Match[bytes]) -> Stamp | None:
+def _with_date(match: re.Match[bytes]) -> Stamp | None:
     day, clock, fraction, zone = (part.decode() if part else "" for part in match.groups())
     try:
         when = datetime.fromisoformat(f"{day}T{clock}{zone}")
@@ -77,7 +79,7 @@ def _dated(match: re.Match[bytes]) -> Stamp | None:
     return form, nanoseconds(when if zone else when.replace(tzinfo=UTC)) + int(fraction.ljust(9, "0"))
 
 
-def _dayless(text: bytes) -> Stamp | None:
+def _time_of_day(text: bytes) -> Stamp | None:
     match = _DAYLESS.search(text)
     if not match:
         return None
@@ -137,10 +139,10 @@ class LineTimestamps:
         words = ["as written"] if np.any(forms == PartialTimestampFormat.ZONED) or not len(forms) else []
         yearless, dayless = forms == PartialTimestampFormat.YEARLESS, forms == PartialTimestampFormat.DAYLESS
         if yearless.any():
-            times[yearless], year = _with_years(times[yearless], log, options, tally)
+            times[yearless], year = _add_years(times[yearless], log, options, tally)
             words.append(f"year {year} ({'--year' if options.year else 'the last change of the file'})")
         if dayless.any():
-            times[dayless] = _with_days(times[dayless], log, options, tally)
+            times[dayless] = _add_days(times[dayless], log, options, tally)
         naive = forms != PartialTimestampFormat.ZONED
         if naive.any():
             local = local_to_utc(times[naive], options.zone)
@@ -163,7 +165,7 @@ def _changed(log: LogFile, zone: tzinfo) -> datetime:
     return moment(int(log.changed_s * NS), zone).replace(tzinfo=None)
 
 
-def _with_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, int]:
+def _add_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, int]:
     """Yearless stamps with their years, nanoseconds on the wall clock, and the last one's year.
 
     A stamp goes over new year where it goes back by more than half a year; forward by nearly a year is back over it.
@@ -214,7 +216,7 @@ def _in_year(values: TimeArray, year: int, log: LogFile) -> TimeArray:
     return shifted
 
 
-def _with_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
+def _add_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
     """Times of day with their days, nanoseconds on the wall clock.
 
     A time goes over midnight where it goes back by more than half a day; forward by nearly a day is back over it.

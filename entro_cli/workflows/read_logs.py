@@ -12,7 +12,15 @@ from entro_cli.core.files import unfinished_from
 from entro_cli.core.parallel import Executor, cores
 from entro_cli.core.urls import is_url
 from entro_cli.readers.continuation import EarlierLog, beyond, ends_of, predecessor_of, rotation_stem
-from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, excerpt, label_of, place_of, plain_log
+from entro_cli.readers.inputs.log_file import (
+    STDIN,
+    EmptyLogError,
+    NoLogError,
+    excerpt,
+    label_of,
+    location_of,
+    plain_log,
+)
 from entro_cli.readers.read_continued import Carried, read_behind
 from entro_cli.readers.registry import accepts_header, checkpoint, header_of, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions
@@ -86,7 +94,7 @@ class _Read:
     @property
     def place(self) -> str:
         """Its absolute path, or its URL without secrets; empty for standard input."""
-        return place_of(self.name)
+        return location_of(self.name)
 
     @property
     def reader(self) -> str:

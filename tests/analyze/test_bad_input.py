@@ -62,9 +62,9 @@ BAD = {
     "two queues of one name": (rows("2026-04-06,1,2", head="time,queue,queue\n"), r"2 columns may be the queue"),
     "no stage": (
         rows("2026-04-06,1,2", head="time,cpu,memory\n"),
-        r"no column says that it is a rate or a queue; .*--stage llm=COLUMN:queue; the columns are time, cpu, memory",
+        r"no column is recognised as a rate or a queue; .*--stage llm=COLUMN:queue; the columns are time, cpu, memory",
     ),
-    "one column": (rows("2026-04-06", "2026-04-07", head="time\n"), r"no column says|header but no rows"),
+    "one column": (rows("2026-04-06", "2026-04-07", head="time\n"), r"no column is recognised|header but no rows"),
     "text in numbers": (
         with_bad("fast"),
         r"9 of 9 rows cannot be read \(line 2: not a number: .*,fast,1\); the file beg",

@@ -99,7 +99,7 @@ def test_what_the_logs_do_not_have_is_told_and_does_no_harm(analysis):
 def test_when_no_column_is_one_of_those_described(write):
     write('[stages.llm]\ncolumn = "pending"\nkind = "queue"\n')
     write("time,waiting\n1,2\n2,3\n", "log.csv")
-    assert "no column is called pending, and none says that it is another rate or queue" in (
+    assert "no column is called pending, and none is recognised as another rate or queue" in (
         entro("analyze", "log.csv").error
     )
 

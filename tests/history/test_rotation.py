@@ -88,7 +88,7 @@ def test_a_log_whose_header_is_in_an_earlier_rotation(whole, tmp_path):
     assert days(tmp_path / "h") == whole
     other = tmp_path / "other.csv"
     other.write_text("".join(line.replace(",", ",x,", 1) for line in LINES[:5]))
-    assert "no column says that it is a rate or a queue" in ingest(tmp_path / "h", other, status=1).err
+    assert "no column is recognised as a rate or a queue" in ingest(tmp_path / "h", other, status=1).err
 
 
 @pytest.mark.parametrize("change", ["touched", "copied", "linked", "replaced by as many bytes"])

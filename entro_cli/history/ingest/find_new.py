@@ -12,7 +12,7 @@ from entro_cli.history.ingest.merge import source_by_name
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext
 from entro_cli.history.ingest.resume import resume
 from entro_cli.history.state import LogState, State
-from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, place_of
+from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, location_of
 from entro_cli.readers.options import LoadOptions, check_options_used
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
@@ -100,7 +100,7 @@ class LogScanner:
         return "new" if update.before is None or self.again else "read on"
 
     def _resume(self, name: str) -> LogUpdate | LogState:
-        place = place_of(name)
+        place = location_of(name)
         before = [update.before for update in self.updates]
         logs = [log for log in self.state.logs if not any(log is other for other in before)]
         logs += [update.log for update in self.updates]

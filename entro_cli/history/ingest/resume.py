@@ -24,7 +24,7 @@ from entro_cli.history.ingest.fingerprint import (
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_tail, read_whole
 from entro_cli.history.state import LogState
 from entro_cli.readers.continuation import EarlierLog, predecessor_of
-from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, place_of, plain_log
+from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, location_of, plain_log
 from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.read_continued import Carried
 from entro_cli.readers.registry import accepts_header, detect_format, header_of, read_log, reads_in_parts
@@ -93,7 +93,7 @@ def _is_still(path: Path, identity: FileIdentity) -> bool:
 def _read_once(
     name: str, logs: Sequence[LogState], options_hash: str, identity: FileIdentity | None, context: ReadContext
 ) -> LogUpdate | LogState:
-    place = place_of(name)
+    place = location_of(name)
     with plain_log(name) as plain:
         header = _missing_header(plain, logs, options_hash)
         log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain

@@ -16,7 +16,7 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def unpacked(source: Path, magic: bytes, plain: Path, label: str) -> bool:
+def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
     """Write to `plain` what was packed or in UTF-16; False when `source` is plain already.
 
     Args:
@@ -30,9 +30,9 @@ def unpacked(source: Path, magic: bytes, plain: Path, label: str) -> bool:
         OSError: when it cannot be read, or there is no room.
     """
     if magic.startswith(GZIP_MAGIC):
-        _unpack(_open_gzip(source), plain, label, "gzip")
+        _decompress(_open_gzip(source), plain, label, "gzip")
     elif magic.startswith(ZSTD_MAGIC):
-        _unpack(_open_zstd(source), plain, label, "zstd")
+        _decompress(_open_zstd(source), plain, label, "zstd")
     elif magic[:2] in _BOMS:
         with (
             source.open(encoding=_BOMS[magic[:2]], errors="replace", newline="") as text,
@@ -62,7 +62,7 @@ def _zstd() -> Any:
     return zstd
 
 
-def _unpack(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
+def _decompress(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
     try:
         with packed, plain.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)

@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory, mkstemp
 from entro_cli.core import remote_files
 from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url, shown_url
-from entro_cli.readers.inputs.decompress import unpacked
+from entro_cli.readers.inputs.decompress import decompress
 from entro_cli.readers.inputs.unwrap import unwrap
 from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at to recognise it."""
 
-_MOST_LAYERS = 3
+_MAX_LAYERS = 3
 """How often a log is unpacked: there are files that unpack to themselves."""
 
 STDIN = "-"
@@ -52,7 +52,7 @@ class LogFile:
     head: bytes
     spool: Path
     changed_s: float = 0.0
-    begins: bytes = b""
+    whole_head: bytes = b""
 
     @property
     def is_parquet(self) -> bool:
@@ -102,7 +102,7 @@ def label_of(name: str) -> str:
     return "standard input" if name == STDIN else printable(name)
 
 
-def place_of(name: str) -> str:
+def location_of(name: str) -> str:
     """Where a log is: an absolute path, or a URL without its secrets; empty for standard input.
 
     Args:
@@ -116,11 +116,11 @@ def place_of(name: str) -> str:
 def _find(name: str) -> dict[str, bool]:
     """What a name on this machine stands for, as `find_logs` gives it."""
     if Path(name).is_dir():
-        return dict.fromkeys(_inside(name), False)
+        return dict.fromkeys(_files_in(name), False)
     return dict.fromkeys(_matches(name), True)
 
 
-def _inside(folder: str) -> list[str]:
+def _files_in(folder: str) -> list[str]:
     inside = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
     if not inside:
         raise EntroError(
@@ -184,7 +184,7 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s, log.begins or log.head)
+    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s, log.whole_head or log.head)
 
 
 def _scratch() -> TemporaryDirectory[str]:
@@ -200,9 +200,9 @@ def _plain(name: str, spool: Path) -> LogFile:
     label = label_of(name)
     plain = spool.with_suffix(".plain")
     try:
-        changed_s = _collect(name, spool)
-        for _ in range(_MOST_LAYERS):
-            if not unpacked(spool, _head(spool), plain, label):
+        changed_s = _spool(name, spool)
+        for _ in range(_MAX_LAYERS):
+            if not decompress(spool, _head(spool), plain, label):
                 break
             plain.replace(spool)
         head = _head(spool)
@@ -221,7 +221,7 @@ def _plain(name: str, spool: Path) -> LogFile:
     return LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)
 
 
-def _collect(name: str, spool: Path) -> float:
+def _spool(name: str, spool: Path) -> float:
     """Make `spool` the log: a link to a file, a copy of what is elsewhere or can be read only once.
 
     Returns:

@@ -23,7 +23,7 @@ _SHORT = re.compile(
 )
 _DATED = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
-_ENOUGH = 0.8
+_LEAST_SHARE = 0.8
 """So many of the first lines have to be wrapped the same way."""
 
 Unwrapped = tuple[bytes, bytes] | None
@@ -58,7 +58,7 @@ def wrapping_of(head: bytes) -> str:
     lines = [line for line in head.splitlines()[:200] if line.strip()]
     lines = lines[:-1] or lines  # the last one may be cut
     for name, inner in _WRAPPINGS.items():
-        if lines and sum(inner(line) is not None for line in lines) >= _ENOUGH * len(lines):
+        if lines and sum(inner(line) is not None for line in lines) >= _LEAST_SHARE * len(lines):
             return name
     return ""
 
@@ -99,7 +99,7 @@ def _docker(line: bytes) -> Unwrapped:
     """Docker's json-file: a log, a stream, a time; a line that goes on in the next has no line feed at its end."""
     if not line.startswith(b'{"log":'):
         return None
-    told = _json(line) or {}
+    told = _json_object(line) or {}
     text = told.get("log")
     if not isinstance(text, str) or "time" not in told:
         return None
@@ -116,7 +116,7 @@ def _journal_json(line: bytes) -> Unwrapped:
     """`journalctl -o json`: the message as text, or as a list of bytes where it is none."""
     if b'"MESSAGE"' not in line or b'"__REALTIME_TIMESTAMP"' not in line:
         return None
-    told = _json(line)
+    told = _json_object(line)
     if told is None:
         return None
     message, micros = told.get("MESSAGE"), str(told.get("__REALTIME_TIMESTAMP", ""))
@@ -153,7 +153,7 @@ def _one_line(text: str) -> bytes:
     return text.rstrip("\r\n").replace("\n", " ").encode("utf-8", "surrogateescape")
 
 
-def _json(line: bytes) -> dict[str, object] | None:
+def _json_object(line: bytes) -> dict[str, object] | None:
     try:
         told = json.loads(line)
     except ValueError:

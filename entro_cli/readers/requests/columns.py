@@ -12,7 +12,7 @@ import numpy as np
 from entro_cli.core.clock import NS
 from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import is_number, meaning, names_time, tokens
-from entro_cli.readers.tables.schema import listed, named
+from entro_cli.readers.tables.schema import printable_name, printable_names
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -58,16 +58,16 @@ _LENGTHS_BY_NAME = {  # without their unit
         "total duration, total time, request latency, request duration, response time"
     ),
 }
-_WALL = re.compile(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
-_NO_NAME = frozenset({"at", "time", "ts", "timestamp", "date", "datetime", "utc", "unix", "epoch"})
+_WALL_CLOCK = re.compile(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
+_TIME_WORDS = frozenset({"at", "time", "ts", "timestamp", "date", "datetime", "utc", "unix", "epoch"})
 _UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "sec": NS, "secs": NS, "seconds": NS, "min": 60 * NS}
-_OF_REQUESTS = frozenset(
+_REQUEST_WORDS = frozenset(
     _names(
         "request, requests, req, id, uuid, token, tokens, toks, prompt, completion, input, output, url, path, "
         "endpoint, method, status, user, session, model"
     )
 )
-_OF_TABLES = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max", "p50", "p95"})
+_LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max", "p50", "p95"})
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,6 @@ class RequestColumns:
     by_role: dict[Role, RequestColumn]
     notes: tuple[Problem, ...] = ()
 
-    @property
-    def tells_more(self) -> bool:
-        """Whether it says more than when requests came."""
-        return len(self.by_role.keys() - {Role.ARRIVAL, Role.QUEUED}) > 0
-
 
 def request_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
@@ -119,7 +114,7 @@ def request_columns(
     Raises:
         EntroError: when the arrival is not plain; it shows the columns and the option to add.
     """
-    found = {role: _in_role(role, columns, sample) for role in Role}
+    found = {role: _columns_for(role, columns, sample) for role in Role}
     arrival = _arrival(label, columns, sample, found, options)
     by_role = {Role.ARRIVAL: arrival}
     notes: list[Problem] = []
@@ -128,9 +123,10 @@ def request_columns(
         if not others:
             continue
         by_role[role] = others[0]
-        chosen = named(others[0].name)
+        chosen = printable_name(others[0].name)
         notes += [
-            Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, named(other.name))) for other in others[1:]
+            Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, printable_name(other.name)))
+            for other in others[1:]
         ]
         if role in LENGTHS and not _has_unit(others[0].name):
             notes.append(Problem(ProblemKind.UNIT_ASSUMED, detail=(chosen,)))
@@ -148,11 +144,11 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
         columns: the names of its columns.
         sample: the cells of its first rows.
     """
-    found = {role: _in_role(role, columns, sample) for role in Role}
+    found = {role: _columns_for(role, columns, sample) for role in Role}
     moments = {column.index for role in Role for column in found[role]}
     words = [set(tokens(name)) for name in columns]
     loads = any(meaning(name) is not None for index, name in enumerate(columns) if index not in moments)
-    if loads or any(len(own) == 1 and own & _OF_TABLES for own in words):
+    if loads or any(len(own) == 1 and own & _LOAD_WORDS for own in words):
         return False
     sure = found[Role.ARRIVAL] or found[Role.QUEUED] or found[Role.START]
     plain = _plain_times(columns, sample)
@@ -161,9 +157,9 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
         return True
     came = (found[Role.ARRIVAL] or found[Role.QUEUED] or plain)[:1]
     others = [own for index, own in enumerate(words) if not came or index != came[0].index]
-    of_requests = any(own & _OF_REQUESTS for own in others)
+    of_requests = any(own & _REQUEST_WORDS for own in others)
     moment_ends = plain and (found[Role.FINISH] or found[Role.START])
-    return bool(came) and (bool(moment_ends) or (of_requests and _irregular([row[came[0].index] for row in sample])))
+    return bool(came) and (bool(moment_ends) or (of_requests and _is_irregular([row[came[0].index] for row in sample])))
 
 
 def _arrival(
@@ -182,10 +178,10 @@ def _arrival(
         candidates = next((way for way in ways if way), [])
     if len(candidates) == 1:
         return candidates[0]
-    remedy = f"add --time COLUMN; the columns are {listed(columns)}"
+    remedy = f"add --time COLUMN; the columns are {printable_names(columns)}"
     if options.time_column is not None:
         raise _no_such_arrival(label, columns, sample, options, remedy)
-    names = listed([column.name for column in candidates])
+    names = printable_names([column.name for column in candidates])
     raise EntroError(
         f"{len(candidates)} columns may be the arrival: {names}"
         if candidates
@@ -201,19 +197,23 @@ def _no_such_arrival(
 ) -> EntroError:
     name = options.time_column or ""
     if columns.count(name) != 1:
-        found = f"two columns are called {named(name)}" if name in columns else f"no column is called {named(name)}"
+        found = (
+            f"two columns are called {printable_name(name)}"
+            if name in columns
+            else f"no column is called {printable_name(name)}"
+        )
         return EntroError(found, where=label, expected="the one that says when a request came", remedy=remedy)
     cells = [row[columns.index(name)] for row in sample]
-    shown = next((named(cell) for cell in cells if cell.strip()), "nothing")
+    shown = next((printable_name(cell) for cell in cells if cell.strip()), "nothing")
     return EntroError(
-        f"the column {named(name)} does not hold times but {masked(shown) if options.redact else shown}",
+        f"the column {printable_name(name)} does not hold times but {masked(shown) if options.redact else shown}",
         where=label,
         expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
         remedy=remedy,
     )
 
 
-def _in_role(role: Role, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
+def _columns_for(role: Role, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
     """The columns that may be in a role, the likelier ones first."""
     names = (_LENGTHS_BY_NAME if role in LENGTHS else _BY_NAME)[role]
     base = _without_unit if role in LENGTHS else _without_time
@@ -225,7 +225,7 @@ def _in_role(role: Role, columns: Sequence[str], sample: Sequence[Sequence[str]]
 
 def _without_time(words: list[str]) -> str:
     """A moment's name without the words that only say that it is one: `request_start_time_ms` is `start`."""
-    while len(words) > 1 and words[-1] in _NO_NAME | _UNITS_NS.keys():
+    while len(words) > 1 and words[-1] in _TIME_WORDS | _UNITS_NS.keys():
         words = words[:-1]
     return " ".join(words[1:] if len(words) > 1 and words[0] in {"request", "req"} else words)
 
@@ -247,29 +247,29 @@ def _plain_times(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> lis
 def _moment(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> RequestColumn | None:
     words = tokens(columns[index])
     unit = _UNITS_NS.get(words[-1], NS) if words else NS
-    cells = [cell for row in sample if _given(cell := row[index])]
+    cells = [cell for row in sample if _has_value(cell := row[index])]
     form = timestamp_format(cells, unit)
     return RequestColumn(index, columns[index], form=form) if form else None
 
 
 def _length(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> RequestColumn | None:
-    cells = [cell for row in sample if _given(cell := row[index])]
+    cells = [cell for row in sample if _has_value(cell := row[index])]
     if 2 * sum(1 for cell in cells if is_number(cell)) <= len(cells):
         return None
     return RequestColumn(index, columns[index], _UNITS_NS.get(tokens(columns[index])[-1], NS))
 
 
-def _given(cell: str) -> bool:
+def _has_value(cell: str) -> bool:
     return cell.strip().lower() not in {"", "nan", "null", "none", "nat"}
 
 
-def _irregular(cells: Sequence[str]) -> bool:
+def _is_irregular(cells: Sequence[str]) -> bool:
     """Whether times come as requests do and not as samples: most are not the same distance from the one before."""
-    numbers = [float(cell) for cell in cells if _given(cell) and is_number(cell)]
+    numbers = [float(cell) for cell in cells if _has_value(cell) and is_number(cell)]
     if len(numbers) > 2:
         between = np.diff(numbers)
     else:
-        moments = np.array([_iso_ns(cell) for cell in cells if _given(cell)], dtype="datetime64[ns]")
+        moments = np.array([_iso_ns(cell) for cell in cells if _has_value(cell)], dtype="datetime64[ns]")
         between = np.diff(moments[~np.isnat(moments)]).astype(np.int64).astype(np.float64)
     if len(between) < 2:
         return True
@@ -279,7 +279,7 @@ def _irregular(cells: Sequence[str]) -> bool:
 
 def _iso_ns(cell: str) -> np.datetime64:
     """An ISO 8601 time, its zone left aside; NaT for what is none."""
-    wall = _WALL.match(cell)
+    wall = _WALL_CLOCK.match(cell)
     try:
         return np.datetime64(f"{wall[1]}T{wall[2]}" if wall else "NaT", "ns")
     except ValueError:

@@ -16,9 +16,9 @@ from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choo
 from entro_cli.readers.requests.columns import RequestColumns, Role, looks_like_requests, request_columns
 from entro_cli.readers.requests.table import CLOCK_COLUMN, NEVER, Requests, fetch_requests
 from entro_cli.readers.tables import reader as tables
-from entro_cli.readers.tables.bad_rows import check_share, no_rows
+from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
-from entro_cli.readers.tables.schema import named
+from entro_cli.readers.tables.schema import printable_name
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError, Kind
@@ -88,7 +88,7 @@ def _unfinished(log: LogFile) -> bytes:
 
 def _clock_line(log: LogFile) -> bytes:
     """The line that tells how far the second clock of a log is behind the first; nothing where there is one clock."""
-    told = _told_clock_ns(log)
+    told = _recorded_clock_ns(log)
     if told is None:
         with connect(log.spool.parent) as connection:
             table = open_table(connection, excerpt(log, 0, HEAD_BYTES))
@@ -104,7 +104,7 @@ def _clock_line(log: LogFile) -> bytes:
     return line.encode() + b"\n"
 
 
-def _told_clock_ns(log: LogFile) -> int | None:
+def _recorded_clock_ns(log: LogFile) -> int | None:
     """The same, nanoseconds, as `checkpoint` wrote it before a log."""
     found = _CLOCK.match(head_text(log))
     return int(found[2]) if found else None
@@ -127,10 +127,10 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
             raise no_rows(table)
         tally = Tally()
         columns = request_columns(log.label, table.columns, table.sample, options)
-        requests = fetch_requests(connection, table, columns, options, tally, _told_clock_ns(log))
+        requests = fetch_requests(connection, table, columns, options, tally, _recorded_clock_ns(log))
     if options.redact:
         requests = replace(requests, bad=tuple(replace(row, text=masked(row.text)) for row in requests.bad))
-    check_share(
+    check_bad_rows(
         table,
         len(requests.arrivals),
         requests.skipped,
@@ -140,7 +140,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         remedy="the format is probably another, or --time names the wrong column",
     )
     _count_problems(columns, requests, tally)
-    quantities = quantities_of(requests)
+    quantities = request_quantities(requests)
     return Observations(
         path=log.label,
         format=NAME,
@@ -154,7 +154,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
     )
 
 
-def quantities_of(requests: Requests) -> tuple[Quantity, ...]:
+def request_quantities(requests: Requests) -> tuple[Quantity, ...]:
     """What requests tell: `requests`, and of `waiting`, `in_system` and `running` what their stamps allow.
 
     Where no request says when it started, those not finished are the queue.
@@ -219,4 +219,4 @@ def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -
     if requests.starts is None and requests.finishes is None:
         tally.note(ProblemKind.ONLY_ARRIVALS)
     if requests.clock_ns is not None:
-        tally.note(ProblemKind.TWO_CLOCKS, named(columns.by_role[Role.ARRIVAL].name))
+        tally.note(ProblemKind.TWO_CLOCKS, printable_name(columns.by_role[Role.ARRIVAL].name))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally
 from entro_cli.readers.requests.columns import LENGTHS, RequestColumn, RequestColumns, Role
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, unread_sql
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import timestamp_sql
@@ -20,7 +20,7 @@ from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 _MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
 _LAST_MARK = _NEGATIVE
 _LONGEST_NS = 10**18  # 31 years
-_FINE, _BROKEN, _ORDER_START, _ORDER_FINISH, _ORDER_BOTH = 0, 1, 2, 3, 4
+_GOOD, _BROKEN, _ORDER_START, _ORDER_FINISH, _ORDER_BOTH = 0, 1, 2, 3, 4
 _FIRST_OF_ROLE = 5
 
 
@@ -92,12 +92,12 @@ def fetch_requests(
         EntroError: when the file cannot be read as a table, or some times name their zone and others do not.
     """
     cells = _fetch(connection, table, columns)
-    rows = np.flatnonzero(cells.reasons == _FINE)
+    rows = np.flatnonzero(cells.reasons == _GOOD)
     moments, zone = _moments(table, cells, rows, options, tally)
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
     moments = _on_one_clock(columns, moments, shift)
     found = _ordered(cells, rows, moments)
-    fine = cells.reasons[rows] == _FINE
+    fine = cells.reasons[rows] == _GOOD
     arrivals, queued = found[0][fine], found[1][fine]
     starts, finishes = (None if part is None else part[fine] for part in found[2:])
     return Requests(
@@ -105,8 +105,8 @@ def fetch_requests(
         queued,
         starts,
         finishes,
-        skipped=int((cells.reasons != _FINE).sum()) + table.rejected,
-        bad=_bad(connection, table, cells),
+        skipped=int((cells.reasons != _GOOD).sum()) + table.rejected_count,
+        bad=_bad_rows(connection, table, cells),
         zone=zone,
         clock_ns=shift,
     )
@@ -126,7 +126,7 @@ def _fetch(connection: duckdb.DuckDBPyConnection, table: Table, columns: Request
     values = {role: np.ma.getdata(got[role]).astype(np.int64, copy=False) for role in columns.by_role}
     whole = np.ones(len(got["broken"]), np.bool_)
     zoned_by = {role: np.asarray(got.get(f"{role}_zoned", whole), np.bool_) for role in columns.by_role}
-    reasons = np.where(np.asarray(got["broken"], np.bool_), _BROKEN, _FINE).astype(np.int8)
+    reasons = np.where(np.asarray(got["broken"], np.bool_), _BROKEN, _GOOD).astype(np.int8)
     for place, role in enumerate(Role):
         if role not in values:
             continue
@@ -134,7 +134,7 @@ def _fetch(connection: duckdb.DuckDBPyConnection, table: Table, columns: Request
         if role is not Role.ARRIVAL:
             wrong &= values[role] != _MISSING
         kind = np.where(values[role][wrong] == _NEGATIVE, 1, 0)
-        reasons[wrong] = np.where(reasons[wrong] == _FINE, _FIRST_OF_ROLE + 2 * place + kind, reasons[wrong])
+        reasons[wrong] = np.where(reasons[wrong] == _GOOD, _FIRST_OF_ROLE + 2 * place + kind, reasons[wrong])
     return _Cells(columns, values, zoned_by, reasons, rest)
 
 
@@ -215,13 +215,13 @@ def _ordered(
     arrivals = moments[Role.ARRIVAL]
     queued = moments.get(Role.QUEUED, arrivals)
     queued = np.where(queued == _MISSING, arrivals, queued)
-    starts = _first_known([moments.get(Role.START), _later(queued, moments.get(Role.WAIT))])
+    starts = _first_known([moments.get(Role.START), _plus_length(queued, moments.get(Role.WAIT))])
     base = queued if starts is None else starts
     finishes = _first_known(
         [
             moments.get(Role.FINISH),
-            _later(queued, moments.get(Role.DURATION)),
-            _later(base, moments.get(Role.SERVICE)),
+            _plus_length(queued, moments.get(Role.DURATION)),
+            _plus_length(base, moments.get(Role.SERVICE)),
         ]
     )
     if Role.QUEUED not in moments and on_second_clock(cells.columns):  # its difference was told by a start
@@ -234,7 +234,7 @@ def _ordered(
     ):
         if before is not None and after is not None:
             wrong = (after < before) & (before != NEVER)
-            fresh = wrong & (cells.reasons[rows] == _FINE)
+            fresh = wrong & (cells.reasons[rows] == _GOOD)
             cells.reasons[rows[fresh]] = reason
     return arrivals, queued, starts, finishes
 
@@ -249,7 +249,7 @@ def _first_known(ways: Sequence[TimeArray | None]) -> TimeArray | None:
     return known
 
 
-def _later(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
+def _plus_length(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
     """A moment by its distance from another."""
     if length is None:
         return None
@@ -257,16 +257,16 @@ def _later(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
     return np.where(known, np.where(known, begin, 0) + np.where(known, length, 0), _MISSING)
 
 
-def _bad(connection: duckdb.DuckDBPyConnection, table: Table, cells: _Cells) -> tuple[BadRow, ...]:
+def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, cells: _Cells) -> tuple[BadRow, ...]:
     """The first few rows that tell of no request, in the order of the file."""
-    rejected, rejects = table.rejected, table.rejects
-    wrong = np.flatnonzero(cells.reasons != _FINE)[:SHOWN_BAD_ROWS]
+    rejected, rejects = table.rejected_count, table.rejected_rows
+    wrong = np.flatnonzero(cells.reasons != _GOOD)[:SHOWN_BAD_ROWS]
     found = list(rejects)
     if len(wrong):
         used = [column.index for column in cells.columns.by_role.values()]
         places = ", ".join(str(row + 1) for row in wrong.tolist())
-        got = table.fetch(connection, unread_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({places})")
-        table.rejected, table.rejects = rejected, rejects
+        got = table.fetch(connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({places})")
+        table.rejected_count, table.rejected_rows = rejected, rejects
         found += bad_rows(table, used, got, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
     return tuple(sorted(found, key=lambda row: row.line)[:SHOWN_BAD_ROWS])
 

@@ -1,1 +1,1 @@
-"""Tables: CSV, TSV, JSON lines and Parquet."""
+"""Tables of loads: CSV, TSV, JSON lines and Parquet."""

@@ -1,4 +1,4 @@
-"""Rows that could not be read: where they stand, what they hold, and how many are too many."""
+"""Rows of tables that could not be read: their lines, their text, and the share that is too large."""
 
 from __future__ import annotations
 
@@ -13,53 +13,55 @@ from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
 NOT_A_ROW = "not a row of the table"
-"""What is wrong with a row that has no cells at all."""
+"""Reason given for a row that has no cells at all."""
 
 
-def unread_sql(used: Sequence[int]) -> str:
-    """What `bad_rows` must have of a row, as SQL for `Table.fetch`.
+def bad_row_sql(used: Sequence[int]) -> str:
+    """Return SQL for `Table.fetch` of the columns that `bad_rows` needs.
 
     Args:
-        used: the columns that were read, by their index.
+        used: indexes of the columns that were read.
     """
     return ", ".join(["coalesce(line, 0) AS line", *(f"coalesce(c{column}, '') AS u{column}" for column in used)])
 
 
-def bad_rows(table: Table, used: Sequence[int], got: dict[str, Any], reasons: Sequence[str]) -> list[BadRow]:
-    """Rows that could not be read with the lines they stand on, found by their cells, in the order of the file.
+def bad_rows(table: Table, used: Sequence[int], fetched: dict[str, Any], reasons: Sequence[str]) -> list[BadRow]:
+    """Return rows that could not be read, with their line numbers, in the order of the file.
+
+    DuckDB does not know the line numbers of rows in text files. They are found by the cells of the rows, in one pass.
 
     Args:
         table: the table.
-        used: the columns that were read.
-        got: a few rows, in the order of the file, as `unread_sql` fetches them.
+        used: indexes of the columns that were read.
+        fetched: a few rows, in the order of the file, as `bad_row_sql` selects them.
         reasons: what was wrong with each of them.
     """
-    cells = [[str(got[f"u{column}"][row]) for column in used] for row in range(len(reasons))]
+    cells = [[str(fetched[f"u{column}"][row]) for column in used] for row in range(len(reasons))]
     if table.shape == "parquet":
-        places = zip(got["line"].tolist(), reasons, cells, strict=True)
-        return [BadRow(int(line), reason, printable_row(", ".join(own))) for line, reason, own in places]
+        numbered = zip(fetched["line"].tolist(), reasons, cells, strict=True)
+        return [BadRow(int(line), reason, printable_row(", ".join(row))) for line, reason, row in numbered]
     if table.shape == "csv":
-        cells = [[cell.replace("\r", " ") for cell in own] for own in cells]
+        cells = [[cell.replace("\r", " ") for cell in row] for row in cells]  # as `text_rows` reads them
     found: list[BadRow] = []
-    lines = text_rows(table)
-    for reason, own in zip(reasons, cells, strict=True):
+    lines = text_rows(table)  # an iterator: each search goes on behind the row found before
+    for reason, row in zip(reasons, cells, strict=True):
         line, text = next(
-            ((line, text) for line, there, text in lines if _is_row(reason, own, there, text, used)),
-            (0, ", ".join(own)),
+            ((line, text) for line, candidate, text in lines if _is_same_row(reason, row, candidate, text, used)),
+            (0, ", ".join(row)),
         )
         found.append(BadRow(line, reason, printable_row(text)))
     return found
 
 
-def _is_row(reason: str, own: Sequence[str], cells: Sequence[str], text: str, used: Sequence[int]) -> bool:
-    """Whether a row of the file is this one: the same cells in the columns used, or as little of a row."""
+def _is_same_row(reason: str, row: Sequence[str], cells: Sequence[str], text: str, used: Sequence[int]) -> bool:
+    """Return whether a row of the file has a bad row's cells in the columns used, or like it is not a row at all."""
     if reason == NOT_A_ROW:
         return not cells and bool(text.strip())
-    return len(cells) > max(used) and [cells[index] for index in used] == list(own)
+    return len(cells) > max(used) and [cells[index] for index in used] == list(row)
 
 
 def no_rows(table: Table) -> EntroError:
-    """What is said of a table that has a header and nothing under it."""
+    """Return the error for a table that has a header and no rows."""
     names = ", ".join(printable(name) for name in table.columns[:20])
     return EmptyLogError(
         "has a header but no rows that fit it",
@@ -68,22 +70,22 @@ def no_rows(table: Table) -> EntroError:
     )
 
 
-def check_share(
+def check_bad_rows(
     table: Table, good: int, skipped: int, bad: Sequence[BadRow], options: ReadOptions, *, expected: str, remedy: str
 ) -> None:
-    """Refuse a table with no good row, with more bad rows than good ones, or with any bad row under --strict.
+    """Raise an error if a table has no good row, more bad rows than good ones, or any bad row with --strict.
 
     Args:
         table: the table.
-        good: how many rows were read.
-        skipped: how many could not be.
+        good: number of rows that were read.
+        skipped: number of rows that could not be read.
         bad: the first few of those.
-        options: what the user said.
-        expected: what the table should be.
-        remedy: what may be wrong with more bad rows than good ones.
+        options: how the table is read.
+        expected: content that the table should have, for the message.
+        remedy: likely cause of more bad rows than good ones, for the message.
 
     Raises:
-        EntroError: when it is one of these.
+        EntroError: in these cases.
     """
     label = table.log.label
     first = str(bad[0]) if bad else ""
@@ -94,9 +96,9 @@ def check_share(
     if skipped > good:
         begins = first_line(head_text(table.log))
         begins = masked(begins) if options.redact else begins
-        looks = "" if table.shape == "parquet" else f"; the file begins with: {begins}"
+        beginning = "" if table.shape == "parquet" else f"; the file begins with: {begins}"
         raise EntroError(
-            f"{skipped} of {good + skipped} rows cannot be read ({first}){looks}",
+            f"{skipped} of {good + skipped} rows cannot be read ({first}){beginning}",
             where=label,
             expected=expected,
             remedy=remedy,

@@ -1,4 +1,4 @@
-"""What the columns of a table are, by their names: a time, a rate, a queue, or nothing that is known."""
+"""Meaning of the names of columns: a time, a rate, a queue, or unknown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from entro_engine import Kind
 
 TIME_NAMES = frozenset({"time", "timestamp", "ts", "date", "datetime", "t"})
-"""What a time column is called, before any unit."""
+"""Names of time columns, without units."""
 
 _TIME_UNITS = frozenset({"ms", "s", "sec", "seconds", "us", "ns", "utc", "unix", "epoch"})
 
@@ -36,20 +36,20 @@ _PER = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a column's name says: the kind of load, and what its values are divided by to be per second."""
+    """Meaning of a column's name: the kind of load, and the divisor that converts its values to loads per second."""
 
     kind: Kind
     divisor: float = 1.0
 
 
 def tokens(name: str) -> list[str]:
-    """The words of a column's name, in lower case: `scraperRate`, `scraper-rate` and `Scraper Rate` are alike."""
+    """Return the words of a column's name in lower case: `scraperRate`, `scraper-rate` and `Scraper Rate` are equal."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
 
 
 def meaning(name: str) -> Meaning | None:
-    """What a column of loads is by its name; None when the name does not say."""
+    """Return the meaning of a column's name; None if it is unknown."""
     words = tokens(name)
     divisor, base = _without_unit(words)
     if not base:
@@ -64,14 +64,14 @@ def meaning(name: str) -> Meaning | None:
 
 
 def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
-    """A name's `per <unit>` ending as a divisor to per second, and the words before it."""
+    """Return the divisor for a name's ending `per <unit>`, and the words before it; None and all words without one."""
     if len(words) >= 2 and words[-2] == "per" and words[-1] in _PER:
         return float(_PER[words[-1]]), words[:-2]
     return None, words
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number, or empty."""
+    """Return whether a cell is a number or empty."""
     try:
         float(cell.strip(' "\t\r') or 0)
     except ValueError:
@@ -80,7 +80,7 @@ def is_number(cell: str) -> bool:
 
 
 def names_time(name: str) -> bool:
-    """Whether a column is called what time columns are called, with a unit or without."""
+    """Return whether a column has the name of a time column, with or without a unit."""
     words = tokens(name)
     while len(words) > 1 and words[-1] in _TIME_UNITS:
         words.pop()
@@ -88,5 +88,5 @@ def names_time(name: str) -> bool:
 
 
 def offset_unit_ns(name: str) -> int:
-    """What one unit of an offset column is in nanoseconds: milliseconds when its name says so, else seconds."""
+    """Return the unit of a column of offsets, nanoseconds: milliseconds if its name has `ms`, else seconds."""
     return 1_000_000 if "ms" in tokens(name) else 1_000_000_000

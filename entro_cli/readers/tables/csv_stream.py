@@ -1,4 +1,4 @@
-"""A plain CSV that is read block by block, since it may be more than the memory holds."""
+"""Plain CSVs read block by block, so that memory does not limit their length."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from entro_cli.timeseries.problems import Problem
 
 
 class CsvStream:
-    """A wide CSV whose rows are plain, each later than the one before, and need no look at others to be understood.
+    """Stream of the series in a wide, plain CSV whose rows are in order, each time once.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        NotPlainError: when it is another table.
-        EntroError: when its time or its stages are not plain.
+        NotPlainError: if it is another table.
+        EntroError: if its time or its stages are not clear.
     """
 
     def __init__(self, log: LogFile, options: ReadOptions) -> None:
@@ -33,8 +33,8 @@ class CsvStream:
             raise NotPlainError
         self._log, self._options = log, options
         self._table = csv_table(log)
-        self._layout = table.schema_of(self._table, options)
-        plain_layout = layout_of_plain_csv(self._table, self._layout)
+        self._schema = table.schema_of(self._table, options)
+        plain_layout = layout_of_plain_csv(self._table, self._schema)
         if plain_layout is None:
             raise NotPlainError
         self._plain_layout = plain_layout
@@ -43,41 +43,47 @@ class CsvStream:
         self._problems: tuple[Problem, ...] = ()
 
     def blocks(self) -> Iterator[tuple[Series, ...]]:
-        """The series of the next rows, one a stage that has a sample in them.
+        """Yield the series of the next rows, one per stage that has a sample in them.
 
         Raises:
-            NotPlainError: when the rows are not what they must be, which may show behind some blocks.
-            EntroError: when some times name a zone and others do not.
+            NotPlainError: if the file must be read whole, which may show only after some blocks.
+            EntroError: if some times name a zone and others do not.
         """
-        last = None
+        last_ns = None
         for rows in plain_blocks(self._table.path, self._plain_layout):
-            series, last = self._understood(rows, last)
+            series, last_ns = self._block_series(rows, last_ns)
             yield series
 
-    def _understood(self, rows: PlainRows, last: int | None) -> tuple[tuple[Series, ...], int]:
-        """The series of some rows, and when the last of them is, nanoseconds since the epoch."""
-        form, tally = self._layout.form, Tally()
+    def _block_series(self, rows: PlainRows, last_ns: int | None) -> tuple[tuple[Series, ...], int]:
+        """Return the series of a block, and the time of its last row, nanoseconds since the epoch.
+
+        Args:
+            rows: the block.
+            last_ns: time of the last row before it; None for the first block.
+        """
+        form, tally = self._schema.form, Tally()
         times, zone = to_utc(self._log.label, rows.times, rows.zoned, form, self._options, tally)
         if self._rows == 0:
             self._zone, self._problems = zone, tally.problems
-        by_the_clock = tally.problems and not form.is_offset  # an hour that the clock showed twice or skipped
-        if by_the_clock or zone != self._zone or (last is not None and times[0] <= last):
+        # An hour that the clock showed twice or skipped can be resolved only with all rows around it.
+        has_clock_change = tally.problems and not form.is_offset
+        if has_clock_change or zone != self._zone or (last_ns is not None and times[0] <= last_ns):
             raise NotPlainError
         before = tally.problems
-        series = series_of(times, rows.values, self._layout.stages, None, tally)
-        if tally.problems != before:  # rows that had to be sorted, or two at one time
+        series = series_of(times, rows.values, self._schema.stages, None, tally)
+        if tally.problems != before:  # rows out of order, or two at one time
             raise NotPlainError
         self._rows += len(times)
         return series, int(times[-1])
 
     def observations(self, series: tuple[Series, ...]) -> Observations:
-        """What the file gave, once all blocks were read.
+        """Return the content of the file, after all blocks were read.
 
         Args:
-            series: what stands for the samples of each stage that has one.
+            series: the series of all stages that have samples; it need not hold all of these.
         """
         left_out = Tally()
-        table.note_columns_not_read(self._layout, self._layout.stages, series, left_out)
+        table.note_columns_not_read(self._schema, self._schema.stages, series, left_out)
         return Observations(
             path=self._log.label,
             format=table.NAME,

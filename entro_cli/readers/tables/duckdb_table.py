@@ -1,4 +1,4 @@
-"""Tables in DuckDB: CSV, TSV, JSON lines and Parquet as one relation of text cells, with the rows that do not fit."""
+"""Tables in DuckDB: CSV, TSV, JSON lines and Parquet as one relation of text cells, and the rows it rejects."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from entro_engine import EntroError
 
 DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
-"""How many rows are looked at to tell what the columns are."""
+"""Number of first rows from which the columns are recognised."""
 
 _MAX_LINE = 1 << 24
+"""Longest line that is read, bytes. DuckDB's default is 2 MB."""
 
 
 @dataclass
@@ -35,17 +36,17 @@ class Table:
     """A table that DuckDB can read: cells as text, in the order of the file.
 
     Attributes:
-        log: where it is from.
+        log: the log that holds it.
         shape: `csv`, `json lines` or `parquet`.
-        columns: their names, as the file has them.
-        sample: the cells of the first rows, as text.
-        path: the plain file, or the mended copy of it.
-        delimiter: of a CSV; empty otherwise.
-        quote: what quotes the cells of a CSV; empty where its quotes are text like any other.
-        before: lines before the header of a CSV.
-        problems: what had to be mended to read it.
-        rejected: how many rows did not have the header's number of cells; known once it was fetched.
-        rejects: the first few of them.
+        columns: names of the columns, as the file has them.
+        sample: cells of the first rows, as text.
+        path: the plain file, or its mended copy.
+        delimiter: delimiter of a CSV; empty for other shapes.
+        quote: quote character of a CSV; empty if quotes are read as text.
+        header_offset: lines before the header of a CSV.
+        problems: warnings about what had to be mended.
+        rejected_count: number of rows without the header's number of cells; set by `fetch`.
+        rejected_rows: the first few of those; set by `fetch`.
     """
 
     log: LogFile
@@ -55,18 +56,19 @@ class Table:
     path: Path
     delimiter: str = ""
     quote: str = '"'
-    before: int = 0
+    header_offset: int = 0
     problems: list[Problem] = field(default_factory=list)
-    rejected: int = 0
-    rejects: list[BadRow] = field(default_factory=list)
+    rejected_count: int = 0
+    rejected_rows: list[BadRow] = field(default_factory=list)
 
     def fetch(self, connection: duckdb.DuckDBPyConnection, select: str, rest: str = "") -> dict[str, Any]:
-        """The columns of `SELECT {select} FROM the rows {rest}`, as NumPy arrays (masked where NULL).
+        """Return the columns of `SELECT {select} FROM the rows {rest}` as NumPy arrays, masked where NULL.
 
-        The relation has c0, c1, ... (VARCHAR), `broken` (not a row at all) and `line` (BIGINT, where it is known).
+        The relation has the columns c0, c1, ... (VARCHAR), `broken` (BOOLEAN, not a row at all) and `line` (BIGINT,
+        NULL if unknown).
 
         Raises:
-            EntroError: when the file cannot be read as a table.
+            EntroError: if the file cannot be read as a table.
         """
         try:
             if self.shape == "csv":
@@ -78,10 +80,11 @@ class Table:
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of our own: in memory, spilling into `scratch`, in UTC, without a word or a look at the network."""
+    """Return a connection to an in-memory DuckDB that spills into a folder, uses UTC and never uses the network."""
     connection = duckdb.connect(
         config={
             "temp_directory": str(scratch),
+            # By default DuckDB downloads an extension that a query needs.
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
@@ -91,14 +94,14 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
-    """The table in a log.
+    """Return the table in a log.
 
     Args:
-        connection: where it is opened.
+        connection: the connection that reads it.
         log: the plain file.
 
     Raises:
-        EntroError: when it cannot be read as a table at all.
+        EntroError: if it cannot be read as a table at all.
     """
     if log.is_parquet:
         return _parquet(connection, log)
@@ -107,17 +110,17 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
 
 
 def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    """The columns of a query's result; Ctrl-C interrupts it as it does everything else."""
+    """Return the columns of a query's result."""
     try:
         return connection.execute(sql).fetchnumpy()
-    except RuntimeError as error:
+    except RuntimeError as error:  # DuckDB turns Ctrl-C into this
         if "interrupted" in str(error).lower():
             raise KeyboardInterrupt from error
         raise
 
 
 def head_text(log: LogFile) -> str:
-    """The head of a log as text, up to the last whole line; all of it where that is all there is."""
+    """Return the head of a log as text: whole lines, unless the head is all of the log or a part of one line."""
     head = log.head.removeprefix(b"\xef\xbb\xbf")
     whole = head if len(log.head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
     try:
@@ -127,16 +130,17 @@ def head_text(log: LogFile) -> str:
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether the first line that is not blank is a JSON object."""
+    """Return whether the first line that is not blank is a JSON object."""
     return bool(_json_object(text.lstrip().partition("\n")[0]))
 
 
-def _quoted(text: str) -> str:
+def _sql_string(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
-    source = f"read_parquet({_quoted(str(log.path))}, hive_partitioning = false)"
+    # Without the option, a folder called `key=value` on the path would become a column.
+    source = f"read_parquet({_sql_string(str(log.path))}, hive_partitioning = false)"
     try:
         names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         rows = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
@@ -147,12 +151,12 @@ def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
 
 
 def _parquet_sql(table: Table) -> str:
-    cells = ", ".join(f"CAST({_identifier(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
-    source = f"read_parquet({_quoted(str(table.path))}, file_row_number = true, hive_partitioning = false)"
+    cells = ", ".join(f"CAST({_sql_name(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
+    source = f"read_parquet({_sql_string(str(table.path))}, file_row_number = true, hive_partitioning = false)"
     return f"(SELECT {cells}, false AS broken, file_row_number + 1 AS line FROM {source})"
 
 
-def _identifier(name: str) -> str:
+def _sql_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -162,57 +166,66 @@ def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
 
 
 def _json_lines(log: LogFile, text: str) -> Table:
-    lines = lines_of(text)[:SAMPLE_ROWS]
+    lines = split_lines(text)[:SAMPLE_ROWS]
     names: dict[str, None] = {}
-    of_all = lines_of(head_text(replace(log, head=log.begins)))[:SAMPLE_ROWS] if log.begins else lines
-    for line in of_all:
+    # A part of a log has the columns of the whole log: a key that appears only later is read in no part.
+    first_lines = split_lines(head_text(replace(log, head=log.whole_head)))[:SAMPLE_ROWS] if log.whole_head else lines
+    for line in first_lines:
         names.update(dict.fromkeys(_json_object(line)))
     sample = [_json_cells(line, list(names)) for line in lines if _json_object(line)]
     return Table(log, "json lines", list(names), sample, log.path)
 
 
 def _json_sql(table: Table) -> str:
-    """Cells by JSON pointer from lines; the lines' delimiter is a character that JSON text cannot hold."""
+    """Return SQL of the rows of JSON lines, with the cells of each column by JSON pointer.
+
+    DuckDB's reader of JSON stops at a malformed line, or makes it NULL without a reason. So each line is read as a CSV
+    row of one cell, with a control character as the delimiter, which JSON text cannot contain.
+    """
     lines = (
-        f"read_csv({_quoted(str(table.path))}, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', "
+        f"read_csv({_sql_string(str(table.path))}, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', "
         f"escape = '', header = false, auto_detect = false, strict_mode = false, null_padding = true, "
         f"max_line_size = {_MAX_LINE}, ignore_errors = true)"
     )
-    pointers = [_quoted("/" + name.replace("~", "~0").replace("/", "~1")) for name in table.columns]
+    pointers = [_sql_string("/" + name.replace("~", "~0").replace("/", "~1")) for name in table.columns]
     cells = "".join(f"json_extract_string(row, {pointer}) AS c{index}, " for index, pointer in enumerate(pointers))
     rows = f"SELECT CASE WHEN json_valid(line) THEN line END AS row FROM {lines} WHERE trim(line) <> ''"
     broken = "coalesce(json_type(row), '') <> 'OBJECT' AS broken"
     return f"(SELECT {cells}{broken}, CAST(NULL AS BIGINT) AS line FROM ({rows}))"
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines of a text; only line feeds and carriage returns end one, not all that Unicode has."""
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text.
+
+    Only line feeds and carriage returns end one. `str.splitlines` would split at form feeds and Unicode's separators.
+    """
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def sniff_delimiter(text: str) -> tuple[str, int, list[str]]:
-    """The delimiter of a CSV, how many lines stand before its header, and the header's cells.
+def sniff_csv(text: str) -> tuple[str, int, list[str]]:
+    """Return the delimiter of a CSV, the number of lines before its header, and the header's cells.
 
     Args:
         text: the head of the file.
 
     Returns:
-        The delimiter under which the header and the first rows agree best; a header of one cell when none fits.
+        The delimiter with which most of the first rows have as many cells as the header. The header has one cell if
+        there is no such delimiter.
     """
-    lines = lines_of(text)
-    before = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    best = max(DELIMITERS, key=lambda delimiter: _agreement(records(lines[before:], delimiter, 50)))
-    return best, before, next(iter(records(lines[before:], best, 1)), [])
+    lines = split_lines(text)
+    header_offset = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
+    best = max(DELIMITERS, key=lambda delimiter: _agreement(first_rows(lines[header_offset:], delimiter, 50)))
+    return best, header_offset, next(iter(first_rows(lines[header_offset:], best, 1)), [])
 
 
-def records(lines: list[str], delimiter: str, most: int) -> list[list[str]]:
-    """The cells of the first rows that are not blank; a quoted cell may go over several lines."""
+def first_rows(lines: list[str], delimiter: str, limit: int) -> list[list[str]]:
+    """Return the cells of the first rows that are not blank; a quoted cell may span several lines."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
-    return list(islice(filter(None, reader), most))
+    return list(islice(filter(None, reader), limit))
 
 
 def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """How many rows have as many cells as the first, as a share, and that number; nothing for a single cell."""
+    """Return the share of rows with as many cells as the first row, and that number; zeros if it has one cell."""
     counts = [len(cells) for cells in rows]
     if not counts or counts[0] < 2:
         return 0.0, 0
@@ -220,17 +233,21 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
 
 
 def csv_table(log: LogFile) -> Table:
-    """The table in a CSV."""
+    """Return the table in a CSV."""
     text = head_text(log)
-    delimiter, before, names = sniff_delimiter(text)
-    _, *rows = records(lines_of(text)[before:], delimiter, SAMPLE_ROWS + 1) or [[]]
+    delimiter, header_offset, names = sniff_csv(text)
+    _, *rows = first_rows(split_lines(text)[header_offset:], delimiter, SAMPLE_ROWS + 1) or [[]]
     sample = [row for row in rows if len(row) == len(names)]
-    return Table(log, "csv", [name.strip(" \t\r\n") for name in names], sample, log.path, delimiter, before=before)
+    columns = [name.strip(" \t\r\n") for name in names]
+    return Table(log, "csv", columns, sample, log.path, delimiter, header_offset=header_offset)
 
 
 def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any]:
-    """The rows of a CSV, quotes read as quotes, else as text; if that does not do, from a mended copy of the file."""
-    for mend in (False, True) if not _ends_differ(table) else (True,):
+    """Return columns of a CSV.
+
+    First quotes are read as quotes, then as text. If neither works, both are tried on a mended copy of the file.
+    """
+    for mend in (False, True) if not _line_ends_differ(table) else (True,):
         if mend:
             _mend(table)
         for quote in ('"', ""):
@@ -238,17 +255,21 @@ def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str,
             rows = _try_csv(connection, table, select, rest)
             if rows is not None:
                 return rows
-    raise EntroError("cannot be read as a table", where=table.log.label, expected="rows of one number of cells")
+    raise EntroError("cannot be read as a table", where=table.log.label, expected="rows with equally many cells")
 
 
-def _ends_differ(table: Table) -> bool:
-    """Whether some of the first lines end as on Windows: DuckDB then takes too many for those before the header."""
+def _line_ends_differ(table: Table) -> bool:
+    """Return whether only some of the first lines end with CRLF: DuckDB then skips too many before the header."""
     head = table.log.head
-    return table.before > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
+    return table.header_offset > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
 
 
 def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any] | None:
-    """The rows, and the table's rejects set; None when a quote swallows rows or the file must be mended first."""
+    """Return columns of a CSV and set the table's rejected rows.
+
+    Returns:
+        None if a quote swallows rows, or if the file must be mended first.
+    """
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:
         rows = _query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")
@@ -260,10 +281,11 @@ def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, r
     kinds = {row[0] for row in found.fetchall()}
     if "INVALID ENCODING" in kinds or (table.quote and kinds & {"UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"}):
         return None
+    # A row with several cells too many has as many errors, all with the row's position.
     rejects = "FROM (SELECT DISTINCT line_byte_position AS position, csv_line FROM reject_errors)"
-    (table.rejected,) = connection.execute(f"SELECT count(*) {rejects}").fetchall()[0]
+    (table.rejected_count,) = connection.execute(f"SELECT count(*) {rejects}").fetchall()[0]
     first = connection.execute(f"SELECT position, csv_line {rejects} ORDER BY position LIMIT {SHOWN_BAD_ROWS}")
-    table.rejects = [_reject(table, *row) for row in first.fetchall()]
+    table.rejected_rows = [_rejected_row(table, *row) for row in first.fetchall()]
     return rows
 
 
@@ -272,20 +294,24 @@ def _csv_sql(table: Table) -> str:
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     cells = ", ".join(names if table.quote else (f"trim({name}, ' \"') AS {name}" for name in names))
     return (
-        f"(SELECT {cells}, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({_quoted(str(table.path))}, "
-        f"columns = {{{columns}}}, delim = {_quoted(table.delimiter)}, quote = {_quoted(table.quote)}, "
-        f"escape = {_quoted(table.quote)}, header = true, skip = {table.before}, auto_detect = false, "
+        f"(SELECT {cells}, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({_sql_string(str(table.path))}, "
+        f"columns = {{{columns}}}, delim = {_sql_string(table.delimiter)}, quote = {_sql_string(table.quote)}, "
+        f"escape = {_sql_string(table.quote)}, header = true, skip = {table.header_offset}, auto_detect = false, "
         f"strict_mode = true, max_line_size = {_MAX_LINE}, store_rejects = true))"
     )
 
 
-def _reject(table: Table, position: int, text: str | None) -> BadRow:
-    """A row that DuckDB refused, with its line by line feeds; it may come with the blank lines before it."""
+def _rejected_row(table: Table, position: int, text: str | None) -> BadRow:
+    """Return a row that DuckDB rejected, with the number of its line, counted by line feeds.
+
+    DuckDB's own line numbers do not count line feeds in quoted cells. Its text of a row begins with the blank lines
+    before it.
+    """
     line = (text or "").lstrip("\r\n")
     blank = (text or "")[: len(text or "") - len(line)].count("\n")
     with table.path.open("rb") as file:
         before = file.read(max(position - 1, 0)).count(b"\n")
-    cells: list[str] = next(_cells(table, [line]), [])
+    cells: list[str] = next(_csv_reader(table, [line]), [])
     return BadRow(
         before + blank + 1,
         f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {len(table.columns)}",
@@ -293,32 +319,32 @@ def _reject(table: Table, position: int, text: str | None) -> BadRow:
     )
 
 
-def _cells(table: Table, lines: Iterable[str]) -> Any:
-    """A CSV reader for rows of the table."""
-    csv.field_size_limit(sys.maxsize)
+def _csv_reader(table: Table, lines: Iterable[str]) -> Any:
+    """Return a CSV reader of rows of the table."""
+    csv.field_size_limit(sys.maxsize)  # an error at cells of more than 128 KiB is Python's default
     return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_MINIMAL if table.quote else csv.QUOTE_NONE)
 
 
 def _mend(table: Table) -> None:
-    """A copy of the file in UTF-8 whose lines end with line feeds alone, other carriage returns as spaces."""
+    """Let the table read a copy of its file in UTF-8, with line feeds as line ends and no carriage returns."""
     raw = table.path.read_bytes()
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-        table.problems.append(Problem(ProblemKind.LATIN_1))
+        table.problems.append(Problem(ProblemKind.LATIN_1))  # any bytes are Latin-1, so this cannot fail
     text = text.replace("\r\n", "\n")
     if "\r" in text:
-        text = text.replace("\r", " " if "\n" in text else "\n")
+        text = text.replace("\r", " " if "\n" in text else "\n")  # classic Mac OS ended lines with them
         table.problems.append(Problem(ProblemKind.CARRIAGE_RETURNS))
     table.path = table.log.spool
     table.path.write_text(text, encoding="utf-8", newline="")
 
 
 def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
-    """The rows of a text table as Python sees them, to find a row again: line by line feeds, cells, text.
+    """Yield the rows of a text table as Python reads them: the number of the line, by line feeds, the cells, the text.
 
-    A carriage return inside a row of a CSV is a space here.
+    They serve to find the line of a row that DuckDB read. A carriage return inside a row of a CSV is a space here.
 
     Args:
         table: a CSV or JSON lines.
@@ -330,7 +356,7 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
             return
         # Python's csv raises an error at a carriage return inside a row, where DuckDB ends the row without one.
         lines = (re.sub(r"\r(?=[^\n])", " ", line) for line in file)
-        reader, line_number = _cells(table, lines), 1
+        reader, line_number = _csv_reader(table, lines), 1
         for cells in reader:
             inner = [cell.rstrip("\r") if table.quote else cell.rstrip("\r").strip(' "') for cell in cells]
             yield line_number, inner, table.delimiter.join(cells)
@@ -338,7 +364,7 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
 
 
 def _json_object(line: str) -> dict[str, Any]:
-    """A line's JSON object; empty when it is none."""
+    """Return the JSON object in a line; an empty one for other lines."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -356,5 +382,5 @@ def _json_text(value: object) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that is not blank, as it can be shown."""
+    """Return the first line that is not blank, as messages show it."""
     return printable_row(next((line for line in io.StringIO(text) if line.strip()), ""))

@@ -1,4 +1,4 @@
-"""Rows to series: sorted by time, each time once, whatever order the rows came in."""
+"""Rows -> series: sorted by time, each time once, whatever the order of the rows."""
 
 from __future__ import annotations
 
@@ -21,41 +21,42 @@ def series_of(
     codes: NDArray[np.int64] | None,
     tally: Tally,
 ) -> tuple[Series, ...]:
-    """The series in a table's rows.
+    """Return the series in the rows of a table.
 
     Args:
         times: nanoseconds since the epoch, shape (rows,), in the order of the file.
-        values: shape (stages, rows) with a row for all stages, or (1, rows) with a row for one; NaN where missing.
-        stages: what they measure.
-        codes: which stage each row is of, shape (rows,); None when every row has all of them.
-        tally: counts what is out of the ordinary.
+        values: shape (stages, rows) if each row has all stages, or (1, rows) if each has one; NaN where missing.
+        stages: the stages.
+        codes: index of each row's stage, shape (rows,); None if each row has all stages.
+        tally: receives the warnings.
 
     Returns:
-        One series a stage that has a sample. The order of the rows changes no bit of it.
+        One series per stage that has a sample. The order of the rows does not change a bit of it.
     """
     in_order = bool(np.all(times[1:] > times[:-1]))
     if not in_order:
         tally.count(ProblemKind.OUT_OF_ORDER, (times[1:] < times[:-1]).sum())
+        # The values are keys, too: rows of one time, averaged below, must be summed in one order to give the same bits.
         keys = [*values[::-1], times] if codes is None else [values[0], codes, times]
         order = np.lexsort(keys)
         times, values = times[order], values[:, order]
         codes = None if codes is None else codes[order]
-        times, values, codes = _once(times, values, codes, tally)
+        times, values, codes = _without_repeats(times, values, codes, tally)
     parts = [
         (stage, times, values[index]) if codes is None else (stage, times[codes == index], values[0][codes == index])
         for index, stage in enumerate(stages)
     ]
-    made = [_series(stage, at, loads, in_order) for stage, at, loads in parts]
-    averaged = [rows for _, rows in made]
-    number = max(averaged) if codes is None else sum(averaged)  # a wide row is one row, whatever it holds
+    found = [_series(stage, at, loads, in_order) for stage, at, loads in parts]
+    averaged = [rows for _, rows in found]
+    number = max(averaged) if codes is None else sum(averaged)  # a wide row counts once for all of its stages
     tally.count(ProblemKind.AVERAGED, number)
-    return tuple(series for series, _ in made if len(series.times))
+    return tuple(series for series, _ in found if len(series.times))
 
 
-def _once(
+def _without_repeats(
     times: TimeArray, values: FloatArray, codes: NDArray[np.int64] | None, tally: Tally
 ) -> tuple[TimeArray, FloatArray, NDArray[np.int64] | None]:
-    """Sorted rows without those that repeat the one before exactly."""
+    """Return sorted rows without those that equal the previous row."""
     same = np.diff(times) == 0
     for row in values:
         same &= (row[1:] == row[:-1]) | (np.isnan(row[1:]) & np.isnan(row[:-1]))
@@ -66,16 +67,20 @@ def _once(
     return times[keep], values[:, keep], None if codes is None else codes[keep]
 
 
-def _series(stage: StageColumn, times: TimeArray, values: FloatArray, alone: bool) -> tuple[Series, int]:
-    """One stage's samples, different values at one time averaged, and how many were; `times` are sorted.
+def _series(stage: StageColumn, times: TimeArray, values: FloatArray, are_distinct: bool) -> tuple[Series, int]:
+    """Return the samples of one stage, and how many values were averaged because they have one time.
 
-    `alone` says that no two rows have one time.
+    Args:
+        stage: the stage.
+        times: sorted, shape (rows,).
+        values: NaN where missing, shape (rows,).
+        are_distinct: whether no two times are equal.
     """
     averaged = 0
-    there = ~np.isnan(values)
-    if not there.all():
-        times, values = times[there], values[there]
-    firsts = None if alone else np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
+    is_known = ~np.isnan(values)
+    if not is_known.all():
+        times, values = times[is_known], values[is_known]
+    firsts = None if are_distinct else np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
     if firsts is not None and len(firsts) < len(times):
         order = np.lexsort([values, times])
         counts = np.diff(firsts, append=len(times))
