@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 REQUEST_LINE = b'INFO:     0:0 - "POST /generate HTTP/1.1" 200 OK\n'
 """The shortest access line that is one request; checkpoints count requests with it."""
 HEALTH_LINE = b'INFO:     0:0 - "GET /health HTTP/1.1" 200 OK\n'
-"""An access line that is no request. In a checkpoint it shows that requests are logged."""
+"""An access line that is not a request to the model. In a checkpoint it shows that requests are logged."""
 
 _INFERENCE = re.compile(
     rb'"POST /(?:[^ ?"]*/)?(?:chat/completions|completions|chat/completions/batch|embeddings|responses|messages'
@@ -117,7 +117,7 @@ def _are_inference(content: bytes, quotes: NDArray[np.int64], keys: NDArray[np.u
         first = int(quotes[left[0]])
         alike = keys[left] == keys[left[0]]
         if content.find(b" ", first + 6, first + 6 + _PATH_BYTES) < 0:
-            alike &= left == left[0]  # the path goes on behind its key
+            alike &= left == left[0]  # the path is longer than its key
         if _INFERENCE.match(content, first):
             chosen[left[alike]] = True
         left = left[~alike]

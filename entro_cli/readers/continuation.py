@@ -62,7 +62,7 @@ def ends_of(series: Iterable[Series], before: Ends) -> Ends:
 
 
 def beyond(series: Iterable[Series], ends: Ends) -> tuple[Series, ...]:
-    """Return the part of series that is behind the end of the earlier log.
+    """Return the part of series after the end of the earlier log.
 
     Args:
         series: of a log that was read with the context lines of an earlier one before it.

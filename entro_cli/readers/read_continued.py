@@ -1,4 +1,4 @@
-"""Reading of a log behind the context lines of its predecessor, as if both were one file."""
+"""Reading of a log after the context lines of its predecessor, as if both were one file."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Carried:
 
 
 def read_behind(log: LogFile, begin: int, end: int, carried: Carried, options: ReadOptions) -> Observations:
-    """Read some lines of a log behind what its predecessor left.
+    """Read some lines of a log after those that its predecessor left.
 
     Args:
         log: the plain file.
         begin: the first byte of the lines.
-        end: the byte behind them.
+        end: the byte after them.
         carried: of the predecessor; its rows are not counted again.
         options: how they are read.
 

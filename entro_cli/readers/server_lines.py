@@ -107,7 +107,7 @@ class LineFinder(ABC, Generic[FoundLines]):
         if self.only_whole and not is_whole:
             return
         if is_mark(line):
-            # The mark has no time. It takes that of the line before, so that it is no step of the clock.
+            # The mark has no time. It takes that of the line before, so that it does not look like a step of the clock.
             self.put(CARRIED, self._last, offset)
             return
         line = without_colours(line[: self.LONGEST])

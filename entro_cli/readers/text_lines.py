@@ -150,15 +150,15 @@ MARK = b"entro: carried up to here"
 """The line that separates context lines, whose samples an earlier log has given, from lines that are still to count."""
 
 
-def checkpoint_text(before: Iterable[bytes], behind: Iterable[bytes], unfinished: bytes) -> bytes:
+def checkpoint_text(before: Iterable[bytes], after: Iterable[bytes], unfinished: bytes) -> bytes:
     """Return the lines of one log to put before the log that continues it.
 
     Args:
         before: context lines, without ends.
-        behind: lines that were not counted yet, without ends.
+        after: lines that were not counted yet, without ends.
         unfinished: the last line, if it has no end yet.
     """
-    return b"".join(line + b"\n" for line in (*before, MARK, *behind)) + unfinished
+    return b"".join(line + b"\n" for line in (*before, MARK, *after)) + unfinished
 
 
 def is_mark(line: bytes) -> bool:

@@ -132,9 +132,9 @@ class ProblemKind(Enum):
     SOURCE_KEPT = "{0}: stored as source {1} before, which it keeps"
     STEPS_DIFFER = (
         "1 step was stored with other loads: the reading with more samples is kept "
-        "(--source NAME stores logs of another source beside it)",
+        "(use --source NAME for logs of another source)",
         "{count} steps were stored with other loads: of each, the reading with more samples is kept "
-        "(--source NAME stores logs of another source beside it)",
+        "(use --source NAME for logs of another source)",
     )
     QUOTED = "{0}"
     """Words made elsewhere: by a Prometheus server, by the entro that stored them, or by an error."""

@@ -52,7 +52,7 @@ def _by_source(
 ) -> list[list[Observations]]:
     """Split the files of a group by the source that they are known to belong to; new files go with the first.
 
-    Parallel sources may be equal for as long as what is new, and still are two. Additive logs are a source each, since
+    Parallel sources may be equal in all rows that are new, and still be two. Additive logs are one source each, because
     each of them has only some of the events of a time.
     """
     if any(series.is_additive for file in group for series in file.series):

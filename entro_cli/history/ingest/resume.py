@@ -31,7 +31,7 @@ from entro_cli.readers.registry import accepts_header, detect_format, header_of,
 from entro_engine import EntroError
 
 _LATE = 1 << 62
-"""The begin of a log without samples of its own, which may continue any other."""
+"""The beginning of a log that has no samples by itself: it may continue any other log."""
 _ATTEMPTS = 3
 """Attempts to read a log that is rotated meanwhile."""
 

@@ -21,7 +21,7 @@ def sum_gauges(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tup
     """Sum the series of a gauge, with warnings about them.
 
     An engine exists from its first sample to its last. A time between them at which it has no sample has no sum,
-    because a part of a queue is not the queue. Before and after, the other engines are all there are.
+    because a part of a queue is not the queue. Before its first and after its last sample, the others are the whole.
 
     Args:
         name: the name of the metric.

@@ -83,7 +83,7 @@ def checkpoint(log: LogFile) -> bytes:
         log: the plain file.
 
     Returns:
-        The lines that restore the state of the ranks; behind the mark the open sample, and a last line without its
+        The lines that restore the state of the ranks; after the mark the open sample, and a last line without its
         end.
     """
     lines = find_lines(log, only_whole=True)

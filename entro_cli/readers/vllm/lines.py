@@ -17,7 +17,7 @@ from entro_cli.readers.text_lines import MARK, Block, line_starts
 _RATE, _START = b"hroughput: ", b"Initializing a"
 """Literals that all stats lines have, from 0.1 on, and all starts."""
 _BEFORE, _BEHIND = 400, 600
-"""Bytes of a line that matter before and behind its first rate. A line in which it comes later quotes a prompt."""
+"""Bytes of a line that matter before and after its first rate. A line in which it comes later quotes a prompt."""
 
 _SAYS = rb"(?:(?P<total>\d+ Engines Aggregated)|(?P<engine>Engine \d+)|instance id: (?P<instance>[^,\s]+))?"
 _CANDIDATE = re.compile(_SAYS + rb"[:,]? ?(?:Avg prompt t|(?<![a-z] )T)hroughput: ")
@@ -100,7 +100,7 @@ class _Finder(LineFinder[VllmLines]):
 
     def find_in(self, block: Block) -> None:
         """Take stats lines and starts, with the number of requests before each."""
-        # Context lines stand at the beginning of a log, so later blocks need no search for the mark.
+        # Context lines are at the beginning of a log, so later blocks need no search for the mark.
         literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
         starts = line_starts(block, *literals)
         *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
@@ -117,7 +117,7 @@ class _Finder(LineFinder[VllmLines]):
                 self.put(START, stamp, offset)
             return
         candidate = _CANDIDATE.search(line, 0, _BEFORE)
-        # A bare "Throughput: " is of version 0.1 only if it goes on like its stats line; other programs print it too.
+        # A bare "Throughput: " is of version 0.1 only if the rest is like its stats line; other programs print it too.
         if not candidate or (
             candidate[0][:1] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]
         ):
@@ -157,7 +157,7 @@ class _Finder(LineFinder[VllmLines]):
 
 
 def _json_stamp(line: bytes) -> Stamp | None:
-    """Return the timestamp of a line in JSON that has it behind its message."""
+    """Return the timestamp of a line in JSON that has it after its message."""
     match = _JSON_TIME.search(line)
     return timestamp_in(match[1]) if match else None
 

@@ -93,22 +93,22 @@ def checkpoint(log: LogFile) -> bytes:
         log: the plain file.
 
     Returns:
-        The lines that restore the state of the engines; behind the mark the open tick, with the requests that no
+        The lines that restore the state of the engines; after the mark the open tick, with the requests that no
         span has yet, and a last line without its end.
     """
     lines = find_lines(log, only_whole=True)
     stats = EngineStats(lines, lines.stamps.rough())
     open_lines = [] if stats.open_from is None else [*range(stats.open_from, len(lines.keys))]
-    behind: list[bytes] = []
+    after: list[bytes] = []
     counted = stats.counted
     for index, text in zip(open_lines, lines_at(log, [lines.offsets[index] for index in open_lines]), strict=True):
-        behind += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
+        after += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
         counted = lines.requests[index]
-    behind += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
+    after += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
     context = sorted({*stats.context_lines(), *lines.stamps.last_hour_back()} - {*open_lines})
     before = [HEALTH_LINE.rstrip()] if lines.access_logged else []
     before += lines_at(log, [lines.offsets[index] for index in context])
-    return checkpoint_text(before, behind, lines.unfinished)
+    return checkpoint_text(before, after, lines.unfinished)
 
 
 def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:

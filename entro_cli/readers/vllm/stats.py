@@ -25,7 +25,7 @@ class _EngineState:
 
     Attributes:
         index: the index of the line.
-        before: the index of the line before of the same engine; -1 if there is none.
+        before: the index of the previous line of the same engine; -1 if there is none.
         time: when it was printed, nanoseconds.
         values: as in `VllmLines`.
         is_zero: whether no token went through.
@@ -77,7 +77,7 @@ class EngineStats:
     def context_lines(self) -> list[int]:
         """Return the lines that restore the state after the last complete tick: of each engine the last two.
 
-        Two, because the first line of zeros is idleness only behind a line that is not zero, and because two lines
+        Two, because the first line of zeros is idleness only after a line that is not zero, and because two lines
         show the interval.
         """
         lines = {index for state in self.live.values() for index in (state.before, state.index)}
