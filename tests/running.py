@@ -31,14 +31,14 @@ class Outcome(NamedTuple):
         return lines[-1].removeprefix("entro: ")
 
 
-def entro(*arguments, stdin=b""):
+def entro(*arguments, stdin=b"", columns=80):
     """Run it in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
         redirect_stdout(out),
         redirect_stderr(err),
         patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
-        patch.dict(os.environ, {"COLUMNS": "80"}),
+        patch.dict(os.environ, {"COLUMNS": str(columns)}),
     ):
         status = app._guarded([str(argument) for argument in arguments])
     return Outcome(status, out.getvalue(), err.getvalue())

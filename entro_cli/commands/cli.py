@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -20,9 +21,11 @@ from entro_cli.commands import (
     schedule,
     simulate,
 )
+from entro_cli.commands.help import CommandWithPanels, PlainGroup, unwrapped
 
 app = typer.Typer(
     name="entro",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -41,26 +44,34 @@ def entro(
     """Report when a pipeline was Stable, in Stress or Critical, and which stage drove it there."""
 
 
-app.command("simulate", epilog=simulate.EPILOG)(simulate.simulate)
-app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
-app.command("report", epilog=report.EPILOG)(report.report)
-app.command("fleet", epilog=fleet.EPILOG)(fleet.fleet)
-app.command("compare", epilog=compare.EPILOG)(compare.compare)
-app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
-app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
-app.command("formats", epilog=formats.EPILOG)(formats.formats)
-app.command("config", epilog=config.EPILOG)(config.config)
-stored = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Inspect and maintain the history.")
-stored.command("list", epilog=history.LIST_EPILOG)(history.list_pipelines)
-stored.command("show", epilog=history.SHOW_EPILOG)(history.show)
-stored.command("export", epilog=history.EXPORT_EPILOG)(history.export)
-stored.command("check", epilog=history.CHECK_EPILOG)(history.check)
-stored.command("prune", epilog=history.PRUNE_EPILOG)(history.prune)
-app.add_typer(stored, name="history", epilog=history.EPILOG)
-jobs = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Let cron or systemd write the reports.")
-jobs.command("add", epilog=schedule.ADD_EPILOG)(schedule.add)
-jobs.command("run", epilog=schedule.RUN_EPILOG)(schedule.run)
-jobs.command("list", epilog=schedule.LIST_EPILOG)(schedule.list_jobs)
-jobs.command("remove", epilog=schedule.REMOVE_EPILOG)(schedule.remove)
-app.add_typer(jobs, name="schedule", epilog=schedule.EPILOG)
-app.command("demo", epilog=demo.EPILOG)(demo.demo)
+def _add(group: typer.Typer, name: str, function: Callable[..., None], epilog: str) -> None:
+    group.command(name, cls=CommandWithPanels, help=unwrapped(function.__doc__), epilog=unwrapped(epilog))(function)
+
+
+def _add_group(name: str, text: str, epilog: str) -> typer.Typer:
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True, rich_markup_mode="rich", help=text)
+    app.add_typer(group, name=name, epilog=unwrapped(epilog))
+    return group
+
+
+_add(app, "simulate", simulate.simulate, simulate.EPILOG)
+_add(app, "analyze", analyze.analyze, analyze.EPILOG)
+_add(app, "report", report.report, report.EPILOG)
+_add(app, "fleet", fleet.fleet, fleet.EPILOG)
+_add(app, "compare", compare.compare, compare.EPILOG)
+_add(app, "calibrate", calibrate.calibrate, calibrate.EPILOG)
+_add(app, "ingest", ingest.ingest, ingest.EPILOG)
+_add(app, "formats", formats.formats, formats.EPILOG)
+_add(app, "config", config.config, config.EPILOG)
+_add(app, "demo", demo.demo, demo.EPILOG)
+_stored = _add_group("history", "Inspect and maintain the history.", history.EPILOG)
+_add(_stored, "list", history.list_pipelines, history.LIST_EPILOG)
+_add(_stored, "show", history.show, history.SHOW_EPILOG)
+_add(_stored, "export", history.export, history.EXPORT_EPILOG)
+_add(_stored, "check", history.check, history.CHECK_EPILOG)
+_add(_stored, "prune", history.prune, history.PRUNE_EPILOG)
+_jobs = _add_group("schedule", "Let cron or systemd write the reports.", schedule.EPILOG)
+_add(_jobs, "add", schedule.add, schedule.ADD_EPILOG)
+_add(_jobs, "run", schedule.run, schedule.RUN_EPILOG)
+_add(_jobs, "list", schedule.list_jobs, schedule.LIST_EPILOG)
+_add(_jobs, "remove", schedule.remove, schedule.REMOVE_EPILOG)

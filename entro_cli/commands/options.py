@@ -261,8 +261,8 @@ class ReadingOptions:
         list[str] | None,
         typer.Option(
             "--stage",
-            metavar="NAME=COLUMN[:KIND[:FULL]]",
-            help="A stage: its column, its kind (rate, queue or generic) and its full load. Repeatable.",
+            metavar="STAGE",
+            help="A stage as NAME=COLUMN[:KIND[:FULL]]; the kind is rate, queue or generic. Repeatable.",
             rich_help_panel=INPUT,
         ),
     ] = None

@@ -1,6 +1,7 @@
 """`entro schedule` end to end, on a crontab that is a file."""
 
 import json
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -260,6 +261,14 @@ def test_what_no_job_can_be_made_of(user, options, error):
 def test_wrong_usage(user, arguments):
     assert entro("schedule", *arguments).status == 2
     assert user.crontab is None
+
+
+def test_the_shell_completes_the_names_of_jobs(user):
+    added("--daily")
+    added("--weekly", "--name", "mine")
+    complete = {"_ENTRO_COMPLETE": "complete_bash", "COMP_WORDS": "entro schedule remove ", "COMP_CWORD": "3"}
+    process = subprocess.run([COMMAND], env=os.environ | complete, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["daily", "mine"]
 
 
 def test_a_name_that_is_not_there(user):
