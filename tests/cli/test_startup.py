@@ -1,5 +1,6 @@
 """`entro --version` and `entro --help` come at once: nothing heavy is imported for them."""
 
+import os
 import subprocess
 import sys
 
@@ -41,6 +42,13 @@ def test_nothing_heavy_is_imported(arguments):
 
 def test_the_version():
     assert entro("--version") == (0, f"entro {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["history", "--help"], ["analyse"]])
+def test_python_m_entro_cli_is_the_command(arguments):
+    command = [sys.executable, "-m", "entro_cli", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"})
+    assert (process.returncode, process.stdout, process.stderr) == entro(*arguments)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
