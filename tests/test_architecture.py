@@ -36,7 +36,7 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 MOST_MODULES = {"commands": 20}  # one module per command; 14 in every other package
 LONGEST_CHAIN = 24  # modules; the library counts as one
 MOST_LINES_OF_A_COMMAND = 120  # in function bodies
-NOT_COMMANDS = {"cli", "options"}
+NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options", "usage"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
@@ -180,6 +180,16 @@ def test_no_two_public_classes_share_a_name():
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
+def test_no_two_aliases_of_options_share_a_name():
+    places = defaultdict(list)
+    for file in modules("entro_cli/commands"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("Annotated["):
+                places[node.targets[0].id].append(file.stem)
+    assert len(places) > 30
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def test_the_longest_import_chain():
     graph = import_graph()
     assert max(length_of_chain(graph, module, {}) for module in graph) <= LONGEST_CHAIN
@@ -190,6 +200,17 @@ def test_commands_are_thin(file):
     tree = ast.parse(file.read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert sum(node.end_lineno - node.body[0].lineno + 1 for node in functions) <= MOST_LINES_OF_A_COMMAND
+
+
+def test_every_public_function_of_a_command_is_registered():
+    folder = ROOT / "entro_cli" / "commands"
+    names = [node for node in ast.walk(ast.parse((folder / "cli.py").read_text())) if isinstance(node, ast.Attribute)]
+    registered = {ast.unparse(node) for node in names if not node.attr.isupper()}
+    for file in sorted(folder.glob("*.py")):
+        functions = [node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
+        public = {f"{file.stem}.{name}" for name in functions if not name.startswith("_")}
+        assert file.stem in NOT_COMMANDS or public, f"{file.stem} is no command"
+        assert file.stem in NOT_COMMANDS or public <= registered
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
