@@ -1,4 +1,4 @@
-"""The Typer app, and the one place where an error becomes a message and a status."""
+"""The entry point, and the one place where an error becomes a message and a status."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ import io
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typer import TyperException
 
 
 def main() -> None:
-    """The `entro` command: run it and end the process with its status.
+    """Run the `entro` command and end the process with its status.
 
-    0 done; 1 it could not be done; 2 wrong usage; 3 done, but a gate was broken; 130 interrupted. A broken pipe ends
-    the process the way it ends every filter, by its signal and without a word.
+    0 means done, 1 that an error kept something from being done, 2 wrong usage, 3 done but a gate failed, and 130
+    interrupted. A broken pipe ends the process without a message, by its signal, as it ends every filter.
     """
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no such character shows another
+            stream.reconfigure(errors="replace")  # a terminal without a character prints a question mark
     sys.exit(_guarded(sys.argv[1:]))
 
 
 def _guarded(arguments: list[str]) -> int:
-    """Run the command; whatever goes wrong comes out as one line and a status."""
+    """Run the command and return its status; print an error as one message."""
     try:
         status = _run(arguments)
-        sys.stdout.flush()
+        sys.stdout.flush()  # here, so that a full disk is reported and not found out by the interpreter's last flush
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -41,13 +45,18 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:  # before anything heavy is imported
         sys.stdout.write(f"entro {_version()}\n")
         return 0
+    from typer import TyperException
+
     from entro_cli.commands.cli import app
 
     try:
-        app(arguments, prog_name="entro")
+        # Outside of its standalone mode Typer leaves errors to us. It would print them in a box of its own.
+        status = app(arguments, prog_name="entro", standalone_mode=False)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    return 0
+        status = end.code
+    except TyperException as error:
+        return _explain_usage(error)
+    return status if isinstance(status, int) else 0 if status is None else 1
 
 
 def _version() -> str:
@@ -57,7 +66,7 @@ def _version() -> str:
 
 
 def _explain(error: Exception) -> int:
-    """Tell what went wrong in one line on standard error; the status to end with."""
+    """Print the message of an error, and return the status to end with."""
     from entro_cli.core.console import printable
     from entro_engine.errors import EntroError
 
@@ -67,19 +76,32 @@ def _explain(error: Exception) -> int:
         message = f"standard output cannot be written: {error.strerror or error}"
         _drop_output()
     elif isinstance(error, OSError | MemoryError):
-        message = printable(str(error) or type(error).__name__)
+        message = str(error) or type(error).__name__
     else:
-        message = (
-            f"this should not have happened ({type(error).__name__}: {error}); "
-            "run it again with --debug and report what that prints"
-        )
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"entro: {printable(' '.join(message.split()))}\n")
+        message = f"unexpected error ({type(error).__name__}: {error}); run again with --debug and report the traceback"
+    _print_error(printable(" ".join(message.split())))
     return 1
 
 
+def _explain_usage(error: TyperException) -> int:
+    """Print what is wrong with the arguments and the command whose help explains them; return the status."""
+    from entro_cli.commands.usage import usage_message
+
+    message = usage_message(error)
+    if message:
+        _print_error(message)
+    return error.exit_code
+
+
+def _print_error(message: str) -> None:
+    from entro_cli.core.console import Terminal
+
+    with contextlib.suppress(OSError):  # standard error is closed: the status alone must do
+        Terminal().error(message)
+
+
 def _drop_output() -> None:
-    """Let the interpreter's last flush of standard output go nowhere, so that it does not complain again."""
+    """Send what is left of standard output nowhere, so that the interpreter's last flush does not fail again."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
         assert self.out == ""
         assert [line for line in lines if not line.startswith("warning: ")] == lines[-1:]
         assert lines[-1].startswith("entro: ")
-        assert "this should not have happened" not in lines[-1]
+        assert "unexpected error" not in lines[-1]
         return lines[-1].removeprefix("entro: ")
 
 

@@ -116,7 +116,7 @@ def chosen_format(name: str | None, as_json: bool, known: Sequence[str]) -> str:
 def print_failed(gates: Sequence[object], terminal: Terminal) -> None:
     """Print the gates that failed, one per line."""
     for gate in gates:
-        terminal.warn(f"gate failed: {gate}")
+        terminal.error(f"gate failed: {gate}")
 
 
 def exit_if_failed(gates: Sequence[object], terminal: Terminal) -> None:

@@ -53,16 +53,20 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a message that is neither a result nor an error, unless --quiet is given."""
         if not self.quiet:
-            _console(sys.stderr).print(text, soft_wrap=True)
+            _print_message(text)
 
     def detail(self, text: str) -> None:
         """Print a message if --verbose is given."""
         if self.verbose:
-            _console(sys.stderr).print(text, soft_wrap=True, style="dim")
+            _print_message(text, "dim")
 
     def warn(self, text: str) -> None:
         """Print a warning, even with --quiet."""
-        _console(sys.stderr).print(f"warning: {text}", soft_wrap=True, style="yellow")
+        _print_message(f"warning: {text}", "yellow")
+
+    def error(self, text: str) -> None:
+        """Print an error, even with --quiet."""
+        _print_message(f"entro: {text}", "red")
 
 
 class Recorder(Terminal):
@@ -92,11 +96,21 @@ class Recorder(Terminal):
         """Record a warning."""
         self.messages.append(("warn", text))
 
+    def error(self, text: str) -> None:
+        """Record an error."""
+        self.messages.append(("error", text))
+
 
 def replay_messages(messages: Iterable[tuple[str, str]], terminal: Terminal) -> None:
     """Print recorded messages on a terminal."""
     for method, text in messages:
         getattr(terminal, method)(text)
+
+
+def _print_message(text: str, style: str = "") -> None:
+    """Print a message on standard error: wrapped between words on a terminal, else as one line for logs and grep."""
+    console = _console(sys.stderr)
+    console.print(text, style=style, soft_wrap=not console.is_terminal)
 
 
 def _console(stream: Any) -> Console:

@@ -156,8 +156,8 @@ def test_a_traceback_only_for_those_who_ask(log, monkeypatch):
     outcome = entro("analyze", log)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.splitlines()[-1] == (
-        "entro: this should not have happened (ZeroDivisionError: division by [/x] zero); "
-        "run it again with --debug and report what that prints"
+        "entro: unexpected error (ZeroDivisionError: division by [/x] zero); "
+        "run again with --debug and report the traceback"
     )
     with pytest.raises(ZeroDivisionError), contextlib.redirect_stderr(None):
         entro("analyze", log, "--debug")

@@ -70,7 +70,7 @@ def test_what_was_missed_is_made_up(job, tmp_path):
 def test_a_failed_gate_is_one_message_and_status_3(job, tmp_path):
     outcome = job("2026-04-10T06:00", "--fail-on", "violations>10", "--fail-on", "coverage<90%")
     page = tmp_path / "reports" / "default-day-2026-04-09.html"
-    assert outcome == (3, "", f"warning: gate failed: default, day 2026-04-09: violations>10 (actual 29); see {page}\n")
+    assert outcome == (3, "", f"entro: gate failed: default, day 2026-04-09: violations>10 (actual 29); see {page}\n")
     assert page.exists()
 
 

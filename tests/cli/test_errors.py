@@ -1,0 +1,93 @@
+"""Errors in one style: one line for a pipe, red and wrapped on a terminal, wrong usage with a hint to the help."""
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from tests.running import COMMAND, entro, entro_process
+
+RED, END = "\x1b[31m", "\x1b[0m"
+NO_LOG = "there is no such file; expected a log, a folder of logs, a pattern or - for standard input"
+
+
+def on_a_terminal(*arguments, columns=60, **variables):
+    """What a command prints on a terminal's standard error, line by line."""
+    above, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": str(columns)} | variables
+    with os.fdopen(above, "rb", buffering=0) as screen:
+        subprocess.run([COMMAND, *arguments], stderr=terminal, stdout=subprocess.DEVNULL, env=environment, check=False)
+        os.close(terminal)
+        shown = b""
+        try:
+            while part := screen.read(4096):
+                shown += part
+        except OSError:  # what Linux says where a terminal is at its end
+            pass
+    return shown.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["analyse"], "no such command 'analyse' (did you mean analyze?); see `entro --help`"),
+        (["frobnicate"], "no such command 'frobnicate'; see `entro --help`"),
+        (["history", "shw"], "no such command 'shw' (did you mean show?); see `entro history --help`"),
+        (["analyze", "--tzz", "x"], "no such option: --tzz (did you mean --tz?); see `entro analyze --help`"),
+        (["analyze", "--tz"], "option '--tz' requires an argument"),
+        (["analyze"], "LOGS: name logs, or a server with --prometheus; see `entro analyze --help`"),
+        (["calibrate"], "missing argument 'LOGS'; see `entro calibrate --help`"),
+        (["simulate", "--lag", "x"], "--lag: 'x' is not a whole number; see `entro simulate --help`"),
+        (["simulate", "--noise", "loud"], "--noise: 'loud' is not a number; see `entro simulate --help`"),
+        (["ingest", "--jobs", "0", "x"], "--jobs: 0 is less than 1; see `entro ingest --help`"),
+        (
+            ["report", "--template-dir", "\x1b[1m/none"],
+            "--template-dir: dir '\\x1b[1m/none' does not exist; see `entro report --help`",
+        ),
+        (
+            ["report", "--format", "pdf"],
+            "--format: 'pdf' is not one of html, terminal, markdown, json, junit; see `entro report --help`",
+        ),
+        (["schedule", "add"], "choose one of --daily, --weekly and --monthly; see `entro schedule add --help`"),
+        (["history", "prune"], "choose one of --older-than and --before; see `entro history prune --help`"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message):
+    assert entro(*arguments) == (2, "", f"entro: {message}\n")
+
+
+def test_without_a_command_the_help_is_printed():
+    for group in ([], ["history"], ["schedule"]):
+        outcome = entro(*group)
+        assert (outcome.status, outcome.err) == (2, "")
+        assert outcome.out.strip() == entro(*group, "--help").out.strip()
+
+
+def test_a_pipe_gets_one_line_without_colours():
+    process = entro_process("analyze", "none.csv", env=os.environ | {"COLUMNS": "40", "TERM": "xterm"})
+    assert (process.returncode, process.stderr) == (1, f"entro: none.csv: {NO_LOG}\n")
+
+
+@pytest.mark.parametrize("arguments", [["analyze", "none.csv"], ["report", "--format", "pdf"]])
+def test_a_terminal_gets_red_lines_that_end_between_words(arguments):
+    lines = on_a_terminal(*arguments)
+    assert len(lines) > 1
+    assert all(line.startswith(RED) and line.endswith(END) for line in lines)
+    plain = [line.removeprefix(RED).removesuffix(END) for line in lines]
+    assert max(map(len, plain)) <= 60
+    assert " ".join(" ".join(plain).split()) == entro_process(*arguments).stderr.strip()
+
+
+def test_no_color():
+    lines = on_a_terminal("analyze", "none.csv", NO_COLOR="1")
+    assert not re.search("\x1b", "".join(lines))
+    assert " ".join(" ".join(lines).split()) == f"entro: none.csv: {NO_LOG}"
+
+
+def test_a_pipeline_unlike_any_other_is_not_guessed(tmp_path):
+    (tmp_path / "entro.toml").write_text("[pipelines.frontend]\n[pipelines.backend]\n")
+    config = ("config", "--config", tmp_path / "entro.toml", "--pipeline")
+    assert "did you mean" not in entro(*config, "nope").error
+    assert entro(*config, "fronted").error.endswith("did you mean frontend?")
