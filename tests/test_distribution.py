@@ -1,4 +1,4 @@
-"""The distribution: its name in every install line, what wheel and sdist contain, and both commands without a network."""
+"""The distribution: its name in install lines, what wheel and sdist contain, and commands without a network."""
 
 import ast
 import os

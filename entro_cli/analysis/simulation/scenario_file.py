@@ -84,7 +84,7 @@ def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise EntroError(f"is not TOML: {error}", where=where, remedy="docs/scenarios.md shows an example") from error
+        raise EntroError(f"is not TOML: {error}", where=where, expected=f"TOML such as {_EXAMPLE}") from error
     table = _Table(document, where, _KEYS)
     try:
         return Scenario(
@@ -203,4 +203,7 @@ _NAMES = {
     dict: "a table",
     list: "an array; one of tables is written in double brackets, as in [[phases]]",
 }
+_EXAMPLE = 'capacity = 1.2, then [[phases]] with name = "crawl", steps = 300, demand = 1.7'
+"""The least that a scenario needs."""
+
 _EXAMPLES = {float: "1.1", int: "300", str: '"..."', dict: "{...}", list: "[...]"}
