@@ -32,7 +32,7 @@ EPILOG = """\
 [bold]Examples[/bold]: a log whose columns name its stages, a log that needs --stage, a Prometheus server, and a gate \
 in CI.
 
-[cyan]entro analyze sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
+[cyan]entro analyze spider.log server.log --tz Europe/Berlin[/cyan]
 
 [cyan]entro analyze gauges.csv --stage llm=waiting:queue:22 --start 2026-04-25T18:49:44Z[/cyan]
 

@@ -38,7 +38,7 @@ week of a log that is not in the history.
 
 [cyan]entro report --since 2d --format terminal[/cyan]
 
-[cyan]entro report --weekly --logs sample_logs/five-weeks.csv --tz Europe/Berlin[/cyan]
+[cyan]entro report --weekly --logs spider.log server.log --tz Europe/Berlin[/cyan]
 """
 
 _FORMATS = ("html", "terminal", "markdown", "json", "junit")
