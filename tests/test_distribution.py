@@ -26,12 +26,13 @@ NOT_IN_THE_WHEEL = re.compile(r"\b(?:docs/\w+\.md|README|CONTRIBUTING|sample_log
 def strings(file):
     """The texts of a module that may be shown: all but docstrings, which count for commands, whose help they are."""
     tree = ast.parse(file.read_text())
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    shown = {ast.FunctionDef} if file.parent.name == "commands" else set()
     docstrings = {
-        id(node.body[0].value)
+        id(statement.value)
         for node in ast.walk(tree)
-        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
-        if not (isinstance(node, ast.FunctionDef) and file.parent.name == "commands")
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and type(node) not in shown
+        for statement in node.body
+        if isinstance(statement, ast.Expr)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
