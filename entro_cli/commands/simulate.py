@@ -197,6 +197,7 @@ def simulate(
     from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario
     from entro_cli.core.clock import moment_ns
     from entro_cli.core.console import printable
+    from entro_cli.core.formatting import counted
     from entro_cli.core.json_document import to_builtins
     from entro_cli.core.parallel import Executor
 
@@ -217,7 +218,7 @@ def simulate(
         watchers.append(lambda batch: terminal.detail(f"{batch.controller}: run {batch.runs.stop} done"))
     document = summarise(settings, simulate_all(settings, *watchers, map_portions=Executor().map))
     if logs:
-        terminal.note(f"wrote {len(logs.written)} logs to {printable(str(log_dir))}")
+        terminal.note(f"wrote {counted(len(logs.written), 'log')} to {printable(str(log_dir))}")
     if out:
         _write_page(out, scenario.scenario, self_contained, settings, document, firsts.kept)
         terminal.note(f"wrote {printable(str(out))}")

@@ -139,8 +139,8 @@ def test_the_latest_days_and_logs_are_shown(tmp_path):
     assert "2026-03-30" not in lines[5]
     table = [row for row in lines if row.startswith("2026-")]
     assert (len(table), table[-1][:10]) == (40, "2026-05-09")
-    assert "and 2 more before them" in lines
-    assert lines[-1] == "and 1 more before them"
+    assert "and 2 earlier days" in lines
+    assert lines[-1] == "and 1 earlier log"
     assert "log-0.csv" not in "".join(lines)
 
 

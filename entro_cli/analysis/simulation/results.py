@@ -151,8 +151,9 @@ def describe(parameters: SimulationParameters) -> tuple[str, ...]:
 def _scenario(parameters: SimulationParameters) -> list[str]:
     scenario = parameters.scenario
     requests = float(scenario.demand().sum()) * scenario.step_s
+    steps = "step" if scenario.steps == 1 else "steps"
     return [
-        f"{printable(scenario.name)}: {scenario.steps} steps of {scenario.step_s:g} s",
+        f"{printable(scenario.name)}: {scenario.steps} {steps} of {scenario.step_s:g} s",
         f"{requests:.3f} requests",
         f"capacity {scenario.capacity:g} req/s",
         *(f"stalled in steps {stall.first} to {stall.after - 1}" for stall in scenario.stalls),

@@ -1,1 +1,1 @@
-"""What commands print on a terminal."""
+"""The output of commands: Rich renderables for people, and JSON documents for programs."""

@@ -1,4 +1,4 @@
-"""What `entro analyze` prints for people, and its JSON document."""
+"""The output of `entro analyze`: text for people, and a JSON document."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "entro/analysis/1"
 
-_MOST_INCIDENTS = 10
-_MOST_SOURCES = 20
-_LONGEST_NAME = 24
+_MAX_INCIDENTS = 10
+_MAX_SOURCES = 20
+_MAX_NAME_LENGTH = 24
 _BAR_WIDTH = 40
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no_data": "dim"}
 _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
@@ -31,7 +31,10 @@ _ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:
-    """The JSON document of an analysis; its incidents, which may be a million, are made when they are looked at."""
+    """Return the JSON document of an analysis.
+
+    Its incidents stay as they are: there may be a million, and the writer makes each when it comes to it.
+    """
     figures, sources = analysis.figures, analysis.sources
     return {
         "schema": SCHEMA,
@@ -46,11 +49,11 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
 
 
 def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[RenderableType]:
-    """The parts of an analysis, in the order they are printed; every line fits into 80 columns.
+    """Yield the parts of an analysis, in the order they are printed. Every line fits into 80 columns.
 
     Args:
-        analysis: what it says.
-        unicode: draw bars with block characters; with ASCII otherwise.
+        analysis: the analysis.
+        unicode: whether bars have block characters; ASCII otherwise.
     """
     figures, sources = analysis.figures, analysis.sources
     yield from _headline(figures, analysis.pipeline)
@@ -70,27 +73,27 @@ def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[Renderab
     if len(sources) > 1 or any(source.zone not in {"", "as written"} for source in sources):
         yield ""
         yield _spans(sources)
-    if len(sources) > _MOST_SOURCES:
-        yield f"and {len(sources) - _MOST_SOURCES} more logs"
+    if len(sources) > _MAX_SOURCES:
+        yield f"and {formatting.counted(len(sources) - _MAX_SOURCES, 'more log')}"
 
 
 def _headline(figures: Figures, pipeline: str) -> Iterator[Text]:
     from rich.text import Text
 
-    zones = [f"{figures.start: %Z}", f"{figures.end: %Z}"]  # two of them over a change of the clocks
+    zones = [f"{figures.start: %Z}", f"{figures.end: %Z}"]  # such as CET and CEST: a clock change lies between
     begin = _minute(figures.start) + (zones[0] if zones[0] != zones[1] else "")
     period = f": {begin} to {_minute(figures.end)}{zones[1]}"
     yield Text.assemble((_short(printable(pipeline)), "bold"), period)
-    steps = f"{formatting.count(figures.steps)} steps of {formatting.duration(figures.step_s)}"
-    yield Text(f"{steps}, {formatting.share(figures.coverage)} of them with data of their own")
+    steps = f"{formatting.counted(figures.steps, 'step')} of {formatting.duration(figures.step_s)}"
+    yield Text(f"{steps}, {formatting.share(figures.coverage)} with data")
     if figures.excluded_steps:
-        left_out = formatting.duration(figures.excluded_steps * figures.step_s)
-        yield Text(f"Left out as maintenance: {formatting.count(figures.excluded_steps)} steps, {left_out}")
+        excluded = formatting.duration(figures.excluded_steps * figures.step_s)
+        yield Text(f"Left out as maintenance: {formatting.counted(figures.excluded_steps, 'step')}, {excluded}")
 
 
 def _short(name: str) -> str:
-    """A name as it fits into a table."""
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+    """Return a name as it fits into a table."""
+    return formatting.shortened(name, _MAX_NAME_LENGTH)
 
 
 def _minute(when: Any) -> str:
@@ -105,7 +108,7 @@ def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
         if name == "no_data" and not steps:
             continue
         share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
-        filled = round(_BAR_WIDTH * share) or (1 if steps else 0)
+        filled = round(_BAR_WIDTH * share) or (1 if steps else 0)  # a single critical step must be seen
         line = Text(
             f"{name.replace('_', ' ').capitalize():<9}{formatting.count(steps):>9} {formatting.share(share):>7}  "
         )
@@ -136,7 +139,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
     objective = figures.objective
     share = figures.violations / figures.observed_steps if figures.observed_steps else 0.0
     yield Text(
-        f"Budget {formatting.nats(figures.budget)} nat: {formatting.count(figures.violations)} violations, "
+        f"Budget {formatting.nats(figures.budget)} nat: {formatting.counted(figures.violations, 'violation')}, "
         f"{formatting.share(share)} of the observed steps, {formatting.duration(figures.violation_time_s)}"
     )
     yield Text(
@@ -149,7 +152,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
     yield Text(f"Objective {formatting.share(objective.target)}: {used} of its error budget used, {state}")
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
-        alert = max(firing, key=lambda part: part.threshold)
+        alert = max(firing, key=lambda alert: alert.threshold)
         rates = {window.window_s: window.burn_rate for window in objective.burn_rates}
         rate_of = partial(formatting.optional, formatting.quantity)
         long, short = (
@@ -160,7 +163,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
         yield Text(f"and {short}, both above {alert.threshold:g}", style="red")
     if figures.time_to_budget_s:
         yield Text(
-            f"At its last slope the budget is reached in {formatting.duration(figures.time_to_budget_s)}",
+            f"At the last slope the budget is reached in {formatting.duration(figures.time_to_budget_s)}",
             style="yellow",
         )
 
@@ -168,10 +171,10 @@ def _violations(figures: Figures) -> Iterator[Text]:
 def _incidents(figures: Figures) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    worst = figures.incidents.worst(_MOST_INCIDENTS)
+    worst = figures.incidents.worst(_MAX_INCIDENTS)
     total = len(figures.incidents)
-    some = f"the worst {len(worst)} of {formatting.count(total)}" if total > len(worst) else "the worst first"
-    yield Text(f"Incidents, {some}; the time to budget is what was told one step before", style="bold")
+    order = f"the worst {len(worst)} of {formatting.count(total)}" if total > len(worst) else "the worst first"
+    yield Text(f"Incidents, {order}; time to budget as forecast one step before", style="bold")
     table = grid(
         ("Began", "left"),
         *((name, "right") for name in ("Lasted", "Peak", "Excess")),
@@ -216,9 +219,9 @@ def _sources(sources: tuple[Source, ...]) -> Table:
         ("Stages", "left"),
         ("Rows", "right"),
         ("Skipped", "right"),
-        ("Taken as", "left"),
+        ("Used as", "left"),
     )
-    for source in sources[:_MOST_SOURCES]:
+    for source in sources[:_MAX_SOURCES]:
         table.add_row(
             source.path,
             source.format,
@@ -232,7 +235,7 @@ def _sources(sources: tuple[Source, ...]) -> Table:
 
 def _spans(sources: tuple[Source, ...]) -> Table:
     table = grid(("Log", "left"), ("From", "left"), ("Until", "left"), ("Times", "left"))
-    for source in sources[:_MOST_SOURCES]:
+    for source in sources[:_MAX_SOURCES]:
         edges = ("-" if edge is None else _minute(edge) for edge in (source.start, source.end))
         table.add_row(source.path, *edges, source.zone)
     return table

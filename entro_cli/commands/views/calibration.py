@@ -1,4 +1,4 @@
-"""What `entro calibrate` prints and writes: each number with the evidence for it."""
+"""The output of `entro calibrate`: each number with the evidence for it, as a table and as an entro.toml."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCHEMA = "entro/calibration/1"
 
 
 def calibration_view(calibration: Calibration, written: str) -> Iterator[RenderableType]:
-    """The parts of what is printed; every line fits into 80 columns.
+    """Yield the parts of a calibration, in the order they are printed. Every line fits into 80 columns.
 
     Args:
-        calibration: what was found.
+        calibration: the calibration.
         written: the file it was written to.
     """
     from rich.text import Text
@@ -34,24 +34,24 @@ def calibration_view(calibration: Calibration, written: str) -> Iterator[Rendera
 
 
 def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
-    """The same as an entro.toml.
+    """Return a calibration as an entro.toml.
 
     Args:
-        calibration: what was found.
-        logs: the files it was found in.
+        calibration: the calibration.
+        logs: the files it was made from.
     """
-    guess = "; a GUESS, the log never kept the server busy for long enough" if calibration.is_guess else ""
+    guess = "; a GUESS, because the log never kept the server busy for long enough" if calibration.is_guess else ""
     named = ", ".join(printable(log) for log in logs[:3]) + (f" and {len(logs) - 3} more" if len(logs) > 3 else "")
     period = f"{calibration.start.isoformat()} to {calibration.end.isoformat()}"
     lines = [
-        f"# What `entro calibrate` found in {named},",
+        f"# Measured by `entro calibrate` in {named},",
         f"# {period}, steps of {calibration.step_s:g} s.",
         "",
-        f"capacity = {calibration.capacity!r}  # req/s that the server serves: {calibration.evidence}{guess}",
+        f"capacity = {calibration.capacity!r}  # req/s when the server is busy: {calibration.evidence}{guess}",
         f"wait = {calibration.wait_s!r}  # s, the longest accepted wait: {calibration.wait_evidence}",
         f"gamma = {calibration.gamma!r}  # a budget of {calibration.budget:g} nat for two stages",
         "",
-        "# When the stages are full follows from these; without the tables it does so always.",
+        "# The full loads follow from these values. Delete the tables to let them follow every change.",
     ]
     for stage in calibration.stages:
         lines += [f"[stages.{_key(stage.name)}]", f"full = {stage.full!r}  # {stage.unit}: {stage.evidence}", ""]
@@ -59,7 +59,7 @@ def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
 
 
 def _rows(calibration: Calibration) -> Iterator[tuple[str, str, str]]:
-    guess = " (a guess: the log never kept the server busy for long enough)" if calibration.is_guess else ""
+    guess = " (a guess, because the log never kept the server busy for long enough)" if calibration.is_guess else ""
     yield "Capacity", f"{formatting.quantity(calibration.capacity)} req/s", calibration.evidence + guess
     yield "Longest accepted wait", f"{calibration.wait_s:.3g} s", calibration.wait_evidence
     for stage in calibration.stages:
@@ -68,7 +68,7 @@ def _rows(calibration: Calibration) -> Iterator[tuple[str, str, str]]:
 
 
 def _key(name: str) -> str:
-    """A stage's name as a TOML key."""
+    """Return the name of a stage as a TOML key, quoted if it must be."""
     if name.isascii() and name.replace("-", "").replace("_", "").isalnum():
         return name
     escaped = "".join(

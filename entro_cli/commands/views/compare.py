@@ -1,4 +1,4 @@
-"""What `entro compare` prints: two reports side by side."""
+"""The output of `entro compare`: two reports side by side."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SCHEMA = "entro/comparison/1"
-_LONGEST = 16
+_MAX_NAME_LENGTH = 16
 
 
 def compare_view(first: Summary, second: Summary) -> Iterator[RenderableType]:
-    """The parts of a comparison, in the order they are printed.
+    """Yield the parts of a comparison, in the order they are printed.
 
     Args:
         first: the report on the left.
-        second: the report on the right: what differs is said of it.
+        second: the report on the right. Changes are from the first to the second.
 
     Raises:
-        EntroError: when they have other stages.
+        EntroError: If the stages of the reports differ.
     """
     from rich.text import Text
 
-    _check(first, second)
+    _check_stages(first, second)
     for summary in (first, second):
         yield Text.assemble(
             (f"{_title(summary)}  ", "bold"), f"{str(summary.verdict.health).upper()}  ", summary.verdict.sentence
@@ -46,12 +46,12 @@ def compare_view(first: Summary, second: Summary) -> Iterator[RenderableType]:
 
 
 def compare_document(first: Summary, second: Summary) -> dict[str, Any]:
-    """The JSON document of a comparison.
+    """Return the JSON document of a comparison.
 
     Raises:
-        EntroError: when they have other stages.
+        EntroError: If the stages of the reports differ.
     """
-    _check(first, second)
+    _check_stages(first, second)
     sides = {"first": first, "second": second}
     return {"schema": SCHEMA} | {
         name: {"pipeline": side.pipeline, "period": to_builtins(side.period), "verdict": to_builtins(side.verdict)}
@@ -62,11 +62,11 @@ def compare_document(first: Summary, second: Summary) -> dict[str, Any]:
 
 def _title(summary: Summary) -> str:
     name = printable(summary.pipeline)
-    return f"{name[:_LONGEST]} {summary.period.label}"
+    return f"{name[:_MAX_NAME_LENGTH]} {summary.period.label}"
 
 
-def _check(first: Summary, second: Summary) -> None:
+def _check_stages(first: Summary, second: Summary) -> None:
     stages = [[(stage.name, stage.kind) for stage in side.figures.stages] for side in (first, second)]
     if stages[0] != stages[1]:
         shown = [", ".join(printable(name) for name, _ in side) for side in stages]
-        raise EntroError(f"the stages of the one are {shown[0]}, of the other {shown[1]}", expected="the same stages")
+        raise EntroError(f"the stages differ: {shown[0]} and {shown[1]}", expected="two reports with the same stages")

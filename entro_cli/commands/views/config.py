@@ -1,4 +1,4 @@
-"""What `entro config` prints for people, and its JSON document."""
+"""The output of `entro config`: a table for people, and a JSON document."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 SCHEMA = "entro/config/1"
 
-_WIDEST_KEY = 32
+_MAX_KEY_WIDTH = 32
 _DURATIONS = frozenset({"wait", "retention", "silence", "alerts.at_least"})
 
 ConfigRow = tuple[str, Any, str]
-"""A key, its value, and where that is from."""
+"""A key, its value, and the origin of the value."""
 
 
 def config_document(
     file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[ConfigRow]
 ) -> dict[str, Any]:
-    """The JSON document of a configuration; durations in seconds.
+    """Return the JSON document of a configuration, with durations in seconds.
 
     Args:
-        file: that was read; None without one.
-        pipeline: whose values they are.
-        pipelines: those the file names.
-        rows: every value in force.
+        file: the file that was read; None without one.
+        pipeline: the name of the pipeline.
+        pipelines: the pipelines that the file names.
+        rows: every value in force for the pipeline.
     """
     return {
         "schema": SCHEMA,
@@ -45,20 +45,20 @@ def config_document(
 def config_view(
     file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[ConfigRow]
 ) -> Iterator[RenderableType]:
-    """The configuration as it is printed; every line fits into 80 columns.
+    """Yield the parts of a configuration, in the order they are printed. Every line fits into 80 columns.
 
     Args:
-        file: that was read; None without one.
-        pipeline: whose values they are.
-        pipelines: those the file names.
-        rows: every value in force.
+        file: the file that was read; None without one.
+        pipeline: the name of the pipeline.
+        pipelines: the pipelines that the file names.
+        rows: every value in force for the pipeline.
     """
     from rich.table import Table
     from rich.text import Text
 
     yield Text.assemble(
         (printable(pipeline), "bold"),
-        f": {printable(str(file)) if file else 'there is no entro.toml'}",
+        f": {printable(str(file)) if file else 'no entro.toml'}",
     )
     if pipelines:
         yield Text(f"Pipelines: {', '.join(map(printable, pipelines))}")
@@ -66,21 +66,21 @@ def config_view(
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     rows = list(rows)
     widest = max((len(key) for key, _, _ in rows), default=0)
-    table.add_column("Key", overflow="fold", min_width=min(widest, _WIDEST_KEY))
+    table.add_column("Key", overflow="fold", min_width=min(widest, _MAX_KEY_WIDTH))
     table.add_column("Value", overflow="fold")
     table.add_column("From", overflow="fold")
     for key, value, origin in rows:
         is_set = origin != "default"
         table.add_row(
             Text(printable(key)),
-            Text(_shown(key, value)),
+            Text(_format(key, value)),
             Text(printable(origin), style="" if is_set else "dim"),
         )
     yield table
 
 
-def _shown(key: str, value: Any) -> str:
-    """A value in a cell; one that means nothing of the kind as a dash."""
+def _format(key: str, value: Any) -> str:
+    """Return a value as it is printed; a dash for a value that is not set."""
     if value is None or value == ():
         return "-"
     if key in _DURATIONS:

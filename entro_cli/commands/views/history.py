@@ -1,4 +1,4 @@
-"""What `entro ingest` and `entro history` print for people, and their JSON documents."""
+"""The output of `entro ingest` and `entro history`: text for people, and JSON documents."""
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ EXPORT_SCHEMA = "entro/history-export/1"
 CHECK_SCHEMA = "entro/history-check/1"
 PRUNE_SCHEMA = "entro/history-prune/1"
 
-_MOST_LOGS = 20
-_MOST_DAYS = 40
+_MAX_LOGS = 20
+_MAX_DAYS = 40
 
 
-def ingest_document(every: Mapping[str, IngestSummary]) -> dict[str, Any]:
-    """The JSON document of what was stored, by pipeline."""
-    pipelines = [{"pipeline": name, **to_builtins(stored)} for name, stored in every.items()]
+def ingest_document(summaries: Mapping[str, IngestSummary]) -> dict[str, Any]:
+    """Return the JSON document of an ingest, given what was stored by pipeline."""
+    pipelines = [{"pipeline": name, **to_builtins(summary)} for name, summary in summaries.items()]
     return {"schema": INGEST_SCHEMA, "pipelines": pipelines}
 
 
-def ingest_view(every: Mapping[str, IngestSummary]) -> Iterator[RenderableType]:
-    """What was stored, a pipeline after the other; every line fits into 80 columns where names are short."""
+def ingest_view(summaries: Mapping[str, IngestSummary]) -> Iterator[RenderableType]:
+    """Yield what was stored, one pipeline after the other. Every line fits into 80 columns if names are short."""
     from rich.text import Text
 
-    for name, stored in every.items():
-        days = f"{len(stored.days)} day{'' if len(stored.days) == 1 else 's'} changed" if stored.days else "nothing new"
-        old = f", {stored.removed_days} too old to be kept" if stored.removed_days else ""
-        step = f", steps of {formatting.duration(stored.step_s)}" if stored.step_s else ""
+    for name, summary in summaries.items():
+        days = f"{formatting.counted(len(summary.days), 'day')} changed" if summary.days else "nothing new"
+        old = f", {formatting.counted(summary.removed_days, 'day')} removed as too old" if summary.removed_days else ""
+        step = f", steps of {formatting.duration(summary.step_s)}" if summary.step_s else ""
         yield Text(f"{printable(name)}: {days}{old}{step}")
-        told = [log for log in stored.logs if log.taken != "nothing new"]
+        changed = [log for log in summary.logs if log.taken != "nothing new"]
         table = grid(
-            ("Log", "left"), ("Taken as", "left"), ("Stages", "left"), ("New rows", "right"), ("Skipped", "right")
+            ("Log", "left"), ("Result", "left"), ("Stages", "left"), ("New rows", "right"), ("Skipped", "right")
         )
-        for log in told[:_MOST_LOGS]:
+        for log in changed[:_MAX_LOGS]:
             rows = (formatting.count(log.rows_read), formatting.count(log.rows_skipped)) if log.format else ("", "")
             table.add_row(log.path, log.taken, ", ".join(log.stages), *rows)
-        if told:
+        if changed:
             yield table
-        if len(told) > _MOST_LOGS:
-            yield Text(f"and {len(told) - _MOST_LOGS} more logs")
+        if len(changed) > _MAX_LOGS:
+            yield Text(f"and {formatting.counted(len(changed) - _MAX_LOGS, 'more log')}")
 
 
 def pipelines_document(schema: str, pipelines: Sequence[PipelineInventory | CheckResult]) -> dict[str, Any]:
-    """The JSON document of something that is told of each pipeline."""
+    """Return a JSON document with one entry per pipeline."""
     return {"schema": schema, "pipelines": to_builtins(list(pipelines))}
 
 
-def pipelines_view(holdings: Sequence[PipelineInventory]) -> Iterator[RenderableType]:
-    """What is stored, a row a pipeline."""
+def pipelines_view(inventories: Sequence[PipelineInventory]) -> Iterator[RenderableType]:
+    """Yield a table of what is stored, one row per pipeline."""
     from rich.text import Text
 
     table = grid(
@@ -73,16 +73,17 @@ def pipelines_view(holdings: Sequence[PipelineInventory]) -> Iterator[Renderable
         ("Stages", "left"),
         ("First step", "left"),
         ("Last step", "left"),
-        *((name, "right") for name in ("Days", "Steps", "Bytes", "A step")),
+        *((name, "right") for name in ("Days", "Steps", "Bytes", "Per step")),
     )
     for column in table.columns[3:]:
-        column.no_wrap = True  # names give way
-    for one in holdings:
+        column.no_wrap = True  # where the table is too wide, names are wrapped and figures stay whole
+    for inventory in inventories:
+        names = (inventory.pipeline, formatting.duration(inventory.step_s), ", ".join(inventory.stages))
         table.add_row(
-            *(Text(printable(cell)) for cell in (one.pipeline, formatting.duration(one.step_s), ", ".join(one.stages))),
-            *(time.date().isoformat() if time else formatting.NONE for time in (one.first, one.last)),
-            *map(formatting.count, (one.days, one.steps, one.size_bytes)),
-            formatting.optional(formatting.quantity, one.bytes_per_step),
+            *(Text(printable(name)) for name in names),
+            *(time.date().isoformat() if time else formatting.NONE for time in (inventory.first, inventory.last)),
+            *map(formatting.count, (inventory.days, inventory.steps, inventory.size_bytes)),
+            formatting.optional(formatting.quantity, inventory.bytes_per_step),
         )
     yield table
 
@@ -92,12 +93,12 @@ def _minute(time: datetime | None) -> str:
 
 
 def content_document(content: PipelineContents) -> dict[str, Any]:
-    """The JSON document of a pipeline."""
+    """Return the JSON document of a pipeline."""
     return {"schema": SHOW_SCHEMA, **to_builtins(content)}
 
 
 def content_view(content: PipelineContents) -> Iterator[RenderableType]:
-    """A pipeline: its stages, its latest days, the logs that were read last."""
+    """Yield the parts of a pipeline: its stages, its latest days and the logs that were read last."""
     from rich.text import Text
 
     yield Text(f"{printable(content.pipeline)}: steps of {formatting.duration(content.step_s)}")
@@ -110,18 +111,18 @@ def content_view(content: PipelineContents) -> Iterator[RenderableType]:
     yield stages
     yield Text("")
     yield _days_table(content)
-    if len(content.days) > _MOST_DAYS:
-        yield Text(f"and {len(content.days) - _MOST_DAYS} more before them")
+    if len(content.days) > _MAX_DAYS:
+        yield Text(f"and {formatting.counted(len(content.days) - _MAX_DAYS, 'earlier day')}")
     if content.logs:
         yield Text("")
         yield _logs_table(content)
-    if len(content.logs) > _MOST_LOGS:
-        yield Text(f"and {len(content.logs) - _MOST_LOGS} more before them")
+    if len(content.logs) > _MAX_LOGS:
+        yield Text(f"and {formatting.counted(len(content.logs) - _MAX_LOGS, 'earlier log')}")
 
 
 def _days_table(content: PipelineContents) -> Table:
     table = grid(("Day (UTC)", "left"), *((name, "right") for name in ("Steps", "Coverage", "Samples", "Bytes")))
-    for day in content.days[-_MOST_DAYS:]:
+    for day in content.days[-_MAX_DAYS:]:
         counts = map(formatting.count, (day.samples, day.size_bytes))
         table.add_row(day.day, formatting.count(day.steps), formatting.share(day.coverage), *counts)
     return table
@@ -136,14 +137,14 @@ def _logs_table(content: PipelineContents) -> Table:
         *((name, "right") for name in ("Rows", "Skipped")),
         *((name, "left") for name in ("From", "To")),
     )
-    for log in content.logs[-_MOST_LOGS:]:
+    for log in content.logs[-_MAX_LOGS:]:
         rows = map(formatting.count, (log.rows_read, log.rows_skipped))
         table.add_row(Text(printable(log.path)), log.format, *rows, _minute(log.start), _minute(log.end))
     return table
 
 
 def export_document(pipeline: str, file: str, form: str, steps: Steps, zone: tzinfo) -> dict[str, Any]:
-    """The JSON document of an export: what was written, from where the first step begins to where the last one ends."""
+    """Return the JSON document of an export, from the start of its first step to the end of its last one."""
     ends = (steps.start_ns, steps.start_ns + steps.count * steps.step_ns) if steps.count else ()
     start, end = [moment(ns, zone).isoformat() for ns in ends] or (None, None)
     return {
@@ -160,33 +161,31 @@ def export_document(pipeline: str, file: str, form: str, steps: Steps, zone: tzi
 
 
 def checks_text(checks: Sequence[CheckResult]) -> str:
-    """The damaged files or that there is none, and what else is there; a line each, as long as a path may be."""
-    lines = [f"{damage.path}: {damage.found}" for one in checks for damage in one.damaged]
+    """Return one line per damaged file, or that there is none, and the notes. Lines may be as long as a path."""
+    lines = [f"{damage.path}: {damage.found}" for result in checks for damage in result.damaged]
     if not lines:
-        files = sum(one.files for one in checks)
-        pipelines = f"{len(checks)} pipeline{'' if len(checks) == 1 else 's'}"
-        lines = [f"{pipelines}, {formatting.count(files)} file{'' if files == 1 else 's'}: nothing is damaged"]
-    lines += [f"note: {note}" for one in checks for note in one.notes]
+        pipelines = formatting.counted(len(checks), "pipeline")
+        files = formatting.counted(sum(result.files for result in checks), "file")
+        lines = [f"{pipelines}, {files}: nothing is damaged"]
+    lines += [f"note: {note}" for result in checks for note in result.notes]
     return "".join(f"{line}\n" for line in lines)
 
 
 def pruned_document(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> dict[str, Any]:
-    """The JSON document of what was removed; `before` is the first day that is kept."""
-    told = {"before": cut.isoformat(), "dry_run": dry_run, "pipelines": to_builtins(list(pruned))}
-    return {"schema": PRUNE_SCHEMA, **told}
+    """Return the JSON document of a prune; its `before` is the first day that is kept."""
+    pipelines = to_builtins(list(pruned))
+    return {"schema": PRUNE_SCHEMA, "before": cut.isoformat(), "dry_run": dry_run, "pipelines": pipelines}
 
 
 def pruned_view(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> Iterator[RenderableType]:
-    """What was removed, a line a pipeline."""
+    """Yield what was removed, one line per pipeline."""
     from rich.text import Text
 
-    for one in pruned:
-        if one.days:
-            days = f"{formatting.count(len(one.days))} day{'' if len(one.days) == 1 else 's'}"
-            span = one.days[0] if len(one.days) == 1 else f"{one.days[0]} to {one.days[-1]}"
-            told = (
-                f"{'would remove' if dry_run else 'removed'} {days} ({span}), {formatting.count(one.size_bytes)} bytes"
-            )
-        else:
-            told = f"nothing is stored before {cut.isoformat()}"
-        yield Text(f"{printable(one.pipeline)}: {told}")
+    verb = "would remove" if dry_run else "removed"
+    for result in pruned:
+        text = f"nothing is stored before {cut.isoformat()}"
+        if result.days:
+            span = result.days[0] if len(result.days) == 1 else f"{result.days[0]} to {result.days[-1]}"
+            size = formatting.counted(result.size_bytes, "byte")
+            text = f"{verb} {formatting.counted(len(result.days), 'day')} ({span}), {size}"
+        yield Text(f"{printable(result.pipeline)}: {text}")
