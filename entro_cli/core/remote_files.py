@@ -66,7 +66,7 @@ def find(url: str) -> dict[str, bool]:
         inside = [entry["name"] for entry in files.ls(path, detail=True) if entry["type"] == "file"]
         named = sorted(name for name in inside if not _is_hidden(name))
         if not named:
-            raise EntroError("the folder has no file in it", where=label(url), expected="logs", remedy="name another")
+            raise EntroError("the folder contains no files", where=label(url), expected="logs", remedy="name another")
         return {files.unstrip_protocol(name): False for name in named}
 
 

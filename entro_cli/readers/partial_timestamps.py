@@ -1,4 +1,4 @@
-"""Stamps of log lines that leave out the zone, the year or the day, and the times that they come to."""
+"""Timestamps of log lines that lack the zone, the year or the day, and their conversion to times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from entro_engine import EntroError
 _DAY = 86400 * NS
 _YEAR = 366 * _DAY
 _LEAP_YEAR = 2000
-"""The year that months and days are counted in until the true one is known: it has all of them."""
+"""Year in which months and days are counted until the true one is known: a leap year has all of them."""
 
 _FULL_DATE = re.compile(
     rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?"
@@ -30,31 +30,32 @@ _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1
 
 
 class PartialTimestampFormat(IntEnum):
-    """What a stamp says, and what its nanoseconds count from."""
+    """Parts of a timestamp that are known, and the origin of its nanoseconds."""
 
     ZONED = 0
-    """Everything: from the epoch."""
+    """All parts; nanoseconds since the epoch."""
     LOCAL = 1
-    """All but the zone: from the epoch, were the wall clock UTC."""
+    """All but the zone; nanoseconds since the epoch as if the wall clock were UTC."""
     YEARLESS = 2
-    """Month, day and time: from the beginning of a leap year."""
+    """Month, day and time; nanoseconds since the beginning of a leap year."""
     DAYLESS = 3
-    """The time of day: from midnight."""
+    """Time of day; nanoseconds since midnight."""
 
 
 Stamp = tuple[PartialTimestampFormat, int]
-"""A stamp's form and its nanoseconds."""
+"""Format and nanoseconds of a timestamp."""
 
 
 def timestamp_in(text: bytes) -> Stamp | None:
-    """The stamp in the text before a message; that of a container runtime, which names its zone, rather than others.
+    """Return the timestamp in the text before a message.
 
     Args:
         text: the beginning of a line.
 
     Returns:
-        None where there is none, or no true one: no month 13, no 25 o'clock.
+        None if there is none, or if it is not a valid one, as with month 13.
     """
+    # The timestamp of a container runtime names its zone, so it is better than the program's own.
     dated = _FULL_DATE.search(text)
     if dated and dated[4]:
         return _with_date(dated)
@@ -92,25 +93,28 @@ def _time_of_day(text: bytes) -> Stamp | None:
 
 
 class LineTimestamps:
-    """The stamps of a log's lines, in the order of the log."""
+    """Timestamps of a log's lines, in the order of the log."""
 
     def __init__(self) -> None:
-        self._forms = array("b")
+        self._forms = array("b")  # 9 bytes per line in these arrays; lists of Python's numbers take many times as much
         self._values = array("q")
 
     def add(self, stamp: Stamp) -> None:
-        """Put the next line's stamp behind the others."""
+        """Append the timestamp of the next line."""
         self._forms.append(stamp[0])
         self._values.append(stamp[1])
 
     def rough(self) -> TimeArray:
-        """Nanoseconds that tell how long it is from one stamp to the next, for those that are near; shape (lines,)."""
+        """Return nanoseconds whose differences are right between neighbouring lines, shape (lines,).
+
+        They are wrong where the year or the day changes, as these are not known yet.
+        """
         return np.array(self._values, dtype=np.int64)
 
     def last_hour_back(self) -> list[int]:
-        """The two lines between which the clock was set back an hour, if that was in the last two hours; else none.
+        """Return the two lines between which the clock was set back an hour in the last two hours; empty if it was not.
 
-        In the hour that the clock shows twice, the later lines are known by these.
+        A resumed log needs them as context to know that its lines are in the second showing of that hour.
         """
         rough = self.rough()
         steps = np.diff(rough)
@@ -120,20 +124,20 @@ class LineTimestamps:
         return [int(back[-1]), int(back[-1]) + 1]
 
     def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, str]:
-        """The times, and how they were read, in words.
+        """Return the times, and a description of how they were read.
 
-        What a stamp leaves out is taken from the user, else from the time at which the file was last changed.
+        Missing parts are taken from the options, or from the time at which the file was last changed.
 
         Args:
             log: the log.
-            options: what the user said.
-            tally: is told what is out of the ordinary.
+            options: how it is read.
+            tally: receives the warnings.
 
         Returns:
-            Nanoseconds since the epoch, shape (lines,), in the order of the log.
+            Nanoseconds since the epoch, shape (lines,), in the order of the log, and the description.
 
         Raises:
-            EntroError: when a stamp is a February 29 and its year has none.
+            EntroError: if a timestamp is of February 29 in a year that has none.
         """
         forms, times = np.array(self._forms, dtype=np.int8), self.rough()
         words = ["as written"] if np.any(forms == PartialTimestampFormat.ZONED) or not len(forms) else []
@@ -161,21 +165,22 @@ def _count_steps_back(times: TimeArray, tally: Tally) -> None:
 
 
 def _changed(log: LogFile, zone: tzinfo) -> datetime:
-    """What a wall clock showed when a log was last changed."""
+    """Return what a wall clock showed when a log was last changed."""
     return moment(int(log.changed_s * NS), zone).replace(tzinfo=None)
 
 
 def _add_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, int]:
-    """Yearless stamps with their years, nanoseconds on the wall clock, and the last one's year.
+    """Return timestamps with their years added, nanoseconds on the wall clock, and the year of the last one.
 
-    A stamp goes over new year where it goes back by more than half a year; forward by nearly a year is back over it.
+    New year is where a timestamp goes back by more than half a year. One that goes forward by nearly a year is a line
+    out of order, from before new year.
     """
     steps = np.diff(values)
-    over = (steps < -_YEAR // 2).astype(np.int64) - (steps > _YEAR - 31 * _DAY)
-    behind = np.concatenate([[0], np.cumsum(over)])
+    rollovers = (steps < -_YEAR // 2).astype(np.int64) - (steps > _YEAR - 31 * _DAY)
+    passed = np.concatenate([[0], np.cumsum(rollovers)])
     last = options.year or _last_year(int(values[-1]), _changed(log, options.zone))
-    years = last - (behind[-1] - behind)
-    if behind.any():
+    years = last - (passed[-1] - passed)
+    if passed.any():
         tally.note(ProblemKind.YEARS_INFERRED, str(years.min()), str(years.max()))
     wall = np.empty_like(values)
     for year in np.unique(years).tolist():
@@ -185,7 +190,10 @@ def _add_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tal
 
 
 def _last_year(value: int, changed: datetime) -> int:
-    """The latest year in which a stamp is not after the change of its file by more than a day."""
+    """Return the latest year in which a timestamp is at most a day after the last change of its file.
+
+    The latest February 29 may be eight years back, so ten years are tried.
+    """
     for year in range(changed.year + 1, max(changed.year - 9, 1), -1):
         leap = _is_leap(year)
         if not leap and value // _DAY == 59:
@@ -207,32 +215,33 @@ def _in_year(values: TimeArray, year: int, log: LogFile) -> TimeArray:
     days = values // _DAY
     if np.any(days == 59):
         raise EntroError(
-            f"a stamp is of February 29, which {year} has not",
+            f"a timestamp is of February 29, which does not exist in {year}",
             where=log.label,
-            expected="stamps of that year",
-            remedy="name the year of the last stamp with --year",
+            expected="timestamps of that year",
+            remedy="name the year of the last timestamp with --year",
         )
     shifted: TimeArray = values + start - _DAY * (days > 59)
     return shifted
 
 
 def _add_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
-    """Times of day with their days, nanoseconds on the wall clock.
+    """Return times of day with their days added, nanoseconds on the wall clock.
 
-    A time goes over midnight where it goes back by more than half a day; forward by nearly a day is back over it.
+    Midnight is where a time goes back by more than half a day. One that goes forward by nearly a day is a line out of
+    order, from before midnight.
     """
     steps = np.diff(values)
-    over = (steps < -_DAY // 2).astype(np.int64) - (steps > _DAY - _DAY // 24)
-    behind: TimeArray = np.concatenate([[0], np.cumsum(over)])
+    rollovers = (steps < -_DAY // 2).astype(np.int64) - (steps > _DAY - _DAY // 24)
+    passed: TimeArray = np.concatenate([[0], np.cumsum(rollovers)])
     if options.start_ns is not None:
         first = nanoseconds(moment(options.start_ns, options.zone).replace(tzinfo=UTC))
         midnight = first // _DAY * _DAY
-        dated: TimeArray = values + midnight + behind * _DAY + (_DAY if midnight + int(values[0]) < first else 0)
+        dated: TimeArray = values + midnight + passed * _DAY + (_DAY if midnight + int(values[0]) < first else 0)
         return dated
     changed = nanoseconds(_changed(log, options.zone).replace(tzinfo=UTC))
     midnight = changed // _DAY * _DAY
     if midnight + int(values[-1]) > changed + 60 * NS:
         midnight -= _DAY
     tally.note(ProblemKind.DATES_INFERRED)
-    wall: TimeArray = values + midnight - (behind[-1] - behind) * _DAY
+    wall: TimeArray = values + midnight - (passed[-1] - passed) * _DAY
     return wall

@@ -1,4 +1,4 @@
-"""Zones: the times of a log, whatever clock they were read from, as nanoseconds since the epoch."""
+"""Times of a table, on whatever clock, converted to nanoseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from entro_engine import EntroError
 def to_utc(
     label: str, times: TimeArray, zoned: NDArray[np.bool_], form: TimestampFormat, options: ReadOptions, tally: Tally
 ) -> tuple[TimeArray, str]:
-    """Times as nanoseconds since the epoch, and how they were read, in words.
+    """Return times as nanoseconds since the epoch, and a description of how they were read.
 
     Args:
         label: the file, for messages.
-        times: nanoseconds as `stamp_sql` gives them, shape (rows,), in the order of the file.
+        times: nanoseconds, as `timestamp_sql` defines them, shape (rows,), in the order of the file.
         zoned: whether each names its zone, shape (rows,).
-        form: their form.
-        options: what the user said.
-        tally: counts what is out of the ordinary.
+        form: their format.
+        options: how the log is read.
+        tally: receives the warnings.
 
     Raises:
-        EntroError: when some name a zone and others do not, and the user named none.
+        EntroError: if only some of them name a zone, and the user named none.
     """
     if form.is_offset:
         if options.start_ns is None:
@@ -43,7 +43,7 @@ def to_utc(
         raise EntroError(
             f"{int((~zoned).sum())} of {len(zoned)} times name no zone while the others do",
             where=label,
-            expected="one way of writing times",
+            expected="a zone in all times or in none",
             remedy="name the zone of those with --tz",
         )
     naive = ~zoned

@@ -1,4 +1,4 @@
-"""Times in logs: which form they have, the SQL that reads it, and local clocks put onto UTC."""
+"""Timestamps of tables: their formats, the SQL that reads them, and the conversion of local clocks to UTC."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 
 EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
-"""Epoch seconds outside these (1985, 2255) are no stamps of a log."""
+"""Limits of numbers that are read as seconds since the epoch: 1985 and 2255."""
 
 
 @dataclass(frozen=True)
 class TimestampFormat:
-    """A form that the times of a column have.
+    """A format of timestamps.
 
     Attributes:
-        name: how it is called to the user.
-        unit_ns: what one unit of a number is, nanoseconds; 0 for text.
-        is_offset: whether it counts from the start of the log rather than from the epoch.
+        name: its name in the output.
+        unit_ns: unit of numbers, nanoseconds; 0 for text.
+        is_offset: whether numbers count from the start of the log rather than from the epoch.
     """
 
     name: str
@@ -45,14 +45,14 @@ _EPOCHS = (
 
 
 def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> TimestampFormat | None:
-    """The form of a column's times, from a sample of its texts.
+    """Return the format of a column's timestamps.
 
     Args:
-        sample: cells as they stand in the log.
-        offset_unit_ns: what small numbers count, nanoseconds; None when small numbers are no times here.
+        sample: cells of the column.
+        offset_unit_ns: unit of small numbers, which are offsets, nanoseconds; None if offsets are not allowed here.
 
     Returns:
-        The form that most of the sample has; None when it does not look like times.
+        The format of most of the sample; None if it does not look like times.
     """
     texts = [text for text in sample if text.strip()]
     numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
@@ -60,32 +60,35 @@ def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> Times
         return ISO
     if not texts or len(numbers) * 2 <= len(texts):
         return None
-    middle = float(np.median(np.abs(numbers)))
+    # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
+    median = float(np.median(np.abs(numbers)))
     for form in _EPOCHS:
-        if _EARLIEST <= middle * form.unit_ns / NS <= _LATEST:
+        if _EARLIEST <= median * form.unit_ns / NS <= _LATEST:
             return form
-    if offset_unit_ns is not None and middle < _EARLIEST:
+    if offset_unit_ns is not None and median < _EARLIEST:
         return TimestampFormat("offset from the start", offset_unit_ns, is_offset=True)
     return None
 
 
 def _is_big_number(text: str) -> bool:
-    """Whether a text of digits alone is more likely a count since the epoch than a date without dashes."""
+    """Return whether digits alone are more likely a count since the epoch than a date such as 20260406."""
     return bool(_NUMBER.fullmatch(text)) and not (len(text.strip()) == 8 and "1985" <= text.strip()[:4] <= "2255")
 
 
 def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
-    """SQL for the nanoseconds of a time, and for whether it names its zone.
+    """Return SQL of a timestamp as nanoseconds, and SQL of whether it names its zone.
 
     Args:
-        text: SQL of the time as text.
-        form: its form.
+        text: SQL of the timestamp as text.
+        form: its format.
 
     Returns:
-        A BIGINT expression: since the epoch in UTC where the time names its zone or needs none, else on the wall clock;
-        since the start for an offset; NULL where it is no time of that form. And a BOOLEAN expression.
+        A BIGINT expression and a BOOLEAN expression. The nanoseconds count from the epoch if the timestamp is a number
+        or names its zone. Otherwise they are what the wall clock shows, as if it were UTC. An offset counts from the
+        start of the log. NULL if it is not a timestamp of that format.
     """
     if form.unit_ns:
+        # A double has 53 bits, too few for nanoseconds since the epoch; a decimal holds all digits.
         number = f"TRY_CAST(trim({text}) AS DECIMAL(29, 9))"
         low, high = (-_LATEST, _LATEST) if form.is_offset else (_EARLIEST, _LATEST)
         scale = NS // form.unit_ns
@@ -95,7 +98,7 @@ def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
 
 
 def _iso_sql(text: str) -> tuple[str, str]:
-    """The same for ISO 8601: the usual forms by plain casts, which are several times quicker, others by patterns."""
+    """Return the same for ISO 8601: common forms by casts, several times as fast as the patterns for the others."""
     dated = f"({text}[5] = '-' AND {text}[11] <> 't' AND {text}[14] = ':' AND NOT contains({text}, ','))"
     utc = f"({dated} AND suffix({text}, 'Z'))"
     shifted = (
@@ -112,7 +115,10 @@ def _iso_sql(text: str) -> tuple[str, str]:
 
 
 def _general_iso_sql(text: str) -> tuple[str, str]:
-    """Any form: a space before the offset, a decimal comma, small letters, no dashes, slashes, a zone's name."""
+    """Return the same for any form.
+
+    They may have a space before the offset, a decimal comma, small letters, no dashes, slashes, or a zone's name.
+    """
     upper = rf"regexp_replace(regexp_replace(trim({text}), '(\d)t(\d)', '\1T\2'), '(\d)z$', '\1Z')"
     clean = rf"replace(regexp_replace({upper}, '\s+([+-]\d)', '\1'), ',', '.')"
     parts = r"'^(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6'"
@@ -124,24 +130,24 @@ def _general_iso_sql(text: str) -> tuple[str, str]:
 
 
 def _wall_sql(text: str) -> str:
-    """What the wall clock shows, nanoseconds; DuckDB leaves the zone aside in this cast."""
+    """Return SQL of what the wall clock shows, nanoseconds: this cast of DuckDB ignores a zone."""
     return f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS))"
 
 
 def _shift_sql(text: str) -> str:
-    """How far that clock is before UTC, nanoseconds."""
+    """Return SQL of how far that clock is ahead of UTC, nanoseconds: the cast to TIMESTAMPTZ applies the zone."""
     return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
 
 
 @dataclass(frozen=True)
 class LocalTimes:
-    """Wall clock times put onto UTC.
+    """Wall clock times converted to UTC.
 
     Attributes:
         times: nanoseconds since the epoch, shape (rows,).
-        doubtful: how many were in an hour that the clock showed twice.
-        by_order: whether those were told apart by the order of the rows; else they were taken as its first showing.
-        skipped: how many were in an hour that the clock never showed.
+        doubtful: number of times in an hour that the clock showed twice.
+        by_order: whether the order of the rows resolved all of those; otherwise they are read as the first of the two.
+        skipped: number of times in an hour that the clock skipped.
     """
 
     times: TimeArray
@@ -152,7 +158,7 @@ class LocalTimes:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of a zone's offset: at `utc`, nanoseconds; offsets in nanoseconds."""
+    """A change of a zone's offset from UTC, such as the start of summer time; all in nanoseconds."""
 
     utc: int
     before: int
@@ -160,20 +166,21 @@ class _Change:
 
 
 def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
-    """Wall clock times, in the order of the log, as UTC.
+    """Convert wall clock times to UTC.
 
-    In the hour that the clock shows twice in autumn, the rows after the one where the log itself steps back are its
-    second showing; times that the clock skipped in spring are read with the offset before the change.
+    The clock shows an hour twice in autumn. Rows of that hour after the one at which the log itself steps back are its
+    second showing. Times that the clock skips in spring are read with the offset before the change.
 
     Args:
-        wall: nanoseconds since the epoch if the wall clock were UTC, shape (rows,), in the order of the log.
+        wall: nanoseconds since the epoch as if the wall clock were UTC, shape (rows,), in the order of the log.
         zone: the clock's zone.
     """
     if not len(wall):
         return LocalTimes(wall, 0, True, 0)
     changes = _changes(int(wall.min()), int(wall.max()), zone)
-    first = _offset(int(wall.min()) - 2 * 86400 * NS, zone)
+    first = _offset(int(wall.min()) - 2 * 86400 * NS, zone)  # where `_changes` begins to look
     offsets = np.array([first] + [change.after for change in changes], dtype=np.int64)
+    # Before these wall clock times the offset before a change applies, in the doubtful or skipped hour, too.
     edges = np.array([change.utc + max(change.before, change.after) for change in changes], dtype=np.int64)
     times = wall - offsets[np.searchsorted(edges, wall, side="right")]
     doubtful = skipped = 0
@@ -195,7 +202,7 @@ def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
 
 
 def _cadence(wall: TimeArray) -> float:
-    """The usual time between two rows, nanoseconds; rows at one time are no two."""
+    """Return the usual time between two rows, nanoseconds, without those of one time; 0 if there are no others."""
     between = np.diff(wall)
     return float(np.median(between[between > 0])) if np.any(between > 0) else 0.0
 
@@ -203,9 +210,16 @@ def _cadence(wall: TimeArray) -> float:
 def _second_showing(
     wall: TimeArray, inside: NDArray[np.bool_], length: int, cadence: float
 ) -> NDArray[np.int64] | None:
-    """The rows of the second showing of the doubtful hour; None when the log does not step back just once there.
+    """Return the rows in the second showing of the doubtful hour; None unless the log steps back there exactly once.
 
-    From one row to the next the clock shows the cadence more, and there the cadence less the hour.
+    Between two rows the clock advances by the cadence, but by the cadence less the hour where it was set back. Half of
+    the hour separates that from rows that are only out of order.
+
+    Args:
+        wall: what the clock shows, nanoseconds, shape (rows,).
+        inside: whether each row is in the doubtful hour, shape (rows,).
+        length: length of that hour, nanoseconds.
+        cadence: the usual time between two rows, nanoseconds.
     """
     rows = np.flatnonzero(inside)
     if not len(rows):
@@ -215,10 +229,10 @@ def _second_showing(
 
 
 def _changes(first_wall: int, last_wall: int, zone: tzinfo) -> list[_Change]:
-    """The changes of a zone's offset that matter between two wall clock times."""
+    """Return the changes of a zone's offset that can matter between two wall clock times."""
     day = 86400 * NS
     changes = []
-    low = first_wall - 2 * day
+    low = first_wall - 2 * day  # no wall clock is a day away from UTC
     while low < last_wall + 2 * day:
         high = low + day
         if _offset(low, zone) != _offset(high, zone):
@@ -228,6 +242,7 @@ def _changes(first_wall: int, last_wall: int, zone: tzinfo) -> list[_Change]:
 
 
 def _bisect(low: int, high: int, zone: tzinfo) -> _Change:
+    """Return the only change of a zone's offset between two times, which is at a whole second."""
     before, after = _offset(low, zone), _offset(high, zone)
     while high - low > NS:
         middle = (low + high) // 2
@@ -239,6 +254,6 @@ def _bisect(low: int, high: int, zone: tzinfo) -> _Change:
 
 
 def _offset(utc: int, zone: tzinfo) -> int:
-    """A zone's offset from UTC at a moment, nanoseconds."""
+    """Return a zone's offset from UTC at a time, nanoseconds."""
     shift = moment(utc, zone).utcoffset() or timedelta(0)
     return round(shift.total_seconds()) * NS

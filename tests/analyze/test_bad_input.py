@@ -78,7 +78,7 @@ BAD = {
     ),
     "mixed zones": (
         rows("2026-04-06T12:00:00Z,1,2", "2026-04-06T12:00:01,1,3"),
-        r"1 of 2 times name no zone while the others do; expected one way of writing times; .*--tz",
+        r"1 of 2 times name no zone while the others do; expected a zone in all times or in none; .*--tz",
     ),
     "only empty cells": (rows("2026-04-06T12:00:00Z,,"), r"has no sample, only rows with empty cells"),
     "zeros": (b"\0" * 5000, r"this is a binary file"),
@@ -86,11 +86,17 @@ BAD = {
     "an ELF": (b"\x7fELF\2\1\1" + b"\0" * 100, r"this is a binary file"),
     "zip": (packed_zip(), r"this is a zip archive; .*unpack it first"),
     "pdf": (b"%PDF-1.7\n", r"this is a PDF"),
-    "truncated gzip": (gzip.compress(GOOD.encode())[:-9], r"the gzip file is cut short; expected a whole one; copy it"),
+    "truncated gzip": (
+        gzip.compress(GOOD.encode())[:-9],
+        r"the gzip file is cut short; expected a complete file; copy it",
+    ),
     "gzip cut in its header": (gzip.compress(GOOD.encode())[:5], r"the gzip file is cut short"),
     "damaged gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 50, r"the gzip file is damaged"),
     "gzip with a tail": (gzip.compress(GOOD.encode()) + b"tail", r"the gzip file is damaged"),
-    "truncated zstd": (zstd.compress(GOOD.encode())[:-5], r"the zstd file is cut short; expected a whole one; copy it"),
+    "truncated zstd": (
+        zstd.compress(GOOD.encode())[:-5],
+        r"the zstd file is cut short; expected a complete file; copy it",
+    ),
     "damaged zstd": (b"\x28\xb5\x2f\xfd" + b"\xff" * 50, r"the zstd file is damaged"),
     "truncated parquet": (b"PAR1" + b"\x15\0" * 500, r"the file is damaged or cut short"),
     "prose": (b"It was a dark night.\nThe rain fell.\n", r"the format is not known; it begins with: It was a dark"),
@@ -145,7 +151,7 @@ def test_what_a_log_holds_is_masked_when_asked(tmp_path, case):
     [
         (["nowhere.csv"], r"nowhere.csv: there is no such file; expected a log, a folder"),
         (["no*where.csv"], r"there is no such file"),
-        (["{folder}/none"], r"none: the folder has no file in it; expected logs"),
+        (["{folder}/none"], r"none: the folder contains no files; expected logs"),
         (["{folder}/other"], r"other: none of the 2 files is a log"),
         (["-", "{log}"], r"standard input cannot be read together with other logs"),
         (["{log}", "--tz", "Mars/Olympus"], r"--tz: unknown time zone 'Mars/Olympus'"),

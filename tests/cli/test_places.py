@@ -60,7 +60,7 @@ def test_no_room_to_unpack(tmp_path, small_disk):
     packed = tmp_path / "log.csv.gz"
     packed.write_bytes(gzip.compress(LOG.encode()))
     process = entro_process("analyze", packed, env=os.environ | {"TMPDIR": str(small_disk)})
-    assert "log.csv.gz: there is no room to unpack it in" in one_line(process)
+    assert "log.csv.gz: there is no room to decompress it in" in one_line(process)
     assert "TMPDIR" in process.stderr
     assert list(small_disk.iterdir()) == []
 
@@ -134,7 +134,7 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_rights(log, tmp_path):
 
 def test_no_folder_for_temporary_files(log, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    assert "no folder for temporary files" in entro("analyze", log).error
+    assert "no writable folder for temporary files" in entro("analyze", log).error
 
 
 def test_a_closed_standard_input():

@@ -154,7 +154,7 @@ def test_what_cannot_be_read_keeps_nothing_else_from_being_stored(tmp_path):
     assert outcome.status == 1
     assert [text for text in outcome.err.splitlines() if text.startswith("entro: ")] == [
         f"entro: {tmp_path / 'b.csv'}: this is a binary file; expected a text log or Parquet; "
-        "`entro analyze --help` tells what is read"
+        "`entro formats` lists the formats"
     ]
     assert recalled(tmp_path / "h").samples.sum() == 100
     assert entro("ingest", tmp_path / "b.csv", "--history", tmp_path / "g").status == 1

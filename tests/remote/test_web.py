@@ -144,7 +144,7 @@ def test_nothing_tells_how_to_get_in(web, tmp_path):
         ("*.nix", "no object matches the pattern; expected at least one log"),
         ("secret.csv", "access denied; set the credentials in the environment, as for the server's own tools"),
         ("secret/*", "access denied; set the credentials in the environment, as for the server's own tools"),
-        ("empty/", "the folder has no file in it; expected logs; name another"),
+        ("empty/", "the folder contains no files; expected logs; name another"),
         ("empty.csv", "the file is empty; expected a log with at least one row"),
     ],
 )

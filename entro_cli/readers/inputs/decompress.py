@@ -1,4 +1,4 @@
-"""Logs that are packed or in UTF-16, made plain: known by their magic bytes, whatever they are called."""
+"""Decompression of logs and conversion from UTF-16, both recognised by the first bytes rather than by names."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
-    """Write to `plain` what was packed or in UTF-16; False when `source` is plain already.
+    """Write the plain content of a compressed or UTF-16 log.
 
     Args:
         source: the log.
         magic: its first bytes.
-        plain: where to write.
-        label: what it is called in messages.
+        plain: the file to write.
+        label: name of the log in messages.
+
+    Returns:
+        Whether anything was written: False if the log is plain already.
 
     Raises:
-        EntroError: when it is cut short or damaged.
-        OSError: when it cannot be read, or there is no room.
+        EntroError: if it is cut short or damaged.
+        OSError: if it cannot be read, or the disk is full.
     """
     if magic.startswith(GZIP_MAGIC):
         _decompress(_open_gzip(source), plain, label, "gzip")
@@ -54,7 +57,7 @@ def _open_zstd(source: Path) -> IO[bytes]:
 
 
 def _zstd() -> Any:
-    """The standard library's zstd, or its backport: both tell a truncated file from a whole one."""
+    """Return the standard library's zstd or its backport; both raise EOFError for a file that is cut short."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -70,7 +73,7 @@ def _decompress(packed: IO[bytes], plain: Path, label: str, method: str) -> None
         raise EntroError(
             f"the {method} file is cut short",
             where=label,
-            expected="a whole one",
+            expected="a complete file",
             remedy="copy it again, or read the log it was made from",
         ) from error
     except (gzip.BadGzipFile, zlib.error, _zstd().ZstdError) as error:

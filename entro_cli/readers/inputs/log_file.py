@@ -1,4 +1,4 @@
-"""The logs a user names: found, fetched, unpacked and made plain before any reader sees them."""
+"""Logs that a user names: found, fetched, decompressed and unwrapped before any reader sees them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from entro_cli.readers.inputs.unwrap import unwrap
 from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
-"""How much of a file is looked at to recognise it."""
+"""Bytes of a file from which its format is recognised."""
 
 _MAX_LAYERS = 3
-"""How often a log is unpacked: there are files that unpack to themselves."""
+"""Number of times that a log is decompressed: some files decompress to themselves."""
 
 STDIN = "-"
-"""What stands for standard input on the command line."""
+"""Name of standard input on the command line."""
 
 PARQUET_MAGIC = b"PAR1"
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
@@ -35,16 +35,16 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\
 
 @dataclass(frozen=True)
 class LogFile:
-    """A log made plain: not packed, not standard input, UTF-8 or nearly.
+    """A plain log: a file, not compressed, in UTF-8 or nearly.
 
     Attributes:
-        label: what the user called it, safe to show.
-        path: where its plain content is, under a plain name: a reader's library must not take a pattern, a suffix or
-            a `key=value` folder in the user's name for more than a name.
+        label: name that the user gave it, safe to show.
+        path: file with its plain content. Its name is ours: DuckDB would give a meaning to a pattern, a suffix or a
+            `key=value` folder in the user's name.
         head: its first 64 KiB.
-        spool: where a reader may put a mended copy; gone with the context that opened the log.
-        changed_s: when the file was last changed, seconds since the epoch.
-        begins: the first 64 KiB of the log that it is a part of; empty for one that is whole.
+        spool: path at which a reader may put a mended copy; deleted with the context that opened the log.
+        changed_s: time at which the file was last changed, seconds since the epoch.
+        whole_head: for an excerpt, the first 64 KiB of the whole log; empty for other logs.
     """
 
     label: str
@@ -56,29 +56,29 @@ class LogFile:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether its content says it is Parquet."""
+        """Whether its content is Parquet."""
         return self.head.startswith(PARQUET_MAGIC)
 
 
 class NoLogError(EntroError):
-    """A file that is no log of any known format; in a folder it is left out."""
+    """A file is not a log of any known format. In a folder it is left out."""
 
 
 class EmptyLogError(NoLogError):
-    """A log in which nothing is, or nothing yet but its header."""
+    """A log is empty, or has only a header so far."""
 
 
 def find_logs(names: Iterable[str]) -> dict[str, bool]:
-    """Files, folders and patterns, of URLs too, as files, each once, `-` for standard input.
+    """Return the files that files, folders, patterns and URLs name, each once; `-` is standard input.
 
     Args:
         names: as the user wrote them.
 
     Returns:
-        By file, whether the user named it; a folder's files, which they did not name, may be something else than logs.
+        By file, whether the user named it. The files of a folder were not named and may be something else than logs.
 
     Raises:
-        EntroError: when one names nothing, or a folder has no file in it.
+        EntroError: if one of them names nothing, or a folder contains no files.
     """
     found: dict[str, bool] = {}
     for name in names:
@@ -92,10 +92,10 @@ def find_logs(names: Iterable[str]) -> dict[str, bool]:
 
 
 def label_of(name: str) -> str:
-    """What a log is called in messages, safe to show.
+    """Return the name of a log in messages, safe to show.
 
     Args:
-        name: as `find_logs` gives it.
+        name: as `find_logs` returns it.
     """
     if is_url(name):
         return remote_files.label(name)
@@ -103,10 +103,10 @@ def label_of(name: str) -> str:
 
 
 def location_of(name: str) -> str:
-    """Where a log is: an absolute path, or a URL without its secrets; empty for standard input.
+    """Return the absolute path of a log, or its URL without secrets; empty for standard input.
 
     Args:
-        name: as `find_logs` gives it.
+        name: as `find_logs` returns it.
     """
     if is_url(name):
         return shown_url(name)
@@ -114,26 +114,26 @@ def location_of(name: str) -> str:
 
 
 def _find(name: str) -> dict[str, bool]:
-    """What a name on this machine stands for, as `find_logs` gives it."""
+    """Return the files that a name on this machine refers to, as `find_logs` does."""
     if Path(name).is_dir():
         return dict.fromkeys(_files_in(name), False)
     return dict.fromkeys(_matches(name), True)
 
 
 def _files_in(folder: str) -> list[str]:
-    inside = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
-    if not inside:
+    files = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
+    if not files:
         raise EntroError(
-            "the folder has no file in it",
+            "the folder contains no files",
             where=printable(folder),
             expected="logs",
             remedy="name another",
         )
-    return inside
+    return files
 
 
 def _matches(name: str) -> list[str]:
-    if name == STDIN or Path(name).exists():
+    if name == STDIN or Path(name).exists():  # a file whose name has brackets is not a pattern
         return [name]
     matches = sorted(part for part in glob.glob(name, recursive=True) if Path(part).is_file())  # noqa: PTH207 - absolute too
     if not matches:
@@ -147,53 +147,51 @@ def _matches(name: str) -> list[str]:
 
 @contextmanager
 def plain_log(name: str) -> Iterator[LogFile]:
-    """A log, unpacked where it is packed, for as long as the context lasts.
+    """Open a log as a plain file, which exists as long as the context.
 
     Args:
-        name: as `find_logs` gives it.
+        name: as `find_logs` returns it.
 
     Raises:
-        EntroError: when it cannot be read, is empty, binary, truncated, or there is no room to unpack it.
+        EntroError: if it cannot be read, if it is empty, binary or truncated, or if there is no room to decompress it.
     """
     with _scratch() as folder:
         yield _plain(name, Path(folder) / "0.log")
 
 
 def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
-    """A part of a log as a log of its own, for as long as the log's context lasts.
+    """Return a part of a log as a plain log, which exists as long as the log's context.
 
     Args:
         log: the plain log.
-        begin: the part's first byte.
-        end: the byte behind its last one.
-        before: what is put before it: the header of a table.
+        begin: offset of its first byte.
+        end: offset after its last byte.
+        before: text put before it, such as the header of a table.
 
     Raises:
-        EntroError: when there is nothing in it, or no room for it.
+        EntroError: if it is empty, or if there is no room for it.
     """
     try:
         handle, name = mkstemp(suffix=".log", dir=log.spool.parent)
-        place = Path(name)
+        path = Path(name)
         with log.path.open("rb") as file, os.fdopen(handle, "wb") as out:
             out.write(before)
             file.seek(begin)
-            left = end - begin
-            while left > 0 and (content := file.read(min(left, 1 << 20))):
-                left -= out.write(content)
-        head = _head(place)
+            missing = end - begin
+            while missing > 0 and (content := file.read(min(missing, 1 << 20))):
+                missing -= out.write(content)
+        head = _head(path)
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return LogFile(log.label, place, head, place.with_suffix(".mended"), log.changed_s, log.whole_head or log.head)
+    return LogFile(log.label, path, head, path.with_suffix(".mended"), log.changed_s, log.whole_head or log.head)
 
 
 def _scratch() -> TemporaryDirectory[str]:
     try:
         return TemporaryDirectory(prefix="entro-")
     except OSError as error:
-        raise EntroError(
-            "there is no folder for temporary files that can be written to", remedy="name one with TMPDIR"
-        ) from error
+        raise EntroError("there is no writable folder for temporary files", remedy="name one with TMPDIR") from error
 
 
 def _plain(name: str, spool: Path) -> LogFile:
@@ -212,9 +210,9 @@ def _plain(name: str, spool: Path) -> LogFile:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise EntroError(
-                f"there is no room to unpack it in {printable(str(spool.parent))}",
+                f"there is no room to decompress it in {printable(str(spool.parent))}",
                 where=label,
-                remedy="make room there, or name another place with TMPDIR",
+                remedy="make room there, or name another folder with TMPDIR",
             ) from error
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
     _check(head, label)
@@ -222,20 +220,20 @@ def _plain(name: str, spool: Path) -> LogFile:
 
 
 def _spool(name: str, spool: Path) -> float:
-    """Make `spool` the log: a link to a file, a copy of what is elsewhere or can be read only once.
+    """Make `spool` the log: a link to a local file, or a copy of anything that is remote or can be read only once.
 
     Returns:
-        When the log was last changed, seconds since the epoch.
+        The time at which the log was last changed, seconds since the epoch.
     """
     source = Path(name)
     if is_url(name):
         remote_files.fetch(name, spool)
         return spool.stat().st_mtime
     if name != STDIN and source.is_file():
-        with source.open("rb"):  # told here when it may not be read
+        with source.open("rb"):  # raises an error here, not in a reader, if permission is missing
             spool.symlink_to(source.resolve())
         return source.stat().st_mtime
-    if name == STDIN and sys.stdin is None:
+    if name == STDIN and sys.stdin is None:  # `entro analyze - <&-`
         raise EntroError("standard input is closed", where="-", remedy="name a file, or pipe the log in")
     with nullcontext(sys.stdin.buffer) if name == STDIN else source.open("rb") as file, spool.open("wb") as out:
         shutil.copyfileobj(file, out)
@@ -248,20 +246,20 @@ def _head(path: Path) -> bytes:
 
 
 def _check(head: bytes, label: str) -> None:
-    """Refuse what no reader can make anything of."""
+    """Raise an error for content that no reader can read."""
     if not head.strip():
         raise EmptyLogError("the file is empty", where=label, expected="a log with at least one row")
-    for magic, what in _ARCHIVES.items():
+    for magic, description in _ARCHIVES.items():
         if head.startswith(magic):
             raise NoLogError(
-                f"this is {what}",
+                f"this is {description}",
                 where=label,
-                expected="a log, plain or packed with gzip or zstd",
+                expected="a log, plain or compressed with gzip or zstd",
                 remedy="unpack it first",
             )
     if b"\0" in head and not head.startswith(PARQUET_MAGIC):
         raise NoLogError(
             "this is a binary file",
             where=label,
-            expected="a text log or Parquet; `entro analyze --help` tells what is read",
+            expected="a text log or Parquet; `entro formats` lists the formats",
         )

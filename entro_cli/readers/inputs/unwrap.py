@@ -1,7 +1,7 @@
-"""Lines that a container runtime or a journal wrapped, made the lines that were written: Docker, Kubernetes, journald.
+"""Lines without the wrapping that a container runtime or journal put around them: Docker, Kubernetes, journald.
 
-A line stays a line, so that bad lines keep their numbers. The runtime's own stamp is dropped where the line has a full
-date of its own; else it is put before it, since it says the year and the zone that the line leaves out.
+A line stays a line, so that bad lines keep their numbers. The runtime's timestamp is put before a line without a full
+date, since it names the year and the zone that the line lacks. Otherwise it is dropped.
 """
 
 from __future__ import annotations
@@ -24,56 +24,55 @@ _SHORT = re.compile(
 _DATED = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
 _LEAST_SHARE = 0.8
-"""So many of the first lines have to be wrapped the same way."""
+"""Share of the first lines that must be wrapped in the same way."""
 
 Unwrapped = tuple[bytes, bytes] | None
-"""The stamp (RFC 3339, or nothing) and the line inside; None where a line is not wrapped that way."""
+"""The timestamp (RFC 3339, or empty) and the line inside; None for a line that is not wrapped in that way."""
 
 
 def unwrap(source: Path, head: bytes, target: Path) -> str:
-    """Write what a log holds inside its wrapping.
+    """Write the lines of a log without their wrapping.
 
     Args:
         source: the plain file.
         head: its first bytes.
-        target: where to.
+        target: the file to write.
 
     Returns:
-        What it was wrapped by, in words; empty where it is not, and nothing was written.
+        Name of the wrapping; empty if there is none and nothing was written.
 
     Raises:
-        OSError: when it cannot be read or written.
+        OSError: if it cannot be read or written.
     """
-    found = wrapping_of(head)
-    if not found:
+    wrapping = wrapping_of(head)
+    if not wrapping:
         return ""
-    inner = _WRAPPINGS[found]
     with source.open("rb") as file, target.open("wb") as out:
-        out.writelines(_lines(file, inner))
-    return found
+        out.writelines(_lines(file, _WRAPPINGS[wrapping]))
+    return wrapping
 
 
 def wrapping_of(head: bytes) -> str:
-    """What the lines of a log are wrapped by, from its first bytes; empty where by nothing that is known."""
+    """Return the name of the wrapping of a log's lines, from its first bytes; empty if there is none."""
     lines = [line for line in head.splitlines()[:200] if line.strip()]
     lines = lines[:-1] or lines  # the last one may be cut
-    for name, inner in _WRAPPINGS.items():
-        if lines and sum(inner(line) is not None for line in lines) >= _LEAST_SHARE * len(lines):
+    for name, unwrap_line in _WRAPPINGS.items():
+        if lines and sum(unwrap_line(line) is not None for line in lines) >= _LEAST_SHARE * len(lines):
             return name
     return ""
 
 
-def _lines(wrapped: Iterator[bytes], inner: Callable[[bytes], Unwrapped]) -> Iterator[bytes]:
-    """The lines inside; parts of one line are joined, and empty lines stand for the rest of them."""
+def _lines(wrapped: Iterator[bytes], unwrap_line: Callable[[bytes], Unwrapped]) -> Iterator[bytes]:
+    """Yield the lines inside. Parts of one line are joined, and as many empty lines follow as were joined to it."""
     open_part, empty = b"", 0
     for raw in wrapped:
         line = raw.rstrip(b"\r\n")
         end = raw[len(line) :]
-        told = inner(line)
-        if told is None:
-            yield raw if end else b""  # one that has no end yet may still become wrapped
+        unwrapped = unwrap_line(line)
+        if unwrapped is None:
+            yield raw if end else b""  # an unfinished line may still become a wrapped one
             continue
-        stamp, text = told
+        stamp, text = unwrapped
         if text.startswith(_PART):
             open_part += text.removeprefix(_PART)
             empty += 1
@@ -87,40 +86,42 @@ def _lines(wrapped: Iterator[bytes], inner: Callable[[bytes], Unwrapped]) -> Ite
 
 
 _PART = b"\0part\0"
+"""Mark of a line that continues in the next one; a text log has no NULs."""
 
 
 def _with_stamp(stamp: bytes, line: bytes) -> bytes:
+    # A timestamp before a row of CSV or JSON would break the row.
     if not stamp or _DATED.search(line[:80]) or _TABULAR.match(line) or not line.strip():
         return line
     return stamp + b" " + line
 
 
 def _docker(line: bytes) -> Unwrapped:
-    """Docker's json-file: a log, a stream, a time; a line that goes on in the next has no line feed at its end."""
+    """Unwrap a line of Docker's json-file driver. A line that continues in the next has no line feed at its end."""
     if not line.startswith(b'{"log":'):
         return None
-    told = _json_object(line) or {}
-    text = told.get("log")
-    if not isinstance(text, str) or "time" not in told:
+    entry = _json_object(line) or {}
+    text = entry.get("log")
+    if not isinstance(text, str) or "time" not in entry:
         return None
-    return str(told["time"]).encode(), (b"" if text.endswith("\n") else _PART) + _one_line(text)
+    return str(entry["time"]).encode(), (b"" if text.endswith("\n") else _PART) + _one_line(text)
 
 
 def _cri(line: bytes) -> Unwrapped:
-    """`2024-12-09T13:31:59.800215693Z stderr F ...`; P instead of F where the line goes on in the next."""
+    """Unwrap `2024-12-09T13:31:59.800215693Z stderr F ...`, with P instead of F if the line continues in the next."""
     match = _CRI.fullmatch(line)
     return None if match is None else (match[1], (_PART if match[2] == b"P" else b"") + match[3])
 
 
 def _journal_json(line: bytes) -> Unwrapped:
-    """`journalctl -o json`: the message as text, or as a list of bytes where it is none."""
+    """Unwrap `journalctl -o json`: the message is text, or a list of bytes if it is not valid text."""
     if b'"MESSAGE"' not in line or b'"__REALTIME_TIMESTAMP"' not in line:
         return None
-    told = _json_object(line)
-    if told is None:
+    entry = _json_object(line)
+    if entry is None:
         return None
-    message, micros = told.get("MESSAGE"), str(told.get("__REALTIME_TIMESTAMP", ""))
-    if isinstance(message, list) and all(isinstance(one, int) and 0 <= one < 256 for one in message):
+    message, micros = entry.get("MESSAGE"), str(entry.get("__REALTIME_TIMESTAMP", ""))
+    if isinstance(message, list) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in message):
         text = bytes(message).replace(b"\n", b" ")
     elif isinstance(message, str):
         text = _one_line(message)
@@ -133,19 +134,19 @@ def _journal_json(line: bytes) -> Unwrapped:
 
 
 def _journal_short(line: bytes) -> Unwrapped:
-    """`Jun 14 15:16:01 host unit[123]: ...`, or with a full stamp, as `journalctl -o short-iso`."""
+    """Unwrap `Jun 14 15:16:01 host unit[123]: ...`, or the full timestamp of `journalctl -o short-iso`."""
     match = _SHORT.fullmatch(line)
     return None if match is None else (_with_colon(match[1] or b""), match[2])
 
 
 def _compose(line: bytes) -> Unwrapped:
-    """What docker compose prints: the container's name, a bar, the line."""
+    """Unwrap the output of docker compose: the container's name, a bar, the line."""
     match = _COMPOSE.fullmatch(line)
     return None if match is None else (b"", match[1])
 
 
 def _with_colon(stamp: bytes) -> bytes:
-    """An offset as RFC 3339 has it: +02:00."""
+    """Return a timestamp with its offset as in RFC 3339: +02:00."""
     return re.sub(rb"([+-]\d\d)(\d\d)$", rb"\1:\2", stamp)
 
 
@@ -155,10 +156,10 @@ def _one_line(text: str) -> bytes:
 
 def _json_object(line: bytes) -> dict[str, object] | None:
     try:
-        told = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return None
-    return told if isinstance(told, dict) else None
+    return entry if isinstance(entry, dict) else None
 
 
 _WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
