@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> int:
     from entro_cli.commands.cli import app
 
     try:
-        # Outside of its standalone mode Typer leaves errors to us. It would print them in a box of its own.
+        # Outside of its standalone mode Typer leaves errors to us. It would print them in a box.
         status = app(arguments, prog_name="entro", standalone_mode=False)
     except SystemExit as end:
         status = end.code

@@ -102,7 +102,7 @@ def analyze(
     query = prometheus_query(**vars(server))
     if not logs and query is None:
         raise typer.BadParameter("name logs, or a server with --prometheus", param_hint="LOGS")
-    if save:
+    if save:  # the code that writes the history is loaded only for this
         from entro_cli.workflows.ingest import save_logs
 
         options = save_logs(logs or [], options, settings, terminal)

@@ -1,4 +1,4 @@
-"""`entro calibrate`: measure a server in its logs, and write what was found as an entro.toml."""
+"""`entro calibrate`: measure a server in its logs, and write the results as an entro.toml."""
 
 from __future__ import annotations
 

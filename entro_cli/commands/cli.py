@@ -1,4 +1,8 @@
-"""The Typer app with every command. The modules of the commands import what is heavy only when they are called."""
+"""The Typer app with every command.
+
+Every call of `entro` loads the modules of all commands, even for the help of one. Therefore they import NumPy, DuckDB
+and the like only inside functions.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ app = typer.Typer(
     name="entro",
     cls=PlainGroup,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # entro_cli.app explains every exception
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog=(

@@ -47,7 +47,7 @@ CHECK_EPILOG = """\
 [bold]Example[/bold]: [cyan]entro history check && tar -czf history.tgz history/[/cyan]
 """
 PRUNE_EPILOG = """\
-[bold]Examples[/bold]: show what would be removed, and keep a year of one pipeline.
+[bold]Examples[/bold]: show the days that would be removed, and keep a year of one pipeline.
 
 [cyan]entro history prune --before 2026-01-01 --dry-run[/cyan]
 

@@ -68,7 +68,7 @@ def alternatives(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-@cache
+@cache  # commands share most blocks
 def _parameters_of(block: Any) -> tuple[inspect.Parameter, ...]:
     hints = get_type_hints(block, include_extras=True)
     return tuple(
@@ -93,6 +93,7 @@ def options_without_key(*blocks: Any) -> list[tuple[str, Any]]:
     """Return the options of some blocks that override no key of entro.toml, each with its value."""
     from entro_cli.config.keys import KEYS_BY_NAME
 
+    # Typer keeps the name of an annotated option in `default`, until it finds the default of the parameter.
     return [
         (get_args(hint)[1].default, getattr(block, name))
         for block in blocks
@@ -244,7 +245,7 @@ class HistoryOptions:
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """Options that say how logs are read."""
+    """Options for reading logs."""
 
     input_format: Annotated[
         str | None,
@@ -417,7 +418,7 @@ class BudgetOptions:
 
 @dataclass(frozen=True)
 class ReportFileOptions:
-    """Where a report is written, and from which templates."""
+    """The file of a report, and its templates."""
 
     out: Annotated[
         Path | None,

@@ -123,6 +123,7 @@ def report(
     form = chosen_format(output_format, as_json, _FORMATS)
     check_gates(gates := fail_on or [])
     names = [*(logs or []), *(more_logs or [])]
+    # With logs, --stage says how they are read. The history has its stages already: --stage overrides their settings.
     stages = () if names else parse_stage_options(LoadOptions(reading.stage or ()))
     keys = keys_set_by(reading, store, limits)
     settings = read_settings(store.config_file, pipeline, terminal, **keys, exclude=exclude, stages=stages)

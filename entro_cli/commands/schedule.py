@@ -35,7 +35,7 @@ EPILOG = """\
 """
 ADD_EPILOG = """\
 [bold]Examples[/bold]: ingest the logs and report on the day before, every morning; report on one pipeline every \
-Monday; and show what would be written.
+Monday; and show the files that would be written.
 
 [cyan]entro schedule add --daily --ingest 'logs/*.csv.gz' --out reports/[/cyan]
 
@@ -114,7 +114,7 @@ RunOut = Annotated[
 
 @dataclass(frozen=True)
 class FrequencyOptions:
-    """How often a job runs."""
+    """The frequency of a job."""
 
     daily: Annotated[bool, typer.Option("--daily", help="Every day.", rich_help_panel=PERIOD)] = False
     weekly: Annotated[bool, typer.Option("--weekly", help="Every Monday.", rich_help_panel=PERIOD)] = False
@@ -245,6 +245,7 @@ def run(
     outcomes = run_scheduled(config, runs, out, parallel.executor, terminal)
     failures = list(dict.fromkeys(failure for outcome in outcomes for failure in outcome.failures))
     failed_gates = [gate for outcome in outcomes for gate in outcome.failed_gates]
+    # An error outranks a failed gate: it decides the status, and gates are only printed.
     print_failed(failed_gates, terminal)
     for failure in failures[1:]:
         terminal.warn(failure)

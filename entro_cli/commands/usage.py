@@ -9,7 +9,7 @@ import typer
 from entro_cli.core.console import printable
 
 _NOUNS = {"int_parsing": "a whole number", "float_parsing": "a number"}
-"""What a value should have been, by the name of Pydantic's error."""
+"""The valid values by the type of Pydantic's error, as a message names them."""
 
 
 def usage_message(error: typer.TyperException) -> str:
@@ -39,11 +39,11 @@ def _parameter_message(error: typer.BadParameter) -> str:
 
 
 def _value_message(error: typer.BadParameter) -> str:
-    """Return why a value is refused. Pydantic, which Typer asks, does not name the value."""
+    """Return the reason why a value is refused."""
     details = getattr(error.__cause__, "errors", None)
     if details is None:
         return error.message
-    first = details()[0]
+    first = details()[0]  # of Pydantic, with which Typer converts values; its own message does not name the value
     if first["type"] == "greater_than_equal":
         return f"{first['input']} is less than {first['ctx']['ge']}"
     return f"{first['input']!r} is not {_NOUNS[first['type']]}" if first["type"] in _NOUNS else error.message

@@ -1,4 +1,4 @@
-"""What `entro schedule list` prints."""
+"""The output of `entro schedule list`: a table for people."""
 
 from __future__ import annotations
 
