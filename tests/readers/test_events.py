@@ -199,8 +199,8 @@ def test_bad_rows_are_counted_and_shown_with_their_lines(tmp_path):
     assert (got.rows_read, got.rows_skipped) == (6, 6)
     assert [(row.line, row.reason) for row in got.bad_rows] == [
         (3, "the arrival cannot be read"),
-        (4, "finished before it came"),
-        (5, "started before it came"),
+        (4, "finished before it arrived"),
+        (5, "started before it arrived"),
         (6, "finished before it started"),
         (12, "the start cannot be read"),
     ]
@@ -226,7 +226,7 @@ def test_more_bad_rows_than_good_ones_are_an_error(tmp_path):
         (
             f"a,end\n{iso(0)},{iso(1)}",
             {},
-            "no column says when a request came.*add --time COLUMN; the columns are a, end",
+            "no column is recognised as the arrival.*add --time COLUMN; the columns are a, end",
         ),
         (f"a,end\n{iso(0)},{iso(1)}", {"time_column": "b"}, "no column is called b"),
         (f"a,end\nx,{iso(1)}", {"time_column": "a"}, "the column a does not hold times but x"),

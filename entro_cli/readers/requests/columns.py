@@ -1,4 +1,4 @@
-"""What the columns of a table of requests are, by their names: when each came, started and finished."""
+"""Roles of the columns of a table of requests, by their names: arrival, start, finish, and lengths of time."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from entro_engine import EntroError
 
 
 class Role(StrEnum):
-    """What a column says of a request."""
+    """Role of a column: a time of a request, or a length of time."""
 
     ARRIVAL = "arrival"
     QUEUED = "queued"
     START = "start"
     FINISH = "finish"
     WAIT = "wait"
-    """How long from the arrival to the start."""
+    """From the arrival to the start."""
     SERVICE = "service"
-    """How long from the start to the finish."""
+    """From the start to the finish."""
     DURATION = "duration"
-    """How long from the arrival to the finish."""
+    """From the arrival to the finish."""
 
 
 LENGTHS = frozenset({Role.WAIT, Role.SERVICE, Role.DURATION})
-"""The roles that are lengths of time; the others are moments."""
+"""Roles that are lengths of time; the others are times."""
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-_BY_NAME = {  # without the words that only say that it is a time; the likelier ones first
+_BY_NAME = {  # without the words that only mean a time; the most specific first
     Role.ARRIVAL: _names("arrival, arrived, submitted, submit, submission, created, creation, received, sent, request"),
     Role.QUEUED: _names("queued, enqueued"),
     Role.START: _names("scheduled, started, start, dequeued, dispatched, processing start, execution start, began"),
@@ -75,10 +75,10 @@ class RequestColumn:
     """A column of a table of requests.
 
     Attributes:
-        index: where it stands.
-        name: what it is called.
-        unit_ns: of a length, what one unit of it is, nanoseconds.
-        form: of a moment, the form of its times; None for a length.
+        index: its index.
+        name: its name.
+        unit_ns: unit of a length, nanoseconds.
+        form: format of times; None for a length.
     """
 
     index: int
@@ -89,11 +89,11 @@ class RequestColumn:
 
 @dataclass(frozen=True)
 class RequestColumns:
-    """The columns that say when each request came, started and finished.
+    """Columns from which the arrival, start and finish of each request follow.
 
     Attributes:
-        by_role: one a role; that of the arrival is there.
-        notes: what was decided that may be otherwise.
+        by_role: one column per role; the arrival has one always.
+        notes: warnings about choices that may be wrong.
     """
 
     by_role: dict[Role, RequestColumn]
@@ -103,63 +103,64 @@ class RequestColumns:
 def request_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
 ) -> RequestColumns:
-    """The columns of a table of requests.
+    """Return the columns of a table of requests.
 
     Args:
         label: the file, for messages.
-        columns: the names of its columns.
-        sample: the cells of its first rows.
-        options: what the user said; `--time` names the arrival.
+        columns: names of its columns.
+        sample: cells of its first rows.
+        options: how it is read; `--time` names the arrival.
 
     Raises:
-        EntroError: when the arrival is not plain; it shows the columns and the option to add.
+        EntroError: if the arrival is not clear; it shows the columns and the option to add.
     """
     found = {role: _columns_for(role, columns, sample) for role in Role}
     arrival = _arrival(label, columns, sample, found, options)
     by_role = {Role.ARRIVAL: arrival}
     notes: list[Problem] = []
     for role in [role for role in Role if role is not Role.ARRIVAL]:
-        others = [column for column in found[role] if column.index != arrival.index]
-        if not others:
+        candidates = [column for column in found[role] if column.index != arrival.index]
+        if not candidates:
             continue
-        by_role[role] = others[0]
-        chosen = printable_name(others[0].name)
+        by_role[role] = candidates[0]
+        chosen = printable_name(candidates[0].name)
         notes += [
             Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, printable_name(other.name)))
-            for other in others[1:]
+            for other in candidates[1:]
         ]
-        if role in LENGTHS and not _has_unit(others[0].name):
+        if role in LENGTHS and not _has_unit(candidates[0].name):
             notes.append(Problem(ProblemKind.UNIT_ASSUMED, detail=(chosen,)))
     return RequestColumns(by_role, tuple(notes))
 
 
 def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
-    """Whether a table has a row a request, by its columns and its first rows.
+    """Return whether a table has one row per request, by its columns and first rows.
 
-    It has when it says of each row when it came and when it started, finished or how long it took; or when it came, at
-    irregular times, with something that only a request has, such as tokens or an id. A table with a column of loads
-    has none.
+    Its columns must name an arrival, and a start, a finish or a length of time. Or they name a time, which is
+    irregular, and something that only a request has, such as tokens or an id. A table with a column of loads does not
+    count.
 
     Args:
-        columns: the names of its columns.
-        sample: the cells of its first rows.
+        columns: names of its columns.
+        sample: cells of its first rows.
     """
     found = {role: _columns_for(role, columns, sample) for role in Role}
     moments = {column.index for role in Role for column in found[role]}
     words = [set(tokens(name)) for name in columns]
     loads = any(meaning(name) is not None for index, name in enumerate(columns) if index not in moments)
-    if loads or any(len(own) == 1 and own & _LOAD_WORDS for own in words):
+    if loads or any(len(name) == 1 and name & _LOAD_WORDS for name in words):
         return False
-    sure = found[Role.ARRIVAL] or found[Role.QUEUED] or found[Role.START]
-    plain = _plain_times(columns, sample)
+    begins = found[Role.ARRIVAL] or found[Role.QUEUED] or found[Role.START]
+    times = _plain_times(columns, sample)
     ends = found[Role.FINISH] or found[Role.DURATION] or found[Role.SERVICE] or found[Role.WAIT]
-    if sure and (ends or (found[Role.START] and (found[Role.ARRIVAL] or found[Role.QUEUED]))):
+    if begins and (ends or (found[Role.START] and (found[Role.ARRIVAL] or found[Role.QUEUED]))):
         return True
-    came = (found[Role.ARRIVAL] or found[Role.QUEUED] or plain)[:1]
-    others = [own for index, own in enumerate(words) if not came or index != came[0].index]
-    of_requests = any(own & _REQUEST_WORDS for own in others)
-    moment_ends = plain and (found[Role.FINISH] or found[Role.START])
-    return bool(came) and (bool(moment_ends) or (of_requests and _is_irregular([row[came[0].index] for row in sample])))
+    arrival = (found[Role.ARRIVAL] or found[Role.QUEUED] or times)[:1]
+    if not arrival:
+        return False
+    names_request = any(name & _REQUEST_WORDS for index, name in enumerate(words) if index != arrival[0].index)
+    has_end = times and (found[Role.FINISH] or found[Role.START])
+    return bool(has_end) or (names_request and _is_irregular([row[arrival[0].index] for row in sample]))
 
 
 def _arrival(
@@ -169,13 +170,17 @@ def _arrival(
     found: dict[Role, list[RequestColumn]],
     options: ReadOptions,
 ) -> RequestColumn:
-    """The column that says when a request came: the one named, else by its name, else when it started."""
+    """Return the column of arrivals: the one that the user named, or one by its name, or that of the starts.
+
+    Raises:
+        EntroError: if there is not exactly one.
+    """
     if options.time_column is not None:
         indices = [index for index, name in enumerate(columns) if name == options.time_column]
         candidates = [column for index in indices if (column := _moment(index, columns, sample))]
     else:
-        ways = (found[Role.ARRIVAL], found[Role.QUEUED], _plain_times(columns, sample), found[Role.START])
-        candidates = next((way for way in ways if way), [])
+        choices = (found[Role.ARRIVAL], found[Role.QUEUED], _plain_times(columns, sample), found[Role.START])
+        candidates = next((choice for choice in choices if choice), [])
     if len(candidates) == 1:
         return candidates[0]
     remedy = f"add --time COLUMN; the columns are {printable_names(columns)}"
@@ -185,7 +190,7 @@ def _arrival(
     raise EntroError(
         f"{len(candidates)} columns may be the arrival: {names}"
         if candidates
-        else "no column says when a request came",
+        else "no column is recognised as the arrival",
         where=label,
         expected="one column such as arrival_time, submitted_at or timestamp, with times in it",
         remedy=remedy,
@@ -202,7 +207,7 @@ def _no_such_arrival(
             if name in columns
             else f"no column is called {printable_name(name)}"
         )
-        return EntroError(found, where=label, expected="the one that says when a request came", remedy=remedy)
+        return EntroError(found, where=label, expected="the column of arrivals", remedy=remedy)
     cells = [row[columns.index(name)] for row in sample]
     shown = next((printable_name(cell) for cell in cells if cell.strip()), "nothing")
     return EntroError(
@@ -214,17 +219,17 @@ def _no_such_arrival(
 
 
 def _columns_for(role: Role, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
-    """The columns that may be in a role, the likelier ones first."""
+    """Return the columns that may have a role, the most specific names first."""
     names = (_LENGTHS_BY_NAME if role in LENGTHS else _BY_NAME)[role]
     base = _without_unit if role in LENGTHS else _without_time
     bases = [base(tokens(name)) for name in columns]
-    indices = [index for name in names for index, own in enumerate(bases) if own == name]
+    indices = [index for name in names for index, base_name in enumerate(bases) if base_name == name]
     read = _length if role in LENGTHS else _moment
     return [column for index in indices if (column := read(index, columns, sample))]
 
 
 def _without_time(words: list[str]) -> str:
-    """A moment's name without the words that only say that it is one: `request_start_time_ms` is `start`."""
+    """Return a name without the words that only mean a time of a request: `request_start_time_ms` is `start`."""
     while len(words) > 1 and words[-1] in _TIME_WORDS | _UNITS_NS.keys():
         words = words[:-1]
     return " ".join(words[1:] if len(words) > 1 and words[0] in {"request", "req"} else words)
@@ -239,9 +244,9 @@ def _has_unit(name: str) -> bool:
 
 
 def _plain_times(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
-    """The columns that are called like the time of any table."""
-    named_so = (index for index, name in enumerate(columns) if names_time(name))
-    return [column for index in named_so if (column := _moment(index, columns, sample))]
+    """Return the columns that have the name of a time in any table."""
+    indices = (index for index, name in enumerate(columns) if names_time(name))
+    return [column for index in indices if (column := _moment(index, columns, sample))]
 
 
 def _moment(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> RequestColumn | None:
@@ -264,7 +269,10 @@ def _has_value(cell: str) -> bool:
 
 
 def _is_irregular(cells: Sequence[str]) -> bool:
-    """Whether times come as requests do and not as samples: most are not the same distance from the one before."""
+    """Return whether times are those of requests rather than of samples, which are mostly at one distance.
+
+    They are irregular if fewer than 80% of the distances are within 2% of the median.
+    """
     numbers = [float(cell) for cell in cells if _has_value(cell) and is_number(cell)]
     if len(numbers) > 2:
         between = np.diff(numbers)
@@ -278,7 +286,7 @@ def _is_irregular(cells: Sequence[str]) -> bool:
 
 
 def _iso_ns(cell: str) -> np.datetime64:
-    """An ISO 8601 time, its zone left aside; NaT for what is none."""
+    """Return an ISO 8601 time without its zone; NaT for any other text."""
     wall = _WALL_CLOCK.match(cell)
     try:
         return np.datetime64(f"{wall[1]}T{wall[2]}" if wall else "NaT", "ns")

@@ -1,4 +1,4 @@
-"""The `events` format: a row a request, when it came, and when it started and finished or how long it took."""
+"""The `events` format: one row per request, with its arrival, and its start and finish or lengths of time."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError, Kind
 
 NAME = "events"
-DESCRIPTION = "a row a request: an arrival, and a start, a finish or a duration"
-GIVES = "requests as a rate (scraper), those that wait as a queue (llm); in_system and running by name"
+DESCRIPTION = "one row per request: its arrival, and a start, a finish or a duration"
+GIVES = "requests as a rate (scraper), waiting requests as a queue (llm); in_system and running by name"
 IN_PARTS = False
-"""Who waits tells only who has read from the beginning."""
+"""The number of waiting requests is known only from the beginning of the log on."""
 
 _CLOCK = re.compile(rf'(?:# |\{{")({re.escape(CLOCK_COLUMN)})(?:": | )(-?\d{{1,18}})\}}?\s*$', re.MULTILINE | re.ASCII)
 
 
 def recognise(log: LogFile) -> float:
-    """How sure it is that a log has a row a request, 0..1, from its content."""
-    if head_text(log).lstrip().startswith(("[{", "[[")):  # JSON, but not a row a line
+    """Return the confidence that a log has one row per request, 0..1, from its content."""
+    if head_text(log).lstrip().startswith(("[{", "[[")):  # one JSON array
         return 0.0
     try:
         with connect(log.spool.parent) as connection:
@@ -45,23 +45,23 @@ def recognise(log: LogFile) -> float:
 
 
 def header_of(log: LogFile) -> bytes:
-    """What stands before the rows, and is needed to read any of them; see `table`."""
+    """Return the header of a CSV, as the `table` format does."""
     return tables.header_of(log)
 
 
 def accepts_header(log: LogFile, header: bytes) -> bool:
-    """Whether a log without a header of its own goes on under another's; see `table`."""
+    """Return whether a log without a header continues another, as the `table` format does."""
     return tables.accepts_header(log, header)
 
 
 def checkpoint(log: LogFile) -> bytes:
-    """What makes the log that goes on where this one ends read as if both were one.
+    """Return text that, put before the next part of the log, makes both read as one.
 
     Args:
         log: the plain file.
 
     Returns:
-        How far a second clock is behind that of the arrivals, the header of a CSV, and the unfinished last line.
+        The lag of a second clock, the header of a CSV, and the unfinished last line.
     """
     if log.is_parquet:
         return b""
@@ -75,7 +75,7 @@ def _text(line: bytes) -> str:
 
 
 def _unfinished(log: LogFile) -> bytes:
-    """The last line, where it has no end."""
+    """Return the last line, if it is unfinished."""
     with log.path.open("rb") as file:
         end = file.seek(0, 2)
         tail = b""
@@ -87,39 +87,39 @@ def _unfinished(log: LogFile) -> bytes:
 
 
 def _clock_line(log: LogFile) -> bytes:
-    """The line that tells how far the second clock of a log is behind the first; nothing where there is one clock."""
-    told = _recorded_clock_ns(log)
-    if told is None:
+    """Return the line that records the lag of a log's second clock; nothing if it has one clock."""
+    clock_ns = _recorded_clock_ns(log)
+    if clock_ns is None:
         with connect(log.spool.parent) as connection:
             table = open_table(connection, excerpt(log, 0, HEAD_BYTES))
             plain = ReadOptions(UTC, zone_given=True)
             try:
                 columns = request_columns(log.label, table.columns, table.sample, plain)
-                told = fetch_requests(connection, table, columns, plain, Tally()).clock_ns
+                clock_ns = fetch_requests(connection, table, columns, plain, Tally()).clock_ns
             except EntroError:
                 return b""
-    if told is None:
+    if clock_ns is None:
         return b""
-    line = json.dumps({CLOCK_COLUMN: told}) if looks_like_json(head_text(log)) else f"# {CLOCK_COLUMN} {told}"
+    line = json.dumps({CLOCK_COLUMN: clock_ns}) if looks_like_json(head_text(log)) else f"# {CLOCK_COLUMN} {clock_ns}"
     return line.encode() + b"\n"
 
 
 def _recorded_clock_ns(log: LogFile) -> int | None:
-    """The same, nanoseconds, as `checkpoint` wrote it before a log."""
+    """Return the lag that a checkpoint put before a log, nanoseconds; None if there is none."""
     found = _CLOCK.match(head_text(log))
     return int(found[2]) if found else None
 
 
 def read(log: LogFile, options: ReadOptions) -> Observations:
-    """The observations in a table of requests.
+    """Read a table of requests.
 
     Args:
         log: the plain file.
-        options: what the user said.
+        options: how it is read.
 
     Raises:
-        EntroError: when it has no rows, no plain arrival, mixes stamps with and without a zone, or most of its rows
-            cannot be read.
+        EntroError: if it has no rows, if the arrival is not clear, if only some of its times name a zone, or if most of
+            its rows cannot be read.
     """
     with connect(log.spool.parent) as connection:
         table = open_table(connection, log)
@@ -136,7 +136,7 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
         requests.skipped,
         requests.bad,
         options,
-        expected="a row a request",
+        expected="one row per request",
         remedy="the format is probably another, or --time names the wrong column",
     )
     _count_problems(columns, requests, tally)
@@ -155,16 +155,16 @@ def read(log: LogFile, options: ReadOptions) -> Observations:
 
 
 def request_quantities(requests: Requests) -> tuple[Quantity, ...]:
-    """What requests tell: `requests`, and of `waiting`, `in_system` and `running` what their stamps allow.
+    """Return the quantity `requests`, and `waiting`, `in_system` and `running` as far as they are known.
 
-    Where no request says when it started, those not finished are the queue.
+    Without starts, the requests that are not finished are the queue.
 
     Args:
-        requests: at least one.
+        requests: the requests, at least one.
     """
     last = _last_ns(requests)
     times, counts = np.unique(requests.arrivals, return_counts=True)
-    if last > times[-1]:  # nobody came any more up to there
+    if last > times[-1]:  # no request arrived after its last one, up to the end of the log
         times, counts = np.append(times, last), np.append(counts, 0)
     arrivals = Quantity(
         "requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, Measure.EVENTS, is_additive=True
@@ -179,40 +179,40 @@ def request_quantities(requests: Requests) -> tuple[Quantity, ...]:
         stage = "" if requests.starts is not None else QUEUE_STAGE
         found.append(_level("in_system", Kind.QUEUE, stage, requests.queued, finishes, last))
     if requests.starts is not None and requests.finishes is not None:
-        ran = starts != NEVER
-        if ran.any():
-            found.append(_level("running", Kind.GENERIC, "", starts[ran], finishes[ran], last))
+        started = starts != NEVER
+        if started.any():
+            found.append(_level("running", Kind.GENERIC, "", starts[started], finishes[started], last))
     return tuple(found)
 
 
 def _last_ns(requests: Requests) -> int:
-    """The last moment that a log of requests tells of."""
+    """Return the latest time in a log of requests, nanoseconds since the epoch."""
     parts = [requests.arrivals, requests.queued, requests.starts, requests.finishes]
     known = [part[part != NEVER] for part in parts if part is not None]
     return max(int(part.max()) for part in known if len(part))
 
 
 def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Quantity:
-    """How many of some spans of time there are at each moment: one value from each change to the next.
+    """Return the number of requests in some state over time, one value from each change to the next.
 
     Args:
-        name: what it is called.
+        name: name of the quantity.
         kind: what it measures.
-        stage: the stage it is; empty for none.
-        begins: nanoseconds since the epoch, shape (requests,).
-        ends: likewise; `NEVER` for what goes on up to `last`.
+        stage: the stage that it is by default; empty for none.
+        begins: begin of the state, nanoseconds since the epoch, shape (requests,).
+        ends: end of the state, likewise; `NEVER` if it lasts until the log ends.
         last: the end of the log.
     """
-    came, gone = np.sort(begins), np.sort(np.minimum(ends, last))
-    moments = np.sort(np.concatenate([came, gone, [last]]))
-    changes = moments[np.diff(moments, prepend=moments[0] - 1) > 0]  # np.unique hashes: a hundred times slower
-    counts = np.searchsorted(came, changes[:-1], side="right") - np.searchsorted(gone, changes[:-1], side="right")
+    begins, ends = np.sort(begins), np.sort(np.minimum(ends, last))
+    times = np.sort(np.concatenate([begins, ends, [last]]))
+    changes = times[np.diff(times, prepend=times[0] - 1) > 0]  # np.unique hashes: a hundred times slower
+    counts = np.searchsorted(begins, changes[:-1], side="right") - np.searchsorted(ends, changes[:-1], side="right")
     values = counts.astype(np.float64)
     return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], is_additive=True)
 
 
 def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -> None:
-    """Count what is out of the ordinary about the requests."""
+    """Add the warnings about the requests."""
     for part, word in ((requests.starts, "start"), (requests.finishes, "finish")):
         if part is not None:
             tally.count(ProblemKind.REQUESTS_OPEN, (part == NEVER).sum(), str(len(requests.arrivals)), word)

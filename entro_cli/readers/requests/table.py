@@ -1,4 +1,4 @@
-"""Requests: when each came, started and finished, as arrays, and the rows that tell of none."""
+"""Requests of a table as arrays of arrivals, starts and finishes, and the rows that could not be read."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 
+# Values of cells without a time or length: the lowest numbers, which no time reaches.
 _MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
 _LAST_MARK = _NEGATIVE
 _LONGEST_NS = 10**18  # 31 years
 _GOOD, _BROKEN, _ORDER_START, _ORDER_FINISH, _ORDER_BOTH = 0, 1, 2, 3, 4
 _FIRST_OF_ROLE = 5
+"""First reason of a bad cell: two per role, for one that cannot be read and for a negative one."""
 
 
 @dataclass(frozen=True)
 class Requests:
-    """The requests of a log, in the order of the file; times in nanoseconds since the epoch, shape (requests,).
+    """Requests of a log, in the order of the file; times in nanoseconds since the epoch, shape (requests,).
 
     Attributes:
-        arrivals: when each came.
-        queued: when each was queued, by the clock of `starts` and `finishes`; the arrivals where nothing else is known.
-        starts: when each started, `NEVER` for one that did not; None where the log does not say.
-        finishes: when each finished, likewise.
-        skipped: how many rows could not be read.
+        arrivals: arrival of each request.
+        queued: time at which each was queued, on the clock of `starts` and `finishes`; the arrivals if not known.
+        starts: start of each, `NEVER` for one that did not start; None if the log has no starts.
+        finishes: finish of each, likewise.
+        skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
-        zone: how the arrivals were read, in words.
-        clock_ns: how far a second clock is behind that of the arrivals, nanoseconds; None where there is one clock.
+        zone: description of how the arrivals were read.
+        clock_ns: lag of a second clock behind that of the arrivals, nanoseconds; None if there is one clock.
     """
 
     arrivals: TimeArray
@@ -50,17 +52,22 @@ class Requests:
 
 
 CLOCK_COLUMN = "entro.clock_ns"
-"""What says how far the second clock of a log is behind that of the arrivals, before the part of it that goes on."""
+"""Name under which a checkpoint records the lag of a log's second clock."""
 
 NEVER = int(np.iinfo(np.int64).max)
-"""When what did not happen happened."""
+"""Time of a start or finish that did not happen: after every other, so that comparisons need no special case."""
 
 
 @dataclass
 class _Cells:
-    """What a table has of each role, in the order of the file, and what is wrong with each row (`_reason`).
+    """Cells of a table, in the order of the file.
 
-    `rest` is the end of the query that leaves out the line of `CLOCK_COLUMN`.
+    Attributes:
+        columns: the columns.
+        values: by role, times or lengths, nanoseconds, or `_MISSING`, `_UNREADABLE` or `_NEGATIVE`, shape (rows,).
+        zoned: by role, whether the time names its zone, shape (rows,).
+        reasons: what is wrong with each row, as `_reason` puts into words, shape (rows,).
+        rest: end of the query, which leaves out the line of `CLOCK_COLUMN`.
     """
 
     columns: RequestColumns
@@ -78,18 +85,18 @@ def fetch_requests(
     tally: Tally,
     clock_ns: int | None = None,
 ) -> Requests:
-    """The requests of a table.
+    """Return the requests of a table.
 
     Args:
-        connection: where the table was opened.
+        connection: the connection that opened the table.
         table: the table.
-        columns: what its columns are.
-        options: what the user said.
-        tally: counts what is out of the ordinary.
-        clock_ns: how far the second clock of an earlier part of this log is behind the arrivals'; None to find it.
+        columns: its columns.
+        options: how it is read.
+        tally: receives the warnings.
+        clock_ns: lag of the second clock, as an earlier part of the log recorded it; None to find it.
 
     Raises:
-        EntroError: when the file cannot be read as a table, or some times name their zone and others do not.
+        EntroError: if the file cannot be read as a table, or if only some times name their zone.
     """
     cells = _fetch(connection, table, columns)
     rows = np.flatnonzero(cells.reasons == _GOOD)
@@ -97,9 +104,9 @@ def fetch_requests(
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
     moments = _on_one_clock(columns, moments, shift)
     found = _ordered(cells, rows, moments)
-    fine = cells.reasons[rows] == _GOOD
-    arrivals, queued = found[0][fine], found[1][fine]
-    starts, finishes = (None if part is None else part[fine] for part in found[2:])
+    is_good = cells.reasons[rows] == _GOOD  # `_ordered` found more bad rows
+    arrivals, queued = found[0][is_good], found[1][is_good]
+    starts, finishes = (None if part is None else part[is_good] for part in found[2:])
     return Requests(
         arrivals,
         queued,
@@ -122,30 +129,30 @@ def _fetch(connection: duckdb.DuckDBPyConnection, table: Table, columns: Request
     rest = ""
     if CLOCK_COLUMN in table.columns:
         rest = f"WHERE c{table.columns.index(CLOCK_COLUMN)} IS NULL"
-    got = table.fetch(connection, ", ".join(select), rest)
-    values = {role: np.ma.getdata(got[role]).astype(np.int64, copy=False) for role in columns.by_role}
-    whole = np.ones(len(got["broken"]), np.bool_)
-    zoned_by = {role: np.asarray(got.get(f"{role}_zoned", whole), np.bool_) for role in columns.by_role}
-    reasons = np.where(np.asarray(got["broken"], np.bool_), _BROKEN, _GOOD).astype(np.int8)
-    for place, role in enumerate(Role):
+    fetched = table.fetch(connection, ", ".join(select), rest)
+    values = {role: np.ma.getdata(fetched[role]).astype(np.int64, copy=False) for role in columns.by_role}
+    always = np.ones(len(fetched["broken"]), np.bool_)
+    zoned_by = {role: np.asarray(fetched.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}
+    reasons = np.where(np.asarray(fetched["broken"], np.bool_), _BROKEN, _GOOD).astype(np.int8)
+    for index, role in enumerate(Role):
         if role not in values:
             continue
         wrong = values[role] <= _LAST_MARK
-        if role is not Role.ARRIVAL:
+        if role is not Role.ARRIVAL:  # a request may not have started, but it has arrived
             wrong &= values[role] != _MISSING
         kind = np.where(values[role][wrong] == _NEGATIVE, 1, 0)
-        reasons[wrong] = np.where(reasons[wrong] == _GOOD, _FIRST_OF_ROLE + 2 * place + kind, reasons[wrong])
+        reasons[wrong] = np.where(reasons[wrong] == _GOOD, _FIRST_OF_ROLE + 2 * index + kind, reasons[wrong])
     return _Cells(columns, values, zoned_by, reasons, rest)
 
 
 def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
-    """SQL for a cell's nanoseconds, or what is wrong with it, and for whether it names its zone."""
+    """Return SQL of a cell's nanoseconds or what is wrong with it, and SQL of whether it names its zone."""
     cell = f"c{column.index}"
-    gone = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null', 'none', 'nat')"
-    missing = f"CASE WHEN {gone} THEN {_MISSING} ELSE {_UNREADABLE} END"
+    is_missing = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null', 'none', 'nat')"
+    missing = f"CASE WHEN {is_missing} THEN {_MISSING} ELSE {_UNREADABLE} END"
     if column.form is not None:
-        stamp, zoned = timestamp_sql(cell, column.form)
-        return f"coalesce({stamp}, {missing})", zoned
+        time, zoned = timestamp_sql(cell, column.form)
+        return f"coalesce({time}, {missing})", zoned
     number = rf"TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE)"
     return (
         f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} * {column.unit_ns} <= {_LONGEST_NS} "
@@ -156,24 +163,27 @@ def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
 def _moments(
     table: Table, cells: _Cells, rows: NDArray[np.int64], options: ReadOptions, tally: Tally
 ) -> tuple[dict[Role, TimeArray], str]:
-    """The good rows' moments in UTC or on their own clock, `_MISSING` where there is none; lengths as they are."""
+    """Return the times of good rows, in UTC or on their own clock, or `_MISSING`, and how the arrivals were read.
+
+    Lengths of time are returned as they are.
+    """
     found, zone = {}, ""
     for role, column in cells.columns.by_role.items():
-        own = cells.values[role][rows]
+        values = cells.values[role][rows]
         if column.form is not None:
-            there = own != _MISSING
-            counted = tally if role is Role.ARRIVAL else Tally()  # what is odd is told once, of the arrivals
-            own = own.copy()
-            own[there], how = to_utc(
-                table.log.label, own[there], cells.zoned[role][rows][there], column.form, options, counted
+            is_known = values != _MISSING
+            warnings = tally if role is Role.ARRIVAL else Tally()  # warn once, of the arrivals
+            values = values.copy()
+            values[is_known], description = to_utc(
+                table.log.label, values[is_known], cells.zoned[role][rows][is_known], column.form, options, warnings
             )
-            zone = how if role is Role.ARRIVAL else zone
-        found[role] = own
+            zone = description if role is Role.ARRIVAL else zone
+        found[role] = values
     return found, zone
 
 
 def on_second_clock(columns: RequestColumns) -> list[Role]:
-    """The roles whose moments are on another clock than the arrivals: one that counts from the start of a machine."""
+    """Return the roles whose times are on another clock than the arrivals: one counts from the start of a machine."""
     arrival = columns.by_role[Role.ARRIVAL].form
     return [
         role
@@ -183,16 +193,16 @@ def on_second_clock(columns: RequestColumns) -> list[Role]:
 
 
 def second_clock_ns(columns: RequestColumns, moments: dict[Role, TimeArray]) -> int | None:
-    """How far the second clock is behind that of the arrivals, nanoseconds: by the first row that shows both.
+    """Return the lag of the second clock behind that of the arrivals, nanoseconds, in the first row that has both.
 
-    The first in the file, not the earliest, so that a log read in two parts is read with one difference.
+    It is the first row in the file, not the earliest, so that a log read in two parts has one lag.
 
     Args:
-        columns: what the columns are.
-        moments: by role, nanoseconds, shape (rows,).
+        columns: the columns.
+        moments: times by role, nanoseconds, shape (rows,).
 
     Returns:
-        None where there is one clock, or no row shows both.
+        None if there is one clock, or no row has both.
     """
     for role in (Role.QUEUED, Role.START, Role.FINISH):
         if role in on_second_clock(columns):
@@ -211,7 +221,7 @@ def _on_one_clock(columns: RequestColumns, moments: dict[Role, TimeArray], shift
 def _ordered(
     cells: _Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArray]
 ) -> tuple[TimeArray, TimeArray, TimeArray | None, TimeArray | None]:
-    """Arrivals, entries into the queue, starts and finishes; rows in which one is before another become bad ones."""
+    """Return arrivals, entries into the queue, starts and finishes; mark rows with these out of order as bad."""
     arrivals = moments[Role.ARRIVAL]
     queued = moments.get(Role.QUEUED, arrivals)
     queued = np.where(queued == _MISSING, arrivals, queued)
@@ -224,7 +234,9 @@ def _ordered(
             _plus_length(base, moments.get(Role.SERVICE)),
         ]
     )
-    if Role.QUEUED not in moments and on_second_clock(cells.columns):  # its difference was told by a start
+    # Without entries into the queue, the lag is taken from a row's start, as if that request had not waited. So others
+    # may seem to start before they arrive.
+    if Role.QUEUED not in moments and on_second_clock(cells.columns):
         starts = None if starts is None else np.maximum(starts, queued)
         finishes = None if finishes is None else np.maximum(finishes, queued)
     for reason, before, after in (
@@ -234,23 +246,23 @@ def _ordered(
     ):
         if before is not None and after is not None:
             wrong = (after < before) & (before != NEVER)
-            fresh = wrong & (cells.reasons[rows] == _GOOD)
-            cells.reasons[rows[fresh]] = reason
+            is_new = wrong & (cells.reasons[rows] == _GOOD)
+            cells.reasons[rows[is_new]] = reason
     return arrivals, queued, starts, finishes
 
 
-def _first_known(ways: Sequence[TimeArray | None]) -> TimeArray | None:
-    """The first of several moments that is known of each request, `NEVER` where none is; None without any column."""
+def _first_known(candidates: Sequence[TimeArray | None]) -> TimeArray | None:
+    """Return the first known time of each request, `NEVER` if none is known; None if there is no column at all."""
     known = None
-    for way in ways:
-        if way is not None:
-            marked = np.where(way == _MISSING, NEVER, way)
+    for times in candidates:
+        if times is not None:
+            marked = np.where(times == _MISSING, NEVER, times)
             known = marked if known is None else np.where(known == NEVER, marked, known)
     return known
 
 
 def _plus_length(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
-    """A moment by its distance from another."""
+    """Return times by their distance from others, `_MISSING` where one of both is unknown."""
     if length is None:
         return None
     known = (length != _MISSING) & (begin != NEVER)
@@ -258,29 +270,31 @@ def _plus_length(begin: TimeArray, length: TimeArray | None) -> TimeArray | None
 
 
 def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, cells: _Cells) -> tuple[BadRow, ...]:
-    """The first few rows that tell of no request, in the order of the file."""
-    rejected, rejects = table.rejected_count, table.rejected_rows
+    """Return the first few rows that could not be read, in the order of the file."""
+    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
     wrong = np.flatnonzero(cells.reasons != _GOOD)[:SHOWN_BAD_ROWS]
-    found = list(rejects)
+    found = list(rejected_rows)
     if len(wrong):
         used = [column.index for column in cells.columns.by_role.values()]
-        places = ", ".join(str(row + 1) for row in wrong.tolist())
-        got = table.fetch(connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({places})")
-        table.rejected_count, table.rejected_rows = rejected, rejects
-        found += bad_rows(table, used, got, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
+        numbers = ", ".join(str(row + 1) for row in wrong.tolist())
+        fetched = table.fetch(
+            connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({numbers})"
+        )
+        table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # counted again by this fetch
+        found += bad_rows(table, used, fetched, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
     return tuple(sorted(found, key=lambda row: row.line)[:SHOWN_BAD_ROWS])
 
 
 def _reason(code: int, columns: RequestColumns) -> str:
     words = {
         _BROKEN: NOT_A_ROW,
-        _ORDER_START: "started before it came",
-        _ORDER_FINISH: "finished before it came",
+        _ORDER_START: "started before it arrived",
+        _ORDER_FINISH: "finished before it arrived",
         _ORDER_BOTH: "finished before it started",
     }
     if code in words:
         return words[code]
     role = [*Role][(code - _FIRST_OF_ROLE) // 2]
     if role in LENGTHS:
-        return f"the {role} is {'negative' if (code - _FIRST_OF_ROLE) % 2 else 'no number'}"
+        return f"the {role} is {'negative' if (code - _FIRST_OF_ROLE) % 2 else 'not a number'}"
     return f"the {role} cannot be read"

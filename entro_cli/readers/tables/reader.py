@@ -30,8 +30,8 @@ from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
 NAME = "table"
-DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and a column a stage, or time, stage and value"
-GIVES = "the stages that its columns name; a rate, a queue or another load each"
+DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and one column per stage, or time, stage and value"
+GIVES = "the stages that its columns name, each a rate, a queue or another load"
 
 IN_PARTS = True
 
