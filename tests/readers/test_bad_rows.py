@@ -1,4 +1,4 @@
-"""Rows that cannot be read are skipped, counted and shown with the line `grep -n` gives them."""
+"""Rows that cannot be read are skipped, counted and shown with the line numbers of `grep -n`."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def source_of(content, name="log", *options):
         return source | {"err": outcome.err}
 
 
-def told(source):
+def lines_and_reasons(source):
     return [(row["line"], row["reason"]) for row in source["bad_rows"]]
 
 
@@ -57,7 +57,7 @@ def test_lines_are_counted_by_line_feeds(entries, end, before):
         line += row.count("\n") + 1
     source = source_of(text.encode())
     assert (source["rows_read"], source["rows_skipped"]) == (good, len(expected))
-    assert told(source) == expected[:5]
+    assert lines_and_reasons(source) == expected[:5]
 
 
 WRAPPED = {
@@ -84,7 +84,7 @@ def test_whatever_the_file_is_like(wrapping):
     data = "\n".join(["time,rate,queue,note", *rows, ""]).encode()
     source = source_of(WRAPPED[wrapping](data))
     assert (source["rows_read"], source["rows_skipped"]) == (18, 2)
-    assert told(source) == [(9, "not a number"), (13, "negative")]
+    assert lines_and_reasons(source) == [(9, "not a number"), (13, "negative")]
 
 
 def test_a_carriage_return_that_duckdb_takes_for_the_end_of_a_row():
@@ -92,7 +92,7 @@ def test_a_carriage_return_that_duckdb_takes_for_the_end_of_a_row():
     rows[7] = rows[7].replace("x", "\r")
     rows[11] = rows[11].replace("1.5", "fast")
     source = source_of("\n".join(["time,note,rate,queue", *rows, ""]).encode())
-    assert told(source)[-1] == (13, "not a number")
+    assert lines_and_reasons(source)[-1] == (13, "not a number")
     assert source["rows_read"] == 18
 
 
@@ -109,7 +109,7 @@ def test_json_lines_that_are_none():
     lines = [good, "", '{"time": "2026-04-06T12:00:01Z", "rate": "fast"}', good, "not JSON", "[1]", good, "", good]
     lines += [good.replace("1.5", "NaN"), '{"rate": 1}', good]
     source = source_of("\n".join(lines).encode())
-    assert told(source) == [
+    assert lines_and_reasons(source) == [
         (3, "not a number"),
         (5, "not a row of the table"),
         (6, "not a row of the table"),
@@ -127,7 +127,7 @@ def test_empty_cells_and_nan_are_no_bad_rows():
 def test_a_long_row_without_a_stage_is_told():
     rows = ["2026-04-06T12:00:00Z,scraper,1", "2026-04-06T12:00:00Z,llm,1", "2026-04-06T12:00:00Z,,1"]
     source = source_of("\n".join(["time,stage,value", *rows]).encode())
-    assert told(source) == [(4, "no stage is named")]
+    assert lines_and_reasons(source) == [(4, "no stage is named")]
 
 
 def test_the_first_five_are_shown_and_masked_when_asked():

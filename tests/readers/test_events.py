@@ -1,4 +1,4 @@
-"""A row a request: what came, what waited and what ran, exactly, from every shape of table."""
+"""One row per request: arrivals, waiting and running requests, exactly, from every shape of table."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Every shape of table, every form of time and every name of a column comes to the same loads."""
+"""Every shape of table, every format of time and every name of a column gives the same loads."""
 
 import csv
 import gzip

@@ -56,7 +56,7 @@ class LogFile:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether its content is Parquet."""
+        """True if its content is Parquet."""
         return self.head.startswith(PARQUET_MAGIC)
 
 

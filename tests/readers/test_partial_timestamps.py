@@ -1,4 +1,4 @@
-"""Stamps that leave out the zone, the year or the day, against datetime's own arithmetic."""
+"""Timestamps without a zone, a year or a day, against the arithmetic of datetime."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
