@@ -6,6 +6,8 @@ and the like only inside functions.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -25,7 +27,7 @@ from entro_cli.commands import (
     schedule,
     simulate,
 )
-from entro_cli.commands.help import CommandWithPanels, PlainGroup, unwrapped
+from entro_cli.commands.help import CommandWithPanels, PlainGroup
 
 app = typer.Typer(
     name="entro",
@@ -48,13 +50,18 @@ def entro(
     """Report when a pipeline was Stable, in Stress or Critical, and which stage drove it there."""
 
 
+def _unwrapped(text: str | None) -> str:
+    """Return help with one line per paragraph: Typer keeps single line breaks, whatever the width of the terminal."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
+
+
 def _add(group: typer.Typer, name: str, function: Callable[..., None], epilog: str) -> None:
-    group.command(name, cls=CommandWithPanels, help=unwrapped(function.__doc__), epilog=unwrapped(epilog))(function)
+    group.command(name, cls=CommandWithPanels, help=_unwrapped(function.__doc__), epilog=_unwrapped(epilog))(function)
 
 
 def _add_group(name: str, text: str, epilog: str) -> typer.Typer:
     group = typer.Typer(cls=PlainGroup, no_args_is_help=True, rich_markup_mode="rich", help=text)
-    app.add_typer(group, name=name, epilog=unwrapped(epilog))
+    app.add_typer(group, name=name, epilog=_unwrapped(epilog))
     return group
 
 

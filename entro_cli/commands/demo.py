@@ -29,7 +29,7 @@ def demo(*, out: DemoFolder = Path("entro-demo"), common: CommonOptions) -> None
     from entro_cli.commands.report import report
     from entro_cli.commands.simulate import simulate
     from entro_cli.core.console import printable
-    from entro_cli.core.resources import bundled
+    from entro_cli.core.files import bundled
 
     terminal = common.terminal()
     page = out / "week.html"

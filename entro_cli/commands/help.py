@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from entro_cli.commands.options import ADVANCED, PANELS
-
-
-def unwrapped(text: str | None) -> str:
-    """Return help with one line per paragraph: Typer keeps single line breaks, whatever the width of the terminal."""
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
 
 
 class CommandWithPanels(TyperCommand):

@@ -121,7 +121,8 @@ def report(
 
     terminal = common.terminal()
     form = chosen_format(output_format, as_json, _FORMATS)
-    check_gates(gates := fail_on or [])
+    if gates := fail_on or []:
+        check_gates(gates)
     names = [*(logs or []), *(more_logs or [])]
     # With logs, --stage says how they are read. The history has its stages already: --stage overrides their settings.
     stages = () if names else parse_stage_options(LoadOptions(reading.stage or ()))
@@ -131,20 +132,20 @@ def report(
     within_ns = period_ns(within.since, within.until, zone)
     kind = period.kind(has_range=bool(within.since or within.until))
     request = PeriodRequest(kind, period.date, period.last, within_ns, zone)
-    if kind == "range":  # --since and --until are the period itself, and must not cut off the one before it
-        within_ns = (None, None)
+    # --since and --until of a range are the period itself, and must not cut off the one before it.
+    data_within_ns = (None, None) if kind == "range" else within_ns
     if names:
         loaded = load_logs(names, load_options(settings, reading.stage))
         print_load_warnings(loaded, terminal)
-        source = data_from_logs(loaded, settings, within_ns)
+        source = data_from_logs(loaded, settings, data_within_ns)
         chosen = request.period(last_observed_ns(source.steps))
         output = OutputOptions(form, files.out, self_contained, loaded.paths)
     else:
-        chosen, source = stored_period(settings, [stage.name for stage in stages], request, within_ns)
+        chosen, source = stored_period(settings, [stage.name for stage in stages], request, data_within_ns)
         print_problems(source.notes, terminal)
         output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
     summary = summarise_period(source, chosen, settings, limits.budget)
-    failed = failed_gates(gates, to_builtins(summary.figures))
+    failed = failed_gates(gates, to_builtins(summary.figures)) if gates else []
     output = replace(output, gates=tuple(gates), failed_gates=tuple(failed), templates=files.template_dir)
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:

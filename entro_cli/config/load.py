@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
+from entro_cli.config.keys import (
+    KEYS_BY_NAME,
+    SINGLE_KEYS,
+)
 from entro_cli.config.layers import (
     DEFAULT,
     FILE_VARIABLE,
@@ -21,7 +25,7 @@ from entro_cli.config.layers import (
 )
 from entro_cli.config.provenance import ConfigEntry, list_entries
 from entro_cli.config.settings import Settings, build_settings
-from entro_cli.config.toml_file import PIPELINES, TomlFile, find_file, read_file
+from entro_cli.config.toml_file import FILE_NAME, PIPELINES, TomlFile, read_file
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
@@ -149,3 +153,18 @@ def _secret_variables(toml: TomlFile) -> set[str]:
     """Return the variables that a file names as holders of a secret."""
     layers = (toml.shared, *toml.pipelines.values())
     return {value for layer in layers for path, value in layer.items() if path[-1].endswith("_env")}
+
+
+def find_file(named: Path | None, variable: str, folder: Path) -> Path | None:
+    """Return the file to read: of --config, else of ENTRO_CONFIG, else entro.toml in a folder or the nearest above it.
+
+    Args:
+        named: the value of --config.
+        variable: the content of ENTRO_CONFIG.
+        folder: the folder to begin at.
+    """
+    if named is not None or variable:
+        return folder / (named or variable)
+    here = folder.absolute()
+    found = (above / FILE_NAME for above in (here, *here.parents))
+    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path.is_file raises in a folder without permission

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -47,21 +46,6 @@ class TomlFile:
     shown: str
     shared: Mapping[KeyPath, Any]
     pipelines: Mapping[str, Mapping[KeyPath, Any]]
-
-
-def find_file(named: Path | None, variable: str, folder: Path) -> Path | None:
-    """Return the file to read: of --config, else of ENTRO_CONFIG, else entro.toml in a folder or the nearest above it.
-
-    Args:
-        named: the value of --config.
-        variable: the content of ENTRO_CONFIG.
-        folder: the folder to begin at.
-    """
-    if named is not None or variable:
-        return folder / (named or variable)
-    here = folder.absolute()
-    found = (above / FILE_NAME for above in (here, *here.parents))
-    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path.is_file raises in a folder without permission
 
 
 def read_file(path: Path, folder: Path) -> TomlFile:

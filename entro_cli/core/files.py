@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the detection of unfinished lines in files of others."""
+"""Files: written whole or not at all, unfinished lines in files of others, and folders that ship with the package."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from entro_cli.core.console import printable
@@ -144,3 +145,27 @@ def last_line_end(path: Path, size: int) -> int:
                 return begin + found + 1
             after = begin
     return size
+
+
+@cache
+def bundled(name: str) -> Path:
+    """Return a bundled folder.
+
+    A wheel has it beside the package's modules, an editable install at the top of the repository.
+
+    Args:
+        name: `templates` or `sample_logs`.
+
+    Raises:
+        EntroError: if it is in neither place.
+    """
+    # The folder of entro_cli, relative to this module: adapt it if the module moves.
+    package = Path(__file__).parents[1]
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise EntroError(
+        f"the folder {name} of the package is missing",
+        where=str(package),
+        remedy="reinstall entro-cli",
+    )

@@ -28,6 +28,10 @@ _MAX_NAME_LENGTH = 200
 _PARTITION = "pipeline="
 
 
+METADATA = "_entro"
+"""The name of the metadata folder; readers of partitions skip a name that begins with `_`."""
+
+
 @dataclass(frozen=True)
 class PipelinePaths:
     """The paths of a pipeline's history.
@@ -66,8 +70,8 @@ class PipelinePaths:
 
     @property
     def metadata_dir(self) -> Path:
-        """The metadata folder; readers of partitions skip a name that begins with `_`."""
-        return self.folder / "_entro"
+        """The folder of everything but the steps."""
+        return self.folder / METADATA
 
     @property
     def state(self) -> Path:

@@ -31,13 +31,12 @@ import msgspec
 from entro_cli.core.files import unwritable, write_whole
 from entro_cli.core.remote_files import label
 from entro_cli.core.remote_folder import RemoteFolder
-from entro_cli.history.paths import DAY_FILE, PipelinePaths, pipeline_names, pipeline_paths, stored_pipelines
+from entro_cli.history.paths import DAY_FILE, METADATA, PipelinePaths, pipeline_names, pipeline_paths, stored_pipelines
 from entro_cli.history.transaction import LOCK_TIMEOUT_S, lock_timeout_error
 from entro_engine import EntroError
 
-_METADATA = PipelinePaths(Path(), "").metadata_dir.name
-_STAGING, _COMMIT, _LEASE = f"{_METADATA}/coming/", f"{_METADATA}/coming/commit.json", f"{_METADATA}/writer.json"
-_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{_METADATA}/[a-z]+\.json")
+_STAGING, _COMMIT, _LEASE = f"{METADATA}/coming/", f"{METADATA}/coming/commit.json", f"{METADATA}/writer.json"
+_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{METADATA}/[a-z]+\.json")
 
 HEARTBEAT_S = 5.0
 """The time between two renewals of a lease."""

@@ -99,9 +99,15 @@ def _named(input_format: str) -> ModuleType:
 
 
 def _recognise(log: LogFile, options: ReadOptions) -> ModuleType:
-    confidence, reader = max(((reader.recognise(log), reader) for reader in READERS), key=lambda part: part[0])
+    best, confidence = READERS[0], 0.0
+    for reader in READERS:
+        found = reader.recognise(log)
+        if found > confidence:
+            best, confidence = reader, found
+        if confidence == 1:
+            break  # no other format can be it, so the recognisers of text logs need not look for their lines
     if confidence >= _LEAST_CONFIDENCE:
-        return reader
+        return best
     begins = first_line(head_text(log))
     raise NoLogError(
         f"the format is not known; it begins with: {masked(begins) if options.redact else begins}",

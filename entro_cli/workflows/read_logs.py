@@ -137,7 +137,8 @@ def read_logs(
         )
     plain, several = replace(options, zone=UTC), len(found) > 1
     named = [NamedLog(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
-    logs = list(_sized(executor, found).map(_read_alone, named))
+    is_alone = not several and executor.cluster is None
+    logs = list(map(_read_alone, named) if is_alone else _sized(executor, found).map(_read_alone, named))
     ordered = _in_order(logs)
     for index, later in enumerate(ordered):
         _read_as_continuation(later, ordered[:index], options)

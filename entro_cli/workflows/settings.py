@@ -92,7 +92,8 @@ def check_settings(settings: Settings) -> None:
     Raises:
         EntroError: if a gate is invalid.
     """
-    check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
+    if settings.fail_on:
+        check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
 
 
 def load_options(settings: Settings, stage: Sequence[str] | None = None) -> LoadOptions:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.core.resources import bundled
+from entro_cli.core.files import bundled
 from tests.running import entro
 from tests.template_fields import PAGE, brought_up_to_date, documented, sentences
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from entro_cli.automation.schedule.job import Frequency, InstalledJob, Job, schedule_text
-from entro_cli.core.resources import bundled
+from entro_cli.core.files import bundled
 from entro_engine import EntroError
 
 NAME = "systemd"

@@ -39,7 +39,7 @@ LENGTHS = frozenset({Role.WAIT, Role.SERVICE, Role.DURATION})
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
+    return tuple(text.split(", "))
 
 
 _BY_NAME = {  # without the words that only mean a time; the most specific first

@@ -107,10 +107,10 @@ def plain_blocks(path: Path, layout: PlainLayout) -> Iterator[PlainRows]:
         layout: its layout.
 
     Raises:
-        NotPlainError: when a block is not plain, which may show after others were yielded; when the file has no rows or
-            is shorter than `WORTH_BYTES`, or pyarrow is not installed.
+        NotPlainError: when a block is not plain, which may show after others were yielded; when the file has no rows,
+            or pyarrow is not installed.
     """
-    if path.stat().st_size < WORTH_BYTES or not find_spec("pyarrow"):
+    if not find_spec("pyarrow"):
         raise NotPlainError
     with path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
         for _ in range(layout.header_offset + 1):

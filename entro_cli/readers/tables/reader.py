@@ -10,7 +10,7 @@ from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.column_names import is_number
+from entro_cli.readers.tables.column_names import is_number, meaning, names_time
 from entro_cli.readers.tables.duckdb_table import (
     Table,
     connect,
@@ -25,7 +25,7 @@ from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, find_schema, printable_name
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
-from entro_cli.readers.timestamps import timestamp_format
+from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
@@ -45,6 +45,10 @@ def recognise(log: LogFile) -> float:
         return 0.8
     if text.lstrip().startswith(("[{", "[[")):  # one JSON array, such as a saved answer of Prometheus
         return 0.0
+    return _recognise_csv(text)
+
+
+def _recognise_csv(text: str) -> float:
     delimiter, header_offset, header = sniff_csv(text)
     if len(header) < 2:
         # One word may be the header of one column. Read as a table, the log gets an error that names what is missing.
@@ -53,7 +57,21 @@ def recognise(log: LogFile) -> float:
     if not rows:
         return 0.5
     full = sum(1 for row in rows if len(row) >= len(header))
-    return 0.7 * full / len(rows) if _have_numbers(rows) else 0.0
+    if not _have_numbers(rows):
+        return 0.0
+    is_certain = full == len(rows) and any(map(names_time, header)) and _has_named_load(header, rows)
+    return 1.0 if is_certain else 0.7 * full / len(rows)
+
+
+def _has_named_load(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column is named like a rate or a queue and holds such numbers, not the times of requests."""
+    for index, name in enumerate(header):
+        cells = [row[index] for row in rows]
+        if meaning(name) and all(
+            is_number(cell) and float(cell.strip(' "\t\r') or 0) < EPOCH_SECONDS[0] for cell in cells
+        ):
+            return True
+    return False
 
 
 def _have_numbers(rows: Sequence[Sequence[str]]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
+from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
@@ -102,12 +103,13 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
 
 
 def layout_of_plain_csv(table: Table, schema: TableSchema) -> PlainLayout | None:
-    """Return the schema of a wide CSV that may be plain; None for any other table."""
+    """Return the layout of a wide CSV that may be plain and is long enough to be worth it; None for any other table."""
     head = table.log.head.removesuffix(b"\r")  # the head may end between the two characters of a line end
     returns, lines = head.count(b"\r\n"), head.count(b"\n")
     loads = _load_columns(table, schema)
     is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads
-    if not is_wide or head.count(b"\r") != returns or returns not in {0, lines}:
+    is_plain = head.count(b"\r") == returns and returns in {0, lines}
+    if not is_wide or not is_plain or table.path.stat().st_size < fast_csv.WORTH_BYTES:
         return None
     return PlainLayout(
         table.header_offset,

@@ -18,8 +18,17 @@ import plotly.graph_objects as go
 from entro_cli.analysis.incidents import Incident
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.formatting import count, duration, nats, optional, share
-from entro_cli.report.charts.areas import split_at_gaps, to_array
-from entro_cli.report.charts.figure import PATTERNS, REGIMES, area, bands, draw_regimes, layout, to_float32
+from entro_cli.report.charts.figure import (
+    PATTERNS,
+    REGIMES,
+    area,
+    bands,
+    draw_regimes,
+    layout,
+    split_at_gaps,
+    to_array,
+    to_float32,
+)
 from entro_cli.report.charts.sparkline import shown_span
 from entro_cli.report.charts.ticks import tick_levels
 from entro_cli.report.daily_report import Bucket, Summary

@@ -15,8 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from entro_cli.core.clock import nanoseconds
-from entro_cli.report.charts.areas import to_array
-from entro_cli.report.charts.figure import draw_regimes, layout, line
+from entro_cli.report.charts.figure import draw_regimes, layout, line, to_array
 from entro_cli.report.timeline import MOST_POINTS, Timeline, thin, timeline_of
 from entro_engine import PlantTrace, Run, Scenario, Simulation
 from entro_engine.entropy import FloatArray

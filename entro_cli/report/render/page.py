@@ -18,8 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
 
 from entro_cli.core.console import printable
-from entro_cli.core.files import refuse_to_overwrite, write_whole
-from entro_cli.core.resources import bundled
+from entro_cli.core.files import bundled, refuse_to_overwrite, write_whole
 from entro_engine import EntroError
 
 _PLOTLY_VERSION = "4.1.1"
