@@ -24,5 +24,5 @@ settings.register_profile(
     "mutation", settings.get_profile("ci"), max_examples=500, phases=(Phase.explicit, Phase.generate)
 )
 # At home fewer of them: the tests are to be run often.
-settings.register_profile("home", settings.get_profile("ci"), max_examples=30)
+settings.register_profile("home", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI", "") not in {"", "0", "false"} else "home")

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.marks import slow
 from tests.running import COMMAND, entro, entro_process
 
 ROWS = [
@@ -65,7 +66,7 @@ def test_no_room_to_unpack(tmp_path, small_disk):
     assert list(small_disk.iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [[], ["--json"], ["--steps-csv", "-"]])
+@pytest.mark.parametrize("options", [slow([]), slow(["--json"]), ["--steps-csv", "-"]])
 def test_standard_output_is_full(log, options):
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         process = subprocess.run(
@@ -74,7 +75,7 @@ def test_standard_output_is_full(log, options):
     assert one_line(process) == "entro: standard output cannot be written: No space left on device"
 
 
-@pytest.mark.parametrize("options", [[], ["--steps-csv", "-"]])
+@pytest.mark.parametrize("options", [slow([]), ["--steps-csv", "-"]])
 def test_a_reader_that_has_enough(log, options):
     command = [COMMAND, "analyze", log, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

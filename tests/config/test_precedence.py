@@ -64,7 +64,7 @@ def test_every_key_that_is_one_value_is_tried():
 
 
 @pytest.mark.parametrize("key", VALUES)
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
 def test_the_later_wins(key, data):
     value = st.none() | st.sampled_from(VALUES[key])

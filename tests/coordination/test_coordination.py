@@ -70,7 +70,7 @@ def test_the_figures_of_the_real_requests():
     capacity=st.floats(0.5, 3.0),
     step_s=st.sampled_from([1.0, 2.0, 10.0]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 def test_a_log_that_is_the_plant_itself_is_met(phases, capacity, step_s):
     rates = [rate for length, rate in phases for _ in range(length)]
     found = coordinate(served(rates, [capacity] * len(rates), step_s), TERMS)

@@ -1,15 +1,16 @@
-"""`entro report` and `entro demo`, through the installed command."""
+"""`entro report` and `entro demo` in a folder: in this process, and for a few of them through the installed command."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from tests.running import entro_process
+from tests import running
 
 ROOT = Path(__file__).parents[2]
 FIVE_WEEKS = ROOT / "sample_logs" / "five-weeks.csv"
@@ -17,19 +18,27 @@ SERVER_GAUGES = ROOT.parent / "shared" / "data" / "requests" / "timeseries.csv"
 BERLIN = ("--tz", "Europe/Berlin")
 
 
-def entro(*arguments: str | Path, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the installed command and check its status."""
+def installed(*arguments: str | Path, cwd: Path, status: int = 0) -> running.Outcome:
+    """Run the installed command in a folder and check its status."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C.UTF-8"}
-    result = entro_process(*arguments, cwd=cwd, env=environment, timeout=120)
-    assert result.returncode == status, result.stderr
-    return result
+    process = running.entro_process(*arguments, cwd=cwd, env=environment, timeout=120)
+    assert process.returncode == status, process.stderr
+    return running.Outcome(process.returncode, process.stdout, process.stderr)
+
+
+def entro(*arguments: str | Path, cwd: Path, status: int = 0) -> running.Outcome:
+    """Run the same in this process, which needs no imports for it."""
+    with chdir(cwd), patch.dict(os.environ, {"HOME": str(cwd)}):
+        outcome = running.entro(*arguments)
+    assert outcome.status == status, outcome.err
+    return outcome
 
 
 def test_a_week_is_a_page_in_this_folder_and_text_on_the_terminal(tmp_path: Path) -> None:
-    result = entro("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, cwd=tmp_path)
-    assert "Week 15, 6 to 12 April 2026" in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 80
-    assert "\x1b" not in result.stdout
+    result = installed("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, cwd=tmp_path)
+    assert "Week 15, 6 to 12 April 2026" in result.out
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "\x1b" not in result.out
     names = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
     assert names[0] == "default-week-2026-W15.html"
     assert names[1].startswith("plotly-")
@@ -38,7 +47,9 @@ def test_a_week_is_a_page_in_this_folder_and_text_on_the_terminal(tmp_path: Path
 
 def test_the_same_report_twice_is_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("first", "second"):
-        entro("report", "--monthly", "--logs", FIVE_WEEKS, *BERLIN, "--format", "html", "--out", folder, cwd=tmp_path)
+        installed(
+            "report", "--monthly", "--logs", FIVE_WEEKS, *BERLIN, "--format", "html", "--out", folder, cwd=tmp_path
+        )
     (first,), (second,) = (list((tmp_path / folder).glob("*.html")) for folder in ("first", "second"))
     assert first.name == second.name == "default-month-2026-04.html"
     assert first.read_bytes() == second.read_bytes()
@@ -46,7 +57,7 @@ def test_the_same_report_twice_is_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_json_document_is_the_page_s_period(tmp_path: Path) -> None:
     arguments = ("report", "--daily", "--date", "2026-03-31", "--logs", FIVE_WEEKS, *BERLIN, "--json")
-    document = json.loads(entro(*arguments, cwd=tmp_path).stdout)
+    document = json.loads(entro(*arguments, cwd=tmp_path).out)
     assert document["schema"] == "entro/report/1"
     assert document["period"]["label"] == "2026-03-31"
     assert [incident["driver"] for incident in document["incidents"]] == ["scraper"]
@@ -55,7 +66,7 @@ def test_the_json_document_is_the_page_s_period(tmp_path: Path) -> None:
 
 def test_the_day_the_clock_is_set_forward_has_23_hours(tmp_path: Path) -> None:
     arguments = ("report", "--daily", "--date", "2026-03-29", "--logs", FIVE_WEEKS, *BERLIN, "--json")
-    document = json.loads(entro(*arguments, cwd=tmp_path).stdout)
+    document = json.loads(entro(*arguments, cwd=tmp_path).out)
     assert document["figures"]["steps"] == 23 * 60
     assert len(document["buckets"]) == 23
 
@@ -63,7 +74,7 @@ def test_the_day_the_clock_is_set_forward_has_23_hours(tmp_path: Path) -> None:
 def test_the_previous_figures_are_those_of_the_previous_report(tmp_path: Path) -> None:
     def document(date: str) -> dict[str, object]:
         arguments = ("report", "--weekly", "--date", date, "--logs", FIVE_WEEKS, *BERLIN, "--json")
-        return dict(json.loads(entro(*arguments, cwd=tmp_path).stdout))
+        return dict(json.loads(entro(*arguments, cwd=tmp_path).out))
 
     assert document("2026-04-12")["previous_figures"] == document("2026-04-05")["figures"]
 
@@ -71,7 +82,7 @@ def test_the_previous_figures_are_those_of_the_previous_report(tmp_path: Path) -
 def test_a_period_without_data_says_so(tmp_path: Path) -> None:
     arguments = ("report", "--weekly", "--date", "2027-01-01", "--logs", FIVE_WEEKS, *BERLIN, "--format", "terminal")
     result = entro(*arguments, cwd=tmp_path)
-    assert "no data" in result.stdout.lower()
+    assert "no data" in result.out.lower()
 
 
 def test_logs_may_follow_the_option_as_a_shell_writes_them(tmp_path: Path) -> None:
@@ -80,13 +91,13 @@ def test_logs_may_follow_the_option_as_a_shell_writes_them(tmp_path: Path) -> No
     (tmp_path / "b.csv").write_text("".join([lines[0], *lines[20000:]]))
     parts = entro("report", "--weekly", "--logs", "a.csv", "b.csv", *BERLIN, "--json", cwd=tmp_path)
     whole = entro("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, "--json", cwd=tmp_path)
-    assert json.loads(parts.stdout)["figures"] == json.loads(whole.stdout)["figures"]
+    assert json.loads(parts.out)["figures"] == json.loads(whole.out)["figures"]
 
 
 def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> None:
     arguments = ("report", "--weekly", "--logs", FIVE_WEEKS, *BERLIN, "--out", "page.html")
-    result = entro(*arguments, "--fail-on", "violations>10", cwd=tmp_path, status=3)
-    assert "gate failed: violations>10" in result.stderr
+    result = installed(*arguments, "--fail-on", "violations>10", cwd=tmp_path, status=3)
+    assert "gate failed: violations>10" in result.err
     assert (tmp_path / "page.html").is_file()
 
 
@@ -105,14 +116,14 @@ def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> No
 )
 def test_wrong_use_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
     result = entro("report", *arguments, cwd=tmp_path, status=status)
-    assert says in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
+    assert says in " ".join(result.err.split())
+    assert "Traceback" not in result.err
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html"]
 
 
 def test_the_tour_ends_with_the_page_to_open(tmp_path: Path) -> None:
-    result = entro("demo", cwd=tmp_path)
-    last = result.stdout.splitlines()[-1]
+    result = installed("demo", cwd=tmp_path)
+    last = result.out.splitlines()[-1]
     assert last.startswith("Open this page: ")
     page = Path(last.removeprefix("Open this page: "))
     assert page.is_file()
@@ -123,12 +134,12 @@ def test_the_main_job_on_a_real_server_s_gauges(tmp_path: Path) -> None:
     if not SERVER_GAUGES.is_file():
         pytest.skip(f"the server's gauges are not at {SERVER_GAUGES}")
     reading = ("--stage", "llm=waiting:queue:22", "--start", "2026-04-25T18:49:44Z", "--tz", "UTC")
-    analysis = json.loads(entro("analyze", SERVER_GAUGES, *reading, "--json", cwd=tmp_path).stdout)
+    analysis = json.loads(entro("analyze", SERVER_GAUGES, *reading, "--json", cwd=tmp_path).out)
     assert analysis["start"] == "2026-04-25T18:49:45+00:00"
     assert analysis["steps"] == analysis["observed_steps"] == analysis["rows_read"] == 160
     assert [incident["driver"] for incident in analysis["incidents"]] == ["llm"]
     result = entro("report", "--daily", "--logs", SERVER_GAUGES, *reading, "--out", "reports", cwd=tmp_path)
-    assert "Saturday 25 April 2026" in result.stdout
+    assert "Saturday 25 April 2026" in result.out
     page = (tmp_path / "reports" / "default-day-2026-04-25.html").read_text(encoding="utf-8")
     assert "Saturday 25 April 2026" in page
 
@@ -144,13 +155,13 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
         ("report", "--daily", "--logs", log, "--format", "html", "--out", log),
         ("simulate", "--scenario", scenario, "--out", scenario),
     ):
-        assert "would be overwritten" in entro(*arguments, cwd=tmp_path, status=1).stderr
+        assert "would be overwritten" in entro(*arguments, cwd=tmp_path, status=1).err
     assert log.read_bytes() == before
     assert scenario.read_text().startswith("[[phases]]")
 
 
 def test_a_column_passed_over_beside_a_lone_stage_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("time,fetched,queue\n2026-01-01T00:00:00Z,5,1\n2026-01-01T00:00:01Z,5,1\n")
-    assert "fetched" in entro("analyze", "log.csv", cwd=tmp_path).stderr
+    assert "fetched" in entro("analyze", "log.csv", cwd=tmp_path).err
     asked = entro("analyze", "log.csv", "--stage", "scraper=fetched:rate", cwd=tmp_path)
-    assert asked.stderr == ""
+    assert asked.err == ""

@@ -15,6 +15,7 @@ from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows import load_logs as loading
 from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError, Kind, Stage
+from tests.marks import slow
 from tests.running import entro
 
 pytest.importorskip("pyarrow", reason="the extra `fast` is not installed")
@@ -135,7 +136,8 @@ def test_an_hour_that_the_clock_shows_twice_needs_a_look_at_all(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--step", "10s"), ("--since", "2026-04-06T00:00:30Z", "--exclude", "daily 00:01-00:02")]
+    "options",
+    [slow(()), slow(("--step", "10s")), ("--since", "2026-04-06T00:00:30Z", "--exclude", "daily 00:01-00:02")],
 )
 def test_what_is_said_of_it_is_the_same(tmp_path, options):
     write(tmp_path / "log.csv", REGULAR * 3)

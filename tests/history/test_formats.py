@@ -12,6 +12,7 @@ from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
+from tests.marks import slow
 
 LOGS = Path(__file__).parents[2] / "sample_logs" / "formats"
 READING = ("--tz", "UTC", "--year", "2026")
@@ -44,8 +45,15 @@ def test_a_log_that_grows(tmp_path, name):
     assert "nothing new" in ingest(tmp_path / "parts", log, *READING).out
 
 
-@pytest.mark.parametrize("name", ["vllm.log", "sglang.log", "scrapy.log", "celery.log"])
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(
+    ("name", "together"),
+    [
+        *((name, False) for name in ("vllm.log", "celery.log")),
+        *((name, True) for name in ("sglang.log", "scrapy.log")),
+        *(slow(name, False) for name in ("sglang.log", "scrapy.log")),
+        *(slow(name, True) for name in ("vllm.log", "celery.log")),
+    ],
+)
 def test_a_log_that_is_rotated(tmp_path, name, together):
     content = (LOGS / name).read_bytes()
     ingest(tmp_path / "whole", LOGS / name, *READING, "--step", "10s", "--tz", "UTC")

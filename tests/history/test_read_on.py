@@ -10,6 +10,7 @@ from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import HEADER, START, days, ingest, line, regular, stamp
 from tests.history.test_merging import recalled, same_steps
+from tests.marks import slow
 
 S = 10**9
 WIDE = "time,rate,queue,note\n"
@@ -37,14 +38,13 @@ def grown(folder, text, cuts, *options):
     return warnings
 
 
-def test_different_values_at_one_time_where_the_part_begins_and_where_it_ends(tmp_path):
+@pytest.mark.parametrize("step", ["10s", slow("24h")])
+def test_different_values_at_one_time_where_the_part_begins_and_where_it_ends(tmp_path, step):
     lines = [line(START + index * 10 * S, value + index % 5, 1.0) for index in range(3000) for value in (1.0, 3.0, 8.0)]
     content = HEADER + "".join(lines)
-    for step in ("10s", "24h"):
-        (tmp_path / step).mkdir()
-        cuts = [len(content) - cut for cut in (9000, 8975, 90, 20)]
-        warnings = grown(tmp_path / step, content, cuts, "--step", step)
-        assert not any("stored with other loads" in text for text in warnings)
+    cuts = [len(content) - cut for cut in (9000, 8975, 90, 20)]
+    warnings = grown(tmp_path, content, cuts, "--step", step)
+    assert not any("stored with other loads" in text for text in warnings)
 
 
 def test_a_step_that_was_left_within_is_not_told_as_one_of_other_loads(tmp_path):
@@ -53,7 +53,7 @@ def test_a_step_that_was_left_within_is_not_told_as_one_of_other_loads(tmp_path)
     assert warnings == [""] * 5
 
 
-@pytest.mark.parametrize("step", ["10s", "1min", "1h"])
+@pytest.mark.parametrize("step", [slow("10s"), "1min", slow("1h")])
 def test_rows_that_come_later_than_what_is_read_again(tmp_path, step):
     lines = regular(9000)
     late = [line(START + 5 * S, 99.0, 99.0), line(START + 504 * S, 0.0, 55.0)]
@@ -61,6 +61,7 @@ def test_rows_that_come_later_than_what_is_read_again(tmp_path, step):
     grown(tmp_path, content, [len(HEADER + "".join(lines))], "--step", step)
 
 
+@pytest.mark.slow
 def test_an_hour_shown_twice_that_is_longer_than_what_is_read_again(tmp_path):
     begin = datetime(2026, 10, 24, 23, 40, tzinfo=UTC)
     moments = [(begin + timedelta(seconds=index)).astimezone(ZoneInfo("Europe/Berlin")) for index in range(2 * 4800)]
@@ -101,6 +102,7 @@ def test_a_key_that_json_lines_have_only_later_is_read_in_no_part(tmp_path):
     grown(tmp_path, content, [len(content) * 2 // 3, len(content) * 5 // 6])
 
 
+@pytest.mark.slow
 def test_a_part_of_which_most_cannot_be_read(tmp_path):
     good = HEADER + "".join(regular(9000))
     content = good + "broken\n" * 8900 + "".join(regular(9, start=START + 10**14))

@@ -19,10 +19,14 @@ from entro_cli.workflows.load_history import load_history
 from entro_cli.workflows.load_logs import load_logs
 from entro_cli.workflows.settings import read_settings
 from tests.history.stored import HEADER, START, days, ingest, line, regular
+from tests.marks import slow
 from tests.running import entro
 
 SECOND = 10**9
 LINES = regular(9000)
+
+# Seconds after the start at which a late row comes.
+AT_A_NEW_TIME, LONG_AGO, AT_A_TIME_THAT_IS_THERE = 3, 3000, 5000
 
 
 def written(path, lines, header=HEADER):
@@ -51,8 +55,17 @@ def small_margin(monkeypatch):
     monkeypatch.setattr(reading_on, "MARGINS_BYTES", (2500, 9000))
 
 
-@pytest.mark.parametrize("other", ["linked", "copied", "the same by another name"])
-@pytest.mark.parametrize("again", [(), ("--again",)], ids=["once", "again"])
+@pytest.mark.parametrize(
+    ("other", "again"),
+    [
+        ("linked", ()),
+        ("copied", ("--again",)),
+        ("the same by another name", ("--again",)),
+        slow("linked", ("--again",)),
+        slow("copied", ()),
+        slow("the same by another name", ()),
+    ],
+)
 def test_a_log_that_is_named_twice(tmp_path, other, again):
     log, second = tmp_path / "a.csv", tmp_path / "b.csv"
     for cut, tail in ((100, 20), (200, 0), (300, 7)):
@@ -117,8 +130,15 @@ def test_rotated_sources_that_are_alike(tmp_path):
     assert steps.measured.all()
 
 
-@pytest.mark.parametrize("how", ["renamed", "copied and truncated"])
-@pytest.mark.parametrize("when", ["plain_log", "unread_range"])
+@pytest.mark.parametrize(
+    ("how", "when"),
+    [
+        ("renamed", "plain_log"),
+        ("copied and truncated", "unread_range"),
+        slow("renamed", "unread_range"),
+        slow("copied and truncated", "plain_log"),
+    ],
+)
 def test_a_log_that_is_rotated_while_it_is_read(tmp_path, monkeypatch, how, when, small_margin):
     log = written(tmp_path / "log", LINES[:1000])
     ingest(tmp_path / "h", tmp_path / "log*")
@@ -177,8 +197,17 @@ def test_repeated_rows_are_told_once_and_added_up(tmp_path, small_margin):
     assert seen["problems"] == ["18 rows repeated exactly: counted once"]
 
 
-@pytest.mark.parametrize("step", ["10s", "1min", "1h"])
-@pytest.mark.parametrize("at", [3, 3000, 5000], ids=["at a new time", "long ago", "at a time that is there"])
+@pytest.mark.parametrize(
+    ("at", "step"),
+    [
+        (AT_A_NEW_TIME, "1min"),
+        (LONG_AGO, "10s"),
+        (AT_A_TIME_THAT_IS_THERE, "1h"),
+        *(slow(AT_A_NEW_TIME, step) for step in ("10s", "1h")),
+        *(slow(LONG_AGO, step) for step in ("1min", "1h")),
+        *(slow(AT_A_TIME_THAT_IS_THERE, step) for step in ("10s", "1min")),
+    ],
+)
 def test_a_late_row(tmp_path, small_margin, step, at):
     late = line(START + (at if at % 10 else at + (3 if at == 3000 else 0)) * SECOND, 0.0, 0.0)
     lines = [*LINES[:1500], late, *LINES[1500:1600]]
@@ -188,6 +217,7 @@ def test_a_late_row(tmp_path, small_margin, step, at):
     assert_whole(tmp_path / "h", tmp_path, lines, "--step", step)
 
 
+@pytest.mark.slow
 def test_steps_longer_than_what_is_read_again(tmp_path, small_margin):
     for cut in range(100, 1500, 170):
         ingest(tmp_path / "h", written(tmp_path / "log", LINES[:cut]), "--step", "1h")

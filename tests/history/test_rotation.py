@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.history.stored import HEADER, START, days, ingest, line, regular
+from tests.marks import slow
 from tests.running import entro
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -170,7 +171,7 @@ def test_a_log_that_is_written_to_meanwhile(tmp_path):
     assert days(tmp_path / "h") == days(tmp_path / "w")
 
 
-@pytest.mark.parametrize("cut", [1, 9, 17, 29, 33])
+@pytest.mark.parametrize("cut", [slow(1), 9, slow(17), 29, slow(33)])
 def test_a_last_line_without_its_end(tmp_path, cut):
     lines = [*regular(30), line(START + 300 * 10**9, 12.345, 6789.0)]
     log = tmp_path / "log.csv"
@@ -214,7 +215,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [form if form in {"CRLF", "JSON lines", "long"} else slow(form) for form in FORMS])
 def test_forms_in_parts(tmp_path, form):
     content = FORMS[form](HEADER + "".join(LINES))
     log = tmp_path / "log.csv"
@@ -231,7 +232,7 @@ def test_forms_in_parts(tmp_path, form):
     assert "nothing new" in ingest(tmp_path / "h", packed).out
 
 
-@pytest.mark.parametrize("day", ["2026-10-25", "2026-03-29"])
+@pytest.mark.parametrize("day", [slow("2026-10-25"), "2026-03-29"])
 def test_a_clock_that_is_set_meanwhile(tmp_path, day):
     """Stamps without a zone, every 20 s, over the hour that is shown twice or skipped; cut within it."""
     from datetime import UTC, datetime, timedelta

@@ -5,10 +5,18 @@ import pytest
 from tests.history.stored import HEADER, START, days, ingest, line, regular
 from tests.history.test_merging import recalled
 from tests.history.test_read_on import grown, metadata
+from tests.marks import slow
 
 
-@pytest.mark.parametrize("cut", [2, 4, 5, 6, 8, 10])
-@pytest.mark.parametrize("stamps", ["text", "milliseconds"])
+@pytest.mark.parametrize(
+    ("stamps", "cut"),
+    [
+        *(("text", cut) for cut in (2, 5, 8)),
+        *(("milliseconds", cut) for cut in (2, 4)),
+        *(slow("text", cut) for cut in (4, 6, 10)),
+        *(slow("milliseconds", cut) for cut in (5, 6, 8, 10)),
+    ],
+)
 def test_one_that_is_cut_within_its_time(tmp_path, stamps, cut):
     text = "2026-04-01T00:{:02}:{:02}Z" if stamps == "text" else "17747460{:02}{:02}0"
     lines = [f"{index % 7},{index % 11},{text.format(index // 60, index % 60)}\n" for index in range(200)]
@@ -51,7 +59,7 @@ def test_one_that_is_the_first_row(tmp_path):
     assert days(tmp_path / "h") == days(tmp_path / "w")
 
 
-@pytest.mark.parametrize("cut", [1, 10, 29, 31, 33, 35])
+@pytest.mark.parametrize("cut", [slow(1), 10, 29, slow(31), slow(33), 35])
 def test_a_first_row_that_is_cut_anywhere(tmp_path, cut):
     content = HEADER + "".join(regular(30))
     grown(tmp_path, content, [len(HEADER) + cut])

@@ -117,7 +117,7 @@ def test_a_time_that_is_none_is_a_bad_line(tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):
     draw = random.Random(data.draw(st.integers(0, 10**6)))
     lines, going, now = [received(0, 0)], {0}, 0

@@ -280,7 +280,7 @@ def test_two_clocks_in_one_log(tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(seed=st.integers(0, 10**6), where=st.floats(0, 1), shape=st.sampled_from(["csv", "two clocks"]))
 def test_a_log_in_two_parts_is_the_log(tmp_path_factory, seed, where, shape):
     folder = tmp_path_factory.mktemp("parts")
@@ -305,7 +305,7 @@ def test_a_log_in_two_parts_is_the_log(tmp_path_factory, seed, where, shape):
         assert [sum(each) for each in zip(*own, strict=True)] == areas(full[name], edges)
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(order=st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_changes_nothing(tmp_path_factory, order):
     folder = tmp_path_factory.mktemp("order")

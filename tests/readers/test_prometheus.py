@@ -14,6 +14,7 @@ from entro_cli.readers.tables import reader as table
 from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
+from tests.marks import slow
 from tests.readers.reading import carried, read, recognised
 from tests.running import entro
 
@@ -170,7 +171,7 @@ def test_it_is_told_from_other_json(tmp_path):
         assert recognised(prometheus, other, tmp_path) == 0.0
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(seed=st.integers(0, 10**6), where=st.integers(0, 10**6))
 def test_lines_in_two_parts_are_the_whole(tmp_path_factory, seed, where):
     """A long time asked for in parts, an answer a line, and the file read twice while it grows."""
@@ -194,7 +195,8 @@ def test_lines_in_two_parts_are_the_whole(tmp_path_factory, seed, where):
     assert both == points(whole["scraper"])
 
 
-def test_fuzz(tmp_path):
+@pytest.mark.parametrize("tries", [200, slow(600)])
+def test_fuzz(tmp_path, tries):
     chance = random.Random(20260406)
     seeds = [WAITING, matrix((engine(0, COUNTERS[0]), {0: 1.0, 5: 2.0})) + b"\n" + WAITING]
     odd = [
@@ -214,7 +216,7 @@ def test_fuzz(tmp_path):
         b"[" * 3000,
     ]
     said, read_well = [], 0
-    for _ in range(600):
+    for _ in range(tries):
         content = bytearray(chance.choice(seeds))
         for _ in range(chance.randrange(1, 4)):
             place = chance.randrange(len(content))

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from entro_cli.readers.registry import READERS
+from tests.marks import slow
 from tests.running import entro
 
 HOSTS = ("10.250.19.102", "172.16.4.9", "192.168.1.77")
@@ -88,7 +89,7 @@ KINDS = (apache_access, apache_error, hdfs, syslog, spark, hadoop, openstack, zo
 
 
 @pytest.mark.parametrize("kind", [*KINDS, nginx_json], ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("rows", [3, 400])
+@pytest.mark.parametrize("rows", [3, slow(400)])
 def test_it_is_refused_in_words_that_help(tmp_path, kind, rows):
     draw = random.Random(rows)
     log = tmp_path / "some.log"

@@ -198,7 +198,7 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory):
     content = "".join(lines).encode()
 
     @given(cuts=st.lists(st.integers(1, len(content) - 1), min_size=1, max_size=3, unique=True))
-    @settings(max_examples=60, deadline=None)
+    @settings(deadline=None)
     def check(cuts):
         folder = tmp_path_factory.mktemp("cut")
         (folder / "whole").write_bytes(content)

@@ -14,6 +14,7 @@ from entro_cli.readers.sglang import reader as sglang
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
+from tests.marks import slow
 from tests.readers.text_logs import (
     carried,
     check_cut,
@@ -201,7 +202,7 @@ def test_what_is_carried_is_little():
     assert len(carried(sglang, content)) < 4000
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])
 def test_damaged_logs(seed):
     content, _, _ = generated(seed, 1 + seed % 3, 8)
     check_damaged(sglang, content, seed)

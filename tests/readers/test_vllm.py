@@ -17,6 +17,7 @@ from entro_cli.readers.vllm import reader as vllm
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import ProblemKind, sentences
 from entro_engine import EntroError, Kind
+from tests.marks import slow
 from tests.readers.text_logs import (
     CHANGED,
     carried,
@@ -428,7 +429,7 @@ def test_what_is_carried_is_little():
     assert len(carried(vllm, content)) < 2000
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])
 def test_damaged_logs(seed):
     content, _, _ = generated(seed, 1 + seed % 3, 8)
     check_damaged(vllm, content, seed)

@@ -13,6 +13,7 @@ from entro_cli.history.remote_copy import working_copy
 from entro_cli.history.transaction import read_digests
 from entro_engine import EntroError
 from tests.history.stored import HEADER, ingest, regular
+from tests.marks import slow
 from tests.remote.conftest import environment
 from tests.running import entro
 
@@ -37,7 +38,7 @@ def on_machine(folder):
         yield
 
 
-@pytest.fixture(params=["s3", "file"])
+@pytest.fixture(params=[slow("s3"), "file"])
 def history(request, tmp_path):
     """The URL of a history that is not there yet."""
     if request.param == "file":

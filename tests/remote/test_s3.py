@@ -3,6 +3,7 @@
 import pytest
 
 from tests.history.stored import HEADER, days, ingest
+from tests.marks import slow
 from tests.remote.conftest import ROWS, environment
 from tests.running import entro, entro_process
 
@@ -23,7 +24,7 @@ def here(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("name", ["s3://logs/llm-*.csv", "s3://logs/llm-?.csv", "s3://logs/", "s3://logs"])
+@pytest.mark.parametrize("name", ["s3://logs/llm-*.csv", slow("s3://logs/llm-?.csv"), slow("s3://logs/"), "s3://logs"])
 def test_it_is_stored_as_if_it_were_here(filled, here, tmp_path, name):
     ingest(tmp_path / "there", name)
     ingest(tmp_path / "whole", here)

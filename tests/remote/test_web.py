@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.history.stored import HEADER, days, ingest
+from tests.marks import slow
 from tests.remote.conftest import ROWS
 from tests.running import entro
 
@@ -43,7 +44,7 @@ def test_it_is_read_as_if_it_were_here(web, pack):
     assert figures(f"file://{here}") == figures(here)
 
 
-@pytest.mark.parametrize("ending", ["/*.csv", "/[ab].csv", "/"])
+@pytest.mark.parametrize("ending", ["/*.csv", slow("/[ab].csv"), "/"])
 def test_a_pattern_and_a_folder(web, ending):
     for age, name, lines in LATE:
         put(web.folder, name, lines, age)
@@ -185,11 +186,11 @@ def test_one_that_cannot_be_fetched_keeps_the_others_from_nothing(web, tmp_path)
 @pytest.mark.parametrize(
     ("url", "missing", "extra"),
     [
-        ("https://host/x.csv", "fsspec", "remote"),
-        ("file:///x.csv", "fsspec", "remote"),
+        slow("https://host/x.csv", "fsspec", "remote"),
+        slow("file:///x.csv", "fsspec", "remote"),
         ("http://host/x.csv", "aiohttp", "remote"),
         ("s3://bucket/x.csv", "s3fs", "s3"),
-        ("gs://bucket/*.csv", "gcsfs", "gs"),
+        slow("gs://bucket/*.csv", "gcsfs", "gs"),
     ],
 )
 def test_which_extra_to_install(url, missing, extra):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.marks import slow
 from tests.running import entro
 
 FIVE_WEEKS = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
@@ -29,11 +30,11 @@ def report(*arguments):
 @pytest.mark.parametrize(
     "which",
     [
-        ("--daily",),
+        slow(("--daily",)),
         ("--daily", "--date", "2026-03-29"),
-        ("--weekly",),
-        ("--weekly", "--date", "2026-W12"),
-        ("--monthly",),
+        slow(("--weekly",)),
+        slow(("--weekly", "--date", "2026-W12")),
+        slow(("--monthly",)),
         ("--monthly", "--date", "2026-03", "--objective", "99.9%", "--budget", "2.5"),
         ("--since", "2026-03-20T12:00", "--until", "2026-03-24"),
         ("--weekly", "--until", "2026-04-01"),
@@ -51,6 +52,7 @@ def test_the_same_as_from_the_logs(history, which):
     assert stored == read
 
 
+@pytest.mark.slow
 def test_the_same_report_twice_is_the_same_bytes(history, tmp_path):
     for folder in ("first", "second"):
         for kind in ("--daily", "--weekly", "--monthly"):
@@ -134,13 +136,15 @@ def stored_range(folder, zone, first, last):
     ("zone", "first", "last", "which", "label", "steps"),
     [
         ("Europe/Berlin", (2026, 3, 28), (2026, 3, 31), ("--daily", "--date", "2026-03-29"), "2026-03-29", 23 * 6),
-        ("Europe/Berlin", (2026, 10, 24), (2026, 10, 27), ("--daily", "--date", "2026-10-25"), "2026-10-25", 25 * 6),
+        slow(
+            "Europe/Berlin", (2026, 10, 24), (2026, 10, 27), ("--daily", "--date", "2026-10-25"), "2026-10-25", 25 * 6
+        ),
         ("Europe/Berlin", (2026, 10, 19), (2026, 10, 27), ("--weekly", "--date", "2026-10-25"), "2026-W43", 169 * 6),
-        ("Australia/Lord_Howe", (2026, 4, 4), (2026, 4, 7), ("--daily", "--date", "2026-04-05"), "2026-04-05", 147),
+        slow("Australia/Lord_Howe", (2026, 4, 4), (2026, 4, 7), ("--daily", "--date", "2026-04-05"), "2026-04-05", 147),
         ("UTC", (2026, 12, 20), (2027, 1, 10), ("--weekly", "--date", "2027-01-03"), "2026-W53", 7 * 144),
-        ("UTC", (2026, 12, 20), (2027, 1, 12), ("--weekly", "--date", "2027-01-04"), "2027-W01", 7 * 144),
-        ("Asia/Tokyo", (2024, 12, 20), (2025, 1, 10), ("--weekly", "--date", "2024-12-30"), "2025-W01", 7 * 144),
-        ("UTC", (2028, 2, 1), (2028, 3, 3), ("--monthly", "--date", "2028-02"), "2028-02", 29 * 144),
+        slow("UTC", (2026, 12, 20), (2027, 1, 12), ("--weekly", "--date", "2027-01-04"), "2027-W01", 7 * 144),
+        slow("Asia/Tokyo", (2024, 12, 20), (2025, 1, 10), ("--weekly", "--date", "2024-12-30"), "2025-W01", 7 * 144),
+        slow("UTC", (2028, 2, 1), (2028, 3, 3), ("--monthly", "--date", "2028-02"), "2028-02", 29 * 144),
         ("UTC", (2028, 2, 1), (2028, 3, 3), ("--daily", "--date", "2028-02-29"), "2028-02-29", 144),
     ],
 )

@@ -6,6 +6,7 @@ from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html
 from entro_cli.report.render.page import store_plotly
 from tests.browser_page import opened
+from tests.marks import slow
 from tests.report.runs import busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
 
@@ -28,7 +29,7 @@ def folder(tmp_path_factory):
     return pages
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
+@pytest.mark.parametrize("name", ["month", slow("week"), slow("day"), "hostile"])
 def test_it_is_drawn_fits_and_can_be_read(browser, folder, name):
     with opened(browser, folder / f"{name}.html", width=390) as found:
         for width, dark in ((390, False), (390, True), (1440, True), (1440, False)):

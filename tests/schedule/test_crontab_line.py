@@ -64,7 +64,7 @@ def given_to_the_shell(job, cron):
 
 @pytest.mark.parametrize("cron", [debian, isc, plain])
 @given(arguments=st.lists(words, min_size=1, max_size=4))
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_arguments_arrive_unchanged(cron, arguments):
     assert given_to_the_shell(job(*arguments), cron) == arguments
 

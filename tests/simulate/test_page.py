@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.browser_page import opened
+from tests.marks import slow
 
 CHARTS = ["psi-uncontrolled", "psi-static", "psi-eq14", "psi-v9", "rate", "queue", "frontier"]
 
@@ -86,7 +87,7 @@ def test_json_and_page_together(entro, tmp_path):
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
-    [("stall", 1100, "light"), ("stall", 390, "dark"), ("noisy", 390, "light"), ("own", 390, "light")],
+    [slow("stall", 1100, "light"), ("stall", 390, "dark"), slow("noisy", 390, "light"), ("own", 390, "light")],
 )
 def test_a_browser_draws_it_without_a_network(browser, folder, name, width, scheme):
     with opened(browser, folder / f"{name}.html", width, dark=scheme == "dark") as found:

@@ -10,12 +10,13 @@ import pytest
 from entro_cli.core.clock import zone_of
 from entro_cli.core.parallel import Executor, _ClusterTask, cores
 from entro_engine import EntroError, __version__
+from tests.marks import slow
 from tests.workers import deeds
 
 ZONE = str(zone_of(None))
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3, None])
+@pytest.mark.parametrize("jobs", [1, 2, slow(3), None])
 def test_results_come_in_the_order_of_the_parts(jobs):
     results = list(Executor(jobs).map(deeds.doubled, range(7)))
     assert [number for number, _ in results] == [0, 2, 4, 6, 8, 10, 12]
@@ -34,7 +35,7 @@ def test_an_error_is_the_same_from_another_process():
         Executor(2).map(deeds.refuse, [1, 2])
 
 
-@pytest.mark.parametrize(("lives", "survives"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("lives", "survives"), [slow(1, True), (2, True), (3, False)])
 def test_a_process_that_dies(tmp_path, lives, survives):
     tasks = []
     for name, deaths in (("a", 0), ("b", lives), ("c", 0)):
