@@ -28,7 +28,7 @@ WORTH_BYTES = 1 << 24
 """Size of a file from which the time saved makes up for importing Arrow."""
 
 BLOCK_BYTES = 1 << 20
-"""Bytes parsed at once. Larger blocks are no faster and need more memory: 45 MB more for blocks of 4 MiB."""
+"""Bytes parsed at once. Larger blocks are no faster and need more memory: 60 MB more for blocks of 4 MiB."""
 
 _LONGEST_BLOCK = 1 << 24
 """DuckDB rejects longer lines, and a block is longer than each of its lines."""
