@@ -1,7 +1,9 @@
 """The shape of the code, read with `ast`. The layers of `entro_cli` are held by import-linter in `make lint`."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -36,6 +38,25 @@ LAWS = {"budget", "allocator", "controller", "baselines", "entro_engine_v9", "el
 MOST_MODULES = {"commands": 20}  # one module per command; 14 in every other package
 LONGEST_CHAIN = 24  # modules; the library counts as one
 MOST_LINES_OF_A_COMMAND = 120  # in function bodies
+MOST_MODULES_ENTERED = 80
+ENTERED = """
+import sys, threading
+root, arguments = sys.argv[1], sys.argv[2:]
+entered = set()
+
+def note(frame, event, argument):
+    code, caller = frame.f_code, frame.f_back
+    is_function = code.co_flags & 2 and not (caller is not None and caller.f_code.co_name == "<module>")
+    if event == "call" and is_function and code.co_filename.startswith(root + "/entro_"):
+        entered.add(code.co_filename)
+
+sys.setprofile(note)
+threading.setprofile(note)
+from entro_cli.app import _guarded
+assert _guarded(arguments) == 0
+sys.setprofile(None)
+print(*sorted(entered), file=sys.stderr)
+"""
 NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options", "usage"}
 
 # Where a library that leaves its mark on all code around it may be met.
@@ -193,6 +214,17 @@ def test_no_two_aliases_of_options_share_a_name():
 def test_the_longest_import_chain():
     graph = import_graph()
     assert max(length_of_chain(graph, module, {}) for module in graph) <= LONGEST_CHAIN
+
+
+@pytest.mark.slow
+def test_how_many_modules_a_table_enters_on_its_way_to_the_weekly_page(tmp_path):
+    """A module is entered if one of its functions runs, other than while it is imported."""
+    log = ROOT / "sample_logs" / "five-weeks.csv"
+    command = ["report", "--weekly", "--logs", str(log), "--tz", "Europe/Berlin", "--out", str(tmp_path)]
+    without_config = {name: value for name, value in os.environ.items() if name != "ENTRO_CONFIG"}
+    run = [sys.executable, "-c", ENTERED, str(ROOT), *command]
+    ended = subprocess.run(run, cwd=tmp_path, env=without_config, capture_output=True, text=True, check=True)
+    assert len(ended.stderr.splitlines()[-1].split()) <= MOST_MODULES_ENTERED
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "entro_cli" / "commands").glob("*.py")), ids=lambda file: file.stem)
