@@ -194,7 +194,7 @@ def test_the_scheduler_is_lost(tmp_path, cluster):
         assert ingest.wait(60) == 1
     (said,) = (tmp_path / "said").read_text().splitlines()
     assert said.startswith(f"entro: --cluster {address}: the work stopped: ")
-    assert said.endswith("; run it again: what is done stays done")
+    assert said.endswith("; run the command again: finished tasks stay done")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from entro_cli.core.clock import moment
-from entro_cli.history.ingest.fingerprint import UnreadRange, fingerprint, unread_range
+from entro_cli.history.ingest.match_known_logs import UnreadRange, fingerprint, unread_range
 from entro_cli.history.ingest.new_rows import (
     all_problems,
     bad_rows_in_file,

@@ -12,7 +12,7 @@ import msgspec
 from entro_cli.core.files import last_line_end
 from entro_cli.core.remote_files import version
 from entro_cli.core.urls import is_url
-from entro_cli.history.ingest.fingerprint import (
+from entro_cli.history.ingest.match_known_logs import (
     MARGINS_BYTES,
     FileIdentity,
     add_identity,

@@ -14,8 +14,8 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.text_lines import checkpoint_text, lines_at
+from entro_cli.readers.vllm.engines import EngineStats
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
-from entro_cli.readers.vllm.stats import EngineStats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind

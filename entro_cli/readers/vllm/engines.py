@@ -1,4 +1,4 @@
-"""The stats lines of a vLLM server over time: engines summed tick by tick, idle times, requests between ticks."""
+"""The engines of a vLLM server over time: their stats lines summed tick by tick, idle times, requests between ticks."""
 
 from __future__ import annotations
 
