@@ -9,10 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from entro_cli.config.keys import (
-    KEYS_BY_NAME,
-    SINGLE_KEYS,
-)
+from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
 from entro_cli.config.layers import (
     DEFAULT,
     FILE_VARIABLE,

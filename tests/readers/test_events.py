@@ -372,3 +372,18 @@ def test_real_arrivals_alone(tmp_path):
     assert recognised(events, content, tmp_path) > recognised(table, content, tmp_path)
     (series,) = read(events, content, tmp_path).series
     assert (series.kind, series.values.sum()) == (Kind.RATE, 19366)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reader"),
+    [
+        ("timestamp,queued,started,finished\n0,0.1,1,5\n1.3,1.4,2,6\n3.9,4,5,9\n4.1,4.3,9,12\n", "events"),
+        ("time,running,queued,completed\n2026-04-06T08:00:00Z,4,0,12\n2026-04-06T08:00:10Z,9,3,20\n", "table"),
+    ],
+    ids=["beside offsets", "beside dates"],
+)
+def test_small_numbers_are_moments_only_beside_offsets(tmp_path, rows, reader):
+    log = tmp_path / "log.csv"
+    log.write_text(rows)
+    outcome = entro("analyze", log, "--tz", "UTC", "--json")
+    assert json.loads(outcome.out)["sources"][0]["format"] == reader

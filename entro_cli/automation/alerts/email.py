@@ -26,9 +26,6 @@ Security = Literal["none", "starttls", "tls"]
 _Refused = dict[str, tuple[int, bytes]]
 """Replies of the mail server by the address that it refused."""
 
-PORTS: dict[Security, int] = {"none": 25, "starttls": 587, "tls": 465}
-"""The default port of each kind of connection."""
-
 
 @dataclass(frozen=True)
 class Email:
@@ -38,7 +35,7 @@ class Email:
         to: the recipients, as `ops@example.org` or `On call <ops@example.org>`.
         sender: the sender's address.
         host: the mail server.
-        port: its port; see `PORTS`.
+        port: its port.
         security: `none`, `starttls` (TLS is requested, and nothing is sent without it) or `tls` from the first byte.
             The server's certificate is checked.
         user: the login; None to send without one.

@@ -59,19 +59,22 @@ def _recognise_csv(text: str) -> float:
     full = sum(1 for row in rows if len(row) >= len(header))
     if not _have_numbers(rows):
         return 0.0
-    is_certain = full == len(rows) and any(map(names_time, header)) and _has_named_load(header, rows)
+    is_certain = full == len(rows) and _has_dated_loads(header, list(zip(*rows, strict=False)))
     return 1.0 if is_certain else 0.7 * full / len(rows)
 
 
-def _has_named_load(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a column is named like a rate or a queue and holds such numbers, not the times of requests."""
-    for index, name in enumerate(header):
-        cells = [row[index] for row in rows]
-        if meaning(name) and all(
-            is_number(cell) and float(cell.strip(' "\t\r') or 0) < EPOCH_SECONDS[0] for cell in cells
-        ):
-            return True
-    return False
+def _has_dated_loads(header: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column holds dates and another is named like a rate or a queue and holds small numbers.
+
+    Beside dates, small numbers are no times of requests. Beside offsets they may be: `queued` may be a moment, too.
+    """
+    named = list(zip(header, columns, strict=False))
+    has_dates = any(names_time(name) and timestamp_format(cells, None) for name, cells in named)
+    return has_dates and any(meaning(name) and all(map(_is_load, cells)) for name, cells in named)
+
+
+def _is_load(cell: str) -> bool:
+    return is_number(cell) and float(cell.strip(' "\t\r') or 0) < EPOCH_SECONDS[0]
 
 
 def _have_numbers(rows: Sequence[Sequence[str]]) -> bool:
