@@ -26,10 +26,10 @@ def formats(*, as_json: Json = False, common: CommonOptions) -> None:
 
     terminal = common.terminal()
     if as_json:
-        every = [{"name": reader.NAME, "is": reader.DESCRIPTION, "gives": reader.GIVES} for reader in READERS]
+        every = [{"name": reader.name, "is": reader.description, "gives": reader.gives} for reader in READERS]
         terminal.document({"schema": "entro/formats/1", "formats": every, "unpacked": ["gzip", "zstd"]})
         return
     table = grid(("Format", "left"), ("Content", "left"), ("Stages", "left"))
     for reader in READERS:
-        table.add_row(Text(reader.NAME, style="bold"), reader.DESCRIPTION, reader.GIVES)
+        table.add_row(Text(reader.name, style="bold"), reader.description, reader.gives)
     terminal.show(table, "", Text(_MORE))

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
-from entro_cli.readers import celery
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
-from entro_cli.readers.prometheus import reader as prometheus
-from entro_cli.readers.requests import reader as events
-from entro_cli.readers.scrapy import reader as scrapy
-from entro_cli.readers.sglang import reader as sglang
-from entro_cli.readers.tables import reader as table
+from entro_cli.readers.prometheus.reader import PrometheusReader
+from entro_cli.readers.reader import ContinuingReader, HeaderReader, Reader
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.scrapy.reader import ScrapyReader
+from entro_cli.readers.sglang.reader import SglangReader
 from entro_cli.readers.tables.duckdb_table import first_line, head_text
-from entro_cli.readers.vllm import reader as vllm
+from entro_cli.readers.tables.reader import TableReader
+from entro_cli.readers.vllm.reader import VllmReader
+from entro_cli.readers.workers.celery import CeleryReader
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 
-READERS: tuple[ModuleType, ...] = (table, events, vllm, sglang, scrapy, celery, prometheus)
-"""Every reader. CONTRIBUTING.md lists the steps to add one.
-
-A reader is a module with NAME, DESCRIPTION, GIVES, IN_PARTS, `recognise(log)`, `read(log, options)` and
-`checkpoint(log)`. A reader of logs with a header also has `header_of(log)` and `accepts_header(log, header)`.
-"""
+READERS: tuple[Reader, ...] = (
+    TableReader(),
+    EventsReader(),
+    VllmReader(),
+    SglangReader(),
+    ScrapyReader(),
+    CeleryReader(),
+    PrometheusReader(),
+)
+"""Every reader of ours. CONTRIBUTING.md lists the steps to add one."""
 
 _LEAST_CONFIDENCE = 0.05
 
@@ -40,8 +43,7 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         EntroError: if the reader cannot read it.
     """
     reader = _named(detect_format(log, options, input_format))
-    observations: Observations = reader.read(log, options)
-    return observations
+    return reader.read(log, options)
 
 
 def detect_format(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:
@@ -51,14 +53,12 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
         NoLogError: if no reader recognises it.
         EntroError: if the named format does not exist.
     """
-    name: str = (_named(input_format) if input_format else _recognise(log, options)).NAME
-    return name
+    return (_named(input_format) if input_format else _recognise(log, options)).name
 
 
 def reads_in_parts(input_format: str) -> bool:
     """Return whether lines of a format can be read without the lines before them, given the header."""
-    in_parts: bool = _named(input_format).IN_PARTS
-    return in_parts
+    return isinstance(_named(input_format), TableReader)
 
 
 def header_of(log: LogFile, input_format: str) -> bytes:
@@ -68,9 +68,8 @@ def header_of(log: LogFile, input_format: str) -> bytes:
         log: the plain file.
         input_format: the name of its format.
     """
-    module = _named(input_format)
-    header: bytes = module.header_of(log) if hasattr(module, "header_of") else b""
-    return header
+    reader = _named(input_format)
+    return reader.header_of(log) if isinstance(reader, HeaderReader) else b""
 
 
 def checkpoint(log: LogFile, input_format: str) -> bytes:
@@ -80,25 +79,25 @@ def checkpoint(log: LogFile, input_format: str) -> bytes:
         log: the plain file.
         input_format: the name of its format.
     """
-    lines: bytes = _named(input_format).checkpoint(log)
-    return lines
+    reader = _named(input_format)
+    return reader.checkpoint(log) if isinstance(reader, ContinuingReader) else b""
 
 
 def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
     """Return whether a log without a header has rows that fit the header of another log of a format."""
-    module = _named(input_format)
-    return hasattr(module, "accepts_header") and bool(module.accepts_header(log, header))
+    reader = _named(input_format)
+    return isinstance(reader, HeaderReader) and reader.accepts_header(log, header)
 
 
-def _named(input_format: str) -> ModuleType:
+def _named(input_format: str) -> Reader:
     for reader in READERS:
-        if input_format == reader.NAME:
+        if input_format == reader.name:
             return reader
-    names = ", ".join(reader.NAME for reader in READERS)
+    names = ", ".join(reader.name for reader in READERS)
     raise EntroError(f"unknown format {input_format!r}", where="--input-format", expected=f"one of {names}")
 
 
-def _recognise(log: LogFile, options: ReadOptions) -> ModuleType:
+def _recognise(log: LogFile, options: ReadOptions) -> Reader:
     best, confidence = READERS[0], 0.0
     for reader in READERS:
         found = reader.recognise(log)

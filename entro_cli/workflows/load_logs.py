@@ -16,9 +16,9 @@ from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_log
 from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
 from entro_cli.readers.registry import detect_format
-from entro_cli.readers.tables import reader as table
 from entro_cli.readers.tables.csv_stream import CsvStream
 from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
+from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
@@ -176,7 +176,7 @@ def stream_log(
         return None
     with plain_log(names[0]) as log:
         # `plain_log` gives a link to a plain file and a copy of a compressed one, which is read whole.
-        if not log.path.is_symlink() or detect_format(log, options, input_format) != table.NAME:
+        if not log.path.is_symlink() or detect_format(log, options, input_format) != TableReader.name:
             return None
         resampler = StreamResampler(options.zone, step_ns)
         try:

@@ -62,7 +62,7 @@ def test_every_option_is_in_one_of_the_same_panels(path):
 
 
 def test_the_formats_are_those_of_the_registry():
-    assert tuple(reader.NAME for reader in READERS) == FORMATS
+    assert tuple(reader.name for reader in READERS) == FORMATS
     for command in ("analyze", "report", "ingest", "calibrate"):
         assert f"Format of the logs: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}." in words_of([command])
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.readers import celery
 from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.workers.celery import CeleryReader
 from entro_cli.timeseries.observations import Measure, ReadOptions
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
+
+celery = CeleryReader()
 
 BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)
 ZERO = round(BEGIN.timestamp()) * 10**9

@@ -15,13 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.readers.requests import reader as events
-from entro_cli.readers.tables import reader as table
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.readers.reading import areas, carried, counts, read, recognised
 from tests.running import entro
+
+events, table = EventsReader(), TableReader()
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "requests"
 BEGIN = 1_775_476_800  # 2026-04-06T12:00:00Z

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.tables import fast_csv
-from entro_cli.readers.tables import reader as table
+from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
 from tests.running import entro
+
+table = TableReader()
 
 pytest.importorskip("pyarrow", reason="the extra `fast` is not installed")
 

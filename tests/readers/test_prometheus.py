@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.readers.prometheus import reader as prometheus
-from entro_cli.readers.requests import reader as events
-from entro_cli.readers.tables import reader as table
+from entro_cli.readers.prometheus.reader import PrometheusReader
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.marks import slow
 from tests.readers.reading import carried, read, recognised
 from tests.running import entro
+
+prometheus, events, table = PrometheusReader(), EventsReader(), TableReader()
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "prometheus"
 BEGIN = 1_775_476_800

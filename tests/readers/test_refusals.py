@@ -112,5 +112,5 @@ def test_the_formats_are_listed():
     text = " ".join(entro("formats").out.split())
     document = entro("formats", "--json").out
     for reader in READERS:
-        assert reader.NAME in text
-        assert f'"{reader.NAME}"' in document
+        assert reader.name in text
+        assert f'"{reader.name}"' in document

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.inputs.log_file import plain_log
-from entro_cli.readers.scrapy import reader as scrapy
+from entro_cli.readers.scrapy.reader import ScrapyReader
 from entro_cli.timeseries.observations import Measure, ReadOptions
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
+
+scrapy = ScrapyReader()
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "scrapy" / "freenodes_2024-09_2025-02.log"
 BEGIN = datetime(2026, 4, 6, 8, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from entro_cli.readers import registry as detect
 from entro_cli.readers.inputs.log_file import EmptyLogError
-from entro_cli.readers.sglang import reader as sglang
+from entro_cli.readers.sglang.reader import SglangReader
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
@@ -26,6 +26,8 @@ from tests.readers.text_logs import (
     quantity,
     real_log,
 )
+
+sglang = SglangReader()
 
 NAMES = ("waiting", "running", "requests")
 BEGIN = datetime(2026, 3, 1, 12, 0, 0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from entro_cli.readers import registry as detect
 from entro_cli.readers.inputs.log_file import EmptyLogError
-from entro_cli.readers.vllm import reader as vllm
+from entro_cli.readers.vllm.reader import VllmReader
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import ProblemKind, sentences
 from entro_engine import EntroError, Kind
@@ -31,6 +31,8 @@ from tests.readers.text_logs import (
     real_log,
 )
 from tests.running import entro
+
+vllm = VllmReader()
 
 NAMES = ("waiting", "running", "prompt_throughput", "generation_throughput", "requests")
 BEGIN = datetime(2026, 3, 1, 12, 0, 0)

@@ -19,91 +19,91 @@ from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
-NAME = "prometheus"
-DESCRIPTION = "a saved response of a Prometheus server to query_range"
-GIVES = "the metrics queried: gauges as they are, counters as rates, known metrics as their stages"
-IN_PARTS = False
-
 EXPRESSION = "value"
 """The column of an expression, which has no metric's name."""
 
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log holds responses of a Prometheus server, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.0
-    text = "".join(head_text(log)[:4096].split())
-    if not text.startswith("{"):
-        return 0.0
-    success = '"status":"success"' in text and '"data":{' in text and '"resultType":' in text
-    failure = '"status":"error"' in text and '"errorType":' in text
-    return 1.0 if success or failure else 0.0
+class PrometheusReader:
+    """Reads saved responses of a Prometheus server."""
 
+    name = "prometheus"
+    description = "a saved response of a Prometheus server to query_range"
+    gives = "the metrics queried: gauges as they are, counters as rates, known metrics as their stages"
 
-def checkpoint(log: LogFile) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log holds responses of a Prometheus server, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        text = "".join(head_text(log)[:4096].split())
+        if not text.startswith("{"):
+            return 0.0
+        success = '"status":"success"' in text and '"data":{' in text and '"resultType":' in text
+        failure = '"status":"error"' in text and '"errorType":' in text
+        return 1.0 if success or failure else 0.0
 
-    Args:
-        log: the plain file.
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read saved responses: one document, or one per line.
 
-    Returns:
-        The last sample of every series, as a response of one line, and a last line without its end.
-    """
-    data = log.path.read_bytes()
-    whole, unfinished = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-    lines = [line for line in whole.decode("utf-8-sig", "replace").split("\n") if _is_document(line)]
-    try:
-        series = [part for line in lines for part in parse_response(line, log.label).series]
-        last = [part.last() for part in join_series(series, log.label) if len(part.times)]
-    except EntroError:  # `read` reports it
-        last = []
-    return (response_text(last).encode() + b"\n" if last else b"") + unfinished
+        Args:
+            log: the plain file.
+            options: how it is read.
 
-
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read saved responses: one document, or one per line.
-
-    Args:
-        log: the plain file.
-        options: how it is read.
-
-    Raises:
-        EntroError: if it is not a response to a range query, the server reports an error, no series matched, or nothing
-            says what the values of an expression measure.
-    """
-    saved = _saved(log, options)
-    series = join_series([part for response in saved.responses for part in response], log.label)
-    if not series:
-        raise EntroError(
-            "the response is empty: no series matched",
-            where=log.label,
-            expected="series with samples",
-            remedy="check the metric's name and labels, and the time of the query",
+        Raises:
+            EntroError: if it is not a response to a range query, the server reports an error, no series matched, or
+                nothing says what the values of an expression measure.
+        """
+        saved = _saved(log, options)
+        series = join_series([part for response in saved.responses for part in response], log.label)
+        if not series:
+            raise EntroError(
+                "the response is empty: no series matched",
+                where=log.label,
+                expected="series with samples",
+                remedy="check the metric's name and labels, and the time of the query",
+            )
+        quantities, problems = _quantities(series)
+        missing = sum(part.not_finite for part in series)
+        malformed = sum(part.malformed for part in series)
+        if missing:
+            problems.append(Problem(ProblemKind.NOT_FINITE, missing))
+        if malformed:
+            problem = Problem(ProblemKind.NOT_A_SAMPLE, malformed)
+            if options.strict:
+                raise EntroError(str(problem), where=log.label, expected="good samples only, with --strict")
+            problems.append(problem)
+        stages = choose_stages(quantities, options)
+        if not stages:
+            raise _no_stage(log.label, quantities, missing)
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=stages,
+            rows_read=sum(len(part.times) for part in series),
+            rows_skipped=saved.skipped + malformed,
+            bad_rows=saved.bad,
+            zone="epoch seconds",
+            problems=(*saved.warnings, *problems),
+            columns=tuple(part.name for part in quantities),
         )
-    quantities, problems = _quantities(series)
-    missing = sum(part.not_finite for part in series)
-    malformed = sum(part.malformed for part in series)
-    if missing:
-        problems.append(Problem(ProblemKind.NOT_FINITE, missing))
-    if malformed:
-        problem = Problem(ProblemKind.NOT_A_SAMPLE, malformed)
-        if options.strict:
-            raise EntroError(str(problem), where=log.label, expected="good samples only, with --strict")
-        problems.append(problem)
-    stages = choose_stages(quantities, options)
-    if not stages:
-        raise _no_stage(log.label, quantities, missing)
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=stages,
-        rows_read=sum(len(part.times) for part in series),
-        rows_skipped=saved.skipped + malformed,
-        bad_rows=saved.bad,
-        zone="epoch seconds",
-        problems=(*saved.warnings, *problems),
-        columns=tuple(part.name for part in quantities),
-    )
+
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file.
+
+        Args:
+            log: the plain file.
+
+        Returns:
+            The last sample of every series, as a response of one line, and a last line without its end.
+        """
+        data = log.path.read_bytes()
+        whole, unfinished = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
+        lines = [line for line in whole.decode("utf-8-sig", "replace").split("\n") if _is_document(line)]
+        try:
+            series = [part for line in lines for part in parse_response(line, log.label).series]
+            last = [part.last() for part in join_series(series, log.label) if len(part.times)]
+        except EntroError:  # `read` reports it
+            last = []
+        return (response_text(last).encode() + b"\n" if last else b"") + unfinished
 
 
 @dataclass(frozen=True)

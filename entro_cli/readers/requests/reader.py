@@ -15,59 +15,103 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.requests.columns import RequestColumns, Role, looks_like_requests, request_columns
 from entro_cli.readers.requests.table import CLOCK_COLUMN, NEVER, Requests, fetch_requests
-from entro_cli.readers.tables import reader as tables
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
+from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError, Kind
 
-NAME = "events"
-DESCRIPTION = "one row per request: its arrival, and a start, a finish or a duration"
-GIVES = "requests as a rate (scraper), waiting requests as a queue (llm); in_system and running by name"
-IN_PARTS = False
-"""The number of waiting requests is known only from the beginning of the log on."""
-
 _CLOCK = re.compile(rf'(?:# |\{{")({re.escape(CLOCK_COLUMN)})(?:": | )(-?\d{{1,18}})\}}?\s*$', re.MULTILINE | re.ASCII)
 
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log has one row per request, 0..1, from its content."""
-    if head_text(log).lstrip().startswith(("[{", "[[")):  # one JSON array
-        return 0.0
-    try:
+class EventsReader:
+    """Reads tables with one row per request."""
+
+    name = "events"
+    description = "one row per request: its arrival, and a start, a finish or a duration"
+    gives = "requests as a rate (scraper), waiting requests as a queue (llm); in_system and running by name"
+    _table = TableReader()
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log has one row per request, 0..1, from its content."""
+        if head_text(log).lstrip().startswith(("[{", "[[")):  # one JSON array
+            return 0.0
+        try:
+            with connect(log.spool.parent) as connection:
+                table = open_table(connection, log)
+        except (EntroError, duckdb.Error):
+            return 0.0
+        return 0.95 if table.sample and looks_like_requests(table.columns, table.sample) else 0.0
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a table of requests.
+
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it has no rows, if the arrival is not clear, if only some of its times name a zone, or if
+                most of its rows cannot be read.
+        """
         with connect(log.spool.parent) as connection:
             table = open_table(connection, log)
-    except (EntroError, duckdb.Error):
-        return 0.0
-    return 0.95 if table.sample and looks_like_requests(table.columns, table.sample) else 0.0
+            if not table.sample:
+                raise no_rows(table)
+            tally = Tally()
+            columns = request_columns(log.label, table.columns, table.sample, options)
+            requests = fetch_requests(connection, table, columns, options, tally, _recorded_clock_ns(log))
+        if options.redact:
+            requests = replace(requests, bad=tuple(replace(row, text=masked(row.text)) for row in requests.bad))
+        check_bad_rows(
+            table,
+            len(requests.arrivals),
+            requests.skipped,
+            requests.bad,
+            options,
+            expected="one row per request",
+            remedy="the format is probably another, or --time names the wrong column",
+        )
+        _count_problems(columns, requests, tally)
+        quantities = request_quantities(requests)
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=len(requests.arrivals),
+            rows_skipped=requests.skipped,
+            bad_rows=requests.bad,
+            zone=requests.zone,
+            problems=(*table.problems, *columns.notes, *tally.problems),
+            columns=tuple(part.name for part in quantities),
+        )
 
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return text that, put before the next part of the log, makes both read as one.
 
-def header_of(log: LogFile) -> bytes:
-    """Return the header of a CSV, as the `table` format does."""
-    return tables.header_of(log)
+        Args:
+            log: the plain file.
 
+        Returns:
+            The lag of a second clock, the header of a CSV, and the unfinished last line.
+        """
+        if log.is_parquet:
+            return b""
+        clock = _clock_line(log)
+        header = b"".join(
+            line for line in self.header_of(log).splitlines(keepends=True) if not _CLOCK.match(_text(line))
+        )
+        return clock + header + _unfinished(log)
 
-def accepts_header(log: LogFile, header: bytes) -> bool:
-    """Return whether a log without a header continues another, as the `table` format does."""
-    return tables.accepts_header(log, header)
+    def header_of(self, log: LogFile) -> bytes:
+        """Return the header of a CSV, as the `table` format does."""
+        return self._table.header_of(log)
 
-
-def checkpoint(log: LogFile) -> bytes:
-    """Return text that, put before the next part of the log, makes both read as one.
-
-    Args:
-        log: the plain file.
-
-    Returns:
-        The lag of a second clock, the header of a CSV, and the unfinished last line.
-    """
-    if log.is_parquet:
-        return b""
-    clock = _clock_line(log)
-    header = b"".join(line for line in header_of(log).splitlines(keepends=True) if not _CLOCK.match(_text(line)))
-    return clock + header + _unfinished(log)
+    def accepts_header(self, log: LogFile, header: bytes) -> bool:
+        """Return whether a log without a header continues another, as the `table` format does."""
+        return self._table.accepts_header(log, header)
 
 
 def _text(line: bytes) -> str:
@@ -108,50 +152,6 @@ def _recorded_clock_ns(log: LogFile) -> int | None:
     """Return the lag that a checkpoint put before a log, nanoseconds; None if there is none."""
     found = _CLOCK.match(head_text(log))
     return int(found[2]) if found else None
-
-
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read a table of requests.
-
-    Args:
-        log: the plain file.
-        options: how it is read.
-
-    Raises:
-        EntroError: if it has no rows, if the arrival is not clear, if only some of its times name a zone, or if most of
-            its rows cannot be read.
-    """
-    with connect(log.spool.parent) as connection:
-        table = open_table(connection, log)
-        if not table.sample:
-            raise no_rows(table)
-        tally = Tally()
-        columns = request_columns(log.label, table.columns, table.sample, options)
-        requests = fetch_requests(connection, table, columns, options, tally, _recorded_clock_ns(log))
-    if options.redact:
-        requests = replace(requests, bad=tuple(replace(row, text=masked(row.text)) for row in requests.bad))
-    check_bad_rows(
-        table,
-        len(requests.arrivals),
-        requests.skipped,
-        requests.bad,
-        options,
-        expected="one row per request",
-        remedy="the format is probably another, or --time names the wrong column",
-    )
-    _count_problems(columns, requests, tally)
-    quantities = request_quantities(requests)
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=choose_stages(quantities, options),
-        rows_read=len(requests.arrivals),
-        rows_skipped=requests.skipped,
-        bad_rows=requests.bad,
-        zone=requests.zone,
-        problems=(*table.problems, *columns.notes, *tally.problems),
-        columns=tuple(part.name for part in quantities),
-    )
 
 
 def request_quantities(requests: Requests) -> tuple[Quantity, ...]:

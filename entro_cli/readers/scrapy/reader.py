@@ -20,86 +20,86 @@ from entro_cli.timeseries.observations import Measure, Observations, ReadOptions
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
-NAME = "scrapy"
-DESCRIPTION = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
-GIVES = "pages as a rate (scraper); items, responses and frontier by name"
-IN_PARTS = False
 
+class ScrapyReader:
+    """Reads the logs of Scrapy spiders."""
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log is Scrapy's, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.0
-    if holds_scrapy_lines(log.head):
-        return 0.95
-    return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
+    name = "scrapy"
+    description = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
+    gives = "pages as a rate (scraper); items, responses and frontier by name"
 
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is Scrapy's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        if holds_scrapy_lines(log.head):
+            return 0.95
+        return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
 
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read the log of a spider.
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read the log of a spider.
 
-    Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages since
-    the line before, however long ago that was.
+        Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages
+        since the line before, however long ago that was.
 
-    Args:
-        log: the plain file.
-        options: how it is read.
+        Args:
+            log: the plain file.
+            options: how it is read.
 
-    Raises:
-        EntroError: if no line counts pages, or most of those that should cannot be read.
-    """
-    lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
-    good = len(lines.points) + lines.responses
-    bad = lines.bad.check(log, good, options, "logstats lines")
-    if not good:
-        raise EmptyLogError(
-            "no line counts what was crawled",
-            where=log.label,
-            expected="lines such as `INFO: Crawled 44 pages (at 44 pages/min)`",
-            remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
+        Raises:
+            EntroError: if no line counts pages, or most of those that should cannot be read.
+        """
+        lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
+        good = len(lines.points) + lines.responses
+        bad = lines.bad.check(log, good, options, "logstats lines")
+        if not good:
+            raise EmptyLogError(
+                "no line counts what was crawled",
+                where=log.label,
+                expected="lines such as `INFO: Crawled 44 pages (at 44 pages/min)`",
+                remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
+            )
+        tally = Tally()
+        runs = split_runs(lines.points)
+        clock = _Clock(runs, options, tally)
+        times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
+        quantities = _quantities(lines, runs, times, clock)
+        _count_problems(runs, times, tally)
+        columns = [part.name if len(part.times) else "" for part in quantities]
+        columns += ["responses"] if lines.responses and "responses" not in columns else []
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=good,
+            rows_skipped=lines.bad.count,
+            bad_rows=bad,
+            zone=clock.words(),
+            problems=tally.problems,
+            columns=tuple(name for name in columns if name),
         )
-    tally = Tally()
-    runs = split_runs(lines.points)
-    clock = _Clock(runs, options, tally)
-    times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
-    quantities = _quantities(lines, runs, times, clock)
-    _count_problems(runs, times, tally)
-    columns = [part.name if len(part.times) else "" for part in quantities]
-    columns += ["responses"] if lines.responses and "responses" not in columns else []
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=choose_stages(quantities, options),
-        rows_read=good,
-        rows_skipped=lines.bad.count,
-        bad_rows=bad,
-        zone=clock.words(),
-        problems=tally.problems,
-        columns=tuple(name for name in columns if name),
-    )
 
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file.
 
-def checkpoint(log: LogFile) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
+        Args:
+            log: the plain file.
 
-    Args:
-        log: the plain file.
-
-    Returns:
-        The last line of every spider that still runs, the responses of the last moment, and a last line or dump
-        without its end.
-    """
-    lines = find_lines(log)
-    end = min(lines.whole, unfinished_from(log.path))
-    runs = split_runs([point for point in lines.points if point.offset < end])
-    texts = lines_at(log, sorted(run.last.offset for run in runs if not run.is_closed))
-    whole = lines.places < end
-    if whole.any():
-        last = whole & (lines.fetched == lines.fetched[whole][-1])
-        texts += [line[:200] for line in lines_at(log, lines.places[last].tolist())]
-    with log.path.open("rb") as file:
-        file.seek(end)
-        return b"".join(text + b"\n" for text in texts) + file.read()
+        Returns:
+            The last line of every spider that still runs, the responses of the last moment, and a last line or dump
+            without its end.
+        """
+        lines = find_lines(log)
+        end = min(lines.whole, unfinished_from(log.path))
+        runs = split_runs([point for point in lines.points if point.offset < end])
+        texts = lines_at(log, sorted(run.last.offset for run in runs if not run.is_closed))
+        whole = lines.places < end
+        if whole.any():
+            last = whole & (lines.fetched == lines.fetched[whole][-1])
+            texts += [line[:200] for line in lines_at(log, lines.places[last].tolist())]
+        with log.path.open("rb") as file:
+            file.seek(end)
+            return b"".join(text + b"\n" for text in texts) + file.read()
 
 
 class _Clock:

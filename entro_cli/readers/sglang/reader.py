@@ -19,82 +19,84 @@ from entro_cli.timeseries.observations import Measure, Observations, ReadOptions
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
-NAME = "sglang"
-DESCRIPTION = "the server log of SGLang: its Prefill batch and Decode batch lines, and access lines"
-GIVES = "queued requests as a queue (llm), access lines as a rate (scraper); running by name"
-IN_PARTS = False
-
 _SERVER = re.compile(rb"server_args=ServerArgs\(|\] The server is fired up and ready to roll!|sglang\.srt\.")
 
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log is SGLang's, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.0
-    if holds_batches(log.head):
-        return 0.95
-    return 0.8 if _SERVER.search(log.head) else 0.0
+class SglangReader:
+    """Reads the logs of SGLang servers."""
 
+    name = "sglang"
+    description = "the server log of SGLang: its Prefill batch and Decode batch lines, and access lines"
+    gives = "queued requests as a queue (llm), access lines as a rate (scraper); running by name"
 
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read the log of an SGLang server.
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is SGLang's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        if holds_batches(log.head):
+            return 0.95
+        return 0.8 if _SERVER.search(log.head) else 0.0
 
-    Args:
-        log: the plain file.
-        options: how it is read.
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read the log of an SGLang server.
 
-    Raises:
-        EntroError: if it has no batch line, or most of those it has cannot be read.
-    """
-    lines = find_lines(log)
-    good = lines.measured
-    bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
-    if not good and REQUESTS not in lines.keys:
-        raise EmptyLogError(
-            "no batch line of SGLang",
-            where=log.label,
-            expected="lines with Prefill batch or Decode batch and #queue-req",
-            remedy="run the server with --log-level info; an idle server prints none",
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it has no batch line, or most of those it has cannot be read.
+        """
+        lines = find_lines(log)
+        good = lines.measured
+        bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
+        if not good and REQUESTS not in lines.keys:
+            raise EmptyLogError(
+                "no batch line of SGLang",
+                where=log.label,
+                expected="lines with Prefill batch or Decode batch and #queue-req",
+                remedy="run the server with --log-level info; an idle server prints none",
+            )
+        tally = Tally()
+        times, zone = lines.stamps.utc(log, options, tally)
+        tally.count(ProblemKind.REQUESTS_UNSTAMPED, lines.unstamped)
+        batches = _Batches(lines, times)
+        if batches.is_open:
+            tally.note(ProblemKind.RANK_MISSING)
+        quantities = [*_levels(batches), *_requests(lines, times)]
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=good + sum(lines.requests),
+            rows_skipped=lines.bad.count,
+            bad_rows=bad,
+            zone=zone,
+            problems=tally.problems,
+            columns=tuple(part.name for part in quantities if len(part.times)),
         )
-    tally = Tally()
-    times, zone = lines.stamps.utc(log, options, tally)
-    tally.count(ProblemKind.REQUESTS_UNSTAMPED, lines.unstamped)
-    batches = _Batches(lines, times)
-    if batches.is_open:
-        tally.note(ProblemKind.RANK_MISSING)
-    quantities = [*_levels(batches), *_requests(lines, times)]
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=choose_stages(quantities, options),
-        rows_read=good + sum(lines.requests),
-        rows_skipped=lines.bad.count,
-        bad_rows=bad,
-        zone=zone,
-        problems=tally.problems,
-        columns=tuple(part.name for part in quantities if len(part.times)),
-    )
 
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file.
 
-def checkpoint(log: LogFile) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
+        Args:
+            log: the plain file.
 
-    Args:
-        log: the plain file.
-
-    Returns:
-        The lines that restore the state of the ranks; after the mark the open sample, and a last line without its
-        end.
-    """
-    lines = find_lines(log, only_whole=True)
-    batches = _Batches(lines, lines.stamps.rough())
-    context = sorted({*batches.context_lines(), *_of_last_timestamps(lines), *lines.stamps.last_hour_back()})
-    open_lines = [index for index in context if index >= batches.open_from and lines.keys[index] >= 0]
-    texts = dict(zip(context, lines_at(log, [lines.offsets[index] for index in context]), strict=True))
-    before = [text for index in context if index not in open_lines for text in _repeated(lines, index, texts[index])]
-    if lines.access_logged and context:
-        before.insert(0, _prefix_of(lines_at(log, [lines.offsets[context[0]]])[0]) + HEALTH_LINE.rstrip())
-    return checkpoint_text(before, [texts[index] for index in open_lines], lines.unfinished)
+        Returns:
+            The lines that restore the state of the ranks; after the mark the open sample, and a last line without its
+            end.
+        """
+        lines = find_lines(log, only_whole=True)
+        batches = _Batches(lines, lines.stamps.rough())
+        context = sorted({*batches.context_lines(), *_of_last_timestamps(lines), *lines.stamps.last_hour_back()})
+        open_lines = [index for index in context if index >= batches.open_from and lines.keys[index] >= 0]
+        texts = dict(zip(context, lines_at(log, [lines.offsets[index] for index in context]), strict=True))
+        before = [
+            text for index in context if index not in open_lines for text in _repeated(lines, index, texts[index])
+        ]
+        if lines.access_logged and context:
+            before.insert(0, _prefix_of(lines_at(log, [lines.offsets[context[0]]])[0]) + HEALTH_LINE.rstrip())
+        return checkpoint_text(before, [texts[index] for index in open_lines], lines.unfinished)
 
 
 def _of_last_timestamps(lines: SglangLines) -> list[int]:

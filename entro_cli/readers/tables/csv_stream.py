@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.tables import reader as table
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
 from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
+from entro_cli.readers.tables.reader import TableReader, note_columns_not_read, schema_of
 from entro_cli.readers.tables.rows import layout_of_plain_csv
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
@@ -33,7 +33,7 @@ class CsvStream:
             raise NotPlainError
         self._log, self._options = log, options
         self._table = csv_table(log)
-        self._schema = table.schema_of(self._table, options)
+        self._schema = schema_of(self._table, options)
         plain_layout = layout_of_plain_csv(self._table, self._schema)
         if plain_layout is None:
             raise NotPlainError
@@ -83,10 +83,10 @@ class CsvStream:
             series: the series of all stages that have samples; it need not hold all of these.
         """
         left_out = Tally()
-        table.note_columns_not_read(self._schema, self._schema.stages, series, left_out)
+        note_columns_not_read(self._schema, self._schema.stages, series, left_out)
         return Observations(
             path=self._log.label,
-            format=table.NAME,
+            format=TableReader.name,
             series=series,
             rows_read=self._rows,
             zone=self._zone,

@@ -29,23 +29,97 @@ from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
-NAME = "table"
-DESCRIPTION = "CSV, TSV, JSON lines or Parquet: a time column and one column per stage, or time, stage and value"
-GIVES = "the stages that its columns name, each a rate, a queue or another load"
 
-IN_PARTS = True
+class TableReader:
+    """Reads CSV, JSON lines and Parquet with loads over time."""
 
+    name = "table"
+    description = "CSV, TSV, JSON lines or Parquet: a time column and one column per stage, or time, stage and value"
+    gives = "the stages that its columns name, each a rate, a queue or another load"
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log is a table, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.9
-    text = head_text(log)
-    if looks_like_json(text):
-        return 0.8
-    if text.lstrip().startswith(("[{", "[[")):  # one JSON array, such as a saved answer of Prometheus
-        return 0.0
-    return _recognise_csv(text)
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is a table, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.9
+        text = head_text(log)
+        if looks_like_json(text):
+            return 0.8
+        if text.lstrip().startswith(("[{", "[[")):  # one JSON array, such as a saved answer of Prometheus
+            return 0.0
+        return _recognise_csv(text)
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a table.
+
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it has no rows, if its time or its stages are not clear, if only some of its times name a
+                zone, or if most of its rows cannot be read.
+        """
+        with connect(log.spool.parent) as connection:
+            table = open_table(connection, log)
+            schema = schema_of(table, options)
+            rows = fetch_rows(connection, table, schema, options)
+        bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
+        good = len(rows.times)
+        check_bad_rows(
+            table,
+            good,
+            rows.skipped,
+            bad,
+            options,
+            expected="a table of loads",
+            remedy="the format is probably another, or --time and --stage name the wrong columns",
+        )
+        tally = Tally(table.problems)
+        times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
+        series = series_of(times, rows.values, rows.stages, rows.codes, tally)
+        note_columns_not_read(schema, rows.stages, series, tally)
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=series,
+            rows_read=good,
+            rows_skipped=rows.skipped,
+            bad_rows=bad,
+            zone=zone,
+            problems=tally.problems,
+            columns=tuple(table.columns),
+        )
+
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the header, and a last line that has no end yet."""
+        if log.is_parquet:
+            return b""
+        begin = unfinished_from(log.path)
+        with log.path.open("rb") as file:
+            file.seek(begin)
+            return (self.header_of(log) if begin else b"") + file.read()
+
+    def header_of(self, log: LogFile) -> bytes:
+        """Return the header of a CSV, without which no row can be read; nothing for other tables."""
+        text = head_text(log)
+        if log.is_parquet or looks_like_json(text):
+            return b""
+        _, header_offset, _ = sniff_csv(text)
+        return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1])
+
+    def accepts_header(self, log: LogFile, header: bytes) -> bool:
+        """Return whether a log without a header continues another: whether its first line is a row of such a table.
+
+        Args:
+            log: the plain file.
+            header: the header of the other log.
+        """
+        text = head_text(log)
+        delimiter, _, names = sniff_csv(header.decode("utf-8", "replace"))
+        if log.is_parquet or looks_like_json(text) or len(names) < 2:
+            return False
+        cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
+        return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
 
 
 def _recognise_csv(text: str) -> float:
@@ -83,49 +157,6 @@ def _have_numbers(rows: Sequence[Sequence[str]]) -> bool:
     return 2 * with_number > len(rows)
 
 
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read a table.
-
-    Args:
-        log: the plain file.
-        options: how it is read.
-
-    Raises:
-        EntroError: if it has no rows, if its time or its stages are not clear, if only some of its times name a zone,
-            or if most of its rows cannot be read.
-    """
-    with connect(log.spool.parent) as connection:
-        table = open_table(connection, log)
-        schema = schema_of(table, options)
-        rows = fetch_rows(connection, table, schema, options)
-    bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
-    good = len(rows.times)
-    check_bad_rows(
-        table,
-        good,
-        rows.skipped,
-        bad,
-        options,
-        expected="a table of loads",
-        remedy="the format is probably another, or --time and --stage name the wrong columns",
-    )
-    tally = Tally(table.problems)
-    times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
-    series = series_of(times, rows.values, rows.stages, rows.codes, tally)
-    note_columns_not_read(schema, rows.stages, series, tally)
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=series,
-        rows_read=good,
-        rows_skipped=rows.skipped,
-        bad_rows=bad,
-        zone=zone,
-        problems=tally.problems,
-        columns=tuple(table.columns),
-    )
-
-
 def schema_of(table: Table, options: ReadOptions) -> TableSchema:
     """Return the schema of a table.
 
@@ -154,37 +185,3 @@ def note_columns_not_read(
     if schema.unread_columns:
         only, others = stages[0], ", ".join(printable_name(name) for name in schema.unread_columns[:10])
         tally.note(ProblemKind.COLUMNS_NOT_READ, printable_name(only.source), str(only.kind), others)
-
-
-def header_of(log: LogFile) -> bytes:
-    """Return the header of a CSV, without which no row can be read; nothing for other tables."""
-    text = head_text(log)
-    if log.is_parquet or looks_like_json(text):
-        return b""
-    _, header_offset, _ = sniff_csv(text)
-    return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1])
-
-
-def checkpoint(log: LogFile) -> bytes:
-    """Return the header, and a last line that has no end yet."""
-    if log.is_parquet:
-        return b""
-    begin = unfinished_from(log.path)
-    with log.path.open("rb") as file:
-        file.seek(begin)
-        return (header_of(log) if begin else b"") + file.read()
-
-
-def accepts_header(log: LogFile, header: bytes) -> bool:
-    """Return whether a log without a header continues another: whether its first line is a row of such a table.
-
-    Args:
-        log: the plain file.
-        header: the header of the other log.
-    """
-    text = head_text(log)
-    delimiter, _, names = sniff_csv(header.decode("utf-8", "replace"))
-    if log.is_parquet or looks_like_json(text) or len(names) < 2:
-        return False
-    cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
-    return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)

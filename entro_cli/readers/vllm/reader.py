@@ -21,11 +21,6 @@ from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
-NAME = "vllm"
-DESCRIPTION = "the server log of vLLM: its stats lines, and the access lines between them"
-GIVES = "waiting requests as a queue (llm), access lines as a rate (scraper); running and throughputs by name"
-IN_PARTS = False
-
 _QUANTITIES = (
     ("waiting", Kind.QUEUE, QUEUE_STAGE),
     ("running", Kind.GENERIC, ""),
@@ -36,79 +31,84 @@ _SERVER = re.compile(rb"\((?:APIServer|EngineCore)\w* pid=\d+\)|vLLM API server|
 _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
 
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log is vLLM's, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.0
-    if holds_stats(log.head):
-        return 0.95
-    if _SERVER.search(log.head) or _STAMPED.search(log.head):
-        return 0.8
-    # Access lines alone may be of any server behind uvicorn, so another format may be surer.
-    bare = has_access_lines(log.head) and len(find_requests(log.head)) > 0
-    return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
+class VllmReader:
+    """Reads the logs of vLLM servers."""
 
+    name = "vllm"
+    description = "the server log of vLLM: its stats lines, and the access lines between them"
+    gives = "waiting requests as a queue (llm), access lines as a rate (scraper); running and throughputs by name"
 
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read the log of a vLLM server.
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is vLLM's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        if holds_stats(log.head):
+            return 0.95
+        if _SERVER.search(log.head) or _STAMPED.search(log.head):
+            return 0.8
+        # Access lines alone may be of any server behind uvicorn, so another format may be surer.
+        bare = has_access_lines(log.head) and len(find_requests(log.head)) > 0
+        return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
-    Args:
-        log: the plain file.
-        options: how it is read.
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read the log of a vLLM server.
 
-    Raises:
-        EntroError: if it has no stats line, or most of those it has cannot be read.
-    """
-    lines = find_lines(log)
-    bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
-    tally = Tally()
-    times, zone = lines.stamps.utc(log, options, tally)
-    stats = EngineStats(lines, times)
-    if not lines.measured and not stats.ends:
-        raise EmptyLogError(
-            "no stats line of vLLM",
-            where=log.label,
-            expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
-            remedy="run the server without --disable-log-stats; an idle server prints none",
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it has no stats line, or most of those it has cannot be read.
+        """
+        lines = find_lines(log)
+        bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
+        tally = Tally()
+        times, zone = lines.stamps.utc(log, options, tally)
+        stats = EngineStats(lines, times)
+        if not lines.measured and not stats.ends:
+            raise EmptyLogError(
+                "no stats line of vLLM",
+                where=log.label,
+                expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
+                remedy="run the server without --disable-log-stats; an idle server prints none",
+            )
+        quantities = _quantities(stats, lines, tally)
+        _count_problems(stats, lines, tally)
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=lines.measured + lines.requests_in_all,
+            rows_skipped=lines.bad.count,
+            bad_rows=bad,
+            zone=zone,
+            problems=tally.problems,
+            columns=tuple(part.name for part in quantities if len(part.times)),
         )
-    quantities = _quantities(stats, lines, tally)
-    _count_problems(stats, lines, tally)
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=choose_stages(quantities, options),
-        rows_read=lines.measured + lines.requests_in_all,
-        rows_skipped=lines.bad.count,
-        bad_rows=bad,
-        zone=zone,
-        problems=tally.problems,
-        columns=tuple(part.name for part in quantities if len(part.times)),
-    )
 
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file.
 
-def checkpoint(log: LogFile) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
+        Args:
+            log: the plain file.
 
-    Args:
-        log: the plain file.
-
-    Returns:
-        The lines that restore the state of the engines; after the mark the open tick, with the requests that no
-        span has yet, and a last line without its end.
-    """
-    lines = find_lines(log, only_whole=True)
-    stats = EngineStats(lines, lines.stamps.rough())
-    open_lines = [] if stats.open_from is None else [*range(stats.open_from, len(lines.keys))]
-    after: list[bytes] = []
-    counted = stats.counted
-    for index, text in zip(open_lines, lines_at(log, [lines.offsets[index] for index in open_lines]), strict=True):
-        after += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
-        counted = lines.requests[index]
-    after += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
-    context = sorted({*stats.context_lines(), *lines.stamps.last_hour_back()} - {*open_lines})
-    before = [HEALTH_LINE.rstrip()] if lines.access_logged else []
-    before += lines_at(log, [lines.offsets[index] for index in context])
-    return checkpoint_text(before, after, lines.unfinished)
+        Returns:
+            The lines that restore the state of the engines; after the mark the open tick, with the requests that no
+            span has yet, and a last line without its end.
+        """
+        lines = find_lines(log, only_whole=True)
+        stats = EngineStats(lines, lines.stamps.rough())
+        open_lines = [] if stats.open_from is None else [*range(stats.open_from, len(lines.keys))]
+        after: list[bytes] = []
+        counted = stats.counted
+        for index, text in zip(open_lines, lines_at(log, [lines.offsets[index] for index in open_lines]), strict=True):
+            after += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
+            counted = lines.requests[index]
+        after += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
+        context = sorted({*stats.context_lines(), *lines.stamps.last_hour_back()} - {*open_lines})
+        before = [HEALTH_LINE.rstrip()] if lines.access_logged else []
+        before += lines_at(log, [lines.offsets[index] for index in context])
+        return checkpoint_text(before, after, lines.unfinished)
 
 
 def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:

@@ -21,11 +21,6 @@ from entro_cli.timeseries.observations import Measure, Observations, ReadOptions
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
-NAME = "celery"
-DESCRIPTION = "the log of a Celery worker: the tasks it receives and finishes"
-GIVES = "tasks received as a rate (scraper), tasks in flight as a queue (llm)"
-IN_PARTS = False
-
 _STAMP = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}): [A-Z]{1,10}/[^\]\n]{1,100}\] "
 _LINE = re.compile(rb"^(?:\xef\xbb\xbf|\x1b\[[0-9;]{0,8}m)*" + _STAMP + rb"([^\n]*)", re.MULTILINE)
 _TASK = re.compile(
@@ -72,85 +67,90 @@ class _Tasks:
             self.done_unseen.append(now)
 
 
-def recognise(log: LogFile) -> float:
-    """Return the confidence that a log is Celery's, 0..1, from its content."""
-    if log.is_parquet:
-        return 0.0
-    messages = [_COLOUR.sub(b"", match[3]) for match in _LINE.finditer(log.head)]
-    if any(_event_in(message) for message in messages):
-        return 0.95
-    return 0.7 if any(b"celery" in message.lower() for message in messages) else 0.0
+class CeleryReader:
+    """Reads the logs of Celery workers."""
 
+    name = "celery"
+    description = "the log of a Celery worker: the tasks it receives and finishes"
+    gives = "tasks received as a rate (scraper), tasks in flight as a queue (llm)"
 
-def read(log: LogFile, options: ReadOptions) -> Observations:
-    """Read a worker's log.
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is Celery's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        messages = [_COLOUR.sub(b"", match[3]) for match in _LINE.finditer(log.head)]
+        if any(_event_in(message) for message in messages):
+            return 0.95
+        return 0.7 if any(b"celery" in message.lower() for message in messages) else 0.0
 
-    Args:
-        log: the plain file.
-        options: how it is read.
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a worker's log.
 
-    Raises:
-        EntroError: if no line is of a task, or most of those that are cannot be read.
-    """
-    tasks = _find_tasks(log)
-    good = len(tasks.received) + len(tasks.done) + len(tasks.done_unseen)
-    bad = tasks.bad.check(log, good, options, "lines of tasks with their time")
-    if not good:
-        raise EmptyLogError(
-            "no line is of a task",
-            where=log.label,
-            expected="lines such as `Task NAME[ID] received`",
-            remedy="run the worker with --loglevel INFO",
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if no line is of a task, or most of those that are cannot be read.
+        """
+        tasks = _find_tasks(log)
+        good = len(tasks.received) + len(tasks.done) + len(tasks.done_unseen)
+        bad = tasks.bad.check(log, good, options, "lines of tasks with their time")
+        if not good:
+            raise EmptyLogError(
+                "no line is of a task",
+                where=log.label,
+                expected="lines such as `Task NAME[ID] received`",
+                remedy="run the worker with --loglevel INFO",
+            )
+        tally = Tally()
+        local = local_to_utc(np.array(tasks.stamps, np.int64), options.zone)
+        tally.clock(local)
+        tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(local.times) < 0).sum())
+        tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.done_unseen))
+        tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight))
+        quantities = _quantities(tasks, local.times)
+        return Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=good,
+            rows_skipped=tasks.bad.count,
+            bad_rows=bad,
+            zone=f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})",
+            problems=tally.problems,
+            columns=tuple(part.name for part in quantities if len(part.times)),
         )
-    tally = Tally()
-    local = local_to_utc(np.array(tasks.stamps, np.int64), options.zone)
-    tally.clock(local)
-    tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(local.times) < 0).sum())
-    tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.done_unseen))
-    tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight))
-    quantities = _quantities(tasks, local.times)
-    return Observations(
-        path=log.label,
-        format=NAME,
-        series=choose_stages(quantities, options),
-        rows_read=good,
-        rows_skipped=tasks.bad.count,
-        bad_rows=bad,
-        zone=f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})",
-        problems=tally.problems,
-        columns=tuple(part.name for part in quantities if len(part.times)),
-    )
 
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file.
 
-def checkpoint(log: LogFile) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
+        Args:
+            log: the plain file.
 
-    Args:
-        log: the plain file.
-
-    Returns:
-        The tasks in flight, those received in the last moment, the last timestamp, and a last line without its end.
-    """
-    begin = unfinished_from(log.path)
-    tasks = _find_tasks(log, begin)
-    with log.path.open("rb") as file:
-        file.seek(begin)
-        rest = file.read()
-    if not tasks.stamps:
-        return rest
-    latest = max(tasks.received, key=lambda at: tasks.stamps[at], default=-1)
-    received_at = {at: task for task, at in tasks.in_flight.items()}
-    lines = [
-        _line(tasks.stamps[at], b"Task carried[" + task + b"] received") for at, task in sorted(received_at.items())
-    ]
-    moment = tasks.stamps[latest] if latest >= 0 else -1
-    others = [at for at in tasks.received if tasks.stamps[at] == moment and at not in received_at]
-    for at in others:  # done already; tasks received at one moment are counted together
-        name = b"entro-%d" % at
-        lines.append(_line(moment, b"Task carried[" + name + b"] received"))
-        lines.append(_line(moment, b"Task carried[" + name + b"] succeeded in 0s: None"))
-    lines.append(_line(max(tasks.stamps), MARK))
-    return b"".join(line + b"\n" for line in lines) + rest
+        Returns:
+            The tasks in flight, those received in the last moment, the last timestamp, and a last line without its end.
+        """
+        begin = unfinished_from(log.path)
+        tasks = _find_tasks(log, begin)
+        with log.path.open("rb") as file:
+            file.seek(begin)
+            rest = file.read()
+        if not tasks.stamps:
+            return rest
+        latest = max(tasks.received, key=lambda at: tasks.stamps[at], default=-1)
+        received_at = {at: task for task, at in tasks.in_flight.items()}
+        lines = [
+            _line(tasks.stamps[at], b"Task carried[" + task + b"] received") for at, task in sorted(received_at.items())
+        ]
+        moment = tasks.stamps[latest] if latest >= 0 else -1
+        others = [at for at in tasks.received if tasks.stamps[at] == moment and at not in received_at]
+        for at in others:  # done already; tasks received at one moment are counted together
+            name = b"entro-%d" % at
+            lines.append(_line(moment, b"Task carried[" + name + b"] received"))
+            lines.append(_line(moment, b"Task carried[" + name + b"] succeeded in 0s: None"))
+        lines.append(_line(max(tasks.stamps), MARK))
+        return b"".join(line + b"\n" for line in lines) + rest
 
 
 def _line(stamp: int, text: bytes) -> bytes:

@@ -1,0 +1,57 @@
+"""The interface of a reader: a class per format of logs, ours or another package's."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.timeseries.observations import Observations, ReadOptions
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A reader of one format.
+
+    Attributes:
+        name: its name on the command line and in documents.
+        description: the kind of logs it reads, in a few words.
+        gives: the stages it gives, in a few words.
+    """
+
+    name: str
+    description: str
+    gives: str
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is of this format, 0..1, from its content; at 1 no other reader is asked."""
+        ...
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a log.
+
+        Raises:
+            EntroError: if it cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class ContinuingReader(Reader, Protocol):
+    """A reader of a format whose lines depend on earlier ones, which may be in the log before."""
+
+    def checkpoint(self, log: LogFile) -> bytes:
+        """Return the lines to put before the log that continues this one, so that both are read like one file."""
+        ...
+
+
+@runtime_checkable
+class HeaderReader(Reader, Protocol):
+    """A reader of a format with a header, without which its rows mean nothing."""
+
+    def header_of(self, log: LogFile) -> bytes:
+        """Return the header of a log; empty if it has none."""
+        ...
+
+    def accepts_header(self, log: LogFile, header: bytes) -> bool:
+        """Return whether the rows of a log without a header fit the header of another log."""
+        ...
