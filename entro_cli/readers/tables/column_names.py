@@ -17,21 +17,44 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_RATES = _words("rate rps qps rpm")
+_RATES = _words("rate rps qps rpm reqps")
 _COUNTED = _words(
     "request requests req reqs page pages url urls query queries call calls job jobs task tasks item items message "
     "messages fetch fetches crawled arrivals"
 )
-_NO_RATE = _words(  # rates of something other than requests over time
-    "hit cache error errors fail failure success drop sample sampling frame bit accept acceptance heart learning miss "
-    "loss win tax token tokens byte bytes burn"
-)
 _QUEUES = _words("queue queued waiting pending backlog")
-_NO_QUEUE = _words(  # columns about a queue that do not count requests
-    "ts at timestamp stamp since time latency seconds sec s ms us duration age bytes capacity max limit id name "
-    "percent pct"
+_AVERAGES = _words("avg mean average current value")
+_NO_LOAD = _words(  # qualifiers: a limit, an aim, a share, a failure, a length of time or a property
+    "max maximum min minimum peak limit limits target threshold quota budget capacity cap ceiling desired expected "
+    "planned allowed configured nominal forecast predicted available free remaining utilization utilisation util usage "
+    "ratio share percent pct percentage fraction efficiency p50 p90 p95 p99 percentile quantile stddev delay latency "
+    "duration age time retry retries timeout timeouts error errors fail failed fails failure failures reject rejected "
+    "rejection drop dropped drops abort aborted cancel cancelled canceled cancellation throttled throttle "
+    "change delta growth id name type status state version url"
 )
-_PER = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
+_NO_RATE = _words(  # rates of something other than requests over time
+    "hit cache success sample sampling frame bit accept acceptance heart learning miss loss win tax token tokens byte "
+    "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption"
+)
+_NO_QUEUE = _words(  # columns about a queue that do not count requests
+    "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position"
+)
+_COUNTERS = _words("total sum created bucket")
+_PER = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+}
+PER_UNIT = "|".join(sorted(_PER, key=len, reverse=True))
+"""Pattern of the units of time that a rate may be per."""
+
+_SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
+_NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
+_PROMQL = re.compile(  # a counter's rate or increase, at most in one aggregation: sum by (job) (rate(metric[1m]))
+    r"(?:\w+(?:\s*(?:by|without)\s*\([^()]*\))?\s*\(\s*)?(rate|irate|increase)\s*\(\s*([\w:]+)\s*(?:\[([^\]]*)\])?[\s)]*"
+    r"(?:(?:by|without)\s*\([^()]*\))?"
+)
 
 
 @dataclass(frozen=True)
@@ -48,26 +71,70 @@ def tokens(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
 
 
+def without_labels(name: str) -> str:
+    """Return a name without the labels of a metric, which say what is measured where: `waiting{pod="a"}`."""
+    return re.sub(r"\{[^{}]*\}", "", name)
+
+
 def meaning(name: str) -> Meaning | None:
-    """Return the meaning of a column's name; None if it is unknown."""
-    words = tokens(name)
+    """Return the meaning of a column's name; None if it is unknown, or if a word in it says that it is not a load."""
+    found = _term(without_labels(name))
+    return None if found is None or _is_qualified(found[0].kind, found[1]) else found[0]
+
+
+def qualified_kind(name: str) -> Kind | None:
+    """Return the kind of load that a name has the word of, if another word says that it is none: `retry_rate`."""
+    found = _term(without_labels(name))
+    return found[0].kind if found is not None and _is_qualified(found[0].kind, found[1]) else None
+
+
+def _is_qualified(kind: Kind, words: list[str]) -> bool:
+    return bool((_NO_LOAD | (_NO_RATE if kind is Kind.RATE else _NO_QUEUE)) & set(words))
+
+
+def _term(name: str) -> tuple[Meaning, list[str]] | None:
+    """Return the load that a name has the word of, and the other words that may qualify it; None without one."""
+    query = _PROMQL.fullmatch(name.strip())
+    if query is not None:
+        return _query_term(*query.groups())
+    words = tokens(_SLASH.sub(" per ", name).replace("%", " percent "))
     divisor, base = _without_unit(words)
-    if not base:
-        return None
-    if base[-1] in _RATES and not _NO_RATE & set(base):
-        return Meaning(Kind.RATE, 60.0 if base[-1] == "rpm" else divisor or 1.0)
-    if divisor is not None and base[-1] in _COUNTED:
-        return Meaning(Kind.RATE, divisor)
-    if divisor is None and _QUEUES & set(words) and not _NO_QUEUE & set(words):
-        return Meaning(Kind.QUEUE)
+    while len(base) > 1 and base[-1] in _AVERAGES:
+        base = base[:-1]
+    if base and base[-1] in _RATES:
+        return Meaning(Kind.RATE, 60.0 if base[-1] == "rpm" else divisor or 1.0), base
+    if base and divisor is not None:
+        return (Meaning(Kind.RATE, divisor), base) if base[-1] in _COUNTED or base[-1] == "sent" else None
+    is_queue = _QUEUES & set(words) or (words[-1:] in (["visible"], ["ready"]) and _COUNTED & set(words))
+    if is_queue and divisor is None:
+        return Meaning(Kind.QUEUE), [*words, "percent"] if words[-1] in _COUNTERS else words
     return None
+
+
+def _query_term(function: str, metric: str, window: str | None) -> tuple[Meaning, list[str]] | None:
+    """Return the same for a counter's rate per second, or its increase in a window."""
+    words = tokens(metric)
+    if words[-1] == "count":  # of a histogram or summary: http_request_duration_seconds_count
+        words = [word for word in words if word not in {"duration", "latency", "time"}]
+    if not _COUNTED & set(words) or words[-1] not in {"total", "count"} | _COUNTED:
+        return None
+    seconds = sum(int(number) * _PER[unit] for number, unit in _NUMBERED_UNIT.findall(window or ""))
+    if function != "increase":
+        return Meaning(Kind.RATE), words
+    return (Meaning(Kind.RATE, float(seconds)), words) if seconds else None
 
 
 def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
     """Return the divisor for a name's ending `per <unit>`, and the words before it; None and all words without one."""
-    if len(words) >= 2 and words[-2] == "per" and words[-1] in _PER:
-        return float(_PER[words[-1]]), words[:-2]
-    return None, words
+    if "per" not in words[1:]:
+        return None, words
+    place = len(words) - 1 - words[::-1].index("per")
+    ending = " ".join(words[place + 1 :])
+    numbered = _NUMBERED_UNIT.fullmatch(ending if ending[:1].isdigit() else f"1 {ending}")
+    if numbered is None or not int(numbered[1]):
+        return None, words
+    base = words[: place - 1] if words[place - 1 : place] == ["1"] and place > 1 else words[:place]  # "rate (1/s)"
+    return float(int(numbered[1]) * _PER[numbered[2]]), base
 
 
 def is_number(cell: str) -> bool:

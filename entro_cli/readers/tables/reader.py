@@ -22,7 +22,14 @@ from entro_cli.readers.tables.duckdb_table import (
     split_lines,
 )
 from entro_cli.readers.tables.rows import fetch_rows
-from entro_cli.readers.tables.schema import StageColumn, TableSchema, find_schema, printable_name
+from entro_cli.readers.tables.schema import (
+    DEFAULT_NAMES,
+    StageColumn,
+    TableSchema,
+    find_schema,
+    printable_name,
+    printable_names,
+)
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
@@ -185,3 +192,5 @@ def note_columns_not_read(
     if schema.unread_columns:
         only, others = stages[0], ", ".join(printable_name(name) for name in schema.unread_columns[:10])
         tally.note(ProblemKind.COLUMNS_NOT_READ, printable_name(only.source), str(only.kind), others)
+    for kind, names in schema.qualified:
+        tally.note(ProblemKind.QUALIFIED, str(kind), printable_names(names), DEFAULT_NAMES[kind])

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
 from entro_cli.readers.problems import masked
-from entro_cli.readers.tables.column_names import Meaning, is_number, meaning, names_time, offset_unit_ns, tokens
+from entro_cli.readers.tables.column_names import (
+    Meaning,
+    is_number,
+    meaning,
+    names_time,
+    offset_unit_ns,
+    qualified_kind,
+    tokens,
+)
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
@@ -59,6 +67,8 @@ class TableSchema:
         value: the value column of a long table; None for a wide one.
         kind: the kind column of a long table; None if it has none.
         unread_columns: names of the other columns of numbers if only one stage was recognised, for a warning.
+        qualified: by kind that has no stage, the columns that have its word in their names and another that says
+            that they measure something else, for a warning.
     """
 
     time: int
@@ -68,6 +78,7 @@ class TableSchema:
     value: int | None = None
     kind: int | None = None
     unread_columns: tuple[str, ...] = ()
+    qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
 
 
 def find_schema(
@@ -96,8 +107,21 @@ def find_schema(
         )
     is_single = len(stages) == 1 and not options.stages
     return TableSchema(
-        time, form, stages=stages, unread_columns=_unread_columns(columns, sample, time, stages) if is_single else ()
+        time,
+        form,
+        stages=stages,
+        unread_columns=_unread_columns(columns, sample, time, stages) if is_single else (),
+        qualified=_qualified_columns(columns, {stage.kind for stage in stages}, [stage.source for stage in stages]),
     )
+
+
+def _qualified_columns(
+    columns: Sequence[str], found: Iterable[Kind], used: Sequence[str] = ()
+) -> tuple[tuple[Kind, tuple[str, ...]], ...]:
+    """Return by kind that was not found the columns whose names have its word and a qualifier, such as `retry_rate`."""
+    kinds = [kind for kind in DEFAULT_NAMES if kind not in found]
+    named = [(kind, tuple(name for name in columns if qualified_kind(name) == kind)) for kind in kinds]
+    return tuple((kind, names) for kind, names in named if names and not set(names) & set(used))
 
 
 def _unread_columns(
@@ -109,6 +133,7 @@ def _unread_columns(
         name
         for index, name in enumerate(columns)
         if name not in used
+        and qualified_kind(name) is None
         and all(is_number(row[index]) for row in sample)
         and any(row[index].strip() for row in sample)
     )
@@ -245,10 +270,14 @@ def _no_stage(label: str, columns: Sequence[str], time: int, specified: Sequence
     others = [name for index, name in enumerate(columns) if index != time]
     example = printable_name(others[0]) if len(others) == 1 else "COLUMN"
     missing = " or ".join(map(printable_name, specified))
-    return EntroError(
+    qualified = [name for _, names in _qualified_columns(columns, ()) for name in names]
+    found = (
         f"no column is called {missing}, and none is recognised as another rate or queue"
         if specified
-        else "no column is recognised as a rate or a queue",
+        else "no column is recognised as a rate or a queue"
+    )
+    return EntroError(
+        f"{found} ({printable_names(qualified)}: by name something else)" if qualified else found,
         where=label,
         expected="names such as scraper_rate, requests_per_min, llm_queue or waiting",
         remedy=f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; "
