@@ -12,7 +12,7 @@ import numpy as np
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.timestamps import local_to_utc
+from entro_cli.readers.time_zones import local_to_utc
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
@@ -149,9 +149,7 @@ class LineTimestamps:
             times[dayless] = _add_days(times[dayless], log, options, tally)
         naive = forms != PartialTimestampFormat.ZONED
         if naive.any():
-            local = local_to_utc(times[naive], options.zone)
-            times[naive] = local.times
-            tally.clock(local)
+            times[naive] = local_to_utc(times[naive], options.zone, tally)
             words.append(f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})")
         _count_steps_back(times, tally)
         return times, ", ".join(words)

@@ -10,7 +10,6 @@ import numpy as np
 
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
-from entro_cli.readers.timestamps import LocalTimes
 from entro_cli.timeseries.problems import Problem, ProblemKind
 
 SHOWN_BAD_ROWS = 5
@@ -44,12 +43,6 @@ class Tally:
         """Add to the count of a warning; 0 adds no warning."""
         if number:
             self._counts[kind, detail] = self._counts.get((kind, detail), 0) + int(number)
-
-    def clock(self, local: LocalTimes) -> None:
-        """Count the times on a local clock that had to be guessed or moved."""
-        twice = ProblemKind.HOUR_TWICE_BY_ORDER if local.by_order else ProblemKind.HOUR_TWICE_AS_FIRST
-        self.count(twice, local.doubtful)
-        self.count(ProblemKind.HOUR_SKIPPED, local.skipped)
 
 
 def printable_row(text: str) -> str:

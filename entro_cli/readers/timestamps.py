@@ -1,17 +1,14 @@
-"""Timestamps of tables: their formats, the SQL that reads them, and the conversion of local clocks to UTC."""
+"""Timestamps of tables: their formats, and the SQL that reads them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
 
 import numpy as np
-from numpy.typing import NDArray
 
-from entro_cli.core.clock import NS, moment
-from entro_cli.timeseries.observations import TimeArray
+from entro_cli.core.clock import NS
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
@@ -137,123 +134,3 @@ def _wall_sql(text: str) -> str:
 def _shift_sql(text: str) -> str:
     """Return SQL of how far that clock is ahead of UTC, nanoseconds: the cast to TIMESTAMPTZ applies the zone."""
     return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
-
-
-@dataclass(frozen=True)
-class LocalTimes:
-    """Wall clock times converted to UTC.
-
-    Attributes:
-        times: nanoseconds since the epoch, shape (rows,).
-        doubtful: number of times in an hour that the clock showed twice.
-        by_order: whether the order of the rows resolved all of those; otherwise they are read as the first of the two.
-        skipped: number of times in an hour that the clock skipped.
-    """
-
-    times: TimeArray
-    doubtful: int
-    by_order: bool
-    skipped: int
-
-
-@dataclass(frozen=True)
-class _Change:
-    """A change of a zone's offset from UTC, such as the start of summer time; all in nanoseconds."""
-
-    utc: int
-    before: int
-    after: int
-
-
-def local_to_utc(wall: TimeArray, zone: tzinfo) -> LocalTimes:
-    """Convert wall clock times to UTC.
-
-    The clock shows an hour twice in autumn. Rows of that hour after the one at which the log itself steps back are its
-    second showing. Times that the clock skips in spring are read with the offset before the change.
-
-    Args:
-        wall: nanoseconds since the epoch as if the wall clock were UTC, shape (rows,), in the order of the log.
-        zone: the clock's zone.
-    """
-    if not len(wall):
-        return LocalTimes(wall, 0, True, 0)
-    changes = _changes(int(wall.min()), int(wall.max()), zone)
-    first = _offset(int(wall.min()) - 2 * 86400 * NS, zone)  # where `_changes` begins to look
-    offsets = np.array([first] + [change.after for change in changes], dtype=np.int64)
-    # Before these wall clock times the offset before a change applies, in the doubtful or skipped hour, too.
-    edges = np.array([change.utc + max(change.before, change.after) for change in changes], dtype=np.int64)
-    times = wall - offsets[np.searchsorted(edges, wall, side="right")]
-    doubtful = skipped = 0
-    by_order = True
-    cadence = _cadence(wall)
-    for change in changes:
-        low, high = sorted((change.utc + change.before, change.utc + change.after))
-        inside = (wall >= low) & (wall < high)
-        if change.after > change.before:
-            skipped += int(inside.sum())
-            continue
-        doubtful += int(inside.sum())
-        second = _second_showing(wall, inside, high - low, cadence)
-        if second is None:
-            by_order = by_order and not inside.any()
-        else:
-            times[second] = wall[second] - change.after
-    return LocalTimes(times, doubtful, by_order, skipped)
-
-
-def _cadence(wall: TimeArray) -> float:
-    """Return the usual time between two rows, nanoseconds, without those of one time; 0 if there are no others."""
-    between = np.diff(wall)
-    return float(np.median(between[between > 0])) if np.any(between > 0) else 0.0
-
-
-def _second_showing(
-    wall: TimeArray, inside: NDArray[np.bool_], length: int, cadence: float
-) -> NDArray[np.int64] | None:
-    """Return the rows in the second showing of the doubtful hour; None unless the log steps back there exactly once.
-
-    Between two rows the clock advances by the cadence, but by the cadence less the hour where it was set back. Half of
-    the hour separates that from rows that are only out of order.
-
-    Args:
-        wall: what the clock shows, nanoseconds, shape (rows,).
-        inside: whether each row is in the doubtful hour, shape (rows,).
-        length: length of that hour, nanoseconds.
-        cadence: the usual time between two rows, nanoseconds.
-    """
-    rows = np.flatnonzero(inside)
-    if not len(rows):
-        return None
-    back = rows[(rows > 0) & (np.diff(wall, prepend=wall[0])[rows] <= cadence - length / 2)]
-    return rows[rows >= back[0]] if len(back) == 1 else None
-
-
-def _changes(first_wall: int, last_wall: int, zone: tzinfo) -> list[_Change]:
-    """Return the changes of a zone's offset that can matter between two wall clock times."""
-    day = 86400 * NS
-    changes = []
-    low = first_wall - 2 * day  # no wall clock is a day away from UTC
-    while low < last_wall + 2 * day:
-        high = low + day
-        if _offset(low, zone) != _offset(high, zone):
-            changes.append(_bisect(low, high, zone))
-        low = high
-    return changes
-
-
-def _bisect(low: int, high: int, zone: tzinfo) -> _Change:
-    """Return the only change of a zone's offset between two times, which is at a whole second."""
-    before, after = _offset(low, zone), _offset(high, zone)
-    while high - low > NS:
-        middle = (low + high) // 2
-        if _offset(middle, zone) == before:
-            low = middle
-        else:
-            high = middle
-    return _Change(high // NS * NS, before, after)
-
-
-def _offset(utc: int, zone: tzinfo) -> int:
-    """Return a zone's offset from UTC at a time, nanoseconds."""
-    shift = moment(utc, zone).utcoffset() or timedelta(0)
-    return round(shift.total_seconds()) * NS

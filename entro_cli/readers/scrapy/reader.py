@@ -15,7 +15,7 @@ from entro_cli.readers.quantities import RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, holds_scrapy_lines
 from entro_cli.readers.scrapy.spiders import SpiderRun, crawl_rates, split_runs
 from entro_cli.readers.text_lines import lines_at
-from entro_cli.readers.timestamps import local_to_utc
+from entro_cli.readers.time_zones import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -134,9 +134,7 @@ class _Clock:
 
     def local(self, walls: TimeArray) -> TimeArray:
         """Return timestamps of runs without a known offset as nanoseconds since the epoch."""
-        local = local_to_utc(walls, self.options.zone)
-        self.tally.clock(local)
-        return local.times
+        return local_to_utc(walls, self.options.zone, self.tally)
 
     def responses(self, lines: ScrapyLines) -> TimeArray:
         """Return the timestamps of responses, each converted by the clock of the run that it is in."""

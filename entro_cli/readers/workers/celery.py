@@ -16,7 +16,7 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.text_lines import MARK, BadLines, blocks
-from entro_cli.readers.timestamps import local_to_utc
+from entro_cli.readers.time_zones import local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -104,12 +104,11 @@ class CeleryReader:
                 remedy="run the worker with --loglevel INFO",
             )
         tally = Tally()
-        local = local_to_utc(np.array(tasks.stamps, np.int64), options.zone)
-        tally.clock(local)
-        tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(local.times) < 0).sum())
+        times = local_to_utc(np.array(tasks.stamps, np.int64), options.zone, tally)
+        tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(times) < 0).sum())
         tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.done_unseen))
         tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight))
-        quantities = _quantities(tasks, local.times)
+        quantities = _quantities(tasks, times)
         return Observations(
             path=log.label,
             format=self.name,
