@@ -25,11 +25,13 @@ class TimestampFormat:
         name: its name in the output.
         unit_ns: unit of numbers, nanoseconds; 0 for text.
         is_offset: whether numbers count from the start of the log rather than from the epoch.
+        pattern: the format for DuckDB's `try_strptime`; empty for numbers and ISO 8601.
     """
 
     name: str
     unit_ns: int = 0
     is_offset: bool = False
+    pattern: str = ""
 
 
 ISO = TimestampFormat("ISO 8601")
@@ -38,6 +40,11 @@ _EPOCHS = (
     TimestampFormat("epoch milliseconds", NS // 10**3),
     TimestampFormat("epoch microseconds", NS // 10**6),
     TimestampFormat("epoch nanoseconds", 1),
+)
+_SERVER_FORMATS = (  # stamps of web servers, in the order: Common Log Format, HAProxy, Gin
+    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII), "%d/%b/%Y:%H:%M:%S %z"),
+    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}", re.ASCII), "%d/%b/%Y:%H:%M:%S.%g"),
+    (re.compile(r"\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d", re.ASCII), "%Y/%m/%d - %H:%M:%S"),
 )
 
 
@@ -55,6 +62,9 @@ def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> Times
     numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
     if sum(1 for text in texts if _ISO.fullmatch(text) and not _is_big_number(text)) * 2 > len(texts):
         return ISO
+    for shape, pattern in _SERVER_FORMATS:
+        if texts and 2 * sum(1 for text in texts if shape.fullmatch(text.strip())) > len(texts):
+            return TimestampFormat("a web server's stamps", pattern=pattern)
     if not texts or len(numbers) * 2 <= len(texts):
         return None
     # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
@@ -91,6 +101,8 @@ def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
         scale = NS // form.unit_ns
         inside = f"{number} BETWEEN {low * scale} AND {high * scale}"
         return f"CASE WHEN {inside} THEN CAST({number} * {form.unit_ns} AS BIGINT) END", "true"
+    if form.pattern:
+        return f"epoch_ns(try_strptime(trim({text}), '{form.pattern}'))", str("%z" in form.pattern).lower()
     return _iso_sql(text)
 
 

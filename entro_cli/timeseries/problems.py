@@ -64,6 +64,24 @@ class ProblemKind(Enum):
         "only arrivals are known, so how many requests wait is not: add a column such as started_at, finished_at or "
         "latency_ms, or the log of the server"
     )
+    ONLY_ENDS = (
+        "these are completions, and how long a request took is not known: no queue, and the rate is that of the ends "
+        "(add the duration to the log, of nginx $request_time)"
+    )
+    STAMP_IS_END = "{0} is the end of a request: it arrived {1} earlier ({2})"
+    LENGTH_TAKEN = "{0} is the arrival of a request: it ended {1} later ({2})"
+    MONITORING = (
+        "1 request of monitoring (metrics, health, list of models) is left out",
+        "{count} requests of monitoring (metrics, health, list of models) are left out",
+    )
+    NO_REQUEST = (
+        "1 line is not about the end of a request: left out",
+        ("{count} lines are not about the end of a request: left out"),
+    )
+    REQUESTS_FAILED = (
+        "1 request failed ({0}): it arrived, but was not served",
+        "{count} requests failed ({0}): they arrived, but were not served",
+    )
     TWO_CLOCKS = "timestamps are of two clocks: the second was put onto that of {0} by the first request"
 
     # Celery
@@ -162,6 +180,9 @@ _ADDITIVE = frozenset(
         ProblemKind.HOUR_TWICE_AS_FIRST,
         ProblemKind.HOUR_SKIPPED,
         ProblemKind.CLOCK_BACK_IN_RUN,
+        ProblemKind.MONITORING,
+        ProblemKind.NO_REQUEST,
+        ProblemKind.REQUESTS_FAILED,
     }
 )
 

@@ -142,8 +142,8 @@ def test_lengths_instead_of_moments(tmp_path):
     check(read(events, "\n".join(rows).encode(), tmp_path, stages=ALL), made)
 
 
-def test_a_latency_from_the_arrival(tmp_path):
-    content = f"timestamp,latency_ms,path\n{iso(0)},1500,/a\n{iso(700)},100,/b\n".encode()
+def test_a_latency_up_to_the_stamp_of_a_logger(tmp_path):
+    content = f"timestamp,latency_ms,path\n{iso(1500)},1500,/a\n{iso(800)},100,/b\n".encode()
     assert recognised(events, content, tmp_path) > recognised(table, content, tmp_path)
     (rate, queue) = read(events, content, tmp_path).series
     assert (rate.stage, queue.stage, queue.column) == ("scraper", "llm", "in_system")
@@ -153,7 +153,10 @@ def test_a_latency_from_the_arrival(tmp_path):
 
 def test_a_length_without_a_unit_is_told(tmp_path):
     got = read(events, f"arrival,latency\n{iso(0)},1.5\n{iso(700)},1\n".encode(), tmp_path)
-    assert sentences(got.problems) == ("latency names no unit: read as seconds (end its name in _s or _ms)",)
+    assert sentences(got.problems) == (
+        "arrival is the arrival of a request: it ended latency later (in s)",
+        "latency names no unit: read as seconds (end its name in _s or _ms)",
+    )
 
 
 def test_arrivals_alone(tmp_path):

@@ -1,90 +1,31 @@
-"""Roles of the columns of a table of requests, by their names: arrival, start, finish, and lengths of time."""
+"""Columns of a log of requests: which hold the arrivals, ends and lengths of time, and in which unit."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from entro_cli.core.clock import NS
 from entro_cli.readers.problems import masked
-from entro_cli.readers.tables.column_names import is_number, meaning, names_time, tokens
+from entro_cli.readers.requests.names import LENGTHS, UNITS_NS, Role, is_stamp, paths_of, unit_of
+from entro_cli.readers.requests.sample import RequestColumn, RequestSample, has_value
+from entro_cli.readers.tables.column_names import is_number, meaning, tokens
 from entro_cli.readers.tables.schema import printable_name, printable_names
-from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
-
-class Role(StrEnum):
-    """Role of a column: a time of a request, or a length of time."""
-
-    ARRIVAL = "arrival"
-    QUEUED = "queued"
-    START = "start"
-    FINISH = "finish"
-    WAIT = "wait"
-    """From the arrival to the start."""
-    SERVICE = "service"
-    """From the start to the finish."""
-    DURATION = "duration"
-    """From the arrival to the finish."""
-
-
-LENGTHS = frozenset({Role.WAIT, Role.SERVICE, Role.DURATION})
-"""Roles that are lengths of time; the others are times."""
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(", "))
-
-
-_BY_NAME = {  # without the words that only mean a time; the most specific first
-    Role.ARRIVAL: _names("arrival, arrived, submitted, submit, submission, created, creation, received, sent, request"),
-    Role.QUEUED: _names("queued, enqueued"),
-    Role.START: _names("scheduled, started, start, dequeued, dispatched, processing start, execution start, began"),
-    Role.FINISH: _names(
-        "finished, finish, completed, completion, complete, done, ended, end, last token, stopped, closed"
-    ),
-}
-_LENGTHS_BY_NAME = {  # without their unit
-    Role.WAIT: _names("queue time, queue duration, queue latency, queueing time, wait time, waiting time, wait"),
-    Role.SERVICE: _names("processing time, service time, execution time, inference time, run time, runtime"),
-    Role.DURATION: _names(
-        "duration, latency, elapsed, elapsed time, e2e latency, e2e time, end to end latency, total latency, "
-        "total duration, total time, request latency, request duration, response time"
-    ),
-}
 _WALL_CLOCK = re.compile(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
-_TIME_WORDS = frozenset({"at", "time", "ts", "timestamp", "date", "datetime", "utc", "unix", "epoch"})
-_UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "sec": NS, "secs": NS, "seconds": NS, "min": 60 * NS}
 _REQUEST_WORDS = frozenset(
-    _names(
-        "request, requests, req, id, uuid, token, tokens, toks, prompt, completion, input, output, url, path, "
-        "endpoint, method, status, user, session, model"
-    )
+    {"request", "requests", "req", "id", "uuid", "token", "tokens", "toks", "prompt", "completion", "input", "output"}
+    | {"url", "path", "endpoint", "method", "status", "user", "session", "model"}
 )
-_LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max", "p50", "p95"})
-
-
-@dataclass(frozen=True)
-class RequestColumn:
-    """A column of a table of requests.
-
-    Attributes:
-        index: its index.
-        name: its name.
-        unit_ns: unit of a length, nanoseconds.
-        form: format of times; None for a length.
-    """
-
-    index: int
-    name: str
-    unit_ns: int = NS
-    form: TimestampFormat | None = None
+_LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max"})
+_STATISTIC = re.compile(r"\d+(?:\.\d+)?\s*%|p\d\d+|.*percentile.*|.*requests? count", re.IGNORECASE)
+_LONG_S = 100
+"""Lengths without a unit that are mostly above this, as seconds, may as well be milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -92,124 +33,175 @@ class RequestColumns:
     """Columns from which the arrival, start and finish of each request follow.
 
     Attributes:
-        by_role: one column per role; the arrival has one always.
-        notes: warnings about choices that may be wrong.
+        by_role: one column per role. Without an arrival, the finish is the logger's stamp, and a duration leads back.
+        notes: what was taken for what, and choices that may be wrong.
+        paths: columns that show what was requested, by whom; monitoring is left out by them.
+        status: the column of statuses.
+        access: the column of messages, where only those about a request are rows.
+        only: the column and the cell that rows of requests have; None if all are.
     """
 
     by_role: dict[Role, RequestColumn]
     notes: tuple[Problem, ...] = ()
+    paths: tuple[int, ...] = ()
+    status: int | None = None
+    access: int | None = None
+    only: tuple[int, str] | None = None
+
+    @property
+    def stamp(self) -> RequestColumn:
+        """The column on whose clock the others are put."""
+        return self.by_role.get(Role.ARRIVAL) or self.by_role[Role.FINISH]
+
+    @property
+    def stamps_are_ends(self) -> bool:
+        """True if a logger's stamp is the end of a request, and its arrival follows from its duration."""
+        return Role.ARRIVAL not in self.by_role
 
 
 def request_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
 ) -> RequestColumns:
-    """Return the columns of a table of requests.
+    """Return the columns of a log of requests.
+
+    A time that has the name of a stamp is the end of a request where only a duration says more: loggers write a line
+    when a request is done.
 
     Args:
         label: the file, for messages.
         columns: names of its columns.
         sample: cells of its first rows.
-        options: how it is read; `--time` names the arrival.
+        options: how it is read; `--time` names the time, or the unit of a column.
 
     Raises:
-        EntroError: if the arrival is not clear; it shows the columns and the option to add.
+        EntroError: if the time or a unit is not clear; it shows the columns and the option to add.
     """
-    found = {role: _columns_for(role, columns, sample) for role in Role}
-    arrival = _arrival(label, columns, sample, found, options)
-    by_role = {Role.ARRIVAL: arrival}
-    notes: list[Problem] = []
-    for role in [role for role in Role if role is not Role.ARRIVAL]:
-        candidates = [column for column in found[role] if column.index != arrival.index]
-        if not candidates:
-            continue
-        by_role[role] = candidates[0]
-        chosen = printable_name(candidates[0].name)
-        notes += [
-            Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, printable_name(other.name)))
-            for other in candidates[1:]
-        ]
-        if role in LENGTHS and not _has_unit(candidates[0].name):
-            notes.append(Problem(ProblemKind.UNIT_ASSUMED, detail=(chosen,)))
-    return RequestColumns(by_role, tuple(notes))
+    found = RequestSample(columns, sample)
+    name, unit = named_time(columns, options.time_column)
+    is_arrival, unit = unit == Role.ARRIVAL, unit.removesuffix(Role.ARRIVAL)
+    if name and unit and (given := _as_length(found, name, unit)):
+        found.by_role.update(given)
+        name = ""
+    time = _time(label, found, name, unit, options)
+    by_role, notes = _others(found, time)
+    if not is_arrival and _is_end(time, by_role):
+        by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
+    else:
+        by_role = {Role.ARRIVAL: time, **by_role}
+    rows = found.dialect.rows if found.dialect else ("", "")
+    chosen = RequestColumns(
+        by_role,
+        paths=tuple(paths_of(columns)),
+        status=found.status,
+        access=found.access,
+        only=(columns.index(rows[0]), rows[1]) if rows[0] in columns else None,
+    )
+    return replace(chosen, notes=(*_reading(chosen), *notes, *_check_units(label, found, chosen)))
 
 
 def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
     """Return whether a table has one row per request, by its columns and first rows.
 
     Its columns must name an arrival, and a start, a finish or a length of time. Or they name a time, which is
-    irregular, and something that only a request has, such as tokens or an id. A table with a column of loads does not
-    count.
+    irregular, and something that only a request has, such as tokens or an id. A table with a column of loads or of a
+    statistic, such as a percentile, does not count.
 
     Args:
         columns: names of its columns.
         sample: cells of its first rows.
     """
-    found = {role: _columns_for(role, columns, sample) for role in Role}
-    moments = {column.index for role in Role for column in found[role]}
+    found = RequestSample(columns, sample)
+    roles, times = found.by_role, found.stamps
+    if found.dialect or found.access is not None:
+        return bool(times or roles[Role.ARRIVAL])
+    moments = {column.index for role in Role for column in roles[role]}
     words = [set(tokens(name)) for name in columns]
     loads = any(meaning(name) is not None for index, name in enumerate(columns) if index not in moments)
-    if loads or any(len(name) == 1 and name & _LOAD_WORDS for name in words):
+    statistics = any(len(tokens(name)) == 1 and {*tokens(name)} & _LOAD_WORDS for name in columns)
+    if loads or statistics or any(_STATISTIC.fullmatch(name.strip().replace("_", " ")) for name in columns):
         return False
-    begins = found[Role.ARRIVAL] or found[Role.QUEUED] or found[Role.START]
-    times = _plain_times(columns, sample)
-    ends = found[Role.FINISH] or found[Role.DURATION] or found[Role.SERVICE] or found[Role.WAIT]
-    if begins and (ends or (found[Role.START] and (found[Role.ARRIVAL] or found[Role.QUEUED]))):
+    begins = roles[Role.ARRIVAL] or roles[Role.QUEUED] or roles[Role.START]
+    ends = roles[Role.FINISH] or roles[Role.DURATION] or roles[Role.SERVICE] or roles[Role.WAIT]
+    if begins and (ends or (roles[Role.START] and (roles[Role.ARRIVAL] or roles[Role.QUEUED]))):
         return True
-    arrival = (found[Role.ARRIVAL] or found[Role.QUEUED] or times)[:1]
+    arrival = (roles[Role.ARRIVAL] or roles[Role.QUEUED] or times)[:1]
     if not arrival:
         return False
     names_request = any(name & _REQUEST_WORDS for index, name in enumerate(words) if index != arrival[0].index)
-    has_end = times and (found[Role.FINISH] or found[Role.START])
+    names_request |= any(not column.unit for column in roles[Role.DURATION])  # cells such as 31.2ms
+    has_end = times and (roles[Role.FINISH] or roles[Role.START])
     return bool(has_end) or (names_request and _is_irregular([row[arrival[0].index] for row in sample]))
 
 
-def _arrival(
-    label: str,
-    columns: Sequence[str],
-    sample: Sequence[Sequence[str]],
-    found: dict[Role, list[RequestColumn]],
-    options: ReadOptions,
-) -> RequestColumn:
-    """Return the column of arrivals: the one that the user named, or one by its name, or that of the starts.
+def named_time(columns: Sequence[str], text: str | None) -> tuple[str, str]:
+    """Return the column and the unit or `arrival` of `--time COLUMN:UNIT`, each empty if it names none.
+
+    A text that is the name of a column is one as a whole.
+    """
+    name, colon, unit = (text or "").rpartition(":")
+    if text in columns or not colon or unit not in {*UNITS_NS, Role.ARRIVAL}:
+        return text or "", ""
+    return name, unit_of(unit) or unit
+
+
+def _as_length(found: RequestSample, name: str, unit: str) -> dict[Role, list[RequestColumn]]:
+    """Return the roles of a column of lengths whose unit the user named; none if it is not one."""
+    roles = [role for role in LENGTHS if any(column.name == name for column in found.by_role[role])]
+    return {
+        role: [replace(column, unit=unit, is_assumed=False) for column in found.by_role[role] if column.name == name]
+        for role in roles
+    }
+
+
+def _time(label: str, found: RequestSample, name: str, unit: str, options: ReadOptions) -> RequestColumn:
+    """Return the column of the time: the one that the user named, or an arrival by its name, a stamp, or the starts.
 
     Raises:
-        EntroError: if there is not exactly one.
+        EntroError: if there is not exactly one, or if it counts from the start in a unit that nothing names.
     """
-    if options.time_column is not None:
-        indices = [index for index, name in enumerate(columns) if name == options.time_column]
-        candidates = [column for index in indices if (column := _moment(index, columns, sample))]
+    columns = found.columns
+    if name:
+        indices = [index for index, column in enumerate(columns) if column == name]
+        candidates = [column for index in indices if (column := found.moment(index, unit))]
     else:
-        choices = (found[Role.ARRIVAL], found[Role.QUEUED], _plain_times(columns, sample), found[Role.START])
+        roles = found.by_role
+        choices = (roles[Role.ARRIVAL], roles[Role.QUEUED], found.stamps, roles[Role.START])
         candidates = next((choice for choice in choices if choice), [])
-    if len(candidates) == 1:
-        return candidates[0]
     remedy = f"add --time COLUMN; the columns are {printable_names(columns)}"
-    if options.time_column is not None:
-        raise _no_such_arrival(label, columns, sample, options, remedy)
-    names = printable_names([column.name for column in candidates])
-    raise EntroError(
-        f"{len(candidates)} columns may be the arrival: {names}"
-        if candidates
-        else "no column is recognised as the arrival",
-        where=label,
-        expected="one column such as arrival_time, submitted_at or timestamp, with times in it",
-        remedy=remedy,
-    )
+    if len(candidates) != 1:
+        if name:
+            raise _no_such_time(label, found, name, options, remedy)
+        names = printable_names([column.name for column in candidates])
+        raise EntroError(
+            f"{len(candidates)} columns may be the arrival: {names}"
+            if candidates
+            else "no column is recognised as the arrival",
+            where=label,
+            expected="one column such as arrival_time, submitted_at or timestamp, with times in it",
+            remedy=remedy,
+        )
+    time = candidates[0]
+    is_offset = time.form is not None and time.form.is_offset and not unit and not unit_of(time.name)
+    if is_offset and is_stamp(time.name) and all(cell.lstrip("-").isdigit() for cell in found.cells(time.index)):
+        shown = printable_name(time.name)
+        raise EntroError(
+            f"{shown} counts from the start of the log in whole numbers of an unknown unit",
+            where=label,
+            expected="a unit",
+            remedy=f"add --time {shown}:ms or --time {shown}:s",
+        )
+    return time
 
 
-def _no_such_arrival(
-    label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions, remedy: str
-) -> EntroError:
-    name = options.time_column or ""
-    if columns.count(name) != 1:
-        found = (
+def _no_such_time(label: str, found: RequestSample, name: str, options: ReadOptions, remedy: str) -> EntroError:
+    if found.columns.count(name) != 1:
+        what = (
             f"two columns are called {printable_name(name)}"
-            if name in columns
+            if name in found.columns
             else f"no column is called {printable_name(name)}"
         )
-        return EntroError(found, where=label, expected="the column of arrivals", remedy=remedy)
-    cells = [row[columns.index(name)] for row in sample]
-    shown = next((printable_name(cell) for cell in cells if cell.strip()), "nothing")
+        return EntroError(what, where=label, expected="the column of arrivals", remedy=remedy)
+    shown = printable_name(next(iter(found.cells(found.columns.index(name))), "nothing"))
     return EntroError(
         f"the column {printable_name(name)} does not hold times but {masked(shown) if options.redact else shown}",
         where=label,
@@ -218,54 +210,60 @@ def _no_such_arrival(
     )
 
 
-def _columns_for(role: Role, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
-    """Return the columns that may have a role, the most specific names first."""
-    names = (_LENGTHS_BY_NAME if role in LENGTHS else _BY_NAME)[role]
-    base = _without_unit if role in LENGTHS else _without_time
-    bases = [base(tokens(name)) for name in columns]
-    indices = [index for name in names for index, base_name in enumerate(bases) if base_name == name]
-    read = _length if role in LENGTHS else _moment
-    return [column for index in indices if (column := read(index, columns, sample))]
+def _others(found: RequestSample, time: RequestColumn) -> tuple[dict[Role, RequestColumn], list[Problem]]:
+    """Return the columns of the other roles, and a note on each that was preferred to another."""
+    by_role: dict[Role, RequestColumn] = {}
+    notes: list[Problem] = []
+    for role in [role for role in Role if role is not Role.ARRIVAL]:
+        candidates = [column for column in found.by_role[role] if column.index != time.index]
+        if not candidates:
+            continue
+        by_role[role] = candidates[0]
+        chosen = printable_name(candidates[0].name)
+        notes += [
+            Problem(ProblemKind.COLUMN_CHOSEN, detail=(str(role), chosen, printable_name(other.name)))
+            for other in candidates[1:]
+        ]
+    return by_role, notes
 
 
-def _without_time(words: list[str]) -> str:
-    """Return a name without the words that only mean a time of a request: `request_start_time_ms` is `start`."""
-    while len(words) > 1 and words[-1] in _TIME_WORDS | _UNITS_NS.keys():
-        words = words[:-1]
-    return " ".join(words[1:] if len(words) > 1 and words[0] in {"request", "req"} else words)
+def _is_end(time: RequestColumn, by_role: dict[Role, RequestColumn]) -> bool:
+    """Return whether a time is the end of a request: a logger's stamp, and a length of time leads back from it."""
+    is_stamped = is_stamp(time.name) and time.form is not None and not time.form.is_offset
+    has_moment = any(role in by_role for role in (Role.QUEUED, Role.START, Role.FINISH))
+    return is_stamped and not has_moment and (Role.DURATION in by_role or Role.SERVICE in by_role)
 
 
-def _without_unit(words: list[str]) -> str:
-    return " ".join(words[:-1] if len(words) > 1 and words[-1] in _UNITS_NS else words)
+def _check_units(label: str, found: RequestSample, columns: RequestColumns) -> list[Problem]:
+    """Return a note on each length that names no unit and is read as seconds.
+
+    Raises:
+        EntroError: if an end or arrival depends on one, and its numbers are large for seconds.
+    """
+    assumed = [column for role, column in columns.by_role.items() if role in LENGTHS and column.is_assumed]
+    for column in assumed:
+        shown = printable_name(column.name)
+        lengths = [float(cell) for cell in found.cells(column.index) if is_number(cell)]
+        is_needed = columns.stamps_are_ends or Role.FINISH not in columns.by_role
+        if is_needed and np.median(lengths) >= _LONG_S:
+            raise EntroError(
+                f"{shown} names no unit, and {np.median(lengths):g} would be a long time in seconds",
+                where=label,
+                expected="a unit",
+                remedy=f"add --time {shown}:ms or --time {shown}:s, or end its name in _ms or _s",
+            )
+    return [Problem(ProblemKind.UNIT_ASSUMED, detail=(printable_name(column.name),)) for column in assumed]
 
 
-def _has_unit(name: str) -> bool:
-    return tokens(name)[-1] in _UNITS_NS
-
-
-def _plain_times(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> list[RequestColumn]:
-    """Return the columns that have the name of a time in any table."""
-    indices = (index for index, name in enumerate(columns) if names_time(name))
-    return [column for index in indices if (column := _moment(index, columns, sample))]
-
-
-def _moment(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> RequestColumn | None:
-    words = tokens(columns[index])
-    unit = _UNITS_NS.get(words[-1], NS) if words else NS
-    cells = [cell for row in sample if _has_value(cell := row[index])]
-    form = timestamp_format(cells, unit)
-    return RequestColumn(index, columns[index], form=form) if form else None
-
-
-def _length(index: int, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> RequestColumn | None:
-    cells = [cell for row in sample if _has_value(cell := row[index])]
-    if 2 * sum(1 for cell in cells if is_number(cell)) <= len(cells):
-        return None
-    return RequestColumn(index, columns[index], _UNITS_NS.get(tokens(columns[index])[-1], NS))
-
-
-def _has_value(cell: str) -> bool:
-    return cell.strip().lower() not in {"", "nan", "null", "none", "nat"}
+def _reading(columns: RequestColumns) -> list[Problem]:
+    """Return a note on how arrivals and ends follow from lengths of time; none where all of them are columns."""
+    by_role = columns.by_role
+    length = by_role.get(Role.DURATION) or by_role.get(Role.SERVICE)
+    if length is None or (Role.FINISH in by_role and not columns.stamps_are_ends):
+        return []
+    kind = ProblemKind.STAMP_IS_END if columns.stamps_are_ends else ProblemKind.LENGTH_TAKEN
+    unit = f"in {length.unit}" if length.unit else "in the unit of each"
+    return [Problem(kind, detail=(printable_name(columns.stamp.name), printable_name(length.name), unit))]
 
 
 def _is_irregular(cells: Sequence[str]) -> bool:
@@ -273,11 +271,11 @@ def _is_irregular(cells: Sequence[str]) -> bool:
 
     They are irregular if fewer than 80% of the distances are within 2% of the median.
     """
-    numbers = [float(cell) for cell in cells if _has_value(cell) and is_number(cell)]
+    numbers = [float(cell) for cell in cells if has_value(cell) and is_number(cell)]
     if len(numbers) > 2:
         between = np.diff(numbers)
     else:
-        moments = np.array([_iso_ns(cell) for cell in cells if _has_value(cell)], dtype="datetime64[ns]")
+        moments = np.array([_iso_ns(cell) for cell in cells if has_value(cell)], dtype="datetime64[ns]")
         between = np.diff(moments[~np.isnat(moments)]).astype(np.int64).astype(np.float64)
     if len(between) < 2:
         return True

@@ -13,8 +13,9 @@ import numpy as np
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
-from entro_cli.readers.requests.columns import RequestColumns, Role, looks_like_requests, request_columns
-from entro_cli.readers.requests.table import CLOCK_COLUMN, NEVER, Requests, fetch_requests
+from entro_cli.readers.requests.cells import CLOCK_COLUMN
+from entro_cli.readers.requests.columns import RequestColumns, looks_like_requests, request_columns
+from entro_cli.readers.requests.table import NEVER, Requests, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
 from entro_cli.readers.tables.reader import TableReader
@@ -75,7 +76,7 @@ class EventsReader:
             remedy="the format is probably another, or --time names the wrong column",
         )
         _count_problems(columns, requests, tally)
-        quantities = request_quantities(requests)
+        quantities = request_quantities(requests, has_own_queue=not columns.stamps_are_ends)
         return Observations(
             path=log.label,
             format=self.name,
@@ -154,13 +155,14 @@ def _recorded_clock_ns(log: LogFile) -> int | None:
     return int(found[2]) if found else None
 
 
-def request_quantities(requests: Requests) -> tuple[Quantity, ...]:
+def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[Quantity, ...]:
     """Return the quantity `requests`, and `waiting`, `in_system` and `running` as far as they are known.
 
-    Without starts, the requests that are not finished are the queue.
+    The requests that are not finished are the queue without starts, or where the log does not show all who wait.
 
     Args:
         requests: the requests, at least one.
+        has_own_queue: whether requests wait nowhere else than before their start.
     """
     last = _last_ns(requests)
     times, counts = np.unique(requests.arrivals, return_counts=True)
@@ -174,9 +176,9 @@ def request_quantities(requests: Requests) -> tuple[Quantity, ...]:
     found = [arrivals]
     if requests.starts is not None:
         begins, ends = requests.queued, np.minimum(starts, finishes)
-        found.append(_level("waiting", Kind.QUEUE, QUEUE_STAGE, begins, ends, last))
+        found.append(_level("waiting", Kind.QUEUE, QUEUE_STAGE if has_own_queue else "", begins, ends, last))
     if requests.finishes is not None:
-        stage = "" if requests.starts is not None else QUEUE_STAGE
+        stage = "" if requests.starts is not None and has_own_queue else QUEUE_STAGE
         found.append(_level("in_system", Kind.QUEUE, stage, requests.queued, finishes, last))
     if requests.starts is not None and requests.finishes is not None:
         started = starts != NEVER
@@ -217,6 +219,7 @@ def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -
         if part is not None:
             tally.count(ProblemKind.REQUESTS_OPEN, (part == NEVER).sum(), str(len(requests.arrivals)), word)
     if requests.starts is None and requests.finishes is None:
-        tally.note(ProblemKind.ONLY_ARRIVALS)
+        is_answered = columns.status is not None or columns.access is not None
+        tally.note(ProblemKind.ONLY_ENDS if is_answered else ProblemKind.ONLY_ARRIVALS)
     if requests.clock_ns is not None:
-        tally.note(ProblemKind.TWO_CLOCKS, printable_name(columns.by_role[Role.ARRIVAL].name))
+        tally.note(ProblemKind.TWO_CLOCKS, printable_name(columns.stamp.name))

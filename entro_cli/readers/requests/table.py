@@ -9,21 +9,31 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally
-from entro_cli.readers.requests.columns import LENGTHS, RequestColumn, RequestColumns, Role
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
+from entro_cli.core.clock import NS
+from entro_cli.readers.problems import Tally
+from entro_cli.readers.requests.cells import (
+    GOOD,
+    MISSING,
+    MONITORING,
+    NO_REQUEST,
+    ORDER_BOTH,
+    ORDER_FINISH,
+    ORDER_START,
+    Cells,
+    bad_cells,
+    fetch_cells,
+)
+from entro_cli.readers.requests.columns import RequestColumns
+from entro_cli.readers.requests.names import Role
 from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.schema import printable_name
 from entro_cli.readers.time_zones import to_utc
-from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
+from entro_cli.timeseries.problems import ProblemKind
+from entro_engine import EntroError
 
-# Values of cells without a time or length: the lowest numbers, which no time reaches.
-_MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
-_LAST_MARK = _NEGATIVE
-_LONGEST_NS = 10**18  # 31 years
-_GOOD, _BROKEN, _ORDER_START, _ORDER_FINISH, _ORDER_BOTH = 0, 1, 2, 3, 4
-_FIRST_OF_ROLE = 5
-"""First reason of a bad cell: two per role, for one that cannot be read and for a negative one."""
+_FAILURES = {429: "429", 499: "499", 0: "no response", -1: "no response"}
+_DAY_NS = 86400 * NS
 
 
 @dataclass(frozen=True)
@@ -51,30 +61,8 @@ class Requests:
     clock_ns: int | None = None
 
 
-CLOCK_COLUMN = "entro.clock_ns"
-"""Name under which a checkpoint records the lag of a log's second clock."""
-
 NEVER = int(np.iinfo(np.int64).max)
 """Time of a start or finish that did not happen: after every other, so that comparisons need no special case."""
-
-
-@dataclass
-class _Cells:
-    """Cells of a table, in the order of the file.
-
-    Attributes:
-        columns: the columns.
-        values: by role, times or lengths, nanoseconds, or `_MISSING`, `_UNREADABLE` or `_NEGATIVE`, shape (rows,).
-        zoned: by role, whether the time names its zone, shape (rows,).
-        reasons: what is wrong with each row, as `_reason` puts into words, shape (rows,).
-        rest: end of the query, which leaves out the line of `CLOCK_COLUMN`.
-    """
-
-    columns: RequestColumns
-    values: dict[Role, NDArray[np.int64]]
-    zoned: dict[Role, NDArray[np.bool_]]
-    reasons: NDArray[np.int8]
-    rest: str = ""
 
 
 def fetch_requests(
@@ -98,72 +86,33 @@ def fetch_requests(
     Raises:
         EntroError: if the file cannot be read as a table, or if only some times name their zone.
     """
-    cells = _fetch(connection, table, columns)
-    rows = np.flatnonzero(cells.reasons == _GOOD)
+    cells = fetch_cells(connection, table, columns)
+    rows = np.flatnonzero(cells.reasons == GOOD)
     moments, zone = _moments(table, cells, rows, options, tally)
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
     moments = _on_one_clock(columns, moments, shift)
     found = _ordered(cells, rows, moments)
-    is_good = cells.reasons[rows] == _GOOD  # `_ordered` found more bad rows
+    is_good = cells.reasons[rows] == GOOD  # `_ordered` found more bad rows
     arrivals, queued = found[0][is_good], found[1][is_good]
     starts, finishes = (None if part is None else part[is_good] for part in found[2:])
+    _check_lengths(table.log.label, columns, arrivals, finishes)
+    _count_rows(cells, rows[is_good], tally)
     return Requests(
         arrivals,
         queued,
         starts,
         finishes,
-        skipped=int((cells.reasons != _GOOD).sum()) + table.rejected_count,
-        bad=_bad_rows(connection, table, cells),
+        skipped=int((cells.reasons > GOOD).sum()) + table.rejected_count,
+        bad=bad_cells(connection, table, cells),
         zone=zone,
         clock_ns=shift,
     )
 
 
-def _fetch(connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns) -> _Cells:
-    select = ["coalesce(broken, true) AS broken"]
-    for role, column in columns.by_role.items():
-        value, zoned = _value_sql(role, column)
-        select.append(f"{value} AS {role}")
-        if column.form is not None and not column.form.unit_ns:
-            select.append(f"coalesce({zoned}, false) AS {role}_zoned")
-    rest = ""
-    if CLOCK_COLUMN in table.columns:
-        rest = f"WHERE c{table.columns.index(CLOCK_COLUMN)} IS NULL"
-    fetched = table.fetch(connection, ", ".join(select), rest)
-    values = {role: np.ma.getdata(fetched[role]).astype(np.int64, copy=False) for role in columns.by_role}
-    always = np.ones(len(fetched["broken"]), np.bool_)
-    zoned_by = {role: np.asarray(fetched.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}
-    reasons = np.where(np.asarray(fetched["broken"], np.bool_), _BROKEN, _GOOD).astype(np.int8)
-    for index, role in enumerate(Role):
-        if role not in values:
-            continue
-        wrong = values[role] <= _LAST_MARK
-        if role is not Role.ARRIVAL:  # a request may not have started, but it has arrived
-            wrong &= values[role] != _MISSING
-        kind = np.where(values[role][wrong] == _NEGATIVE, 1, 0)
-        reasons[wrong] = np.where(reasons[wrong] == _GOOD, _FIRST_OF_ROLE + 2 * index + kind, reasons[wrong])
-    return _Cells(columns, values, zoned_by, reasons, rest)
-
-
-def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
-    """Return SQL of a cell's nanoseconds or what is wrong with it, and SQL of whether it names its zone."""
-    cell = f"c{column.index}"
-    is_missing = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null', 'none', 'nat')"
-    missing = f"CASE WHEN {is_missing} THEN {_MISSING} ELSE {_UNREADABLE} END"
-    if column.form is not None:
-        time, zoned = timestamp_sql(cell, column.form)
-        return f"coalesce({time}, {missing})", zoned
-    number = rf"TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE)"
-    return (
-        f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} * {column.unit_ns} <= {_LONGEST_NS} "
-        f"THEN CAST(round({number} * {column.unit_ns}) AS BIGINT) ELSE {missing} END"
-    ), "true"
-
-
 def _moments(
-    table: Table, cells: _Cells, rows: NDArray[np.int64], options: ReadOptions, tally: Tally
+    table: Table, cells: Cells, rows: NDArray[np.int64], options: ReadOptions, tally: Tally
 ) -> tuple[dict[Role, TimeArray], str]:
-    """Return the times of good rows, in UTC or on their own clock, or `_MISSING`, and how the arrivals were read.
+    """Return the times of good rows, in UTC or on their own clock, or `MISSING`, and how the arrivals were read.
 
     Lengths of time are returned as they are.
     """
@@ -171,20 +120,21 @@ def _moments(
     for role, column in cells.columns.by_role.items():
         values = cells.values[role][rows]
         if column.form is not None:
-            is_known = values != _MISSING
-            warnings = tally if role is Role.ARRIVAL else Tally()  # warn once, of the arrivals
+            is_known = values != MISSING
+            is_stamp = column is cells.columns.stamp
+            warnings = tally if is_stamp else Tally()  # warn once
             values = values.copy()
             values[is_known], description = to_utc(
                 table.log.label, values[is_known], cells.zoned[role][rows][is_known], column.form, options, warnings
             )
-            zone = description if role is Role.ARRIVAL else zone
+            zone = description if is_stamp else zone
         found[role] = values
     return found, zone
 
 
 def on_second_clock(columns: RequestColumns) -> list[Role]:
     """Return the roles whose times are on another clock than the arrivals: one counts from the start of a machine."""
-    arrival = columns.by_role[Role.ARRIVAL].form
+    arrival = columns.stamp.form
     return [
         role
         for role, column in columns.by_role.items()
@@ -206,7 +156,7 @@ def second_clock_ns(columns: RequestColumns, moments: dict[Role, TimeArray]) -> 
     """
     for role in (Role.QUEUED, Role.START, Role.FINISH):
         if role in on_second_clock(columns):
-            both = np.flatnonzero(moments[role] != _MISSING)[:1]
+            both = np.flatnonzero(moments[role] != MISSING)[:1]
             return int((moments[Role.ARRIVAL][both] - moments[role][both])[0]) if len(both) else None
     return None
 
@@ -214,17 +164,19 @@ def second_clock_ns(columns: RequestColumns, moments: dict[Role, TimeArray]) -> 
 def _on_one_clock(columns: RequestColumns, moments: dict[Role, TimeArray], shift: int | None) -> dict[Role, TimeArray]:
     others = on_second_clock(columns) if shift is not None else []
     return moments | {
-        role: np.where(moments[role] == _MISSING, _MISSING, moments[role] + (shift or 0)) for role in others
+        role: np.where(moments[role] == MISSING, MISSING, moments[role] + (shift or 0)) for role in others
     }
 
 
 def _ordered(
-    cells: _Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArray]
+    cells: Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArray]
 ) -> tuple[TimeArray, TimeArray, TimeArray | None, TimeArray | None]:
     """Return arrivals, entries into the queue, starts and finishes; mark rows with these out of order as bad."""
+    if cells.columns.stamps_are_ends:
+        moments = {**moments, Role.ARRIVAL: _before_ends(moments)}
     arrivals = moments[Role.ARRIVAL]
     queued = moments.get(Role.QUEUED, arrivals)
-    queued = np.where(queued == _MISSING, arrivals, queued)
+    queued = np.where(queued == MISSING, arrivals, queued)
     starts = _first_known([moments.get(Role.START), _plus_length(queued, moments.get(Role.WAIT))])
     base = queued if starts is None else starts
     finishes = _first_known(
@@ -240,15 +192,63 @@ def _ordered(
         starts = None if starts is None else np.maximum(starts, queued)
         finishes = None if finishes is None else np.maximum(finishes, queued)
     for reason, before, after in (
-        (_ORDER_START, queued, starts),
-        (_ORDER_FINISH, queued, finishes),
-        (_ORDER_BOTH, starts, finishes),
+        (ORDER_START, queued, starts),
+        (ORDER_FINISH, queued, finishes),
+        (ORDER_BOTH, starts, finishes),
     ):
         if before is not None and after is not None:
             wrong = (after < before) & (before != NEVER)
-            is_new = wrong & (cells.reasons[rows] == _GOOD)
+            is_new = wrong & (cells.reasons[rows] == GOOD)
             cells.reasons[rows[is_new]] = reason
     return arrivals, queued, starts, finishes
+
+
+def _before_ends(moments: dict[Role, TimeArray]) -> TimeArray:
+    """Return the arrivals before the ends of requests; without the whole length, it is that of its parts."""
+    lengths = (
+        [moments[Role.DURATION]]
+        if Role.DURATION in moments
+        else [
+            np.where(moments[role] == MISSING, 0, moments[role])
+            for role in (Role.SERVICE, Role.WAIT)
+            if role in moments
+        ]
+    )
+    return moments[Role.FINISH] - np.sum(lengths, axis=0, dtype=np.int64)
+
+
+def _check_lengths(label: str, columns: RequestColumns, arrivals: TimeArray, finishes: TimeArray | None) -> None:
+    """Check that lengths of time do not put most ends days after the log, as those of a wrong unit do.
+
+    Raises:
+        EntroError: if they do.
+    """
+    length = columns.by_role.get(Role.DURATION) or columns.by_role.get(Role.SERVICE)
+    is_derived = columns.stamps_are_ends or Role.FINISH not in columns.by_role
+    if length is None or finishes is None or not is_derived or not (finishes != NEVER).any():
+        return
+    known = finishes != NEVER
+    stamps = finishes[known] if columns.stamps_are_ends else arrivals[known]
+    usual = float(np.median(finishes[known] - arrivals[known]))
+    if usual > max(_DAY_NS, int(stamps.max() - stamps.min())):
+        name = printable_name(length.name)
+        raise EntroError(
+            f"most requests would last {usual / _DAY_NS:.1f} days, longer than the log",
+            where=label,
+            expected=f"the unit of {name}, which was read in {length.unit or 'its own'}",
+            remedy=f"name the unit: --time {name}:ms",
+        )
+
+
+def _count_rows(cells: Cells, good: NDArray[np.int64], tally: Tally) -> None:
+    """Count the rows that are left out, and the requests that failed, by their status."""
+    tally.count(ProblemKind.MONITORING, (cells.reasons == MONITORING).sum())
+    tally.count(ProblemKind.NO_REQUEST, (cells.reasons == NO_REQUEST).sum())
+    statuses, counts = np.unique(cells.statuses[good], return_counts=True)
+    for status, count in zip(statuses.tolist(), counts.tolist(), strict=True):
+        failure = _FAILURES.get(status) or ("5xx" if 500 <= status <= 599 else "")
+        if failure:
+            tally.count(ProblemKind.REQUESTS_FAILED, count, failure)
 
 
 def _first_known(candidates: Sequence[TimeArray | None]) -> TimeArray | None:
@@ -256,45 +256,14 @@ def _first_known(candidates: Sequence[TimeArray | None]) -> TimeArray | None:
     known = None
     for times in candidates:
         if times is not None:
-            marked = np.where(times == _MISSING, NEVER, times)
+            marked = np.where(times == MISSING, NEVER, times)
             known = marked if known is None else np.where(known == NEVER, marked, known)
     return known
 
 
 def _plus_length(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
-    """Return times by their distance from others, `_MISSING` where one of both is unknown."""
+    """Return times by their distance from others, `MISSING` where one of both is unknown."""
     if length is None:
         return None
-    known = (length != _MISSING) & (begin != NEVER)
-    return np.where(known, np.where(known, begin, 0) + np.where(known, length, 0), _MISSING)
-
-
-def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, cells: _Cells) -> tuple[BadRow, ...]:
-    """Return the first few rows that could not be read, in the order of the file."""
-    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
-    wrong = np.flatnonzero(cells.reasons != _GOOD)[:SHOWN_BAD_ROWS]
-    found = list(rejected_rows)
-    if len(wrong):
-        used = [column.index for column in cells.columns.by_role.values()]
-        numbers = ", ".join(str(row + 1) for row in wrong.tolist())
-        fetched = table.fetch(
-            connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({numbers})"
-        )
-        table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # counted again by this fetch
-        found += bad_rows(table, used, fetched, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
-    return tuple(sorted(found, key=lambda row: row.line)[:SHOWN_BAD_ROWS])
-
-
-def _reason(code: int, columns: RequestColumns) -> str:
-    words = {
-        _BROKEN: NOT_A_ROW,
-        _ORDER_START: "started before it arrived",
-        _ORDER_FINISH: "finished before it arrived",
-        _ORDER_BOTH: "finished before it started",
-    }
-    if code in words:
-        return words[code]
-    role = [*Role][(code - _FIRST_OF_ROLE) // 2]
-    if role in LENGTHS:
-        return f"the {role} is {'negative' if (code - _FIRST_OF_ROLE) % 2 else 'not a number'}"
-    return f"the {role} cannot be read"
+    known = (length != MISSING) & (begin != NEVER)
+    return np.where(known, np.where(known, begin, 0) + np.where(known, length, 0), MISSING)

@@ -44,6 +44,7 @@ class Table:
         delimiter: delimiter of a CSV; empty for other shapes.
         quote: quote character of a CSV; empty if quotes are read as text.
         header_offset: lines before the header of a CSV.
+        pointers: JSON pointers of the columns of JSON lines.
         problems: warnings about what had to be mended.
         rejected_count: number of rows without the header's number of cells; set by `fetch`.
         rejected_rows: the first few of those; set by `fetch`.
@@ -57,6 +58,7 @@ class Table:
     delimiter: str = ""
     quote: str = '"'
     header_offset: int = 0
+    pointers: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     rejected_count: int = 0
     rejected_rows: list[BadRow] = field(default_factory=list)
@@ -167,13 +169,29 @@ def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
 
 def _json_lines(log: LogFile, text: str) -> Table:
     lines = split_lines(text)[:SAMPLE_ROWS]
-    names: dict[str, None] = {}
+    pointers: dict[str, str] = {}
     # A part of a log has the columns of the whole log: a key that appears only later is read in no part.
     first_lines = split_lines(head_text(replace(log, head=log.whole_head)))[:SAMPLE_ROWS] if log.whole_head else lines
     for line in first_lines:
-        names.update(dict.fromkeys(_json_object(line)))
-    sample = [_json_cells(line, list(names)) for line in lines if _json_object(line)]
-    return Table(log, "json lines", list(names), sample, log.path)
+        for name, (pointer, _) in _json_fields(_json_object(line)).items():
+            pointers.setdefault(name, pointer)
+    sample = [_json_cells(line, list(pointers)) for line in lines if _json_object(line)]
+    return Table(log, "json lines", list(pointers), sample, log.path, pointers=list(pointers.values()))
+
+
+def _json_fields(
+    row: dict[str, Any], pointer: str = "", prefix: str = "", depth: int = 3
+) -> dict[str, tuple[str, Any]]:
+    """Return the JSON pointer and the value of each field by name; `req.url` is the field `url` of the object `req`."""
+    fields: dict[str, tuple[str, Any]] = {}
+    for key, value in row.items():
+        place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, dict) and depth:
+            inner = _json_fields(value, place, f"{prefix}{key}.", depth - 1)
+        else:
+            inner = {prefix + key: (place, value)}
+        fields |= {name: field for name, field in inner.items() if name not in fields}
+    return fields
 
 
 def _json_sql(table: Table) -> str:
@@ -187,7 +205,7 @@ def _json_sql(table: Table) -> str:
         f"escape = '', header = false, auto_detect = false, strict_mode = false, null_padding = true, "
         f"max_line_size = {_MAX_LINE}, ignore_errors = true)"
     )
-    pointers = [_sql_string("/" + name.replace("~", "~0").replace("/", "~1")) for name in table.columns]
+    pointers = map(_sql_string, table.pointers)
     cells = "".join(f"json_extract_string(row, {pointer}) AS c{index}, " for index, pointer in enumerate(pointers))
     rows = f"SELECT CASE WHEN json_valid(line) THEN line END AS row FROM {lines} WHERE trim(line) <> ''"
     broken = "coalesce(json_type(row), '') <> 'OBJECT' AS broken"
@@ -373,8 +391,9 @@ def _json_object(line: str) -> dict[str, Any]:
 
 
 def _json_cells(line: str, columns: list[str]) -> list[str]:
-    row = _json_object(line)
-    return ["" if row.get(name) is None else _json_text(row[name]) for name in columns]
+    fields = _json_fields(_json_object(line))
+    values = (fields[name][1] if name in fields else None for name in columns)
+    return ["" if value is None else _json_text(value) for value in values]
 
 
 def _json_text(value: object) -> str:

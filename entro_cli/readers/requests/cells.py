@@ -1,0 +1,184 @@
+"""Cells of a log of requests as arrays, and what is wrong with a row or keeps it from being a request to count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.readers.problems import SHOWN_BAD_ROWS
+from entro_cli.readers.requests.columns import RequestColumns
+from entro_cli.readers.requests.names import LENGTHS, Role, length_ns
+from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
+from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.timestamps import timestamp_sql
+from entro_cli.timeseries.observations import BadRow
+
+# Values of cells without a time or length: the lowest numbers, which no time reaches.
+MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
+_LAST_MARK = _NEGATIVE
+_LONGEST_NS = 10**18  # 31 years
+MONITORING, NO_REQUEST = -1, -2
+"""Reasons of rows that are left out without being bad."""
+GOOD, _BROKEN, ORDER_START, ORDER_FINISH, ORDER_BOTH = 0, 1, 2, 3, 4
+_FIRST_OF_ROLE = 5
+"""First reason of a bad cell: two per role, for one that cannot be read and for a negative one."""
+
+CLOCK_COLUMN = "entro.clock_ns"
+"""Name under which a checkpoint records the lag of a log's second clock."""
+
+_MONITORING = (  # at the beginning of a cell, or of the request in it
+    r'(?:^|")(?:[A-Z]{3,7} )?/(?:[^ ?"]*/)?(?:metrics|health|healthz|healthy|health[_-]?check|live|livez|liveness|'
+    r"ready|readyz|readiness|startupz|ping|version|v[0-9]+/models|api/(?:tags|ps)|nginx_status|stub_status|"
+    r'server-status|favicon\.ico)/?(?:[? "]|$)|^(?:kube-probe|Prometheus|ELB-HealthChecker|GoogleHC)/'
+)
+
+
+@dataclass
+class Cells:
+    """Cells of a table, in the order of the file.
+
+    Attributes:
+        columns: the columns.
+        values: by role, times or lengths, nanoseconds, or `MISSING` or a mark of what is wrong, shape (rows,).
+        zoned: by role, whether the time names its zone, shape (rows,).
+        statuses: status of each response; -2 where it is not known, shape (rows,).
+        reasons: `GOOD`, what is wrong with a row, or below that why it is left out, shape (rows,).
+        rest: end of the query, which leaves out rows of other kinds.
+    """
+
+    columns: RequestColumns
+    values: dict[Role, NDArray[np.int64]]
+    zoned: dict[Role, NDArray[np.bool_]]
+    statuses: NDArray[np.int64]
+    reasons: NDArray[np.int8]
+    rest: str = ""
+
+
+def fetch_cells(connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns) -> Cells:
+    """Return the cells of a table of requests.
+
+    Args:
+        connection: the connection that opened the table.
+        table: the table.
+        columns: its columns.
+    """
+    select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
+    for role, column in columns.by_role.items():
+        value, zoned = _value_sql(role, column)
+        select.append(f"{value} AS {role}")
+        if column.form is not None and not column.form.unit_ns:
+            select.append(f"coalesce({zoned}, false) AS {role}_zoned")
+    rest = ""
+    if columns.only:
+        rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'"
+    elif CLOCK_COLUMN in table.columns:
+        rest = f"WHERE c{table.columns.index(CLOCK_COLUMN)} IS NULL"
+    fetched = table.fetch(connection, ", ".join(select), rest)
+    plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
+    values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
+    always = np.ones(len(plain["broken"]), np.bool_)
+    zoned_by = {role: np.asarray(plain.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}
+    reasons = np.where(plain["is_monitoring"], MONITORING, GOOD).astype(np.int8)
+    reasons[~plain["is_request"].astype(np.bool_)] = NO_REQUEST
+    if columns.stamps_are_ends:  # a logger's other lines have no duration
+        lengths = [values[role] for role in (Role.DURATION, Role.SERVICE) if role in values]
+        reasons[np.all([length == MISSING for length in lengths], axis=0)] = NO_REQUEST
+    reasons[plain["broken"].astype(np.bool_)] = _BROKEN
+    _mark_bad_cells(columns, values, reasons)
+    return Cells(columns, values, zoned_by, plain["status"].astype(np.int64), reasons, rest)
+
+
+def _mark_bad_cells(columns: RequestColumns, values: dict[Role, NDArray[np.int64]], reasons: NDArray[np.int8]) -> None:
+    for index, role in enumerate(Role):
+        if role not in values:
+            continue
+        wrong = values[role] <= _LAST_MARK
+        if columns.by_role[role] is not columns.stamp:  # a request may not have started, but it has a stamp
+            wrong &= values[role] != MISSING
+        kind = np.where(values[role][wrong] == _NEGATIVE, 1, 0)
+        reasons[wrong] = np.where(reasons[wrong] == GOOD, _FIRST_OF_ROLE + 2 * index + kind, reasons[wrong])
+
+
+def _row_sql(columns: RequestColumns) -> list[str]:
+    """Return SQL of whether a row is of a request, whether one of monitoring, and of its status."""
+    monitoring = [f"coalesce(regexp_matches(trim(c{index}), '{_MONITORING}'), false)" for index in columns.paths]
+    is_request, status = "true", "-2"
+    if columns.access is not None:
+        is_request = f"coalesce(regexp_matches(c{columns.access}, '{ACCESS}'), false)"
+        digits = rf"regexp_extract(c{columns.access}, '\" ?(\d{{3}})', 1)"
+        status = f"coalesce(TRY_CAST({digits} AS BIGINT), -2)"
+    if columns.status is not None:
+        status = rf"coalesce(TRY_CAST(trim(c{columns.status}, ' \"') AS BIGINT), -2)"
+    return [
+        f"{' OR '.join(monitoring) or 'false'} AS is_monitoring",
+        f"{is_request} AS is_request",
+        f"{status} AS status",
+    ]
+
+
+def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
+    """Return SQL of a cell's nanoseconds or what is wrong with it, and SQL of whether it names its zone."""
+    cell = f"c{column.index}"
+    is_missing = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', '-', 'nan', 'null', 'none', 'nat')"
+    missing = f"CASE WHEN {is_missing} THEN {MISSING} ELSE {_UNREADABLE} END"
+    if column.form is not None:
+        time, zoned = timestamp_sql(cell, column.form)
+        return f"coalesce({time}, {missing})", zoned
+    number = rf"TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE) * {length_ns(column.unit)}" if column.unit else ""
+    number = number or _with_unit_sql(cell)
+    return (
+        f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} <= {_LONGEST_NS} "
+        f"THEN CAST(round({number}) AS BIGINT) ELSE {missing} END"
+    ), "true"
+
+
+def _with_unit_sql(cell: str) -> str:
+    """Return SQL of a length of time such as 1m2.3s, in nanoseconds; NULL for any other text."""
+    units = (
+        ("h", 3600 * 10**9),
+        ("m(?:[^s]|$)", 60 * 10**9),
+        ("s", 10**9),
+        ("ms", 10**6),
+        ("[uµμ]s", 10**3),
+        ("ns", 1),
+    )
+    parts = (
+        f"coalesce(TRY_CAST(regexp_extract({cell}, '([0-9.]+){unit}', 1) AS DOUBLE), 0) * {length}"
+        for unit, length in units
+    )
+    return f"CASE WHEN regexp_full_match(trim({cell}), '{WITH_UNIT}') THEN {' + '.join(parts)} END"
+
+
+def bad_cells(connection: duckdb.DuckDBPyConnection, table: Table, cells: Cells) -> tuple[BadRow, ...]:
+    """Return the first few rows that could not be read, in the order of the file."""
+    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
+    wrong = np.flatnonzero(cells.reasons > GOOD)[:SHOWN_BAD_ROWS]
+    found = list(rejected_rows)
+    if len(wrong):
+        used = [column.index for column in cells.columns.by_role.values()]
+        numbers = ", ".join(str(row + 1) for row in wrong.tolist())
+        fetched = table.fetch(
+            connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({numbers})"
+        )
+        table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # counted again by this fetch
+        found += bad_rows(table, used, fetched, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
+    return tuple(sorted(found, key=lambda row: row.line)[:SHOWN_BAD_ROWS])
+
+
+def _reason(code: int, columns: RequestColumns) -> str:
+    words = {
+        _BROKEN: NOT_A_ROW,
+        ORDER_START: "started before it arrived",
+        ORDER_FINISH: "finished before it arrived",
+        ORDER_BOTH: "finished before it started",
+    }
+    if code in words:
+        return words[code]
+    role = [*Role][(code - _FIRST_OF_ROLE) // 2]
+    if role in LENGTHS:
+        return f"the {role} is {'negative' if (code - _FIRST_OF_ROLE) % 2 else 'not a number'}"
+    return f"the {role} cannot be read"

@@ -1,0 +1,143 @@
+"""The first rows of a log of requests: the columns that may have a role, by their names and their cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from entro_cli.readers.requests.names import (
+    LENGTHS,
+    Dialect,
+    Role,
+    dialect_of,
+    indices_for,
+    length_ns,
+    names_moment,
+    paths_of,
+    spelt,
+    stamps_of,
+    status_of,
+    unit_of,
+)
+from entro_cli.readers.tables.column_names import is_number
+from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
+
+ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
+"""A request and its status as uvicorn and others write it in a message; a pattern for RE2 and for Python."""
+WITH_UNIT = r"(?:[0-9.]+(?:ns|us|µs|μs|ms|s|m|h))+"
+"""A length of time as Go and Rust print it: 1m2.3s, 31.2µs; for RE2 and for Python."""
+
+
+@dataclass(frozen=True)
+class RequestColumn:
+    """A column of a log of requests.
+
+    Attributes:
+        index: its index.
+        name: its name.
+        unit: unit of a length; empty if each cell names its own, as 31.2µs does.
+        form: format of times; None for a length.
+        is_assumed: True if nothing names the unit of a length.
+    """
+
+    index: int
+    name: str
+    unit: str = "s"
+    form: TimestampFormat | None = None
+    is_assumed: bool = False
+
+
+class RequestSample:
+    """The first rows of a log of requests, and what its columns may be.
+
+    Args:
+        columns: names of the columns.
+        rows: cells of the first rows.
+    """
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.columns = columns
+        self.rows = rows
+
+    @cached_property
+    def stamps(self) -> list[RequestColumn]:
+        """The columns that hold times and have the name of a time in any table."""
+        return [column for index in stamps_of(self.columns) if (column := self.moment(index))]
+
+    @cached_property
+    def by_role(self) -> dict[Role, list[RequestColumn]]:
+        """The columns that may have each role, the most specific names first. Beside dates, small numbers are none."""
+        named = {role: self._candidates(role) for role in Role}
+        forms = [column.form for column in (*self.stamps, *(one for found in named.values() for one in found))]
+        has_date = any(form is not None and not form.is_offset for form in forms)
+        return {
+            role: [column for column in found if not has_date or not _is_small_number(column)]
+            for role, found in named.items()
+        }
+
+    @cached_property
+    def dialect(self) -> Dialect | None:
+        """The program that wrote the log, if its column of durations does hold lengths of time."""
+        known = dialect_of(self.columns)
+        index = [spelt(name) for name in self.columns].index(known.length) if known else 0
+        return known if known and self.length(index, known.unit) else None
+
+    @cached_property
+    def status(self) -> int | None:
+        """The column of the statuses of responses."""
+        return next((index for index in status_of(self.columns) if self._mostly(index, r"[1-5]\d\d|0|-1")), None)
+
+    @cached_property
+    def access(self) -> int | None:
+        """The column of messages, if most are of requests."""
+        return next((index for index in paths_of(self.columns) if self._mostly(index, f".*{ACCESS}.*")), None)
+
+    def cells(self, index: int) -> list[str]:
+        """Return the cells of a column that hold anything."""
+        return [cell.strip() for row in self.rows if has_value(cell := row[index])]
+
+    def moment(self, index: int, unit: str = "") -> RequestColumn | None:
+        """Return a column if it holds times; a unit that is given is that of its numbers."""
+        unit = unit or unit_of(self.columns[index]) or "s"
+        form = timestamp_format(self.cells(index), length_ns(unit))
+        return RequestColumn(index, self.columns[index], unit, form) if form else None
+
+    def length(self, index: int, unit: str = "") -> RequestColumn | None:
+        """Return a column if it holds lengths of time; a unit that is given is theirs."""
+        cells, name = self.cells(index), self.columns[index]
+        if self._mostly(index, WITH_UNIT):
+            return RequestColumn(index, name, "")
+        unit = unit or unit_of(name)
+        is_time = unit in {"", "s"} and timestamp_format(cells, None) is not None
+        if is_time or 2 * sum(map(is_number, cells)) <= len(cells):
+            return None
+        return RequestColumn(index, name, unit or "s", is_assumed=not unit)
+
+    def _mostly(self, index: int, pattern: str) -> bool:
+        cells = self.cells(index)
+        return 2 * sum(1 for cell in cells if re.fullmatch(pattern, cell)) > len(cells)
+
+    def _candidates(self, role: Role) -> list[RequestColumn]:
+        known = self.dialect
+        if known:
+            name = {Role.DURATION: known.length, Role.ARRIVAL: known.arrival}.get(role, "")
+            indices = [index for index, column in enumerate(self.columns) if name and spelt(column) == name]
+        else:
+            indices = indices_for(role, self.columns)
+        found = (
+            self.length(index, known.unit if known else "") if role in LENGTHS else self.moment(index)
+            for index in indices
+        )
+        return [column for column in found if column]
+
+
+def has_value(cell: str) -> bool:
+    """Return whether a cell holds anything: a dash is how web servers write that a value is missing."""
+    return cell.strip().lower() not in {"", "nan", "null", "none", "nat", "-"}
+
+
+def _is_small_number(column: RequestColumn) -> bool:
+    """Return whether a column holds no moments beside dates: offsets without the name of a clock's times."""
+    return column.form is not None and column.form.is_offset and not names_moment(column.name)

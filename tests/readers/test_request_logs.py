@@ -1,0 +1,284 @@
+"""Logs of servers, proxies and load generators: one known run, written in each format, gives the same requests."""
+
+import itertools
+import json
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.registry import detect_format, read_log
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.timeseries.problems import sentences
+from entro_engine import EntroError
+from tests.readers.reading import areas, counts
+
+BEGIN = 1_775_476_800_000  # 2026-04-06T12:00:00Z, ms
+MS = 10**6
+
+
+class Request(NamedTuple):
+    """A request: its arrival since BEGIN and its duration, ms, and the status of its response."""
+
+    came: int
+    took: int
+    status: int = 200
+
+    @property
+    def end(self):
+        return self.came + self.took
+
+
+def run(seed=1, count=80):
+    chance, now, made = random.Random(seed), 0, []
+    for _ in range(count):
+        now += chance.randrange(1, 900)
+        made.append(Request(now, chance.randrange(120, 9000)))
+    return sorted(made, key=lambda request: request.end)
+
+
+def at(ms, spec="milliseconds"):
+    return datetime.fromtimestamp((BEGIN + ms) / 1000, UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def strftime(ms, form):
+    return datetime.fromtimestamp((BEGIN + ms) // 1000, UTC).strftime(form)
+
+
+def lines(render, made):
+    return "".join(f"{render(request)}\n" for request in made).encode()
+
+
+def rows(render):
+    return lambda made: lines(lambda request: json.dumps(render(request)), made)
+
+
+def table(header, render):
+    return lambda made: header.encode() + b"\n" + lines(render, made)
+
+
+NGINX_JSON = {"remote_addr": "10.0.0.3", "request": "POST /v1/chat/completions HTTP/1.1"}
+ENVOY = {"method": "POST", "path": "/v1/chat/completions", "response_flags": "-"}
+TRAEFIK = {"RequestPath": "/v1/chat/completions", "RouterName": "vllm@docker", "entryPointName": "web"}
+CADDY = {"level": "info", "logger": "http.log.access", "request": {"proto": "HTTP/2.0", "uri": "/v1/completions"}}
+
+TO_THE_MILLISECOND = {
+    "nginx JSON": rows(
+        lambda r: {
+            "time_iso8601": at(r.end, "seconds"),
+            "msec": f"{(BEGIN + r.end) / 1000:.3f}",
+            **NGINX_JSON,
+            "status": str(r.status),
+            "request_time": f"{r.took / 1000:.3f}",
+        }
+    ),
+    "Envoy": rows(lambda r: {"start_time": at(r.came), **ENVOY, "response_code": r.status, "duration": r.took}),
+    "Traefik": rows(
+        lambda r: {
+            "DownstreamStatus": r.status,
+            "Duration": r.took * MS,
+            **TRAEFIK,
+            "StartUTC": at(r.came),
+            "time": at(r.end, "seconds"),
+        }
+    ),
+    "Caddy": rows(lambda r: {"ts": (BEGIN + r.end) / 1000, **CADDY, "duration": r.took / 1000, "status": r.status}),
+    "pino": rows(
+        lambda r: {
+            "level": 30,
+            "time": BEGIN + r.end,
+            "req": {"method": "POST", "url": "/v1/chat"},
+            "res": {"statusCode": r.status},
+            "responseTime": r.took,
+        }
+    ),
+    "TGI JSON": rows(
+        lambda r: {
+            "timestamp": at(r.end),
+            "message": "Success",
+            "span": {"total_time": f"{r.took / 1000:.3f}s", "queue_time": "31.2µs", "name": "generate"},
+        }
+    ),
+    "ECS": rows(lambda r: {"@timestamp": at(r.end), "event": {"duration": r.took * MS}, "url": {"path": "/v1/chat"}}),
+    "a logger's CSV": table("timestamp,model,status,latency_ms", lambda r: f"{at(r.end)},m,{r.status},{r.took}"),
+    "JMeter": table(
+        "timeStamp,elapsed,label,responseCode,threadName,allThreads,Latency",
+        lambda r: f"{BEGIN + r.came},{r.took},chat,{r.status},tg 1-1,5,{r.took // 2}",
+    ),
+    "Airflow": table(
+        "dag_id,task_id,queued_dttm,start_date,end_date,duration,state",
+        lambda r: f"crawl,fetch,{at(r.came)},{at(r.came)},{at(r.end)},{r.took / 1000},success",
+    ),
+}
+
+
+def read(content, folder, **options):
+    path = folder / "a.log"
+    path.write_bytes(content)
+    given = ReadOptions(**{"zone": UTC, "zone_given": True, **options})
+    with plain_log(str(path)) as log:
+        return read_log(log, given, detect_format(log, given))
+
+
+def series_of(got):
+    return {series.column: series for series in got.series}
+
+
+def check(got, made):
+    """The requests read are those made, to the millisecond."""
+    found = series_of(got)
+    assert counts(found["requests"]) == Counter((BEGIN + request.came) * MS for request in made)
+    in_system = next(series for series in got.series if series.column in {"in_system", "waiting"})
+    if in_system.column == "in_system":
+        edges = sorted({(BEGIN + ms) * MS for request in made for ms in (request.came, request.end)})
+        spans = [(BEGIN * MS + request.came * MS, (BEGIN + request.end) * MS) for request in made]
+        exact = [
+            sum(high - low for begin, end in spans if begin <= low < end) for low, high in itertools.pairwise(edges)
+        ]
+        assert areas(in_system, edges) == exact
+
+
+@pytest.mark.parametrize("name", TO_THE_MILLISECOND)
+def test_one_run_in_each_format(name, tmp_path):
+    made = run()
+    got = read(TO_THE_MILLISECOND[name](made), tmp_path)
+    assert (got.rows_read, got.rows_skipped) == (len(made), 0)
+    check(got, made)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nginx JSON", "msec is the end of a request: it arrived request_time earlier (in s)"),
+        ("Envoy", "start_time is the arrival of a request: it ended duration later (in ms)"),
+        ("Traefik", "StartUTC is the arrival of a request: it ended Duration later (in ns)"),
+        ("TGI JSON", "timestamp is the end of a request: it arrived span.total_time earlier (in the unit of each)"),
+    ],
+)
+def test_the_note_names_what_was_taken(name, says, tmp_path):
+    assert sentences(read(TO_THE_MILLISECOND[name](run()), tmp_path).problems) == (says,)
+
+
+def test_whole_seconds_of_nginx_can_be_chosen(tmp_path):
+    made = run()
+    got = read(TO_THE_MILLISECOND["nginx JSON"](made), tmp_path, time_column="time_iso8601")
+    early = [Request(request.end // 1000 * 1000 - request.took, request.took) for request in made]
+    check(got, early)
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(name=st.sampled_from([*TO_THE_MILLISECOND]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
+def test_a_log_split_into_replicas_gives_what_the_whole_gives(tmp_path_factory, name, seed, replicas):
+    folder, chance, made = tmp_path_factory.mktemp("split"), random.Random(seed), run(seed, 40)
+    parts = [[] for _ in range(replicas)]
+    for index, request in enumerate(made):
+        parts[index if index < replicas else chance.randrange(replicas)].append(request)
+    whole = series_of(read(TO_THE_MILLISECOND[name](made), folder))
+    split = [series_of(read(TO_THE_MILLISECOND[name](part), folder)) for part in parts]
+    together = sum((Counter(counts(part["requests"])) for part in split), Counter())
+    assert together == counts(whole["requests"])
+    edges = sorted({(BEGIN + ms) * MS for request in made for ms in (request.came, request.end)})
+    queue = "in_system" if "in_system" in whole else "waiting"
+    sums = [sum(each) for each in zip(*(areas(part[queue], edges) for part in split if queue in part), strict=True)]
+    assert sums == areas(whole[queue], edges)
+
+
+def test_monitoring_is_left_out_and_failures_are_counted(tmp_path):
+    made = [*run(count=20), Request(20_000, 500, 429), Request(20_001, 500, 429), Request(20_100, 900, 503)]
+    probes = [
+        json.dumps({"start_time": at(900), **ENVOY, "path": path, "response_code": 200, "duration": 1})
+        for path in ("/metrics", "/healthz?full=1", "/api/health", "/v1/models", "/ping")
+    ]
+    got = read(TO_THE_MILLISECOND["Envoy"](made) + "\n".join(probes).encode(), tmp_path)
+    check(got, made)
+    assert sentences(got.problems)[1:] == (
+        "5 requests of monitoring (metrics, health, list of models) are left out",
+        "2 requests failed (429): they arrived, but were not served",
+        "1 request failed (5xx): it arrived, but was not served",
+    )
+
+
+def test_other_lines_of_a_server_are_left_out(tmp_path):
+    made = run(count=30)
+    other = json.dumps({"timestamp": at(5), "level": "INFO", "message": "Warming up model"})
+    got = read(f"{other}\n{other}\n".encode() + TO_THE_MILLISECOND["TGI JSON"](made), tmp_path)
+    check(got, made)
+    assert "2 lines are not about the end of a request: left out" in sentences(got.problems)
+
+
+def test_access_lines_without_a_duration_are_completions(tmp_path):
+    made = run(count=30)
+    message = '10.0.0.3:41 - "POST /v1/chat/completions HTTP/1.1" 200'
+    content = rows(lambda r: {"message": message, "level": "INFO", "timestamp": at(r.end)[:-1]})(made)
+    health = json.dumps({"message": message.replace("POST /v1/chat/completions", "GET /health"), "timestamp": at(9)})
+    got = read(content + health.encode(), tmp_path)
+    assert counts(got.series[0]) == Counter((BEGIN + request.end) * MS for request in made)
+    assert [series.column for series in got.series] == ["requests"]
+    assert "these are completions" in str(got.problems[-1])
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "says"),
+    [
+        ('{"timestamp": 0, "input_length": 1}\n{"timestamp": 137, "input_length": 1}\n', {}, "--time timestamp:ms or"),
+        ("arrival,latency\n2026-04-06T12:00:00Z,812\n", {}, "latency names no unit.*--time latency:ms or"),
+        ("arrival,latency_min\n2026-04-06T12:00:00Z,8121\n", {}, "most requests would last 5.6 days"),
+    ],
+)
+def test_a_unit_that_is_not_clear_is_asked_for(content, options, says, tmp_path):
+    with pytest.raises(EntroError, match=says):
+        read(content.encode(), tmp_path, **options)
+
+
+def test_a_unit_can_be_named(tmp_path):
+    content = f"arrival,latency\n{at(0)},812\n{at(900)},512\n".encode()
+    check(read(content, tmp_path, time_column="latency:ms"), [Request(0, 812), Request(900, 512)])
+    offsets = "".join(f'{{"timestamp": {ms}, "input_length": 1}}\n' for ms in (0, 137, 3000)).encode()
+    got = read(offsets, tmp_path, time_column="timestamp:ms", start_ns=BEGIN * MS)
+    assert counts(got.series[0]) == {(BEGIN + ms) * MS: 1 for ms in (0, 137, 3000)}
+
+
+def test_a_stamp_can_be_named_an_arrival(tmp_path):
+    content = f"timestamp,latency_ms,path\n{at(0)},1500,/a\n{at(700)},100,/b\n".encode()
+    got = read(content, tmp_path, time_column="timestamp:arrival")
+    check(got, [Request(0, 1500), Request(700, 100)])
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("6.166414261s", 6_166_414_261),
+        ("1m2.3s", 62_300_000_000),
+        ("1h2m3s", 3_723_000_000_000),
+        ("312.4µs", 312_400),
+        ("312.4us", 312_400),
+        ("22.1ms", 22_100_000),
+        ("2m", 120_000_000_000),
+        ("850ns", 850),
+    ],
+)
+def test_lengths_with_a_unit_in_the_cell(text, ns, tmp_path):
+    queue = read(f"arrival,duration\n{at(0)},{text}\n".encode(), tmp_path).series[1]
+    assert (int(queue.begins[0]), int(queue.times[-1])) == (BEGIN * MS, BEGIN * MS + ns)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,99%,Total Request Count,Total Average Response Time",
+        "timestamp,method,p99,user",
+        "timestamp,endpoint,request_count",
+    ],
+)
+def test_a_table_of_statistics_is_no_table_of_requests(header, tmp_path):
+    cells = len(header.split(",")) - 1
+    content = header + "\n" + "".join(f"{1_775_476_800 + n * n}{',1' * cells}\n" for n in range(9))
+    (tmp_path / "a.log").write_text(content)
+    with plain_log(str(tmp_path / "a.log")) as log:
+        assert EventsReader().recognise(log) == 0
