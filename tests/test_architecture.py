@@ -67,7 +67,7 @@ LIBRARIES = {
     "filelock": {"automation", "history"},
     "fsspec": {"core"},
     "jinja2": {"automation", "report"},
-    "msgspec": {"config", "history"},
+    "msgspec": {"config", "history", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
     "subprocess": {"automation"},

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import write_whole
 from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
+from entro_cli.history.migrate_state import migrate_state
 from entro_cli.history.paths import PipelinePaths
+from entro_cli.readers.continuation import Checkpoint
 from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
-VERSION = 1
-"""The version of a history's layout and of the files in it."""
+VERSION = 2
+"""The version of a history's layout and of the files in it.
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""By version, the function that converts a decoded state to the next version; the next write stores the result.
-
-There is one version so far. The structs below are stored as JSON: rename a field only with msgspec's `rename`, or
-histories of earlier releases lose it silently, because unknown fields are ignored.
+The structs below are stored as JSON: rename a field only with msgspec's `rename`, or histories of earlier releases lose
+it silently, because unknown fields are ignored.
 """
 
 
@@ -61,6 +60,10 @@ def _pack_times(times: TimeArray) -> bytes:
 
 def _unpack_times(packed: bytes) -> TimeArray:
     return np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
+
+
+StoredProblem = tuple[str, int, tuple[str, ...]]
+"""The kind, the count and the details of a warning."""
 
 
 class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
@@ -107,15 +110,13 @@ class LogState(msgspec.Struct, kw_only=True):
         series: its part in each stage.
         rows_read: the number of rows that were read.
         rows_skipped: the number of rows that were rejected.
-        problems: the warnings about it, as stored sentences; `known_problems` decodes them.
+        problems: the warnings about it: the kind, the count and the details of each.
         zone: the interpretation of its times, in words.
         edges: the samples of its first and its last step, which other logs may have in part.
         unfinished: the samples of its last line, if that had no line feed yet.
         pruned_ns: the end of the steps that were pruned since it was read, nanoseconds since the epoch.
-        carried: the context lines that its predecessor left for it.
-        carried_ends: by stage, the end of its predecessor (ns, on the log's own clock), and the last value.
-        carry: the context lines that it leaves for its successor.
-        ends: by stage, its own end, likewise.
+        after: where reading of its predecessor stopped; None if it has none.
+        checkpoint: where reading of this log stopped; None if its format needs none.
     """
 
     path: str
@@ -131,53 +132,21 @@ class LogState(msgspec.Struct, kw_only=True):
     series: list[SeriesState] = []
     rows_read: int = 0
     rows_skipped: int = 0
-    problems: list[str] = []
+    problems: list[StoredProblem] = []
     zone: str = ""
     edges: list[PackedSamples] = []
     unfinished: list[PackedSamples] = []
     pruned_ns: int = 0
-    carried: bytes = b""
-    carried_ends: dict[str, tuple[int, float]] = {}
-    carry: bytes = b""
-    ends: dict[str, tuple[int, float]] = {}
+    after: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
 
     def known_problems(self) -> tuple[Problem, ...]:
         """Return the warnings about the log so far."""
-        return tuple(map(_stored_problem, self.problems))
+        return tuple(Problem(ProblemKind[name], count, detail) for name, count, detail in self.problems)
 
     def store_problems(self, problems: Iterable[Problem]) -> None:
-        """Set the warnings about the log, in their stored form."""
-        self.problems = list(map(_stored_sentence, problems))
-
-
-_STORED_WORDS = {
-    ProblemKind.OUT_OF_ORDER: "rows out of order: sorted",
-    ProblemKind.REPEATED: "rows repeated exactly: counted once",
-    ProblemKind.AVERAGED: "rows with other values at the same time: averaged",
-    ProblemKind.HOUR_TWICE_BY_ORDER: "times in an hour the clock showed twice were told apart by their order",
-    ProblemKind.HOUR_TWICE_AS_FIRST: "times in an hour the clock showed twice were taken as the first showing",
-    ProblemKind.HOUR_SKIPPED: "times in an hour the clock skipped were moved past it",
-    ProblemKind.CLOCK_BACK_IN_RUN: "times the clock stepped back within a run: those lines count at the next one",
-}
-"""The words that follow the count of each additive kind in a stored history.
-
-They are part of the stored form since 0.6.0, not messages: do not reword them.
-"""
-_STORED_KINDS = {words: kind for kind, words in _STORED_WORDS.items()}
-
-
-def _stored_sentence(problem: Problem) -> str:
-    if problem.kind not in _STORED_WORDS:
-        return str(problem)
-    words = _STORED_WORDS[problem.kind]
-    return f"{problem.count} {words.replace('rows', 'row', 1) if problem.count == 1 else words}"
-
-
-def _stored_problem(sentence: str) -> Problem:
-    """Return the warning in a stored sentence; one of a kind that is not counted is kept as it is."""
-    count, _, words = sentence.partition(" ")
-    kind = _STORED_KINDS.get(words if count != "1" else words.replace("row ", "rows ", 1))
-    return Problem(kind, int(count)) if kind else Problem(ProblemKind.QUOTED, detail=(sentence,))
+        """Set the warnings about the log; those about where it ended are of no use once it has grown."""
+        self.problems = [(one.kind.name, one.count, one.detail) for one in problems if not one.kind.is_of_the_end]
 
 
 class StageState(msgspec.Struct):
@@ -256,10 +225,10 @@ def load_state(paths: PipelinePaths) -> State:
     try:
         raw = msgspec.json.decode(content)
         version = raw["version"]
-        for older in range(version, VERSION):
-            raw = MIGRATIONS[older](raw)
         if version > VERSION:
             raise _too_new(version, paths.state)
+        if version == 1:
+            raw = migrate_state(raw)
         return _validated(msgspec.convert(raw, State))
     except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
@@ -277,6 +246,8 @@ def _validated(state: State) -> State:
             raise ValueError("samples whose times and values differ in number")
     for stage in state.stages.values():
         Kind(stage.kind)  # raises ValueError
+    for log in state.logs:
+        log.known_problems()  # raises KeyError
     return state
 
 
@@ -309,6 +280,20 @@ def state_from_days(paths: PipelinePaths) -> State:
                 for key in keys:
                     stages.setdefault(key.stage, StageState(str(key.kind)))
     return state
+
+
+def back_up_old_state(paths: PipelinePaths) -> bool:
+    """Keep a copy of a state of an older version, which is about to be replaced; return whether it is one."""
+    try:
+        version = msgspec.json.decode(paths.state.read_bytes())["version"]
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+        return False
+    if not isinstance(version, int) or version >= VERSION:
+        return False
+    copy = paths.state.with_name(f"state.v{version}.json")
+    if not copy.exists():
+        write_whole(copy, paths.state.read_bytes())
+    return True
 
 
 def encode_state(state: State) -> bytes:

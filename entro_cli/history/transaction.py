@@ -27,7 +27,7 @@ from entro_cli.core.console import printable
 from entro_cli.core.files import sync_folder, unwritable
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
 from entro_cli.history.paths import PipelinePaths
-from entro_cli.history.state import State, encode_state
+from entro_cli.history.state import State, back_up_old_state, encode_state
 from entro_engine import EntroError
 
 LOCK_TIMEOUT_S = 600.0
@@ -123,7 +123,7 @@ def remove_empty_folders(paths: PipelinePaths) -> None:
             folder.rmdir()  # fails unless the folder is empty: other files in it stay
 
 
-def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> None:
+def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> bool:
     """Store some days and the state in one transaction.
 
     Args:
@@ -131,9 +131,13 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
         days: the days that change; a day without bins is removed.
         state: the new state.
 
+    Returns:
+        Whether the state was one of an older version, of which a copy is kept.
+
     Raises:
         OSError: when a file cannot be written. Either nothing is changed, or the next writer completes the change.
     """
+    is_upgraded = back_up_old_state(paths)
     paths.staging.mkdir()
     try:
         files = _stage_days(paths, days, state)
@@ -159,6 +163,7 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
         _recover(paths)
         raise
     _apply_commit(paths)
+    return is_upgraded
 
 
 def _apply_commit(paths: PipelinePaths) -> None:

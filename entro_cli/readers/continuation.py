@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,26 @@ from entro_cli.timeseries.observations import Measure, Series
 
 Ends = Mapping[str, tuple[int, float]]
 """By stage, the time of its last sample (nanoseconds since the epoch), and the value of that."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The place where reading of a log stopped, for the rest of it or for the log that continues it.
+
+    Attributes:
+        format: the format of the log; empty if it is not known.
+        state: the state of its reader behind its last whole line.
+        unfinished: its last line, if that has no end.
+        ends: the end of each stage, on the log's own clock.
+        text: lines to put before the next ones instead of a state, as releases up to 0.7.0 stored it.
+    """
+
+    format: str = ""
+    state: bytes = b""
+    unfinished: bytes = b""
+    ends: dict[str, tuple[int, float]] = field(default_factory=dict)
+    text: bytes = b""
+
 
 _STAMP_NS = NS
 """Many tools write whole seconds, so lines of one second may begin in the log before."""

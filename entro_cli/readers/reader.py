@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from entro_cli.readers.inputs.log_file import LogFile
@@ -31,6 +32,41 @@ class Reader(Protocol):
 
         Raises:
             EntroError: if it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The result of reading some lines of a log.
+
+    Attributes:
+        observations: of these lines, not of those before them.
+        state: the reader's state behind them, encoded by the reader.
+    """
+
+    observations: Observations
+    state: bytes
+
+
+@runtime_checkable
+class ResumableReader(Reader, Protocol):
+    """A reader of a format that is written line by line: it reads on where it stopped."""
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read the lines that follow others.
+
+        The parts of a log give together what it gives when it is read at once. Lines that give no sample by themselves
+        are no error behind others.
+
+        Args:
+            log: the lines, a plain log. If its last line has no end, the state does not count.
+            options: how they are read.
+            state: what the lines before them left; empty at the beginning of a log.
+
+        Raises:
+            EmptyLogError: if a log has no sample so far.
+            EntroError: if the lines cannot be read.
         """
         ...
 

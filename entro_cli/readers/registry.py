@@ -5,7 +5,7 @@ from __future__ import annotations
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import PrometheusReader
-from entro_cli.readers.reader import ContinuingReader, HeaderReader, Reader
+from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.scrapy.reader import ScrapyReader
 from entro_cli.readers.sglang.reader import SglangReader
@@ -42,7 +42,7 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         NoLogError: if no reader recognises it.
         EntroError: if the reader cannot read it.
     """
-    reader = _named(detect_format(log, options, input_format))
+    reader = reader_named(detect_format(log, options, input_format))
     return reader.read(log, options)
 
 
@@ -53,12 +53,12 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
         NoLogError: if no reader recognises it.
         EntroError: if the named format does not exist.
     """
-    return (_named(input_format) if input_format else _recognise(log, options)).name
+    return (reader_named(input_format) if input_format else _recognise(log, options)).name
 
 
 def reads_in_parts(input_format: str) -> bool:
     """Return whether lines of a format can be read without the lines before them, given the header."""
-    return isinstance(_named(input_format), TableReader)
+    return isinstance(reader_named(input_format), TableReader)
 
 
 def header_of(log: LogFile, input_format: str) -> bytes:
@@ -68,28 +68,27 @@ def header_of(log: LogFile, input_format: str) -> bytes:
         log: the plain file.
         input_format: the name of its format.
     """
-    reader = _named(input_format)
+    reader = reader_named(input_format)
     return reader.header_of(log) if isinstance(reader, HeaderReader) else b""
 
 
-def checkpoint(log: LogFile, input_format: str) -> bytes:
-    """Return the lines to put before the log that continues this one, so that both are read like one file.
-
-    Args:
-        log: the plain file.
-        input_format: the name of its format.
-    """
-    reader = _named(input_format)
-    return reader.checkpoint(log) if isinstance(reader, ContinuingReader) else b""
+def is_resumable(input_format: str) -> bool:
+    """Return whether a log of a format is read on where reading stopped."""
+    return isinstance(reader_named(input_format), ResumableReader)
 
 
 def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
     """Return whether a log without a header has rows that fit the header of another log of a format."""
-    reader = _named(input_format)
+    reader = reader_named(input_format)
     return isinstance(reader, HeaderReader) and reader.accepts_header(log, header)
 
 
-def _named(input_format: str) -> Reader:
+def reader_named(input_format: str) -> Reader:
+    """Return the reader of a format.
+
+    Raises:
+        EntroError: if there is none.
+    """
     for reader in READERS:
         if input_format == reader.name:
             return reader

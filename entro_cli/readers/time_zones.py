@@ -65,7 +65,7 @@ class _Change:
     after: int
 
 
-def local_to_utc(wall: TimeArray, zone: tzinfo, tally: Tally) -> TimeArray:
+def local_to_utc(wall: TimeArray, zone: tzinfo, tally: Tally, known: int = 0) -> TimeArray:
     """Return wall clock times as nanoseconds since the epoch.
 
     The clock shows an hour twice in autumn. Rows of that hour after the one at which the log itself steps back are its
@@ -75,6 +75,7 @@ def local_to_utc(wall: TimeArray, zone: tzinfo, tally: Tally) -> TimeArray:
         wall: nanoseconds since the epoch as if the wall clock were UTC, shape (rows,), in the order of the log.
         zone: the clock's zone.
         tally: receives the count of times that had to be guessed or moved.
+        known: the number of rows at the beginning that were counted before.
     """
     if not len(wall):
         return wall
@@ -91,9 +92,9 @@ def local_to_utc(wall: TimeArray, zone: tzinfo, tally: Tally) -> TimeArray:
         low, high = sorted((change.utc + change.before, change.utc + change.after))
         inside = (wall >= low) & (wall < high)
         if change.after > change.before:
-            skipped += int(inside.sum())
+            skipped += int(inside[known:].sum())
             continue
-        doubtful += int(inside.sum())
+        doubtful += int(inside[known:].sum())
         second = _second_showing(wall, inside, high - low, cadence)
         if second is None:
             by_order = by_order and not inside.any()
@@ -103,6 +104,21 @@ def local_to_utc(wall: TimeArray, zone: tzinfo, tally: Tally) -> TimeArray:
     tally.count(ProblemKind.HOUR_TWICE_BY_ORDER if by_order else ProblemKind.HOUR_TWICE_AS_FIRST, doubtful)
     tally.count(ProblemKind.HOUR_SKIPPED, skipped)
     return times
+
+
+def clock_set_back(wall: TimeArray) -> list[int]:
+    """Return the two times between which the clock was set back an hour in the last two hours; empty if it was not.
+
+    Lines that are read on need them to know that they are in the second showing of that hour.
+
+    Args:
+        wall: what the clock shows, nanoseconds, shape (rows,), in the order of the log.
+    """
+    steps = np.diff(wall)
+    back = np.flatnonzero((steps < -30 * 60 * NS) & (steps > -70 * 60 * NS))
+    if not len(back) or abs(int(wall[-1] - wall[back[-1]])) > 7200 * NS:
+        return []
+    return [int(wall[back[-1]]), int(wall[back[-1] + 1])]
 
 
 def _cadence(wall: TimeArray) -> float:

@@ -145,6 +145,9 @@ class ProblemKind(Enum):
     METRIC_NOT_READ = "{0} is the {1}: add {2} with --stage to read it too"
 
     # several logs, and the history
+    HISTORY_UPGRADED = (
+        "the history is now of version {0}, which releases before 0.8.0 cannot read; {1} is the old state"
+    )
     NO_SUCH_COLUMN = "no log has samples of {0}, the column of the stage {1}"
     DATA_GAP = "nothing between {0} and {1}, {2} of the time: is a date wrong?"
     LEFT_OUT = "{0}: left out: {1}"
@@ -170,9 +173,17 @@ class ProblemKind(Enum):
         """
         return self in _ADDITIVE
 
+    @property
+    def is_of_the_end(self) -> bool:
+        """True if the warning is about the place where a log ends, so that it is void once the log has grown."""
+        return self in _OF_THE_END
+
 
 _ADDITIVE = frozenset(
     {
+        ProblemKind.TASKS_FROM_BEFORE,
+        ProblemKind.REQUESTS_UNSTAMPED,
+        ProblemKind.SERVER_IDLE,
         ProblemKind.OUT_OF_ORDER,
         ProblemKind.REPEATED,
         ProblemKind.AVERAGED,
@@ -183,6 +194,18 @@ _ADDITIVE = frozenset(
         ProblemKind.MONITORING,
         ProblemKind.NO_REQUEST,
         ProblemKind.REQUESTS_FAILED,
+    }
+)
+
+
+_OF_THE_END = frozenset(
+    {
+        ProblemKind.REQUESTS_OPEN,
+        ProblemKind.TASKS_NOT_DONE,
+        ProblemKind.RUNS_NOT_CLOSED,
+        ProblemKind.RANK_MISSING,
+        ProblemKind.ENGINE_MISSING,
+        ProblemKind.REQUESTS_AFTER_LAST,
     }
 )
 

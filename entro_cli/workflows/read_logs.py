@@ -11,18 +11,18 @@ from entro_cli.core.clock import zone_of
 from entro_cli.core.files import unfinished_from
 from entro_cli.core.parallel import Executor, cores
 from entro_cli.core.urls import is_url
-from entro_cli.readers.continuation import EarlierLog, beyond, ends_of, predecessor_of, rotation_stem
+from entro_cli.readers.continuation import Checkpoint, EarlierLog, beyond, ends_of, predecessor_of, rotation_stem
 from entro_cli.readers.inputs.log_file import (
     STDIN,
     EmptyLogError,
+    LogFile,
     NoLogError,
-    excerpt,
     label_of,
     location_of,
     plain_log,
 )
-from entro_cli.readers.read_continued import Carried, read_behind
-from entro_cli.readers.registry import accepts_header, checkpoint, header_of, read_log, reads_in_parts
+from entro_cli.readers.read_on import read_on
+from entro_cli.readers.registry import accepts_header, header_of, is_resumable, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
@@ -64,20 +64,20 @@ class _Read:
         was_named: whether the user named it, rather than its folder.
         observations: its observations; None if it could not be read by itself.
         error: the reason; None if it could be read.
-        carry: the bytes that must precede a log that continues it.
+        checkpoint: where reading of it stopped, for a log that continues it; of one that could not be read, its text.
         may_continue: whether it may continue another log: it can be opened and has no header of its own.
         is_unfinished: whether its last line has no end.
-        after: the end of the log that it continues.
+        after: where reading of the log that it continues stopped.
     """
 
     name: str
     was_named: bool
     observations: Observations | None = None
     error: EntroError | None = None
-    carry: bytes = b""
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     may_continue: bool = False
     is_unfinished: bool = False
-    after: Carried = field(default_factory=Carried)
+    after: Checkpoint = field(default_factory=Checkpoint)
 
     @property
     def first(self) -> int | None:
@@ -105,12 +105,6 @@ class _Read:
     def rows_read(self) -> int:
         """The number of rows that were read."""
         return self.observations.rows_read if self.observations else 0
-
-    @property
-    def carried(self) -> Carried:
-        """The state at its end, for a log that continues it."""
-        series = self.observations.series if self.observations else ()
-        return Carried(self.carry, ends_of(series, self.after.ends), self.reader or self.after.format)
 
 
 def read_logs(
@@ -187,9 +181,12 @@ def _read_alone(named: NamedLog) -> _Read:
             read.may_continue = True
             if others and not log.is_parquet:
                 read.is_unfinished = unfinished_from(log.path) < log.path.stat().st_size
-                read.carry = log.head
-            read.observations = read_log(log, options, named.input_format)
-            read.carry = checkpoint(log, read.reader) if others else b""
+                read.checkpoint = Checkpoint(unfinished=log.head)
+            if others:
+                start = Checkpoint(named.input_format or "")
+                read.observations, read.checkpoint = _read_to_end(log, start, options)
+            else:
+                read.observations = read_log(log, options, named.input_format)
             read.may_continue = not header_of(log, read.reader)
     except EntroError as error:
         read.error = error
@@ -209,28 +206,43 @@ def _in_order(logs: Sequence[_Read]) -> list[_Read]:
 def _read_as_continuation(later: _Read, others: Sequence[_Read], options: ReadOptions) -> None:
     """Read a log again from the end of the log that it continues, if it continues one."""
     before = _predecessor(later, others) if later.may_continue else None
-    if before is None or (later.observations and not before.carried.text):
+    if before is None or (later.observations and not (before.checkpoint.state or before.checkpoint.unfinished)):
         return  # before it is opened: that would fetch a log at a URL once more
-    carried = before.carried
+    left = before.checkpoint
     with plain_log(later.name) as log:
-        size = log.path.stat().st_size
         try:
-            found = read_behind(log, 0, size, replace(carried, ends={}), options)
+            found, checkpoint = _read_to_end(log, left, options)
         except EntroError as error:
-            if isinstance(error, EmptyLogError) and carried.format and not reads_in_parts(carried.format):
-                later.observations, later.error = Observations(log.label, carried.format, (), 0), None
+            if isinstance(error, EmptyLogError) and left.format and not reads_in_parts(left.format):
+                later.observations, later.error = Observations(log.label, left.format, (), 0), None
             elif not later.observations and later.is_unfinished:  # part of a line, which the next log may complete
-                later.carry, later.after = excerpt(log, 0, size, carried.text).path.read_bytes(), carried
-                before.error = None
+                later.checkpoint = replace(left, unfinished=left.unfinished + log.path.read_bytes())
+                later.after, before.error = left, None
             return
-        carried_on = checkpoint(excerpt(log, 0, size, carried.text), found.format)
     whole = _without_last_line(before, found, options)
     if whole.rows_read + found.rows_read < before.rows_read + later.rows_read:
         return  # the last line was complete, although it has no line feed
     before.observations, before.error = whole, None
-    # `before.carried` has the ends without the unfinished line, which is no longer a sample of that log.
-    later.observations = replace(found, series=beyond(found.series, before.carried.ends))
-    later.carry, later.error, later.after = carried_on, None, before.carried
+    ends = ends_of(whole.series, before.after.ends)  # the unfinished line is no longer a sample of that log
+    later.observations = replace(found, series=beyond(found.series, ends))
+    later.checkpoint = replace(checkpoint, ends=dict(ends_of(later.observations.series, ends)))
+    later.error, later.after = None, left
+
+
+def _read_to_end(log: LogFile, after: Checkpoint, options: ReadOptions) -> tuple[Observations, Checkpoint]:
+    """Read a log behind its predecessor, and return where reading of its whole lines stopped."""
+    size = log.path.stat().st_size
+    found, checkpoint = read_on(log, 0, size, after, options)
+    end = size if log.is_parquet or not is_resumable(found.format) else unfinished_from(log.path)
+    if end == size:
+        return found, checkpoint
+    with log.path.open("rb") as file:
+        file.seek(end)
+        unfinished = file.read()
+    if end == 0:
+        return found, replace(after, format=found.format, unfinished=after.unfinished + unfinished)
+    checkpoint = read_on(log, 0, end, after, options)[1]
+    return found, replace(checkpoint, unfinished=unfinished)
 
 
 def _predecessor(later: _Read, others: Sequence[_Read]) -> _Read | None:
@@ -252,9 +264,9 @@ def _is_cut_off(log: _Read) -> bool:
 def _fits(later: _Read, other: _Read) -> bool:
     """Return whether a log that cannot be read by itself fits under another's header, or has text of its format."""
     if not other.reader or not reads_in_parts(other.reader):
-        return bool(other.reader and other.carry)
+        return bool(other.reader and other.checkpoint.state)
     with plain_log(later.name) as log:
-        return accepts_header(log, other.reader, other.carry)
+        return accepts_header(log, other.reader, other.checkpoint.state)
 
 
 def _without_last_line(before: _Read, found: Observations, options: ReadOptions) -> Observations:
@@ -265,7 +277,8 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
     try:
         with plain_log(before.name) as log:
             if end := unfinished_from(log.path):
-                return read_behind(log, 0, end, after, options)
+                whole = read_on(log, 0, end, after, options)[0]
+                return replace(whole, series=beyond(whole.series, after.ends))
     except EntroError:  # the last line was all there was
         pass
     return Observations(label_of(before.name), found.format, (), 0, zone=found.zone)

@@ -173,8 +173,8 @@ def test_a_state_whose_samples_are_damaged(history):
 
 def test_a_state_of_a_newer_version(history):
     state = metadata(history, "state.json")
-    state.write_bytes(state.read_bytes().replace(b'"version": 1', b'"version": 2'))
-    assert f"{state}: the history has version 2" in check(history).out
+    state.write_bytes(state.read_bytes().replace(b'"version": 2', b'"version": 3'))
+    assert f"{state}: the history has version 3" in check(history).out
 
 
 def test_damaged_hashes(history):

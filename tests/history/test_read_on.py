@@ -127,7 +127,7 @@ def test_what_is_out_of_the_ordinary_is_kept_once(tmp_path):
     content = HEADER + "".join(lines)
     length = len(lines[0])
     grown(tmp_path, content, [len(HEADER) + length * count for count in (100, 200, 300)])
-    assert metadata(tmp_path / "parts")["logs"][0]["problems"] == ["300 rows repeated exactly: counted once"]
+    assert metadata(tmp_path / "parts")["logs"][0]["problems"] == [["REPEATED", 300, []]]
 
 
 def test_two_sources_of_which_one_was_silent_for_long(tmp_path):

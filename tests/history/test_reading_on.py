@@ -194,7 +194,7 @@ def test_repeated_rows_are_told_once_and_added_up(tmp_path, small_margin):
         ingest(tmp_path / "h", written(tmp_path / "log", lines[:cut]))
     assert ingest(tmp_path / "h", written(tmp_path / "log", [*lines, *LINES[900:905]])).err == ""
     (seen,) = logs_seen(tmp_path / "h")
-    assert seen["problems"] == ["18 rows repeated exactly: counted once"]
+    assert seen["problems"] == [["REPEATED", 18, []]]
 
 
 @pytest.mark.parametrize(

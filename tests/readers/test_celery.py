@@ -130,18 +130,23 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):
         else:
             lines.append(received(now, number))
             going.add(number)
-    content = "".join(lines).encode()
-    cut = data.draw(st.integers(len(lines[0]), len(content) - 1))
+    cut = data.draw(st.integers(1, len(lines)))
     folder = tmp_path_factory.mktemp("cut")
-    for name, part in (("whole", content), ("first", content[:cut])):
-        (folder / name).write_bytes(part)
-    with plain_log(str(folder / "first")) as log:
-        (folder / "second").write_bytes(celery.checkpoint(log) + content[cut:])
-    whole, first, second = (read(folder / name) for name in ("whole", "first", "second"))
+    for name, part in (("whole", lines), ("first", lines[:cut]), ("second", [*lines[cut:], stamp(now) + "end\n"])):
+        (folder / name).write_text("".join(part))
+    whole = read(folder / "whole")
+    first, state = resumed(folder / "first", b"")
+    second, _ = resumed(folder / "second", state)
     end = (int(first.series[0].times[-1]) - ZERO) // MS
     behind = {at: count for at, count in arrivals(second.series[0]).items() if at >= end}
     assert arrivals(first.series[0]) | behind == arrivals(whole.series[0])
     assert rest(second, end) == rest(whole, end)
+
+
+def resumed(path, state):
+    with plain_log(str(path)) as log:
+        reading = celery.resume(log, ReadOptions(UTC), state)
+    return reading.observations, reading.state
 
 
 def rest(found, end):

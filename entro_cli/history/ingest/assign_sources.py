@@ -102,6 +102,7 @@ def _sourced(update: LogUpdate, source: str) -> SourcedLog:
         series=since(update.log.pruned_ns, update.observations.series),
         unfinished=since(update.log.pruned_ns, _unfinished(update)),
         begins=update.begins,
+        continues=update.continues,
         before=update.before,
         sources=dict.fromkeys(series, source),
         reread=since(update.log.pruned_ns, (part for part in _reread(update) if part.stage in series)),

@@ -81,7 +81,7 @@ class LogScanner:
                 if was_named or not isinstance(error, NoLogError):
                     self.failures.append(error)
         # A resumed log does not show all that it has, so options can only be checked if all logs were read whole.
-        if len(self.updates) == len(found) and not any(update.before or update.log.carried for update in self.updates):
+        if len(self.updates) == len(found) and not any(update.before or update.log.after for update in self.updates):
             files = [one for update in self.updates for one in (update.observations, update.unfinished) if one]
             check_options_used(files, self.load_options)
         return self

@@ -27,7 +27,7 @@ from entro_cli.history.ingest.merge import (
 )
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.paths import PipelinePaths, utc_day
-from entro_cli.history.state import StageState, State, encode_state, load_state
+from entro_cli.history.state import VERSION, StageState, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
@@ -130,8 +130,8 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
                 state.stages[spec.name].full = spec.full
         days |= _expired_days(options, days, result)
         # Without a change nothing is written, not even the state: an unchanged log costs one look.
-        if days or encode_state(state) != before:
-            commit(options.paths, days, state)
+        if (days or encode_state(state) != before) and commit(options.paths, days, state):
+            result.problems.append(Problem(ProblemKind.HISTORY_UPGRADED, detail=(str(VERSION), "state.v1.json")))
         result.step_s = state.step_ns / NS
         result.days = tuple(sorted(days))
     return result

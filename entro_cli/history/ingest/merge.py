@@ -33,6 +33,7 @@ class SourcedLog:
         series: of its whole lines.
         unfinished: of its last line, if that has no end yet.
         begins: whether it was read from its beginning.
+        continues: whether the series are only of lines behind those that were read before.
         before: its state before; None for a new log.
         sources: by stage, the source of its samples.
         reread: of lines that were read before and are read again.
@@ -45,6 +46,7 @@ class SourcedLog:
     before: LogState | None
     sources: Mapping[str, str]
     reread: tuple[Series, ...] = ()
+    continues: bool = False
 
     def key(self, series: Series) -> SampleKey:
         """Return the stage and the source of a series."""
@@ -81,8 +83,9 @@ def replaced_samples(state: State, logs: Sequence[SourcedLog]) -> list[PackedSam
     replaced: list[PackedSamples] = []
     for log in logs:
         if log.before is not None:
-            first_steps = {series.stage: edge_steps(series, state.grid)[0] for series in log.series}
             replaced += log.before.unfinished
+        if log.before is not None and not log.continues:
+            first_steps = {series.stage: edge_steps(series, state.grid)[0] for series in log.series}
             replaced += [
                 edge
                 for edge in log.before.edges
@@ -168,8 +171,14 @@ def update_logs(state: State, sourced: SourcedLog) -> None:
         series.stage: _edges_of(state, series, sourced.begins or not any(edge.stage == series.stage for edge in kept))
         for series in sourced.series
     }
+    # Of the stored edges the first one stays, and the last one if its step is still the last.
+    last_steps = {series.stage: edge_steps(series, state.grid)[1] for series in sourced.series if len(series.times)}
     firsts = _first_edges(kept)
-    log.edges = [edge for edge in kept if edge.stage not in new or _is_among(edge, firsts)]
+    log.edges = [
+        edge
+        for edge in kept
+        if _is_among(edge, firsts) or edge_steps(edge.unpack(), state.grid)[1] >= last_steps.get(edge.stage, -math.inf)
+    ]
     log.edges += [edge for edges in new.values() for edge in edges]
     if before is not None:
         state.logs[state.logs.index(before)] = log

@@ -18,11 +18,11 @@ from entro_cli.history.ingest.new_rows import (
 )
 from entro_cli.history.ingest.overlap import since
 from entro_cli.history.state import LogState
-from entro_cli.readers.continuation import ends_of
+from entro_cli.readers.continuation import Checkpoint, beyond
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
 from entro_cli.readers.options import LoadOptions, clock_shifts, shift_clock
-from entro_cli.readers.read_continued import Carried, read_behind
-from entro_cli.readers.registry import checkpoint, header_of, read_log, reads_in_parts
+from entro_cli.readers.read_on import read_on
+from entro_cli.readers.registry import header_of, is_resumable, read_log, reads_in_parts
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_engine import EntroError
 
@@ -54,6 +54,7 @@ class LogUpdate:
         unfinished: of its last line, which has no end yet; None if there is none, or it cannot be read.
         begins: whether it was read from its beginning.
         before: its state before; None for a new log.
+        continues: whether it was read from its checkpoint, so that the observations are only of new lines.
         reread: of lines that were read before and are read again; None if there are none.
         bad_rows: the first few new rows that cannot be read.
         rows: the number of new rows that were read.
@@ -69,6 +70,7 @@ class LogUpdate:
     bad_rows: tuple[BadRow, ...]
     rows: int
     skipped: int
+    continues: bool = False
 
 
 def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, context: ReadContext) -> LogUpdate | None:
@@ -91,39 +93,64 @@ def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, co
     return replace(_found(log, part, new, seen, before, context), reread=reread)
 
 
-def read_whole(log: LogFile, before: LogState | None, carried: Carried, context: ReadContext) -> LogUpdate:
+def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate | None:
+    """Read the new lines of a log behind its checkpoint; return None if they change what was given before it."""
+    if before.checkpoint is None:
+        return None
+    whole = unread_range(log.path, None, 0, lines=True)
+    part = replace(whole, begin=before.offset, end=max(whole.end, before.offset))
+    behind_last = replace(before.checkpoint, unfinished=b"")
+    try:
+        found, checkpoint = read_on(log, part.begin, part.end, behind_last, context.read_options)
+    except EmptyLogError:  # only the last line, which has no end, is new
+        found, checkpoint = Observations(log.label, before.format, (), 0, zone=before.zone), behind_last
+    observations = shift_clock(found, clock_shifts(context.load_options))
+    if _is_late(observations, before, context.grid or (0, 1)):
+        return None
+    new = replace(observations, bad_rows=bad_rows_in_file(log, observations.bad_rows, part.begin, b""))
+    seen = _seen(log, part, new, checkpoint)
+    seen.after = before.after
+    seen.rows_read += before.rows_read
+    seen.rows_skipped += before.rows_skipped
+    seen.store_problems(all_problems(before.known_problems(), new.problems))
+    return replace(_found(log, part, new, seen, before, context), continues=True)
+
+
+def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]) -> bool:
+    """Return whether a sample is of an earlier step than the last one that was read before."""
+    origin, step = grid
+    last = {one.stage: (one.last - origin) // step for one in before.series}
+    return any((one.first_ns - origin) // step < last.get(one.stage, -math.inf) for one in observations.series)
+
+
+def read_whole(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
     """Read a log from its beginning."""
-    in_parts = reads_in_parts(carried.format or "")
-    part = unread_range(log.path, None, 0, lines=in_parts and not log.is_parquet)
-    observations = _whole_lines(log, part, carried, context)
-    seen = _seen(log, part, observations)
-    if not in_parts:
-        _carry_on(seen, log, part, carried, observations, context)
+    in_lines = reads_in_parts(after.format) or is_resumable(after.format)
+    part = unread_range(log.path, None, 0, lines=in_lines and not log.is_parquet)
+    observations, checkpoint = _whole_lines(log, part, after, context)
+    seen = _seen(log, part, observations, checkpoint)
+    seen.after = after if checkpoint and after.state else None
     if before is None or context.again:
         return replace(_found(log, part, observations, seen, None, context), before=before)
     problems = new_problems(observations.problems, before.known_problems())
     found = _found(log, part, replace(observations, problems=problems), seen, before, context)
-    return replace(found, reread=_read_before(log, before, carried, context))
+    return replace(found, reread=_read_before(log, before, after, context))
 
 
-def _carry_on(
-    seen: LogState, log: LogFile, part: UnreadRange, carried: Carried, observations: Observations, context: ReadContext
-) -> None:
-    """Put into the state of a log what its predecessor left for it, and what it leaves for its successor."""
-    back = {path: -shift for path, shift in clock_shifts(context.load_options).items()}
-    seen.carried, seen.carried_ends = carried.text, dict(carried.ends)
-    seen.carry = checkpoint(excerpt(log, 0, part.end, carried.text), observations.format)
-    seen.ends = {stage: (time, 0.0) for stage, (time, _) in ends_of(shift_clock(observations, back).series, {}).items()}
-    seen.ends = {**carried.ends, **seen.ends}
-
-
-def _read_before(log: LogFile, before: LogState, carried: Carried, context: ReadContext) -> Observations | None:
+def _read_before(log: LogFile, before: LogState, after: Checkpoint, context: ReadContext) -> Observations | None:
     """Read a log up to the resume position again; return None if that part cannot be read."""
-    lenient = replace(context.read_options, strict=False)
+    lenient = replace(context, read_options=replace(context.read_options, strict=False))
     try:
-        return shift_clock(read_behind(log, 0, before.offset, carried, lenient), clock_shifts(context.load_options))
+        return _read_behind(log, before.offset, after, lenient)[0]
     except EntroError:
         return None
+
+
+def _read_behind(log: LogFile, end: int, after: Checkpoint, context: ReadContext) -> tuple[Observations, Checkpoint]:
+    """Read a log up to a place, behind its predecessor."""
+    found, checkpoint = read_on(log, 0, end, after, context.read_options)
+    later = replace(found, series=beyond(found.series, after.ends))
+    return shift_clock(later, clock_shifts(context.load_options)), checkpoint
 
 
 def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
@@ -140,20 +167,22 @@ def _whole_from(reread: Observations, grid: tuple[int, int]) -> float:
     return math.inf if middle is None else origin - (origin - middle) // step * step
 
 
-def _whole_lines(log: LogFile, part: UnreadRange, carried: Carried, context: ReadContext) -> Observations:
-    """Read the whole lines of a log, which may grow meanwhile."""
-    if part.end == part.size and not carried.text:
-        observations = _read_log(log, context, carried.format)
-        if log.path.stat().st_size == part.size:
-            return observations
+def _whole_lines(
+    log: LogFile, part: UnreadRange, after: Checkpoint, context: ReadContext
+) -> tuple[Observations, Checkpoint | None]:
+    """Read the whole lines of a log, which may grow meanwhile; without a checkpoint if its format needs none."""
     try:
-        return shift_clock(
-            read_behind(log, 0, part.end, carried, context.read_options), clock_shifts(context.load_options)
-        )
+        if not reads_in_parts(after.format):
+            return _read_behind(log, part.end, after, context)
+        if part.end == part.size:
+            observations = _read_log(log, context, after.format)
+            if log.path.stat().st_size == part.size:
+                return observations, None
+        return _read_log(excerpt(log, 0, part.end), context, after.format), None
     except EmptyLogError:  # it may have but a first row that has no end yet
         with suppress(EntroError):
-            found = _lenient(log, 0, part.size, b"", carried.format, context)
-            return replace(found, series=(), rows_read=0, rows_skipped=0, bad_rows=())
+            found = _lenient(log, 0, part.size, b"", after.format, context)
+            return replace(found, series=(), rows_read=0, rows_skipped=0, bad_rows=()), None
         raise
 
 
@@ -171,7 +200,9 @@ def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None
     )
 
 
-def _seen(log: LogFile, part: UnreadRange, observations: Observations) -> LogState:
+def _seen(
+    log: LogFile, part: UnreadRange, observations: Observations, checkpoint: Checkpoint | None = None
+) -> LogState:
     """Return the new state of a log, without its place and options, which the caller sets."""
     is_bare = not observations.rows_read + observations.rows_skipped
     head, head_bytes, tail = fingerprint(log.path, part.end, part.size if is_bare else part.end)
@@ -188,9 +219,19 @@ def _seen(log: LogFile, part: UnreadRange, observations: Observations) -> LogSta
         rows_read=observations.rows_read,
         rows_skipped=observations.rows_skipped,
         zone=observations.zone,
+        checkpoint=checkpoint and _with_unfinished(checkpoint, log, part),
     )
     seen.store_problems(observations.problems)
     return seen
+
+
+def _with_unfinished(checkpoint: Checkpoint, log: LogFile, part: UnreadRange) -> Checkpoint:
+    """Return a checkpoint with the last line of its log, if that has no end, and without the values at its ends."""
+    with log.path.open("rb") as file:
+        file.seek(part.end)
+        unfinished = file.read(part.size - part.end)
+    ends = {stage: (time, 0.0) for stage, (time, _) in checkpoint.ends.items()}
+    return replace(checkpoint, unfinished=unfinished, ends=ends)
 
 
 def _found(
@@ -206,7 +247,7 @@ def _found(
     return LogUpdate(
         log=seen,
         observations=observations,
-        unfinished=_last_line(log, part, observations, before, context) if part.end < part.size else None,
+        unfinished=_last_line(log, part, observations, seen, before, context) if part.end < part.size else None,
         begins=part.begin == 0,
         before=before,
         reread=None,
@@ -233,14 +274,26 @@ def _new_bad_rows(
 
 
 def _last_line(
-    log: LogFile, part: UnreadRange, whole: Observations, before: LogState | None, context: ReadContext
+    log: LogFile,
+    part: UnreadRange,
+    whole: Observations,
+    seen: LogState,
+    before: LogState | None,
+    context: ReadContext,
 ) -> Observations | None:
     """Read a last line without an end; return None if it cannot be read.
 
     It may be cut within its time or its stage's name, so that it counts only where it goes on from the whole lines.
     """
     try:
-        found = _lenient(log, part.end, part.size, header_of(log, whole.format), whole.format, context)
+        if seen.checkpoint is not None:
+            lenient = replace(context.read_options, strict=False)
+            behind_last = replace(seen.checkpoint, unfinished=b"")
+            found = shift_clock(
+                read_on(log, part.end, part.size, behind_last, lenient)[0], clock_shifts(context.load_options)
+            )
+        else:
+            found = _lenient(log, part.end, part.size, header_of(log, whole.format), whole.format, context)
     except EntroError:
         return None
     if not whole.rows_read and before is None:

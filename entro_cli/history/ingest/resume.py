@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +22,21 @@ from entro_cli.history.ingest.match_known_logs import (
     match_by_content,
     unread_range,
 )
-from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_tail, read_whole
+from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_new, read_tail, read_whole
 from entro_cli.history.state import LogState
-from entro_cli.readers.continuation import EarlierLog, predecessor_of
-from entro_cli.readers.inputs.log_file import STDIN, LogFile, NoLogError, excerpt, label_of, location_of, plain_log
+from entro_cli.readers.continuation import Checkpoint, EarlierLog, predecessor_of
+from entro_cli.readers.inputs.log_file import (
+    HEAD_BYTES,
+    STDIN,
+    LogFile,
+    NoLogError,
+    excerpt,
+    label_of,
+    location_of,
+    plain_log,
+)
 from entro_cli.readers.options import LoadOptions
-from entro_cli.readers.read_continued import Carried
-from entro_cli.readers.registry import accepts_header, detect_format, header_of, read_log, reads_in_parts
+from entro_cli.readers.registry import accepts_header, detect_format, header_of, is_resumable, read_log, reads_in_parts
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -100,8 +109,8 @@ def _read_once(
         before = match_by_content(logs, log.path, options_hash, place)
         if before is not None and not context.again and log.path.stat().st_size == before.offset:
             return before
-        carried = _carried(log, before, logs, place, options_hash, context)
-        found = _read_enough(log, before, carried, context)
+        after = _predecessor(log, before, logs, place, options_hash, context)
+        found = _read_enough(log, before, after, context)
     state = msgspec.structs.replace(
         found.log,
         place=place,
@@ -120,23 +129,32 @@ def _missing_header(log: LogFile, logs: Sequence[LogState], options_hash: str) -
     return next((header for header, format_ in headers.items() if accepts_header(log, format_, header)), b"")
 
 
-def _carried(
+def _predecessor(
     log: LogFile, before: LogState | None, logs: Sequence[LogState], place: str, options_hash: str, context: ReadContext
-) -> Carried:
-    """Return what the predecessor of a log left for it, if lines of its format need the lines before them."""
+) -> Checkpoint:
+    """Return where reading of the predecessor of a log stopped; only its format if it has none or needs none."""
     if before is not None:
-        return Carried(before.carried, before.carried_ends, before.format)
+        return before.after or Checkpoint(before.format)
     input_format = _format_of(log, context)
-    others = [other for other in logs if other.options == options_hash and other.carry]
+    others = [(other, other.checkpoint) for other in logs if other.options == options_hash and other.checkpoint]
     if reads_in_parts(input_format) or not others:
-        return Carried(format=input_format)
-    series = read_log(log, context.read_options, input_format).series
-    first = min((int(one.times[0]) for one in series), default=_LATE)
-    earlier = [EarlierLog(other.place, other.format, _last_ns(other)) for other in others]
-    found = predecessor_of(place, input_format, first, earlier)
-    if found is None:
-        return Carried(format=input_format)
-    return Carried(others[found].carry, others[found].ends, input_format)
+        return Checkpoint(input_format)
+    earlier = [EarlierLog(other.place, other.format, _last_ns(left)) for other, left in others]
+    found = predecessor_of(place, input_format, _first_ns(log, input_format, context), earlier)
+    return Checkpoint(input_format) if found is None else others[found][1]
+
+
+def _first_ns(log: LogFile, input_format: str, context: ReadContext) -> int:
+    """Return the time of the first sample of a log, nanoseconds since the epoch: in its head, if there is one."""
+    lenient = replace(context.read_options, strict=False)
+    size = log.path.stat().st_size
+    head = size if log.is_parquet else last_line_end(log.path, min(HEAD_BYTES, size))
+    for end in (head, size):
+        with suppress(EntroError):
+            series = read_log(excerpt(log, 0, end), lenient, input_format).series
+            if series:
+                return min(int(one.times[0]) for one in series)
+    return _LATE
 
 
 def _format_of(log: LogFile, context: ReadContext) -> str:
@@ -148,14 +166,18 @@ def _format_of(log: LogFile, context: ReadContext) -> str:
         return detect_format(excerpt(log, 0, end), context.read_options, context.load_options.input_format)
 
 
-def _last_ns(log: LogState) -> int | None:
-    return max((time for time, _ in log.ends.values()), default=None)
+def _last_ns(checkpoint: Checkpoint) -> int | None:
+    return max((time for time, _ in checkpoint.ends.values()), default=None)
 
 
-def _read_enough(log: LogFile, before: LogState | None, carried: Carried, context: ReadContext) -> LogUpdate:
-    """Read a log from so far before what is new that the result is that of reading it whole."""
-    if before is None or context.again or context.grid is None or not reads_in_parts(before.format):
-        return read_whole(log, before, carried, context)
+def _read_enough(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
+    """Read so much of a log that the result is that of reading it whole."""
+    if before is None or context.again or context.grid is None:
+        return read_whole(log, before, after, context)
+    if is_resumable(before.format):
+        return read_new(log, before, context) or read_whole(log, before, after, context)
+    if not reads_in_parts(before.format):
+        return read_whole(log, before, after, context)
     for margin in MARGINS_BYTES:
         part = unread_range(log.path, before, margin, lines=not log.is_parquet)
         head = header_of(log, before.format)
@@ -167,4 +189,4 @@ def _read_enough(log: LogFile, before: LogState | None, carried: Carried, contex
             continue
         if found is not None:
             return found
-    return read_whole(log, before, carried, context)
+    return read_whole(log, before, after, context)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 
-from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.core.files import unfinished_from
+from entro_cli.core.clock import nanoseconds
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
-from entro_cli.readers.text_lines import MARK, BadLines, blocks
-from entro_cli.readers.time_zones import local_to_utc
+from entro_cli.readers.reader import Reading
+from entro_cli.readers.text_lines import BadLines, blocks
+from entro_cli.readers.time_zones import clock_set_back, local_to_utc
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -33,25 +33,44 @@ _DONE = re.compile(rb"\s*(?:succeeded in|raised|retry:|failed|ignored|rejected|r
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,8}m")
 
 
-@dataclass
-class _Tasks:
-    """The tasks of a log. All times but `stamps` are indices into it.
+class CeleryState(msgspec.Struct):
+    """The state of a worker behind some lines of its log.
 
     Attributes:
-        stamps: the timestamps of all lines that have one, nanoseconds on the worker's clock.
-        received: when tasks were received.
-        done: when tasks were done that were received in the log.
-        done_unseen: when tasks were done that were received before the log begins.
-        in_flight: by the id of a task that is not done, when it was received.
+        context: the last timestamp, behind those of a clock that was set back in the last two hours; nanoseconds on the
+            worker's clock.
+        received: the number of tasks received at the last timestamp.
+        in_flight: the ids of the tasks that are not done.
+    """
+
+    context: list[int] = []
+    received: int = 0
+    in_flight: list[bytes] = []
+
+
+class _Tasks:
+    """The tasks of a log.
+
+    Attributes:
+        stamps: the timestamps of all lines that have one, nanoseconds on the worker's clock; those of the lines before
+            come first.
+        begin: the index of the last of those; 0 if the log begins here.
+        received: when tasks were received, as indices into the timestamps.
+        done: when tasks were done that were received in the log, likewise.
+        done_unseen: when tasks were done that were received before the log begins, likewise.
+        received_before, in_flight_before: the number of these at the last timestamp before.
+        in_flight: the ids of the tasks that are not done.
         bad: the lines that cannot be read.
     """
 
-    stamps: array[int] = field(default_factory=lambda: array("q"))
-    received: array[int] = field(default_factory=lambda: array("q"))
-    done: array[int] = field(default_factory=lambda: array("q"))
-    done_unseen: array[int] = field(default_factory=lambda: array("q"))
-    in_flight: dict[bytes, int] = field(default_factory=dict)
-    bad: BadLines = field(default_factory=BadLines)
+    def __init__(self, state: CeleryState) -> None:
+        self.stamps = array("q", state.context)
+        self.begin = max(len(self.stamps) - 1, 0)
+        self.received = array("q", [self.begin] * state.received)
+        self.done, self.done_unseen = array("q"), array("q")
+        self.received_before, self.in_flight_before = state.received, len(state.in_flight)
+        self.in_flight = dict.fromkeys(state.in_flight)
+        self.bad = BadLines()
 
     def add(self, event: str, task: bytes) -> None:
         """Add an event of a task at the last timestamp."""
@@ -60,8 +79,9 @@ class _Tasks:
             self.received.append(now)
             if task in self.in_flight:  # delivered once more: it is in flight once
                 self.done.append(now)
-            self.in_flight[task] = now
-        elif self.in_flight.pop(task, None) is not None:
+            self.in_flight[task] = None
+        elif task in self.in_flight:
+            del self.in_flight[task]
             self.done.append(now)
         else:
             self.done_unseen.append(now)
@@ -84,19 +104,16 @@ class CeleryReader:
         return 0.7 if any(b"celery" in message.lower() for message in messages) else 0.0
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read a worker's log.
+        """Read a worker's log; see `resume`."""
+        return self.resume(log, options, b"").observations
 
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if no line is of a task, or most of those that are cannot be read.
-        """
-        tasks = _find_tasks(log)
-        good = len(tasks.received) + len(tasks.done) + len(tasks.done_unseen)
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of a worker's log; see `ResumableReader`."""
+        before = msgspec.json.decode(state, type=CeleryState) if state else CeleryState()
+        tasks = _find_tasks(log, before)
+        good = len(tasks.received) - before.received + len(tasks.done) + len(tasks.done_unseen)
         bad = tasks.bad.check(log, good, options, "lines of tasks with their time")
-        if not good:
+        if not (good or state):
             raise EmptyLogError(
                 "no line is of a task",
                 where=log.label,
@@ -104,12 +121,13 @@ class CeleryReader:
                 remedy="run the worker with --loglevel INFO",
             )
         tally = Tally()
-        times = local_to_utc(np.array(tasks.stamps, np.int64), options.zone, tally)
+        known = len(before.context)
+        times = local_to_utc(np.array(tasks.stamps, np.int64), options.zone, tally, known)
         tally.count(ProblemKind.OUT_OF_ORDER, (np.diff(times) < 0).sum())
         tally.count(ProblemKind.TASKS_FROM_BEFORE, len(tasks.done_unseen))
         tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight))
-        quantities = _quantities(tasks, times)
-        return Observations(
+        quantities = _quantities(tasks, times[tasks.begin :])
+        observations = Observations(
             path=log.label,
             format=self.name,
             series=choose_stages(quantities, options),
@@ -120,47 +138,21 @@ class CeleryReader:
             problems=tally.problems,
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
-
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file.
-
-        Args:
-            log: the plain file.
-
-        Returns:
-            The tasks in flight, those received in the last moment, the last timestamp, and a last line without its end.
-        """
-        begin = unfinished_from(log.path)
-        tasks = _find_tasks(log, begin)
-        with log.path.open("rb") as file:
-            file.seek(begin)
-            rest = file.read()
-        if not tasks.stamps:
-            return rest
-        latest = max(tasks.received, key=lambda at: tasks.stamps[at], default=-1)
-        received_at = {at: task for task, at in tasks.in_flight.items()}
-        lines = [
-            _line(tasks.stamps[at], b"Task carried[" + task + b"] received") for at, task in sorted(received_at.items())
-        ]
-        moment = tasks.stamps[latest] if latest >= 0 else -1
-        others = [at for at in tasks.received if tasks.stamps[at] == moment and at not in received_at]
-        for at in others:  # done already; tasks received at one moment are counted together
-            name = b"entro-%d" % at
-            lines.append(_line(moment, b"Task carried[" + name + b"] received"))
-            lines.append(_line(moment, b"Task carried[" + name + b"] succeeded in 0s: None"))
-        lines.append(_line(max(tasks.stamps), MARK))
-        return b"".join(line + b"\n" for line in lines) + rest
+        return Reading(observations, msgspec.json.encode(_state_of(tasks)))
 
 
-def _line(stamp: int, text: bytes) -> bytes:
-    when = datetime.fromtimestamp(stamp // NS, UTC)
-    return f"[{when:%Y-%m-%d %H:%M:%S},{stamp % NS // 1_000_000:03d}: INFO/MainProcess] ".encode() + text
+def _state_of(tasks: _Tasks) -> CeleryState:
+    """Return the state behind the last line."""
+    stamps = np.array(tasks.stamps, np.int64)
+    latest = int(stamps.max())
+    received = int(np.count_nonzero(stamps[np.array(tasks.received, np.int64)] == latest))
+    return CeleryState([*clock_set_back(stamps), latest], received, [*tasks.in_flight])
 
 
-def _find_tasks(log: LogFile, end: int | None = None) -> _Tasks:
-    """Find the tasks of a log, in its first `end` bytes if that is given."""
-    tasks = _Tasks()
-    for offset, match in _stamped_lines(log, end):
+def _find_tasks(log: LogFile, before: CeleryState) -> _Tasks:
+    """Find the tasks in some lines of a log, behind others."""
+    tasks = _Tasks(before)
+    for offset, match in _stamped_lines(log):
         try:
             second = datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
         except ValueError:
@@ -172,11 +164,10 @@ def _find_tasks(log: LogFile, end: int | None = None) -> _Tasks:
     return tasks
 
 
-def _stamped_lines(log: LogFile, end: int | None) -> Iterator[tuple[int, re.Match[bytes]]]:
+def _stamped_lines(log: LogFile) -> Iterator[tuple[int, re.Match[bytes]]]:
     """Yield the lines that begin with a timestamp, with their offsets; a result of a task may go over several lines."""
     for block in blocks(log):
-        content = block.content if end is None else block.content[: max(end - block.offset, 0)]
-        for match in _LINE.finditer(content):
+        for match in _LINE.finditer(block.content):
             yield block.offset + match.start(), match
 
 
@@ -191,9 +182,14 @@ def _event_in(message: bytes) -> tuple[str, bytes] | None:
 
 
 def _quantities(tasks: _Tasks, times: TimeArray) -> list[Quantity]:
-    """Return the tasks received, and the number of tasks in flight from one change to the next."""
+    """Return the tasks received, and the number of tasks in flight from one change to the next.
+
+    Args:
+        tasks: the tasks.
+        times: the timestamps from the last one of the lines before on, nanoseconds since the epoch.
+    """
     received, done, unseen = (
-        times[np.array(part, np.int64)] for part in (tasks.received, tasks.done, tasks.done_unseen)
+        times[np.array(part, np.int64) - tasks.begin] for part in (tasks.received, tasks.done, tasks.done_unseen)
     )
     begin, end = int(times.min()), int(times.max())
     # Events cover the time from the first to the last one, so the edges of the log are events too, of no tasks.
@@ -201,8 +197,10 @@ def _quantities(tasks: _Tasks, times: TimeArray) -> list[Quantity]:
     counts = numbers.astype(np.float64)
     for edge in (begin, end):
         counts[np.searchsorted(moments, edge)] -= 1
-    changes = np.concatenate([np.full(len(unseen), begin), received, done, unseen, [begin, end]])
-    steps = np.concatenate([np.ones(len(unseen) + len(received)), -np.ones(len(done) + len(unseen)), [0, 0]])
+    new = received[tasks.received_before :]
+    at_begin = np.full(tasks.in_flight_before + len(unseen), begin)
+    changes = np.concatenate([at_begin, new, done, unseen, [begin, end]])
+    steps = np.concatenate([np.ones(len(at_begin) + len(new)), -np.ones(len(done) + len(unseen)), [0, 0]])
     edges, places = np.unique(changes, return_inverse=True)
     levels = np.cumsum(np.bincount(places, weights=steps)).astype(np.float64)
     return [

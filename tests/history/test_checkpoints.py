@@ -1,0 +1,42 @@
+"""A log that has grown is read on from its checkpoint: only what is new is parsed, and the steps are the same."""
+
+import pytest
+
+from entro_cli.readers import registry
+from entro_cli.readers.reader import ResumableReader
+from tests.history.stored import days, ingest
+from tests.history.test_formats import LOGS, READING
+
+NAMES = ["celery.log"]
+MARGIN_BYTES = 1 << 16
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The number of bytes that readers have parsed so far."""
+    counted = [0]
+    for reader in filter(lambda one: isinstance(one, ResumableReader), registry.READERS):
+        resume = type(reader).resume
+
+        def counting(self, log, options, state, resume=resume):
+            counted[0] += log.path.stat().st_size
+            return resume(self, log, options, state)
+
+        monkeypatch.setattr(type(reader), "resume", counting)
+    return counted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_what_is_new_is_parsed(tmp_path, parsed, name):
+    content = (LOGS / name).read_bytes()
+    lines = content.splitlines(keepends=True)
+    log = tmp_path / name
+    end = 0
+    for part in (lines[: len(lines) // 2], lines[: len(lines) * 3 // 4], lines[:-3], lines):
+        log.write_bytes(b"".join(part))
+        before, begin, end = parsed[0], end, log.stat().st_size
+        ingest(tmp_path / "h", log, *READING, "--step", "10s")
+        assert parsed[0] - before <= end - begin + MARGIN_BYTES
+    assert parsed[0] <= len(content) + MARGIN_BYTES
+    ingest(tmp_path / "whole", log, *READING, "--step", "10s")
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
