@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entro_cli.commands.options import CommonOptions, Json, expand_options
+from entro_cli.commands.options import CommonOptions, ConfigFile, Json, expand_options
 
 EPILOG = """\
 [bold]Example[/bold]: name the format of a log that is not recognised.
@@ -17,19 +17,27 @@ _MORE = (
 
 
 @expand_options
-def formats(*, as_json: Json = False, common: CommonOptions) -> None:
-    """List the formats of logs, and the stages that each gives. A format is recognised from the content."""
+def formats(*, config_file: ConfigFile = None, as_json: Json = False, common: CommonOptions) -> None:
+    """List the formats of logs, and the stages that each gives. A format is recognised from the content.
+
+    Those that entro.toml declares come first, those of other packages last.
+    """
     from rich.text import Text
 
-    from entro_cli.readers.registry import READERS
+    from entro_cli.core.console import printable
+    from entro_cli.readers.registry import readers
     from entro_cli.report.render.rich_table import grid
+    from entro_cli.workflows.settings import read_settings
 
     terminal = common.terminal()
+    known = list(readers(read_settings(config_file, "default", terminal).formats))
     if as_json:
-        every = [{"name": reader.name, "is": reader.description, "gives": reader.gives} for reader in READERS]
+        every = [{"name": reader.name, "is": reader.description, "gives": reader.gives} for reader in known]
         terminal.document({"schema": "entro/formats/1", "formats": every, "unpacked": ["gzip", "zstd"]})
         return
     table = grid(("Format", "left"), ("Content", "left"), ("Stages", "left"))
-    for reader in READERS:
-        table.add_row(Text(reader.name, style="bold"), reader.description, reader.gives)
+    for reader in known:
+        table.add_row(
+            Text(printable(reader.name), style="bold"), printable(reader.description), printable(reader.gives)
+        )
     terminal.show(table, "", Text(_MORE))

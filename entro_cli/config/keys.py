@@ -16,7 +16,10 @@ KeyPath = tuple[str, ...]
 """The names of the nested tables and of the key, outermost first."""
 
 ANY = "*"
-"""Matches the name of any stage in a key."""
+"""Matches the name of any stage or format in a key."""
+
+NAMED_TABLES = {"stages": "a stage", "formats": "a format"}
+"""Tables whose keys are tables with names that the user chooses, and what each of those describes."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class ConfigKey:
     """A key of the configuration of one pipeline.
 
     Attributes:
-        name: the key with the tables it is in, separated by dots; `*` for the name of a stage.
+        name: the key with the tables it is in, separated by dots; `*` for the name of a stage or format.
         rule: validates and converts its value.
         default: the value in force if nothing sets the key; None if there is no default.
         secret: whether only a part of its value may be shown.
@@ -42,7 +45,7 @@ class ConfigKey:
 
     @property
     def variable(self) -> str | None:
-        """The environment variable that sets the key; None for lists and for the keys of a stage."""
+        """The environment variable that sets the key; None for lists and for keys with a `*`."""
         is_single = self.rule.is_single and ANY not in self.path
         return f"ENTRO_{self.name.replace('.', '_').upper()}" if is_single else None
 
@@ -73,6 +76,13 @@ KEYS = (
     ConfigKey("stages.*.column", validators.TEXT),
     ConfigKey("stages.*.kind", validators.KIND),
     ConfigKey("stages.*.full", validators.POSITIVE),
+    ConfigKey("formats.*.pattern", validators.TEXT),
+    ConfigKey("formats.*.time_format", validators.TEXT),
+    ConfigKey("formats.*.unit", validators.TIME_UNIT),
+    ConfigKey("formats.*.description", validators.TEXT),
+    ConfigKey("formats.*.arrival", validators.TEXTS),
+    ConfigKey("formats.*.start", validators.TEXTS),
+    ConfigKey("formats.*.end", validators.TEXTS),
     ConfigKey("alerts.command", validators.COMMAND, ()),
     ConfigKey("alerts.at_least", validators.DURATION_OR_NONE, 0.0),
     ConfigKey("alerts.email.to", validators.ADDRESSES, ()),
@@ -92,7 +102,7 @@ KEYS = (
 KEYS_BY_NAME = {key.name: key for key in KEYS}
 
 SINGLE_KEYS = tuple(key for key in KEYS if ANY not in key.path)
-"""The keys that a pipeline has once, not once per stage."""
+"""The keys that a pipeline has once, not once per stage or format."""
 
 ALIASES = {
     "budget": "gamma",
@@ -118,7 +128,7 @@ def is_table(path: KeyPath) -> bool:
 
 
 def child_names(path: KeyPath) -> tuple[str, ...]:
-    """Return the keys and tables that the table at a path may have; none for `stages`, which may have any."""
+    """Return the keys and tables that a table may have; none for `stages` and `formats`, which may have any."""
     return tuple(name for name in dict.fromkeys(_child_parts(path)) if name != ANY)
 
 
@@ -129,5 +139,5 @@ def _child_parts(path: KeyPath) -> list[str]:
 
 
 def _pattern_of(path: KeyPath) -> KeyPath:
-    """Return a path with `*` in place of the name of a stage."""
-    return (*path[:1], ANY, *path[2:]) if path[:1] == ("stages",) and len(path) > 1 else path
+    """Return a path with `*` in place of the name of a stage or format."""
+    return (*path[:1], ANY, *path[2:]) if len(path) > 1 and path[0] in NAMED_TABLES else path

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from entro_cli.config.layers import DEFAULT, Layer
 from entro_cli.core.clock import zone_of
+from entro_cli.core.console import printable
 from entro_cli.timeseries.maintenance import Maintenance, parse_maintenance
-from entro_cli.timeseries.observations import StageSpec
+from entro_cli.timeseries.observations import Declaration, StageSpec
 from entro_engine import EntroError, Kind
 from entro_engine.budget import psi_budget
 from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD
+
+Described = TypeVar("Described")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Settings:
         capacity: the rate at which the stage that serves the queue works, req/s; None if not set.
         wait_s: the longest accepted wait, s.
         stages: the described stages; an empty column is recognised by its name.
+        formats: the declared formats.
         time: the column that holds the time; None to recognise it.
         start: the time that offsets count from; None if not set.
         year: the year of timestamps without one; None if not set.
@@ -61,6 +65,7 @@ class Settings:
     capacity: float | None
     wait_s: float
     stages: tuple[StageSpec, ...]
+    formats: tuple[Declaration, ...]
     time: str | None
     start: str | None
     year: int | None
@@ -124,20 +129,36 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
         wait_s=plain.pop("wait"),
         retention_s=plain.pop("retention"),
         silence_s=plain.pop("silence"),
-        stages=_stages(resolved),
+        stages=_described("stages", resolved, StageSpec),
+        formats=_formats(resolved),
         alerts=build_alerts(resolved),
         origins={".".join(path): option.origin for path, option in resolved.items()},
         **plain,
     )
 
 
-def _stages(resolved: Layer) -> tuple[StageSpec, ...]:
-    """Return the described stages, in the order in which they are first mentioned."""
+def _described(table: str, resolved: Layer, kind: Callable[..., Described]) -> tuple[Described, ...]:
+    """Return the described stages or formats, in the order in which they are first mentioned."""
     described: dict[str, dict[str, Any]] = {}
     for path, option in resolved.items():
-        if path[0] == "stages":
+        if path[0] == table:
             described.setdefault(path[1], {})[path[2]] = option.value
-    return tuple(StageSpec(name, **parts) for name, parts in described.items())
+    return tuple(kind(name, **parts) for name, parts in described.items())
+
+
+def _formats(resolved: Layer) -> tuple[Declaration, ...]:
+    """Return the declared formats.
+
+    Raises:
+        EntroError: when one cannot be used.
+    """
+    formats = _described("formats", resolved, Declaration)
+    for declaration in formats:
+        from entro_cli.readers.declared.groups import check_declaration  # it runs the pattern: most users have none
+
+        origin = next(option.origin for path, option in resolved.items() if path[:2] == ("formats", declaration.name))
+        check_declaration(declaration, f"{origin}: formats.{printable(declaration.name)}")
+    return formats
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entro_cli.config.keys import ALIASES, ConfigKey, KeyPath, child_names, find_key, is_table
+from entro_cli.config.keys import ALIASES, NAMED_TABLES, ConfigKey, KeyPath, child_names, find_key, is_table
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
@@ -146,8 +146,8 @@ class _Reader:
             if key is not None:
                 yield inner, self._convert(key, value, (*outer, *inner))
             elif is_table(inner):
-                if path == ("stages",):
-                    self._require_name(name, "a stage")
+                if len(path) == 1 and path[0] in NAMED_TABLES:
+                    self._require_name(name, NAMED_TABLES[path[0]])
                 self.require_table(value, (*outer, *inner))
                 yield from self.values(value, inner, outer)
             else:

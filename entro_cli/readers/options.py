@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entro_cli.core.clock import clock_shift, moment_ns, zone_of
 from entro_cli.core.console import printable
-from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
+from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
 
@@ -30,6 +30,7 @@ class LoadOptions:
         redact: mask the text of bad rows.
         configured_stages: stages of entro.toml, for logs that have them.
         configured_offsets: the shifts of logs' clocks, of entro.toml; for logs that are read.
+        formats: the formats that entro.toml declares.
         full_of: returns the full load of a stage, given its name and kind, if the command line has none.
     """
 
@@ -45,6 +46,7 @@ class LoadOptions:
     redact: bool = False
     configured_stages: Sequence[StageSpec] = ()
     configured_offsets: Sequence[str] = ()
+    formats: tuple[Declaration, ...] = ()
     full_of: Callable[[str, Kind], float | None] = lambda name, kind: None
 
 
@@ -64,6 +66,7 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
         year=options.year,
         strict=options.strict,
         redact=options.redact,
+        formats=options.formats,
     )
     return zone, read
 

@@ -37,14 +37,14 @@ def read_on(
     is_all = begin == 0 and end == log.path.stat().st_size and not lines
     part = log if is_all else excerpt(log, begin, end, lines)
     name = after.format or detect_format(part, options)
-    reading = _resume(reader_named(name), part, options, state)
+    reading = _resume(reader_named(name, options.formats), part, options, state)
     found = reading.observations
     return found, Checkpoint(name, reading.state, b"", dict(ends_of(found.series, after.ends)))
 
 
 def _from_text(after: Checkpoint, log: LogFile, options: ReadOptions) -> tuple[bytes, bytes]:
     """Return the state of a reader, and lines to read again, for text that an earlier release stored instead."""
-    reader = reader_named(after.format)
+    reader = reader_named(after.format, options.formats)
     if not isinstance(reader, ResumableReader):
         return after.text, after.unfinished
     # Lines up to the mark, which celery's have a timestamp with, were counted already.

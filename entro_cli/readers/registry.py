@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from entro_cli.core.console import printable
+from entro_cli.readers.declared.reader import DeclaredReader
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import PrometheusReader
@@ -13,7 +20,7 @@ from entro_cli.readers.tables.duckdb_table import first_line, head_text
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.vllm.reader import VllmReader
 from entro_cli.readers.workers.celery import CeleryReader
-from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_engine import EntroError
 
 READERS: tuple[Reader, ...] = (
@@ -29,6 +36,9 @@ READERS: tuple[Reader, ...] = (
 
 _LEAST_CONFIDENCE = 0.05
 
+ENTRY_POINTS = "entro.readers"
+"""Group of entry points with which other packages add readers."""
+
 
 def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None) -> Observations:
     """Read a log.
@@ -42,7 +52,7 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         NoLogError: if no reader recognises it.
         EntroError: if the reader cannot read it.
     """
-    reader = reader_named(detect_format(log, options, input_format))
+    reader = reader_named(input_format, options.formats) if input_format else recognise(log, options)
     return reader.read(log, options)
 
 
@@ -53,12 +63,12 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
         NoLogError: if no reader recognises it.
         EntroError: if the named format does not exist.
     """
-    return (reader_named(input_format) if input_format else _recognise(log, options)).name
+    return (reader_named(input_format, options.formats) if input_format else recognise(log, options)).name
 
 
 def reads_in_parts(input_format: str) -> bool:
     """Return whether lines of a format can be read without the lines before them, given the header."""
-    return isinstance(reader_named(input_format), TableReader)
+    return isinstance(_reader_of_package(input_format), TableReader)
 
 
 def header_of(log: LogFile, input_format: str) -> bytes:
@@ -68,43 +78,102 @@ def header_of(log: LogFile, input_format: str) -> bytes:
         log: the plain file.
         input_format: the name of its format.
     """
-    reader = reader_named(input_format)
+    reader = _reader_of_package(input_format)
     return reader.header_of(log) if isinstance(reader, HeaderReader) else b""
 
 
 def is_resumable(input_format: str) -> bool:
     """Return whether a log of a format is read on where reading stopped."""
-    return isinstance(reader_named(input_format), ResumableReader)
+    return isinstance(_reader_of_package(input_format), ResumableReader)
 
 
 def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
     """Return whether a log without a header has rows that fit the header of another log of a format."""
-    reader = reader_named(input_format)
+    reader = _reader_of_package(input_format)
     return isinstance(reader, HeaderReader) and reader.accepts_header(log, header)
 
 
-def reader_named(input_format: str) -> Reader:
+def readers(formats: Iterable[Declaration] = ()) -> Iterator[Reader]:
+    """Yield every reader, in the order in which they look at a log: of declared formats, ours, of other packages.
+
+    Args:
+        formats: the declared formats.
+
+    Raises:
+        EntroError: if a reader of another package cannot be used; only when it is reached.
+    """
+    for declaration in formats:
+        yield DeclaredReader(declaration)
+    yield from READERS
+    yield from _installed()
+
+
+def reader_named(input_format: str, formats: Iterable[Declaration] = ()) -> Reader:
     """Return the reader of a format.
+
+    Args:
+        input_format: its name.
+        formats: the declared formats.
 
     Raises:
         EntroError: if there is none.
     """
-    for reader in READERS:
+    names = []
+    for reader in readers(formats):
         if input_format == reader.name:
             return reader
-    names = ", ".join(reader.name for reader in READERS)
-    raise EntroError(f"unknown format {input_format!r}", where="--input-format", expected=f"one of {names}")
+        names.append(reader.name)
+    raise EntroError(
+        f"unknown format {printable(input_format)!r}", where="--input-format", expected=f"one of {', '.join(names)}"
+    )
 
 
-def _recognise(log: LogFile, options: ReadOptions) -> Reader:
-    best, confidence = READERS[0], 0.0
-    for reader in READERS:
+def _reader_of_package(input_format: str) -> Reader | None:
+    """Return the reader of a format that is not declared; None for one that is."""
+    return next((reader for reader in readers() if input_format == reader.name), None)
+
+
+@cache  # looking for packages takes some milliseconds
+def _installed() -> tuple[Reader, ...]:
+    return tuple(map(_loaded, entry_points(group=ENTRY_POINTS)))
+
+
+def _loaded(entry: EntryPoint) -> Reader:
+    """Return the reader of another package.
+
+    Raises:
+        EntroError: if it cannot be loaded, or lacks a part of a reader.
+    """
+    package = printable(entry.dist.name if entry.dist else entry.value)
+    where = f"package {package}, entry point {printable(entry.name)}"
+    remedy = f"update the package, or remove it: pip uninstall {package}"
+    try:
+        found = entry.load()
+        reader = found() if isinstance(found, type) else found
+    except Exception as error:  # whatever a package raises: the message must name the package
+        reason = f"{type(error).__name__}: {printable(str(error))}"
+        raise EntroError(f"the reader cannot be loaded: {reason}", where=where, remedy=remedy) from error
+    missing = [part for part in ("name", "description", "gives", "recognise", "read") if not hasattr(reader, part)]
+    if missing:
+        raise EntroError(f"the reader has no {' and no '.join(missing)}", where=where, remedy=remedy)
+    return cast("Reader", reader)
+
+
+def recognise(log: LogFile, options: ReadOptions) -> Reader:
+    """Return the reader with the highest confidence for a log.
+
+    Raises:
+        NoLogError: if no reader recognises it.
+    """
+    best: Reader | None = None
+    confidence = _LEAST_CONFIDENCE
+    for reader in readers(options.formats):
         found = reader.recognise(log)
-        if found > confidence:
+        if found > confidence or (best is None and found == confidence):
             best, confidence = reader, found
         if confidence == 1:
             break  # no other format can be it, so the recognisers of text logs need not look for their lines
-    if confidence >= _LEAST_CONFIDENCE:
+    if best is not None:
         return best
     begins = first_line(head_text(log))
     raise NoLogError(

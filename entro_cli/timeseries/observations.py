@@ -48,6 +48,31 @@ class StageSpec:
 
 
 @dataclass(frozen=True)
+class Declaration:
+    """A format of text logs as the user described it in entro.toml.
+
+    Attributes:
+        name: its name.
+        pattern: the regular expression that finds the lines to read; its named groups are what they hold.
+        time_format: the format of times, as `strptime` takes it; empty for ISO 8601 and numbers since the epoch.
+        unit: the unit of lengths of time whose group names none; empty for seconds.
+        description: the kind of logs, in a few words.
+        arrival: texts of the group `event` that mean that a request arrived.
+        start: texts that mean that it was started.
+        end: texts that mean that it ended.
+    """
+
+    name: str
+    pattern: str = ""
+    time_format: str = ""
+    unit: str = ""
+    description: str = ""
+    arrival: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    end: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """Options of a reader.
 
@@ -60,6 +85,7 @@ class ReadOptions:
         year: the year of timestamps that name none; None for the year in which the file was last changed.
         strict: raise an error at the first bad row.
         redact: mask the content of rows wherever it is shown.
+        formats: the formats that the user declared.
     """
 
     zone: tzinfo
@@ -70,6 +96,7 @@ class ReadOptions:
     year: int | None = None
     strict: bool = False
     redact: bool = False
+    formats: tuple[Declaration, ...] = ()
 
     def stages_for(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
         """Return the stages whose column the user named, and those that are named like one of these columns."""

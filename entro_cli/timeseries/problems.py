@@ -84,6 +84,13 @@ class ProblemKind(Enum):
     )
     TWO_CLOCKS = "timestamps are of two clocks: the second was put onto that of {0} by the first request"
 
+    # declared formats
+    LINES_MATCHED = "{0} of {1} lines match the pattern of {2}"
+    REQUESTS_FROM_BEFORE = (
+        "1 request arrived before the log begins: left out",
+        "{count} requests arrived before the log begins: left out",
+    )
+
     # Celery
     TASKS_FROM_BEFORE = (
         "1 task was received before the log begins: in flight from there on",

@@ -119,6 +119,7 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
         redact=settings.redact,
         configured_stages=settings.stages,
         configured_offsets=() if is_option else settings.offset,
+        formats=settings.formats,
         full_of=settings.full_of,
     )
 

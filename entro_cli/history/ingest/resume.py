@@ -50,8 +50,17 @@ def options_fingerprint(options: LoadOptions) -> str:
     stages = [(spec.name, spec.column, spec.kind) for spec in options.configured_stages]
     clocks = [*options.offset, *options.configured_offsets]
     # The hash is stored: another order, or a new entry without a value, would have every log read again.
-    values = [*options.stage, *stages, *clocks, options.time, options.start, options.tz, options.input_format]
+    values: list[object] = [
+        *options.stage,
+        *stages,
+        *clocks,
+        options.time,
+        options.start,
+        options.tz,
+        options.input_format,
+    ]
     values += [] if options.year is None else [str(options.year)]
+    values += options.formats
     return hashlib.blake2b(msgspec.json.encode(values), digest_size=16).hexdigest()
 
 

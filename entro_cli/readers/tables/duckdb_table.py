@@ -27,8 +27,13 @@ DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
 """Number of first rows from which the columns are recognised."""
 
-_MAX_LINE = 1 << 24
+MAX_LINE = 1 << 24
 """Longest line that is read, bytes. DuckDB's default is 2 MB."""
+
+_ROW_NUMBER = "file_row_number + 1"
+
+LINE_COLUMN = "entro.line"
+"""Last column of a Parquet file that was made from the lines of a text log: the numbers of the lines."""
 
 
 @dataclass
@@ -45,6 +50,7 @@ class Table:
         quote: quote character of a CSV; empty if quotes are read as text.
         header_offset: lines before the header of a CSV.
         pointers: JSON pointers of the columns of JSON lines.
+        line_sql: SQL of the number of a row's line in Parquet.
         problems: warnings about what had to be mended.
         rejected_count: number of rows without the header's number of cells; set by `fetch`.
         rejected_rows: the first few of those; set by `fetch`.
@@ -59,6 +65,7 @@ class Table:
     quote: str = '"'
     header_offset: int = 0
     pointers: list[str] = field(default_factory=list)
+    line_sql: str = _ROW_NUMBER
     problems: list[Problem] = field(default_factory=list)
     rejected_count: int = 0
     rejected_rows: list[BadRow] = field(default_factory=list)
@@ -76,9 +83,9 @@ class Table:
             if self.shape == "csv":
                 return _fetch_csv(connection, self, select, rest)
             relation = _parquet_sql(self) if self.shape == "parquet" else _json_sql(self)
-            return _query(connection, f"SELECT {select} FROM {relation} {rest}")
+            return run_query(connection, f"SELECT {select} FROM {relation} {rest}")
         except duckdb.Error as error:
-            raise _unreadable(self.log, error) from error
+            raise unreadable(self.log, error) from error
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -111,7 +118,7 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     return _json_lines(log, text) if looks_like_json(text) else csv_table(log)
 
 
-def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """Return the columns of a query's result."""
     try:
         return connection.execute(sql).fetchnumpy()
@@ -136,33 +143,39 @@ def looks_like_json(text: str) -> bool:
     return bool(_json_object(text.lstrip().partition("\n")[0]))
 
 
-def _sql_string(text: str) -> str:
+def sql_string(text: str) -> str:
+    """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     # Without the option, a folder called `key=value` on the path would become a column.
-    source = f"read_parquet({_sql_string(str(log.path))}, hive_partitioning = false)"
+    source = f"read_parquet({sql_string(str(log.path))}, hive_partitioning = false)"
     try:
         names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         rows = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as error:
-        raise _unreadable(log, error) from error
-    sample = [["" if cell is None else cell for cell in row] for row in rows]
-    return Table(log, "parquet", names, sample, log.path)
+        raise unreadable(log, error) from error
+    has_lines = names[-1:] == [LINE_COLUMN]
+    used = len(names) - has_lines
+    line_sql = quoted_name(LINE_COLUMN) if has_lines else _ROW_NUMBER
+    sample = [["" if cell is None else cell for cell in row[:used]] for row in rows]
+    return Table(log, "parquet", names[:used], sample, log.path, line_sql=line_sql)
 
 
 def _parquet_sql(table: Table) -> str:
-    cells = ", ".join(f"CAST({_sql_name(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
-    source = f"read_parquet({_sql_string(str(table.path))}, file_row_number = true, hive_partitioning = false)"
-    return f"(SELECT {cells}, false AS broken, file_row_number + 1 AS line FROM {source})"
+    cells = ", ".join(f"CAST({quoted_name(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
+    source = f"read_parquet({sql_string(str(table.path))}, file_row_number = true, hive_partitioning = false)"
+    return f"(SELECT {cells}, false AS broken, {table.line_sql} AS line FROM {source})"
 
 
-def _sql_name(name: str) -> str:
+def quoted_name(name: str) -> str:
+    """Return the name of a column as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
+def unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
+    """Return the error for a log that DuckDB cannot read."""
     reason = printable(str(error).partition("\n")[0]).replace(str(log.path), log.label)
     return EntroError(f"the file is damaged or cut short: {reason}", where=log.label, remedy="copy it again")
 
@@ -197,19 +210,27 @@ def _json_fields(
 def _json_sql(table: Table) -> str:
     """Return SQL of the rows of JSON lines, with the cells of each column by JSON pointer.
 
-    DuckDB's reader of JSON stops at a malformed line, or makes it NULL without a reason. So each line is read as a CSV
-    row of one cell, with a control character as the delimiter, which JSON text cannot contain.
+    DuckDB's reader of JSON stops at a malformed line, or makes it NULL without a reason.
     """
-    lines = (
-        f"read_csv({_sql_string(str(table.path))}, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', "
-        f"escape = '', header = false, auto_detect = false, strict_mode = false, null_padding = true, "
-        f"max_line_size = {_MAX_LINE}, ignore_errors = true)"
-    )
-    pointers = map(_sql_string, table.pointers)
+    pointers = map(sql_string, table.pointers)
     cells = "".join(f"json_extract_string(row, {pointer}) AS c{index}, " for index, pointer in enumerate(pointers))
-    rows = f"SELECT CASE WHEN json_valid(line) THEN line END AS row FROM {lines} WHERE trim(line) <> ''"
+    lines = lines_sql(table.path)
+    rows = f"SELECT CASE WHEN json_valid(text) THEN text END AS row FROM {lines} WHERE trim(text) <> ''"
     broken = "coalesce(json_type(row), '') <> 'OBJECT' AS broken"
     return f"(SELECT {cells}{broken}, CAST(NULL AS BIGINT) AS line FROM ({rows}))"
+
+
+def lines_sql(path: Path) -> str:
+    """Return SQL of the lines of a text file, in the column `text`, NULL for empty ones.
+
+    Each line is read as a CSV row of one cell, with a control character as the delimiter. A lone carriage return ends a
+    line here, too, and lines that are not UTF-8 are left out.
+    """
+    return (
+        f"read_csv({sql_string(str(path))}, columns = {{'text': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', "
+        f"header = false, auto_detect = false, strict_mode = false, null_padding = true, max_line_size = {MAX_LINE}, "
+        f"ignore_errors = true)"
+    )
 
 
 def split_lines(text: str) -> list[str]:
@@ -290,7 +311,7 @@ def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, r
     """
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:
-        rows = _query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")
+        rows = run_query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")
     except duckdb.InvalidInputException:
         return None
     found = connection.execute(
@@ -312,10 +333,10 @@ def _csv_sql(table: Table) -> str:
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     cells = ", ".join(names if table.quote else (f"trim({name}, ' \"') AS {name}" for name in names))
     return (
-        f"(SELECT {cells}, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({_sql_string(str(table.path))}, "
-        f"columns = {{{columns}}}, delim = {_sql_string(table.delimiter)}, quote = {_sql_string(table.quote)}, "
-        f"escape = {_sql_string(table.quote)}, header = true, skip = {table.header_offset}, auto_detect = false, "
-        f"strict_mode = true, max_line_size = {_MAX_LINE}, store_rejects = true))"
+        f"(SELECT {cells}, false AS broken, CAST(NULL AS BIGINT) AS line FROM read_csv({sql_string(str(table.path))}, "
+        f"columns = {{{columns}}}, delim = {sql_string(table.delimiter)}, quote = {sql_string(table.quote)}, "
+        f"escape = {sql_string(table.quote)}, header = true, skip = {table.header_offset}, auto_detect = false, "
+        f"strict_mode = true, max_line_size = {MAX_LINE}, store_rejects = true))"
     )
 
 

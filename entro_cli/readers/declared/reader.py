@@ -1,0 +1,129 @@
+"""The reader of a declared format: its lines become a table, which the reader of loads or of requests reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from entro_cli.readers.declared.groups import Groups, LineKind, groups_of, length_column
+from entro_cli.readers.declared.pairs import requests_of_events
+from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.reader import Reader
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
+from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
+from entro_cli.readers.tables.reader import TableReader
+from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
+from entro_cli.timeseries.problems import Problem, ProblemKind
+from entro_engine import EntroError
+
+_GIVES = {
+    LineKind.LOADS: "the loads that its groups name",
+    LineKind.REQUEST: "requests as a rate (scraper), waiting requests as a queue (llm)",
+    LineKind.EVENT: "requests as a rate (scraper), waiting requests as a queue (llm)",
+}
+
+
+class DeclaredReader:
+    """Reads a format that the user declared.
+
+    Args:
+        declaration: the format, checked.
+    """
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        self._groups = groups_of(declaration)
+        self.name = declaration.name
+        self.description = declaration.description or "declared in entro.toml"
+        self.gives = _GIVES[self._groups.kind]
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is of this format: 1 if most of its first lines match the pattern.
+
+        A log of which only some lines match may be of another format that is surer.
+        """
+        lines = [line for line in split_lines(head_text(log)) if line.strip()]
+        if log.is_parquet or not lines:
+            return 0.0
+        query = f"SELECT count(*) FROM (SELECT unnest(?) AS text) WHERE regexp_matches(text, {self._pattern})"
+        with connect(log.spool.parent) as connection:
+            (matched,) = connection.execute(query, [lines]).fetchall()[0]
+        share: float = matched / len(lines)
+        return 1.0 if share > 0.5 else share and 0.4 + share
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read the lines that match the pattern.
+
+        The numbers of lines are only looked up if some row is bad, because DuckDB counts lines in one thread.
+
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if no line matches, or if the rows cannot be read.
+        """
+        try:
+            found = self._read(log, replace(options, strict=False), numbered=False)
+            if not found.rows_skipped:
+                return found
+        except EntroError:
+            pass  # its message may name a line
+        return self._read(log, options, numbered=True)
+
+    @property
+    def _pattern(self) -> str:
+        return sql_string(self._declaration.pattern)
+
+    def _read(self, log: LogFile, options: ReadOptions, numbered: bool) -> Observations:
+        is_event = self._groups.kind is LineKind.EVENT
+        with connect(log.spool.parent) as connection:
+            columns, where = self._columns()
+            problems: list[Problem] = []
+            lines = match_lines(connection, log, self._declaration.pattern, columns, where, numbered)
+            if not lines.matched:
+                raise self._no_match(log, lines)
+            table = lines.table
+            if is_event:
+                table, problems = requests_of_events(connection, lines.table, self._declaration, numbered)
+        reader: Reader = TableReader() if self._groups.kind is LineKind.LOADS else EventsReader()
+        found = reader.read(table, replace(options, time_column=None))
+        if lines.matched < lines.lines:
+            counts = (f"{lines.matched:,}", f"{lines.lines:,}", self.name)
+            problems.append(Problem(ProblemKind.LINES_MATCHED, detail=counts))
+        return replace(found, format=self.name, problems=(*problems, *found.problems))
+
+    def _columns(self) -> tuple[dict[str, str], str]:
+        """Return SQL of the columns of the table by name, and SQL of whether a line gives a row."""
+        groups, unit = self._groups, self._declaration.unit
+        columns = {name: self._moment_sql(name) for name in groups.moments}
+        for name in groups.others:
+            column = length_column(name, unit) if groups.kind is LineKind.REQUEST else name
+            columns[column] = f"g.{quoted_name(name)}"
+        return columns, _where(groups, self._declaration)
+
+    def _moment_sql(self, group: str) -> str:
+        """Return SQL of a time: ISO 8601 if it is of the declared format, else the text itself."""
+        text, form = f"g.{quoted_name(group)}", self._declaration.time_format
+        if not form:  # with a point for the comma of Python's logging, ISO 8601 is read several times as fast
+            return f"CASE WHEN {text}[20] = ',' THEN {text}[:19] || '.' || {text}[21:] ELSE {text} END"
+        time = f"try_strptime({text}, {sql_string(form)})"
+        # A time with a zone is converted to UTC, and one without stays on its own clock.
+        zone = f"CASE WHEN typeof({time}) = 'TIMESTAMP WITH TIME ZONE' THEN 'Z' ELSE '' END"
+        return f"coalesce(CAST(CAST({time} AS TIMESTAMP_NS) AS VARCHAR) || {zone}, {text})"
+
+    def _no_match(self, log: LogFile, lines: MatchedLines) -> EntroError:
+        return EntroError(
+            f"none of {lines.lines:,} lines matches the pattern of {self.name}",
+            where=log.label,
+            expected="lines of that format",
+            remedy=f"mend formats.{self.name}.pattern in entro.toml, or name another format with --input-format",
+        )
+
+
+def _where(groups: Groups, declaration: Declaration) -> str:
+    has_time = " OR ".join(f"g.{quoted_name(name)} <> ''" for name in groups.moments)
+    if groups.kind is not LineKind.EVENT:
+        return has_time
+    words = ", ".join(map(sql_string, (*declaration.arrival, *declaration.start, *declaration.end)))
+    return f"({has_time}) AND g.id <> '' AND g.event IN ({words})"
