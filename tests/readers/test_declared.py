@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,6 +109,21 @@ def test_requests_are_those_of_the_table(tmp_path):
     assert parts(declared(REQUESTS, log.encode(), tmp_path)) == parts(expected)
     in_seconds = replace(REQUESTS, pattern=REQUESTS.pattern.replace("duration_ms", "duration"), unit="ms")
     assert parts(declared(in_seconds, log.encode(), tmp_path)) == parts(expected)
+
+
+def test_a_stamp_beside_a_duration_is_the_end(tmp_path):
+    rows = some_requests()
+    log = "".join(f"{stamp(end)} GET /v1 200 {round((end - at) * 1e6)} us\n" for at, _, end in rows)
+    log += f"{stamp(99)} GET /metrics 200 5 us\n"
+    csv = "arrival,end\n" + "".join(f"{stamp(at)},{stamp(end)}\n" for at, _, end in rows)
+    expected = parts(read(EventsReader(), csv.encode(), tmp_path))
+    for group in ("time", "end"):
+        pattern = rf"^(?P<{group}>\S+ \S+) GET (?P<path>\S+) (?P<status>\d+) (?P<duration>\d+) us"
+        found = parts(declared(Declaration("x", pattern, unit="us"), log.encode(), tmp_path))
+        assert [part[0:2] for part in found.values()] == [part[0:2] for part in expected.values()]
+        for name, part in found.items():
+            np.testing.assert_allclose(part[2], expected[name][2], rtol=0, atol=2000)
+            assert part[3] == expected[name][3]
 
 
 def test_events_become_the_requests_of_the_table(tmp_path):
@@ -231,6 +247,7 @@ def test_a_line_longer_than_any_buffer_is_no_error(tmp_path):
         (Declaration("x", r"(?P<time>\S+) (?P<rate>\d+) (?P<rate_per_minute>\d+)"), "two groups are the rate"),
         (Declaration("x", r"(?P<arrival>\S+) (?P<duration_ms>\d+) (?P<duration_s>\d+)"), "two groups are the duration"),
         (Declaration("x", r"(?P<arrival>\S+) (?P<duration_ms>\d+) (?P<queue>\d+)"), "queue is a load"),
+        (Declaration("x", r"(?P<time>\S+) (?P<start>\d+) (?P<duration_ms>\d+)"), "time is the end of a request"),
         (Declaration("x", r"(?P<wait_ms>\d+)"), "no group arrival, queued or start"),
         (Declaration("x", r"(?P<time>\S+) (?P<id>\d+)"), "no group event"),
         (Declaration("x", r"(?P<time>\S+) (?P<id>\d+) (?P<event>\w+)"), "nothing says which events"),

@@ -18,8 +18,11 @@ from entro_engine import EntroError
 MAX_PATTERN = 1000
 """Characters of a pattern. A longer one is a mistake, or was made to be slow."""
 
-MOMENTS = ("arrival", "queued", "start", "end")
+_MOMENTS = ("arrival", "queued", "start", "end", "time")
 """Groups that hold a time of a request. They are columns that the reader of requests knows by the same names."""
+
+_DETAILS = ("path", "status")
+"""Groups by which the reader of requests finds those of monitoring, and those that failed."""
 
 _LENGTHS = {"duration": "duration", "wait": "wait", "service": "service_time"}
 """Groups that hold a length of time, without their unit, and what the reader of requests calls them."""
@@ -44,7 +47,7 @@ class Groups:
     Attributes:
         kind: the kind of thing that a line reports.
         moments: the groups that hold times.
-        others: of a request, the lengths of time; of loads, every other group.
+        others: the other groups that are read: of loads, all of them.
     """
 
     kind: LineKind
@@ -67,19 +70,24 @@ def groups_of(declaration: Declaration) -> Groups:
         return _event_groups(declaration, roles)
     if declaration.arrival or declaration.start or declaration.end:
         raise ValueError("arrival, start and end list texts of the group event, which is missing")
-    lengths = tuple(name for name, role in zip(names, roles, strict=True) if role in _LENGTHS)
-    moments = tuple(name for name in names if name in MOMENTS)
-    if lengths or moments:
-        return _request_groups(names, roles, moments, lengths)
+    if {*roles} & {*_LENGTHS, *_MOMENTS[:-1]}:
+        return _request_groups(names, roles)
     loads = tuple(name for name in names if name != "time")
     if "time" not in names or not loads:
         raise ValueError("no group time with a group queue or rate, no group arrival, and no groups id and event")
     return Groups(LineKind.LOADS, ("time",), loads)
 
 
-def length_column(name: str, unit: str) -> str:
-    """Return the column of a group that holds a length of time, with its unit or that of the declaration."""
+def column_of(name: str, groups: Groups, unit: str) -> str:
+    """Return the column of a group: of a length of time with its unit or that of the declaration.
+
+    An end without an arrival is the stamp of a logger, from which the reader of requests goes back.
+    """
     role = _role(name)
+    if groups.kind is LineKind.REQUEST and groups.moments == (name,) == ("end",):
+        return "time"
+    if groups.kind is not LineKind.REQUEST or role not in _LENGTHS:
+        return name
     suffix = name.removeprefix(role) or (f"_{unit}" if unit else "")
     return _LENGTHS[role] + suffix
 
@@ -102,17 +110,17 @@ def _event_groups(declaration: Declaration, roles: Sequence[str]) -> Groups:
     return Groups(LineKind.EVENT, ("time",), ("id", "event"))
 
 
-def _request_groups(
-    names: Sequence[str], roles: Sequence[str], moments: tuple[str, ...], lengths: tuple[str, ...]
-) -> Groups:
+def _request_groups(names: Sequence[str], roles: Sequence[str]) -> Groups:
+    moments = tuple(name for name in names if name in _MOMENTS)
     loads = [name for name, role in zip(names, roles, strict=True) if role in _LOADS]
     if loads:
-        raise ValueError(
-            f"the group {loads[0]} is a load, and {[*moments, *lengths][0]} is of a request: name one kind"
-        )
-    if not {"arrival", "queued", "start"} & set(moments):
-        raise ValueError("no group arrival, queued or start, which a request needs")
-    return Groups(LineKind.REQUEST, moments, lengths)
+        raise ValueError(f"the group {loads[0]} is a load, and the others are of a request")
+    if "time" in moments and len(moments) > 1:
+        raise ValueError("the group time is the end of a request: call it end, or leave it out")
+    if not {"arrival", "queued", "start"} & {*moments} and not (moments and {"duration", "service"} & {*roles}):
+        raise ValueError("no group arrival, queued or start, and no group time or end with a duration")
+    others = tuple(name for name, role in zip(names, roles, strict=True) if role in {*_LENGTHS, *_DETAILS})
+    return Groups(LineKind.REQUEST, moments, others)
 
 
 def check_declaration(declaration: Declaration, where: str) -> None:

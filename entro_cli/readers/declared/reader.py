@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from entro_cli.readers.declared.groups import Groups, LineKind, groups_of, length_column
+from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import requests_of_events
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.reader import Reader
@@ -87,7 +87,8 @@ class DeclaredReader:
             if is_event:
                 table, problems = requests_of_events(connection, lines.table, self._declaration, numbered)
         reader: Reader = TableReader() if self._groups.kind is LineKind.LOADS else EventsReader()
-        found = reader.read(table, replace(options, time_column=None))
+        time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
+        found = reader.read(table, replace(options, time_column=time if time.partition(":")[0] in columns else None))
         if lines.matched < lines.lines:
             counts = (f"{lines.matched:,}", f"{lines.lines:,}", self.name)
             problems.append(Problem(ProblemKind.LINES_MATCHED, detail=counts))
@@ -95,12 +96,10 @@ class DeclaredReader:
 
     def _columns(self) -> tuple[dict[str, str], str]:
         """Return SQL of the columns of the table by name, and SQL of whether a line gives a row."""
-        groups, unit = self._groups, self._declaration.unit
-        columns = {name: self._moment_sql(name) for name in groups.moments}
-        for name in groups.others:
-            column = length_column(name, unit) if groups.kind is LineKind.REQUEST else name
-            columns[column] = f"g.{quoted_name(name)}"
-        return columns, _where(groups, self._declaration)
+        cells = {name: self._moment_sql(name) for name in self._groups.moments}
+        cells |= {name: f"g.{quoted_name(name)}" for name in self._groups.others}
+        columns = {column_of(name, self._groups, self._declaration.unit): sql for name, sql in cells.items()}
+        return columns, _where(self._groups, self._declaration)
 
     def _moment_sql(self, group: str) -> str:
         """Return SQL of a time: ISO 8601 if it is of the declared format, else the text itself."""
