@@ -13,6 +13,7 @@ from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import PrometheusReader
 from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
+from entro_cli.readers.requests.lines import AccessLogReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.scrapy.reader import ScrapyReader
 from entro_cli.readers.sglang.reader import SglangReader
@@ -26,6 +27,7 @@ from entro_engine import EntroError
 READERS: tuple[Reader, ...] = (
     TableReader(),
     EventsReader(),
+    AccessLogReader(),
     VllmReader(),
     SglangReader(),
     ScrapyReader(),

@@ -31,7 +31,7 @@ FIELD = ROOT.parent / "shared" / "data" / "field"
 BEGIN = datetime(2026, 4, 6, 12, tzinfo=UTC)
 
 LOADS = Declaration("loads", r"^(?P<time>\S+) up: queue=(?P<queue>\S+) rate=(?P<rate>\S+)")
-REQUESTS = Declaration("requests", r"(?P<arrival>\S+) start (?P<start>\S+) took (?P<duration_ms>\d+) ms")
+REQUESTS = Declaration("batch", r"(?P<arrival>\S+) start (?P<start>\S+) took (?P<duration_ms>\d+) ms")
 EVENTS = Declaration(
     "jobs",
     r"^(?P<time>\S+ \S+) \[\w+\] job=(?P<id>\w+) (?P<event>\w+)",

@@ -117,6 +117,83 @@ TO_THE_MILLISECOND = {
     ),
 }
 
+CLF = "%d/%b/%Y:%H:%M:%S"
+POST = '"POST /v1/chat/completions HTTP/1.1"'
+
+TO_THE_MILLISECOND |= {
+    "HAProxy": lambda made: lines(
+        lambda r: (
+            f"haproxy[77]: 10.0.0.1:41000 [{strftime(r.came, CLF)}.{r.came % 1000:03}] web llm/gpu1 0/0/1/{r.took}/"
+            f"{r.took} {r.status} 2750 - - ---- 1/1/1/1/0 0/0 {{host|}} {POST}"
+        ),
+        made,
+    ),
+    "AWS ALB": lambda made: lines(
+        lambda r: (
+            f"https {at(r.end)} app/llm/50dc 10.0.0.1:2817 10.0.0.2:80 0.000 {r.took / 1000} 0.000 {r.status} 200 34 "
+            f'366 "POST https://llm:443/v1/chat HTTP/1.1" "python" ECDHE TLSv1.2 arn:aws:tg "Root=1-5" "llm" "-" 0 '
+            f'{at(r.came)} "forward" "-" "-" "10.0.0.2:80" "200" "-" "-"'
+        ),
+        made,
+    ),
+    "TGI": lambda made: lines(
+        lambda r: (
+            f"{at(r.end)}  INFO generate{{parameters=GenerateParameters {{ best_of: None }} "
+            f'total_time="{r.took / 1000}s" queue_time="31.2µs"}}: text_generation_router::server: Success'
+        ),
+        made,
+    ),
+    "TGI in colour": lambda made: lines(
+        lambda r: (
+            f"\x1b[2m{at(r.end)}\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1mgenerate\x1b[0m{{"
+            f'\x1b[3mtotal_time\x1b[0m\x1b[2m=\x1b[0m"{r.took / 1000}s"}}: Success'
+        ),
+        made,
+    ),
+}
+
+
+def combined(ending):
+    return lambda made: lines(
+        lambda r: (
+            f'10.0.0.3 - - [{strftime(r.end, CLF + " +0000")}] {POST} {r.status} 901 "-" "python-httpx/0.27"{ending(r)}'
+        ),
+        made,
+    )
+
+
+TO_THE_SECOND = {
+    "labelled": combined(lambda r: f' rt={r.took / 1000:.3f} uct="0.001" uht="0.1" urt="{r.took / 1001:.3f}"'),
+    "labelled by name": combined(lambda r: f" request_time={r.took / 1000:.3f} upstream_response_time=-"),
+    "Apache in microseconds": combined(lambda r: f" duration_us={r.took * 1000}"),
+    "one time at the end": combined(lambda r: f' "10.0.0.9" {r.took / 1000:.3f}'),
+    "one quoted time": combined(lambda r: f' "{r.took / 1000:.3f}"'),
+    "nginx of Kubernetes": combined(
+        lambda r: f" 421 {r.took / 1000:.3f} [llm-8000] [] 10.0.0.7:8000 901 {r.took / 1001:.3f} 200 3e4f"
+    ),
+    "Traefik": combined(lambda r: f' 17 "vllm@docker" "http://10.0.0.7:8000" {r.took}ms'),
+    "without user agents": lambda made: lines(
+        lambda r: f"llm:443 ::1 - a [{strftime(r.end, CLF + ' +0000')}] {POST} {r.status} - rt={r.took / 1000:.3f}",
+        made,
+    ),
+    "Gin": lambda made: lines(
+        lambda r: (
+            f"[GIN] {strftime(r.end, '%Y/%m/%d - %H:%M:%S')} | {r.status} | {r.took / 1000:>12}s |"
+            f' 10.0.0.3 | POST     "/api/chat"'
+        ),
+        made,
+    ),
+    "Gin in colour": lambda made: lines(
+        lambda r: (
+            f"[GIN] {strftime(r.end, '%Y/%m/%d - %H:%M:%S')} |\x1b[97;42m {r.status} \x1b[0m| {r.took:>12}ms |"
+            f' 10.0.0.3 |\x1b[97;46m POST    \x1b[0m "/api/chat"'
+        ),
+        made,
+    ),
+}
+
+ALL = TO_THE_MILLISECOND | {f"{name}, whole seconds": render for name, render in TO_THE_SECOND.items()}
+
 
 def read(content, folder, **options):
     path = folder / "a.log"
@@ -152,6 +229,49 @@ def test_one_run_in_each_format(name, tmp_path):
     check(got, made)
 
 
+def to_the_second(made):
+    """The requests as a log with whole seconds shows them: its ends are up to a second early, and so are arrivals."""
+    return [Request(request.end // 1000 * 1000 - request.took, *request[1:]) for request in made]
+
+
+@pytest.mark.parametrize("name", TO_THE_SECOND)
+def test_one_run_in_each_format_with_whole_seconds(name, tmp_path):
+    made = run()
+    got = read(TO_THE_SECOND[name](made), tmp_path)
+    assert (got.format, got.rows_read, got.rows_skipped) == ("requests", len(made), 0)
+    check(got, to_the_second(made))
+
+
+@pytest.mark.parametrize(
+    ("ending", "says"),
+    [
+        ("", "nginx or Apache access log without timing.*add \\$request_time"),
+        (' "10.0.0.9"', "without timing.*add \\$request_time"),
+        (" 6.166 6.150", "in which several numbers may be the time of a request.*rt="),
+        (" 6166123", "in which one number has no name and no unit.*duration_us=%D"),
+    ],
+)
+def test_an_access_log_without_a_clear_time_is_refused(ending, says, tmp_path):
+    with pytest.raises(EntroError, match=says):
+        read(combined(lambda r: ending)(run(count=9)), tmp_path)
+
+
+def test_lines_that_are_not_of_requests_and_bad_ones(tmp_path):
+    made = run(count=20)
+    good = TO_THE_SECOND["labelled"](made)
+    probe = (
+        b'10.0.0.9 - - [06/Apr/2026:12:00:02 +0000] "GET /metrics HTTP/1.1" 200 5 "-" "Prometheus/2.53.0" rt=0.002\n'
+    )
+    agent = probe.replace(b"/metrics", b"/").replace(b"Prometheus/2.53.0", b"kube-probe/1.30")
+    bad = probe.replace(b"/metrics", b"/v1/chat").replace(b"06/Apr", b"99/Apr").replace(b"Prometheus", b"x")
+    got = read(b"starting\r\n" + probe + agent + b"caf\xe9 \xff\n\n" + bad + good, tmp_path)
+    check(got, to_the_second(made))
+    assert [(row.line, row.reason) for row in got.bad_rows] == [(6, "the finish cannot be read")]
+    said = sentences(got.problems)
+    assert "2 requests of monitoring (metrics, health, list of models) are left out" in said
+    assert "3 lines are not about the end of a request: left out" in said
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -173,17 +293,17 @@ def test_whole_seconds_of_nginx_can_be_chosen(tmp_path):
 
 
 @settings(max_examples=settings.default.max_examples // 4)
-@given(name=st.sampled_from([*TO_THE_MILLISECOND]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
+@given(name=st.sampled_from([*ALL]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
 def test_a_log_split_into_replicas_gives_what_the_whole_gives(tmp_path_factory, name, seed, replicas):
     folder, chance, made = tmp_path_factory.mktemp("split"), random.Random(seed), run(seed, 40)
     parts = [[] for _ in range(replicas)]
     for index, request in enumerate(made):
         parts[index if index < replicas else chance.randrange(replicas)].append(request)
-    whole = series_of(read(TO_THE_MILLISECOND[name](made), folder))
-    split = [series_of(read(TO_THE_MILLISECOND[name](part), folder)) for part in parts]
+    whole = series_of(read(ALL[name](made), folder))
+    split = [series_of(read(ALL[name](part), folder)) for part in parts]
     together = sum((Counter(counts(part["requests"])) for part in split), Counter())
     assert together == counts(whole["requests"])
-    edges = sorted({(BEGIN + ms) * MS for request in made for ms in (request.came, request.end)})
+    edges = sorted({int(time) for part in (whole, *split) for series in part.values() for time in series.times})
     queue = "in_system" if "in_system" in whole else "waiting"
     sums = [sum(each) for each in zip(*(areas(part[queue], edges) for part in split if queue in part), strict=True)]
     assert sums == areas(whole[queue], edges)

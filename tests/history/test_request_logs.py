@@ -1,0 +1,44 @@
+"""Request logs in the history: a log that grows or is rotated gives what it gives when it is read at once."""
+
+import numpy as np
+import pytest
+
+from entro_cli.readers.options import LoadOptions
+from entro_cli.workflows.load_logs import load_logs
+from tests.history.stored import days, ingest
+from tests.history.test_merging import recalled
+from tests.readers.test_request_logs import ALL, run
+
+READING = ("--tz", "UTC", "--step", "10s")
+NAMES = ["Envoy", "pino", "TGI", "labelled, whole seconds", "Gin, whole seconds"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_log_that_grows(tmp_path, name):
+    content, log = ALL[name](run(count=200)), tmp_path / "a.log"
+    log.write_bytes(content)
+    ingest(tmp_path / "whole", log, *READING)
+    expected = load_logs([str(log)], LoadOptions(tz="UTC", step="10s")).steps
+    np.testing.assert_array_equal(recalled(tmp_path / "whole").loads, expected.loads)
+    for cut in (len(content) // 3, len(content) // 2 + 17, len(content) - 5, len(content)):
+        log.write_bytes(content[:cut])
+        ingest(tmp_path / "parts", log, *READING)
+    assert days(tmp_path / "parts") == days(tmp_path / "whole")
+    assert "nothing new" in ingest(tmp_path / "parts", log, *READING).out
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("together", [True, False])
+def test_a_log_that_is_rotated(tmp_path, name, together):
+    rows = ALL[name](run(count=200)).splitlines(keepends=True)
+    (tmp_path / "a.log").write_bytes(b"".join(rows))
+    ingest(tmp_path / "whole", tmp_path / "a.log", *READING)
+    parts = [tmp_path / "b.log.2", tmp_path / "b.log.1", tmp_path / "b.log"]
+    for place, first in zip(parts, (0, 70, 150), strict=True):
+        place.write_bytes(b"".join(rows[first : {0: 70, 70: 150}.get(first)]))
+        if not together:
+            ingest(tmp_path / "parts", place, *READING)
+    if together:
+        ingest(tmp_path / "parts", *parts, *READING)
+    parts, whole = recalled(tmp_path / "parts"), recalled(tmp_path / "whole")
+    np.testing.assert_allclose(parts.loads, whole.loads, rtol=1e-14)  # a step's load is a sum over the logs
