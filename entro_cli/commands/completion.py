@@ -14,6 +14,11 @@ def input_formats() -> list[str]:
     return list(FORMATS)
 
 
+def decimal_marks() -> list[str]:
+    """Return the decimal marks of tables."""
+    return ["point", "comma"]
+
+
 def export_formats() -> list[str]:
     """Return the formats of an exported history."""
     from entro_cli.history.export import EXPORT_FORMATS

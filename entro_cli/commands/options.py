@@ -269,7 +269,12 @@ class ReadingOptions:
     ] = None
     time: Annotated[
         str | None,
-        typer.Option("--time", metavar="COLUMN", help="Column that holds the time.", rich_help_panel=INPUT),
+        typer.Option(
+            "--time",
+            metavar="COLUMN[:UNIT]",
+            help="Column that holds the time; its unit (s, ms, us, ns), order (dmy, mdy, ymd) or days.",
+            rich_help_panel=INPUT,
+        ),
     ] = None
     zone: TimeZone = None
     start: Annotated[
@@ -294,6 +299,16 @@ class ReadingOptions:
         list[str] | None,
         typer.Option(
             "--offset", metavar="FILE=+3s", help="Shift the clock of a log. Repeatable.", rich_help_panel=ADVANCED
+        ),
+    ] = None
+    decimal: Annotated[
+        str | None,
+        typer.Option(
+            "--decimal",
+            metavar="MARK",
+            help="Decimal mark of tables: point or comma.",
+            autocompletion=completion.decimal_marks,
+            rich_help_panel=ADVANCED,
         ),
     ] = None
     strict: Annotated[bool, typer.Option("--strict", help="Fail on the first bad row.", rich_help_panel=ADVANCED)] = (

@@ -70,6 +70,7 @@ KEYS = (
     ConfigKey("start", validators.MOMENT),
     ConfigKey("year", validators.YEAR),
     ConfigKey("input_format", validators.TEXT),
+    ConfigKey("decimal", validators.DECIMAL),
     ConfigKey("offset", validators.SHIFTS, ()),
     ConfigKey("strict", validators.BOOLEAN, False),
     ConfigKey("redact", validators.BOOLEAN, False),

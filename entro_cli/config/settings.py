@@ -41,6 +41,7 @@ class Settings:
         start: the time that offsets count from; None if not set.
         year: the year of timestamps without one; None if not set.
         input_format: the format of the logs; None to recognise it.
+        decimal: the decimal mark of tables, `point` or `comma`; None to recognise it.
         offset: shifts of the clocks of logs, each FILE=+3s.
         strict: make the first bad row an error.
         redact: mask the text of bad rows in the output.
@@ -70,6 +71,7 @@ class Settings:
     start: str | None
     year: int | None
     input_format: str | None
+    decimal: str | None
     offset: tuple[str, ...]
     strict: bool
     redact: bool

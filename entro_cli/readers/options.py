@@ -12,6 +12,8 @@ from entro_cli.core.console import printable
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
+_DECIMAL_MARKS = {"point": ".", "comma": ","}
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -25,6 +27,7 @@ class LoadOptions:
         tz: the zone of timestamps that name none, and of times in the output.
         step: the length of a step.
         input_format: the format of the logs.
+        decimal: the decimal mark of tables, `point` or `comma`.
         offset: the shifts of logs' clocks, of the command line; the logs must be among those read.
         strict: raise an error at the first bad row.
         redact: mask the text of bad rows.
@@ -41,6 +44,7 @@ class LoadOptions:
     tz: str | None = None
     step: str | None = None
     input_format: str | None = None
+    decimal: str | None = None
     offset: Sequence[str] = ()
     strict: bool = False
     redact: bool = False
@@ -67,6 +71,7 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
         strict=options.strict,
         redact=options.redact,
         formats=options.formats,
+        decimal=None if options.decimal is None else _DECIMAL_MARKS[options.decimal],
     )
     return zone, read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,21 @@ from entro_cli.core.clock import NS
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
+_WRITTEN = re.compile(
+    r"^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+    r"(\d{1,4}|[a-z]{3,9})\.?[ ./-](\d{1,2}|[a-z]{3,9})\.?,?[ ./-](\d{4}|\d{2})"
+    r"(?:[,@T:\s-]+(\d{1,2}):(\d\d)(?::(\d\d)([.,]\d{1,9})?)?\s*([ap]\.?m\.?)?\s*"
+    r"(?:(?:gmt|utc)?([+-]\d\d:?\d\d|[a-z]+(?:/[a-z_/]+)?)(?:\s*\([^)]*\))?)?)?\s*$",
+    re.IGNORECASE | re.ASCII,
+)
+_PARTS = ("a", "b", "c", "hour", "minute", "second", "fraction", "half", "zone")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_CLOCK = re.compile(r"\s*\d{1,2}:\d\d(:\d\d([.,]\d+)?)?\s*([ap]\.?m\.?)?\s*", re.IGNORECASE | re.ASCII)
+_DAY_NUMBERS = 36_526, 73_050
+"""Limits of numbers that may be a spreadsheet's days since 1899-12-30: 2000 and 2099."""
+
+UNKNOWN_ORDER = "?"
+"""Order of dates that the sample leaves open, such as 06/04/2026: the rest of the file may show it."""
 
 EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
 """Limits of numbers that are read as seconds since the epoch: 1985 and 2255."""
@@ -25,13 +40,14 @@ class TimestampFormat:
         name: its name in the output.
         unit_ns: unit of numbers, nanoseconds; 0 for text.
         is_offset: whether numbers count from the start of the log rather than from the epoch.
-        pattern: the format for DuckDB's `try_strptime`; empty for numbers and ISO 8601.
+        order: order of day, month and year in dates that are not ISO 8601: `dmy`, `mdy`, `ymd` or `UNKNOWN_ORDER`;
+            `days` for numbers that are the days of a spreadsheet; empty for all others.
     """
 
     name: str
     unit_ns: int = 0
     is_offset: bool = False
-    pattern: str = ""
+    order: str = ""
 
 
 ISO = TimestampFormat("ISO 8601")
@@ -41,11 +57,20 @@ _EPOCHS = (
     TimestampFormat("epoch microseconds", NS // 10**6),
     TimestampFormat("epoch nanoseconds", 1),
 )
-_SERVER_FORMATS = (  # stamps of web servers, in the order: Common Log Format, HAProxy, Gin
-    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII), "%d/%b/%Y:%H:%M:%S %z"),
-    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}", re.ASCII), "%d/%b/%Y:%H:%M:%S.%g"),
-    (re.compile(r"\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d", re.ASCII), "%Y/%m/%d - %H:%M:%S"),
-)
+_ACCESS_LOG = "dmy of access logs"  # begins like the order that it has; read in a tenth of the time
+_ACCESS_STAMP = re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII)
+_OFFSET = TimestampFormat("offset from the start", NS, is_offset=True)
+_UNITS = {"s": _EPOCHS[0], "ms": _EPOCHS[1], "us": _EPOCHS[2], "ns": _EPOCHS[3]}
+_ORDERS = {
+    "dmy": TimestampFormat("day first", order="dmy"),
+    "mdy": TimestampFormat("month first", order="mdy"),
+    "ymd": TimestampFormat("year first", order="ymd"),
+    _ACCESS_LOG: TimestampFormat("day first", order=_ACCESS_LOG),
+    UNKNOWN_ORDER: TimestampFormat("day or month first", order=UNKNOWN_ORDER),
+    "days": TimestampFormat("days of a spreadsheet", order="days"),
+}
+TIME_UNITS = (*_UNITS, "dmy", "mdy", "ymd", "days")
+"""What `--time COLUMN:UNIT` accepts: units of numbers, orders of dates, and the days of a spreadsheet."""
 
 
 def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> TimestampFormat | None:
@@ -60,21 +85,80 @@ def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> Times
     """
     texts = [text for text in sample if text.strip()]
     numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
+    written = [found for text in texts if (found := _written_match(text))]
+    if len(written) * 2 > len(texts):
+        return _ORDERS[_order(written)]
     if sum(1 for text in texts if _ISO.fullmatch(text) and not _is_big_number(text)) * 2 > len(texts):
         return ISO
-    for shape, pattern in _SERVER_FORMATS:
-        if texts and 2 * sum(1 for text in texts if shape.fullmatch(text.strip())) > len(texts):
-            return TimestampFormat("a web server's stamps", pattern=pattern)
     if not texts or len(numbers) * 2 <= len(texts):
         return None
+    return _number_format(numbers, offset_unit_ns)
+
+
+def _number_format(numbers: Sequence[float], offset_unit_ns: int | None) -> TimestampFormat | None:
     # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
     median = float(np.median(np.abs(numbers)))
     for form in _EPOCHS:
         if _EARLIEST <= median * form.unit_ns / NS <= _LATEST:
             return form
-    if offset_unit_ns is not None and median < _EARLIEST:
-        return TimestampFormat("offset from the start", offset_unit_ns, is_offset=True)
-    return None
+    if offset_unit_ns is None or median >= _EARLIEST:
+        return None
+    return _ORDERS["days"] if _are_day_numbers(numbers) else replace(_OFFSET, unit_ns=offset_unit_ns)
+
+
+def _written_match(text: str) -> re.Match[str] | None:
+    """Return the parts of a date that is not ISO 8601. A year of two digits needs a time of day or a month's name."""
+    found = _WRITTEN.match(text)
+    if found is None or (not found[8] and _ISO.fullmatch(text)):
+        return None
+    is_date = found[4] or len(found[3]) == 4 or found[1].isalpha() or found[2].isalpha()
+    return found if is_date else None
+
+
+def given_format(sample: Sequence[str], unit: str) -> TimestampFormat:
+    """Return the format of timestamps of which the user named the unit or the order, one of `TIME_UNITS`."""
+    if unit in _ORDERS:
+        return _ORDERS[unit]
+    form = _UNITS[unit]
+    numbers = [float(text) for text in sample if _NUMBER.fullmatch(text)]
+    is_epoch = bool(numbers) and float(np.median(np.abs(numbers))) * form.unit_ns / NS >= _EARLIEST
+    return form if is_epoch else replace(_OFFSET, unit_ns=form.unit_ns)
+
+
+def are_clocks(sample: Sequence[str]) -> bool:
+    """Return whether cells are times of day, such as 12:30:05 or 1:05 PM."""
+    return any(text.strip() for text in sample) and all(_CLOCK.fullmatch(text) for text in sample if text.strip())
+
+
+def are_days(sample: Sequence[str]) -> bool:
+    """Return whether cells are dates without a time of day."""
+    form = timestamp_format(sample, None)
+    return form is not None and not form.unit_ns and not any(":" in text for text in sample)
+
+
+def _order(written: Sequence[re.Match[str]]) -> str:
+    """Return the order of dates: by names of months, by a year in front, or by a number above 12."""
+    first, second, last = ({found[part].lower() for found in written} for part in (1, 2, 3))
+    if all(_ACCESS_STAMP.fullmatch(found.string.strip()) for found in written):
+        return _ACCESS_LOG
+    if any(part.isalpha() for part in first | second):
+        return "mdy" if any(part.isalpha() for part in first) else "dmy"
+    if max(map(len, first)) > 2:
+        return "ymd"
+    is_day_first, is_month_first = (any(int(part) > 12 for part in parts) for parts in (first, second))
+    # Of 17/06/09 the first may be the year, too.
+    is_clear = is_day_first != is_month_first and not (is_day_first and max(map(len, last)) < 4)
+    return ("dmy" if is_day_first else "mdy") if is_clear else UNKNOWN_ORDER
+
+
+def _are_day_numbers(numbers: Sequence[float]) -> bool:
+    """Return whether numbers are days of a spreadsheet: far from 0, with fractions, less than two hours apart.
+
+    An offset of so many seconds would be of a log that begins half a day after its start and has 12 rows a second.
+    """
+    between = np.abs(np.diff(numbers))
+    is_in_limits = _DAY_NUMBERS[0] <= min(numbers) and max(numbers) <= _DAY_NUMBERS[1]
+    return is_in_limits and len(between) > 0 and 0 < float(np.median(between)) < 2 / 24
 
 
 def _is_big_number(text: str) -> bool:
@@ -94,6 +178,10 @@ def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
         or names its zone. Otherwise they are what the wall clock shows, as if it were UTC. An offset counts from the
         start of the log. NULL if it is not a timestamp of that format.
     """
+    if form.order == "days":
+        return _day_number_sql(text), "false"
+    if form.order:
+        return _written_sql(text, form.order)
     if form.unit_ns:
         # A double has 53 bits, too few for nanoseconds since the epoch; a decimal holds all digits.
         number = f"TRY_CAST(trim({text}) AS DECIMAL(29, 9))"
@@ -101,8 +189,6 @@ def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
         scale = NS // form.unit_ns
         inside = f"{number} BETWEEN {low * scale} AND {high * scale}"
         return f"CASE WHEN {inside} THEN CAST({number} * {form.unit_ns} AS BIGINT) END", "true"
-    if form.pattern:
-        return f"epoch_ns(try_strptime(trim({text}), '{form.pattern}'))", str("%z" in form.pattern).lower()
     return _iso_sql(text)
 
 
@@ -146,3 +232,54 @@ def _wall_sql(text: str) -> str:
 def _shift_sql(text: str) -> str:
     """Return SQL of how far that clock is ahead of UTC, nanoseconds: the cast to TIMESTAMPTZ applies the zone."""
     return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+
+
+def written_parts_sql(text: str) -> str:
+    """Return SQL of the parts of a date that is not ISO 8601, texts in a struct with the fields a, b, c, hour, ..."""
+    pattern = _WRITTEN.pattern.replace("'", "''")
+    return f"regexp_extract({text}, '{pattern}', {list(_PARTS)}, 'i')"
+
+
+def _written_sql(text: str, order: str) -> tuple[str, str]:
+    """Return the same for dates written in an order, by way of ISO 8601."""
+    if order == UNKNOWN_ORDER:
+        return "CAST(NULL AS BIGINT)", "false"
+    part = {name: f"({written_parts_sql(text)}).{name}" for name in _PARTS}
+    year, month, day = (part["abc"[order.index(letter)]] for letter in "ymd")
+    named = f"list_position({_MONTHS}, lower({month}[1:3]))::VARCHAR"
+    numbers = (
+        f"CASE WHEN length({year}) = 2 THEN '20' || {year} ELSE {year} END",
+        f"lpad(CASE WHEN regexp_matches({month}, '^[0-9]') THEN {month} ELSE {named} END, 2, '0')",
+        f"lpad({day}, 2, '0')",
+    )
+    hour = f"TRY_CAST({part['hour']} AS INTEGER)"
+    after_noon = f"CASE WHEN lower({part['half']}) LIKE 'p%' THEN 12 ELSE 0 END"
+    clock = (
+        f"CASE WHEN {part['half']} = '' THEN {part['hour']} ELSE ({hour} % 12 + {after_noon})::VARCHAR END",
+        f"{part['minute']}",
+        f"CASE WHEN {part['second']} = '' THEN '00' ELSE {part['second']} END",
+    )
+    padded = " || ':' || ".join(f"lpad({number}, 2, '0')" for number in clock)
+    days = " || '-' || ".join(f"({number})" for number in numbers)
+    fraction = f"replace({part['fraction']}, ',', '.')"
+    iso = f"({days} || CASE WHEN {part['hour']} = '' THEN '' ELSE ' ' || {padded} || {fraction} END)"
+    zone = (
+        f"CASE WHEN upper({part['zone']}) = 'Z' THEN '+00' WHEN {part['zone']}[1] IN ('+', '-') THEN {part['zone']} "
+        f"ELSE ' ' || {part['zone']} END"
+    )
+    shift = f"CASE WHEN {part['zone']} = '' THEN 0 ELSE {_shift_sql(f'({iso} || {zone})')} END"
+    stamp, zoned = f"{_wall_sql(iso)} - {shift}", f"{part['zone']} <> ''"
+    if order != _ACCESS_LOG:
+        return stamp, zoned
+    access = f"epoch_ns(try_strptime({text}, '%d/%b/%Y:%H:%M:%S %z'))"
+    return (
+        f"CASE WHEN {access} IS NOT NULL THEN {access} ELSE {stamp} END",
+        f"CASE WHEN {access} IS NOT NULL THEN true ELSE {zoned} END",
+    )
+
+
+def _day_number_sql(text: str) -> str:
+    """Return SQL of the days of a spreadsheet as nanoseconds. Up to eight decimals are whole seconds."""
+    seconds = f"((TRY_CAST(trim({text}) AS DOUBLE) - 25569) * 86400)"
+    places = f"CASE WHEN length(split_part(trim({text}), '.', 2)) > 8 THEN 3 ELSE 0 END"
+    return f"CAST(round({seconds}, {places}) * 1000 AS BIGINT) * 1000000"

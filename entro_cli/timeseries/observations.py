@@ -78,7 +78,7 @@ class ReadOptions:
 
     Attributes:
         stages: the described stages. All others are recognised by name.
-        time_column: the column of the time; None to recognise it.
+        time_column: the column of the time, and maybe its unit, COLUMN[:UNIT]; None to recognise it.
         start_ns: start of offset times, nanoseconds since the epoch; None if the user gave no date.
         zone: the zone of timestamps that name none.
         zone_given: True if the user named the zone.
@@ -86,6 +86,7 @@ class ReadOptions:
         strict: raise an error at the first bad row.
         redact: mask the content of rows wherever it is shown.
         formats: the formats that the user declared.
+        decimal: the decimal mark of numbers in tables, a point or a comma; None to recognise it.
     """
 
     zone: tzinfo
@@ -97,6 +98,7 @@ class ReadOptions:
     strict: bool = False
     redact: bool = False
     formats: tuple[Declaration, ...] = ()
+    decimal: str | None = None
 
     def stages_for(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
         """Return the stages whose column the user named, and those that are named like one of these columns."""

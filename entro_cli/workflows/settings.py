@@ -114,6 +114,7 @@ def load_options(settings: Settings, stage: Sequence[str] | None = None) -> Load
         tz=settings.zone,
         step=settings.step,
         input_format=settings.input_format,
+        decimal=settings.decimal,
         offset=settings.offset if is_option else (),
         strict=settings.strict,
         redact=settings.redact,

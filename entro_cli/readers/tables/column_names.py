@@ -40,13 +40,15 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position"
 )
 _COUNTERS = _words("total sum created bucket")
-_PER = {
+SECONDS_PER = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
     **dict.fromkeys(("d", "day", "days"), 86400),
 }
-PER_UNIT = "|".join(sorted(_PER, key=len, reverse=True))
+"""Seconds of each unit of time that a rate may be per."""
+
+PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 """Pattern of the units of time that a rate may be per."""
 
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
@@ -118,7 +120,7 @@ def _query_term(function: str, metric: str, window: str | None) -> tuple[Meaning
         words = [word for word in words if word not in {"duration", "latency", "time"}]
     if not _COUNTED & set(words) or words[-1] not in {"total", "count"} | _COUNTED:
         return None
-    seconds = sum(int(number) * _PER[unit] for number, unit in _NUMBERED_UNIT.findall(window or ""))
+    seconds = sum(int(number) * SECONDS_PER[unit] for number, unit in _NUMBERED_UNIT.findall(window or ""))
     if function != "increase":
         return Meaning(Kind.RATE), words
     return (Meaning(Kind.RATE, float(seconds)), words) if seconds else None
@@ -134,7 +136,7 @@ def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
     if numbered is None or not int(numbered[1]):
         return None, words
     base = words[: place - 1] if words[place - 1 : place] == ["1"] and place > 1 else words[:place]  # "rate (1/s)"
-    return float(int(numbered[1]) * _PER[numbered[2]]), base
+    return float(int(numbered[1]) * SECONDS_PER[numbered[2]]), base
 
 
 def is_number(cell: str) -> bool:

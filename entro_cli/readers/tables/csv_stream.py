@@ -34,7 +34,7 @@ class CsvStream:
         self._log, self._options = log, options
         self._table = csv_table(log)
         self._schema = schema_of(self._table, options)
-        plain_layout = layout_of_plain_csv(self._table, self._schema)
+        plain_layout = layout_of_plain_csv(self._table, self._schema, options)
         if plain_layout is None:
             raise NotPlainError
         self._plain_layout = plain_layout

@@ -27,6 +27,9 @@ DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
 """Number of first rows from which the columns are recognised."""
 
+_EXCEL_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*', re.IGNORECASE)
+"""The line before a header that names the delimiter, for Excel."""
+
 MAX_LINE = 1 << 24
 """Longest line that is read, bytes. DuckDB's default is 2 MB."""
 
@@ -252,8 +255,10 @@ def sniff_csv(text: str) -> tuple[str, int, list[str]]:
         there is no such delimiter.
     """
     lines = split_lines(text)
-    header_offset = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    best = max(DELIMITERS, key=lambda delimiter: _agreement(first_rows(lines[header_offset:], delimiter, 50)))
+    is_header = (line.strip() and not line.startswith("#") and not _EXCEL_LINE.fullmatch(line) for line in lines)
+    header_offset = next((index for index, found in enumerate(is_header) if found), 0)
+    named = next((found[1] for line in lines[:header_offset] if (found := _EXCEL_LINE.fullmatch(line))), "")
+    best = named or max(DELIMITERS, key=lambda each: _agreement(first_rows(lines[header_offset:], each, 50)))
     return best, header_offset, next(iter(first_rows(lines[header_offset:], best, 1)), [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -16,9 +17,10 @@ from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
-from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, long_stages
-from entro_cli.readers.timestamps import timestamp_sql
+from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, decimal_pattern, long_stages
+from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
+from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
 _GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE = range(7)
@@ -45,6 +47,7 @@ class Rows:
         codes: index of each row's stage in a long table, -1 for a stage that is not read, shape (rows,).
         skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
+        not_numbers: number of rows skipped because a load is not a number.
     """
 
     times: TimeArray
@@ -54,6 +57,7 @@ class Rows:
     codes: NDArray[np.int64] | None
     skipped: int
     bad: tuple[BadRow, ...]
+    not_numbers: int = 0
 
 
 def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
@@ -68,13 +72,29 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
     Raises:
         EntroError: if the file cannot be read as a table, or if it is not clear what a stage of a long table measures.
     """
-    columns = _load_columns(table, schema)
-    plain_layout = layout_of_plain_csv(table, schema)
+    plain_layout = layout_of_plain_csv(table, schema, options)
     plain = read_plain_csv(table.path, plain_layout) if plain_layout else None
     if plain is not None:
         return Rows(plain.times, plain.zoned, plain.values, schema.stages, None, 0, ())
-    numbers = [_number_sql(f"c{column}") for column in columns]
-    time, zoned = timestamp_sql(f"c{schema.time}", schema.form)
+    schema = _with_date_order(connection, table, schema)
+    numbers = [_number_sql(f"c{column}") for column in _load_columns(table, schema)]
+    if not _has_open_mark(table, schema, options):
+        rows = _fetch(connection, table, schema, options, numbers)
+        if rows.not_numbers == 0:
+            return rows
+    return _styled_rows(connection, table, schema, options, numbers)
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    schema: TableSchema,
+    options: ReadOptions,
+    numbers: Sequence[str],
+) -> Rows:
+    """Return the rows of a table, given SQL of the loads in its columns."""
+    columns = _load_columns(table, schema)
+    time, zoned = timestamp_sql(_time_text(schema), schema.form)
     reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers)
     select = [
         # Without NULLs, DuckDB returns plain arrays instead of masked ones.
@@ -85,7 +105,8 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
         *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
     ]
     fetched = table.fetch(connection, ", ".join(select))
-    is_good = np.equal(np.asarray(fetched["reason"]), _GOOD)
+    reasons = np.asarray(fetched["reason"])
+    is_good = np.equal(reasons, _GOOD)
     bad = table.rejected_rows if is_good.all() else _bad_rows(connection, table, schema, reason)
     stages, codes = schema.stages, None
     if schema.stage is not None:
@@ -99,15 +120,60 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
         codes=codes,
         skipped=int((~is_good).sum()) + table.rejected_count,
         bad=tuple(sorted(bad, key=lambda row: row.line)[:SHOWN_BAD_ROWS]),
+        not_numbers=int(np.equal(reasons, _TEXT).sum()),
     )
 
 
-def layout_of_plain_csv(table: Table, schema: TableSchema) -> PlainLayout | None:
+def _time_text(schema: TableSchema) -> str:
+    """Return SQL of the time as text: NULL without a time of day that is in another column."""
+    return f"c{schema.time}" if schema.clock is None else f"c{schema.time} || ' ' || nullif(trim(c{schema.clock}), '')"
+
+
+def _with_date_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema) -> TableSchema:
+    if schema.form.order != UNKNOWN_ORDER:
+        return schema
+    from entro_cli.readers.tables.cells import settle_order  # most tables need no look at the whole file
+
+    return settle_order(connection, table, schema, _time_text(schema))
+
+
+def _has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> bool:
+    """Return whether the point may not be the decimal mark: the user says so, or semicolons separate the cells."""
+    if options.decimal or table.delimiter != ";":
+        return options.decimal is not None
+    has_point = re.compile(decimal_pattern("."))
+    return not any(has_point.match(row[column]) for row in table.sample for column in _load_columns(table, schema))
+
+
+def _styled_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    schema: TableSchema,
+    options: ReadOptions,
+    numbers: Sequence[str],
+) -> Rows:
+    """Return the rows of a table whose loads are not all plain numbers, given SQL of the plain ones."""
+    from entro_cli.readers.tables.cells import check_units, find_style, number_sql
+
+    columns = _load_columns(table, schema)
+    style = find_style(connection, table, columns, options.decimal)
+    measures: list[tuple[Kind | None, float]] = [(stage.kind, stage.divisor) for stage in schema.stages]
+    parts = zip(columns, numbers, style.marks, measures or [(None, 1.0)], strict=True)
+    styled = [number_sql(f"c{column}", plain, mark, *measure) for column, plain, mark, measure in parts]
+    rows = _fetch(connection, table, schema, options, styled)
+    if schema.stage is not None:
+        check_units(table.log.label, style, rows.stages)
+    return rows
+
+
+def layout_of_plain_csv(table: Table, schema: TableSchema, options: ReadOptions) -> PlainLayout | None:
     """Return the layout of a wide CSV that may be plain and is long enough to be worth it; None for any other table."""
     head = table.log.head.removesuffix(b"\r")  # the head may end between the two characters of a line end
     returns, lines = head.count(b"\r\n"), head.count(b"\n")
     loads = _load_columns(table, schema)
-    is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads
+    is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads and schema.clock is None
+    if schema.form.order or _has_open_mark(table, schema, options):
+        return None
     is_plain = head.count(b"\r") == returns and returns in {0, lines}
     if not is_wide or not is_plain or table.path.stat().st_size < fast_csv.WORTH_BYTES:
         return None
@@ -160,7 +226,8 @@ def _reason_sql(schema: TableSchema, time: str, cells: Sequence[str], numbers: S
 def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, reason: str) -> list[BadRow]:
     """Return the first few rows that could not be read: rejected by DuckDB, or with a bad cell."""
     rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
-    used = [schema.time, *_load_columns(table, schema), *(column for _, column in _text_columns(schema))]
+    clock = [] if schema.clock is None else [schema.clock]
+    used = [schema.time, *clock, *_load_columns(table, schema), *(column for _, column in _text_columns(schema))]
     fetched = table.fetch(
         connection,
         f"CAST({reason} AS TINYINT) AS reason, {bad_row_sql(used)}",

@@ -19,12 +19,21 @@ from entro_cli.readers.tables.column_names import (
     qualified_kind,
     tokens,
 )
-from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
+from entro_cli.readers.timestamps import (
+    TIME_UNITS,
+    TimestampFormat,
+    are_clocks,
+    are_days,
+    given_format,
+    timestamp_format,
+)
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
 DEFAULT_NAMES = {Kind.RATE: "scraper", Kind.QUEUE: "llm"}
 """Names of the stages that the user did not name."""
+
+_GROUPED = {".": ",", ",": "."}
 
 LARGEST_LOAD = 1e100
 """Loads above this are rejected as infinite."""
@@ -62,6 +71,7 @@ class TableSchema:
     Attributes:
         time: the time column.
         form: format of its times.
+        clock: the column of the times of day, if they are not in the time column; None otherwise.
         stages: the stages of a wide table; those of a long one are found in its rows.
         stage: the stage column of a long table; None for a wide one.
         value: the value column of a long table; None for a wide one.
@@ -73,12 +83,20 @@ class TableSchema:
 
     time: int
     form: TimestampFormat
+    clock: int | None = None
     stages: tuple[StageColumn, ...] = ()
     stage: int | None = None
     value: int | None = None
     kind: int | None = None
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
+
+
+def decimal_pattern(mark: str) -> str:
+    """Return the pattern of numbers in which a mark can only be the decimal one, such as 0,867 and 12,5 and 1.234,5."""
+    other = _GROUPED[mark]
+    ungrouped = rf"0*\{mark}\d|\d+\{mark}(?:\d{{1,2}}|\d{{4,}})(?:\D|$)|\d{{4,}}\{mark}\d"
+    return rf"^[+-]?(?:{ungrouped}|[\d\{other}]*\{other}\d{{3}}\{mark}\d)"
 
 
 def find_schema(
@@ -95,10 +113,10 @@ def find_schema(
     Raises:
         EntroError: if the time or the stages are not clear; it shows the columns and the option to add.
     """
-    time, form = _time_column(label, columns, sample, options)
+    time, form, clock = _time_columns(label, columns, sample, options)
     long = _long_columns(columns, options)
     if long is not None:
-        return TableSchema(time, form, stage=long[0], value=long[1], kind=long[2])
+        return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2])
     stages = _wide_stages(label, columns, time, options)
     twice = next((stage.source for stage in stages if columns.count(stage.source) > 1), None)
     if twice is not None:
@@ -109,7 +127,8 @@ def find_schema(
     return TableSchema(
         time,
         form,
-        stages=stages,
+        clock,
+        stages,
         unread_columns=_unread_columns(columns, sample, time, stages) if is_single else (),
         qualified=_qualified_columns(columns, {stage.kind for stage in stages}, [stage.source for stage in stages]),
     )
@@ -151,19 +170,35 @@ def printable_names(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _time_column(
+def given_time(columns: Sequence[str], option: str | None) -> tuple[str | None, str]:
+    """Return the column and the unit that `--time COLUMN[:UNIT]` names; a column of the whole text comes first."""
+    name, _, unit = (option or "").rpartition(":")
+    is_split = option is not None and option not in columns and name and unit in TIME_UNITS
+    return (name, unit) if is_split else (option, "")
+
+
+def _time_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
-) -> tuple[int, TimestampFormat]:
-    if options.time_column is not None:
-        candidates = [index for index, name in enumerate(columns) if name == options.time_column]
+) -> tuple[int, TimestampFormat, int | None]:
+    """Return the column of the time, its format, and the column of the times of day if they are in another."""
+    named, unit = given_time(columns, options.time_column)
+    cells = [[row[index] for row in sample] for index in range(len(columns))]
+    if named is not None:
+        candidates = [index for index, name in enumerate(columns) if name == named]
     else:
         candidates = [index for index, name in enumerate(columns) if names_time(name)] or [
-            index for index in range(len(columns)) if timestamp_format([row[index] for row in sample], None)
+            index for index in range(len(columns)) if timestamp_format(cells[index], None)
         ]
+    pair = _day_and_clock(candidates, cells)
+    if pair is not None:
+        joined = [f"{day} {clock}" for day, clock in zip(cells[pair[0]], cells[pair[1]], strict=True)]
+        form = given_format(joined, unit) if unit else timestamp_format(joined, None)
+        if form is not None:
+            return pair[0], form, pair[1]
     if len(candidates) != 1:
         raise _no_single_time(label, columns, candidates, options)
     index = candidates[0]
-    form = timestamp_format([row[index] for row in sample], offset_unit_ns(columns[index]))
+    form = given_format(cells[index], unit) if unit else timestamp_format(cells[index], offset_unit_ns(columns[index]))
     if form is None:
         shown = next((printable_name(row[index]) for row in sample if row[index].strip()), "")
         shown = masked(shown) if options.redact else shown
@@ -173,16 +208,26 @@ def _time_column(
             expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
             remedy=f"name another with --time; the columns are {printable_names(columns)}",
         )
-    return index, form
+    return index, form, None
+
+
+def _day_and_clock(candidates: Sequence[int], cells: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Return the only column of dates and the only column of times of day, if the time can only be in these two."""
+    days = [index for index in candidates if are_days(cells[index])]
+    clocks = [index for index in candidates if are_clocks(cells[index])]
+    if len(days) + len(clocks) != len(candidates):
+        return None
+    days = days or [index for index in range(len(cells)) if are_days(cells[index])]
+    # Without a name that says so, times of day belong to the dates only if several rows are of one day.
+    if not clocks and days and len(set(cells[days[0]])) < len(cells[days[0]]):
+        clocks = [index for index in range(len(cells)) if are_clocks(cells[index])]
+    return (days[0], clocks[0]) if len(days) == len(clocks) == 1 else None
 
 
 def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], options: ReadOptions) -> EntroError:
-    if options.time_column is not None:
-        found = (
-            f"no column is called {printable_name(options.time_column)}"
-            if not candidates
-            else "two columns have that name"
-        )
+    named, _ = given_time(columns, options.time_column)
+    if named is not None:
+        found = f"no column is called {printable_name(named)}" if not candidates else "two columns have that name"
     elif candidates:
         found = (
             f"{len(candidates)} columns may be the time: {printable_names([columns[index] for index in candidates])}"

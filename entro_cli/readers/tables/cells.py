@@ -1,0 +1,164 @@
+"""Cells whose meaning only the whole file shows: the order of written dates, decimal marks, and units of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
+from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.schema import StageColumn, TableSchema, decimal_pattern, printable_name
+from entro_cli.readers.timestamps import UNKNOWN_ORDER, given_format, written_parts_sql
+from entro_engine import EntroError, Kind
+
+_FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G": 1e9}
+_THINGS = "requests?|reqs?|messages?|msgs?|pages?|items?|jobs?|tasks?|calls?|urls?|queries|events?|counts?|ops|io|c"
+_RATES = {"reqps|rps|qps|ops|cps": 1, "rpm|cpm|opm": 60}
+_RATE_UNIT = rf"{'|'.join(_RATES)}|(?:(?:{_THINGS})\s*)?(?:/|per\s)\s*(?:{PER_UNIT})"
+_GROUP_MARKS = "'\u00a0\u202f "
+_LONELY = {",": {";": ",", ",": "."}, ".": {",": ".", "\t": ".", "|": ".", "": "."}}
+"""Decimal mark of a file in which a mark occurs only as in 1,234, by that mark and the delimiter; others are unclear.
+
+A comma between commas is of a writer who groups digits with it. Semicolons are the delimiter where it is the decimal
+mark, but some programs write points there.
+"""
+
+
+def settle_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, time: str) -> TableSchema:
+    """Return a schema with the order of day and month that the dates of the whole file show.
+
+    Args:
+        connection: the connection that opened the table.
+        table: the table.
+        schema: its schema.
+        time: SQL of the time as text.
+
+    Raises:
+        EntroError: if the dates fit both orders or none.
+    """
+    if schema.form.order != UNKNOWN_ORDER:
+        return schema
+    a, b, c = (f"({written_parts_sql(time)}).{part}" for part in "abc")
+    above = ", ".join(
+        f"coalesce(max(TRY_CAST({part} AS INTEGER)), 0) > 12 AS {name}" for part, name in ((a, "a"), (b, "b"))
+    )
+    found = table.fetch(connection, f"{above}, coalesce(min(length({c})), 0) = 4 AS whole_years")
+    is_day_first, is_month_first = bool(found["a"][0]), bool(found["b"][0])
+    # Of 17/06/09 the first may be the year, too.
+    if is_day_first == is_month_first or (is_day_first and not found["whole_years"][0]):
+        name = printable_name(table.columns[schema.time])
+        raise EntroError(
+            f"the column {name} has dates such as 06/04/2026, of which the day or the month may be first",
+            where=table.log.label,
+            expected="a day above 12 in some of them",
+            remedy=f"add --time {name}:dmy or --time {name}:mdy",
+        )
+    return replace(schema, form=given_format((), "dmy" if is_day_first else "mdy"))
+
+
+@dataclass(frozen=True)
+class CellStyle:
+    """How a table writes its numbers.
+
+    Attributes:
+        marks: the decimal mark of each column of loads.
+        has_rate_units: whether some cells have a unit per time, such as 1.33 req/s.
+    """
+
+    marks: tuple[str, ...]
+    has_rate_units: bool
+
+
+def find_style(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[int], given: str | None
+) -> CellStyle:
+    """Return how a table writes the numbers in some columns, by all of its rows.
+
+    Args:
+        connection: the connection that opened the table.
+        table: the table.
+        columns: indexes of the columns of loads.
+        given: the decimal mark that the user named; None if not given.
+
+    Raises:
+        EntroError: if numbers such as 1.234 may be meant in two ways.
+    """
+    unit = rf"(?i)(?:{_RATE_UNIT})\s*$"
+    checks = {f"unit{column}": f"regexp_matches(c{column}, '{unit}')" for column in columns}
+    for index, mark in enumerate(".,"):
+        pattern = decimal_pattern(mark)
+        checks |= {f"sure{index}_{column}": f"regexp_matches(c{column}, '{pattern}')" for column in columns}
+        checks |= {f"seen{index}_{column}": f"contains(c{column}, '{mark}')" for column in columns}
+    over = ", ".join(f"coalesce(bool_or({check}), false) AS {name}" for name, check in checks.items())
+    found = {name: bool(values[0]) for name, values in table.fetch(connection, over).items()}
+    sure = [[mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"]] for column in columns]
+    seen = [[mark for index, mark in enumerate(".,") if found[f"seen{index}_{column}"]] for column in columns]
+    in_file = sorted({mark for marks in sure for mark in marks})
+    marks = [
+        given or _mark(table, column, own or in_file, lonely)
+        for column, own, lonely in zip(columns, sure, seen, strict=True)
+    ]
+    return CellStyle(tuple(marks), any(found[f"unit{column}"] for column in columns))
+
+
+def _mark(table: Table, column: int, sure: Sequence[str], seen: Sequence[str]) -> str:
+    if len(sure) == 1 or not seen:
+        return sure[0] if len(sure) == 1 else "."
+    lonely = None if sure or len(seen) > 1 else _LONELY[seen[0]].get(table.delimiter)
+    if lonely is None:
+        name = printable_name(table.columns[column])
+        raise EntroError(
+            f"the column {name} has numbers such as 1{seen[0]}234, which may be a thousand times larger",
+            where=table.log.label,
+            expected="numbers such as 0.5 or 1,234.5, which can be read in one way only",
+            remedy="add --decimal point or --decimal comma",
+        )
+    return lonely
+
+
+def check_units(label: str, style: CellStyle, stages: Sequence[StageColumn]) -> None:
+    """Check that the stages of a long table do not have units both in their names and in their cells.
+
+    Raises:
+        EntroError: if they do: a cell does not show of which stage it is.
+    """
+    named = next((stage.source for stage in stages if stage.divisor != 1), None)
+    if style.has_rate_units and named is not None:
+        raise EntroError(
+            f"the values have units such as req/s, and so has the name {printable_name(named)}",
+            where=label,
+            expected="the unit in one of the two",
+            remedy="remove one of them, or save one column per stage",
+        )
+
+
+def number_sql(cell: str, plain: str, mark: str, kind: Kind | None, divisor: float) -> str:
+    """Return SQL of a cell as a number, NULL if it is none: 1.24 K, 17,900, 80 requests/min.
+
+    Args:
+        cell: SQL of the cell.
+        plain: SQL of the same for plain numbers, which have a decimal point.
+        mark: its decimal mark.
+        kind: the kind of load; None for any.
+        divisor: divisor of the column, which does not apply to cells with a unit of their own.
+    """
+    groups = (",." if mark == "." else ".")[:1] + _GROUP_MARKS
+    escaped = groups.replace("'", "''")
+    number = rf"[+-]?(?:\d{{1,3}}(?:[{escaped}]\d{{3}})+|\d+|)(?:\{mark}\d+)?(?:[eE][+-]?\d+)?"
+    units = {Kind.RATE: _RATE_UNIT, Kind.QUEUE: _THINGS}.get(kind or Kind.GENERIC, f"{_RATE_UNIT}|{_THINGS}")
+    pattern = rf"^\s*({number})\s*({'|'.join(_FACTORS)}|)\s*((?i:{units})|)\s*$"
+    parts = f"regexp_extract(trim({cell}, '\"'), '{pattern}', ['number', 'factor', 'unit'])"
+    digits = f"replace(regexp_replace(({parts}).number, '[{escaped}]', '', 'g'), '{mark}', '.')"
+    factor = " ".join(f"WHEN '{name}' THEN {value}" for name, value in _FACTORS.items())
+    per = " ".join(
+        f"WHEN regexp_matches(({parts}).unit, '(?i)^(?:{names})$') THEN {divisor} / {seconds}"
+        for names, seconds in {
+            **{rf".*(?:/|per\s)\s*{unit}": each for unit, each in SECONDS_PER.items()},
+            **_RATES,
+        }.items()
+    )
+    scale = f"CASE ({parts}).factor {factor} ELSE 1 END * CASE {per} ELSE 1 END"
+    read = plain if mark == "." else f"CASE WHEN NOT contains({cell}, '.') THEN {plain} END"
+    return f"coalesce({read}, TRY_CAST({digits} AS DOUBLE) * {scale})"

@@ -1,0 +1,229 @@
+"""Tables as programs export them, with their dates and numbers, give what the plain table gives."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.tables.reader import TableReader
+from entro_cli.timeseries.observations import ReadOptions
+from entro_engine import EntroError
+
+START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+LOADS = st.lists(
+    st.tuples(st.integers(0, 10**7).map(lambda number: number / 1000), st.integers(0, 10**6)), min_size=40, max_size=60
+)
+
+
+def times(count):
+    return [START + timedelta(minutes=7 * row) for row in range(count)]
+
+
+def read(tmp_path, content, **options):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with plain_log(str(path)) as log:
+        return TableReader().read(log, ReadOptions(UTC, zone_given=True, **options))
+
+
+def series_of(seen):
+    return [(part.stage, part.kind, part.times.tolist(), part.values.tolist()) for part in seen.series]
+
+
+def plain(loads, unit=1):
+    rows = zip(times(len(loads)), loads, strict=True)
+    return "time,rate,queue\n" + "".join(
+        f"{time:%Y-%m-%dT%H:%M:%SZ},{rate / unit!r},{queue}\n" for time, (rate, queue) in rows
+    )
+
+
+STAMPS = {
+    "day first": "%d/%m/%Y %H:%M",
+    "month first": "%m/%d/%Y %H:%M",
+    "month first, two digits, noon": "%m/%d/%y %I:%M %p",
+    "dots": "%d.%m.%Y %H:%M:%S",
+    "comma": "%d.%m.%Y, %H:%M:%S",
+    "access log": "%d/%b/%Y:%H:%M:%S +0000",
+    "mail": "%a, %d %b %Y %H:%M:%S GMT",
+    "Kibana": "%b %d, %Y @ %H:%M:%S.000",
+    "JavaScript": "%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)",
+    "year first, noon": "%Y-%m-%d %I:%M:%S %p",
+    "year first, dots": "%Y.%m.%d %H:%M",
+    "year first, slashes": "%Y/%m/%d %H:%M:%S",
+}
+
+
+@pytest.mark.parametrize("form", STAMPS)
+def test_dates_as_they_are_written(tmp_path, form):
+    loads = [(row / 8, row) for row in range(400)]  # more rows than the columns are recognised from
+    rows = [f'"{time:{STAMPS[form]}}",{rate},{queue}\n' for time, (rate, queue) in zip(times(400), loads, strict=True)]
+    seen = read(tmp_path, "time,rate,queue\n" + "".join(rows))
+    assert series_of(seen) == series_of(read(tmp_path, plain(loads)))
+    assert seen.rows_skipped == 0
+
+
+def number(value, mark, groups):
+    text = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
+    return text.translate({ord(","): groups, ord("."): mark})
+
+
+@settings(max_examples=8)
+@given(LOADS, st.sampled_from([",;.", ".,,", ",;\u202f", ".,'", ".\t", ",\t ", ",;"]))
+def test_decimal_marks_and_groups(tmp_path_factory, loads, style):
+    mark, delimiter, *groups = style
+    loads = [(0.125, 17), *loads]  # a number that only a decimal mark fits
+    table = [
+        (f"{time:%Y-%m-%d %H:%M:%S}", rate, queue) for time, (rate, queue) in zip(times(len(loads)), loads, strict=True)
+    ]
+    rows = [
+        delimiter.join([time, *(f'"{number(load, mark, "".join(groups))}"' for load in loads)])
+        for time, *loads in table
+    ]
+    folder = tmp_path_factory.mktemp("table")
+    seen = read(folder, "\n".join([delimiter.join(["time", "rate", "queue"]), *rows, ""]))
+    assert series_of(seen) == series_of(read(folder, plain(loads)))
+    assert seen.rows_skipped == 0
+
+
+def test_marks_that_show_in_the_last_row_only(tmp_path):
+    loads = [(1.0 + row, 1000 + row) for row in range(300)]
+    rows = [
+        f"{time:%Y-%m-%d %H:%M:%S};{rate:.0f};{number(queue, ',', '.')}\n"
+        for time, (rate, queue) in zip(times(300), loads, strict=True)
+    ]
+    with pytest.raises(EntroError, match=r"numbers such as 1\.234.*--decimal") as caught:
+        read(tmp_path, "time;rate;queue\n" + "".join(rows))
+    assert "queue" in str(caught.value)
+    rows[-1] = rows[-1].replace(";300;", ";300,0;")
+    expected = series_of(read(tmp_path, plain(loads)))
+    assert series_of(read(tmp_path, "time;rate;queue\n" + "".join(rows))) == expected
+
+
+@pytest.mark.parametrize(("mark", "scale"), [(",", 1000), (".", 1)])
+def test_an_option_names_the_decimal_mark(tmp_path, mark, scale):
+    rows = "".join(f"2026-04-06 12:00:0{second};{second};{second}.500\n" for second in range(1, 5))
+    queue = read(tmp_path, "time;rate;queue\n" + rows, decimal=mark).series[1]
+    assert queue.values.tolist() == [scale * (second + 0.5) for second in range(1, 5)]
+
+
+def test_groups_between_commas(tmp_path):
+    seen = read(tmp_path, 'time,queue\n2026-04-06 12:00:00,"17,900"\n2026-04-06 12:00:10,"1,234,567"\n')
+    assert seen.series[0].values.tolist() == [17_900.0, 1_234_567.0]
+
+
+UNITS = {
+    "{:.3f} req/s": 1,
+    "{:.3f} requests/min": 60,
+    "{:.3f} pages/h": 3600,
+    "{:.3f} rps": 1,
+    "{:.3f} rpm": 60,
+    "{:.3f}/s": 1,
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("name", ["rate", "requests_per_min"])
+def test_units_of_rates_in_cells(tmp_path, unit, name):
+    loads = [(0.5 + row / 8, row) for row in range(30)]
+    rows = [
+        f"{time:%Y-%m-%dT%H:%M:%SZ},{unit.format(rate)},{queue} reqs\n"
+        for time, (rate, queue) in zip(times(30), loads, strict=True)
+    ]
+    rate, queue = read(tmp_path, f"time,{name},queue\n" + "".join(rows)).series
+    assert rate.values == pytest.approx([load / UNITS[unit] for load, _ in loads])
+    assert queue.values.tolist() == [float(load) for _, load in loads]
+
+
+def test_multiples_in_cells_of_a_long_table(tmp_path):
+    values = ["970", "1.24 K", "2.81K", "1.5 Mil", "3 M", "0.5 Bil"]
+    rows = [f"llm_queue,2026-04-06 12:00:0{second},{value}\n" for second, value in enumerate(values)]
+    seen = read(tmp_path, "Series,Time,Value\n" + "".join(rows))
+    assert seen.series[0].values.tolist() == [970, 1240, 2810, 1.5e6, 3e6, 0.5e9]
+
+
+def test_a_unit_in_name_and_cells_of_a_long_table_is_refused(tmp_path):
+    rows = "".join(f"requests_per_min,2026-04-06 12:00:0{second},{second}.5 req/s\n" for second in range(3))
+    with pytest.raises(EntroError, match="units such as req/s"):
+        read(tmp_path, "series,time,value\n" + rows)
+
+
+def test_lengths_of_time_and_shares_are_no_loads(tmp_path):
+    for unit in ("ms", "%", "s", "MiB"):
+        rows = "".join(f"2026-04-06 12:00:0{second},{second} {unit}\n" for second in range(3))
+        with pytest.raises(EntroError, match="cannot be read"):
+            read(tmp_path, "time,queue\n" + rows)
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M"])
+def test_dates_that_fit_both_orders_are_refused(tmp_path, form):
+    day = datetime(2026, 4, 6, 12, tzinfo=UTC)
+    rows = "".join(f"{day + timedelta(hours=hour):{form}},{hour},{hour}\n" for hour in range(48))
+    with pytest.raises(EntroError, match=r"day or the month may be first.*--time time:dmy"):
+        read(tmp_path, "time,rate,queue\n" + rows)
+    order = "mdy" if form.startswith("%m") else "dmy"
+    seen = read(tmp_path, "time,rate,queue\n" + rows, time_column=f"time:{order}")
+    assert seen.series[0].times[0] == int(day.timestamp()) * 10**9
+
+
+def test_a_day_above_twelve_in_the_last_row_shows_the_order(tmp_path):
+    day = datetime(2026, 4, 1, tzinfo=UTC)
+    rows = [f"{day + timedelta(hours=hour):%m/%d/%Y %H:%M},{hour},{hour}\n" for hour in range(13 * 24)]
+    seen = read(tmp_path, "time,rate,queue\n" + "".join(rows))
+    assert seen.series[0].times[0] == int(day.timestamp()) * 10**9
+    assert np.all(np.diff(seen.series[0].times) == 3600 * 10**9)
+
+
+@pytest.mark.parametrize("head", ["date,time", "time,date", "Datum,Uhrzeit", "day,clock"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d|%H:%M:%S", "%d.%m.%Y|%H:%M", "%m/%d/%Y|%I:%M %p", "%Y%m%d|%H:%M:%S"])
+def test_a_date_and_a_time_of_day_in_two_columns(tmp_path, head, form):
+    loads = [(row / 8, row) for row in range(250)]
+    day, clock = form.split("|")
+    pairs = [(f"{time:{day}}", f"{time:{clock}}") for time in times(250)]
+    pairs = [pair[::-1] for pair in pairs] if head.startswith("time") else pairs
+    rows = [f"{one},{two},{rate},{queue}\n" for (one, two), (rate, queue) in zip(pairs, loads, strict=True)]
+    seen = read(tmp_path, f"{head},rate,queue\n" + "".join(rows))
+    assert series_of(seen) == series_of(read(tmp_path, plain(loads)))
+
+
+def test_a_row_without_a_time_of_day_is_a_bad_row(tmp_path):
+    rows = "".join(f"2026-04-06,12:00:0{second},{second}\n" for second in range(5))
+    assert read(tmp_path, f"date,time,queue\n{rows}2026-04-06,,9\n").rows_skipped == 1
+
+
+@pytest.mark.parametrize("digits", [6, 12])
+def test_days_of_a_spreadsheet(tmp_path, digits):
+    loads = [(row / 8, row) for row in range(250)]
+    days = [(time - datetime(1899, 12, 30, tzinfo=UTC)) / timedelta(days=1) for time in times(250)]
+    rows = [f"{day:.{digits}f},{rate},{queue}\n" for day, (rate, queue) in zip(days, loads, strict=True)]
+    assert series_of(read(tmp_path, "time,rate,queue\n" + "".join(rows))) == series_of(read(tmp_path, plain(loads)))
+
+
+def test_offsets_stay_offsets(tmp_path):
+    rows = "".join(f"{40_000 + 10 * row},{row}\n" for row in range(30))
+    assert read(tmp_path, "t,queue\n" + rows).zone == "offsets, no date"
+
+
+@pytest.mark.parametrize(("unit", "length"), [("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1)])
+def test_an_option_names_the_unit_of_offsets(tmp_path, unit, length):
+    rows = "".join(f"{5000 * row},{row}\n" for row in range(30))
+    seen = read(tmp_path, "clock:in,queue\n" + rows, time_column=f"clock:in:{unit}")
+    assert np.diff(seen.series[0].times).tolist() == [5000 * length] * 29
+
+
+def test_a_column_whose_name_ends_like_a_unit(tmp_path):
+    rows = "".join(f"{5 * row},{row}\n" for row in range(30))
+    seen = read(tmp_path, "t:ms,queue\n" + rows, time_column="t:ms")
+    assert np.diff(seen.series[0].times).tolist() == [5 * 10**6] * 29  # the unit is in the name, too
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_line_that_names_the_delimiter_for_excel(tmp_path, encoding, delimiter):
+    loads = [(row / 8, row) for row in range(30)]
+    content = f"sep={delimiter}\r\n{plain(loads)}".replace(",", delimiter).replace("\r\n", "\n").replace("\n", "\r\n")
+    seen = read(tmp_path, content.encode(encoding))
+    assert series_of(seen) == series_of(read(tmp_path, plain(loads)))
+    assert seen.rows_skipped == 0
