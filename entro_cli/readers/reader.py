@@ -72,6 +72,15 @@ class ResumableReader(Reader, Protocol):
 
 
 @runtime_checkable
+class ExplainingReader(Reader, Protocol):
+    """A reader that can say why it recognises a log."""
+
+    def reason(self, log: LogFile) -> str:
+        """Return why it is as sure of a log as it is, in a few words that are safe to show."""
+        ...
+
+
+@runtime_checkable
 class ContinuingReader(Reader, Protocol):
     """A reader of a format whose lines depend on earlier ones, which may be in the log before."""
 

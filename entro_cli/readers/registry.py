@@ -36,7 +36,8 @@ READERS: tuple[Reader, ...] = (
 )
 """Every reader of ours. CONTRIBUTING.md lists the steps to add one."""
 
-_LEAST_CONFIDENCE = 0.05
+LEAST_CONFIDENCE = 0.05
+"""Below this, a reader does not know a log."""
 
 ENTRY_POINTS = "entro.readers"
 """Group of entry points with which other packages add readers."""
@@ -168,7 +169,7 @@ def recognise(log: LogFile, options: ReadOptions) -> Reader:
         NoLogError: if no reader recognises it.
     """
     best: Reader | None = None
-    confidence = _LEAST_CONFIDENCE
+    confidence = LEAST_CONFIDENCE
     for reader in readers(options.formats):
         found = reader.recognise(log)
         if found > confidence or (best is None and found == confidence):

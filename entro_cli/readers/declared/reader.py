@@ -42,14 +42,24 @@ class DeclaredReader:
 
         A log of which only some lines match may be of another format that is surer.
         """
-        lines = [line for line in split_lines(head_text(log)) if line.strip()]
-        if log.is_parquet or not lines:
-            return 0.0
-        query = f"SELECT count(*) FROM (SELECT unnest(?) AS text) WHERE regexp_matches(text, {self._pattern})"
+        matched, lines = self._matched(log)
+        share = matched / max(lines, 1)
+        return 1.0 if share > 0.5 else share and 0.4 + share
+
+    def reason(self, log: LogFile) -> str:
+        """Return how many of the first lines match the pattern."""
+        matched, lines = self._matched(log)
+        return f"{matched:,} of the first {lines:,} lines match its pattern"
+
+    def _matched(self, log: LogFile) -> tuple[int, int]:
+        """Return how many of the first lines match the pattern, and their number."""
+        lines = [] if log.is_parquet else [line for line in split_lines(head_text(log)) if line.strip()]
+        query = (
+            f"SELECT count(*) FROM (SELECT unnest(?::VARCHAR[]) AS text) WHERE regexp_matches(text, {self._pattern})"
+        )
         with connect(log.spool.parent) as connection:
             (matched,) = connection.execute(query, [lines]).fetchall()[0]
-        share: float = matched / len(lines)
-        return 1.0 if share > 0.5 else share and 0.4 + share
+        return int(matched), len(lines)
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read the lines that match the pattern.

@@ -1,0 +1,1 @@
+"""How a log is recognised and understood, for `entro formats --explain`."""
