@@ -8,11 +8,6 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-REQUEST_LINE = b'INFO:     0:0 - "POST /generate HTTP/1.1" 200 OK\n'
-"""The shortest access line that is one request; checkpoints count requests with it."""
-HEALTH_LINE = b'INFO:     0:0 - "GET /health HTTP/1.1" 200 OK\n'
-"""An access line that is not a request to the model. In a checkpoint it shows that requests are logged."""
-
 _INFERENCE = re.compile(
     rb'"POST /(?:[^ ?"]*/)?(?:chat/completions|completions|chat/completions/batch|embeddings|responses|messages'
     rb"|generate|generate_stream|chat|embed|encode|classify|pooling|score|generative_scoring|rerank|invocations"

@@ -7,12 +7,13 @@ from array import array
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import IntEnum
 
+import msgspec
 import numpy as np
 
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.time_zones import local_to_utc
+from entro_cli.readers.time_zones import clock_set_back, local_to_utc
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
@@ -92,41 +93,52 @@ def _time_of_day(text: bytes) -> Stamp | None:
     )
 
 
-class LineTimestamps:
-    """Timestamps of a log's lines, in the order of the log."""
+class ClockState(msgspec.Struct):
+    """The clock of a log behind some of its lines.
 
-    def __init__(self) -> None:
+    Attributes:
+        last: the last timestamp as it was written; None at the beginning of a log.
+        undated: the last timestamp of each format without a year or day: as it was written, and on the wall clock.
+        wall: what the clock showed last without a zone, behind the two times between which it was set back in the last
+            two hours; nanoseconds.
+        utc: the last time, nanoseconds since the epoch.
+        words: how the timestamps were read.
+    """
+
+    last: Stamp | None = None
+    undated: dict[PartialTimestampFormat, tuple[int, int]] = {}
+    wall: list[int] = []
+    utc: int | None = None
+    words: str = "as written"
+
+
+class LineTimestamps:
+    """Timestamps of a log's lines, in the order of the log.
+
+    Args:
+        before: the clock behind the lines that were read before.
+    """
+
+    def __init__(self, before: ClockState) -> None:
+        self._before = before
         self._forms = array("b")  # 9 bytes per line in these arrays; lists of Python's numbers take many times as much
         self._values = array("q")
 
-    def add(self, stamp: Stamp) -> None:
-        """Append the timestamp of the next line."""
+    def add(self, stamp: Stamp | None) -> bool:
+        """Append the timestamp of the next line; without one, it takes that of the line before, if there is one."""
+        if stamp is None:
+            stamp = (PartialTimestampFormat(self._forms[-1]), self._values[-1]) if self._forms else self._before.last
+        if stamp is None:
+            return False
         self._forms.append(stamp[0])
         self._values.append(stamp[1])
+        return True
 
-    def rough(self) -> TimeArray:
-        """Return nanoseconds whose differences are right between neighbouring lines, shape (lines,).
+    def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
+        """Return the times, and the clock behind them.
 
-        They are wrong where the year or the day changes, as these are not known yet.
-        """
-        return np.array(self._values, dtype=np.int64)
-
-    def last_hour_back(self) -> list[int]:
-        """Return the two lines between which the clock was set back an hour in the last two hours; empty if it was not.
-
-        A resumed log needs them as context to know that its lines are in the second showing of that hour.
-        """
-        rough = self.rough()
-        steps = np.diff(rough)
-        back = np.flatnonzero((steps < -30 * 60 * NS) & (steps > -70 * 60 * NS))
-        if not len(back) or abs(int(rough[-1] - rough[back[-1]])) > 7200 * NS:
-            return []
-        return [int(back[-1]), int(back[-1]) + 1]
-
-    def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, str]:
-        """Return the times, and a description of how they were read.
-
-        Missing parts are taken from the options, or from the time at which the file was last changed.
+        Missing parts go on from the lines before, or are taken from the options, or from the time at which the file was
+        last changed.
 
         Args:
             log: the log.
@@ -134,29 +146,39 @@ class LineTimestamps:
             tally: receives the warnings.
 
         Returns:
-            Nanoseconds since the epoch, shape (lines,), in the order of the log, and the description.
+            Nanoseconds since the epoch, shape (lines,), in the order of the log, and the clock.
 
         Raises:
             EntroError: if a timestamp is of February 29 in a year that has none.
         """
-        forms, times = np.array(self._forms, dtype=np.int8), self.rough()
-        words = ["as written"] if np.any(forms == PartialTimestampFormat.ZONED) or not len(forms) else []
-        yearless, dayless = forms == PartialTimestampFormat.YEARLESS, forms == PartialTimestampFormat.DAYLESS
-        if yearless.any():
-            times[yearless], year = _add_years(times[yearless], log, options, tally)
+        if not self._forms:
+            return np.array([], np.int64), self._before
+        forms, values = np.array(self._forms, np.int8), np.array(self._values, np.int64)
+        times, undated = values.copy(), dict(self._before.undated)
+        words = ["as written"] if np.any(forms == PartialTimestampFormat.ZONED) else []
+        for form, add_dates in (
+            (PartialTimestampFormat.YEARLESS, _add_years),
+            (PartialTimestampFormat.DAYLESS, _add_days),
+        ):
+            if (of_form := forms == form).any():
+                times[of_form] = add_dates(values[of_form], undated.get(form), log, options, tally)
+                undated[form] = int(values[of_form][-1]), int(times[of_form][-1])
+        if PartialTimestampFormat.YEARLESS in forms:
+            year = _year_of(undated[PartialTimestampFormat.YEARLESS][1])
             words.append(f"year {year} ({'--year' if options.year else 'the last change of the file'})")
-        if dayless.any():
-            times[dayless] = _add_days(times[dayless], log, options, tally)
-        naive = forms != PartialTimestampFormat.ZONED
+        naive, wall = forms != PartialTimestampFormat.ZONED, self._before.wall
         if naive.any():
-            times[naive] = local_to_utc(times[naive], options.zone, tally)
+            shown = np.concatenate([np.array(wall, np.int64), times[naive]])
+            times[naive] = local_to_utc(shown, options.zone, tally, len(wall))[len(wall) :]
+            wall = [*clock_set_back(shown), int(shown[-1])]
             words.append(f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})")
-        _count_steps_back(times, tally)
-        return times, ", ".join(words)
+        _count_steps_back(times, self._before.utc, tally)
+        last = PartialTimestampFormat(self._forms[-1]), self._values[-1]
+        return times, ClockState(last, undated, wall, int(times[-1]), ", ".join(words))
 
 
-def _count_steps_back(times: TimeArray, tally: Tally) -> None:
-    steps = np.diff(times)
+def _count_steps_back(times: TimeArray, before: int | None, tally: Tally) -> None:
+    steps = np.diff(times, prepend=times[0] if before is None else before)
     back = steps[steps < 0]
     if len(back):
         tally.count(ProblemKind.CLOCK_STEPS_BACK, len(back), f"{-int(back.min()) / NS:,.0f}")
@@ -167,24 +189,33 @@ def _changed(log: LogFile, zone: tzinfo) -> datetime:
     return moment(int(log.changed_s * NS), zone).replace(tzinfo=None)
 
 
-def _add_years(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, int]:
-    """Return timestamps with their years added, nanoseconds on the wall clock, and the year of the last one.
+def _add_years(
+    values: TimeArray, before: tuple[int, int] | None, log: LogFile, options: ReadOptions, tally: Tally
+) -> TimeArray:
+    """Return timestamps with their years added, nanoseconds on the wall clock.
 
     New year is where a timestamp goes back by more than half a year. One that goes forward by nearly a year is a line
     out of order, from before new year.
     """
-    steps = np.diff(values)
-    rollovers = (steps < -_YEAR // 2).astype(np.int64) - (steps > _YEAR - 31 * _DAY)
-    passed = np.concatenate([[0], np.cumsum(rollovers)])
-    last = options.year or _last_year(int(values[-1]), _changed(log, options.zone))
-    years = last - (passed[-1] - passed)
+    steps = np.diff(values, prepend=before[0] if before else values[0])
+    passed: TimeArray = np.cumsum((steps < -_YEAR // 2).astype(np.int64) - (steps > _YEAR - 31 * _DAY))
+    if before:
+        years = _year_of(before[1]) + passed
+    else:
+        last = options.year or _last_year(int(values[-1]), _changed(log, options.zone))
+        years = last - (passed[-1] - passed)
     if passed.any():
-        tally.note(ProblemKind.YEARS_INFERRED, str(years.min()), str(years.max()))
+        first = _year_of(before[1]) if before else years.min()
+        tally.note(ProblemKind.YEARS_INFERRED, str(min(first, years.min())), str(max(first, years.max())))
     wall = np.empty_like(values)
     for year in np.unique(years).tolist():
         inside = years == year
         wall[inside] = _in_year(values[inside], year, log)
-    return wall, last
+    return wall
+
+
+def _year_of(wall: int) -> int:
+    return moment(wall, UTC).year
 
 
 def _last_year(value: int, changed: datetime) -> int:
@@ -222,24 +253,27 @@ def _in_year(values: TimeArray, year: int, log: LogFile) -> TimeArray:
     return shifted
 
 
-def _add_days(values: TimeArray, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
+def _add_days(
+    values: TimeArray, before: tuple[int, int] | None, log: LogFile, options: ReadOptions, tally: Tally
+) -> TimeArray:
     """Return times of day with their days added, nanoseconds on the wall clock.
 
     Midnight is where a time goes back by more than half a day. One that goes forward by nearly a day is a line out of
     order, from before midnight.
     """
-    steps = np.diff(values)
-    rollovers = (steps < -_DAY // 2).astype(np.int64) - (steps > _DAY - _DAY // 24)
-    passed: TimeArray = np.concatenate([[0], np.cumsum(rollovers)])
-    if options.start_ns is not None:
+    steps = np.diff(values, prepend=before[0] if before else values[0])
+    passed: TimeArray = np.cumsum((steps < -_DAY // 2).astype(np.int64) - (steps > _DAY - _DAY // 24))
+    if before:
+        midnight = before[1] - before[0]
+    elif options.start_ns is not None:
         first = nanoseconds(moment(options.start_ns, options.zone).replace(tzinfo=UTC))
         midnight = first // _DAY * _DAY
-        dated: TimeArray = values + midnight + passed * _DAY + (_DAY if midnight + int(values[0]) < first else 0)
-        return dated
-    changed = nanoseconds(_changed(log, options.zone).replace(tzinfo=UTC))
-    midnight = changed // _DAY * _DAY
-    if midnight + int(values[-1]) > changed + 60 * NS:
-        midnight -= _DAY
-    tally.note(ProblemKind.DATES_INFERRED)
-    wall: TimeArray = values + midnight - (passed[-1] - passed) * _DAY
-    return wall
+        midnight += _DAY if midnight + int(values[0]) < first else 0
+    else:
+        changed = nanoseconds(_changed(log, options.zone).replace(tzinfo=UTC))
+        midnight = changed // _DAY * _DAY - int(passed[-1]) * _DAY
+        if midnight + int(passed[-1]) * _DAY + int(values[-1]) > changed + 60 * NS:
+            midnight -= _DAY
+        tally.note(ProblemKind.DATES_INFERRED)
+    dated: TimeArray = values + midnight + passed * _DAY
+    return dated

@@ -9,7 +9,6 @@ from entro_cli.readers.continuation import Checkpoint, ends_of
 from entro_cli.readers.inputs.log_file import LogFile, excerpt
 from entro_cli.readers.reader import ContinuingReader, Reader, Reading, ResumableReader
 from entro_cli.readers.registry import detect_format, reader_named
-from entro_cli.readers.text_lines import MARK
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 
@@ -47,9 +46,7 @@ def _from_text(after: Checkpoint, log: LogFile, options: ReadOptions) -> tuple[b
     reader = reader_named(after.format, options.formats)
     if not isinstance(reader, ResumableReader):
         return after.text, after.unfinished
-    # Lines up to the mark, which celery's have a timestamp with, were counted already.
-    mark = after.text.find(MARK)
-    cut = after.text.find(b"\n", mark) + 1 if mark >= 0 else after.text.rfind(b"\n") + 1
+    cut = after.text.rfind(b"\n") + 1  # whole lines stand for what was counted; behind them is an unfinished one
     state = b""
     with suppress(EntroError):
         state = reader.resume(excerpt(log, 0, 0, after.text[:cut]), replace(options, strict=False), b"").state

@@ -10,34 +10,30 @@ from typing import ClassVar, Generic, TypeVar
 
 from entro_cli.readers.access_log import has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, Stamp
-from entro_cli.readers.text_lines import BadLines, Block, blocks, is_mark
+from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
+from entro_cli.readers.text_lines import BadLines, Block, blocks
 
-START, CARRIED = -1, -2
-"""Keys of lines that are of no engine or rank: a server starts; all lines before are carried from an earlier log."""
+START = -1
+"""Key of lines that are of no engine or rank: a server starts."""
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass
 class ServerLines:
-    """The lines of a server's log that matter, in the order of the log; each array has an entry per line.
+    """The new lines of a server's log that matter, in the order of the log; each array has an entry per line.
 
     Attributes:
-        keys: the engine or rank that a line is of, 0 or more; or START, CARRIED, or another key below 0.
         stamps: their timestamps.
-        offsets: where in the log they begin.
+        keys: the engine or rank that a line is of, 0 or more; or START, or another key below 0.
         access_logged: whether the log has access lines at all.
         bad: the lines that should have matched and could not be read.
-        unfinished: the last line if it has no end yet.
     """
 
+    stamps: LineTimestamps = field(default_factory=lambda: LineTimestamps(ClockState()))
     keys: array[int] = field(default_factory=lambda: array("i"))
-    stamps: LineTimestamps = field(default_factory=LineTimestamps)
-    offsets: array[int] = field(default_factory=lambda: array("q"))
     access_logged: bool = False
     bad: BadLines = field(default_factory=BadLines)
-    unfinished: bytes = b""
 
     @property
     def measured(self) -> int:
@@ -59,16 +55,13 @@ class LineFinder(ABC, Generic[FoundLines]):
 
     Args:
         found: receives the lines.
-        only_whole: leave out a last line that has no end yet, even if all that matters of it is there.
     """
 
     LONGEST: ClassVar[int | None] = None
     """Bytes of a line that are looked at; None for all."""
 
-    def __init__(self, found: FoundLines, only_whole: bool) -> None:
+    def __init__(self, found: FoundLines) -> None:
         self.found = found
-        self.only_whole = only_whole
-        self._last: Stamp = (PartialTimestampFormat.ZONED, 0)
 
     def find(self, log: LogFile) -> FoundLines:
         """Go through a log.
@@ -79,8 +72,6 @@ class LineFinder(ABC, Generic[FoundLines]):
         for block in blocks(log):
             self.found.access_logged = self.found.access_logged or has_access_lines(block.content)
             self.find_in(block)
-            if block.finished < len(block.content):
-                self.found.unfinished = block.content[block.finished :]
         return self.found
 
     @abstractmethod
@@ -88,12 +79,11 @@ class LineFinder(ABC, Generic[FoundLines]):
         """Take the lines of a block that matter, in order."""
 
     @abstractmethod
-    def parse(self, line: bytes, offset: int, is_whole: bool) -> None:
+    def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a candidate, without colours, and `put` it if it matters.
 
         Args:
             line: its bytes, without its end.
-            offset: where in the log it begins.
             is_whole: whether it has its end.
 
         Raises:
@@ -103,26 +93,17 @@ class LineFinder(ABC, Generic[FoundLines]):
     def take(self, block: Block, begin: int) -> None:
         """Read one candidate, which begins at a place of a block."""
         line, is_whole = block.line(begin)
-        offset = block.offset + begin
-        if self.only_whole and not is_whole:
-            return
-        if is_mark(line):
-            # The mark has no time. It takes that of the line before, so that it does not look like a step of the clock.
-            self.put(CARRIED, self._last, offset)
-            return
         line = without_colours(line[: self.LONGEST])
         try:
-            self.parse(line, offset, is_whole)
+            self.parse(line, is_whole)
         except UnreadableLineError as error:
             if is_whole:  # a line without its end may still be written
-                self.found.bad.add(offset, str(error), line)
+                self.found.bad.add(block.offset + begin, str(error), line)
 
-    def put(self, key: int, stamp: Stamp, offset: int) -> None:
+    def put(self, key: int, stamp: Stamp) -> None:
         """Add a line; subclasses add what it says."""
         self.found.keys.append(key)
         self.found.stamps.add(stamp)
-        self.found.offsets.append(offset)
-        self._last = stamp
 
 
 def without_colours(line: bytes) -> bytes:

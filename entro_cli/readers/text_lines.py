@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from entro_cli.readers.inputs.log_file import LogFile
@@ -144,23 +144,3 @@ class BadLines:
                 remedy="the lines may be cut, or the log is of another format: name it with --input-format",
             )
         return bad
-
-
-MARK = b"entro: carried up to here"
-"""The line that separates context lines, whose samples an earlier log has given, from lines that are still to count."""
-
-
-def checkpoint_text(before: Iterable[bytes], after: Iterable[bytes], unfinished: bytes) -> bytes:
-    """Return the lines of one log to put before the log that continues it.
-
-    Args:
-        before: context lines, without ends.
-        after: lines that were not counted yet, without ends.
-        unfinished: the last line, if it has no end yet.
-    """
-    return b"".join(line + b"\n" for line in (*before, MARK, *after)) + unfinished
-
-
-def is_mark(line: bytes) -> bool:
-    """Return whether a line is the mark."""
-    return line.rstrip(b"\r") == MARK

@@ -7,7 +7,7 @@ from entro_cli.readers.reader import ResumableReader
 from tests.history.stored import days, ingest
 from tests.history.test_formats import LOGS, READING
 
-NAMES = ["celery.log"]
+NAMES = ["celery.log", "vllm.log", "sglang.log"]
 MARGIN_BYTES = 1 << 16
 
 

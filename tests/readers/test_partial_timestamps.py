@@ -3,17 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.readers.partial_timestamps import LineTimestamps, PartialTimestampFormat, timestamp_in
+from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, PartialTimestampFormat, timestamp_in
 from entro_cli.readers.problems import Tally
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
-from tests.readers.text_logs import log_of, options
+from tests.readers.text_logs import CHANGED, log_of, options
 
 NS = 10**9
+BERLIN = ZoneInfo("Europe/Berlin")
 MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2029, 12, 31))
 
 
@@ -21,12 +23,17 @@ def ns(when):
     return round((when.replace(tzinfo=when.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * NS
 
 
-def times_of(texts, changed, tally=None, **given):
-    stamps = LineTimestamps()
+def read_on(before, texts, changed, tally=None, **given):
+    stamps = LineTimestamps(before)
     for text in texts:
         stamps.add(timestamp_in(text.encode()))
     with log_of(b"x", changed) as log:
         return stamps.utc(log, options(**given), tally or Tally())
+
+
+def times_of(texts, changed, tally=None, **given):
+    times, clock = read_on(ClockState(), texts, changed, tally, **given)
+    return times, clock.words
 
 
 FORMS = {
@@ -95,8 +102,35 @@ def test_a_leap_day():
 
 
 def test_a_zone_is_only_for_stamps_without():
-    berlin = {"zone": ZoneInfo("Europe/Berlin"), "zone_given": True}
+    berlin = {"zone": BERLIN, "zone_given": True}
     texts = ["2026-07-01T12:00:00Z x", "INFO 07-01 14:00:01 [", "[2026-07-01 14:00:02]"]
     times, words = times_of(texts, datetime(2026, 7, 2, tzinfo=UTC), **berlin)
     assert [(time - ns(datetime(2026, 7, 1, 12))) // NS for time in times.tolist()] == [0, 1, 2]
     assert words == "as written, year 2026 (the last change of the file), Europe/Berlin (--tz)"
+
+
+@given(
+    MOMENTS,
+    st.lists(st.integers(0, 11 * 3600), min_size=1, max_size=12),
+    st.data(),
+    st.sampled_from(["INFO {:%m-%d %H:%M:%S} [", "[{:%H:%M:%S}]", "[{:%Y-%m-%d %H:%M:%S}]"]),
+)
+def test_lines_that_are_read_on_have_the_times_of_one_reading(first, gaps, data, form):
+    """Whenever the file was changed last: the year and the day go on from those of the lines before."""
+    moments = [first.replace(microsecond=0)]
+    for gap in gaps:
+        moments.append(moments[-1] + timedelta(seconds=gap))
+    texts, cut = [form.format(when) for when in moments], data.draw(st.integers(1, len(gaps)))
+    changed = moments[cut - 1].replace(tzinfo=UTC)
+    before, clock = read_on(ClockState(), texts[:cut], changed, zone=BERLIN)
+    clock = msgspec.msgpack.decode(msgspec.msgpack.encode(clock), type=ClockState)
+    after, _ = read_on(clock, texts[cut:], changed + timedelta(days=500), zone=BERLIN)
+    whole, _ = times_of(texts, moments[-1].replace(tzinfo=UTC), zone=BERLIN)
+    assert [*before.tolist(), *after.tolist()] == whole.tolist()
+
+
+def test_a_step_back_of_the_clock_between_two_readings():
+    tally = Tally()
+    clock = read_on(ClockState(), ["[2026-03-01 12:00:05]"], CHANGED)[1]
+    read_on(clock, ["[2026-03-01 12:00:02]", "[2026-03-01 12:00:03]"], CHANGED, tally)
+    assert any("steps back once, by 3 s" in problem for problem in sentences(tally.problems))

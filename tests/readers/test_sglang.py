@@ -16,7 +16,6 @@ from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.marks import slow
 from tests.readers.text_logs import (
-    carried,
     check_cut,
     check_damaged,
     log_of,
@@ -25,6 +24,7 @@ from tests.readers.text_logs import (
     options,
     quantity,
     real_log,
+    state_behind,
 )
 
 sglang = SglangReader()
@@ -201,7 +201,7 @@ def test_a_log_cut_anywhere(seed, ranks, shares):
 
 def test_what_is_carried_is_little():
     content, _, _ = generated(3, 4, 300)
-    assert len(carried(sglang, content)) < 4000
+    assert len(state_behind(sglang, content)) < 4000
 
 
 @pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])

@@ -20,7 +20,6 @@ from entro_engine import EntroError, Kind
 from tests.marks import slow
 from tests.readers.text_logs import (
     CHANGED,
-    carried,
     check_cut,
     check_damaged,
     log_of,
@@ -29,6 +28,7 @@ from tests.readers.text_logs import (
     options,
     quantity,
     real_log,
+    state_behind,
 )
 from tests.running import entro
 
@@ -428,7 +428,7 @@ def test_a_log_cut_at_every_byte_round_a_restart():
 
 def test_what_is_carried_is_little():
     content, _, _ = generated(3, 1, 200)
-    assert len(carried(vllm, content)) < 2000
+    assert len(state_behind(vllm, content)) < 2000
 
 
 @pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])

@@ -37,9 +37,11 @@ def observed(reader, content, changed=CHANGED, **given):
         return reader.read(log, options(**given))
 
 
-def carried(reader, content):
-    with log_of(content) as log:
-        return reader.checkpoint(log)
+def state_behind(reader, content, changed=CHANGED, **given):
+    """The reader's state behind some lines; empty if they say nothing."""
+    with log_of(content, changed) as log, suppress(EmptyLogError):
+        return reader.resume(log, options(**given), b"").state
+    return b""
 
 
 def quantity(observations, name):
@@ -51,9 +53,8 @@ def named(*names):
     return tuple(StageSpec(name, name) for name in names)
 
 
-def samples(reader, content, *names, changed=CHANGED, **given):
-    """All of some quantities as a set: of spans when they begin and end, of all the time and the value."""
-    observations = observed(reader, content, changed, stages=named(*names), **given)
+def entries(observations):
+    """All samples as a set: of spans when they begin and end, of all the time and the value."""
     return {
         (part.column, *entry)
         for part in observations.series
@@ -67,17 +68,23 @@ def samples(reader, content, *names, changed=CHANGED, **given):
     }
 
 
-def check_cut(reader, content, places, *names, **given):
-    """A log cut anywhere, once or more often, gives part by part what it gives whole."""
+def check_cut(reader, content, places, *names, changed=CHANGED, **given):
+    """A log cut anywhere, once or more often, gives part by part what it gives whole; so do the numbers of its rows."""
     edges = sorted({max(place, 1) for place in places if place < len(content)})
-    parts, before = set(), b""
+    read = options(stages=named(*names), **given)
+    found, state, unfinished, rows = set(), b"", b"", 0
     for begin, end in pairwise([0, *edges, len(content)]):
-        part = before + content[begin:end]
-        with suppress(EmptyLogError):  # a part without any line that tells something
-            parts |= samples(reader, part, *names, **given)
-        before = carried(reader, part)
-    whole = samples(reader, content, *names, **given)
-    assert (parts - whole, whole - parts) == (set(), set())
+        part = unfinished + content[begin:end]
+        whole = part.rfind(b"\n") + 1
+        unfinished = part  # until there is a sample
+        with suppress(EmptyLogError), log_of(part, changed) as log:
+            found |= entries(reader.resume(log, read, state).observations)
+        with suppress(EmptyLogError), log_of(part[:whole], changed) as log:
+            reading = reader.resume(log, read, state)
+            state, rows, unfinished = reading.state, rows + reading.observations.rows_read, part[whole:]
+    expected = observed(reader, content, changed, stages=named(*names), **given)
+    assert (found - entries(expected), entries(expected) - found) == (set(), set())
+    assert unfinished or rows == expected.rows_read
 
 
 def damaged(content, seed):
@@ -110,11 +117,11 @@ def check_damaged(reader, content, seed):
     try:
         with log_of(damaged(content, seed)) as log:
             assert 0 <= reader.recognise(log) <= 1
-            reader.checkpoint(log)
-            observations = reader.read(log, given)
+            reading = reader.resume(log, given, b"")
+            again = reader.resume(log, given, reading.state)
     except EntroError:
         return
-    for part in observations.series:
+    for part in (*reading.observations.series, *again.observations.series):
         assert (part.times[1:] > part.times[:-1]).all()
         assert (part.values >= 0).all()
         if part.begins is not None:

@@ -21,7 +21,7 @@ from entro_cli.readers.server_lines import (
     request_count,
     without_colours,
 )
-from entro_cli.readers.text_lines import MARK, Block, line_starts
+from entro_cli.readers.text_lines import Block, line_starts
 
 REQUESTS = -3
 """Key of requests: access lines of one timestamp that follow one another are one entry."""
@@ -40,31 +40,33 @@ _RUNNING, _QUEUED = (re.compile(rb"#%s-req: (-?[^\s,)]+)(?=[\s,.)]|$)" % name) f
 
 @dataclass
 class SglangLines(ServerLines):
-    """The batch lines, starts and requests of an SGLang log; a key is a data-parallel rank.
+    """The new batch lines, starts and requests of an SGLang log; a key is a data-parallel rank.
 
     Attributes:
+        copies: by rank, the first of its copies: that one is read.
         waiting, running: of a batch line; NaN of others.
         requests: of an entry with the key REQUESTS, the number of access lines; 0 of others.
         unstamped: the number of requests in lines without a timestamp.
     """
 
+    copies: dict[int, bytes] = field(default_factory=dict)
     waiting: array[float] = field(default_factory=lambda: array("d"))
     running: array[float] = field(default_factory=lambda: array("d"))
     requests: array[int] = field(default_factory=lambda: array("q"))
     unstamped: int = 0
 
 
-def find_lines(log: LogFile, only_whole: bool = False) -> SglangLines:
+def find_lines(log: LogFile, found: SglangLines) -> SglangLines:
     """Find the lines of a log that matter, in one pass without a loop over the others.
 
     Args:
         log: the plain file.
-        only_whole: leave out a last line that has no end yet, even if all that matters of it is there.
+        found: receives the lines; it has the clock and the copies of the lines before.
 
     Raises:
         EntroError: if the file cannot be read.
     """
-    return _Finder(SglangLines(), only_whole).find(log)
+    return _Finder(found).find(log)
 
 
 def holds_batches(content: bytes) -> bool:
@@ -81,15 +83,10 @@ class _Finder(LineFinder[SglangLines]):
 
     LONGEST = 2000
 
-    def __init__(self, found: SglangLines, only_whole: bool) -> None:
-        super().__init__(found, only_whole)
-        self._copies: dict[int, bytes] = {}  # by rank, the first of its copies: that one is read
-
     def find_in(self, block: Block) -> None:
         """Take batch lines and starts, and between them runs of requests."""
-        marks = line_starts(block, MARK)
-        lines = dict.fromkeys(line_starts(block, _BATCH, _START, MARK), 0)
-        runs = _runs(block, find_requests(block.content), marks)
+        lines = dict.fromkeys(line_starts(block, _BATCH, _START), 0)
+        runs = _runs(block, find_requests(block.content))
         for begin, requests in sorted((lines | runs).items()):
             if requests:
                 self._take_requests(block, begin, requests)
@@ -100,17 +97,17 @@ class _Finder(LineFinder[SglangLines]):
         """Add a run of requests with the timestamp of its first line, which ends before the quoted request."""
         stamp = timestamp_in(without_colours(block.content[begin : begin + _STAMP]).partition(b'"')[0])
         if stamp:
-            self.put(REQUESTS, stamp, block.offset + begin, requests=requests)
+            self.put(REQUESTS, stamp, requests=requests)
         else:
             self.found.unstamped += requests
 
-    def parse(self, line: bytes, offset: int, is_whole: bool) -> None:
+    def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a batch line or a start; see `LineFinder`."""
         message = _MESSAGE.search(line, 0, _BEFORE)
         if not message:
             start = line.find(_START, 0, _BEFORE)
             if start >= 0 and (stamp := timestamp_in(line[: min(start, _STAMP)])):
-                self.put(START, stamp, offset)
+                self.put(START, stamp)
             return
         prefix = line[: message.start()]
         key = self._key(prefix)
@@ -124,38 +121,31 @@ class _Finder(LineFinder[SglangLines]):
         stamp = timestamp_in(prefix[:_STAMP])
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
-        self.put(key, stamp, offset, request_count(queued[1]), request_count(running[1]) if running else math.nan)
+        self.put(key, stamp, request_count(queued[1]), request_count(running[1]) if running else math.nan)
 
     def _key(self, prefix: bytes) -> int | None:
         """Return the data-parallel rank of a line; None for a copy that another parallel rank of it prints."""
         rank, copy = _RANK.search(prefix), _COPY.search(prefix)
         key = min(int(rank[1]), 1 << 20) if rank else 0
         name = copy[1].strip() if copy else b""
-        return key if self._copies.setdefault(key, name) == name else None
+        return key if self.found.copies.setdefault(key, name) == name else None
 
     def put(
-        self,
-        key: int,
-        stamp: Stamp,
-        offset: int,
-        waiting: float = math.nan,
-        running: float = math.nan,
-        requests: int = 0,
+        self, key: int, stamp: Stamp, waiting: float = math.nan, running: float = math.nan, requests: int = 0
     ) -> None:
         """Add a line with the numbers it has."""
-        super().put(key, stamp, offset)
+        super().put(key, stamp)
         self.found.waiting.append(waiting)
         self.found.running.append(running)
         self.found.requests.append(requests)
 
 
-def _runs(block: Block, places: NDArray[np.int64], marks: list[int]) -> dict[int, int]:
+def _runs(block: Block, places: NDArray[np.int64]) -> dict[int, int]:
     """Return the runs of requests of one timestamp in a block: where each begins, and its length.
 
     Args:
         block: whole lines.
         places: where requests are in it.
-        marks: where lines of the mark begin in it; a run does not go over one.
     """
     places = places[places < block.finished]
     if not len(places):
@@ -164,6 +154,5 @@ def _runs(block: Block, places: NDArray[np.int64], marks: list[int]) -> dict[int
     begins = np.concatenate([[0], np.flatnonzero(codes[: len(block.content)] == ord("\n")) + 1])
     lines = begins[np.searchsorted(begins, places, side="right") - 1]
     stamps = codes[lines[:, None] + np.arange(_SAME)]
-    over_mark = np.diff(np.searchsorted(np.array(marks, dtype=np.int64), lines)) != 0
-    firsts = np.flatnonzero(np.concatenate([[True], np.any(stamps[1:] != stamps[:-1], axis=1) | over_mark]))
+    firsts = np.flatnonzero(np.concatenate([[True], np.any(stamps[1:] != stamps[:-1], axis=1)]))
     return dict(zip(lines[firsts].tolist(), np.diff(firsts, append=len(lines)).tolist(), strict=True))

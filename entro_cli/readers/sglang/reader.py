@@ -5,21 +5,57 @@ from __future__ import annotations
 import re
 from array import array
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.access_log import HEALTH_LINE, REQUEST_LINE
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
-from entro_cli.readers.server_lines import CARRIED, START
+from entro_cli.readers.reader import Reading
 from entro_cli.readers.sglang.lines import REQUESTS, SglangLines, find_lines, holds_batches
-from entro_cli.readers.text_lines import checkpoint_text, lines_at
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 _SERVER = re.compile(rb"server_args=ServerArgs\(|\] The server is fired up and ready to roll!|sglang\.srt\.")
+
+
+class RanksState(msgspec.Struct):
+    """The ranks of a server behind some lines.
+
+    Attributes:
+        live: by rank, the waiting and running requests of its last line.
+        open: likewise of the last timestamp, while lines of other ranks may still have it.
+        open_at: that timestamp, nanoseconds.
+        stamp: the timestamp of the last sample, nanoseconds.
+        of_stamp: the number of samples with that timestamp before the last.
+    """
+
+    live: dict[int, tuple[float, float]] = {}
+    open: dict[int, tuple[float, float]] = {}
+    open_at: int = -1
+    stamp: int = -1
+    of_stamp: int = 0
+
+
+class SglangState(msgspec.Struct):
+    """The state of a server behind some lines of its log.
+
+    Attributes:
+        clock: its clock.
+        copies: as in `SglangLines`.
+        ranks: its ranks.
+        last_requests: the timestamp of the last request, nanoseconds, and the number of requests that have it.
+        access_logged: whether it logs requests.
+    """
+
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    copies: dict[int, bytes] = {}
+    ranks: RanksState = msgspec.field(default_factory=RanksState)
+    last_requests: tuple[int, int] = (-1, 0)
+    access_logged: bool = False
 
 
 class SglangReader:
@@ -38,19 +74,17 @@ class SglangReader:
         return 0.8 if _SERVER.search(log.head) else 0.0
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read the log of an SGLang server.
+        """Read the log of an SGLang server; see `resume`."""
+        return self.resume(log, options, b"").observations
 
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if it has no batch line, or most of those it has cannot be read.
-        """
-        lines = find_lines(log)
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of the log of an SGLang server; see `ResumableReader`."""
+        before = msgspec.msgpack.decode(state, type=SglangState) if state else SglangState()
+        known = SglangLines(LineTimestamps(before.clock), access_logged=before.access_logged, copies=before.copies)
+        lines = find_lines(log, known)
         good = lines.measured
         bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
-        if not good and REQUESTS not in lines.keys:
+        if not (good or REQUESTS in lines.keys or state):
             raise EmptyLogError(
                 "no batch line of SGLang",
                 where=log.label,
@@ -58,69 +92,26 @@ class SglangReader:
                 remedy="run the server with --log-level info; an idle server prints none",
             )
         tally = Tally()
-        times, zone = lines.stamps.utc(log, options, tally)
+        times, clock = lines.stamps.utc(log, options, tally)
         tally.count(ProblemKind.REQUESTS_UNSTAMPED, lines.unstamped)
-        batches = _Batches(lines, times)
-        if batches.is_open:
+        batches = _Batches(lines, times, before.ranks)
+        if batches.state.open:
             tally.note(ProblemKind.RANK_MISSING)
-        quantities = [*_levels(batches), *_requests(lines, times)]
-        return Observations(
+        counted, last = _requests(lines, times, before)
+        quantities = [*_levels(batches), *counted]
+        observations = Observations(
             path=log.label,
             format=self.name,
             series=choose_stages(quantities, options),
             rows_read=good + sum(lines.requests),
             rows_skipped=lines.bad.count,
             bad_rows=bad,
-            zone=zone,
+            zone=clock.words,
             problems=tally.problems,
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
-
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file.
-
-        Args:
-            log: the plain file.
-
-        Returns:
-            The lines that restore the state of the ranks; after the mark the open sample, and a last line without its
-            end.
-        """
-        lines = find_lines(log, only_whole=True)
-        batches = _Batches(lines, lines.stamps.rough())
-        context = sorted({*batches.context_lines(), *_of_last_timestamps(lines), *lines.stamps.last_hour_back()})
-        open_lines = [index for index in context if index >= batches.open_from and lines.keys[index] >= 0]
-        texts = dict(zip(context, lines_at(log, [lines.offsets[index] for index in context]), strict=True))
-        before = [
-            text for index in context if index not in open_lines for text in _repeated(lines, index, texts[index])
-        ]
-        if lines.access_logged and context:
-            before.insert(0, _prefix_of(lines_at(log, [lines.offsets[context[0]]])[0]) + HEALTH_LINE.rstrip())
-        return checkpoint_text(before, [texts[index] for index in open_lines], lines.unfinished)
-
-
-def _of_last_timestamps(lines: SglangLines) -> list[int]:
-    """Return the batch lines, and the requests, of the last timestamp of either: the next line may share it.
-
-    Lines of one timestamp get times a nanosecond apart, so the next log has to know how many there were.
-    """
-    rough, keys = lines.stamps.rough(), np.array(lines.keys)
-    found: list[int] = []
-    for alike in (np.flatnonzero(keys >= 0), np.flatnonzero(keys == REQUESTS)):
-        found += alike[rough[alike] == rough[alike[-1]]].tolist() if len(alike) else []
-    return found
-
-
-def _repeated(lines: SglangLines, index: int, text: bytes) -> list[bytes]:
-    """Return a batch line as it is, or the access lines of a run, shortened, as many as there were."""
-    if lines.keys[index] != REQUESTS:
-        return [text]
-    return [_prefix_of(text) + REQUEST_LINE.rstrip()] * lines.requests[index]
-
-
-def _prefix_of(text: bytes) -> bytes:
-    """Return the text before the message of a line, with its timestamp."""
-    return re.split(rb"INFO: |\(?(?:Decode|Prefill) batch|server_args=", text, maxsplit=1)[0][:100]
+        after = SglangState(clock, lines.copies, batches.state, last, lines.access_logged)
+        return Reading(observations, msgspec.msgpack.encode(after))
 
 
 class _Batches:
@@ -129,61 +120,36 @@ class _Batches:
     Attributes:
         times: of the samples, nanoseconds; those of one timestamp are a nanosecond apart, in their order.
         waiting, running: of all ranks.
-        open_from: the first line of the last sample if lines of other ranks may still come.
-        is_open: whether they may.
-        live: by rank, its last line.
-        started: the last start that no batch line has followed; -1 if there is none.
+        state: the ranks behind the lines.
     """
 
-    def __init__(self, lines: SglangLines, times: TimeArray) -> None:
-        self.lines, self.at = lines, times
+    def __init__(self, lines: SglangLines, times: TimeArray, before: RanksState) -> None:
         self.times, self.waiting, self.running = array("q"), array("d"), array("d")
-        self.live: dict[int, int] = {}
-        self.is_open, self.open_from, self.started = False, len(lines.keys), -1
-        self._stamp, self._of_stamp = -1, 0  # the last timestamp, and the number of its samples before the last
-        self._run()
-
-    def context_lines(self) -> list[int]:
-        """Return the lines that restore the state: the last of each rank, or the start if none has followed it."""
-        return [
-            index
-            for index in (*self.live.values(), *range(self.open_from, len(self.lines.keys)), self.started)
-            if index >= 0
-        ]
-
-    def _run(self) -> None:
-        together: dict[int, int] = {}  # by rank, its line in the sample that is being collected
-        for index, key in enumerate(self.lines.keys):
+        self.state = before
+        for key, time, waiting, running in zip(lines.keys, times.tolist(), lines.waiting, lines.running, strict=True):
             if key == REQUESTS:
                 continue
-            first = next(iter(together.values()), index)
-            if key < 0 or key in together or self.at[index] != self.at[first]:
-                self._close(together)
-                together = {}
+            if key < 0 or key in before.open or time != before.open_at:
+                self._close()
             if key >= 0:
-                together[key] = index
-            elif key == START:
-                self.live, self.started = {}, index
-            elif key == CARRIED:  # the earlier log has given these samples
-                del self.times[:], self.waiting[:], self.running[:]
-        self.is_open = bool(together) and not self.live.keys() <= together.keys()
-        if self.is_open:
-            self.open_from = next(iter(together.values()))
-        else:
-            self._close(together)
+                before.open[key], before.open_at = (waiting, running), time
+            else:
+                before.live = {}
+        if before.live.keys() <= before.open.keys():
+            self._close()
 
-    def _close(self, together: dict[int, int]) -> None:
+    def _close(self) -> None:
         """Make a sample of the lines of one timestamp, one line per rank."""
-        if not together:
+        state = self.state
+        if not state.open:
             return
-        self.live |= together
-        self.started = -1
-        stamp = int(self.at[next(iter(together.values()))])
-        self._of_stamp = self._of_stamp + 1 if stamp == self._stamp else 0
-        self._stamp = stamp
-        self.times.append(stamp + self._of_stamp)
-        self.waiting.append(sum(self.lines.waiting[index] for index in self.live.values()))
-        self.running.append(sum(self.lines.running[index] for index in self.live.values()))
+        state.live |= state.open
+        state.open = {}
+        state.of_stamp = state.of_stamp + 1 if state.open_at == state.stamp else 0
+        state.stamp = state.open_at
+        self.times.append(state.stamp + state.of_stamp)
+        self.waiting.append(sum(waiting for waiting, _ in state.live.values()))
+        self.running.append(sum(running for _, running in state.live.values()))
 
 
 def _levels(batches: _Batches) -> list[Quantity]:
@@ -199,33 +165,39 @@ def _levels(batches: _Batches) -> list[Quantity]:
     return parts
 
 
-def _requests(lines: SglangLines, times: TimeArray) -> list[Quantity]:
-    """Return the requests as events, with events of no requests where the log begins and ends.
+def _requests(lines: SglangLines, times: TimeArray, before: SglangState) -> tuple[list[Quantity], tuple[int, int]]:
+    """Return the requests as events, with events of no requests where the lines begin and end.
 
     Requests of one timestamp are a nanosecond apart, so that a log cut in two loses none of them.
+
+    Returns:
+        The requests, the time of the last of them, and how many have that time.
     """
-    if not lines.access_logged:
-        return []
     keys, counts = np.array(lines.keys), np.array(lines.requests, dtype=np.int64)
+    last, of_last = before.last_requests
     runs = np.flatnonzero(keys == REQUESTS)
-    of_run = np.repeat(np.arange(len(runs)), counts[runs])
-    at = times[runs][of_run] + 1 + _places(times[runs], counts[runs])
-    begin = int(np.flatnonzero(keys == CARRIED)[-1]) if CARRIED in keys else 0
-    moments, numbers = np.unique(at[runs[of_run] >= begin], return_counts=True)
-    edges = np.array([times[begin:].min(), times[begin:].max()])
+    stamps, lengths = np.append(last, times[runs]), np.append(of_last, counts[runs])
+    at = (np.repeat(stamps, lengths) + 1 + _places(stamps, lengths))[of_last:]
+    if len(runs):
+        alike = np.flatnonzero(stamps != stamps[-1])[-1:] + 1
+        last, of_last = int(stamps[-1]), int(lengths[int(alike[0]) if len(alike) else 0 :].sum())
+    if not lines.access_logged or not len(times):
+        return [], (last, of_last)
+    moments, numbers = np.unique(at, return_counts=True)
+    first = times.min() if before.clock.utc is None else min(before.clock.utc, times.min())
+    edges = np.array([first, times.max()])
     bare = np.unique(edges[~np.isin(edges, moments)])
     order = np.argsort(np.concatenate([moments, bare]))
-    return [
-        Quantity(
-            "requests",
-            Kind.RATE,
-            np.concatenate([moments, bare])[order],
-            np.concatenate([numbers, np.zeros(len(bare))])[order],
-            RATE_STAGE,
-            Measure.EVENTS,
-            is_fallback=True,
-        )
-    ]
+    quantity = Quantity(
+        "requests",
+        Kind.RATE,
+        np.concatenate([moments, bare])[order],
+        np.concatenate([numbers, np.zeros(len(bare))])[order],
+        RATE_STAGE,
+        Measure.EVENTS,
+        is_fallback=True,
+    )
+    return [quantity], (last, of_last)
 
 
 def _places(stamps: TimeArray, counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
+import numpy as np
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.server_lines import CARRIED, START
+from entro_cli.readers.server_lines import START
 from entro_cli.readers.vllm.lines import VllmLines
 from entro_cli.timeseries.observations import TimeArray
 
@@ -19,13 +21,10 @@ _LONGEST_INTERVAL_NS = 600 * NS
 """Two lines of an engine farther apart do not show its interval."""
 
 
-@dataclass
-class _EngineState:
+class EngineState(msgspec.Struct):
     """The last line of an engine.
 
     Attributes:
-        index: the index of the line.
-        before: the index of the previous line of the same engine; -1 if there is none.
         time: when it was printed, nanoseconds.
         values: as in `VllmLines`.
         is_zero: whether no token went through.
@@ -33,13 +32,43 @@ class _EngineState:
         interval_ns: the interval at which it prints, nanoseconds.
     """
 
-    index: int
-    before: int
     time: int
-    values: Sequence[float]
+    values: list[float]
     is_zero: bool
     is_idle: bool
     interval_ns: int
+
+
+class OpenTick(msgspec.Struct):
+    """The lines of a tick in which lines of other engines may still come; each list has an entry per line.
+
+    Attributes:
+        keys, requests, values: as in `VllmLines`.
+        times: when they were printed, nanoseconds.
+    """
+
+    keys: list[int] = []
+    times: list[int] = []
+    requests: list[int] = []
+    values: list[float] = []
+
+
+class EnginesState(msgspec.Struct):
+    """The engines of a server behind some lines.
+
+    Attributes:
+        live: by key, the engines that print, or are idle.
+        reached: the end of the last span, nanoseconds; None before the first.
+        is_new: whether the server has no tick yet.
+        usual_ns: the interval at which such a server prints, nanoseconds.
+        tick: the last tick.
+    """
+
+    live: dict[int, EngineState] = {}
+    reached: int | None = None
+    is_new: bool = True
+    usual_ns: int = 10 * NS
+    tick: OpenTick = msgspec.field(default_factory=OpenTick)
 
 
 class EngineStats:
@@ -52,41 +81,32 @@ class EngineStats:
         idle: the number of samples of times in which an idle server printed nothing.
         stalled_ns: the time without lines while requests were running and no token went through, nanoseconds.
         counted: the number of requests in spans, or before them.
-        open_from: the first line of the last tick if lines of other engines may still come; None if it is complete.
-        started: the last start that no tick has followed; -1 if there is none.
+        state: the engines behind the lines.
     """
 
-    def __init__(self, lines: VllmLines, times: TimeArray) -> None:
+    def __init__(self, lines: VllmLines, times: TimeArray, before: EnginesState) -> None:
         """Go through the lines.
 
         Args:
             lines: the lines.
             times: when they were printed, nanoseconds, shape (lines,).
+            before: the engines behind the lines before.
         """
-        self.lines, self.at = lines, times
+        tick = before.tick
+        self.engines, self.keys = lines.engines, array("i", tick.keys) + lines.keys
+        self.at = np.concatenate([np.array(tick.times, np.int64), times])
+        self.requests = array("q", tick.requests) + lines.requests
+        self.of_lines = array("d", tick.values) + lines.values
         self.times, self.values = array("q"), array("d")
         self.begins, self.ends, self.counts = array("q"), array("q"), array("q")
-        self.idle, self.stalled_ns, self.counted, self.started = 0, 0, 0, -1
-        self.open_from: int | None = None
-        self.live: dict[int, _EngineState] = {}
-        self._reached: int | None = None  # the end of the last span
-        self._is_new = True  # no tick of this server yet
-        self._usual_ns = 10 * NS
-        self._run()
+        self.idle, self.stalled_ns, self.counted = 0, 0, 0
+        self.live, self._reached = before.live, before.reached
+        self._is_new, self._usual_ns = before.is_new, before.usual_ns
+        self.state = self._run()
 
-    def context_lines(self) -> list[int]:
-        """Return the lines that restore the state after the last complete tick: of each engine the last two.
-
-        Two, because the first line of zeros is idleness only after a line that is not zero, and because two lines
-        show the interval.
-        """
-        lines = {index for state in self.live.values() for index in (state.before, state.index)}
-        return sorted((lines | {self.started}) - {-1})
-
-    def _run(self) -> None:
+    def _run(self) -> EnginesState:
         tick: list[int] = []
-        keys = self.lines.keys
-        for index, key in enumerate(keys):
+        for index, key in enumerate(self.keys):
             if tick and not self._belongs_to(tick, index):
                 self._close(tick)
                 tick = []
@@ -94,27 +114,35 @@ class EngineStats:
                 tick.append(index)
             elif key == START:
                 self._restart(index)
-            elif key == CARRIED:
-                self._discard_carried(index)
-        if tick and self._is_open(tick):
-            self.open_from = tick[0]
-        elif tick:
+        if tick and not self._is_open(tick):
             self._close(tick)
+            tick = []
+        return EnginesState(self.live, self._reached, self._is_new, self._usual_ns, self._open(tick))
+
+    def _open(self, tick: list[int]) -> OpenTick:
+        return OpenTick(
+            [self.keys[index] for index in tick],
+            [int(self.at[index]) for index in tick],
+            [self.requests[index] - self.counted for index in tick],
+            [value for index in tick for value in self._values_of(index)],
+        )
+
+    def _values_of(self, index: int) -> list[float]:
+        return self.of_lines[4 * index : 4 * index + 4].tolist()
 
     def _belongs_to(self, tick: list[int], index: int) -> bool:
         """Return whether a line is of a tick: near it, and of an engine that has no line in it."""
-        keys = self.lines.keys
         near = abs(int(self.at[index] - self.at[tick[0]])) <= _TICK_NS
-        return keys[index] >= 0 and near and all(keys[index] != keys[other] for other in tick)
+        return self.keys[index] >= 0 and near and all(self.keys[index] != self.keys[other] for other in tick)
 
     def _is_open(self, tick: list[int]) -> bool:
         """Return whether lines of the log's last tick may still come.
 
         An idle engine prints again at any time, but engines of a process print in the order of their names.
         """
-        keys, now = self.lines.keys, int(self.at[tick[0]])
-        present, last = {keys[index] for index in tick}, self.lines.engines[keys[tick[-1]]]
-        missing = [(self.lines.engines[key], state) for key, state in self.live.items() if key not in present]
+        keys, now = self.keys, int(self.at[tick[0]])
+        present, last = {keys[index] for index in tick}, self.engines[keys[tick[-1]]]
+        missing = [(self.engines[key], state) for key, state in self.live.items() if key not in present]
         return any(
             (engine.process == last.process and engine.name > last.name) if state.is_idle else _is_held(state, now)
             for engine, state in missing
@@ -131,12 +159,11 @@ class EngineStats:
             self._update(index)
         self.live = {key: state for key, state in self.live.items() if state.is_idle or _is_held(state, now)}
         self._add_sample(now, [sum(part) for part in zip(*(state.values for state in self.live.values()), strict=True)])
-        self._add_requests(now, self.lines.requests[lines[0]])
-        self.started = -1
+        self._add_requests(now, self.requests[lines[0]])
 
     def _without_parts(self, tick: list[int]) -> list[int]:
         """Return the lines of a tick without those of engines whose process prints a line of all its engines."""
-        engines, keys = self.lines.engines, self.lines.keys
+        engines, keys = self.engines, self.keys
         known = {*self.live, *(keys[index] for index in tick)}
         summed = {engines[key].process for key in known if engines[key].is_total}
         if summed:
@@ -147,14 +174,12 @@ class EngineStats:
 
     def _update(self, index: int) -> None:
         """Replace the state of an engine by its new line."""
-        key = self.lines.keys[index]
-        engine, before = self.lines.engines[key], self.live.get(key)
-        values, now = self.lines.values[4 * index : 4 * index + 4], int(self.at[index])
+        key = self.keys[index]
+        engine, before = self.engines[key], self.live.get(key)
+        values, now = self._values_of(index), int(self.at[index])
         is_zero = values[2] == values[3] == 0
         rests = engine.is_quiet and is_zero and values[0] == values[1] == 0
-        self.live[key] = _EngineState(
-            index=index,
-            before=before.index if before else -1,
+        self.live[key] = EngineState(
             time=now,
             values=values,
             is_zero=is_zero,
@@ -202,7 +227,7 @@ class EngineStats:
 
     def _restart(self, index: int) -> None:
         """End everything before a start of a server; the requests since the last tick were before it."""
-        now, requests = int(self.at[index]), self.lines.requests[index]
+        now, requests = int(self.at[index]), self.requests[index]
         self._fill_idle(now, rounded=False)
         left = requests - self.counted
         if self._reached is None or now > self._reached:
@@ -211,12 +236,7 @@ class EngineStats:
                 self._add_span(begin, min(now, begin + self._usual_ns), left)
             self._reached, self.counted = now, requests
         self.live.clear()
-        self._is_new, self.started = True, index
-
-    def _discard_carried(self, index: int) -> None:
-        """Drop the samples up to the mark: the earlier log has given them."""
-        del self.times[:], self.values[:], self.begins[:], self.ends[:], self.counts[:]
-        self.idle, self.stalled_ns, self.counted = 0, 0, self.lines.requests[index]
+        self._is_new = True
 
     def _add_sample(self, time: int, values: Sequence[float]) -> None:
         self.times.append(time)
@@ -228,7 +248,7 @@ class EngineStats:
         self.counts.append(count)
 
 
-def _is_held(state: _EngineState, now: int) -> bool:
+def _is_held(state: EngineState, now: int) -> bool:
     return abs(now - state.time) <= _INTERVALS_HELD * state.interval_ns
 
 

@@ -12,7 +12,7 @@ from entro_cli.readers.access_log import AccessLines
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import Stamp, timestamp_in
 from entro_cli.readers.server_lines import START, LineFinder, ServerLines, UnreadableLineError, request_count
-from entro_cli.readers.text_lines import MARK, Block, line_starts
+from entro_cli.readers.text_lines import Block, line_starts
 
 _RATE, _START = b"hroughput: ", b"Initializing a"
 """Literals that all stats lines have, from 0.1 on, and all starts."""
@@ -51,10 +51,10 @@ class Engine:
 
 @dataclass
 class VllmLines(ServerLines):
-    """The stats lines and starts of a vLLM log.
+    """The new stats lines and starts of a vLLM log.
 
     Attributes:
-        engines: those that lines are of; a key is an index into it.
+        engines: those that lines are of, with those of earlier lines; a key is an index into it.
         requests: of each line, the number of requests before it.
         values: of each line four numbers: waiting, running, prompt and generation throughput; NaN if it has none.
         requests_in_all: the number of requests in lines that have their end.
@@ -66,17 +66,17 @@ class VllmLines(ServerLines):
     requests_in_all: int = 0
 
 
-def find_lines(log: LogFile, only_whole: bool = False) -> VllmLines:
+def find_lines(log: LogFile, found: VllmLines) -> VllmLines:
     """Find the lines of a log that matter, in one pass without a loop over the others.
 
     Args:
         log: the plain file.
-        only_whole: leave out a last line that has no end yet, even if all that matters of it is there.
+        found: receives the lines; it has the clock, the engines and the requests of the lines before.
 
     Raises:
         EntroError: if the file cannot be read.
     """
-    return _Finder(VllmLines(), only_whole).find(log)
+    return _Finder(found).find(log)
 
 
 def holds_stats(content: bytes) -> bool:
@@ -92,29 +92,27 @@ def holds_stats(content: bytes) -> bool:
 class _Finder(LineFinder[VllmLines]):
     """One pass over a log of vLLM."""
 
-    def __init__(self, found: VllmLines, only_whole: bool) -> None:
-        super().__init__(found, only_whole)
-        self._keys: dict[Engine, int] = {}
+    def __init__(self, found: VllmLines) -> None:
+        super().__init__(found)
+        self._keys = {engine: key for key, engine in enumerate(found.engines)}
         self._access_lines = AccessLines()
         self._requests = 0  # before the line that is being read
 
     def find_in(self, block: Block) -> None:
         """Take stats lines and starts, with the number of requests before each."""
-        # Context lines are at the beginning of a log, so later blocks need no search for the mark.
-        literals = (_RATE, _START, MARK) if block.offset == 0 else (_RATE, _START)
-        starts = line_starts(block, *literals)
+        starts = line_starts(block, _RATE, _START)
         *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
         for begin, requests in zip(starts, before, strict=True):
             self._requests = self.found.requests_in_all + requests
             self.take(block, begin)
         self.found.requests_in_all += in_block
 
-    def parse(self, line: bytes, offset: int, is_whole: bool) -> None:
+    def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a stats line or a start; see `LineFinder`."""
         start = _STARTS.search(line, 0, _BEFORE)
         if start:
             if stamp := timestamp_in(line[: start.start()]):
-                self.put(START, stamp, offset)
+                self.put(START, stamp)
             return
         candidate = _CANDIDATE.search(line, 0, _BEFORE)
         # A bare "Throughput: " is of version 0.1 only if the rest is like its stats line; other programs print it too.
@@ -133,7 +131,7 @@ class _Finder(LineFinder[VllmLines]):
         stamp = timestamp_in(prefix) or _json_stamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
-        self.put(self._key(prefix, candidate, stats), stamp, offset, values)
+        self.put(self._key(prefix, candidate, stats), stamp, values)
 
     def _key(self, prefix: bytes, candidate: re.Match[bytes], stats: re.Match[bytes]) -> int:
         process = _PROCESS.search(prefix)
@@ -149,9 +147,9 @@ class _Finder(LineFinder[VllmLines]):
             self.found.engines.append(engine)
         return self._keys[engine]
 
-    def put(self, key: int, stamp: Stamp, offset: int, values: tuple[float, ...] = (math.nan,) * 4) -> None:
+    def put(self, key: int, stamp: Stamp, values: tuple[float, ...] = (math.nan,) * 4) -> None:
         """Add a line with its four numbers and the requests before it."""
-        super().put(key, stamp, offset)
+        super().put(key, stamp)
         self.found.requests.append(self._requests)
         self.found.values.extend(values)
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from array import array
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.access_log import HEALTH_LINE, REQUEST_LINE, find_requests, has_access_lines
+from entro_cli.readers.access_log import find_requests, has_access_lines
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
-from entro_cli.readers.text_lines import checkpoint_text, lines_at
-from entro_cli.readers.vllm.engines import EngineStats
-from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
+from entro_cli.readers.reader import Reading
+from entro_cli.readers.vllm.engines import EnginesState, EngineStats
+from entro_cli.readers.vllm.lines import Engine, VllmLines, find_lines, holds_stats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -29,6 +31,24 @@ _QUANTITIES = (
 )
 _SERVER = re.compile(rb"\((?:APIServer|EngineCore)\w* pid=\d+\)|vLLM API server|LLM engine \(v|\[loggers\.py:\d+\]")
 _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
+
+
+class VllmState(msgspec.Struct):
+    """The state of a server behind some lines of its log.
+
+    Attributes:
+        clock: its clock.
+        engines: those of its lines.
+        engines_state: their state.
+        requests: the number of requests that are in no span yet.
+        access_logged: whether it logs requests.
+    """
+
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    engines: list[Engine] = []
+    engines_state: EnginesState = msgspec.field(default_factory=EnginesState)
+    requests: int = 0
+    access_logged: bool = False
 
 
 class VllmReader:
@@ -51,21 +71,20 @@ class VllmReader:
         return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read the log of a vLLM server.
+        """Read the log of a vLLM server; see `resume`."""
+        return self.resume(log, options, b"").observations
 
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if it has no stats line, or most of those it has cannot be read.
-        """
-        lines = find_lines(log)
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of the log of a vLLM server; see `ResumableReader`."""
+        before = msgspec.msgpack.decode(state, type=VllmState) if state else VllmState()
+        known = VllmLines(LineTimestamps(before.clock), access_logged=before.access_logged, engines=before.engines)
+        known.requests_in_all = before.requests
+        lines = find_lines(log, known)
         bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
         tally = Tally()
-        times, zone = lines.stamps.utc(log, options, tally)
-        stats = EngineStats(lines, times)
-        if not lines.measured and not stats.ends:
+        times, clock = lines.stamps.utc(log, options, tally)
+        stats = EngineStats(lines, times, before.engines_state)
+        if not (lines.measured or stats.ends or state):
             raise EmptyLogError(
                 "no stats line of vLLM",
                 where=log.label,
@@ -74,41 +93,20 @@ class VllmReader:
             )
         quantities = _quantities(stats, lines, tally)
         _count_problems(stats, lines, tally)
-        return Observations(
+        observations = Observations(
             path=log.label,
             format=self.name,
             series=choose_stages(quantities, options),
-            rows_read=lines.measured + lines.requests_in_all,
+            rows_read=lines.measured + lines.requests_in_all - before.requests,
             rows_skipped=lines.bad.count,
             bad_rows=bad,
-            zone=zone,
+            zone=clock.words,
             problems=tally.problems,
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
-
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file.
-
-        Args:
-            log: the plain file.
-
-        Returns:
-            The lines that restore the state of the engines; after the mark the open tick, with the requests that no
-            span has yet, and a last line without its end.
-        """
-        lines = find_lines(log, only_whole=True)
-        stats = EngineStats(lines, lines.stamps.rough())
-        open_lines = [] if stats.open_from is None else [*range(stats.open_from, len(lines.keys))]
-        after: list[bytes] = []
-        counted = stats.counted
-        for index, text in zip(open_lines, lines_at(log, [lines.offsets[index] for index in open_lines]), strict=True):
-            after += [REQUEST_LINE.rstrip()] * (lines.requests[index] - counted) + [text]
-            counted = lines.requests[index]
-        after += [REQUEST_LINE.rstrip()] * (lines.requests_in_all - counted)
-        context = sorted({*stats.context_lines(), *lines.stamps.last_hour_back()} - {*open_lines})
-        before = [HEALTH_LINE.rstrip()] if lines.access_logged else []
-        before += lines_at(log, [lines.offsets[index] for index in context])
-        return checkpoint_text(before, after, lines.unfinished)
+        left = lines.requests_in_all - stats.counted
+        after = VllmState(clock, lines.engines, stats.state, left, lines.access_logged)
+        return Reading(observations, msgspec.msgpack.encode(after))
 
 
 def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
@@ -148,5 +146,5 @@ def _count_problems(stats: EngineStats, lines: VllmLines, tally: Tally) -> None:
     if stats.stalled_ns:
         tally.note(ProblemKind.SERVER_STALLED, f"{stats.stalled_ns / NS:,.0f}")
     tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - stats.counted, 0))
-    if stats.open_from is not None:
+    if stats.state.tick.keys:
         tally.note(ProblemKind.ENGINE_MISSING)
