@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from entro_cli.core.console import printable
-from entro_cli.readers.declared.reader import DeclaredReader
+from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import PrometheusReader
@@ -108,6 +108,7 @@ def readers(formats: Iterable[Declaration] = ()) -> Iterator[Reader]:
     for declaration in formats:
         yield DeclaredReader(declaration)
     yield from READERS
+    yield from shipped_readers()
     yield from _installed()
 
 

@@ -85,6 +85,10 @@ class ProblemKind(Enum):
     TWO_CLOCKS = "timestamps are of two clocks: the second was put onto that of {0} by the first request"
 
     # declared formats
+    COUNTER_FELL = (
+        "the count fell once: another run began",
+        "the count fell {count} times: other runs began",
+    )
     LINES_MATCHED = "{0} of {1} lines match the pattern of {2}"
     REQUESTS_FROM_BEFORE = (
         "1 request arrived before the log begins: left out",

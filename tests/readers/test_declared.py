@@ -1,5 +1,6 @@
 """Declared formats: what a pattern's groups give is what a table of the same loads or requests gives."""
 
+import itertools
 import json
 import random
 import re
@@ -14,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.declared.groups import check_declaration
-from entro_cli.readers.declared.reader import DeclaredReader
+from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.registry import read_log, recognise
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.reader import TableReader
-from entro_cli.timeseries.observations import Declaration, ReadOptions
+from entro_cli.timeseries.observations import Declaration, Measure, ReadOptions, StageSpec
 from entro_cli.timeseries.problems import sentences
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 from tests.history.stored import days, ingest
 from tests.readers.reading import read
 from tests.running import entro
@@ -89,7 +90,7 @@ def table_of(rows):
 load = st.integers(0, 10**6).map(lambda number: number / 8)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(rows=st.lists(st.tuples(st.integers(0, 5000), load, load), min_size=2, max_size=40))
 def test_loads_are_those_of_the_table(rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("x")
@@ -242,7 +243,7 @@ def test_a_line_longer_than_any_buffer_is_no_error(tmp_path):
         (Declaration("x", r"(?P<time>\S+) (?P<queue>\d+) (?P=queue)"), "invalid perl operator: (?P;"),
         (Declaration("x", r"(?P<time>\S+) (?P<queue>\d+) " + "a" * 1000), "more than 1,000 characters"),
         (Declaration("x", r"\S+"), "no group time"),
-        (Declaration("x", r"(?P<time>\S+)"), "no group time with a group queue or rate"),
+        (Declaration("x", r"(?P<time>\S+)"), "no group time with a group queue, rate or count"),
         (Declaration("x", r"(?P<queue>\d+)"), "no group time"),
         (Declaration("x", r"(?P<time>\S+) (?P<rate>\d+) (?P<rate_per_minute>\d+)"), "two groups are the rate"),
         (Declaration("x", r"(?P<arrival>\S+) (?P<duration_ms>\d+) (?P<duration_s>\d+)"), "two groups are the duration"),
@@ -321,11 +322,66 @@ def test_the_example_of_the_documents(tmp_path, monkeypatch):
     assert document["rows_read"] == 3
 
 
+PAGES = Declaration("pages", r"^(?P<time>\S+) (?P<count>\d+) pages")
+
+
+@settings(max_examples=12)
+@given(steps=st.lists(st.tuples(st.integers(1, 600), st.integers(0, 10**6)), min_size=2, max_size=30))
+def test_counts_become_the_rates_between_them(steps, tmp_path_factory):
+    times, counts = (list(itertools.accumulate(part)) for part in zip(*steps, strict=True))
+    log = "".join(f"{stamp(at, 'T')}Z {count} pages\n" for at, count in zip(times, counts, strict=True))
+    (series,) = declared(PAGES, log.encode(), tmp_path_factory.mktemp("x")).series
+    assert (series.stage, series.kind, series.measure) == ("scraper", Kind.RATE, Measure.SPANS)
+    assert series.values.tolist() == [count / seconds for seconds, count in steps[1:]]
+    assert (series.times - series.begins).tolist() == [seconds * 10**9 for seconds, _ in steps[1:]]
+
+
+def test_a_count_that_falls_is_another_run(tmp_path):
+    rows = ((0, 100), (10, 200), (20, 5), (30, 25))
+    found = declared(PAGES, "".join(f"{stamp(at, 'T')}Z {count} pages\n" for at, count in rows).encode(), tmp_path)
+    assert found.series[0].values.tolist() == [10.0, 2.0]
+    assert sentences(found.problems) == ("the count fell once: another run began",)
+    with pytest.raises(EntroError, match="a rate needs two"):
+        declared(PAGES, b"2026-04-06T12:00:00Z 3 pages\n", tmp_path)
+
+
+def test_a_count_may_be_another_stage(tmp_path):
+    log = "".join(f"{stamp(at, 'T')}Z {at} pages\n" for at in (0, 10, 20)).encode()
+    (series,) = declared(PAGES, log, tmp_path, stages=(StageSpec("crawl", "count", full=7.0),)).series
+    assert (series.stage, series.kind, series.full, series.values.tolist()) == ("crawl", Kind.RATE, 7.0, [1.0, 1.0])
+
+
+NUTCH = """
+2026-04-06 12:00:00,000 INFO  fetcher.FetcherJob - 3/10 spinwaiting/active, 0 pages, 0 errors, 0.0 1 pages/s, 9 9 kb/s
+2026-04-06 12:00:02,000 INFO  fetcher.FetcherJob - fetching http://a.example/1 (queue crawl delay=5000ms)
+2026-04-06 12:00:10,000 INFO  fetcher.FetcherJob - 3/10 spinwaiting/active, 20 pages, 0 errors, 2.0 1 pages/s, 9 9 kb/s
+"""
+HERITRIX = """20260406120000 CRAWL RESUMED - Running
+           timestamp  discovered      queued   downloaded       doc/s(avg)  KB/s(avg)   dl-failures   busy-thread
+2026-04-06T12:00:00Z           9           5            0     1.00(0.00)     25(24)             0            10
+2026-04-06T12:00:10Z         213         142           20     1.00(1.18)     25(24)             0            10
+"""
+
+
+@pytest.mark.parametrize(("name", "content"), [("nutch", NUTCH), ("heritrix", HERITRIX)])
+def test_formats_that_come_with_entro(tmp_path, name, content):
+    (tmp_path / "a.log").write_text(content)
+    with plain_log(str(tmp_path / "a.log")) as log:
+        found = read_log(log, ReadOptions(UTC))
+    assert found.format == name
+    assert [(series.stage, series.values.tolist()) for series in found.series] == [("scraper", [2.0])]
+
+
+def test_formats_that_come_with_entro_pass_the_checks_of_others():
+    for reader in shipped_readers():
+        check_declaration(reader._declaration, reader.name)
+
+
 @pytest.mark.skipif(not FIELD.is_dir(), reason="the field data are not part of the project")
-def test_scrapy_in_another_log_format(tmp_path):
-    pattern = (
-        r"^(?P<time>\S+ \S+) - \S+logstats - INFO - Crawled [1-9]\d* pages \(at (?P<rate_per_minute>\d+) pages/min\)"
-    )
-    found = declared(Declaration("scrapy-dashes", pattern), (FIELD / "custom-format.log").read_bytes(), tmp_path)
+@pytest.mark.parametrize("name", ["custom-format.log", "nutch.log", "heritrix-progress-statistics.log"])
+def test_crawls_of_the_known_run(tmp_path, name):
+    pattern = r"^(?P<time>\S+ \S+) - \S+logstats - INFO - Crawled (?P<count>\d+) pages"
+    with plain_log(str(FIELD / name)) as log:
+        found = read_log(log, ReadOptions(UTC, formats=(Declaration("scrapy-dashes", pattern),)))
     (series,) = found.series
-    assert series.values.mean() == pytest.approx(1.047, rel=0.01)
+    assert np.average(series.values, weights=series.times - series.begins) == pytest.approx(1.047, rel=0.01)

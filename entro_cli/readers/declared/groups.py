@@ -74,7 +74,9 @@ def groups_of(declaration: Declaration) -> Groups:
         return _request_groups(names, roles)
     loads = tuple(name for name in names if name != "time")
     if "time" not in names or not loads:
-        raise ValueError("no group time with a group queue or rate, no group arrival, and no groups id and event")
+        raise ValueError(
+            "no group time with a group queue, rate or count, no group arrival, and no groups id and event"
+        )
     return Groups(LineKind.LOADS, ("time",), loads)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
+from entro_cli.readers.declared.counters import COUNT, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import requests_of_events
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.reader import Reader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
 from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
@@ -53,13 +57,16 @@ class DeclaredReader:
 
     def _matched(self, log: LogFile) -> tuple[int, int]:
         """Return how many of the first lines match the pattern, and their number."""
-        lines = [] if log.is_parquet else [line for line in split_lines(head_text(log)) if line.strip()]
+        lines = self._first_lines(log)
         query = (
             f"SELECT count(*) FROM (SELECT unnest(?::VARCHAR[]) AS text) WHERE regexp_matches(text, {self._pattern})"
         )
         with connect(log.spool.parent) as connection:
             (matched,) = connection.execute(query, [lines]).fetchall()[0]
         return int(matched), len(lines)
+
+    def _first_lines(self, log: LogFile) -> list[str]:
+        return [] if log.is_parquet else [line for line in split_lines(head_text(log)) if line.strip()]
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read the lines that match the pattern.
@@ -86,23 +93,29 @@ class DeclaredReader:
         return sql_string(self._declaration.pattern)
 
     def _read(self, log: LogFile, options: ReadOptions, numbered: bool) -> Observations:
-        is_event = self._groups.kind is LineKind.EVENT
+        columns, where = self._columns()
+        problems: list[Problem] = []
         with connect(log.spool.parent) as connection:
-            columns, where = self._columns()
-            problems: list[Problem] = []
             lines = match_lines(connection, log, self._declaration.pattern, columns, where, numbered)
             if not lines.matched:
                 raise self._no_match(log, lines)
             table = lines.table
-            if is_event:
-                table, problems = requests_of_events(connection, lines.table, self._declaration, numbered)
-        reader: Reader = TableReader() if self._groups.kind is LineKind.LOADS else EventsReader()
-        time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
-        found = reader.read(table, replace(options, time_column=time if time.partition(":")[0] in columns else None))
+            if self._groups.kind is LineKind.EVENT:
+                table, problems = requests_of_events(connection, table, self._declaration, numbered)
         if lines.matched < lines.lines:
             counts = (f"{lines.matched:,}", f"{lines.lines:,}", self.name)
             problems.append(Problem(ProblemKind.LINES_MATCHED, detail=counts))
+        time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
+        options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
+        found = self._read_table(table, options)
         return replace(found, format=self.name, problems=(*problems, *found.problems))
+
+    def _read_table(self, table: LogFile, options: ReadOptions) -> Observations:
+        if self._groups.kind is not LineKind.LOADS:
+            return EventsReader().read(table, options)
+        if COUNT not in self._groups.others:
+            return TableReader().read(table, options)
+        return with_rates(TableReader().read(table, with_count_as_stage(options)))
 
     def _columns(self) -> tuple[dict[str, str], str]:
         """Return SQL of the columns of the table by name, and SQL of whether a line gives a row."""
@@ -136,3 +149,19 @@ def _where(groups: Groups, declaration: Declaration) -> str:
         return has_time
     words = ", ".join(map(sql_string, (*declaration.arrival, *declaration.start, *declaration.end)))
     return f"({has_time}) AND g.id <> '' AND g.event IN ({words})"
+
+
+class ShippedReader(DeclaredReader):
+    """Reads a format that comes with entro."""
+
+    def _matched(self, log: LogFile) -> tuple[int, int]:
+        # These patterns are known to be fast, and Python tries them before DuckDB would have started.
+        lines = self._first_lines(log)
+        return sum(1 for line in lines if re.search(self._declaration.pattern, line)), len(lines)
+
+
+@cache
+def shipped_readers() -> tuple[ShippedReader, ...]:
+    """Return the readers of the formats that come with entro."""
+    content = Path(__file__).with_name("shipped.toml").read_text(encoding="utf-8")
+    return tuple(ShippedReader(Declaration(name, **parts)) for name, parts in tomllib.loads(content)["formats"].items())
