@@ -13,6 +13,7 @@ from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import PrometheusReader
 from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
+from entro_cli.readers.requests.benchmarks import BenchmarkReader
 from entro_cli.readers.requests.lines import AccessLogReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.scrapy.reader import ScrapyReader
@@ -28,6 +29,7 @@ READERS: tuple[Reader, ...] = (
     TableReader(),
     EventsReader(),
     AccessLogReader(),
+    BenchmarkReader(),
     VllmReader(),
     SglangReader(),
     ScrapyReader(),

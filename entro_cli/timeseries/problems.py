@@ -68,6 +68,7 @@ class ProblemKind(Enum):
         "these are completions, and how long a request took is not known: no queue, and the rate is that of the ends "
         "(add the duration to the log, of nginx $request_time)"
     )
+    ONLY_IN_FLIGHT = "requests are in this log from their start: how many wait for it is not known"
     STAMP_IS_END = "{0} is the end of a request: it arrived {1} earlier ({2})"
     LENGTH_TAKEN = "{0} is the arrival of a request: it ended {1} later ({2})"
     MONITORING = (

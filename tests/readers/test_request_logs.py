@@ -136,6 +136,30 @@ TO_THE_MILLISECOND |= {
         ),
         made,
     ),
+    "Envoy, text": lambda made: lines(
+        lambda r: f'[{at(r.came)}] {POST} {r.status} - 154 9 {r.took} 7 "10.0.0.1" "curl" "e5" "-"',
+        made,
+    ),
+    "Istio, text": lambda made: lines(
+        lambda r: f'[{at(r.came)}] {POST} {r.status} - via_upstream - "-" 154 9 {r.took} 7 "-" "x"',
+        made,
+    ),
+    "finished, with a duration": table("finished_at,duration_s", lambda r: f"{at(r.end)},{r.took / 1000}"),
+    "GenAI-Perf": lambda made: json.dumps(
+        {
+            "experiments": [
+                {
+                    "requests": [
+                        {
+                            "timestamp": (BEGIN + r.came) * MS,
+                            "response_timestamps": [(BEGIN + r.came + 50) * MS, (BEGIN + r.end) * MS],
+                        }
+                        for r in made
+                    ]
+                }
+            ]
+        }
+    ).encode(),
     "TGI": lambda made: lines(
         lambda r: (
             f"{at(r.end)}  INFO generate{{parameters=GenerateParameters {{ best_of: None }} "
@@ -307,6 +331,56 @@ def test_a_log_split_into_replicas_gives_what_the_whole_gives(tmp_path_factory, 
     queue = "in_system" if "in_system" in whole else "waiting"
     sums = [sum(each) for each in zip(*(areas(part[queue], edges) for part in split if queue in part), strict=True)]
     assert sums == areas(whole[queue], edges)
+
+
+def benchmark(name, made):
+    """The result of a load generator, with requests that wait for a fifth of their time."""
+    if name == "vllm bench":
+        starts = {
+            "num_prompts": len(made),
+            "request_throughput": 1.0,
+            "start_times": [r.came / 1000 for r in made],
+            "ttfts": [r.took / 5000 for r in made],
+            "itls": [[r.took / 2500, r.took / 2500] for r in made],
+        }
+        return json.dumps(starts).encode()
+    successful = [
+        {
+            "scheduler_info": {"queued_time": r.came / 1000},
+            "start_time": (r.came + r.took / 5) / 1000,
+            "end_time": r.end / 1000,
+        }
+        for r in made
+    ]
+    return json.dumps({"benchmarks": [{"requests": {"successful": successful, "errored": []}}]}).encode()
+
+
+@pytest.mark.parametrize("name", ["vllm bench", "GuideLLM"])
+def test_waiting_requests_of_a_load_generator(name, tmp_path):
+    made = [Request(came, took // 10 * 10) for came, took, _ in run(count=30)]
+    got = read(benchmark(name, made), tmp_path, start_ns=BEGIN * MS)
+    assert got.format == "benchmark"
+    found = series_of(got)
+    assert counts(found["requests"]) == Counter((BEGIN + request.came) * MS for request in made)
+    whole = [BEGIN * MS, (BEGIN + max(request.end for request in made)) * MS]
+    assert areas(found["waiting"], whole) == [sum(request.took // 5 for request in made) * MS]
+
+
+def test_a_result_without_its_requests_is_refused(tmp_path):
+    with pytest.raises(EntroError, match=r"looks like the result of vllm bench, without its requests.*--save-detailed"):
+        read(b'{"num_prompts": 9, "request_throughput": 1.0}', tmp_path)
+
+
+def test_llama_cpp_with_timestamps(tmp_path):
+    made = sorted(run(count=30))
+    events = [(r.came, f"slot launch_slot_: id  0 | task {n} | processing task") for n, r in enumerate(made)]
+    events += [(r.end, f"slot      release: id  0 | task {n} | stop processing: n = 8") for n, r in enumerate(made)]
+    events += [(r.came, "srv  params_from_: Chat format: Content-only") for r in made]
+    content = "".join(f"{at(ms)} {text}\n" for ms, text in sorted(events)).encode()
+    got = read(content, tmp_path)
+    assert got.format == "llamacpp"
+    check(got, made)
+    assert "how many wait for it is not known" in str(got.problems[0])
 
 
 def test_monitoring_is_left_out_and_failures_are_counted(tmp_path):

@@ -102,6 +102,8 @@ class DeclaredReader:
             table = lines.table
             if self._groups.kind is LineKind.EVENT:
                 table, problems = requests_of_events(connection, table, self._declaration, numbered)
+        if self._groups.kind is LineKind.EVENT and not self._declaration.arrival:
+            problems.append(Problem(ProblemKind.ONLY_IN_FLIGHT))
         if lines.matched < lines.lines:
             counts = (f"{lines.matched:,}", f"{lines.lines:,}", self.name)
             problems.append(Problem(ProblemKind.LINES_MATCHED, detail=counts))

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
-from entro_cli.readers.requests.columns import RequestColumns
 from entro_cli.readers.requests.names import LENGTHS, Role, length_ns
-from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn
+from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.timestamps import timestamp_sql

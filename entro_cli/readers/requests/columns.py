@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from entro_cli.readers.problems import masked
 from entro_cli.readers.requests.names import LENGTHS, UNITS_NS, Role, is_stamp, paths_of, unit_of
-from entro_cli.readers.requests.sample import RequestColumn, RequestSample, has_value
+from entro_cli.readers.requests.sample import RequestColumn, RequestColumns, RequestSample, has_value
 from entro_cli.readers.tables.column_names import is_number, meaning, tokens
 from entro_cli.readers.tables.schema import printable_name, printable_names
 from entro_cli.timeseries.observations import ReadOptions
@@ -26,37 +26,6 @@ _LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", 
 _STATISTIC = re.compile(r"\d+(?:\.\d+)?\s*%|p\d\d+|.*percentile.*|.*requests? count", re.IGNORECASE)
 _LONG_S = 100
 """Lengths without a unit that are mostly above this, as seconds, may as well be milliseconds."""
-
-
-@dataclass(frozen=True)
-class RequestColumns:
-    """Columns from which the arrival, start and finish of each request follow.
-
-    Attributes:
-        by_role: one column per role. Without an arrival, the finish is the logger's stamp, and a duration leads back.
-        notes: what was taken for what, and choices that may be wrong.
-        paths: columns that show what was requested, by whom; monitoring is left out by them.
-        status: the column of statuses.
-        access: the column of messages, where only those about a request are rows.
-        only: the column and the cell that rows of requests have; None if all are.
-    """
-
-    by_role: dict[Role, RequestColumn]
-    notes: tuple[Problem, ...] = ()
-    paths: tuple[int, ...] = ()
-    status: int | None = None
-    access: int | None = None
-    only: tuple[int, str] | None = None
-
-    @property
-    def stamp(self) -> RequestColumn:
-        """The column on whose clock the others are put."""
-        return self.by_role.get(Role.ARRIVAL) or self.by_role[Role.FINISH]
-
-    @property
-    def stamps_are_ends(self) -> bool:
-        """True if a logger's stamp is the end of a request, and its arrival follows from its duration."""
-        return Role.ARRIVAL not in self.by_role
 
 
 def request_columns(
@@ -84,7 +53,7 @@ def request_columns(
         name = ""
     time = _time(label, found, name, unit, options)
     by_role, notes = _others(found, time)
-    if not is_arrival and _is_end(time, by_role):
+    if not is_arrival and _is_end(found, time, by_role):
         by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
     else:
         by_role = {Role.ARRIVAL: time, **by_role}
@@ -126,7 +95,7 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
         return True
     arrival = (roles[Role.ARRIVAL] or roles[Role.QUEUED] or times)[:1]
     if not arrival:
-        return False
+        return bool(roles[Role.FINISH] and (roles[Role.DURATION] or roles[Role.SERVICE]))
     names_request = any(name & _REQUEST_WORDS for index, name in enumerate(words) if index != arrival[0].index)
     names_request |= any(not column.unit for column in roles[Role.DURATION])  # cells such as 31.2ms
     has_end = times and (roles[Role.FINISH] or roles[Role.START])
@@ -165,7 +134,8 @@ def _time(label: str, found: RequestSample, name: str, unit: str, options: ReadO
         candidates = [column for index in indices if (column := found.moment(index, unit))]
     else:
         roles = found.by_role
-        choices = (roles[Role.ARRIVAL], roles[Role.QUEUED], found.stamps, roles[Role.START])
+        ends = roles[Role.FINISH] if roles[Role.DURATION] or roles[Role.SERVICE] else []
+        choices = (roles[Role.ARRIVAL], roles[Role.QUEUED], found.stamps, roles[Role.START], ends)
         candidates = next((choice for choice in choices if choice), [])
     remedy = f"add --time COLUMN; the columns are {printable_names(columns)}"
     if len(candidates) != 1:
@@ -227,27 +197,30 @@ def _others(found: RequestSample, time: RequestColumn) -> tuple[dict[Role, Reque
     return by_role, notes
 
 
-def _is_end(time: RequestColumn, by_role: dict[Role, RequestColumn]) -> bool:
-    """Return whether a time is the end of a request: a logger's stamp, and a length of time leads back from it."""
+def _is_end(found: RequestSample, time: RequestColumn, by_role: dict[Role, RequestColumn]) -> bool:
+    """Return whether a time is the end of a request: by its name, or as a logger's stamp beside a length of time."""
     is_stamped = is_stamp(time.name) and time.form is not None and not time.form.is_offset
+    is_stamped |= time in found.by_role[Role.FINISH]
     has_moment = any(role in by_role for role in (Role.QUEUED, Role.START, Role.FINISH))
     return is_stamped and not has_moment and (Role.DURATION in by_role or Role.SERVICE in by_role)
 
 
 def _check_units(label: str, found: RequestSample, columns: RequestColumns) -> list[Problem]:
-    """Return a note on each length that names no unit and is read as seconds.
+    """Return a note on each length that is needed, names no unit and is read as seconds.
 
     Raises:
-        EntroError: if an end or arrival depends on one, and its numbers are large for seconds.
+        EntroError: if its numbers are large for seconds.
     """
-    assumed = [column for role, column in columns.by_role.items() if role in LENGTHS and column.is_assumed]
+    by_role = columns.by_role
+    has_ends = Role.FINISH in by_role and not columns.stamps_are_ends
+    replaced = {Role.WAIT: Role.START in by_role, Role.SERVICE: has_ends, Role.DURATION: has_ends}
+    assumed = [by_role[role] for role in by_role if by_role[role].is_assumed and not replaced[role]]
     for column in assumed:
         shown = printable_name(column.name)
-        lengths = [float(cell) for cell in found.cells(column.index) if is_number(cell)]
-        is_needed = columns.stamps_are_ends or Role.FINISH not in columns.by_role
-        if is_needed and np.median(lengths) >= _LONG_S:
+        usual = np.median([float(cell) for cell in found.cells(column.index) if is_number(cell)])
+        if usual >= _LONG_S:
             raise EntroError(
-                f"{shown} names no unit, and {np.median(lengths):g} would be a long time in seconds",
+                f"{shown} names no unit, and {usual:g} would be a long time in seconds",
                 where=label,
                 expected="a unit",
                 remedy=f"add --time {shown}:ms or --time {shown}:s, or end its name in _ms or _s",

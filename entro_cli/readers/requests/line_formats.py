@@ -42,6 +42,11 @@ ACCESS_LOG = LineFormat(
 
 _FIXED = (
     LineFormat(
+        "Envoy",
+        rf"^\[(?P<arrival_time>\d{{4}}-\d\d-\d\dT[0-9:.]+Z)\] (?P<request>{_QUOTED}) (?P<status>\d{{1,3}}) \S+ "
+        rf"(?:\S+ \S+ {_QUOTED} )?\d+ \d+ (?P<duration_ms>\d+) ",  # Istio has three columns more
+    ),
+    LineFormat(
         "HAProxy",
         rf"(?:^|[ \t])\S+:\d+ \[(?P<arrival_time>{_CLF_TIME}\.\d{{3}})\] \S+ \S+/\S+ (?:-?\d+/){{4}}"
         rf"\+?(?P<duration_ms>\d+) (?P<status>-1|\d{{3}}) \+?\d+ .*?(?P<request>{_QUOTED})",

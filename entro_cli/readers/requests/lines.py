@@ -25,7 +25,7 @@ class AccessLogReader:
     """Reads access logs in text."""
 
     name = "requests"
-    description = "access log of nginx, Apache, Traefik, HAProxy or AWS ALB, or the log of Ollama or TGI"
+    description = "access log of nginx, Apache, Envoy, Traefik, HAProxy or AWS ALB, or the log of Ollama or TGI"
     gives = "requests as a rate (scraper), requests in the system as a queue (llm)"
 
     def recognise(self, log: LogFile) -> float:

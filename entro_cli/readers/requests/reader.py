@@ -14,7 +14,8 @@ from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.requests.cells import CLOCK_COLUMN
-from entro_cli.readers.requests.columns import RequestColumns, looks_like_requests, request_columns
+from entro_cli.readers.requests.columns import looks_like_requests, request_columns
+from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.requests.table import NEVER, Requests, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table

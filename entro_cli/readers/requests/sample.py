@@ -23,6 +23,7 @@ from entro_cli.readers.requests.names import (
 )
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
+from entro_cli.timeseries.problems import Problem
 
 ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
 """A request and its status as uvicorn and others write it in a message; a pattern for RE2 and for Python."""
@@ -47,6 +48,37 @@ class RequestColumn:
     unit: str = "s"
     form: TimestampFormat | None = None
     is_assumed: bool = False
+
+
+@dataclass(frozen=True)
+class RequestColumns:
+    """Columns from which the arrival, start and finish of each request follow.
+
+    Attributes:
+        by_role: one column per role. Without an arrival, the finish is the logger's stamp, and a duration leads back.
+        notes: what was taken for what, and choices that may be wrong.
+        paths: columns that show what was requested, by whom; monitoring is left out by them.
+        status: the column of statuses.
+        access: the column of messages, where only those about a request are rows.
+        only: the column and the cell that rows of requests have; None if all are.
+    """
+
+    by_role: dict[Role, RequestColumn]
+    notes: tuple[Problem, ...] = ()
+    paths: tuple[int, ...] = ()
+    status: int | None = None
+    access: int | None = None
+    only: tuple[int, str] | None = None
+
+    @property
+    def stamp(self) -> RequestColumn:
+        """The column on whose clock the others are put."""
+        return self.by_role.get(Role.ARRIVAL) or self.by_role[Role.FINISH]
+
+    @property
+    def stamps_are_ends(self) -> bool:
+        """True if a logger's stamp is the end of a request, and its arrival follows from its duration."""
+        return Role.ARRIVAL not in self.by_role
 
 
 class RequestSample:

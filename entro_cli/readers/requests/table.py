@@ -23,8 +23,8 @@ from entro_cli.readers.requests.cells import (
     bad_cells,
     fetch_cells,
 )
-from entro_cli.readers.requests.columns import RequestColumns
 from entro_cli.readers.requests.names import Role
+from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.readers.time_zones import to_utc
