@@ -111,6 +111,8 @@ def _written_match(text: str) -> re.Match[str] | None:
     found = _WRITTEN.match(text)
     if found is None or (not found[8] and _ISO.fullmatch(text)):
         return None
+    if len(found[3]) == 2 and text[found.end(3) :].startswith(":"):
+        return None  # `Apr 6 12:00:01` of syslog has no year: 12 is the hour
     is_date = found[4] or len(found[3]) == 4 or found[1].isalpha() or found[2].isalpha()
     return found if is_date else None
 

@@ -227,3 +227,8 @@ def test_the_line_that_names_the_delimiter_for_excel(tmp_path, encoding, delimit
     seen = read(tmp_path, content.encode(encoding))
     assert series_of(seen) == series_of(read(tmp_path, plain(loads)))
     assert seen.rows_skipped == 0
+
+
+def test_a_time_of_day_behind_a_day_is_no_year(tmp_path):
+    with pytest.raises(EntroError, match="does not hold times but Jun 14 15:16:01"):
+        read(tmp_path, "time,queue\nJun 14 15:16:01,3\nJun 14 15:16:11,4\n")
