@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.readers.inputs.unwrap import unwrap, wrapping_of
+from entro_cli.readers.inputs.unwrap import split_streams, wrapping_of
 from tests.history.stored import days, ingest
 from tests.running import entro
 
@@ -131,4 +131,112 @@ def test_damage_never_breaks_it(tmp_path, seed):
         what = draw.choice([b"\xff", b"\r\n", b'"', b"{", b"P ", b"[1, 999]", b""])
         content[place : place + draw.randrange(4)] = what
     (tmp_path / "log").write_bytes(bytes(content))
-    unwrap(tmp_path / "log", bytes(content), tmp_path / "out")
+    split_streams(tmp_path / "log", bytes(content), tmp_path / "out")
+
+
+NAMES = ["vllm-6d5f9c7b4-abcde", "scraper-1", "vllm-6d5f9c7b4-fghij"]
+
+
+def framed(frame, name, line, at):
+    """A line of one writer among several."""
+    stamp = f"{at:%Y-%m-%dT%H:%M:%S}.5Z"
+    labels = {"pod_name": name, "container_name": "main", "namespace_name": "ns"}
+    return {
+        "compose": f"{name}  | {line}",
+        "kubectl": f"[pod/{name}/main] {line}",
+        "stern": f"{name} main {line}",
+        "stern -o json": json.dumps({"message": line, "podName": name, "containerName": "main", "namespace": "ns"}),
+        "docker": json.dumps({"log": line + "\n", "stream": "stdout", "attrs": {"tag": name}, "time": stamp}),
+        "fluentd": f"{stamp}\tkube.{name}\t" + json.dumps({"log": line, "stream": "stderr"}),
+        "fluent-bit": json.dumps({"time": stamp, "stream": "stdout", "log": line + "\n", "kubernetes": labels}),
+        "journald": json.dumps({"__REALTIME_TIMESTAMP": "1775462400000000", "_HOSTNAME": name, "MESSAGE": line}),
+    }[frame]
+
+
+FRAMES = ["compose", "kubectl", "stern", "stern -o json", "docker", "fluentd", "fluent-bit", "journald"]
+OPTIONS = ("--json", "--tz", "UTC", "--year", "2026", "--step", "10s")
+
+
+def mixed(logs, frame, seed):
+    """The lines of several logs in one file, each log's in their order."""
+    draw = random.Random(seed)
+    left = {name: log.splitlines() for name, log in logs.items()}
+    lines = []
+    while left:
+        name = draw.choice(list(left))
+        count = draw.randrange(1, 30)
+        lines += [framed(frame, name, line, BEGIN) for line in left[name][:count]]
+        del left[name][:count]
+        left = {key: value for key, value in left.items() if value}
+    return "".join(line + "\n" for line in lines)
+
+
+def sample_of(name):
+    """A log of vLLM that differs from the other by its queues, or one of Scrapy."""
+    if name == NAMES[1]:
+        return (SAMPLES / "formats" / "scrapy.log").read_text()
+    text = (SAMPLES / "formats" / "vllm.log").read_text()
+    return text if name == NAMES[0] else text.replace("Waiting: ", "Waiting: 1")
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
+    logs = {name: sample_of(name) for name in NAMES}
+    if frame in {"docker", "fluentd", "fluent-bit", "journald"}:  # their stamp has the year, which vLLM's lacks
+        logs = {NAMES[1]: sample_of(NAMES[1]), "celery-1": (SAMPLES / "formats" / "celery.log").read_text()}
+    (tmp_path / "mixed.log").write_text(mixed(logs, frame, 1))
+    for name, log in logs.items():
+        (tmp_path / f"{name}.log").write_text(log)
+    whole = entro("analyze", tmp_path / "mixed.log", *OPTIONS)
+    parts = entro("analyze", *(tmp_path / f"{name}.log" for name in logs), *OPTIONS)
+    assert (whole.status, parts.status) == (0, 0), whole.err
+    one, several = json.loads(whole.out), json.loads(parts.out)
+    identities = [source["identity"] for source in one["sources"]]
+    assert len(identities) == len(logs)
+    assert {name for identity in identities for name in identity.values()} & {*logs, *(f"kube.{name}" for name in logs)}
+    for document in (one, several):
+        del document["sources"], document["recommendations"]
+    assert one == several
+
+
+def test_a_writer_of_unknown_lines_is_named_with_their_number(tmp_path):
+    lines = mixed({"scraper-1": sample_of(NAMES[1]), "db-1": "ready\nstopped\n"}, "compose", 2)
+    (tmp_path / "mixed.log").write_text(lines)
+    outcome = entro("analyze", tmp_path / "mixed.log", *OPTIONS)
+    assert "mixed.log (db-1): 2 lines are left out: no column is a time" in outcome.err
+    assert [source["identity"] for source in json.loads(outcome.out)["sources"]] == [{"service": "scraper-1"}]
+
+
+def test_bad_lines_of_a_writer_have_their_numbers_in_the_file(tmp_path):
+    rows = ["time,rate,queue", *(f"2026-04-06T00:{at:02}:00Z,{at % 3},{at % 5}" for at in range(40))]
+    rows[20] = "2026-04-06T00:19:00Z,broken,1"
+    content = mixed({"table-1": "\n".join(rows), "scraper-1": sample_of(NAMES[1])}, "kubectl", 3)
+    (tmp_path / "mixed.log").write_text(content)
+    (number,) = (at for at, line in enumerate(content.splitlines(), 1) if "broken" in line)
+    assert f"line {number}: not a number" in entro("analyze", tmp_path / "mixed.log", *OPTIONS).err
+
+
+@pytest.mark.parametrize("frame", ["compose", "kubectl"])
+def test_a_file_with_several_logs_that_grows_is_read_on(tmp_path, frame):
+    content = mixed({name: sample_of(name) for name in NAMES}, frame, 4)
+    options = ("--tz", "UTC", "--year", "2026", "--step", "10s")
+    for cut in (len(content) // 3, len(content) // 2 + 7, len(content)):
+        (tmp_path / "log").write_text(content[:cut])
+        ingest(tmp_path / "parts", tmp_path / "log", *options)
+    ingest(tmp_path / "whole", tmp_path / "log", *options)
+    assert days(tmp_path / "parts") == days(tmp_path / "whole")
+    assert "nothing new" in ingest(tmp_path / "parts", tmp_path / "log", *options).out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{number} | 2026-04-06 | 4.5 | 3",
+        "scraper | 177546{number} | 1.0 | 2",
+        "2026-04-06 info message {number}",
+        "{number}: a numbered line",
+        '{{"message": "served", "pod_name": "a", "status": {number}}}',
+    ],
+)
+def test_what_only_looks_like_a_writer_is_left_alone(line):
+    assert wrapping_of("".join(line.format(number=at) + "\n" for at in range(50)).encode()) == ""

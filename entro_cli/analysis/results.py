@@ -6,7 +6,7 @@ Nothing here computes. Times are datetimes with a zone, durations are in seconds
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from entro_cli.analysis.incidents import Incidents
@@ -326,7 +326,7 @@ class Source:
     """One log of an analysis.
 
     Attributes:
-        path: the file as it was named.
+        path: the file as it was named, with the writer of the lines if it has those of several.
         format: the format that it was read as.
         stages: its stages.
         rows_read: rows that were understood.
@@ -337,6 +337,7 @@ class Source:
         taken_as: how it was joined with the others.
         problems: warnings, in sentences.
         bad_rows: the first few rows that could not be read.
+        identity: who wrote the lines, such as {"pod": "vllm-1"}; empty if the file does not name it.
     """
 
     path: str
@@ -350,6 +351,7 @@ class Source:
     taken_as: str
     problems: tuple[str, ...]
     bad_rows: tuple[BadRow, ...]
+    identity: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

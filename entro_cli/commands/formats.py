@@ -77,7 +77,7 @@ def formats(
         _list(readers(settings.formats), as_json, terminal)
         return
     zone, options = read_options(load_options(settings, reading.stage))
-    explanations = [explain_log(name, options, settings.input_format) for name in find_logs(logs)]
+    explanations = [one for name in find_logs(logs) for one in explain_log(name, options, settings.input_format)]
     if as_json:
         terminal.document(explanation_document(explanations, zone))
     else:

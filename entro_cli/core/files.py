@@ -147,6 +147,16 @@ def last_line_end(path: Path, size: int) -> int:
     return size
 
 
+def line_count(path: Path, end: int) -> int:
+    """Return the number of lines that end before an offset in a file, counted by line feeds."""
+    count = 0
+    with path.open("rb") as file:
+        while end > 0 and (content := file.read(min(end, _BLOCK_BYTES))):
+            end -= len(content)
+            count += content.count(b"\n")
+    return count
+
+
 @cache
 def bundled(name: str) -> Path:
     """Return a bundled folder.

@@ -115,6 +115,7 @@ class LogState(msgspec.Struct, kw_only=True):
         edges: the samples of its first and its last step, which other logs may have in part.
         unfinished: the samples of its last line, if that had no line feed yet.
         pruned_ns: the end of the steps that were pruned since it was read, nanoseconds since the epoch.
+        identity: who wrote its lines, if its file names that.
         after: where reading of its predecessor stopped; None if it has none.
         checkpoint: where reading of this log stopped; None if its format needs none.
     """
@@ -137,6 +138,7 @@ class LogState(msgspec.Struct, kw_only=True):
     edges: list[PackedSamples] = []
     unfinished: list[PackedSamples] = []
     pruned_ns: int = 0
+    identity: dict[str, str] = {}
     after: Checkpoint | None = None
     checkpoint: Checkpoint | None = None
 

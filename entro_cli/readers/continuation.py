@@ -47,6 +47,11 @@ class EarlierLog:
     last: int | None
 
 
+def stream_location(place: str, identity: Sequence[tuple[str, str]]) -> str:
+    """Return the place of the lines of one writer in a log: its own folder, so that rotations keep their names."""
+    return place and "".join(f"{value}|" for _, value in identity) + place
+
+
 def rotation_stem(path: str) -> tuple[str, str]:
     """Return the place of a log without rotation suffixes, and that without any number in its name."""
     folder, slash, name = path.rpartition("/")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from entro_cli.core.clock import clock_shift, moment_ns, zone_of
 from entro_cli.core.console import printable
+from entro_cli.readers.inputs.log_file import stream_suffix
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
@@ -143,10 +144,16 @@ def _number(text: str, option: str) -> float:
 
 def shift_clock(file: Observations, shifts: Mapping[str, int]) -> Observations:
     """Return a file's observations with its clock shifted, by its path or its bare name."""
-    shift = shifts.get(file.path, shifts.get(Path(file.path).name, 0))
+    shift = next((shifts[name] for name in _names_of(file) if name in shifts), 0)
     if not shift:
         return file
     return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
+
+
+def _names_of(file: Observations) -> tuple[str, ...]:
+    """Return the names by which --offset may name a file: its path or its bare name, with or without the writer."""
+    bare = file.path.removesuffix(stream_suffix(file.identity))
+    return file.path, bare, Path(file.path).name, Path(bare).name
 
 
 def check_options_used(files: Sequence[Observations], options: LoadOptions) -> None:
@@ -164,7 +171,7 @@ def check_options_used(files: Sequence[Observations], options: LoadOptions) -> N
                 where=f"--stage {spec.name}",
                 expected=f"one of the columns {', '.join([*columns][:20])}",
             )
-    known = {name for file in files for name in (file.path, Path(file.path).name)}
+    known = {name for file in files for name in _names_of(file)}
     for name, _ in (clock_shift(text, "--offset") for text in options.offset):
         if name not in known:
             raise EntroError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from entro_cli.core.files import line_count
 from entro_cli.readers.continuation import Checkpoint, ends_of
 from entro_cli.readers.inputs.log_file import LogFile, excerpt
 from entro_cli.readers.reader import ContinuingReader, Reader, Reading, ResumableReader
@@ -37,7 +38,9 @@ def read_on(
     part = log if is_all else excerpt(log, begin, end, lines)
     name = after.format or detect_format(part, options)
     reading = _resume(reader_named(name, options.formats), part, options, state)
-    found = reading.observations
+    before = line_count(log.path, begin) - lines.count(b"\n")
+    rows = (replace(row, line=row.line + before) if row.line else row for row in reading.observations.bad_rows)
+    found = replace(reading.observations, bad_rows=tuple(rows))
     return found, Checkpoint(name, reading.state, b"", dict(ends_of(found.series, after.ends)))
 
 

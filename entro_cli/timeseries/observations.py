@@ -166,10 +166,11 @@ class Observations:
     """The content of one log.
 
     Attributes:
-        path: the file as the user named it, safe to show.
+        path: the file as the user named it, safe to show; with the writer of the lines if the file has several.
         format: name of the reader.
         series: one per stage.
         columns: all columns, used or not.
+        identity: who wrote the lines, if the file names it: names and values.
         rows_read: number of rows that were understood, repeated ones included.
         rows_skipped: number of other rows.
         bad_rows: the first few of those.
@@ -186,6 +187,7 @@ class Observations:
     zone: str = ""
     problems: tuple[Problem, ...] = ()
     columns: tuple[str, ...] = ()
+    identity: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

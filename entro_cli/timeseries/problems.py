@@ -162,6 +162,7 @@ class ProblemKind(Enum):
     )
     NO_SUCH_COLUMN = "no log has samples of {0}, the column of the stage {1}"
     DATA_GAP = "nothing between {0} and {1}, {2} of the time: is a date wrong?"
+    STREAM_LEFT_OUT = "{0}: 1 line is left out: {1}", "{0}: {count} lines are left out: {1}"
     LEFT_OUT = "{0}: left out: {1}"
     SOURCE_KEPT = "{0}: stored as source {1} before, which it keeps"
     STEPS_DIFFER = (

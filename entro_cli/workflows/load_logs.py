@@ -142,6 +142,7 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
         taken_as=taken_as,
         problems=sentences(file.problems),
         bad_rows=file.bad_rows,
+        identity=dict(file.identity),
     )
 
 

@@ -11,7 +11,15 @@ from entro_cli.core.clock import zone_of
 from entro_cli.core.files import unfinished_from
 from entro_cli.core.parallel import Executor, cores
 from entro_cli.core.urls import is_url
-from entro_cli.readers.continuation import Checkpoint, EarlierLog, beyond, ends_of, predecessor_of, rotation_stem
+from entro_cli.readers.continuation import (
+    Checkpoint,
+    EarlierLog,
+    beyond,
+    ends_of,
+    predecessor_of,
+    rotation_stem,
+    stream_location,
+)
 from entro_cli.readers.inputs.log_file import (
     STDIN,
     EmptyLogError,
@@ -19,8 +27,11 @@ from entro_cli.readers.inputs.log_file import (
     NoLogError,
     label_of,
     location_of,
+    of_stream,
     plain_log,
+    plain_logs,
 )
+from entro_cli.readers.inputs.unwrap import Identity
 from entro_cli.readers.read_on import read_on
 from entro_cli.readers.registry import accepts_header, header_of, is_resumable, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions
@@ -62,6 +73,9 @@ class _Read:
     Attributes:
         name: as `find_logs` returns it.
         was_named: whether the user named it, rather than its folder.
+        identity: the writer of its lines, if its file has the lines of several.
+        label: its name in messages.
+        lines: the number of its lines, if its file has others, too; else 0.
         observations: its observations; None if it could not be read by itself.
         error: the reason; None if it could be read.
         checkpoint: where reading of it stopped, for a log that continues it; of one that could not be read, its text.
@@ -72,6 +86,9 @@ class _Read:
 
     name: str
     was_named: bool
+    identity: Identity = ()
+    label: str = ""
+    lines: int = 0
     observations: Observations | None = None
     error: EntroError | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
@@ -93,8 +110,8 @@ class _Read:
 
     @property
     def place(self) -> str:
-        """Its absolute path, or its URL without secrets; empty for standard input."""
-        return location_of(self.name)
+        """Its absolute path, or its URL without secrets, with the writer of its lines; empty for standard input."""
+        return stream_location(location_of(self.name), self.identity)
 
     @property
     def reader(self) -> str:
@@ -132,16 +149,12 @@ def read_logs(
     plain, several = replace(options, zone=UTC), len(found) > 1
     named = [NamedLog(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
     is_alone = not several and executor.cluster is None
-    logs = list(map(_read_alone, named) if is_alone else _sized(executor, found).map(_read_alone, named))
+    parts = map(_read_alone, named) if is_alone else _sized(executor, found).map(_read_alone, named)
+    logs = [log for streams in parts for log in streams]
     ordered = _in_order(logs)
     for index, later in enumerate(ordered):
         _read_as_continuation(later, ordered[:index], options)
-    left_out = []
-    for log in logs:
-        if log.error and (log.was_named or not isinstance(log.error, NoLogError)):
-            raise log.error
-        if log.error:
-            left_out.append(Problem(ProblemKind.LEFT_OUT, detail=(str(log.error.where), log.error.found)))
+    left_out = [problem for log in logs if (problem := _left_out(log, logs, options.strict))]
     files = [log.observations for log in logs if log.observations]
     if not files:
         raise EntroError(
@@ -172,22 +185,46 @@ def _sized(executor: Executor, names: Iterable[str]) -> Executor:
     return Executor(min(cores(), max(sum(sizes) // _WORTH_BYTES, 1)))
 
 
-def _read_alone(named: NamedLog) -> _Read:
+def _left_out(log: _Read, logs: Sequence[_Read], strict: bool) -> Problem | None:
+    """Return the problem of a file of a folder that is no log, or of the lines of a writer that cannot be read.
+
+    Raises:
+        EntroError: if the log cannot be left out.
+    """
+    if log.error is None:
+        return None
+    is_part = log.lines > 0 and any(other.name == log.name and other.observations for other in logs)
+    if is_part and not strict:
+        return Problem(ProblemKind.STREAM_LEFT_OUT, log.lines, (log.label, log.error.found))
+    if log.was_named or not isinstance(log.error, NoLogError):
+        raise log.error
+    return Problem(ProblemKind.LEFT_OUT, detail=(str(log.error.where), log.error.found))
+
+
+def _read_alone(named: NamedLog) -> list[_Read]:
+    """Read the logs in a file, one for each writer, each by itself."""
+    try:
+        with plain_logs(named.name) as streams:
+            return [_read_stream(log, named, len(streams) > 1) for log in streams]
+    except EntroError as error:
+        return [_Read(named.name, named.was_named, error=error)]
+
+
+def _read_stream(log: LogFile, named: NamedLog, is_part: bool) -> _Read:
     """Read a log by itself. It may fail only because it continues another one, so the error is kept, not raised."""
-    read, others = _Read(named.name, named.was_named), named.has_others
+    read = _Read(named.name, named.was_named, log.identity if is_part else (), log.label, len(log.numbers))
     options = replace(named.options, zone=zone_of(named.zone))
     try:
-        with plain_log(named.name) as log:
-            read.may_continue = True
-            if others and not log.is_parquet:
-                read.is_unfinished = unfinished_from(log.path) < log.path.stat().st_size
-                read.checkpoint = Checkpoint(unfinished=log.head)
-            if others:
-                start = Checkpoint(named.input_format or "")
-                read.observations, read.checkpoint = _read_to_end(log, start, options)
-            else:
-                read.observations = read_log(log, options, named.input_format)
-            read.may_continue = not header_of(log, read.reader)
+        read.may_continue = True
+        if named.has_others and not log.is_parquet:
+            read.is_unfinished = unfinished_from(log.path) < log.path.stat().st_size
+            read.checkpoint = Checkpoint(unfinished=log.head)
+        if named.has_others:
+            start = Checkpoint(named.input_format or "")
+            read.observations, read.checkpoint = _read_to_end(log, start, options)
+        else:
+            read.observations = of_stream(read_log(log, options, named.input_format), log)
+        read.may_continue = not header_of(log, read.reader)
     except EntroError as error:
         read.error = error
     return read
@@ -209,12 +246,15 @@ def _read_as_continuation(later: _Read, others: Sequence[_Read], options: ReadOp
     if before is None or (later.observations and not (before.checkpoint.state or before.checkpoint.unfinished)):
         return  # before it is opened: that would fetch a log at a URL once more
     left = before.checkpoint
-    with plain_log(later.name) as log:
+    with plain_log(later.name, later.identity) as log:
         try:
             found, checkpoint = _read_to_end(log, left, options)
         except EntroError as error:
             if isinstance(error, EmptyLogError) and left.format and not reads_in_parts(left.format):
-                later.observations, later.error = Observations(log.label, left.format, (), 0), None
+                later.observations, later.error = (
+                    Observations(log.label, left.format, (), 0, identity=log.identity),
+                    None,
+                )
             elif not later.observations and later.is_unfinished:  # part of a line, which the next log may complete
                 later.checkpoint = replace(left, unfinished=left.unfinished + log.path.read_bytes())
                 later.after, before.error = left, None
@@ -233,6 +273,7 @@ def _read_to_end(log: LogFile, after: Checkpoint, options: ReadOptions) -> tuple
     """Read a log behind its predecessor, and return where reading of its whole lines stopped."""
     size = log.path.stat().st_size
     found, checkpoint = read_on(log, 0, size, after, options)
+    found = of_stream(found, log)
     end = size if log.is_parquet or not is_resumable(found.format) else unfinished_from(log.path)
     if end == size:
         return found, checkpoint
@@ -265,7 +306,7 @@ def _fits(later: _Read, other: _Read) -> bool:
     """Return whether a log that cannot be read by itself fits under another's header, or has text of its format."""
     if not other.reader or not reads_in_parts(other.reader):
         return bool(other.reader and other.checkpoint.state)
-    with plain_log(later.name) as log:
+    with plain_log(later.name, later.identity) as log:
         return accepts_header(log, other.reader, other.checkpoint.state)
 
 
@@ -275,10 +316,10 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
         return before.observations
     after = replace(before.after, format=found.format)
     try:
-        with plain_log(before.name) as log:
+        with plain_log(before.name, before.identity) as log:
             if end := unfinished_from(log.path):
-                whole = read_on(log, 0, end, after, options)[0]
+                whole = of_stream(read_on(log, 0, end, after, options)[0], log)
                 return replace(whole, series=beyond(whole.series, after.ends))
     except EntroError:  # the last line was all there was
         pass
-    return Observations(label_of(before.name), found.format, (), 0, zone=found.zone)
+    return Observations(before.label, found.format, (), 0, zone=found.zone)

@@ -133,10 +133,10 @@ def test_rotated_sources_that_are_alike(tmp_path):
 @pytest.mark.parametrize(
     ("how", "when"),
     [
-        ("renamed", "plain_log"),
+        ("renamed", "plain_logs"),
         ("copied and truncated", "unread_range"),
         slow("renamed", "unread_range"),
-        slow("copied and truncated", "plain_log"),
+        slow("copied and truncated", "plain_logs"),
     ],
 )
 def test_a_log_that_is_rotated_while_it_is_read(tmp_path, monkeypatch, how, when, small_margin):

@@ -12,7 +12,7 @@ NAMES = {
     State: "version step_ns origin_ns step_is_known stages logs",
     StageState: "kind full",
     LogState: "path place head head_bytes offset tail options format header seen series rows_read rows_skipped "
-    "problems zone edges unfinished pruned_ns after checkpoint",
+    "problems zone edges unfinished pruned_ns identity after checkpoint",
     SeriesState: "stage kind source interval_ns samples first last stands_in",
     PackedSamples: "stage times values kind measure begins",
     _Commit: "writer files gone",

@@ -12,7 +12,14 @@ from entro_cli.history.ingest.merge import source_by_name
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext
 from entro_cli.history.ingest.resume import resume
 from entro_cli.history.state import LogState, State
-from entro_cli.readers.inputs.log_file import STDIN, EmptyLogError, NoLogError, find_logs, label_of, location_of
+from entro_cli.readers.inputs.log_file import (
+    STDIN,
+    EmptyLogError,
+    NoLogError,
+    find_logs,
+    label_of,
+    stream_suffix,
+)
 from entro_cli.readers.options import LoadOptions, check_options_used
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
@@ -73,7 +80,7 @@ class LogScanner:
         for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
             label = label_of(name)
             try:
-                self.statuses[label] = self._update(name)
+                self._update(name)
             except EmptyLogError:
                 self.statuses[label] = "nothing in it yet"
             except EntroError as error:
@@ -86,27 +93,37 @@ class LogScanner:
             check_options_used(files, self.load_options)
         return self
 
-    def _update(self, name: str) -> str:
-        """Read a log, and return what was done with it."""
-        update = self._resume(name)
-        twin = next((one for one in self.updates if isinstance(update, LogUpdate) and update.before is one.log), None)
-        if not isinstance(update, LogUpdate) or (twin is not None and not _has_more(update, twin)):
-            return "nothing new"
-        if twin is not None:  # the longer of two names of one log is resumed from the stored state, not from the twin's
-            self.updates.remove(twin)
-            self.statuses[twin.log.path] = "nothing new"
-            return self._update(name)
-        self.updates.append(update)
-        return "new" if update.before is None or self.again else "read on"
+    def _update(self, name: str) -> None:
+        """Read the logs in a file, and note what was done with each."""
+        found = resume(name, self._logs_at, self._context)
+        for update in found:
+            log = update.log if isinstance(update, LogUpdate) else update
+            label = label_of(name) + (stream_suffix(tuple(log.identity.items())) if len(found) > 1 else "")
+            twin = next(
+                (one for one in self.updates if isinstance(update, LogUpdate) and update.before is one.log), None
+            )
+            if not isinstance(update, LogUpdate) or (twin is not None and not _has_more(update, twin)):
+                self.statuses.setdefault(label, "nothing new")
+            elif twin is not None:  # the longer of two names is resumed from the stored state, not from the twin's
+                self.updates.remove(twin)
+                self.statuses[twin.log.path] = "nothing new"
+                self.statuses.pop(label, None)
+                self._update(name)
+            else:
+                self.updates.append(update)
+                self.statuses[label] = "new" if update.before is None or self.again else "read on"
 
-    def _resume(self, name: str) -> LogUpdate | LogState:
-        place = location_of(name)
+    @property
+    def _context(self) -> ReadContext:
+        grid = self.state.grid if self.state.step_is_known else None
+        return ReadContext(self.read_options, self.load_options, self.again, grid)
+
+    def _logs_at(self, place: str) -> list[LogState]:
+        """Return the logs that were read before, in this scan, too, and may be the one at a place."""
         before = [update.before for update in self.updates]
         logs = [log for log in self.state.logs if not any(log is other for other in before)]
         logs += [update.log for update in self.updates]
-        grid = self.state.grid if self.state.step_is_known else None
-        context = ReadContext(self.read_options, self.load_options, self.again, grid)
-        return resume(name, [log for log in logs if self._may_be_at(log, place)], context)
+        return [log for log in logs if self._may_be_at(log, place)]
 
     def _may_be_at(self, log: LogState, place: str) -> bool:
         """Return whether a log may be the one at a place: not if their names belong to two sources.

@@ -45,14 +45,12 @@ def identify_file(path: Path) -> FileIdentity | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def find_unchanged(logs: Sequence[LogState], identity: FileIdentity | None, options_hash: str) -> LogState | None:
-    """Return the log that had this identity when it was last read with the same options, if there is one.
+def find_unchanged(logs: Sequence[LogState], identity: FileIdentity | None, options_hash: str) -> list[LogState]:
+    """Return the logs in the file that had this identity when it was last read with the same options.
 
     This only saves a look into the file. `match_by_content` decides in all other cases.
     """
-    return next(
-        (log for log in logs if identity is not None and identity in log.seen and log.options == options_hash), None
-    )
+    return [log for log in logs if identity is not None and identity in log.seen and log.options == options_hash]
 
 
 def match_by_content(logs: Sequence[LogState], path: Path, options_hash: str, place: str) -> LogState | None:

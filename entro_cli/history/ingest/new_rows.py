@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from entro_cli.core.files import line_count
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.timeseries.observations import BadRow, Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -52,24 +53,14 @@ def bad_rows_in_file(log: LogFile, rows: Sequence[BadRow], begin: int, head: byt
         begin: where the part begins, bytes.
         head: what was put before it.
     """
-    before = _lines(log, begin) - head.count(b"\n")
+    before = line_count(log.path, begin) - head.count(b"\n")
     return tuple(replace(row, line=row.line + before if row.line else 0) for row in rows)
 
 
 def behind(log: LogFile, rows: Iterable[BadRow], offset: int) -> tuple[BadRow, ...]:
     """Return the bad rows behind an offset in a log."""
-    before = _lines(log, offset)
+    before = line_count(log.path, offset)
     return tuple(row for row in rows if row.line > before)
-
-
-def _lines(log: LogFile, end: int) -> int:
-    """Return the number of lines that end before an offset in a log."""
-    count = 0
-    with log.path.open("rb") as file:
-        while end > 0 and (content := file.read(min(end, 1 << 20))):
-            end -= len(content)
-            count += content.count(b"\n")
-    return count
 
 
 def new_problems(now: Iterable[Problem], before: Iterable[Problem]) -> tuple[Problem, ...]:

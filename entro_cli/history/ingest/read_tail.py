@@ -107,13 +107,12 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
     observations = shift_clock(found, clock_shifts(context.load_options))
     if _is_late(observations, before, context.grid or (0, 1)):
         return None
-    new = replace(observations, bad_rows=bad_rows_in_file(log, observations.bad_rows, part.begin, b""))
-    seen = _seen(log, part, new, checkpoint)
+    seen = _seen(log, part, observations, checkpoint)
     seen.after = before.after
     seen.rows_read += before.rows_read
     seen.rows_skipped += before.rows_skipped
-    seen.store_problems(all_problems(before.known_problems(), new.problems))
-    return replace(_found(log, part, new, seen, before, context), continues=True)
+    seen.store_problems(all_problems(before.known_problems(), observations.problems))
+    return replace(_found(log, part, observations, seen, before, context), continues=True)
 
 
 def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from entro_cli.history.ingest.match_known_logs import (
 )
 from entro_cli.history.ingest.read_tail import LogUpdate, ReadContext, read_new, read_tail, read_whole
 from entro_cli.history.state import LogState
-from entro_cli.readers.continuation import Checkpoint, EarlierLog, predecessor_of
+from entro_cli.readers.continuation import Checkpoint, EarlierLog, predecessor_of, stream_location
 from entro_cli.readers.inputs.log_file import (
     HEAD_BYTES,
     STDIN,
@@ -33,10 +33,12 @@ from entro_cli.readers.inputs.log_file import (
     excerpt,
     label_of,
     location_of,
-    plain_log,
+    of_stream,
+    plain_logs,
 )
 from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.registry import accepts_header, detect_format, header_of, is_resumable, read_log, reads_in_parts
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 _LATE = 1 << 62
@@ -65,39 +67,44 @@ def options_fingerprint(options: LoadOptions) -> str:
     return hashlib.blake2b(msgspec.json.encode(values), digest_size=16).hexdigest()
 
 
-def resume(name: str, logs: Sequence[LogState], context: ReadContext) -> LogUpdate | LogState:
-    """Read what is new in a log.
+LogsAt = Callable[[str], Sequence[LogState]]
+"""Returns the logs that were read before and may be the one at a place."""
 
-    A log is opened more than once. If it was rotated meanwhile, it is read again, because rows of another file might
-    be taken for rows that were read. A log at a URL is fetched once.
+
+def resume(name: str, logs_at: LogsAt, context: ReadContext) -> list[LogUpdate | LogState]:
+    """Read what is new in the logs in a file, one for each writer that it names.
+
+    A file is opened more than once. If it was rotated meanwhile, it is read again, because rows of another file might
+    be taken for rows that were read. A file at a URL is fetched once.
 
     Args:
         name: as `find_logs` gives it.
-        logs: those that were read before.
+        logs_at: gives the logs that were read before.
         context: how it is read.
 
     Returns:
-        What was read, or the state of the log if nothing is new in it.
+        Of each log what was read, or its state if nothing is new in it.
 
     Raises:
-        EntroError: if it cannot be read.
+        EntroError: if a log cannot be read, or none is of a known format.
     """
     options_hash = options_fingerprint(context.load_options)
     for _ in range(_ATTEMPTS):
         identity = _identify(name)
-        same = None if context.again else find_unchanged(logs, identity, options_hash)
-        if same is not None:
-            return same
-        found = _read_once(name, logs, options_hash, identity, context)
+        same = [] if context.again else find_unchanged(logs_at(location_of(name)), identity, options_hash)
+        if same:
+            return [*same]
+        found = _read_once(name, logs_at, options_hash, identity, context)
         if identity is None or is_url(name) or _is_still(Path(name), identity):
-            if isinstance(found, LogState):
-                found.seen = add_identity(found.seen, identity)
+            for log in found:
+                if isinstance(log, LogState):
+                    log.seen = add_identity(log.seen, identity)
             return found
     raise EntroError("is rotated again and again while it is read", where=label_of(name), remedy="run it again")
 
 
 def _identify(name: str) -> FileIdentity | None:
-    """Return the identity of a log; None if it has none without being read, as standard input."""
+    """Return the identity of a file; None if it has none without being read, as standard input."""
     if is_url(name):
         return version(name)
     return None if name == STDIN else identify_file(Path(name))
@@ -110,27 +117,58 @@ def _is_still(path: Path, identity: FileIdentity) -> bool:
 
 
 def _read_once(
-    name: str, logs: Sequence[LogState], options_hash: str, identity: FileIdentity | None, context: ReadContext
+    name: str, logs_at: LogsAt, options_hash: str, identity: FileIdentity | None, context: ReadContext
+) -> list[LogUpdate | LogState]:
+    found: list[LogUpdate | LogState] = []
+    left_out: list[Problem] = []
+    error: EntroError | None = None
+    with plain_logs(name) as streams:
+        for log in streams:
+            place = stream_location(location_of(name), log.identity if len(streams) > 1 else ())
+            try:
+                found.append(_read_stream(log, place, logs_at(place), options_hash, identity, context))
+            except EntroError as unread:
+                if len(streams) == 1 or context.read_options.strict:
+                    raise
+                error = unread
+                left_out.append(Problem(ProblemKind.STREAM_LEFT_OUT, len(log.numbers), (log.label, unread.found)))
+    if error and not found:
+        raise error
+    for update in found:
+        if left_out and isinstance(update, LogUpdate):
+            problems = (*update.observations.problems, *left_out)
+            found[found.index(update)] = replace(update, observations=replace(update.observations, problems=problems))
+            break
+    return found
+
+
+def _read_stream(
+    plain: LogFile,
+    place: str,
+    logs: Sequence[LogState],
+    options_hash: str,
+    identity: FileIdentity | None,
+    context: ReadContext,
 ) -> LogUpdate | LogState:
-    place = location_of(name)
-    with plain_log(name) as plain:
-        header = _missing_header(plain, logs, options_hash)
-        log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain
-        before = match_by_content(logs, log.path, options_hash, place)
-        if before is not None and not context.again and log.path.stat().st_size == before.offset:
-            return before
-        after = _predecessor(log, before, logs, place, options_hash, context)
-        found = _read_enough(log, before, after, context)
+    header = _missing_header(plain, logs, options_hash)
+    log = excerpt(plain, 0, plain.path.stat().st_size, header) if header else plain
+    before = match_by_content(logs, log.path, options_hash, place)
+    if before is not None and not context.again and log.path.stat().st_size == before.offset:
+        return before
+    after = _predecessor(log, before, logs, place, options_hash, context)
+    found = _read_enough(log, before, after, context)
     state = msgspec.structs.replace(
         found.log,
         place=place,
         options=options_hash,
+        identity=dict(log.identity),
         seen=add_identity(before.seen if before else [], identity),
         pruned_ns=before.pruned_ns if before and not context.again else 0,
     )
     lines = header.count(b"\n")
     bad_rows = tuple(replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
-    return replace(found, log=state, bad_rows=bad_rows)
+    observations = of_stream(replace(found.observations, bad_rows=bad_rows), log)
+    return replace(found, log=state, observations=observations, bad_rows=observations.bad_rows)
 
 
 def _missing_header(log: LogFile, logs: Sequence[LogState], options_hash: str) -> bytes:

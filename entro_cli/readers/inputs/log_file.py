@@ -7,9 +7,9 @@ import glob
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 
@@ -17,7 +17,8 @@ from entro_cli.core import remote_files
 from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import decompress
-from entro_cli.readers.inputs.unwrap import unwrap
+from entro_cli.readers.inputs.unwrap import Identity, Stream, split_streams
+from entro_cli.timeseries.observations import Observations
 from entro_engine import EntroError
 
 HEAD_BYTES = 1 << 16
@@ -45,6 +46,8 @@ class LogFile:
         spool: path at which a reader may put a mended copy; deleted with the context that opened the log.
         changed_s: time at which the file was last changed, seconds since the epoch.
         whole_head: for an excerpt, the first 64 KiB of the whole log; empty for other logs.
+        identity: who wrote the lines, if the log names it.
+        numbers: of each line, its number in the file, if that has the lines of several writers; else empty.
     """
 
     label: str
@@ -53,6 +56,8 @@ class LogFile:
     spool: Path
     changed_s: float = 0.0
     whole_head: bytes = b""
+    identity: Identity = ()
+    numbers: Sequence[int] = ()
 
     @property
     def is_parquet(self) -> bool:
@@ -146,14 +151,29 @@ def _matches(name: str) -> list[str]:
 
 
 @contextmanager
-def plain_log(name: str) -> Iterator[LogFile]:
+def plain_log(name: str, identity: Identity = ()) -> Iterator[LogFile]:
     """Open a log as a plain file, which exists as long as the context.
+
+    Args:
+        name: as `find_logs` returns it.
+        identity: the writer whose lines are wanted; without one, those of the first writer.
+
+    Raises:
+        EntroError: if it cannot be read, if it is empty, binary or truncated, or if there is no room to decompress it.
+    """
+    with _scratch() as folder:
+        yield _plain(name, Path(folder) / "0.log", identity or None)[0]
+
+
+@contextmanager
+def plain_logs(name: str) -> Iterator[list[LogFile]]:
+    """Open a log as plain files, one for each writer that it names; they exist as long as the context.
 
     Args:
         name: as `find_logs` returns it.
 
     Raises:
-        EntroError: if it cannot be read, if it is empty, binary or truncated, or if there is no room to decompress it.
+        EntroError: as for `plain_log`.
     """
     with _scratch() as folder:
         yield _plain(name, Path(folder) / "0.log")
@@ -184,7 +204,7 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return LogFile(log.label, path, head, path.with_suffix(".mended"), log.changed_s, log.whole_head or log.head)
+    return replace(log, path=path, head=head, spool=path.with_suffix(".mended"), whole_head=log.whole_head or log.head)
 
 
 def _scratch() -> TemporaryDirectory[str]:
@@ -194,7 +214,7 @@ def _scratch() -> TemporaryDirectory[str]:
         raise EntroError("there is no writable folder for temporary files", remedy="name one with TMPDIR") from error
 
 
-def _plain(name: str, spool: Path) -> LogFile:
+def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile]:
     label = label_of(name)
     plain = spool.with_suffix(".plain")
     try:
@@ -203,10 +223,9 @@ def _plain(name: str, spool: Path) -> LogFile:
             if not decompress(spool, _head(spool), plain, label):
                 break
             plain.replace(spool)
+        streams = split_streams(spool, _head(spool), spool.with_suffix(".stream"), only)
+        logs = [_stream_log(stream, label, changed_s, len(streams) > 1 or only is not None) for stream in streams]
         head = _head(spool)
-        if unwrap(spool, head, plain):
-            plain.replace(spool)
-            head = _head(spool)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise EntroError(
@@ -215,8 +234,39 @@ def _plain(name: str, spool: Path) -> LogFile:
                 remedy="make room there, or name another folder with TMPDIR",
             ) from error
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
-    _check(head, label)
-    return LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)
+    if len(logs) != 1:
+        logs = [log for log in logs if log.head.strip()]
+    if not logs:
+        _check(head, label)
+        return [LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)]
+    for log in logs:
+        _check(log.head, log.label)
+    return logs
+
+
+def _stream_log(stream: Stream, label: str, changed_s: float, is_part: bool) -> LogFile:
+    if is_part:
+        label += stream_suffix(stream.identity)
+    numbers = stream.numbers if is_part else ()
+    path = stream.path
+    return LogFile(
+        label, path, _head(path), path.with_name(path.name + ".mended"), changed_s, b"", stream.identity, numbers
+    )
+
+
+def stream_suffix(identity: Identity) -> str:
+    """Return what is put behind the name of a log for the lines of one of its writers, safe to show."""
+    return f" ({printable(', '.join(value for _, value in identity)) or 'other lines'})"
+
+
+def of_stream(found: Observations, log: LogFile) -> Observations:
+    """Return the observations of a log with the writer of its lines, and bad rows with their lines in the file."""
+    if not log.identity:
+        return found
+    rows = (
+        replace(row, line=log.numbers[row.line - 1] if log.numbers and row.line else row.line) for row in found.bad_rows
+    )
+    return replace(found, identity=log.identity, bad_rows=tuple(rows))
 
 
 def _spool(name: str, spool: Path) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entro_cli.readers.inputs.log_file import LogFile, label_of, plain_log
+from entro_cli.readers.inputs.log_file import LogFile, label_of, plain_logs
 from entro_cli.readers.problems import masked, printable_row
 from entro_cli.readers.reader import ExplainingReader, Reader
 from entro_cli.readers.registry import LEAST_CONFIDENCE, reader_named, readers, recognise
@@ -51,8 +51,8 @@ class Explanation:
     lines: tuple[str, ...] = ()
 
 
-def explain_log(name: str, options: ReadOptions, input_format: str | None = None) -> Explanation:
-    """Return how a log is read. What keeps it from being read is part of the explanation.
+def explain_log(name: str, options: ReadOptions, input_format: str | None = None) -> list[Explanation]:
+    """Return how the logs in a file are read, one for each writer. What keeps a log from being read is part of it.
 
     Args:
         name: as `find_logs` returns it.
@@ -64,10 +64,10 @@ def explain_log(name: str, options: ReadOptions, input_format: str | None = None
     """
     named = reader_named(input_format, options.formats) if input_format else None
     try:
-        with plain_log(name) as log:
-            return _explained(log, options, named)
+        with plain_logs(name) as logs:
+            return [_explained(log, options, named) for log in logs]
     except EntroError as error:  # an empty or binary file
-        return Explanation(label_of(name), error=error)
+        return [Explanation(label_of(name), error=error)]
 
 
 def _explained(log: LogFile, options: ReadOptions, named: Reader | None) -> Explanation:
