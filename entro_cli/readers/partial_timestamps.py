@@ -29,6 +29,12 @@ _FULL_DATE = re.compile(
 _YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
+_JSON_TIME = re.compile(
+    rb'"(?:@?time(?:stamp)?|@t|asctime|ts|t|date(?:time)?|created|eventTime|repr)\\?": ?\\?"?([^"\\,}]{8,40})'
+)
+"""The fields in which loggers write the time, also of an object inside the text of another one."""
+_EPOCH = re.compile(rb"(\d{10,19})(?:\.(\d{1,9})\d*)?")
+
 
 class PartialTimestampFormat(IntEnum):
     """Parts of a timestamp that are known, and the origin of its nanoseconds."""
@@ -69,6 +75,22 @@ def timestamp_in(text: bytes) -> Stamp | None:
     except ValueError:
         return None
     return _with_date(dated) if dated else _time_of_day(text)
+
+
+def json_timestamp(text: bytes) -> Stamp | None:
+    """Return the timestamp in a field of a JSON object, a text or a number since the epoch; None if there is none."""
+    for match in _JSON_TIME.finditer(text):
+        number = _EPOCH.fullmatch(match[1])
+        if stamp := _since_epoch(number) if number else timestamp_in(match[1]):
+            return stamp
+    return None
+
+
+def _since_epoch(number: re.Match[bytes]) -> Stamp | None:
+    # Seconds of the years 2001 to 2286 have ten digits; milliseconds, microseconds and nanoseconds three more each.
+    unit = {10: NS, 13: NS // 10**3, 16: NS // 10**6, 19: 1}.get(len(number[1]))
+    fraction = int((number[2] or b"").ljust(9, b"0"))
+    return (PartialTimestampFormat.ZONED, int(number[1]) * unit + fraction * unit // NS) if unit else None
 
 
 def _with_date(match: re.Match[bytes]) -> Stamp | None:
@@ -124,15 +146,15 @@ class LineTimestamps:
         self._forms = array("b")  # 9 bytes per line in these arrays; lists of Python's numbers take many times as much
         self._values = array("q")
 
-    def add(self, stamp: Stamp | None) -> bool:
-        """Append the timestamp of the next line; without one, it takes that of the line before, if there is one."""
-        if stamp is None:
-            stamp = (PartialTimestampFormat(self._forms[-1]), self._values[-1]) if self._forms else self._before.last
-        if stamp is None:
-            return False
+    def add(self, stamp: Stamp) -> None:
+        """Append the timestamp of the next line."""
         self._forms.append(stamp[0])
         self._values.append(stamp[1])
-        return True
+
+    @property
+    def last(self) -> Stamp | None:
+        """The last timestamp so far; None without any."""
+        return (PartialTimestampFormat(self._forms[-1]), self._values[-1]) if self._forms else self._before.last
 
     def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
         """Return the times, and the clock behind them.
@@ -173,8 +195,7 @@ class LineTimestamps:
             wall = [*clock_set_back(shown), int(shown[-1])]
             words.append(f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})")
         _count_steps_back(times, self._before.utc, tally)
-        last = PartialTimestampFormat(self._forms[-1]), self._values[-1]
-        return times, ClockState(last, undated, wall, int(times[-1]), ", ".join(words))
+        return times, ClockState(self.last, undated, wall, int(times[-1]), ", ".join(words))
 
 
 def _count_steps_back(times: TimeArray, before: int | None, tally: Tally) -> None:

@@ -14,7 +14,7 @@ from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Sta
 from entro_cli.readers.text_lines import BadLines, Block, blocks
 
 START = -1
-"""Key of lines that are of no engine or rank: a server starts."""
+"""Key of lines that are of no engine or rank: a server starts, or it stops."""
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 

@@ -59,20 +59,20 @@ def blocks(log: LogFile, size: int = _BLOCK_BYTES) -> Iterator[Block]:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
 
 
-def line_starts(block: Block, *literals: bytes) -> list[int]:
-    """Return where the lines of a block begin that hold one of some literals, in order.
+def line_starts(block: Block, *literals: bytes, begin: int = 0, end: int | None = None) -> list[int]:
+    """Return where the lines of a block, or of a part of it, begin that hold one of some literals, in order.
 
     Literals are found by `bytes.find`, several times as fast as a regular expression that is tried on every line.
     """
-    return sorted({begin for literal in literals for begin in _starts_with(block.content, literal)})
+    return sorted({start for literal in literals for start in _starts_with(block.content, literal, begin, end)})
 
 
-def _starts_with(content: bytes, literal: bytes) -> Iterator[int]:
-    place = content.find(literal)
+def _starts_with(content: bytes, literal: bytes, begin: int, end: int | None) -> Iterator[int]:
+    place = content.find(literal, begin, end)
     while place >= 0:
         yield content.rfind(b"\n", 0, place) + 1
-        end = content.find(b"\n", place)
-        place = content.find(literal, end) if end >= 0 else -1
+        line_end = content.find(b"\n", place)
+        place = content.find(literal, line_end, end) if line_end >= 0 else -1
 
 
 def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[bytes]:

@@ -128,6 +128,10 @@ class ProblemKind(Enum):
         "1 request after the last whole stats line has no time: left out",
         "{count} requests after the last whole stats line have no time: left out",
     )
+    API_SERVERS = (
+        "{0} API servers print lines of the same engine, each what it was sent last: their mean is taken "
+        "(--api-server-count 1, or the /metrics page, is exact)"
+    )
     SERVER_IDLE = (
         "1 sample is of an idle server, which prints nothing: taken as zero",
         "{count} samples are of an idle server, which prints nothing: taken as zero",

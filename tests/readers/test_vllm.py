@@ -112,6 +112,20 @@ LINES = {
     "throughput: 2.5 "
     'tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%\\n", "time": '
     '"2026-03-01T12:00:00Z"}',
+    "JSON in JSON": '{"log": "{\\"levelname\\": \\"INFO\\", \\"message\\": \\"Avg prompt throughput: 1.5 tokens/s, Avg '
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%"
+    '\\", \\"created\\": 1772366400.0}\\n"}',
+    "JSON, milliseconds": '{"level": "info", "event": "Engine 000: Avg prompt throughput: 1.5 tokens/s, Avg generation '
+    'throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%", "ts": 1772366400000}',
+    "JSON of loguru": '{"text": "Engine 000: Avg prompt throughput: 1.5 tokens/s, Avg generation throughput: 2.5 '
+    'tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%\\n", "record": {"time": {"repr": '
+    '"2026-03-01 13:00:00.000000+01:00", "timestamp": 1772366400.0}}}',
+    "JSON of Elastic": '{"log.level": "info", "message": "Engine 000: Avg prompt throughput: 1.5 tokens/s, Avg '
+    "generation throughput: 2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%"
+    '", "@timestamp": "2026-03-01T12:00:00.000Z"}',
+    "a fork with more fields": "INFO 03-01 12:00:00 llm_engine.py:921] Avg prompt throughput: 1.5 tokens/s, Cached: 7, "
+    "Avg generation throughput: 2.5 tokens/s, Max iteration time: 386.7 ms, Avg time/tok:149.4 ms, Running: 2 reqs, "
+    "Swapped: 0 reqs, Pending: 3 reqs, GPU KV cache usage: 41.0%, CPU KV cache usage: 0.0%",
     "a whole stamp": "2026-03-01 12:00:00 | INFO | vllm | Avg prompt throughput: 1.5 tokens/s, Avg "
     "generation throughput: "
     "2.5 tokens/s, Running: 2 reqs, Waiting: 3 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: "
@@ -264,6 +278,58 @@ def test_a_restart_without_idleness():
     observations = observed(vllm, text(*lines))
     assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 100, 110]
     assert spans_of(observations) == [(0, 10, 0), (10, 20, 1), (100, 110, 1)]
+
+
+STOPS = {
+    "it is shut down": "(APIServer pid=1) INFO {:%m-%d %H:%M:%S} [launcher.py:100] [shutdown] API server: shutdown "
+    "triggered\n(APIServer pid=1) INFO:     Shutting down",
+    "uvicorn says so": "(APIServer pid=1) INFO {:%m-%d %H:%M:%S} [x.py:1] Shutting down FastAPI HTTP server.",
+    "its engine crashes": "(EngineCore_DP0 pid=9) ERROR {:%m-%d %H:%M:%S} [core.py:398] EngineCore encountered a fatal "
+    "error.",
+    "its engine is gone": "ERROR {:%m-%d %H:%M:%S} [core_client.py:605] Engine core proc EngineCore_DP0 died "
+    "unexpectedly, shutting down client.",
+    "requests find it dead": "(APIServer pid=1) ERROR {:%m-%d %H:%M:%S} [api_router.py:72] "
+    "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.",
+    "JSON": '{{"time": "2026-{:%m-%dT%H:%M:%S}Z", "message": "Shutting down"}}',
+}
+AGAIN = "(APIServer pid=1) INFO {:%m-%d %H:%M:%S} [api_server.py:1977] vLLM API server version 0.11.2"
+
+
+@pytest.mark.parametrize("why", STOPS)
+def test_nothing_is_known_from_a_stop_to_the_next_start(why):
+    lines = [v1(at(0)), v1(at(10), 0, 0, 0.0), ACCESS, STOPS[why].format(at(35)), ACCESS]
+    content = text(*lines, AGAIN.format(at(3600)), v1(at(3700)))
+    observations = observed(vllm, content)
+    assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 20, 30, 3700]
+    assert not any(35 < begin < 3690 or 45 < end < 3700 for begin, end, _ in spans_of(observations))
+    content = text(ACCESS.replace("POST /v1/chat/completions", "GET /health")) + content  # requests are logged
+    for place in range(0, len(content), 41):
+        check_cut(vllm, content, [place], *NAMES)
+
+
+def test_a_stop_without_a_time_is_after_the_last_line():
+    content = text(
+        v1(at(0)), v1(at(10), 0, 0, 0.0), "(APIServer pid=1) INFO:     Finished server process [1]", v1(at(3600))
+    )
+    assert seconds_of(quantity(observed(vllm, content), "waiting").times) == [0, 10, 3600]
+
+
+def test_lines_of_several_api_servers_are_of_one_engine():
+    lines = []
+    for tick in range(4):
+        lines += [v1(at(10 * tick), 4 + 2 * part, 1, pid=f"(ApiServer_{part} pid={part}) ") for part in range(3)]
+    observations = observed(vllm, text(*lines), stages=named(*NAMES))
+    assert quantity(observations, "waiting").values.tolist() == [6] * 4
+    assert quantity(observations, "generation_throughput").values.tolist() == [15] * 4
+    assert any("3 API servers print lines of" in problem for problem in sentences(observations.problems))
+    check_cut(vllm, text(*lines), [len(text(*lines)) // 2], *NAMES)
+
+
+@pytest.mark.parametrize("end", [ACCESS, ""])
+def test_several_api_servers_without_stats_lines_are_refused_with_the_reason(end):
+    line = "(ApiServer_0 pid=382) WARNING 11-26 12:00:00 [loggers.py:1298] AsyncLLM created with api_server_count more "
+    with pytest.raises(EmptyLogError, match=r"with several API servers.*--api-server-count 1"):
+        observed(vllm, text(line + "than 1; disabling stats logging to avoid incomplete stats.", end))
 
 
 def test_two_servers_in_one_file_are_summed():

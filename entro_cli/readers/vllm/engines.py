@@ -81,6 +81,7 @@ class EngineStats:
         idle: the number of samples of times in which an idle server printed nothing.
         stalled_ns: the time without lines while requests were running and no token went through, nanoseconds.
         counted: the number of requests in spans, or before them.
+        api_servers: the number of API servers that print lines of one engine.
         state: the engines behind the lines.
     """
 
@@ -99,7 +100,7 @@ class EngineStats:
         self.of_lines = array("d", tick.values) + lines.values
         self.times, self.values = array("q"), array("d")
         self.begins, self.ends, self.counts = array("q"), array("q"), array("q")
-        self.idle, self.stalled_ns, self.counted = 0, 0, 0
+        self.idle, self.stalled_ns, self.counted, self.api_servers = 0, 0, 0, 0
         self.live, self._reached = before.live, before.reached
         self._is_new, self._usual_ns = before.is_new, before.usual_ns
         self.state = self._run()
@@ -158,8 +159,28 @@ class EngineStats:
         for index in lines:
             self._update(index)
         self.live = {key: state for key, state in self.live.items() if state.is_idle or _is_held(state, now)}
-        self._add_sample(now, [sum(part) for part in zip(*(state.values for state in self.live.values()), strict=True)])
+        self._add_sample(now, self._totals())
         self._add_requests(now, self.requests[lines[0]])
+
+    def _totals(self) -> list[float]:
+        """Return the numbers of all engines.
+
+        Of several API servers, each prints what an engine sent it last, and an engine sends its numbers of requests to
+        one of them at a time. So the mean of those that printed last is taken, while throughputs are of each.
+        """
+        alone = [state.values for key, state in self.live.items() if not self.engines[key].is_shared]
+        shared: dict[bytes, list[EngineState]] = {}
+        for key, state in self.live.items():
+            if self.engines[key].is_shared:
+                shared.setdefault(self.engines[key].name, []).append(state)
+        self.api_servers = max([self.api_servers, *map(len, shared.values())])
+        for states in shared.values():
+            active = [state for state in states if not state.is_idle] or states
+            latest = max(state.time for state in active)
+            last = [state.values for state in active if latest - state.time <= _TICK_NS]
+            means = [sum(part) / len(last) for part in zip(*last, strict=True)]
+            alone.append([*means[:2], *(sum(state.values[part] for state in states) for part in (2, 3))])
+        return [sum(part) for part in zip(*alone, strict=True)]
 
     def _without_parts(self, tick: list[int]) -> list[int]:
         """Return the lines of a tick without those of engines whose process prints a line of all its engines."""
@@ -226,7 +247,7 @@ class EngineStats:
         self._reached, self.counted, self._is_new = now, requests, False
 
     def _restart(self, index: int) -> None:
-        """End everything before a start of a server; the requests since the last tick were before it."""
+        """End everything before a server starts or stops; the requests since the last tick were before it."""
         now, requests = int(self.at[index]), self.requests[index]
         self._fill_idle(now, rounded=False)
         left = requests - self.counted

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import AccessLines
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import Stamp, timestamp_in
+from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
 from entro_cli.readers.server_lines import START, LineFinder, ServerLines, UnreadableLineError, request_count
 from entro_cli.readers.text_lines import Block, line_starts
 
@@ -21,13 +23,21 @@ _BEFORE, _BEHIND = 400, 600
 
 _SAYS = rb"(?:(?P<total>\d+ Engines Aggregated)|(?P<engine>Engine \d+)|instance id: (?P<instance>[^,\s]+))?"
 _CANDIDATE = re.compile(_SAYS + rb"[:,]? ?(?:Avg prompt t|(?<![a-z] )T)hroughput: ")
+_OTHERS = rb"(?: [^,]+,){0,8}?"
+"""Fields of forks, and of later versions, between those that all lines have."""
 _STATS = re.compile(
-    rb"hroughput: (?P<first>\S+) tokens/s,(?: Avg generation throughput: (?P<generation>\S+) tokens/s,)?"
-    rb" Running: (?P<running>\S+) reqs,(?: [^,]+,){0,8}? (?P<name>Pending|Waiting): (?P<waiting>\S+) reqs"
+    rb"hroughput: (?P<first>\S+) tokens/s,(?:%b Avg generation throughput: (?P<generation>\S+) tokens/s,)?"
+    rb"%b Running: (?P<running>\S+) reqs,%b (?P<name>Pending|Waiting): (?P<waiting>\S+) reqs" % ((_OTHERS,) * 3)
 )
-_PROCESS = re.compile(rb"\(\w[\w.-]* pid=(\d+)\)")
-_JSON_TIME = re.compile(rb'"(?:time|timestamp|asctime|ts)": ?"([^"]+)"')
-_STARTS = re.compile(rb"Initializing an? (?:V1 )?LLM engine")
+_PROCESS = re.compile(rb"\((?P<part>ApiServer_)?\w[\w.-]* pid=(?P<pid>\d+)\)")
+_STARTS = re.compile(
+    rb"Initializing an? (?:V1 )?LLM engine|vLLM API server version|(?:Start|Finish)ed server process|\[shutdown\]"
+    rb"|[Ss]hutting down|Application shutdown complete|EngineCore encountered a fatal error|EngineDeadError"
+    rb"|(?:Engine core|Worker) proc \S+ died|is already dead"
+)
+_EDGES = b"API server v", b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
+"""Literals of lines with which a server starts or stops, in any version. Some of them have no timestamp."""
+_RESTS = b" Running: 0 reqs,"
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Engine:
         process: the process of the server, if the lines name it.
         name: its name within the process; empty if it is the only one.
         is_total: whether the line sums up all engines of the process.
+        is_shared: whether other processes print lines of the same engine: one of several API servers.
         is_quiet: whether such an engine prints nothing while it is idle: from 0.8.5 on, all that name the engine.
         usual_ns: the interval at which it prints unless configured otherwise, nanoseconds: V1 10 s, V0 5 s.
     """
@@ -45,6 +56,7 @@ class Engine:
     process: bytes
     name: bytes
     is_total: bool
+    is_shared: bool
     is_quiet: bool
     usual_ns: int
 
@@ -58,12 +70,14 @@ class VllmLines(ServerLines):
         requests: of each line, the number of requests before it.
         values: of each line four numbers: waiting, running, prompt and generation throughput; NaN if it has none.
         requests_in_all: the number of requests in lines that have their end.
+        is_resting: whether the last stats line is of an engine that runs nothing.
     """
 
     engines: list[Engine] = field(default_factory=list)
     requests: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     requests_in_all: int = 0
+    is_resting: bool = False
 
 
 def find_lines(log: LogFile, found: VllmLines) -> VllmLines:
@@ -101,17 +115,33 @@ class _Finder(LineFinder[VllmLines]):
     def find_in(self, block: Block) -> None:
         """Take stats lines and starts, with the number of requests before each."""
         starts = line_starts(block, _RATE, _START)
+        starts = sorted({*starts, *self._edges(block, starts)})
         *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
         for begin, requests in zip(starts, before, strict=True):
             self._requests = self.found.requests_in_all + requests
             self.take(block, begin)
         self.found.requests_in_all += in_block
 
+    def _edges(self, block: Block, starts: list[int]) -> Iterator[int]:
+        """Yield where lines begin with which a server starts or stops while it is idle.
+
+        Only then do these lines matter, and a search of all lines for them would take as long as everything else.
+
+        Args:
+            block: whole lines.
+            starts: where its stats lines begin.
+        """
+        for begin, end in pairwise([-1, *starts, len(block.content)]):
+            if begin >= 0:
+                self.found.is_resting = block.content.find(_RESTS, begin, begin + _BEFORE + _BEHIND) >= 0
+            if self.found.is_resting:
+                yield from line_starts(block, *_EDGES, begin=max(begin, 0), end=end)
+
     def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a stats line or a start; see `LineFinder`."""
         start = _STARTS.search(line, 0, _BEFORE)
         if start:
-            if stamp := timestamp_in(line[: start.start()]):
+            if stamp := timestamp_in(line[: start.start()]) or json_timestamp(line) or self.found.stamps.last:
                 self.put(START, stamp)
             return
         candidate = _CANDIDATE.search(line, 0, _BEFORE)
@@ -128,7 +158,7 @@ class _Finder(LineFinder[VllmLines]):
         if stats["generation"] is None:  # 0.1 prints one throughput, of prompts and generation together
             values = (*values[:2], math.nan, math.nan)
         prefix = line[: candidate.start()]
-        stamp = timestamp_in(prefix) or _json_stamp(line)
+        stamp = timestamp_in(prefix) or json_timestamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
         self.put(self._key(prefix, candidate, stats), stamp, values)
@@ -136,9 +166,10 @@ class _Finder(LineFinder[VllmLines]):
     def _key(self, prefix: bytes, candidate: re.Match[bytes], stats: re.Match[bytes]) -> int:
         process = _PROCESS.search(prefix)
         engine = Engine(
-            process=process[1] if process else b"",
+            process=process["pid"] if process else b"",
             name=candidate["engine"] or candidate["instance"] or b"",
             is_total=candidate["total"] is not None,
+            is_shared=bool(process and process["part"]),
             is_quiet=bool(candidate["total"] or candidate["engine"]),
             usual_ns=(10 if stats["name"] == b"Waiting" else 5) * NS,
         )
@@ -152,12 +183,6 @@ class _Finder(LineFinder[VllmLines]):
         super().put(key, stamp)
         self.found.requests.append(self._requests)
         self.found.values.extend(values)
-
-
-def _json_stamp(line: bytes) -> Stamp | None:
-    """Return the timestamp of a line in JSON that has it after its message."""
-    match = _JSON_TIME.search(line)
-    return timestamp_in(match[1]) if match else None
 
 
 def _throughput(text: bytes | None) -> float:

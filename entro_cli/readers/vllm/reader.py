@@ -29,7 +29,9 @@ _QUANTITIES = (
     ("prompt_throughput", Kind.GENERIC, ""),
     ("generation_throughput", Kind.GENERIC, ""),
 )
-_SERVER = re.compile(rb"\((?:APIServer|EngineCore)\w* pid=\d+\)|vLLM API server|LLM engine \(v|\[loggers\.py:\d+\]")
+_SERVER = re.compile(
+    rb"\((?:APIServer|ApiServer_|EngineCore)\w* pid=\d+\)|vLLM API server|LLM engine \(v|\[loggers\.py:\d+\]"
+)
 _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
 
 
@@ -42,6 +44,7 @@ class VllmState(msgspec.Struct):
         engines_state: their state.
         requests: the number of requests that are in no span yet.
         access_logged: whether it logs requests.
+        is_resting: as in `VllmLines`.
     """
 
     clock: ClockState = msgspec.field(default_factory=ClockState)
@@ -49,6 +52,7 @@ class VllmState(msgspec.Struct):
     engines_state: EnginesState = msgspec.field(default_factory=EnginesState)
     requests: int = 0
     access_logged: bool = False
+    is_resting: bool = False
 
 
 class VllmReader:
@@ -78,18 +82,21 @@ class VllmReader:
         """Read lines of the log of a vLLM server; see `ResumableReader`."""
         before = msgspec.msgpack.decode(state, type=VllmState) if state else VllmState()
         known = VllmLines(LineTimestamps(before.clock), access_logged=before.access_logged, engines=before.engines)
-        known.requests_in_all = before.requests
+        known.requests_in_all, known.is_resting = before.requests, before.is_resting
         lines = find_lines(log, known)
         bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
         tally = Tally()
         times, clock = lines.stamps.utc(log, options, tally)
         stats = EngineStats(lines, times, before.engines_state)
         if not (lines.measured or stats.ends or state):
+            several = b"api_server_count more than 1" in log.head or b"(ApiServer_1 pid=" in log.head
             raise EmptyLogError(
-                "no stats line of vLLM",
+                "no stats line of vLLM" + (", which prints none with several API servers" if several else ""),
                 where=log.label,
                 expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
-                remedy="run the server without --disable-log-stats; an idle server prints none",
+                remedy="run the server with --api-server-count 1, or use its metrics: --prometheus"
+                if several
+                else "run the server without --disable-log-stats; an idle server prints none",
             )
         quantities = _quantities(stats, lines, tally)
         _count_problems(stats, lines, tally)
@@ -105,7 +112,7 @@ class VllmReader:
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
         left = lines.requests_in_all - stats.counted
-        after = VllmState(clock, lines.engines, stats.state, left, lines.access_logged)
+        after = VllmState(clock, lines.engines, stats.state, left, lines.access_logged, lines.is_resting)
         return Reading(observations, msgspec.msgpack.encode(after))
 
 
@@ -145,6 +152,8 @@ def _count_problems(stats: EngineStats, lines: VllmLines, tally: Tally) -> None:
     tally.count(ProblemKind.SERVER_IDLE, stats.idle)
     if stats.stalled_ns:
         tally.note(ProblemKind.SERVER_STALLED, f"{stats.stalled_ns / NS:,.0f}")
+    if stats.api_servers > 1:
+        tally.note(ProblemKind.API_SERVERS, str(stats.api_servers))
     tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - stats.counted, 0))
     if stats.state.tick.keys:
         tally.note(ProblemKind.ENGINE_MISSING)
