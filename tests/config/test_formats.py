@@ -54,6 +54,15 @@ def test_a_declaration_is_part_of_what_a_log_is(write, folder):
     assert "nothing new" not in entro("ingest", "a.log", "--history", "h").out
 
 
+def test_a_log_in_which_no_line_matches_yet(write, folder):
+    write(DECLARED)
+    log = write("starting\n", "a.log")
+    arguments = ("ingest", "a.log", "--history", "h", "--input-format", "depth")
+    assert "nothing in it yet" in entro(*arguments).out
+    log.write_text("starting\n" + LOG)
+    assert "nothing" not in entro(*arguments).out
+
+
 READER = """
 from entro_cli.timeseries.observations import Observations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from entro_cli.readers.declared.counters import COUNT, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import requests_of_events
-from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
 from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
@@ -137,7 +137,7 @@ class DeclaredReader:
         return f"coalesce(CAST(CAST({time} AS TIMESTAMP_NS) AS VARCHAR) || {zone}, {text})"
 
     def _no_match(self, log: LogFile, lines: MatchedLines) -> EntroError:
-        return EntroError(
+        return EmptyLogError(
             f"none of {lines.lines:,} lines matches the pattern of {self.name}",
             where=log.label,
             expected="lines of that format",

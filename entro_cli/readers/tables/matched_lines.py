@@ -21,8 +21,8 @@ from entro_cli.readers.tables.duckdb_table import (
 )
 from entro_cli.readers.text_lines import blocks
 
-_KEPT_CHARACTERS = 1 << 20
-"""Characters that are kept of a line that is too long for DuckDB."""
+_SEARCHED_CHARACTERS = 1 << 16
+"""Characters of a line in which the pattern is searched, so that no line takes long whatever the pattern."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ def match_lines(
     number = ", row_number() OVER () AS line" if numbered else ""
     text = f"SELECT text{number} FROM {lines_sql(path)}"
     kept = ", line" if numbered else ""
-    found = f"SELECT regexp_extract(text, {sql_string(pattern)}, [{groups}]) AS g{kept} FROM ({text})"
+    # The control character keeps `$` from matching where a long line is cut.
+    cut = f"left(text, {_SEARCHED_CHARACTERS}) || chr(31)"
+    searched = f"CASE WHEN strlen(text) > {_SEARCHED_CHARACTERS} THEN {cut} ELSE text END"
+    found = f"SELECT regexp_extract({searched}, {sql_string(pattern)}, [{groups}]) AS g{kept} FROM ({text})"
     cells = [f"{sql} AS {quoted_name(name)}" for name, sql in columns.items()]
     cells += [f"line AS {quoted_name(LINE_COLUMN)}"] if numbered else []
     target = log.spool.with_suffix(".matched")
@@ -97,10 +100,13 @@ def check_pattern(pattern: str) -> None:
     Raises:
         ValueError: if it cannot, as with a lookahead or a back reference.
     """
-    group_names(pattern)
+    groups = group_names(pattern)
+    if not groups:
+        raise ValueError("it has no groups")
     with duckdb.connect() as connection:
         try:
             connection.execute("SELECT regexp_matches('', ?)", [pattern])
+            connection.execute(f"SELECT regexp_extract('', {sql_string(pattern)}, {groups})")
         except duckdb.Error as error:
             raise ValueError(str(error).partition("\n")[0].partition(": ")[2]) from error
 
@@ -152,4 +158,4 @@ def _is_readable(content: bytes) -> bool:
 
 def _mended(content: bytes) -> str:
     text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", " ").replace("\x1f", " ")
-    return "\n".join(line[:_KEPT_CHARACTERS] for line in text.split("\n"))
+    return "\n".join(line[: 2 * _SEARCHED_CHARACTERS] for line in text.split("\n"))
