@@ -102,6 +102,20 @@ class ProblemKind(Enum):
         "{count} tasks were received before the log begins: in flight from there on",
     )
     TASKS_NOT_DONE = "1 task is not done where the log ends", "{count} tasks are not done where the log ends"
+    RETRIES_GONE = (
+        "1 task did not come back for its retry: in flight until 60 s after that was due",
+        "{count} tasks did not come back for their retry: in flight until 60 s after that was due",
+    )
+    SLOTS_UNKNOWN = (
+        "the queue is all tasks in flight, running ones included: the log lacks the startup banner with the worker's "
+        "concurrency"
+    )
+    WORKERS_SHARE_LOG = (
+        "1 worker started while others write into the same log: tasks it had in flight may be counted on "
+        "(give each worker a log, as with --logfile=%n.log)",
+        "{count} workers started while others write into the same log: tasks they had in flight may be counted on "
+        "(give each worker a log, as with --logfile=%n.log)",
+    )
 
     # Scrapy
     RUNS_OVERLAP = (
@@ -199,6 +213,8 @@ class ProblemKind(Enum):
 _ADDITIVE = frozenset(
     {
         ProblemKind.TASKS_FROM_BEFORE,
+        ProblemKind.RETRIES_GONE,
+        ProblemKind.WORKERS_SHARE_LOG,
         ProblemKind.REQUESTS_UNSTAMPED,
         ProblemKind.SERVER_IDLE,
         ProblemKind.OUT_OF_ORDER,

@@ -40,3 +40,18 @@ def test_only_what_is_new_is_parsed(tmp_path, parsed, name):
     assert parsed[0] <= len(content) + MARGIN_BYTES
     ingest(tmp_path / "whole", log, *READING, "--step", "10s")
     assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("step", ["1s", "10s"])
+def test_a_task_that_began_before_the_checkpoint_changes_what_was_stored(tmp_path, step):
+    stamp = "[2026-04-06 08:00:{}: INFO/MainProcess] "
+    first = (
+        stamp.format("00,000") + "Task a[1] received\n" + stamp.format("09,500") + "Task a[1] succeeded in 9.4s: 1\n"
+    )
+    log = tmp_path / "celery.log"
+    log.write_text(first)
+    ingest(tmp_path / "h", log, *READING, "--step", step)
+    log.write_text(first + stamp.format("12,000") + "Task a[2] succeeded in 7.25s: 1\n")
+    ingest(tmp_path / "h", log, *READING, "--step", step)
+    ingest(tmp_path / "whole", log, *READING, "--step", step)
+    assert days(tmp_path / "h") == days(tmp_path / "whole")

@@ -116,10 +116,15 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
 
 
 def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]) -> bool:
-    """Return whether a sample is of an earlier step than the last one that was read before."""
+    """Return whether a sample is of an earlier step than the last one that was read before, or a span overlaps it."""
     origin, step = grid
-    last = {one.stage: (one.last - origin) // step for one in before.series}
-    return any((one.first_ns - origin) // step < last.get(one.stage, -math.inf) for one in observations.series)
+    last = {one.stage: one.last for one in before.series}
+    return any(
+        one.first_ns
+        < (last[one.stage] if one.begins is not None else last[one.stage] - (last[one.stage] - origin) % step)
+        for one in observations.series
+        if one.stage in last
+    )
 
 
 def read_whole(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
