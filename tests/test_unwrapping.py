@@ -87,6 +87,17 @@ def stamped(line, how):
     return how(line, LAST[0]).replace(".123456789Z", "Z").replace(".800215693Z", "Z") + "\n"
 
 
+@pytest.mark.parametrize("how", [docker, cri, journal_json], ids=lambda how: how.__name__)
+def test_json_without_a_time_gets_that_of_its_line(tmp_path, how):
+    rows = [json.dumps({"rate": at % 3, "queue": at % 5}) for at in range(40)]
+    (tmp_path / "wrapped").write_text(wrapped("\n".join(rows), how))
+    timed = [
+        json.dumps({"time": f"{BEGIN + timedelta(seconds=at // 2)}"} | json.loads(row)) for at, row in enumerate(rows)
+    ]
+    (tmp_path / "timed").write_text("\n".join(timed))
+    assert figures(tmp_path / "wrapped") == figures(tmp_path / "timed")
+
+
 def test_a_table_in_a_journal_keeps_its_rows_and_their_numbers(tmp_path):
     path = tmp_path / "table"
     rows = ["time,rate,queue", *(f"2026-04-06T00:{at:02}:00Z,{at % 3},{at % 5}" for at in range(40))]

@@ -4,6 +4,7 @@ import pytest
 
 from entro_cli.readers import registry
 from entro_cli.readers.reader import ResumableReader
+from entro_cli.readers.tables.reader import TableReader
 from tests.history.stored import days, ingest
 from tests.history.test_formats import LOGS, READING
 
@@ -23,6 +24,13 @@ def parsed(monkeypatch):
             return resume(self, log, options, state)
 
         monkeypatch.setattr(type(reader), "resume", counting)
+    read = TableReader.read
+
+    def counting_table(self, log, options):
+        counted[0] += log.path.stat().st_size
+        return read(self, log, options)
+
+    monkeypatch.setattr(TableReader, "read", counting_table)
     return counted
 
 
@@ -54,4 +62,23 @@ def test_a_task_that_began_before_the_checkpoint_changes_what_was_stored(tmp_pat
     log.write_text(first + stamp.format("12,000") + "Task a[2] succeeded in 7.25s: 1\n")
     ingest(tmp_path / "h", log, *READING, "--step", step)
     ingest(tmp_path / "whole", log, *READING, "--step", step)
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_of_a_table_hardly_more_than_what_is_new_is_parsed(tmp_path, parsed, suffix):
+    stamps = [f"2026-04-06T{at // 360:02}:{at // 6 % 60:02}:{at % 6}0Z" for at in range(8000)]
+    rows = [
+        f"{stamp},{at % 7},{at % 11}" if suffix == "csv" else f'{{"time":"{stamp}","rate":{at % 7},"queue":{at % 11}}}'
+        for at, stamp in enumerate(stamps)
+    ]
+    log = tmp_path / f"log.{suffix}"
+    head = ["time,rate,queue"] if suffix == "csv" else []
+    end = 0
+    for count in (4000, 4001, 4100, 8000):
+        log.write_text("\n".join([*head, *rows[:count], ""]))
+        before, begin, end = parsed[0], end, log.stat().st_size
+        ingest(tmp_path / "h", log, *READING)
+        assert parsed[0] - before <= end - begin + MARGIN_BYTES
+    ingest(tmp_path / "whole", log, *READING)
     assert days(tmp_path / "h") == days(tmp_path / "whole")

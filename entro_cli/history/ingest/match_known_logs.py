@@ -11,7 +11,7 @@ from entro_cli.core.files import last_line_end
 from entro_cli.history.state import LogState
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
-MARGINS_BYTES = (1 << 18, 1 << 22, 1 << 26)
+MARGINS_BYTES = (1 << 14, 1 << 18, 1 << 22, 1 << 26)
 """Bytes before the resume position that are read again, because rows may be out of order there or in an hour that the
 clock shows twice. If one margin is too small the next is tried, and then the whole log is read."""
 

@@ -37,6 +37,7 @@ _RAY = re.compile(
     rb"(?:\x1b\[\d*m)?\((\w*(?:Serve)?Replica[\w:.-]*) pid=(\d+)(?:, ip=([\d.]+))?\)(?:\x1b\[0m)? (.*)", re.DOTALL
 )
 _DATED = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_NAMES_TIME = re.compile(rb'"(?:@?time\w*|ts|date\w*|asctime|t)"\s*:', re.IGNORECASE)
 _TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
 _LEAST_SHARE = 0.8
 """Share of the first lines that must be wrapped in the same way."""
@@ -196,6 +197,8 @@ _PART = b"\0part\0"
 
 
 def _with_stamp(stamp: bytes, line: bytes) -> bytes:
+    if stamp and line.startswith(b'{"') and not _NAMES_TIME.search(line):
+        return b'{"time": "' + stamp + b'", ' + line[1:]
     # A timestamp before a row of CSV or JSON would break the row.
     if not stamp or _DATED.search(line[:80]) or _TABULAR.match(line) or not line.strip():
         return line
