@@ -71,9 +71,10 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
     return (reader_named(input_format, options.formats) if input_format else recognise(log, options)).name
 
 
-def reads_in_parts(input_format: str) -> bool:
-    """Return whether lines of a format can be read without the lines before them, given the header."""
-    return isinstance(_reader_of_package(input_format), TableReader)
+def reads_in_parts(input_format: str, formats: Iterable[Declaration] = ()) -> bool:
+    """Return whether lines of a format, which may be a declared one, can be read without the lines before them."""
+    reader = next((reader for reader in readers(formats) if input_format == reader.name), None)
+    return isinstance(reader, TableReader) or (isinstance(reader, DeclaredReader) and reader.reads_in_parts)
 
 
 def header_of(log: LogFile, input_format: str) -> bytes:

@@ -90,7 +90,10 @@ class ProblemKind(Enum):
         "the count fell once: another run began",
         "the count fell {count} times: other runs began",
     )
-    LINES_MATCHED = "{0} of {1} lines match the pattern of {2}"
+    LINES_UNMATCHED = (
+        "1 line does not match the pattern of {0}: left out",
+        "{count} lines do not match the pattern of {0}: left out",
+    )
     REQUESTS_FROM_BEFORE = (
         "1 request arrived before the log begins: left out",
         "{count} requests arrived before the log begins: left out",
@@ -224,6 +227,7 @@ _ADDITIVE = frozenset(
         ProblemKind.HOUR_TWICE_AS_FIRST,
         ProblemKind.HOUR_SKIPPED,
         ProblemKind.CLOCK_BACK_IN_RUN,
+        ProblemKind.LINES_UNMATCHED,
         ProblemKind.MONITORING,
         ProblemKind.NO_REQUEST,
         ProblemKind.REQUESTS_FAILED,

@@ -88,7 +88,7 @@ def test_a_declared_format_says_how_many_lines_match(log, tmp_path):
         "confidence": 1.0,
         "reason": "2 of the first 3 lines match its pattern",
     }
-    assert found["problems"] == ["2 of 3 lines match the pattern of mine"]
+    assert found["problems"] == ["1 line does not match the pattern of mine: left out"]
 
 
 @pytest.mark.parametrize("content", ["what is this\nand this\n", "\x1b[31mred\x1b[0m [bold]x[/bold]\n" * 3])

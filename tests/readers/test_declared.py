@@ -167,7 +167,7 @@ def test_a_second_arrival_of_an_id_begins_another_request(tmp_path):
     assert parts(found) == parts(read(EventsReader(), csv.encode(), tmp_path))
     said = sentences(found.problems)
     assert "1 request arrived before the log begins: left out" in said
-    assert "10 of 11 lines match the pattern of jobs" in said
+    assert "1 line does not match the pattern of jobs: left out" in said
 
 
 def test_times_of_a_declared_form(tmp_path):
@@ -208,7 +208,7 @@ def test_bad_rows_have_the_numbers_of_their_lines(tmp_path):
     found = declared(LOADS, ODD, tmp_path)
     assert (found.rows_read, found.rows_skipped) == (3, 1)
     assert [(row.line, row.reason) for row in found.bad_rows] == [(7, "not a number")]
-    assert sentences(found.problems) == ("4 of 8 lines match the pattern of loads",)
+    assert sentences(found.problems) == ("4 lines do not match the pattern of loads: left out",)
     with pytest.raises(EntroError, match="line 7: not a number"):
         declared(LOADS, ODD, tmp_path, strict=True)
     assert parts(found)["llm"][3] == [1.0, 2.0, 4.0]
@@ -282,6 +282,32 @@ def test_a_declared_format_that_matches_most_lines_goes_before_all_others(tmp_pa
             read_log(log, ReadOptions(UTC, formats=(rarely,)), "mine")
     with plain_log(str(tmp_path / "b.log")) as log:
         assert recognise(log, ReadOptions(UTC, formats=(rarely,))).name == "rarely"
+
+
+def test_loads_are_read_on_and_give_the_history_of_the_whole(tmp_path, monkeypatch):
+    config = tmp_path / "entro.toml"
+    config.write_text(f"zone = 'UTC'\n[formats.loads]\npattern = '{LOADS.pattern}'\n")
+    chance = random.Random(3)
+    lines = [f"{stamp(at, 'T')}Z up: queue={chance.randrange(99)} rate=2\nnoise\n" for at in range(12_000)]
+    lines[-40:-30] = reversed(lines[-40:-30])
+    content = "".join(lines).encode()
+    log = tmp_path / "a.log"
+    log.write_bytes(content)
+    ingest(tmp_path / "whole", log, "--config", config, "--step", "10s")
+    parsed = []
+    read_log_of = DeclaredReader.read
+
+    def noting(self, log, options):
+        parsed.append(log.path.stat().st_size)
+        return read_log_of(self, log, options)
+
+    monkeypatch.setattr(DeclaredReader, "read", noting)
+    for cut in (len(content) // 2, len(content) // 2 + 17, len(content) - 2100, len(content)):
+        parsed.clear()
+        log.write_bytes(content[:cut])
+        ingest(tmp_path / "parts", log, "--config", config, "--step", "10s")
+    assert days(tmp_path / "parts") == days(tmp_path / "whole")
+    assert max(parsed) < len(content) / 2
 
 
 CONFIG = """

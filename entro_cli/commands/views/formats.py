@@ -47,6 +47,7 @@ def _log_document(explanation: Explanation, zone: tzinfo) -> dict[str, Any]:
             {"format": one.format, "confidence": round(one.confidence, 3), "reason": one.reason}
             for one in explanation.candidates
         ],
+        "identity": dict(found.identity) if found else {},
         "error": str(explanation.error) if explanation.error else None,
         "lines": list(explanation.lines),
         "zone": found.zone if found else None,

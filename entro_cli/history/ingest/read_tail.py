@@ -129,7 +129,7 @@ def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]
 
 def read_whole(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
     """Read a log from its beginning."""
-    in_lines = reads_in_parts(after.format) or is_resumable(after.format)
+    in_lines = reads_in_parts(after.format, context.read_options.formats) or is_resumable(after.format)
     part = unread_range(log.path, None, 0, lines=in_lines and not log.is_parquet)
     observations, checkpoint = _whole_lines(log, part, after, context)
     seen = _seen(log, part, observations, checkpoint)
@@ -176,7 +176,7 @@ def _whole_lines(
 ) -> tuple[Observations, Checkpoint | None]:
     """Read the whole lines of a log, which may grow meanwhile; without a checkpoint if its format needs none."""
     try:
-        if not reads_in_parts(after.format):
+        if not reads_in_parts(after.format, context.read_options.formats):
             return _read_behind(log, part.end, after, context)
         if part.end == part.size:
             observations = _read_log(log, context, after.format)
@@ -267,7 +267,7 @@ def _new_bad_rows(
     """Return the first few bad rows that were not reported before, with their lines in the whole log."""
     if before is None or log.is_parquet:
         return observations.bad_rows
-    if not reads_in_parts(before.format):
+    if not reads_in_parts(before.format, context.read_options.formats):
         return behind(log, observations.bad_rows, before.offset)
     head = header_of(log, before.format)
     try:

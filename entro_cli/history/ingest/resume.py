@@ -185,7 +185,7 @@ def _predecessor(
         return before.after or Checkpoint(before.format)
     input_format = _format_of(log, context)
     others = [(other, other.checkpoint) for other in logs if other.options == options_hash and other.checkpoint]
-    if reads_in_parts(input_format) or not others:
+    if reads_in_parts(input_format, context.read_options.formats) or not others:
         return Checkpoint(input_format)
     earlier = [EarlierLog(other.place, other.format, _last_ns(left)) for other, left in others]
     found = predecessor_of(place, input_format, _first_ns(log, input_format, context), earlier)
@@ -224,7 +224,7 @@ def _read_enough(log: LogFile, before: LogState | None, after: Checkpoint, conte
         return read_whole(log, before, after, context)
     if is_resumable(before.format):
         return read_new(log, before, context) or read_whole(log, before, after, context)
-    if not reads_in_parts(before.format):
+    if not reads_in_parts(before.format, context.read_options.formats):
         return read_whole(log, before, after, context)
     for margin in MARGINS_BYTES:
         part = unread_range(log.path, before, margin, lines=not log.is_parquet)

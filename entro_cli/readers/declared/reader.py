@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from entro_cli.core.console import printable
 from entro_cli.readers.declared.counters import COUNT, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import requests_of_events
@@ -40,6 +41,11 @@ class DeclaredReader:
         self.name = declaration.name
         self.description = declaration.description or "declared in entro.toml"
         self.gives = _GIVES[self._groups.kind]
+
+    @property
+    def reads_in_parts(self) -> bool:
+        """True if lines mean the same without the lines before them, as samples of loads do."""
+        return self._groups.kind is LineKind.LOADS and COUNT not in self._groups.others
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log is of this format: 1 if most of its first lines match the pattern.
@@ -105,8 +111,7 @@ class DeclaredReader:
         if self._groups.kind is LineKind.EVENT and not self._declaration.arrival:
             problems.append(Problem(ProblemKind.ONLY_IN_FLIGHT))
         if lines.matched < lines.lines:
-            counts = (f"{lines.matched:,}", f"{lines.lines:,}", self.name)
-            problems.append(Problem(ProblemKind.LINES_MATCHED, detail=counts))
+            problems.append(Problem(ProblemKind.LINES_UNMATCHED, lines.lines - lines.matched, (printable(self.name),)))
         time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
         options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
         found = self._read_table(table, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entro_cli.readers.inputs.log_file import LogFile, label_of, plain_logs
+from entro_cli.readers.inputs.log_file import LogFile, label_of, of_stream, plain_logs
 from entro_cli.readers.problems import masked, printable_row
 from entro_cli.readers.reader import ExplainingReader, Reader
 from entro_cli.readers.registry import LEAST_CONFIDENCE, reader_named, readers, recognise
@@ -60,7 +60,7 @@ def explain_log(name: str, options: ReadOptions, input_format: str | None = None
         input_format: the name of the format; None to recognise it.
 
     Raises:
-        EntroError: if the named format does not exist, or a reader of another package cannot be used.
+        EntroError: if the named format does not exist.
     """
     named = reader_named(input_format, options.formats) if input_format else None
     try:
@@ -79,7 +79,7 @@ def _explained(log: LogFile, options: ReadOptions, named: Reader | None) -> Expl
     reader = named
     try:
         reader = reader or recognise(log, options)
-        observations = reader.read(log, options)
+        observations = of_stream(reader.read(log, options), log)
     except EntroError as error:
         return Explanation(log.label, reader.name if reader else "", candidates, None, error, lines)
     return Explanation(log.label, reader.name, candidates, observations, None, lines)
