@@ -14,6 +14,11 @@ def input_formats() -> list[str]:
     return list(FORMATS)
 
 
+def aggregates() -> list[str]:
+    """Return the ways to combine the sources in a table."""
+    return ["sum", "mean", "max"]
+
+
 def decimal_marks() -> list[str]:
     """Return the decimal marks of tables."""
     return ["point", "comma"]

@@ -301,6 +301,27 @@ class ReadingOptions:
             "--offset", metavar="FILE=+3s", help="Shift the clock of a log. Repeatable.", rich_help_panel=ADVANCED
         ),
     ] = None
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="Column of a table that names the source of a row. Repeatable.",
+            show_default="instance, pod, host, engine, model, ...",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
+    aggregate: Annotated[
+        str | None,
+        typer.Option(
+            "--aggregate",
+            metavar="HOW",
+            help="Combine the sources in a table: sum, mean or max.",
+            show_default="sum; mean of generic loads",
+            autocompletion=completion.aggregates,
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None
     decimal: Annotated[
         str | None,
         typer.Option(

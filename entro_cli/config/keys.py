@@ -70,6 +70,8 @@ KEYS = (
     ConfigKey("start", validators.MOMENT),
     ConfigKey("year", validators.YEAR),
     ConfigKey("input_format", validators.TEXT),
+    ConfigKey("by", validators.TEXTS, ()),
+    ConfigKey("aggregate", validators.AGGREGATE),
     ConfigKey("decimal", validators.DECIMAL),
     ConfigKey("offset", validators.SHIFTS, ()),
     ConfigKey("strict", validators.BOOLEAN, False),

@@ -41,6 +41,8 @@ class Settings:
         start: the time that offsets count from; None if not set.
         year: the year of timestamps without one; None if not set.
         input_format: the format of the logs; None to recognise it.
+        by: the columns of tables that name the source of a row; empty to recognise them.
+        aggregate: how sources of one time are combined: `sum`, `mean` or `max`; None for that of the kind.
         decimal: the decimal mark of tables, `point` or `comma`; None to recognise it.
         offset: shifts of the clocks of logs, each FILE=+3s.
         strict: make the first bad row an error.
@@ -71,6 +73,8 @@ class Settings:
     start: str | None
     year: int | None
     input_format: str | None
+    by: tuple[str, ...]
+    aggregate: str | None
     decimal: str | None
     offset: tuple[str, ...]
     strict: bool

@@ -230,6 +230,7 @@ SHARE = Rule(str | float, 'a share such as "99%" or 0.99', lambda value, at: par
 MOMENT = Rule(object, "a date or a time, such as 2026-04-06T12:30:00Z", _moment)
 KIND = Rule(Kind, f"one of {', '.join(Kind)}")
 TIME_UNIT = _one_of("ns", "us", "ms", "s", "min")
+AGGREGATE = _one_of("sum", "mean", "max")
 DECIMAL = _one_of("point", "comma")
 SECURITY = _one_of("none", "starttls", "tls")
 ADDRESS = Rule(str, "a mail address", _address)

@@ -28,6 +28,8 @@ class LoadOptions:
         tz: the zone of timestamps that name none, and of times in the output.
         step: the length of a step.
         input_format: the format of the logs.
+        by: the columns of tables that name the source of a row; some log must have each.
+        aggregate: how sources of one time are combined: `sum`, `mean` or `max`.
         decimal: the decimal mark of tables, `point` or `comma`.
         offset: the shifts of logs' clocks, of the command line; the logs must be among those read.
         strict: raise an error at the first bad row.
@@ -45,6 +47,8 @@ class LoadOptions:
     tz: str | None = None
     step: str | None = None
     input_format: str | None = None
+    by: Sequence[str] = ()
+    aggregate: str | None = None
     decimal: str | None = None
     offset: Sequence[str] = ()
     strict: bool = False
@@ -72,6 +76,8 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
         strict=options.strict,
         redact=options.redact,
         formats=options.formats,
+        by=tuple(options.by),
+        aggregate=options.aggregate,
         decimal=None if options.decimal is None else _DECIMAL_MARKS[options.decimal],
     )
     return zone, read
@@ -162,13 +168,21 @@ def check_options_used(files: Sequence[Observations], options: LoadOptions) -> N
     Raises:
         EntroError: if an option names what no log has, or the logs have no sample at all.
     """
-    found = {(series.stage, series.column) for file in files for series in file.series}
     columns = dict.fromkeys(printable(column)[:40] for file in files for column in file.columns)
-    for spec in parse_stage_options(options):
-        if (spec.name, spec.column) not in found:
+    specs = parse_stage_options(options)
+    for spec in specs:
+        if not any(file.has_stage(spec) for file in files):
             raise EntroError(
                 f"no log has samples of {printable(spec.column)}",
                 where=f"--stage {spec.name}",
+                expected=f"one of the columns {', '.join([*columns][:20])}",
+            )
+    _check_shared_columns(files, specs)
+    for name in options.by:
+        if files and all(name not in file.columns for file in files):
+            raise EntroError(
+                f"no log has a column {printable(name)}",
+                where="--by",
                 expected=f"one of the columns {', '.join([*columns][:20])}",
             )
     known = {name for file in files for name in _names_of(file)}
@@ -179,5 +193,23 @@ def check_options_used(files: Sequence[Observations], options: LoadOptions) -> N
                 where="--offset",
                 expected=", ".join(sorted(known)),
             )
-    if not found:
+    if not any(file.series for file in files):
         raise EntroError("has no sample, only rows with empty cells", where=files[0].path, expected="loads")
+
+
+def _check_shared_columns(files: Sequence[Observations], specs: Sequence[StageSpec]) -> None:
+    """Check that two stages are not one column of several logs: each would be the sum of all of them.
+
+    Raises:
+        EntroError: if they are.
+    """
+    for column in {spec.column for spec in specs}:
+        names = [spec.name for spec in specs if spec.column == column]
+        logs = [file.path for file in files if column in file.columns]
+        if len(names) > 1 and len(logs) > 1:
+            raise EntroError(
+                f"{' and '.join(names)} are both the column {printable(column)} of {len(logs)} logs",
+                where="--stage",
+                expected="a column of one log for each",
+                remedy=f"name the log: --stage {names[0]}={Path(logs[0]).name}:{printable(column)}",
+            )

@@ -57,6 +57,7 @@ def _from_text(after: Checkpoint, log: LogFile, options: ReadOptions) -> tuple[b
 
 
 def _resume(reader: Reader, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+    options = options.for_log(log.label)
     if isinstance(reader, ResumableReader):
         return reader.resume(log, options, state)
     if not isinstance(reader, ContinuingReader):

@@ -58,7 +58,7 @@ def read_log(log: LogFile, options: ReadOptions, input_format: str | None = None
         EntroError: if the reader cannot read it.
     """
     reader = reader_named(input_format, options.formats) if input_format else recognise(log, options)
-    return reader.read(log, options)
+    return reader.read(log, options.for_log(log.label))
 
 
 def detect_format(log: LogFile, options: ReadOptions, input_format: str | None = None) -> str:

@@ -46,6 +46,16 @@ class StageSpec:
     kind: Kind | None = None
     full: float | None = None
 
+    def is_of(self, column: str, log: str) -> bool:
+        """Return whether the user's text names a column of a log: COLUMN, or FILE:COLUMN with its path or bare name."""
+        return self.column in {column, *(f"{name}:{column}" for name in _names_of(log))}
+
+
+def _names_of(log: str) -> set[str]:
+    """Return the path and the bare name of a log, with and without the writer of its lines: `all.log (vllm-1)`."""
+    whole = {log, log.rpartition(" (")[0] or log}
+    return {*whole, *(name.rpartition("/")[2] for name in whole)}
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -87,6 +97,9 @@ class ReadOptions:
         redact: mask the content of rows wherever it is shown.
         formats: the formats that the user declared.
         decimal: the decimal mark of numbers in tables, a point or a comma; None to recognise it.
+        by: the columns of tables that name the source of a row; empty to recognise them.
+        aggregate: how sources of one time are combined, `sum`, `mean` or `max`; None for the sum of rates and queues
+            and the mean of other loads.
     """
 
     zone: tzinfo
@@ -99,6 +112,8 @@ class ReadOptions:
     redact: bool = False
     formats: tuple[Declaration, ...] = ()
     decimal: str | None = None
+    by: tuple[str, ...] = ()
+    aggregate: str | None = None
 
     def stages_for(self, columns: Sequence[str]) -> tuple[StageSpec, ...]:
         """Return the stages whose column the user named, and those that are named like one of these columns."""
@@ -107,6 +122,15 @@ class ReadOptions:
             for spec in self.stages
             if spec.column or spec.name in columns
         )
+
+    def for_log(self, log: str) -> ReadOptions:
+        """Return the options for one log: of its FILE:COLUMN only the column is left."""
+        prefixes = tuple(f"{name}:" for name in _names_of(log))
+        stages = tuple(
+            replace(spec, column=spec.column.removeprefix(next(filter(spec.column.startswith, prefixes), "")))
+            for spec in self.stages
+        )
+        return replace(self, stages=stages)
 
     def kind_of(self, stage: str) -> Kind | None:
         """Return the kind that the user gave for a stage whose column is recognised by name; None if not given."""
@@ -188,6 +212,10 @@ class Observations:
     problems: tuple[Problem, ...] = ()
     columns: tuple[str, ...] = ()
     identity: tuple[tuple[str, str], ...] = ()
+
+    def has_stage(self, spec: StageSpec) -> bool:
+        """Return whether the log has samples of a stage that the user described with its column."""
+        return any(part.stage == spec.name and spec.is_of(part.column, self.path) for part in self.series)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class ProblemKind(Enum):
 
     # tables
     NO_NUMBERS = "no number in column {0}: left out"
+    SOURCES_COMBINED = (
+        "1 source of {0} by {1}",
+        "{count} sources of {0} by {1} were {2} (--by and --aggregate change it)",
+    )
     COLUMNS_NOT_READ = "only {0} is read, as a {1}: --stage NAME=COLUMN:KIND adds another of {2}"
     QUALIFIED = "no {0} is read: {1} measures something else by its name (--stage {2}=COLUMN:{0} reads it as one)"
     LATIN_1 = "not UTF-8: read as Latin-1"

@@ -120,11 +120,10 @@ def _with_full_loads(file: Observations, full_of: Callable[[str, Kind], float | 
 
 def _missing_columns(files: Sequence[Observations], specs: Sequence[StageSpec]) -> list[Problem]:
     """Warn of stages that were described with a column that no log has."""
-    found = {(series.stage, series.column) for file in files for series in file.series}
     return [
         Problem(ProblemKind.NO_SUCH_COLUMN, detail=(printable(spec.column), spec.name))
         for spec in specs
-        if spec.column and (spec.name, spec.column) not in found
+        if spec.column and not any(file.has_stage(spec) for file in files)
     ]
 
 

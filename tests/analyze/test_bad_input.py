@@ -57,7 +57,8 @@ BAD = {
     "a time that is none": (rows("yesterday,1,2", "today,1,3"), r"column time does not hold times but yesterday"),
     "two rates": (
         rows("2026-04-06,1,2", head="time,rps,scraper_rate\n"),
-        r"2 columns may be the rate: rps, scraper_rate; expected one; add --stage scraper=rps or another; the columns",
+        r"2 columns may be the rate: rps, scraper_rate; expected one; add --stage scraper=rps or another, or A.B "
+        r"to add two; the columns",
     ),
     "two queues of one name": (rows("2026-04-06,1,2", head="time,queue,queue\n"), r"2 columns may be the queue"),
     "no stage": (

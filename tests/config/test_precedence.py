@@ -30,6 +30,7 @@ VALUES = {
     "start": [("2026-04-06", "2026-04-06"), ("2026-04-07T01:00:00Z", "2026-04-07T01:00:00Z")],
     "year": [(2025, 2025), (2026, 2026)],
     "input_format": [("table", "table"), ("other", "other")],
+    "aggregate": [("sum", "sum"), ("max", "max")],
     "decimal": [("comma", "comma"), ("point", "point")],
     "strict": [(True, True), (False, False)],
     "redact": [(True, True), (False, False)],

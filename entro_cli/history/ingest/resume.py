@@ -63,6 +63,8 @@ def options_fingerprint(options: LoadOptions) -> str:
     ]
     values += [] if options.year is None else [str(options.year)]
     values += options.formats
+    values += [f"by={name}" for name in options.by]
+    values += [] if options.aggregate is None else [f"aggregate={options.aggregate}"]
     values += [] if options.decimal is None else [f"decimal={options.decimal}"]
     return hashlib.blake2b(msgspec.json.encode(values), digest_size=16).hexdigest()
 

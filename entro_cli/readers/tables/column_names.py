@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entro_engine import Kind
@@ -39,6 +40,7 @@ _NO_RATE = _words(  # rates of something other than requests over time
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position"
 )
+_SOURCES = _words("instance pod container host hostname node engine replica model queue worker server rank")
 _COUNTERS = _words("total sum created bucket")
 SECONDS_PER = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -51,6 +53,7 @@ SECONDS_PER = {
 PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 """Pattern of the units of time that a rate may be per."""
 
+_LABEL = re.compile(r'(\w+)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
 _NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
 _PROMQL = re.compile(  # a counter's rate or increase, at most in one aggregation: sum by (job) (rate(metric[1m]))
@@ -137,6 +140,21 @@ def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
         return None, words
     base = words[: place - 1] if words[place - 1 : place] == ["1"] and place > 1 else words[:place]  # "rate (1/s)"
     return float(int(numbered[1]) * SECONDS_PER[numbered[2]]), base
+
+
+def names_source(name: str) -> bool:
+    """Return whether a column names what a row is of: `instance`, `pod_name`, `engine`."""
+    words = tokens(name)
+    while len(words) > 1 and words[-1] in {"id", "name"}:
+        words.pop()
+    return len(words) == 1 and words[0] in _SOURCES
+
+
+def differ_by_source(names: Sequence[str]) -> bool:
+    """Return whether names are of one metric and differ only in labels that name a source."""
+    labels = [dict(_LABEL.findall(name)) for name in names]
+    keys = {key for each in labels for key in each if len({other.get(key) for other in labels}) > 1}
+    return bool(keys) and all(map(names_source, keys)) and len(set(map(without_labels, names))) == 1
 
 
 def is_number(cell: str) -> bool:

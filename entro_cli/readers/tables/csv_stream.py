@@ -31,6 +31,7 @@ class CsvStream:
     def __init__(self, log: LogFile, options: ReadOptions) -> None:
         if log.is_parquet or looks_like_json(head_text(log)):
             raise NotPlainError
+        options = options.for_log(log.label)
         self._log, self._options = log, options
         self._table = csv_table(log)
         self._schema = schema_of(self._table, options)

@@ -30,7 +30,7 @@ from entro_cli.readers.tables.schema import (
     printable_name,
     printable_names,
 )
-from entro_cli.readers.tables.series import series_of
+from entro_cli.readers.tables.series import SourceColumns, series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
@@ -83,7 +83,8 @@ class TableReader:
         )
         tally = Tally(table.problems)
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
-        series = series_of(times, rows.values, rows.stages, rows.codes, tally)
+        sources = SourceColumns(rows.sources, [table.columns[column] for column in schema.sources], options.aggregate)
+        series = series_of(times, rows.values, rows.stages, rows.codes, tally, sources)
         note_columns_not_read(schema, rows.stages, series, tally)
         return Observations(
             path=log.label,

@@ -42,9 +42,11 @@ class Rows:
     Attributes:
         times: nanoseconds, as `timestamp_sql` defines them, shape (rows,).
         zoned: whether the time named its zone, shape (rows,).
-        values: shape (stages, rows) for a wide table, (1, rows) for a long one; NaN where missing.
+        values: shape (columns, rows) for a wide table, the columns of each stage after those of the one before;
+            (1, rows) for a long one; NaN where missing.
         stages: the stages.
         codes: index of each row's stage in a long table, -1 for a stage that is not read, shape (rows,).
+        sources: hash of what each row is of, shape (rows,); None if nothing says that.
         skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
         not_numbers: number of rows skipped because a load is not a number.
@@ -58,6 +60,7 @@ class Rows:
     skipped: int
     bad: tuple[BadRow, ...]
     not_numbers: int = 0
+    sources: NDArray[np.int64] | None = None
 
 
 def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
@@ -104,6 +107,9 @@ def _fetch(
         *(f"coalesce({number}, 'nan'::DOUBLE) AS v{index}" for index, number in enumerate(numbers)),
         *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
     ]
+    if schema.sources:
+        names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
+        select.append(f"hash(concat_ws(chr(31), {names})) AS source")
     fetched = table.fetch(connection, ", ".join(select))
     reasons = np.asarray(fetched["reason"])
     is_good = np.equal(reasons, _GOOD)
@@ -118,6 +124,7 @@ def _fetch(
         values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(numbers))]),
         stages=stages,
         codes=codes,
+        sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
         skipped=int((~is_good).sum()) + table.rejected_count,
         bad=tuple(sorted(bad, key=lambda row: row.line)[:SHOWN_BAD_ROWS]),
         not_numbers=int(np.equal(reasons, _TEXT).sum()),
@@ -157,7 +164,8 @@ def _styled_rows(
 
     columns = _load_columns(table, schema)
     style = find_style(connection, table, columns, options.decimal)
-    measures: list[tuple[Kind | None, float]] = [(stage.kind, stage.divisor) for stage in schema.stages]
+    measures: list[tuple[Kind | None, float]]
+    measures = [(stage.kind, stage.divisor) for stage in schema.stages for _ in stage.columns]
     parts = zip(columns, numbers, style.marks, measures or [(None, 1.0)], strict=True)
     styled = [number_sql(f"c{column}", plain, mark, *measure) for column, plain, mark, measure in parts]
     rows = _fetch(connection, table, schema, options, styled)
@@ -172,7 +180,8 @@ def layout_of_plain_csv(table: Table, schema: TableSchema, options: ReadOptions)
     returns, lines = head.count(b"\r\n"), head.count(b"\n")
     loads = _load_columns(table, schema)
     is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads and schema.clock is None
-    if schema.form.order or _has_open_mark(table, schema, options):
+    is_combined = bool(schema.sources) or len(loads) > len(schema.stages)
+    if is_combined or schema.form.order or _has_open_mark(table, schema, options):
         return None
     is_plain = head.count(b"\r") == returns and returns in {0, lines}
     if not is_wide or not is_plain or table.path.stat().st_size < fast_csv.WORTH_BYTES:
@@ -189,7 +198,9 @@ def layout_of_plain_csv(table: Table, schema: TableSchema, options: ReadOptions)
 
 
 def _load_columns(table: Table, schema: TableSchema) -> list[int]:
-    return [table.columns.index(stage.source) for stage in schema.stages] if schema.value is None else [schema.value]
+    if schema.value is not None:
+        return [schema.value]
+    return [table.columns.index(name) for stage in schema.stages for name in stage.columns]
 
 
 def _text_columns(schema: TableSchema) -> list[tuple[str, int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,15 @@ from entro_cli.core.console import printable
 from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
     Meaning,
+    differ_by_source,
     is_number,
     meaning,
+    names_source,
     names_time,
     offset_unit_ns,
     qualified_kind,
     tokens,
+    without_labels,
 )
 from entro_cli.readers.timestamps import (
     TIME_UNITS,
@@ -43,6 +47,8 @@ _VALUE_COLUMNS = frozenset({"value", "load"})
 _MAX_STAGES = 64
 """More names in a stage column are a sign that it does not name stages."""
 _SHOWN_NAME = 40
+_PLUS = re.compile(r'\+(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A plus sign outside quotes."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class StageColumn:
         full: the full load that the user gave, per second for a rate; None if not given.
         source: the column of a wide table, or the name in the stage column of a long one.
         divisor: divisor that converts its values to loads per second.
+        parts: the columns of a wide table that add up to it, if there are several; empty otherwise.
     """
 
     name: str
@@ -62,6 +69,12 @@ class StageColumn:
     full: float | None
     source: str
     divisor: float = 1.0
+    parts: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a wide table that hold its loads."""
+        return self.parts or (self.source,)
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class TableSchema:
         stage: the stage column of a long table; None for a wide one.
         value: the value column of a long table; None for a wide one.
         kind: the kind column of a long table; None if it has none.
+        sources: columns that name what a row is of, such as an instance: rows of one time that differ in them add up.
         unread_columns: names of the other columns of numbers if only one stage was recognised, for a warning.
         qualified: by kind that has no stage, the columns that have its word in their names and another that says
             that they measure something else, for a warning.
@@ -88,6 +102,7 @@ class TableSchema:
     stage: int | None = None
     value: int | None = None
     kind: int | None = None
+    sources: tuple[int, ...] = ()
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
 
@@ -114,11 +129,14 @@ def find_schema(
         EntroError: if the time or the stages are not clear; it shows the columns and the option to add.
     """
     time, form, clock = _time_columns(label, columns, sample, options)
+    sources = _source_columns(columns, sample, options)
     long = _long_columns(columns, options)
     if long is not None:
-        return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2])
-    stages = _wide_stages(label, columns, time, options)
-    twice = next((stage.source for stage in stages if columns.count(stage.source) > 1), None)
+        return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
+    not_loads = {columns[index] for index in (time, *sources)}
+    stages = _wide_stages(label, columns, not_loads, options)
+    used = [name for stage in stages for name in stage.columns]
+    twice = next((name for name in used if columns.count(name) > 1), None)
     if twice is not None:
         raise EntroError(
             f"two columns are called {printable_name(twice)}", where=label, expected="columns with different names"
@@ -129,25 +147,42 @@ def find_schema(
         form,
         clock,
         stages,
-        unread_columns=_unread_columns(columns, sample, time, stages) if is_single else (),
-        qualified=_qualified_columns(columns, {stage.kind for stage in stages}, [stage.source for stage in stages]),
+        sources=sources,
+        unread_columns=_unread_columns(columns, sample, {*not_loads, *used}) if is_single else (),
+        qualified=_qualified_columns(columns, {stage.kind for stage in stages}, {*not_loads, *used}),
     )
 
 
+def _source_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions) -> tuple[int, ...]:
+    """Return the columns that name what a row is of: those that the user named, or those of such names.
+
+    A column called `queue` is a load, unless its cells begin with letters.
+    """
+    if options.by:
+        return tuple(index for index, name in enumerate(columns) if name in options.by)
+    return tuple(
+        index
+        for index, name in enumerate(columns)
+        if names_source(name) and (meaning(name) is None or _are_words([row[index] for row in sample]))
+    )
+
+
+def _are_words(cells: Sequence[str]) -> bool:
+    texts = [text for cell in cells if (text := cell.strip().lower()) not in {"", "nan", "null"}]
+    return bool(texts) and all(text[0].isalpha() for text in texts)
+
+
 def _qualified_columns(
-    columns: Sequence[str], found: Iterable[Kind], used: Sequence[str] = ()
+    columns: Sequence[str], found: Collection[Kind], used: Collection[str] = ()
 ) -> tuple[tuple[Kind, tuple[str, ...]], ...]:
     """Return by kind that was not found the columns whose names have its word and a qualifier, such as `retry_rate`."""
     kinds = [kind for kind in DEFAULT_NAMES if kind not in found]
     named = [(kind, tuple(name for name in columns if qualified_kind(name) == kind)) for kind in kinds]
-    return tuple((kind, names) for kind, names in named if names and not set(names) & set(used))
+    return tuple((kind, names) for kind, names in named if names and not set(names) & {*used})
 
 
-def _unread_columns(
-    columns: Sequence[str], sample: Sequence[Sequence[str]], time: int, stages: Sequence[StageColumn]
-) -> tuple[str, ...]:
-    """Return the columns that hold numbers and are neither the time nor a stage."""
-    used = {columns[time], *(stage.source for stage in stages)}
+def _unread_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], used: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that hold numbers and are not used for anything."""
     return tuple(
         name
         for index, name in enumerate(columns)
@@ -249,21 +284,33 @@ def _long_columns(columns: Sequence[str], options: ReadOptions) -> tuple[int, in
     stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
     value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
     # A stage whose column is named, `--stage llm=value:queue`, makes the table a wide one.
-    if len(stage) != 1 or len(value) != 1 or any(spec.column in columns for spec in options.stages_for(())):
+    if len(stage) != 1 or len(value) != 1 or any(column_parts(spec.column, columns) for spec in options.stages_for(())):
         return None
     return stage[0], value[0], names.index("kind") if "kind" in names else None
 
 
-def _wide_stages(label: str, columns: Sequence[str], time: int, options: ReadOptions) -> tuple[StageColumn, ...]:
+def column_parts(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that a text names: one, or several as A+B; empty if there are no such columns.
+
+    Args:
+        text: the text. Names with a plus sign are quoted, unless the whole text is the name of a column.
+        columns: names of the columns of a table.
+    """
+    if text in columns:
+        return (text,)
+    parts = [part if part in columns else part.removeprefix('"').removesuffix('"') for part in _PLUS.split(text)]
+    return tuple(parts) if all(part in columns for part in parts) else ()
+
+
+def _wide_stages(
+    label: str, columns: Sequence[str], not_loads: Collection[str], options: ReadOptions
+) -> tuple[StageColumn, ...]:
     """Return the stages of a wide table: those that the user named, then others of other kinds, recognised by name."""
-    specs = options.stages_for([name for index, name in enumerate(columns) if index != time])
-    specified = [stage_column(spec, spec.column, label) for spec in specs if spec.column in columns]
-    specified_columns = {spec.column for spec in specs}
-    candidates = [
-        (name, known)
-        for index, name in enumerate(columns)
-        if index != time and name not in specified_columns and (known := meaning(name)) is not None
-    ]
+    specs = options.stages_for([name for name in columns if name not in not_loads])
+    parts = {spec.column: column_parts(spec.column, columns) for spec in specs}
+    specified = [_wide_stage(spec, parts[spec.column], label) for spec in specs if parts[spec.column]]
+    used = {*not_loads, *(name for names in parts.values() for name in names)}
+    candidates = [(name, known) for name in columns if name not in used and (known := meaning(name)) is not None]
     # A stage that the user named takes the place of the recognised one of its kind.
     specified_kinds = {stage.kind for stage in specified} | {spec.kind for spec in specs}
     recognised = [
@@ -275,25 +322,43 @@ def _wide_stages(label: str, columns: Sequence[str], time: int, options: ReadOpt
         )
     ]
     if not specified and not recognised:
-        raise _no_stage(label, columns, time, [spec.column for spec in specs])
+        raise _no_stage(label, columns, not_loads, [spec.column for spec in specs])
     return tuple(specified + recognised)
+
+
+def _wide_stage(spec: StageSpec, parts: tuple[str, ...], label: str) -> StageColumn:
+    """Return a stage that the user named, given its columns.
+
+    Raises:
+        EntroError: if nothing says what it measures, or its columns have different units.
+    """
+    found = [stage_column(spec, name, label) for name in parts]
+    if len({stage.divisor for stage in found}) > 1:
+        raise EntroError(
+            f"the columns {printable_names(parts)} have different units",
+            where=label,
+            expected="columns of one unit to add",
+            remedy="convert one of them",
+        )
+    return replace(found[0], source=spec.column, parts=parts if len(parts) > 1 or parts[0] != spec.column else ())
 
 
 def _recognised_stages(
     label: str, columns: Sequence[str], kind: Kind, candidates: list[tuple[str, Meaning]], options: ReadOptions
 ) -> list[StageColumn]:
-    """Return the only column of a kind, as a stage; an empty list if there is none.
+    """Return the only column of a kind, or the columns of its sources, as a stage; an empty list if there is none.
 
     Raises:
-        EntroError: if there are several.
+        EntroError: if there are several that are no sources of one metric.
     """
-    if len(candidates) > 1:
-        names = [name for name, _ in candidates]
+    names = [name for name, _ in candidates]
+    are_sources = len(candidates) > 1 and differ_by_source(names)
+    if len(candidates) > 1 and not are_sources:
         raise EntroError(
             f"{len(candidates)} columns may be the {kind}: {printable_names(names)}",
             where=label,
             expected="one",
-            remedy=f"add --stage {DEFAULT_NAMES[kind]}={printable_name(names[0])} or another; "
+            remedy=f"add --stage {DEFAULT_NAMES[kind]}={printable_name(names[0])} or another, or A+B to add two; "
             f"the columns are {printable_names(columns)}",
         )
     default = DEFAULT_NAMES[kind]
@@ -304,18 +369,19 @@ def _recognised_stages(
             printable(name) if is_taken else default,
             given,
             None,
-            name,
+            without_labels(name) if are_sources else name,
             known.divisor if given == kind else 1.0,
+            tuple(names) if are_sources else (),
         )
-        for name, known in candidates
+        for name, known in candidates[:1]
     ]
 
 
-def _no_stage(label: str, columns: Sequence[str], time: int, specified: Sequence[str]) -> EntroError:
-    others = [name for index, name in enumerate(columns) if index != time]
+def _no_stage(label: str, columns: Sequence[str], not_loads: Collection[str], specified: Sequence[str]) -> EntroError:
+    others = [name for name in columns if name not in not_loads]
     example = printable_name(others[0]) if len(others) == 1 else "COLUMN"
     missing = " or ".join(map(printable_name, specified))
-    qualified = [name for _, names in _qualified_columns(columns, ()) for name in names]
+    qualified = [name for _, names in _qualified_columns(others, ()) for name in names]
     found = (
         f"no column is called {missing}, and none is recognised as another rate or queue"
         if specified

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.tables.schema import StageColumn
+from entro_cli.readers.tables.schema import StageColumn, printable_name
 from entro_cli.timeseries.observations import Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
+from entro_engine import Kind
 from entro_engine.entropy import FloatArray
+
+_NEXT_INTERVALS = 3
+"""Intervals after which a source without a sample is over: deployments rename sources, and a scrape may fail."""
+
+_MOST_HELD = 50_000_000
+"""Held values above which the times of sources are rounded to one grid: a thousand sources have a thousand stamps."""
+
+_WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
+
+
+@dataclass(frozen=True)
+class SourceColumns:
+    """What the rows of a table are of.
+
+    Attributes:
+        codes: hash of the source of each row, shape (rows,); None if each time has one row.
+        names: names of the columns that say it.
+        aggregate: how sources are combined, as in `ReadOptions`.
+    """
+
+    codes: NDArray[np.int64] | None = None
+    names: Sequence[str] = ()
+    aggregate: str | None = None
 
 
 def series_of(
@@ -20,72 +45,159 @@ def series_of(
     stages: Sequence[StageColumn],
     codes: NDArray[np.int64] | None,
     tally: Tally,
+    sources: SourceColumns | None = None,
 ) -> tuple[Series, ...]:
     """Return the series in the rows of a table.
 
     Args:
         times: nanoseconds since the epoch, shape (rows,), in the order of the file.
-        values: shape (stages, rows) if each row has all stages, or (1, rows) if each has one; NaN where missing.
+        values: shape (columns, rows) if each row has all stages, or (1, rows) if each has one; NaN where missing.
         stages: the stages.
         codes: index of each row's stage, shape (rows,); None if each row has all stages.
         tally: receives the warnings.
+        sources: what the rows are of.
 
     Returns:
         One series per stage that has a sample. The order of the rows does not change a bit of it.
     """
+    sources = sources or SourceColumns()
+    keys = [part for part in (sources.codes, codes) if part is not None]
     in_order = bool(np.all(times[1:] > times[:-1]))
     if not in_order:
         tally.count(ProblemKind.OUT_OF_ORDER, (times[1:] < times[:-1]).sum())
         # The values are keys, too: rows of one time, averaged below, must be summed in one order to give the same bits.
-        keys = [*values[::-1], times] if codes is None else [values[0], codes, times]
-        order = np.lexsort(keys)
-        times, values = times[order], values[:, order]
-        codes = None if codes is None else codes[order]
-        times, values, codes = _without_repeats(times, values, codes, tally)
-    parts = [
-        (stage, times, values[index]) if codes is None else (stage, times[codes == index], values[0][codes == index])
-        for index, stage in enumerate(stages)
-    ]
-    found = [_series(stage, at, loads, in_order) for stage, at, loads in parts]
-    averaged = [rows for _, rows in found]
+        order = np.lexsort([*values[::-1], *keys, times])
+        times, values, keys = times[order], values[:, order], [key[order] for key in keys]
+        times, values, keys = _without_repeats(times, values, keys, tally)
+    column, series, averaged = 0, [], []
+    for index, stage in enumerate(stages):
+        rows = slice(None) if codes is None else keys[-1] == index
+        part = values[column : column + len(stage.columns)] if codes is None else values
+        column += len(stage.columns)
+        samples = Samples(times[rows], part[:, rows], None if sources.codes is None else keys[0][rows])
+        found, number = _series(stage, samples, sources, in_order, tally)
+        series.append(found)
+        averaged.append(number)
     number = max(averaged) if codes is None else sum(averaged)  # a wide row counts once for all of its stages
     tally.count(ProblemKind.AVERAGED, number)
-    return tuple(series for series, _ in found if len(series.times))
+    return tuple(found for found in series if len(found.times))
 
 
 def _without_repeats(
-    times: TimeArray, values: FloatArray, codes: NDArray[np.int64] | None, tally: Tally
-) -> tuple[TimeArray, FloatArray, NDArray[np.int64] | None]:
+    times: TimeArray, values: FloatArray, keys: list[NDArray[np.int64]], tally: Tally
+) -> tuple[TimeArray, FloatArray, list[NDArray[np.int64]]]:
     """Return sorted rows without those that equal the previous row."""
     same = np.diff(times) == 0
     for row in values:
         same &= (row[1:] == row[:-1]) | (np.isnan(row[1:]) & np.isnan(row[:-1]))
-    if codes is not None:
-        same &= np.diff(codes) == 0
+    for key in keys:
+        same &= key[1:] == key[:-1]
     tally.count(ProblemKind.REPEATED, same.sum())
     keep = np.concatenate([[True], ~same])
-    return times[keep], values[:, keep], None if codes is None else codes[keep]
+    return times[keep], values[:, keep], [key[keep] for key in keys]
 
 
-def _series(stage: StageColumn, times: TimeArray, values: FloatArray, are_distinct: bool) -> tuple[Series, int]:
+@dataclass(frozen=True)
+class Samples:
+    """Rows of one stage, sorted by time.
+
+    Attributes:
+        times: nanoseconds since the epoch, shape (rows,).
+        values: one row per column that adds to the stage, NaN where missing, shape (columns, rows).
+        sources: hash of the source of each row, shape (rows,); None if there is one.
+    """
+
+    times: TimeArray
+    values: FloatArray
+    sources: NDArray[np.int64] | None
+
+
+def _series(
+    stage: StageColumn, samples: Samples, sources: SourceColumns, are_distinct: bool, tally: Tally
+) -> tuple[Series, int]:
     """Return the samples of one stage, and how many values were averaged because they have one time.
 
     Args:
         stage: the stage.
-        times: sorted, shape (rows,).
-        values: NaN where missing, shape (rows,).
+        samples: its rows.
+        sources: what the rows are of.
         are_distinct: whether no two times are equal.
+        tally: receives a warning if several sources were combined.
     """
-    averaged = 0
+    times, values, codes = samples.times, samples.values[0], samples.sources
+    if len(samples.values) > 1 or codes is not None:
+        times, values, codes = _by_source(samples)
     is_known = ~np.isnan(values)
     if not is_known.all():
-        times, values = times[is_known], values[is_known]
-    firsts = None if are_distinct else np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
-    if firsts is not None and len(firsts) < len(times):
-        order = np.lexsort([values, times])
-        counts = np.diff(firsts, append=len(times))
+        times, values, codes = times[is_known], values[is_known], None if codes is None else codes[is_known]
+    averaged = 0
+    count = 1 if codes is None else len(np.unique(codes))
+    starts = None if are_distinct and count == 1 else _changes(times, codes)
+    if starts is not None and len(starts) < len(times):
+        order = np.lexsort([values, times] if codes is None else [values, times, codes])
+        counts = np.diff(starts, append=len(times))
         averaged = int(counts[counts > 1].sum())
-        values = np.add.reduceat(values[order], firsts) / counts
-        times = times[firsts]
+        values = np.add.reduceat(values[order], starts) / counts
+        times, codes = times[starts], None if codes is None else codes[starts]
+    if codes is not None and count > 1:
+        how = sources.aggregate or ("mean" if stage.kind is Kind.GENERIC else "sum")
+        names = ", ".join(map(printable_name, sources.names)) or "column"
+        tally.count(ProblemKind.SOURCES_COMBINED, count, printable_name(stage.source), names, _WORDS[how])
+        times, values = _combined(times, values, codes, how)
     values = values if stage.divisor == 1.0 else values / stage.divisor
     return Series(stage.name, stage.kind, times, values, stage.full, stage.source), averaged
+
+
+def _by_source(samples: Samples) -> tuple[TimeArray, FloatArray, NDArray[np.int64]]:
+    """Return the samples of all columns one below the other, sorted by source, then by time, with codes of sources."""
+    columns, rows = samples.values.shape
+    codes = np.zeros(rows, np.int64) if samples.sources is None else np.unique(samples.sources, return_inverse=True)[1]
+    codes = (codes[None, :] * columns + np.arange(columns)[:, None]).ravel()
+    times, values = np.tile(samples.times, columns), samples.values.ravel()
+    order = np.lexsort([values, times, codes])
+    return times[order], values[order], codes[order]
+
+
+def _changes(times: TimeArray, codes: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the indexes of sorted samples that differ from the sample before in time or source."""
+    is_new = np.diff(times, prepend=times[:1] - 1) != 0
+    return np.flatnonzero(is_new if codes is None else is_new | (np.diff(codes, prepend=-1) != 0))
+
+
+def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], how: str) -> tuple[TimeArray, FloatArray]:
+    """Return the sum, mean or maximum of sources at each time at which one of them has a sample.
+
+    A source holds its sample until its next one, if that is at most three of its intervals later, else for less than
+    one interval.
+
+    Args:
+        times: nanoseconds since the epoch, sorted within each source, shape (samples,).
+        values: shape (samples,).
+        codes: source of each sample, sorted, shape (samples,).
+        how: `sum`, `mean` or `max`.
+    """
+    intervals = _intervals(times, codes)
+    is_next = np.append(codes[1:] == codes[:-1], False)
+    following = np.append(times[1:], times[-1:])
+    ends = np.where(is_next & (following - times <= _NEXT_INTERVALS * intervals), following, times + intervals)
+    edges = np.unique(times)
+    first = np.searchsorted(edges, times)
+    counts = np.maximum(np.searchsorted(edges, ends) - first, 1)
+    if counts.sum() > _MOST_HELD and (length := int(np.median(intervals[intervals > 0]))) > 1:
+        return _combined(times - times % length, values, codes, how)
+    held = np.repeat(np.arange(len(times)), counts)
+    places = first[held] + np.arange(len(held)) - np.repeat(np.cumsum(counts) - counts, counts)
+    order = np.lexsort([values[held], places])
+    loads, starts = values[held][order], np.flatnonzero(np.diff(places[order], prepend=-1))
+    if how == "max":
+        return edges, np.maximum.reduceat(loads, starts)
+    total = np.add.reduceat(loads, starts)
+    return edges, total / np.diff(starts, append=len(loads)) if how == "mean" else total
+
+
+def _intervals(times: TimeArray, codes: NDArray[np.int64]) -> TimeArray:
+    """Return the usual time between two samples of the source of each sample, nanoseconds; 0 if it has one sample."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    parts = np.split(times, starts[1:])
+    usual = [int(np.median(np.diff(part))) if len(part) > 1 else 0 for part in parts]
+    return np.repeat(np.array(usual, np.int64), [len(part) for part in parts])
