@@ -6,6 +6,7 @@ import re
 from array import array
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import IntEnum
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -30,7 +31,8 @@ _YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
 _JSON_TIME = re.compile(
-    rb'"(?:@?time(?:stamp)?|@t|asctime|ts|t|date(?:time)?|created|eventTime|repr)\\?": ?\\?"?([^"\\,}]{8,40})'
+    rb'"(?:@?time(?:stamp)?|@t|asctime|ts|t|date(?:time)?|created|eventTime|repr)\\?": ?'
+    rb'(?:\\?"([^"\\]{8,40})|(\d[\d.]{9,30}))'
 )
 """The fields in which loggers write the time, also of an object inside the text of another one."""
 _EPOCH = re.compile(rb"(\d{10,19})(?:\.(\d{1,9})\d*)?")
@@ -77,11 +79,12 @@ def timestamp_in(text: bytes) -> Stamp | None:
     return _with_date(dated) if dated else _time_of_day(text)
 
 
-def json_timestamp(text: bytes) -> Stamp | None:
+def json_timestamp(line: bytes) -> Stamp | None:
     """Return the timestamp in a field of a JSON object, a text or a number since the epoch; None if there is none."""
-    for match in _JSON_TIME.finditer(text):
-        number = _EPOCH.fullmatch(match[1])
-        if stamp := _since_epoch(number) if number else timestamp_in(match[1]):
+    for match in _JSON_TIME.finditer(line):
+        text = match[1] or match[2]
+        number = _EPOCH.fullmatch(text)
+        if stamp := _since_epoch(number) if number else timestamp_in(text):
             return stamp
     return None
 
@@ -94,13 +97,19 @@ def _since_epoch(number: re.Match[bytes]) -> Stamp | None:
 
 
 def _with_date(match: re.Match[bytes]) -> Stamp | None:
-    day, clock, fraction, zone = (part.decode() if part else "" for part in match.groups())
+    second = _second(match[1], match[2], match[4] or b"")
+    form = PartialTimestampFormat.ZONED if match[4] else PartialTimestampFormat.LOCAL
+    return None if second is None else (form, second + int((match[3] or b"").ljust(9, b"0")))
+
+
+@lru_cache(maxsize=256)
+def _second(day: bytes, clock: bytes, zone: bytes) -> int | None:
+    """Return a time, nanoseconds since the epoch. Many lines have the same second."""
     try:
-        when = datetime.fromisoformat(f"{day}T{clock}{zone}")
+        when = datetime.fromisoformat(f"{day.decode()}T{clock.decode()}{zone.decode()}")
     except ValueError:
         return None
-    form = PartialTimestampFormat.ZONED if zone else PartialTimestampFormat.LOCAL
-    return form, nanoseconds(when if zone else when.replace(tzinfo=UTC)) + int(fraction.ljust(9, "0"))
+    return nanoseconds(when if zone else when.replace(tzinfo=UTC))
 
 
 def _time_of_day(text: bytes) -> Stamp | None:

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
-
-from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import PartialTimestampFormat, Stamp, timestamp_in
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
-from entro_cli.readers.timestamps import EPOCH_SECONDS
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
@@ -21,8 +16,6 @@ _LONGEST_LINE_BYTES = 1 << 26
 
 _KEPT_BYTES = 400
 """Bytes of a bad line that are kept: enough for the 80 characters that are shown, whatever their encoding."""
-
-_TIME_FIELDS = ("timestamp", "@timestamp", "time", "ts", "asctime", "datetime", "date", "created", "t")
 
 
 @dataclass(frozen=True)
@@ -90,40 +83,6 @@ def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[byte
             file.seek(offset)
             found.append(file.readline(longest).rstrip(b"\r\n"))
     return found
-
-
-def line_timestamp(line: bytes, message: int) -> Stamp | None:
-    """Return the timestamp of a line: before its message, or in a time field if the line is a JSON object.
-
-    Args:
-        line: the whole line, without its end.
-        message: where in the line its message begins.
-
-    Returns:
-        None if there is none, as in `timestamp_in`.
-    """
-    if not line.startswith(b"{"):
-        return timestamp_in(line[:message])
-    try:
-        fields = msgspec.json.decode(line, type=dict[str, object])
-    except msgspec.MsgspecError:  # such as a line that is cut
-        return timestamp_in(line)
-    stamps = filter(None, (_field_timestamp(fields[name]) for name in _TIME_FIELDS if name in fields))
-    return min(stamps, key=lambda stamp: stamp[0], default=None) or timestamp_in(line)
-
-
-def _field_timestamp(value: object) -> Stamp | None:
-    """Return the timestamp in a field: text, or a number since the epoch in some unit."""
-    if isinstance(value, str):
-        return timestamp_in(value.encode())
-    if not isinstance(value, int | float):
-        return None
-    for unit in (1, 10**3, 10**6, 10**9):
-        if EPOCH_SECONDS[0] <= value / unit <= EPOCH_SECONDS[1]:
-            # A float has 53 bits: enough for microseconds since the epoch, too few for nanoseconds.
-            whole = value * (NS // unit) if isinstance(value, int) else round(value / unit * 10**6) * 1000
-            return PartialTimestampFormat.ZONED, whole
-    return None
 
 
 class BadLines:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import Stamp
-from entro_cli.readers.text_lines import blocks, line_starts, line_timestamp
+from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
+from entro_cli.readers.text_lines import blocks, line_starts
 
 _STANDARD = re.compile(
     rb"^(?:\xef\xbb\xbf|\x1b\[[0-9;]{0,8}m)*\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}: [A-Z]{1,10}/[^\]\n]{1,100}\] ",
@@ -95,9 +95,10 @@ def worker_line(line: bytes, offset: int = 0) -> WorkerLine | None:
     found = _MESSAGE.match(line, standard.end()) if standard else _MESSAGE.search(line, 0, _LOOKED_AT)
     if not (found or standard):
         return None
+    message = found.start() if found else line.find(b"] ")
+    stamp = timestamp_in(line[:message]) or json_timestamp(line)
     if not found:
-        return WorkerLine(offset, line, line_timestamp(line, standard.end() if standard else 0))
-    stamp = line_timestamp(line, found.start())
+        return WorkerLine(offset, line, stamp)
     event = found.lastgroup or ""
     if event != "event":
         return WorkerLine(offset, line, stamp, event, found[event])
