@@ -27,6 +27,7 @@ class Quantity:
         begins: as in `Series`.
         is_fallback: as in `Series`.
         is_additive: as in `Series`.
+        known_interval_ns: as in `Series`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Quantity:
     begins: TimeArray | None = None
     is_fallback: bool = False
     is_additive: bool = False
+    known_interval_ns: float | None = None
 
 
 def choose_stages(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
@@ -70,4 +72,5 @@ def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -
         part.begins,
         part.is_fallback,
         part.is_additive,
+        part.known_interval_ns,
     )

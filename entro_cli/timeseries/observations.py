@@ -155,6 +155,8 @@ class Series:
         is_fallback: True if it is used only if no other log has the stage, such as a server's count of its requests.
         is_additive: True if logs of this kind add up exactly, such as logs with one row per request. Where additive
             spans leave a gap, the level is 0 rather than unknown.
+        known_interval_ns: the usual time between samples where the times do not show it, as those of several processes
+            that print one after the other, nanoseconds; None to take it from the times.
     """
 
     stage: str
@@ -167,6 +169,7 @@ class Series:
     begins: TimeArray | None = None
     is_fallback: bool = False
     is_additive: bool = False
+    known_interval_ns: float | None = None
 
     @property
     def first_ns(self) -> int:
@@ -176,6 +179,8 @@ class Series:
     @cached_property
     def interval_ns(self) -> float | None:
         """Usual time between samples, nanoseconds; None if unknown, as for events, and for levels between changes."""
+        if self.known_interval_ns is not None:
+            return self.known_interval_ns
         if self.begins is not None:
             return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
         if self.measure is Measure.EVENTS or len(self.times) < 2:

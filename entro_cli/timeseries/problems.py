@@ -143,6 +143,17 @@ class ProblemKind(Enum):
         "1 request in a line without a timestamp: not counted",
         "{count} requests in lines without a timestamp: not counted",
     )
+    DECODE_NODE = (
+        "the log of a decode node: its queue is used only without that of a prefill node, as each request is at both"
+    )
+    DECODE_LEFT_OUT = (
+        "1 line of a decode node beside a prefill node: left out, as each request is at both",
+        "{count} lines of a decode node beside a prefill node: left out, as each request is at both",
+    )
+    BEFORE_QUEUE = (
+        "up to {0} requests wait for memory or for the other node of a disaggregated server (#unbootstrapped-req, "
+        "#prealloc-req): not in the queue"
+    )
     RANK_MISSING = "the last batch lines lack a rank: left out"
     ENGINE_MISSING = "the last stats lines lack an engine: left out"
     REQUESTS_AFTER_LAST = (
@@ -223,6 +234,7 @@ _ADDITIVE = frozenset(
         ProblemKind.RETRIES_GONE,
         ProblemKind.WORKERS_SHARE_LOG,
         ProblemKind.REQUESTS_UNSTAMPED,
+        ProblemKind.DECODE_LEFT_OUT,
         ProblemKind.SERVER_IDLE,
         ProblemKind.OUT_OF_ORDER,
         ProblemKind.REPEATED,

@@ -1,5 +1,6 @@
 """The SGLang reader: every version's lines, ranks, requests at their stamps, and logs cut in two."""
 
+import json
 import random
 import re
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from tests.readers.text_logs import (
     real_log,
     state_behind,
 )
+from tests.running import entro
 
 sglang = SglangReader()
 
@@ -51,6 +53,10 @@ LINES = {
     "True, input throughput (token/s): 0.53",
     "omni": "2026-03-01 12:00:00,000 [INFO] sglang.srt.managers.scheduler_metrics_mixin: Decode batch, "
     "#running-req: 2, #token: 90, token usage: 0.01, gen throughput (token/s): 8.25, #queue-req: 3",
+    "JSON": '[2026-03-01 12:00:00] {"event": "decode.batch", "dp_rank": 0, "num_running_reqs": 2, '
+    '"num_used_tokens": 9, "token_usage": 0.12, "gen_throughput": 300.1, "num_queue_reqs": 3}',
+    "JSON without a prefix": '{"time": "2026-03-01T12:00:00Z", "event": "prefill.batch", "tp_rank": 0, '
+    '"num_queue_reqs": 3, "num_running_reqs": 2}',
     "colours": "\x1b[32m[2026-03-01 12:00:00 TP0]\x1b[0m Decode batch. #running-req: 2, #token: 90, #queue-req: 3, ",
 }
 
@@ -115,6 +121,72 @@ def test_ranks_are_summed_and_hold():
     lines += [batch(at(9), 2, rank=" DP1 TP1"), batch(at(9), 5, rank=" DP0 TP0")]
     waiting = quantity(observed(sglang, text(*lines)), "waiting")
     assert (seconds_of(waiting.times), waiting.values.tolist()) == ([0, 5, 9], [7, 5, 7])
+
+
+def test_the_interval_is_that_of_one_rank():
+    lines = [batch(at(8 * turn + rank), 1, rank=f" DP{rank} TP{rank}") for turn in range(20) for rank in range(8)]
+    assert quantity(observed(sglang, text(*lines)), "waiting").interval_ns == 8e9
+    one = [batch(at(8 * turn), 1) for turn in range(20)]
+    assert quantity(observed(sglang, text(*one)), "waiting").interval_ns == 8e9
+
+
+def test_ranks_in_json_are_summed_and_copies_are_not():
+    lines = [
+        f'[{at(second):%Y-%m-%d %H:%M:%S}] {{"event": "decode.batch", "dp_rank": {rank}, "tp_rank": {copy}, '
+        f'"num_running_reqs": 1, "num_queue_reqs": {rank + 1}}}'
+        for second in range(3)
+        for rank in range(2)
+        for copy in range(2)
+    ]
+    waiting = quantity(observed(sglang, text(*lines)), "waiting")
+    assert waiting.values.tolist()[1:] == [3, 3]
+
+
+def prefill_node(when, waiting=0, before=0):
+    return batch(when, waiting, kind="Prefill") + f", #prealloc-req: {before}, #inflight-req: 1"
+
+
+def decode_node(when, waiting=0):
+    return batch(when, waiting).replace(
+        "#queue-req", "#prealloc-req: 2, #transfer-req: 2, #retracted-req: 0, #queue-req"
+    )
+
+
+@pytest.mark.parametrize("first", ["prefill", "decode"])
+def test_a_decode_node_is_not_added_to_a_prefill_node(tmp_path, first):
+    nodes = {
+        "prefill": text(*(prefill_node(at(10 * turn), 4) for turn in range(12))),
+        "decode": text(*(decode_node(at(10 * turn), 3) for turn in range(12))),
+    }
+    for name, content in nodes.items():
+        (tmp_path / name).write_bytes(content)
+    both = [str(tmp_path / name) for name in sorted(nodes, key=lambda name: name != first)]
+    for logs, waiting in ((both, 4), ([str(tmp_path / "decode")], 3)):
+        outcome = entro("analyze", *logs, "--tz", "UTC", "--json")
+        (stage,) = json.loads(outcome.out)["stages"]
+        assert (stage["name"], stage["mean_load"], stage["peak_load"]) == ("llm", waiting, waiting)
+        assert "the log of a decode node" in outcome.out
+
+
+def test_lines_of_both_nodes_in_one_log():
+    lines = [
+        line for turn in range(6) for line in (decode_node(at(10 * turn), 3), prefill_node(at(10 * turn), 4, turn))
+    ]
+    observations = observed(sglang, text(*lines))
+    assert quantity(observations, "waiting").values.tolist() == [3, 4, 4, 4, 4, 4, 4]
+    problems = sentences(observations.problems)
+    assert any("5 lines of a decode node" in problem for problem in problems)
+    assert any("up to 5 requests wait for memory" in problem for problem in problems)
+    for place in range(0, len(text(*lines)), 53):
+        check_cut(sglang, text(*lines), [place], *NAMES)
+
+
+@pytest.mark.parametrize(("mode", "is_fallback"), [("prefill", False), ("decode", True), ("null", False)])
+def test_the_node_of_a_server_that_names_it_where_it_starts(mode, is_fallback):
+    start = (
+        f"[{at(0):%Y-%m-%d %H:%M:%S}] server_args=ServerArgs(model_path='{'m' * 9000}', disaggregation_mode='{mode}')"
+    )
+    assert quantity(observed(sglang, text(start, batch(at(5)))), "waiting").is_fallback == is_fallback
 
 
 def test_copies_of_a_rank_count_once():

@@ -49,6 +49,7 @@ class SglangState(msgspec.Struct):
         ranks: its ranks.
         last_requests: the timestamp of the last request, nanoseconds, and the number of requests that have it.
         access_logged: whether it logs requests.
+        is_prefill, is_decode: as in `SglangLines`.
     """
 
     clock: ClockState = msgspec.field(default_factory=ClockState)
@@ -56,6 +57,8 @@ class SglangState(msgspec.Struct):
     ranks: RanksState = msgspec.field(default_factory=RanksState)
     last_requests: tuple[int, int] = (-1, 0)
     access_logged: bool = False
+    is_prefill: bool = False
+    is_decode: bool = False
 
 
 class SglangReader:
@@ -81,6 +84,7 @@ class SglangReader:
         """Read lines of the log of an SGLang server; see `ResumableReader`."""
         before = msgspec.msgpack.decode(state, type=SglangState) if state else SglangState()
         known = SglangLines(LineTimestamps(before.clock), access_logged=before.access_logged, copies=before.copies)
+        known.is_prefill, known.is_decode = before.is_prefill, before.is_decode
         lines = find_lines(log, known)
         good = lines.measured
         bad = lines.bad.check(log, good, options, "Prefill batch and Decode batch lines with #queue-req")
@@ -97,8 +101,9 @@ class SglangReader:
         batches = _Batches(lines, times, before.ranks)
         if batches.state.open:
             tally.note(ProblemKind.RANK_MISSING)
+        _count_nodes(lines, tally)
         counted, last = _requests(lines, times, before)
-        quantities = [*_levels(batches), *counted]
+        quantities = [*_levels(batches, lines.is_decode and not lines.is_prefill), *counted]
         observations = Observations(
             path=log.label,
             format=self.name,
@@ -110,7 +115,9 @@ class SglangReader:
             problems=tally.problems,
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
-        after = SglangState(clock, lines.copies, batches.state, last, lines.access_logged)
+        after = SglangState(
+            clock, lines.copies, batches.state, last, lines.access_logged, lines.is_prefill, lines.is_decode
+        )
         return Reading(observations, msgspec.msgpack.encode(after))
 
 
@@ -120,11 +127,13 @@ class _Batches:
     Attributes:
         times: of the samples, nanoseconds; those of one timestamp are a nanosecond apart, in their order.
         waiting, running: of all ranks.
+        of_ranks: by rank, the timestamps of its lines, nanoseconds.
         state: the ranks behind the lines.
     """
 
     def __init__(self, lines: SglangLines, times: TimeArray, before: RanksState) -> None:
         self.times, self.waiting, self.running = array("q"), array("d"), array("d")
+        self.of_ranks: dict[int, array[int]] = {}
         self.state = before
         for key, time, waiting, running in zip(lines.keys, times.tolist(), lines.waiting, lines.running, strict=True):
             if key == REQUESTS:
@@ -144,15 +153,28 @@ class _Batches:
         if not state.open:
             return
         state.live |= state.open
-        state.open = {}
         state.of_stamp = state.of_stamp + 1 if state.open_at == state.stamp else 0
         state.stamp = state.open_at
+        for rank in state.open:
+            self.of_ranks.setdefault(rank, array("q")).append(state.stamp)
         self.times.append(state.stamp + state.of_stamp)
         self.waiting.append(sum(waiting for waiting, _ in state.live.values()))
         self.running.append(sum(running for _, running in state.live.values()))
+        state.open = {}
+
+    def interval_ns(self) -> float | None:
+        """Return the usual time between two lines of one rank, nanoseconds; None for a single rank.
+
+        The lines of several ranks, one after the other, are no shorter interval of the server.
+        """
+        if len(self.of_ranks) < 2:
+            return None
+        between = (np.diff(np.unique(np.array(stamps, np.int64))) for stamps in self.of_ranks.values())
+        usual = [float(np.median(part)) for part in between if len(part)]
+        return float(np.median(usual)) if usual else None
 
 
-def _levels(batches: _Batches) -> list[Quantity]:
+def _levels(batches: _Batches, is_fallback: bool) -> list[Quantity]:
     times, firsts = np.unique(np.array(batches.times, dtype=np.int64), return_index=True)
     parts = []
     for name, kind, stage, column in (
@@ -161,8 +183,27 @@ def _levels(batches: _Batches) -> list[Quantity]:
     ):
         values = np.array(column)[firsts]
         present = ~np.isnan(values)
-        parts.append(Quantity(name, kind, times[present], values[present], stage))
+        parts.append(
+            Quantity(
+                name,
+                kind,
+                times[present],
+                values[present],
+                stage,
+                is_fallback=is_fallback,
+                known_interval_ns=batches.interval_ns(),
+            )
+        )
     return parts
+
+
+def _count_nodes(lines: SglangLines, tally: Tally) -> None:
+    """Count what the user should know of a server whose prefill and decode are disaggregated."""
+    if lines.is_decode and not lines.is_prefill:
+        tally.note(ProblemKind.DECODE_NODE)
+    tally.count(ProblemKind.DECODE_LEFT_OUT, lines.left_out)
+    if lines.before_queue:
+        tally.note(ProblemKind.BEFORE_QUEUE, str(lines.before_queue))
 
 
 def _requests(lines: SglangLines, times: TimeArray, before: SglangState) -> tuple[list[Quantity], tuple[int, int]]:
