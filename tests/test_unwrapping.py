@@ -204,6 +204,8 @@ def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
     one, several = json.loads(whole.out), json.loads(parts.out)
     identities = [source["identity"] for source in one["sources"]]
     assert len(identities) == len(logs)
+    summed = {stage["name"]: stage["summed_sources"] for stage in one["stages"]}
+    assert summed == ({"scraper": 1, "llm": 2} if NAMES[0] in logs else {"scraper": 2, "llm": 1})
     assert {name for identity in identities for name in identity.values()} & {*logs, *(f"kube.{name}" for name in logs)}
     for document in (one, several):
         del document["sources"], document["recommendations"]

@@ -157,6 +157,7 @@ class Series:
             spans leave a gap, the level is 0 rather than unknown.
         known_interval_ns: the usual time between samples where the times do not show it, as those of several processes
             that print one after the other, nanoseconds; None to take it from the times.
+        summed: the number of sources whose values were summed, such as instances in one table.
     """
 
     stage: str
@@ -170,6 +171,7 @@ class Series:
     is_fallback: bool = False
     is_additive: bool = False
     known_interval_ns: float | None = None
+    summed: int = 1
 
     @property
     def first_ns(self) -> int:

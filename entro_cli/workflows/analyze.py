@@ -49,6 +49,7 @@ def analyze_replay(replayed: Replay, loaded: Loaded, settings: Settings, command
         coordination=coordination,
         recommendations=recommend(coordination, replayed.steps, command),
         sources=loaded.sources,
+        summed_sources=loaded.summed_sources,
     )
     return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s)
 
@@ -72,6 +73,7 @@ class Analysis:
         coordination: what coordination would have changed.
         recommendations: what the user can do.
         sources: a summary of each file.
+        summed_sources: by stage, the number of parallel sources that its loads are the sum of.
     """
 
     pipeline: str
@@ -79,6 +81,7 @@ class Analysis:
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
     sources: tuple[Source, ...]
+    summed_sources: dict[str, int]
 
 
 def compute_coordination(replayed: Replay, settings: Settings) -> Coordination:

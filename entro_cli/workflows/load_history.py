@@ -158,4 +158,5 @@ def _source(log: LogState, zone: tzinfo) -> Source:
         taken_as="stored",
         problems=sentences(log.known_problems()),
         bad_rows=(),
+        identity=log.identity,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Loaded:
         paths: the files that were read.
         columns: the column of each stage's samples, as `--stage` names it.
         notes: problems that concern more than one file.
+        summed_sources: by stage, the number of parallel sources that its loads are the sum of.
     """
 
     steps: StepSource
@@ -52,6 +53,7 @@ class Loaded:
     paths: tuple[str, ...]
     columns: dict[str, str]
     notes: tuple[Problem, ...] = ()
+    summed_sources: dict[str, int] = field(default_factory=dict)
 
 
 def load_logs(
@@ -91,7 +93,8 @@ def load_logs(
     else:
         steps = streamed.steps.of(tuple(joined.stage for joined in stages))
     columns = {series.stage: printable(series.column) for file in files for series in file.series}
-    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_data_gap(steps, zone)))
+    summed = {joined.stage.name: sum(part.summed for part in joined.parallel) for joined in stages}
+    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_data_gap(steps, zone)), summed)
 
 
 def _data_gap(steps: StepSource, zone: tzinfo) -> list[Problem]:

@@ -36,10 +36,13 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     Its incidents stay as they are: there may be a million, and the writer makes each when it comes to it.
     """
     figures, sources = analysis.figures, analysis.sources
+    counts = analysis.summed_sources
+    stages = [to_builtins(stage) | {"summed_sources": counts.get(stage.name, 1)} for stage in figures.stages]
     return {
         "schema": SCHEMA,
         "pipeline": analysis.pipeline,
         **{name: part if part is figures.incidents else to_builtins(part) for name, part in vars(figures).items()},
+        "stages": stages,
         "coordination": to_builtins(analysis.coordination),
         "recommendations": to_builtins(analysis.recommendations),
         "rows_read": sum(source.rows_read for source in sources),
