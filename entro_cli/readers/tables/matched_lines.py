@@ -67,12 +67,15 @@ def match_lines(
     path, lines = _readable_lines(log)
     groups = ", ".join(map(sql_string, group_names(pattern)))
     number = ", row_number() OVER () AS line" if numbered else ""
-    text = f"SELECT text{number} FROM {lines_sql(path)}"
     kept = ", line" if numbered else ""
     # The control character keeps `$` from matching where a long line is cut.
     cut = f"left(text, {_SEARCHED_CHARACTERS}) || chr(31)"
     searched = f"CASE WHEN strlen(text) > {_SEARCHED_CHARACTERS} THEN {cut} ELSE text END"
-    found = f"SELECT regexp_extract({searched}, {sql_string(pattern)}, [{groups}]) AS g{kept} FROM ({text})"
+    lines_of_log = f"SELECT {searched} AS text{number} FROM {lines_sql(path)}"
+    # Most lines of a log do not match, and RE2 finds that out in a quarter of the time it takes to find the groups.
+    regex = sql_string(pattern)
+    groups_sql = f"CASE WHEN regexp_matches(text, {regex}) THEN regexp_extract(text, {regex}, [{groups}]) END"
+    found = f"SELECT {groups_sql} AS g{kept} FROM ({lines_of_log})"
     cells = [f"{sql} AS {quoted_name(name)}" for name, sql in columns.items()]
     cells += [f"line AS {quoted_name(LINE_COLUMN)}"] if numbered else []
     target = log.spool.with_suffix(".matched")
