@@ -39,6 +39,10 @@ class ProblemKind(Enum):
         "the clock steps back once, by {0} s: sorted",
         "the clock steps back {count} times, by at most {0} s: sorted",
     )
+    ROWS_AFTER_STEP_BACK = (
+        "the clock steps back by {0} s: 1 row with a time that an earlier row has is left out",
+        "the clock steps back by {0} s: {count} rows with times that earlier rows have are left out",
+    )
     YEARS_INFERRED = "timestamps without a year go over new year: read as {0} to {1}"
     DATES_INFERRED = (
         "timestamps have no date: the last is taken as the day the file was last changed (--start names the first)"

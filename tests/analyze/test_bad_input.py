@@ -120,9 +120,9 @@ BAD = {
         rows("2026-04-06,a,1,rate", "2026-04-07,a,1,queue", head="time,stage,value,kind\n"),
         r"stage a is a queue and a rate; expected one kind",
     ),
-    "a stray date": (
-        GOOD.encode() + b"2062-04-06T12:00:00Z,1,2\n",
-        r"102 samples span 1,136,073,601 steps .* no sample between 2026-04-06T12:00:49.* and 2062-04-06.*is probably",
+    "stray dates": (
+        GOOD.encode() + b"".join(b"2062-04-06T12:00:0%dZ,1,2\n" % second for second in range(3)),
+        r"106 samples span 1,136,073,603 steps .* no sample between 2026-04-06T12:00:49.* and 2062-04-06.*is probably",
     ),
 }
 

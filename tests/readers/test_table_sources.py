@@ -40,7 +40,7 @@ SOURCES = st.integers(1, 5).flatmap(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(SOURCES, st.sampled_from(["instance", "pod_name", "engine", "Host"]), st.randoms(use_true_random=False))
 def test_sources_of_a_wide_table_add_up(tmp_path_factory, sources, name, random):
     rows = [
@@ -57,7 +57,7 @@ def test_sources_of_a_wide_table_add_up(tmp_path_factory, sources, name, random)
     assert len(found["llm"][0]) == 12
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(SOURCES)
 def test_sources_of_a_long_table_add_up(tmp_path_factory, sources):
     rows = [
@@ -73,7 +73,7 @@ def test_sources_of_a_long_table_add_up(tmp_path_factory, sources):
     assert found["num_requests_waiting"][1] == totals[:, 1].tolist()
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(SOURCES)
 def test_columns_that_differ_in_a_label_of_a_source_add_up(tmp_path_factory, sources):
     names = [f'"waiting{{instance=""{source}"", job=""llm""}}"' for source in range(len(sources))]

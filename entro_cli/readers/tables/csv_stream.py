@@ -9,7 +9,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
 from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
 from entro_cli.readers.tables.reader import TableReader, note_columns_not_read, schema_of
-from entro_cli.readers.tables.rows import layout_of_plain_csv
+from entro_cli.readers.tables.rows import STRAY_NS, layout_of_plain_csv
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
@@ -68,7 +68,8 @@ class CsvStream:
             self._zone, self._problems = zone, tally.problems
         # An hour that the clock showed twice or skipped can be resolved only with all rows around it.
         has_clock_change = tally.problems and not form.is_offset
-        if has_clock_change or zone != self._zone or (last_ns is not None and times[0] <= last_ns):
+        is_stray = int(times[-1]) - int(times[0] if last_ns is None else last_ns) > STRAY_NS
+        if is_stray or has_clock_change or zone != self._zone or (last_ns is not None and times[0] <= last_ns):
             raise NotPlainError
         before = tally.problems
         series = series_of(times, rows.values, self._schema.stages, None, tally)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import LogFile
@@ -21,7 +24,7 @@ from entro_cli.readers.tables.duckdb_table import (
     sniff_csv,
     split_lines,
 )
-from entro_cli.readers.tables.rows import fetch_rows
+from entro_cli.readers.tables.rows import Rows, fetch_rows
 from entro_cli.readers.tables.schema import (
     DEFAULT_NAMES,
     StageColumn,
@@ -33,7 +36,7 @@ from entro_cli.readers.tables.schema import (
 from entro_cli.readers.tables.series import SourceColumns, series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
-from entro_cli.timeseries.observations import Observations, ReadOptions, Series
+from entro_cli.timeseries.observations import Observations, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 
 
@@ -83,6 +86,7 @@ class TableReader:
         )
         tally = Tally(table.problems)
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
+        rows, times = _without_steps_back(rows, times, tally)
         sources = SourceColumns(rows.sources, [table.columns[column] for column in schema.sources], options.aggregate)
         series = series_of(times, rows.values, rows.stages, rows.codes, tally, sources)
         note_columns_not_read(schema, rows.stages, series, tally)
@@ -128,6 +132,22 @@ class TableReader:
             return False
         cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
         return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
+
+
+def _without_steps_back(rows: Rows, times: TimeArray, tally: Tally) -> tuple[Rows, TimeArray]:
+    """Leave out rows whose times earlier rows have because the clock stepped back. Return the rows and their times."""
+    if not np.any(times[1:] < times[:-1]):
+        return rows, times
+    from entro_cli.readers.tables.clock_steps import rows_after_steps_back  # most tables are in order
+
+    keys = [key for key in (rows.codes, rows.sources) if key is not None]
+    groups = np.unique(np.stack(keys), axis=1, return_inverse=True)[1] if keys else np.zeros(len(times), np.int64)
+    is_doubtful, steps = rows_after_steps_back(times, rows.values, groups)
+    if steps:
+        tally.count(ProblemKind.ROWS_AFTER_STEP_BACK, is_doubtful.sum(), f"{max(steps) / NS:,.0f}")
+    keep = ~is_doubtful
+    codes, sources = (None if key is None else key[keep] for key in (rows.codes, rows.sources))
+    return replace(rows, values=rows.values[:, keep], codes=codes, sources=sources), times[keep]
 
 
 def _recognise_csv(text: str) -> float:

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
@@ -23,7 +24,7 @@ from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
-_GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE = range(7)
+_GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE, _STRAY = range(8)
 _REASONS = (
     "",
     NOT_A_ROW,
@@ -32,7 +33,12 @@ _REASONS = (
     "not a number",
     "infinite",
     "negative",
+    "the time is 300 days or more from all others",
 )
+STRAY_NS = 300 * 86400 * NS
+"""Gap in the times of a table behind which a few rows are taken for wrong."""
+
+_STRAY_SHARE = 100
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
     """
     plain_layout = layout_of_plain_csv(table, schema, options)
     plain = read_plain_csv(table.path, plain_layout) if plain_layout else None
-    if plain is not None:
+    if plain is not None and _usual_times(plain.times) is None:
         return Rows(plain.times, plain.zoned, plain.values, schema.stages, None, 0, ())
     schema = _with_date_order(connection, table, schema)
     numbers = [_number_sql(f"c{column}") for column in _load_columns(table, schema)]
@@ -94,11 +100,12 @@ def _fetch(
     schema: TableSchema,
     options: ReadOptions,
     numbers: Sequence[str],
+    usual: tuple[int, int] | None = None,
 ) -> Rows:
-    """Return the rows of a table, given SQL of the loads in its columns."""
+    """Return the rows of a table, given SQL of the loads in its columns and the first and last time of good rows."""
     columns = _load_columns(table, schema)
     time, zoned = timestamp_sql(_time_text(schema), schema.form)
-    reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers)
+    reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers, usual)
     select = [
         # Without NULLs, DuckDB returns plain arrays instead of masked ones.
         f"coalesce({time}, 0) AS time",
@@ -113,13 +120,17 @@ def _fetch(
     fetched = table.fetch(connection, ", ".join(select))
     reasons = np.asarray(fetched["reason"])
     is_good = np.equal(reasons, _GOOD)
+    times = np.asarray(fetched["time"], dtype=np.int64)[is_good]
+    found = None if usual else _usual_times(times)
+    if found is not None:
+        return _fetch(connection, table, schema, options, numbers, found)
     bad = table.rejected_rows if is_good.all() else _bad_rows(connection, table, schema, reason)
     stages, codes = schema.stages, None
     if schema.stage is not None:
         kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
         stages, codes = long_stages(table.log.label, list(compress(fetched["stage"], is_good)), kinds, options)
     return Rows(
-        times=np.asarray(fetched["time"], dtype=np.int64)[is_good],
+        times=times,
         zoned=np.asarray(fetched["zoned"], dtype=np.bool_)[is_good],
         values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(numbers))]),
         stages=stages,
@@ -221,7 +232,25 @@ def _number_sql(cell: str) -> str:
     return rf"coalesce(TRY_CAST({cell} AS DOUBLE), TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE))"
 
 
-def _reason_sql(schema: TableSchema, time: str, cells: Sequence[str], numbers: Sequence[str]) -> str:
+def _usual_times(times: TimeArray) -> tuple[int, int] | None:
+    """Return the first and last time of a table without a few stray ones, years away; None if there are none."""
+    if len(times) < 2 or int(times.max()) - int(times.min()) < STRAY_NS:
+        return None
+    ordered = np.sort(times)
+    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > STRAY_NS) + 1)
+    most = max(parts, key=len)
+    strays = len(times) - len(most)
+    is_clear = 0 < strays <= max(len(times) // _STRAY_SHARE, 1) and 10 * strays <= len(most)
+    return (int(most[0]), int(most[-1])) if is_clear else None
+
+
+def _reason_sql(
+    schema: TableSchema,
+    time: str,
+    cells: Sequence[str],
+    numbers: Sequence[str],
+    usual: tuple[int, int] | None,
+) -> str:
     """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell or NaN is only a missing sample."""
     missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null')" for cell in cells]
     checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ({time}) IS NULL THEN {_TIME}"]
@@ -231,6 +260,8 @@ def _reason_sql(schema: TableSchema, time: str, cells: Sequence[str], numbers: S
         checks.append(f"WHEN {number} IS NULL AND NOT {is_missing} THEN {_TEXT}")
         checks.append(f"WHEN abs({number}) > {LARGEST_LOAD} AND NOT isnan({number}) THEN {_INFINITE}")
         checks.append(f"WHEN {number} < 0 THEN {_NEGATIVE}")
+    if usual is not None:
+        checks.append(f"WHEN ({time}) NOT BETWEEN {usual[0]} AND {usual[1]} THEN {_STRAY}")
     return f"CASE {' '.join(checks)} ELSE {_GOOD} END"
 
 
