@@ -16,6 +16,7 @@ from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.benchmarks import BenchmarkReader
 from entro_cli.readers.requests.lines import AccessLogReader
 from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.requests.unreadable import unreadable_request_log
 from entro_cli.readers.scrapy.reader import ScrapyReader
 from entro_cli.readers.sglang.reader import SglangReader
 from entro_cli.readers.tables.duckdb_table import first_line, head_text
@@ -183,6 +184,9 @@ def recognise(log: LogFile, options: ReadOptions) -> Reader:
     if best is not None:
         return best
     begins = first_line(head_text(log))
+    lacking = unreadable_request_log(head_text(log))
+    if lacking is not None:
+        raise NoLogError(f"this looks like {lacking[0]}", where=log.label, remedy=lacking[1])
     raise NoLogError(
         f"the format is not known; it begins with: {masked(begins) if options.redact else begins}",
         where=log.label,

@@ -106,6 +106,15 @@ TO_THE_MILLISECOND = {
         }
     ),
     "ECS": rows(lambda r: {"@timestamp": at(r.end), "event": {"duration": r.took * MS}, "url": {"path": "/v1/chat"}}),
+    "express-winston": rows(
+        lambda r: {"timestamp": at(r.end), "meta": {"res": {"statusCode": r.status}, "responseTime": r.took}}
+    ),
+    "Google Cloud": rows(
+        lambda r: {"httpRequest": {"latency": f"{r.took / 1000}s", "status": r.status}, "timestamp": at(r.end)}
+    ),
+    "a logger's JSON": rows(
+        lambda r: {"time": at(r.end), "path": "/v1/chat", "status_code": r.status, "process_time": r.took / 1000}
+    ),
     "a logger's CSV": table("timestamp,model,status,latency_ms", lambda r: f"{at(r.end)},m,{r.status},{r.took}"),
     "JMeter": table(
         "timeStamp,elapsed,label,responseCode,threadName,allThreads,Latency",
@@ -192,6 +201,10 @@ TO_THE_SECOND = {
     "Apache in microseconds": combined(lambda r: f" duration_us={r.took * 1000}"),
     "one time at the end": combined(lambda r: f' "10.0.0.9" {r.took / 1000:.3f}'),
     "one quoted time": combined(lambda r: f' "{r.took / 1000:.3f}"'),
+    "a label in the user agent": lambda made: combined(lambda r: f" rt={r.took / 1000:.3f}")(made).replace(
+        b"python-httpx/0.27", b"python rt=9.999 (x 1.234)"
+    ),
+    "morgan": combined(lambda r: f" - {r.took}.000 ms"),
     "nginx of Kubernetes": combined(
         lambda r: f" 421 {r.took / 1000:.3f} [llm-8000] [] 10.0.0.7:8000 901 {r.took / 1001:.3f} 200 3e4f"
     ),
@@ -422,12 +435,30 @@ def test_access_lines_without_a_duration_are_completions(tmp_path):
     [
         ('{"timestamp": 0, "input_length": 1}\n{"timestamp": 137, "input_length": 1}\n', {}, "--time timestamp:ms or"),
         ("arrival,latency\n2026-04-06T12:00:00Z,812\n", {}, "latency names no unit.*--time latency:ms or"),
+        ('{"time": "2026-04-06T12:00:00Z", "status": 200, "duration": 3500000000}\n', {}, "--time duration:ms or"),
         ("arrival,latency_min\n2026-04-06T12:00:00Z,8121\n", {}, "most requests would last 5.6 days"),
     ],
 )
 def test_a_unit_that_is_not_clear_is_asked_for(content, options, says, tmp_path):
     with pytest.raises(EntroError, match=says):
         read(content.encode(), tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            "srv  params_from_: Chat\nslot launch_slot_: id  0 | task 0 | processing task\n",
+            "llama.cpp without timestamps.*--timestamps",
+        ),
+        ("12:00:01 - LiteLLM Proxy:INFO: proxy_server.py:12 - started\n", "LiteLLM without dates.*JSON_LOGS=1"),
+        ('INFO:     10.0.0.3:41 - "POST /v2/x HTTP/1.1" 200 OK\n', "uvicorn without timestamps"),
+        ("metric_name,timestamp,metric_value,check\nhttp_reqs,1795694406,1\n", "CSV of k6, with rows"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_named(content, says, tmp_path):
+    with pytest.raises(EntroError, match=f"this looks like .*{says}"):
+        read(content.encode(), tmp_path)
 
 
 def test_a_unit_can_be_named(tmp_path):
@@ -453,6 +484,7 @@ def test_a_stamp_can_be_named_an_arrival(tmp_path):
         ("312.4µs", 312_400),
         ("312.4us", 312_400),
         ("22.1ms", 22_100_000),
+        ("22.1 ms", 22_100_000),
         ("2m", 120_000_000_000),
         ("850ns", 850),
     ],

@@ -30,9 +30,9 @@ CLOCK_COLUMN = "entro.clock_ns"
 """Name under which a checkpoint records the lag of a log's second clock."""
 
 _MONITORING = (  # at the beginning of a cell, or of the request in it
-    r'(?:^|")(?:[A-Z]{3,7} )?/(?:[^ ?"]*/)?(?:metrics|health|healthz|healthy|health[_-]?check|live|livez|liveness|'
-    r"ready|readyz|readiness|startupz|ping|version|v[0-9]+/models|api/(?:tags|ps)|nginx_status|stub_status|"
-    r'server-status|favicon\.ico)/?(?:[? "]|$)|^(?:kube-probe|Prometheus|ELB-HealthChecker|GoogleHC)/'
+    r'(?:^|")(?:[A-Z]{3,7} (?:https?://[^ "/]*)?)?/(?:[^ ?"]*/)?(?:metrics|health|healthz|healthy|health[_-]?check|'
+    r"live|livez|liveness|ready|readyz|readiness|startupz|ping|version|v[0-9]+/models|api/(?:tags|ps)|nginx_status|"
+    r'stub_status|server-status|favicon\.ico)/?(?:[? "]|$)|(?:^|")(?:kube-probe|Prometheus|ELB-HealthChecker|GoogleHC)/'
 )
 
 
@@ -146,7 +146,7 @@ def _with_unit_sql(cell: str) -> str:
         ("ns", 1),
     )
     parts = (
-        f"coalesce(TRY_CAST(regexp_extract({cell}, '([0-9.]+){unit}', 1) AS DOUBLE), 0) * {length}"
+        f"coalesce(TRY_CAST(regexp_extract({cell}, '([0-9.]+) ?{unit}', 1) AS DOUBLE), 0) * {length}"
         for unit, length in units
     )
     return f"CASE WHEN regexp_full_match(trim({cell}), '{WITH_UNIT}') THEN {' + '.join(parts)} END"

@@ -98,6 +98,8 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
         return bool(roles[Role.FINISH] and (roles[Role.DURATION] or roles[Role.SERVICE]))
     names_request = any(name & _REQUEST_WORDS for index, name in enumerate(words) if index != arrival[0].index)
     names_request |= any(not column.unit for column in roles[Role.DURATION])  # cells such as 31.2ms
+    if found.status is not None and (roles[Role.DURATION] or roles[Role.SERVICE]):
+        return True
     has_end = times and (roles[Role.FINISH] or roles[Role.START])
     return bool(has_end) or (names_request and _is_irregular([row[arrival[0].index] for row in sample]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from entro_cli.readers.requests.names import unit_of
 from entro_cli.readers.requests.sample import WITH_UNIT
@@ -13,6 +13,7 @@ _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _CLF_TIME = r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d"
 _LABEL = re.compile(rf'(?:^|[ ,;"])([A-Za-z_]\w*)[=:]"?(?:[0-9]+(?:\.[0-9]+)?|{WITH_UNIT})(?=[ ,;"]|$)')
+_LENGTH = re.compile(rf'(?:^|[ "]){WITH_UNIT}(?=[ "]|$)')
 _NUMBER = re.compile(r'(?:^|[ "])([0-9]+(?:\.[0-9]+)?)(?=[ "]|$)')
 _ALIASES = {"rt": "request_time", "urt": "upstream_response_time"}
 _DURATIONS = ("request_time", "duration", "latency", "elapsed", "response_time", "upstream_response_time")
@@ -34,9 +35,8 @@ class LineFormat:
 
 
 ACCESS_LOG = LineFormat(
-    "access log of nginx or Apache",
-    rf'^[^\["]*\[(?P<time>{_CLF_TIME} [+-]\d{{4}})\] (?P<request>{_QUOTED}) (?P<status>\d{{3}}) (?:\d+|-)'
-    rf"(?: {_QUOTED} (?P<user_agent>{_QUOTED}))?(?P<rest>.*)$",
+    "access log of nginx or Apache",  # with four groups, RE2 is twice as fast as with five
+    rf'^[^\["]*\[(?P<time>{_CLF_TIME} [+-]\d{{4}})\] (?P<request>{_QUOTED}) (?P<status>\d{{3}}) (?:\d+|-)(?P<rest>.*)$',
 )
 """The Common Log Format or the combined one, and what the administrator added."""
 
@@ -67,11 +67,14 @@ _FIXED = (
         rf"^{_ANSI}(?P<time>\d{{4}}-\d\d-\d\dT[0-9:.]+Z)\b.*total_time{_ANSI}={_ANSI}\"(?P<total_time>{WITH_UNIT})\"",
     ),
 )
-_TAILS = (  # what follows the user agent in logs with a fixed format
-    ("Traefik", "duration_ms", r'^ \d+ "[^"]*" "[^"]*" (\d+)ms$'),
-    ("nginx of Kubernetes", "request_time", r"^ \d+ (\d+\.\d{3}) \["),
-)
-_ONE_TIME = r'(?:^|[ "])(\d+\.\d{3})(?:[ "]|$)'
+_CLIENT = rf"^ {_QUOTED} {_QUOTED}"
+"""The referrer and the user agent, in the combined format."""
+_TAILS = {  # what follows them in logs of a fixed format: of Traefik, and of nginx in Kubernetes
+    "duration_ms": rf'{_CLIENT} \d+ "[^"]*" "[^"]*" (\d+)ms$',
+    "request_time": rf"{_CLIENT} \d+ (\d+\.\d{{3}}) \[",
+}
+_WITH_UNIT = rf'[ "]({WITH_UNIT})(?:[ "]|$)'
+_ONE_TIME = r'[ "](\d+\.\d{3})(?:"|$| [^a-zµ])'
 """The form of $request_time, which nginx writes in seconds with three digits."""
 
 
@@ -99,17 +102,19 @@ def with_timing(known: LineFormat, lines: Sequence[str]) -> LineFormat:
     if known is not ACCESS_LOG:
         return known
     rests = [found["rest"] for line in lines if (found := re.search(known.pattern, line))]
-    for _, column, pattern in _TAILS:
+    for column, pattern in _TAILS.items():
         if _share(pattern, rests) > 0.5:
-            return LineFormat(known.name, known.pattern, {column: pattern})
+            return replace(known, columns={column: pattern})
+    client = f"{_CLIENT}.*?" if _share(_CLIENT, rests) > 0.5 else ""  # what a client calls itself is no label
+    rests = [re.sub(_CLIENT, "", rest) for rest in rests]
     labels = {_ALIASES.get(label, label): label for rest in rests for label in _LABEL.findall(rest)}
     for column in (name for duration in _DURATIONS for name in labels if _is_duration(name, duration)):
-        return LineFormat(
-            known.name, known.pattern, {column: rf'(?:^|[ ,;"]){re.escape(labels[column])}[=:]"?([0-9.]+[a-zµ]*)'}
-        )
+        return replace(known, columns={column: rf'{client}[ ,;"]{labels[column]}[=:]"?([0-9.]+[a-zµ]*)'})
+    if max(len(_LENGTH.findall(rest)) for rest in rests) == 1 and _share(_WITH_UNIT, rests) > 0.5:
+        return replace(known, columns={"duration": client + _WITH_UNIT})
     numbers = max(len(_NUMBER.findall(rest)) for rest in rests)
     if numbers == 1 and _share(_ONE_TIME, rests) > 0.5:
-        return LineFormat(known.name, known.pattern, {"request_time": _ONE_TIME})
+        return replace(known, columns={"request_time": client + _ONE_TIME})
     if numbers > 1:
         raise ValueError("in which several numbers may be the time of a request")
     raise ValueError("in which one number has no name and no unit" if numbers else "without timing")

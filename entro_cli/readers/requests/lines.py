@@ -89,8 +89,8 @@ def _first_lines(log: LogFile) -> list[str]:
 
 
 def _read(log: LogFile, known: LineFormat, options: ReadOptions, numbered: bool) -> Observations:
-    groups = [name for name in group_names(known.pattern) if name != "rest"]
-    columns = {name: f"trim(g.{quoted_name(name)}, '\"')" for name in groups}
+    groups = group_names(known.pattern)
+    columns = {"user_agent" if name == "rest" else name: f"g.{quoted_name(name)}" for name in groups}
     columns |= {name: f"regexp_extract(g.rest, {sql_string(pattern)}, 1)" for name, pattern in known.columns.items()}
     with connect(log.spool.parent) as connection:
         lines = match_lines(connection, log, known.pattern, columns, f"g.{quoted_name(groups[0])} <> ''", numbered)

@@ -44,7 +44,8 @@ _BY_NAME = {  # times without the words that only mean a time, lengths without t
     Role.SERVICE: _names("processing time, service time, execution time, inference time, run time, runtime"),
     Role.DURATION: _names(
         "duration, latency, elapsed, elapsed time, e2e latency, e2e time, end to end latency, total latency, "
-        "total duration, total time, request latency, request duration, response time, request time, rt"
+        "total duration, total time, request latency, request duration, response time, request time, process time, "
+        "time taken, took, rt, upstream response time"
     ),
 }
 _TIME_WORDS = frozenset({"at", "time", "ts", "timestamp", "date", "datetime", "dttm", "utc", "unix", "epoch"})
@@ -94,6 +95,7 @@ DIALECTS = (
     Dialect("Caddy", _names("request proto, request remote ip"), "duration", "s"),
     Dialect("Kong", ("latencies request",), "latencies request", "ms", "started at"),
     Dialect("pino", ("res status code",), "response time", "ms"),
+    Dialect("express-winston", ("meta res status code",), "meta response time", "ms"),
     Dialect("ECS", ("event duration",), "event duration", "ns", "event start"),
     Dialect(
         "nginx", _names("remote addr, msec, time iso8601, time local, body bytes sent, status"), "request time", "s"

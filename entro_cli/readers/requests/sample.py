@@ -21,13 +21,13 @@ from entro_cli.readers.requests.names import (
     status_of,
     unit_of,
 )
-from entro_cli.readers.tables.column_names import is_number
+from entro_cli.readers.tables.column_names import is_number, tokens
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.problems import Problem
 
 ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
 """A request and its status as uvicorn and others write it in a message; a pattern for RE2 and for Python."""
-WITH_UNIT = r"(?:[0-9.]+(?:ns|us|µs|μs|ms|s|m|h))+"
+WITH_UNIT = r"(?:[0-9.]+ ?(?:ns|us|µs|μs|ms|s|m|h))+"
 """A length of time as Go and Rust print it: 1m2.3s, 31.2µs; for RE2 and for Python."""
 
 
@@ -142,7 +142,8 @@ class RequestSample:
         if self._mostly(index, WITH_UNIT):
             return RequestColumn(index, name, "")
         unit = unit or unit_of(name)
-        is_time = unit in {"", "s"} and timestamp_format(cells, None) is not None
+        is_named_time = tokens(name)[-1:] == ["time"]  # such as request_time; a duration of 10^9 is one in nanoseconds
+        is_time = is_named_time and timestamp_format(cells, None) is not None
         if is_time or 2 * sum(map(is_number, cells)) <= len(cells):
             return None
         return RequestColumn(index, name, unit or "s", is_assumed=not unit)
