@@ -40,7 +40,8 @@ class DeclaredReader:
         self._groups = groups_of(declaration)
         self.name = declaration.name
         self.description = declaration.description or "declared in entro.toml"
-        self.gives = _GIVES[self._groups.kind]
+        is_count = self._groups.kind is LineKind.LOADS and COUNT in self._groups.others
+        self.gives = "the growth of its count, as a rate (scraper)" if is_count else _GIVES[self._groups.kind]
 
     @property
     def reads_in_parts(self) -> bool:

@@ -56,7 +56,7 @@ def match_lines(
         connection: the connection that reads the log.
         log: a text log.
         pattern: a regular expression that `check_pattern` accepts.
-        columns: by name of a column, SQL of its cells; `g."time"` is the text of the group `time`, empty if the line
+        columns: by name of a column, SQL of its cells; `g."time"` is the text of the group `time`, NULL if the line
             does not match.
         where: SQL of whether a line counts as one that matches.
         numbered: whether the rows know the numbers of their lines. Without them the log is read in parallel.
@@ -65,23 +65,25 @@ def match_lines(
         EntroError: if the log cannot be read.
     """
     path, lines = _readable_lines(log)
-    groups = ", ".join(map(sql_string, group_names(pattern)))
-    number = ", row_number() OVER () AS line" if numbered else ""
-    kept = ", line" if numbered else ""
+    cells = [f"{sql} AS {quoted_name(name)}" for name, sql in columns.items()]
+    cells += [f"line AS {quoted_name(LINE_COLUMN)}"] if numbered else []
+    query = f"SELECT {', '.join(cells)} FROM ({_groups_sql(path, pattern, numbered)}) WHERE {where}"
+    target = log.spool.with_suffix(".matched")
+    matched = write_parquet(connection, log, query, target)
+    return MatchedLines(parquet_log(log, target), matched, lines)
+
+
+def _groups_sql(path: Path, pattern: str, numbered: bool) -> str:
+    """Return SQL of the groups of each line as a struct `g`, and of its number as `line`."""
+    number, line = (", row_number() OVER () AS line", ", line") if numbered else ("", "")
     # The control character keeps `$` from matching where a long line is cut.
     cut = f"left(text, {_SEARCHED_CHARACTERS}) || chr(31)"
     searched = f"CASE WHEN strlen(text) > {_SEARCHED_CHARACTERS} THEN {cut} ELSE text END"
-    lines_of_log = f"SELECT {searched} AS text{number} FROM {lines_sql(path)}"
     # Most lines of a log do not match, and RE2 finds that out in a quarter of the time it takes to find the groups.
-    regex = sql_string(pattern)
-    groups_sql = f"CASE WHEN regexp_matches(text, {regex}) THEN regexp_extract(text, {regex}, [{groups}]) END"
+    regex, names = sql_string(pattern), ", ".join(map(sql_string, group_names(pattern)))
+    groups = f"CASE WHEN regexp_matches(text, {regex}) THEN regexp_extract(text, {regex}, [{names}]) END"
     # DuckDB would copy the expression into the filter, and search each line twice, if no unnest were between them.
-    found = f"SELECT unnest([{groups_sql}]) AS g{kept} FROM ({lines_of_log})"
-    cells = [f"{sql} AS {quoted_name(name)}" for name, sql in columns.items()]
-    cells += [f"line AS {quoted_name(LINE_COLUMN)}"] if numbered else []
-    target = log.spool.with_suffix(".matched")
-    matched = write_parquet(connection, log, f"SELECT {', '.join(cells)} FROM ({found}) WHERE {where}", target)
-    return MatchedLines(parquet_log(log, target), matched, lines)
+    return f"SELECT unnest([{groups}]) AS g{line} FROM (SELECT {searched} AS text{number} FROM {lines_sql(path)})"
 
 
 def group_names(pattern: str) -> list[str]:
