@@ -155,7 +155,7 @@ class ProblemKind(Enum):
         "{count} lines of a decode node beside a prefill node: left out, as each request is at both",
     )
     BEFORE_QUEUE = (
-        "up to {0} requests wait for memory or for the other node of a disaggregated server (#unbootstrapped-req, "
+        "up to {0} requests wait for memory or for the other node of a disaggregated server (#bootstrap-req, "
         "#prealloc-req): not in the queue"
     )
     RANK_MISSING = "the last batch lines lack a rank: left out"

@@ -41,11 +41,11 @@ _RUNNING, _QUEUED = (
     for name in (b"running", b"queue")
 )
 _NODE = re.compile(
-    rb"disaggregation_mode='(?P<mode>prefill|decode)'|#(?P<prefill>unbootstrapped|transferring|inflight)-req:"
+    rb"disaggregation_mode='(?P<mode>prefill|decode)'|#(?P<prefill>(?:un)?bootstrap(?:ped)?|transferring|inflight)-req:"
     rb"|#transfer-req:|pre-allocated usage:"
 )
 """What shows that a line is of a node of a server whose prefill and decode are disaggregated."""
-_BEFORE_QUEUE = re.compile(rb"#(?:unbootstrapped|prealloc)-req: (\d{1,9})\b")
+_BEFORE_QUEUE = re.compile(rb"#(?:(?:un)?bootstrap(?:ped)?|prealloc)-req: (\d{1,9})\b")
 
 
 @dataclass

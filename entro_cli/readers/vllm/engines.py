@@ -10,7 +10,7 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.server_lines import START
-from entro_cli.readers.vllm.lines import VllmLines
+from entro_cli.readers.vllm.lines import Engine, VllmLines
 from entro_cli.timeseries.observations import TimeArray
 
 _TICK_NS = 2 * NS
@@ -57,6 +57,7 @@ class EnginesState(msgspec.Struct):
     """The engines of a server behind some lines.
 
     Attributes:
+        engines: those that `live` and `tick` are of.
         live: by key, the engines that print, or are idle.
         reached: the end of the last span, nanoseconds; None before the first.
         is_new: whether the server has no tick yet.
@@ -64,6 +65,7 @@ class EnginesState(msgspec.Struct):
         tick: the last tick.
     """
 
+    engines: list[Engine] = []
     live: dict[int, EngineState] = {}
     reached: int | None = None
     is_new: bool = True
@@ -118,11 +120,15 @@ class EngineStats:
         if tick and not self._is_open(tick):
             self._close(tick)
             tick = []
-        return EnginesState(self.live, self._reached, self._is_new, self._usual_ns, self._open(tick))
+        # Engines of processes that have ended are forgotten, so that the state does not grow with every restart.
+        used = sorted({*self.live, *(self.keys[index] for index in tick)})
+        live = {used.index(key): state for key, state in self.live.items()}
+        engines = [self.engines[key] for key in used]
+        return EnginesState(engines, live, self._reached, self._is_new, self._usual_ns, self._open(tick, used))
 
-    def _open(self, tick: list[int]) -> OpenTick:
+    def _open(self, tick: list[int], used: list[int]) -> OpenTick:
         return OpenTick(
-            [self.keys[index] for index in tick],
+            [used.index(self.keys[index]) for index in tick],
             [int(self.at[index]) for index in tick],
             [self.requests[index] - self.counted for index in tick],
             [value for index in tick for value in self._values_of(index)],

@@ -17,7 +17,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.vllm.engines import EnginesState, EngineStats
-from entro_cli.readers.vllm.lines import Engine, VllmLines, find_lines, holds_stats
+from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
 from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
@@ -40,16 +40,14 @@ class VllmState(msgspec.Struct):
 
     Attributes:
         clock: its clock.
-        engines: those of its lines.
-        engines_state: their state.
+        engines: its engines.
         requests: the number of requests that are in no span yet.
         access_logged: whether it logs requests.
         is_resting: as in `VllmLines`.
     """
 
     clock: ClockState = msgspec.field(default_factory=ClockState)
-    engines: list[Engine] = []
-    engines_state: EnginesState = msgspec.field(default_factory=EnginesState)
+    engines: EnginesState = msgspec.field(default_factory=EnginesState)
     requests: int = 0
     access_logged: bool = False
     is_resting: bool = False
@@ -81,13 +79,15 @@ class VllmReader:
     def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
         """Read lines of the log of a vLLM server; see `ResumableReader`."""
         before = msgspec.msgpack.decode(state, type=VllmState) if state else VllmState()
-        known = VllmLines(LineTimestamps(before.clock), access_logged=before.access_logged, engines=before.engines)
+        known = VllmLines(
+            LineTimestamps(before.clock), access_logged=before.access_logged, engines=before.engines.engines
+        )
         known.requests_in_all, known.is_resting = before.requests, before.is_resting
         lines = find_lines(log, known)
         bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
         tally = Tally()
         times, clock = lines.stamps.utc(log, options, tally)
-        stats = EngineStats(lines, times, before.engines_state)
+        stats = EngineStats(lines, times, before.engines)
         if not (lines.measured or stats.ends or state):
             several = b"api_server_count more than 1" in log.head or b"(ApiServer_1 pid=" in log.head
             raise EmptyLogError(
@@ -112,7 +112,7 @@ class VllmReader:
             columns=tuple(part.name for part in quantities if len(part.times)),
         )
         left = lines.requests_in_all - stats.counted
-        after = VllmState(clock, lines.engines, stats.state, left, lines.access_logged, lines.is_resting)
+        after = VllmState(clock, stats.state, left, lines.access_logged, lines.is_resting)
         return Reading(observations, msgspec.msgpack.encode(after))
 
 
