@@ -188,6 +188,10 @@ class ProblemKind(Enum):
         "{count} samples are not pairs of a time and a number: left out",
     )
     NEGATIVE = "1 sample of {0} is negative: left out", "{count} samples of {0} are negative: left out"
+    SCRAPED_TWICE = (
+        "1 series of {0} is a second scrape of the same target: counted once",
+        "{count} series of {0} are further scrapes of the same targets: counted once",
+    )
     SERIES_SUMMED = "{count} series of {0} were summed"
     SUM_INCOMPLETE = (
         "{0} has no sum at 1 time, when some of its series have no sample",

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.prometheus.reader import PrometheusReader
@@ -98,6 +98,60 @@ def test_counters_of_engines_scraped_at_other_times(tmp_path):
     name = "vllm:request_success_total"
     content = matrix((engine(0, name), {0: 0.0, 10: 20.0}), (engine(1, name), {5: 0.0, 15: 10.0}))
     assert points(read(prometheus, content, tmp_path).series[0]) == {5: 2.0, 10: 3.0, 15: 1.0}
+
+
+def scraped(labels, points):
+    return {"__name__": "vllm:num_requests_waiting", "engine": "0", **labels}, points
+
+
+WAVE = {at: float(abs(at // 10 % 40 - 20) * 7) for at in range(0, 1200, 10)}
+LATE = {at + 4: value + 2.0 for at, value in WAVE.items()}
+JOBS = ({"instance": "a:8000", "job": "x"}, {"instance": "a:8000", "job": "y"})
+SERVERS = ({"prometheus_replica": "x"}, {"prometheus_replica": "y"})
+SCRAPES = "1 series of vllm:num_requests_waiting is a second scrape of the same target: counted once"
+
+
+@pytest.mark.parametrize(("one", "other"), [JOBS, SERVERS, ({"instance": "a", "replica": "0"}, {"instance": "a"})])
+@pytest.mark.parametrize("second", [WAVE, LATE, dict(list(WAVE.items())[40:80])])
+def test_two_scrapes_of_one_target_count_once(one, other, second, tmp_path):
+    content = matrix(scraped(one, WAVE), scraped(other, second))
+    got = read(prometheus, content, tmp_path)
+    assert points(got.series[0]) in (WAVE, LATE)  # either scrape is as good
+    assert sentences(got.problems) == (SCRAPES,)
+
+
+def test_a_second_scrape_fills_what_the_first_missed(tmp_path):
+    kept = {at: value for at, value in WAVE.items() if not 300 <= at < 500}
+    half = {at: value for at, value in WAVE.items() if 200 <= at < 600}
+    got = read(prometheus, matrix(scraped(JOBS[0], kept), scraped(JOBS[1], half)), tmp_path)
+    assert points(got.series[0]) == WAVE
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "second"),
+    [
+        ({"instance": "a", "job": "x"}, {"instance": "b", "job": "x"}, WAVE),  # two servers that are alike
+        ({"job": "x"}, {"job": "y"}, WAVE),  # no address: each job may be a server
+        ({"pod": "a", "engine": "0"}, {"pod": "a", "engine": "1"}, WAVE),
+        (*JOBS, {at: 140.0 - value for at, value in WAVE.items()}),
+        (*JOBS, {at: value + 30 for at, value in WAVE.items()}),
+    ],
+)
+def test_series_that_differ_are_summed(one, other, second, tmp_path):
+    got = read(prometheus, matrix(scraped(one, WAVE), scraped(other, second)), tmp_path)
+    assert points(got.series[0]) == {at: WAVE[at] + second[at] for at in WAVE}
+    assert sentences(got.problems) == ("2 series of vllm:num_requests_waiting were summed",)
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(st.lists(st.lists(st.integers(0, 1), min_size=60, max_size=60), min_size=2, max_size=2, unique_by=tuple))
+def test_two_idle_servers_at_one_address_are_summed(tmp_path_factory, levels):
+    """Such as localhost:8000 of two hosts, each with a Prometheus: noise alone is no sign of one target."""
+    first, second = ({at: float(level) for at, level in enumerate(row)} for row in levels)
+    assume(sum(first[at] == second[at] for at in first) < 54)
+    content = matrix(scraped(JOBS[0], first), scraped(JOBS[1], second))
+    got = read(prometheus, content, tmp_path_factory.mktemp("idle"))
+    assert points(got.series[0]) == {at: first[at] + second[at] for at in first}
 
 
 def test_nan_and_infinities_are_missing_samples(tmp_path):

@@ -13,6 +13,7 @@ from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.readers.prometheus.aggregate import rate_of_counters, sum_gauges, without_negative
 from entro_cli.readers.prometheus.metrics import metric
 from entro_cli.readers.prometheus.response import PrometheusSeries, join_series, parse_response, response_text
+from entro_cli.readers.prometheus.targets import once_per_target
 from entro_cli.readers.quantities import Quantity, choose_stages
 from entro_cli.readers.tables.duckdb_table import head_text
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
@@ -178,11 +179,13 @@ def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) ->
         kind: what it measures. The series of a rate are counters if their names are those of counters.
         series: one per engine or instance.
     """
+    series, repeated = once_per_target(name, series)
     if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
-        return rate_of_counters(name, series)
+        quantity, problems = rate_of_counters(name, series)
+        return quantity, [*repeated, *problems]
     quantity, problems = sum_gauges(name, kind, series)
     quantity, negative = without_negative(quantity)
-    return quantity, [*problems, *negative]
+    return quantity, [*repeated, *problems, *negative]
 
 
 def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:

@@ -1,0 +1,96 @@
+"""Targets that were scraped twice, by two Prometheus servers or two jobs, of which one series counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from entro_cli.core.console import printable
+from entro_cli.readers.prometheus.response import PrometheusSeries
+from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.problems import Problem, ProblemKind
+from entro_engine.entropy import FloatArray
+
+_OF_PROMETHEUS = frozenset({"prometheus", "prometheus_replica", "__replica__"})
+"""Labels that name the Prometheus server which scraped a target."""
+
+_OF_SCRAPE = _OF_PROMETHEUS | {"job", "replica", "endpoint", "service"}
+"""Labels that also differ between two scrapes of one target, but not only between those."""
+
+_RAY = "ray_"
+"""One address of Ray has the metrics of all replicas on its machine."""
+
+_ADDRESSES = ("instance", "pod")
+"""Labels that name the target itself."""
+
+_LEAST_CORRELATION = 0.9
+"""Chosen: two scrapes of a server are seconds apart, and still agree far better than two servers do."""
+
+
+def once_per_target(name: str, series: Sequence[PrometheusSeries]) -> tuple[list[PrometheusSeries], list[Problem]]:
+    """Return the series of a metric without further scrapes of the same target, and a warning about those.
+
+    Args:
+        name: the name of the metric.
+        series: its series, each with other labels.
+    """
+    by_target: dict[frozenset[tuple[str, str]], list[PrometheusSeries]] = {}
+    for part in sorted(series, key=lambda part: (-len(part.times), sorted(part.labels.items()))):
+        found = by_target.setdefault(_target(part), [])
+        twin = next((place for place, other in enumerate(found) if _is_same(other, part)), None)
+        if twin is None:
+            found.append(part)
+        else:
+            found[twin] = _joined(found[twin], part)
+    once = [part for parts in by_target.values() for part in parts]
+    repeated = len(series) - len(once)
+    return once, [Problem(ProblemKind.SCRAPED_TWICE, repeated, (printable(name),))] if repeated else []
+
+
+def _target(part: PrometheusSeries) -> frozenset[tuple[str, str]]:
+    """Return the labels of a series without those of the scrape; without an address, a job may be a server."""
+    has_address = any(part.labels.get(label) for label in _ADDRESSES) and not part.name.startswith(_RAY)
+    of_scrape = _OF_SCRAPE if has_address else _OF_PROMETHEUS
+    return frozenset((label, value) for label, value in part.labels.items() if label not in of_scrape)
+
+
+def _is_same(one: PrometheusSeries, other: PrometheusSeries) -> bool:
+    """Return whether two series of one target are equal, or differ by no more than they change between scrapes."""
+    if len(other.times) < 2:
+        return len(other.times) == 1 and (other.times[0], other.values[0]) in zip(one.times, one.values, strict=True)
+    near = _nearest(one.times, other.times)
+    close = abs(one.times[near] - other.times) <= np.median(np.diff(one.times))
+    mine, others = one.values[near][close], other.values[close]
+    if not len(others):
+        return False
+    if np.array_equal(mine, others):
+        return True
+    changes = min(_mean_change(one.values), _mean_change(other.values))
+    if min(np.ptp(mine), np.ptp(others)) == 0 or float(np.mean(abs(mine - others))) > changes:
+        return False
+    return bool(np.corrcoef(mine, others)[0, 1] >= _LEAST_CORRELATION)
+
+
+def _mean_change(values: FloatArray) -> float:
+    return float(np.mean(abs(np.diff(values))))
+
+
+def _joined(one: PrometheusSeries, other: PrometheusSeries) -> PrometheusSeries:
+    """Return a series with the samples of another scrape where it lacks some."""
+    if len(one.times) < 2:
+        return one
+    # Between two samples the nearest one is at most half an interval away, and scrapes jitter.
+    missing = abs(one.times[_nearest(one.times, other.times)] - other.times) > np.median(np.diff(one.times)) * 3 / 4
+    times = np.concatenate([one.times, other.times[missing]])
+    order = np.argsort(times, kind="stable")
+    return replace(one, times=times[order], values=np.concatenate([one.values, other.values[missing]])[order])
+
+
+def _nearest(times: TimeArray, wanted: TimeArray) -> TimeArray:
+    """Return for each wanted time the index of the nearest of some sorted times."""
+    right = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    right = np.minimum(right, len(times) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(wanted - times[left] <= times[right] - wanted, left, right)
