@@ -106,7 +106,10 @@ BAD = {
         r"the format is not known|does not hold times|no column|cannot be read",
     ),
     "JSON that is cut": (b'{"time": "2026-04-06T12:00:00Z", "queue"\n' * 5, r"not known|no rows|no column"),
-    "a JSON array": (b'[{"time": 1, "queue": 2},\n {"time": 2, "queue": 2}]', r"the format is not known; .*JSON lines"),
+    "a JSON array that is cut": (
+        b'[{"time": 1, "queue": 2},\n {"time": 2, "queue": 2}',
+        r"the format is not known; .*JSON lines",
+    ),
     "deep JSON": (b'{"a":' + b"[" * 60000, r"not known|no rows|no column"),
     "long, no stages known": (
         rows("2026-04-06,cpu,1", "2026-04-06,disk,2", head="time,stage,value\n"),

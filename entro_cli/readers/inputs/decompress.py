@@ -42,9 +42,33 @@ def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
             plain.open("w", encoding="utf-8", newline="") as out,
         ):
             shutil.copyfileobj(text, out)
+    elif magic[257:262] == b"ustar":
+        _unpack_tar(source, plain, label)
     else:
         return False
     return True
+
+
+def _unpack_tar(source: Path, plain: Path, label: str) -> None:
+    """Write the only file in a tar archive.
+
+    Raises:
+        EntroError: if there is not exactly one, or the archive is damaged.
+    """
+    import tarfile
+
+    try:
+        with tarfile.open(source) as archive:
+            files = [part for part in archive if part.isfile() and not Path(part.name).name.startswith(".")]
+            packed = archive.extractfile(files[0]) if len(files) == 1 else None
+            if packed is None:
+                raise EntroError(
+                    f"the tar archive has {len(files)} files", where=label, expected="one log", remedy="unpack it"
+                )
+            with packed, plain.open("wb") as out:
+                shutil.copyfileobj(packed, out, 1 << 20)
+    except (tarfile.TarError, EOFError) as error:
+        raise EntroError(f"the tar archive is damaged: {error}", where=label, remedy="copy it again") from error
 
 
 def _open_gzip(source: Path) -> IO[bytes]:

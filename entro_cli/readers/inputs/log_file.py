@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,11 @@ STDIN = "-"
 
 PARQUET_MAGIC = b"PAR1"
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
+
+_EXPORTS = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*\{|\{\s*"MetricDataResults"|#(?:group|datatype|default),|Full label,)'
+)
+"""Beginnings of documents that hold a table."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,11 @@ def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile
             if not decompress(spool, _head(spool), plain, label):
                 break
             plain.replace(spool)
+        if _EXPORTS.match(_head(spool)):
+            from entro_cli.readers.inputs.exports import convert_export  # most logs are no documents
+
+            if convert_export(spool, plain):
+                plain.replace(spool)
         streams = split_streams(spool, _head(spool), spool.with_suffix(".stream"), only)
         logs = [_stream_log(stream, label, changed_s, len(streams) > 1 or only is not None) for stream in streams]
         head = _head(spool)

@@ -38,7 +38,7 @@ _NO_RATE = _words(  # rates of something other than requests over time
     "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption"
 )
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
-    "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position"
+    "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _SOURCES = _words("instance pod container host hostname node engine replica model queue worker server rank")
 _COUNTERS = _words("total sum created bucket")
@@ -109,11 +109,16 @@ def _term(name: str) -> tuple[Meaning, list[str]] | None:
     if base and base[-1] in _RATES:
         return Meaning(Kind.RATE, 60.0 if base[-1] == "rpm" else divisor or 1.0), base
     if base and divisor is not None:
-        return (Meaning(Kind.RATE, divisor), base) if base[-1] in _COUNTED or base[-1] == "sent" else None
+        return (Meaning(Kind.RATE, divisor), base) if _counts_events(base) else None
     is_queue = _QUEUES & set(words) or (words[-1:] in (["visible"], ["ready"]) and _COUNTED & set(words))
     if is_queue and divisor is None:
         return Meaning(Kind.QUEUE), [*words, "percent"] if words[-1] in _COUNTERS else words
     return None
+
+
+def _counts_events(words: list[str]) -> bool:
+    """Return whether words end with things that are counted: `requests`, `messages sent`, `request count`."""
+    return bool(_COUNTED & set(words[-2:] if words[-1] in {"sent", "count"} else words[-1:]))
 
 
 def _query_term(function: str, metric: str, window: str | None) -> tuple[Meaning, list[str]] | None:

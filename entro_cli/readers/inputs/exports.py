@@ -1,0 +1,134 @@
+"""Documents that hold a table: JSON arrays, and exports of CloudWatch and InfluxDB, converted to JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+_Row = dict[str, Any]
+_COUNTS = re.compile(r"(?:Sent|Received|Deleted|Count|Requests|Invocations|Messages)$")
+"""Metrics of CloudWatch that count events: their values are sums over a period."""
+
+_INFLUX_PARTS = {"", "result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"}
+
+
+def convert_export(source: Path, plain: Path) -> bool:
+    """Write the rows of a document as JSON lines.
+
+    Args:
+        source: the log, UTF-8.
+        plain: the file to write.
+
+    Returns:
+        Whether anything was written: False if the log is no document of rows.
+
+    Raises:
+        OSError: if it cannot be read, or the disk is full.
+    """
+    text = source.read_text(encoding="utf-8-sig", errors="replace")
+    rows = list(next((found for read in _READERS if (found := read(text))), ()))
+    if not rows:
+        return False
+    with plain.open("w", encoding="utf-8") as out:
+        out.writelines(f"{json.dumps(row)}\n" for row in rows)
+    return True
+
+
+def _json_rows(text: str) -> list[_Row]:
+    """Return the rows of a JSON array, or of an answer to GetMetricData; none of other documents."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    if isinstance(document, dict):
+        metrics = document.get("MetricDataResults")
+        return _metric_rows(metrics) if isinstance(metrics, list) else []
+    are_rows = isinstance(document, list) and all(isinstance(row, dict) for row in document)
+    # A series of Prometheus is no row.
+    return [] if not are_rows or any({"metric", "values"} <= row.keys() for row in document) else document
+
+
+def _metric_rows(metrics: list[Any]) -> list[_Row]:
+    by_time: dict[str, _Row] = {}
+    names = []
+    for metric in (metric for metric in metrics if isinstance(metric, dict)):
+        times, values = metric.get("Timestamps"), metric.get("Values")
+        if not isinstance(times, list) or not isinstance(values, list):
+            return []
+        label = str(metric.get("Label") or metric.get("Id"))
+        names.append(label)
+        for time, value in zip(times, values, strict=False):
+            by_time.setdefault(str(time), {})[label] = value
+    times = sorted(by_time)
+    period_s = _period_s(times)
+    columns = {name: f"{name} per {period_s} s" if period_s and _COUNTS.search(name) else name for name in names}
+    return [{"time": time} | {column: by_time[time].get(name) for name, column in columns.items()} for time in times]
+
+
+def _period_s(times: list[str]) -> int:
+    """Return the shortest distance between two times, seconds; 0 if it is unknown."""
+    from datetime import datetime
+
+    try:
+        moments = sorted(datetime.fromisoformat(time).timestamp() for time in times)
+    except ValueError:
+        return 0
+    return round(min((after - before for before, after in pairwise(moments)), default=0))
+
+
+def _cloudwatch_csv(text: str) -> list[_Row]:
+    """Return the rows of a CSV of CloudWatch's console, whose lines before `Timestamps` describe the columns."""
+    lines = list(_csv_rows(text))
+    end = next((index for index, cells in enumerate(lines) if cells[:1] == ["Timestamps"]), None)
+    if end is None or lines[0][:1] != ["Full label"]:
+        return []
+    about = {cells[0]: cells[1:] for cells in lines[:end] if cells}
+    names = about.get("Label") or about["Full label"]
+    periods, statistics = (about.get(name, []) for name in ("Period", "Statistic"))
+    for index, statistic in enumerate(statistics[: len(periods)]):
+        if statistic in {"Sum", "SampleCount"} and index < len(names):
+            names[index] += f" per {periods[index]} s"
+    return [dict(zip(["time", *names], cells, strict=False)) for cells in lines[end + 1 :] if cells]
+
+
+def _csv_rows(text: str) -> Iterator[list[str]]:
+    with suppress(csv.Error):  # a cell of more than 128 KiB: no such export
+        yield from csv.reader(io.StringIO(text, newline=""))
+
+
+def _influx_csv(text: str) -> list[_Row]:
+    """Return the rows of an annotated CSV of InfluxDB: of time, field and value, or with a column per field."""
+    found: list[_Row] = []
+    for is_blank, table in groupby(_csv_rows(text), lambda cells: not any(cells)):
+        found += [] if is_blank else _influx_table(table)
+    tags = dict.fromkeys(key for row in found for key in row)
+    measurements = {row["_measurement"] for row in found if "_measurement" in row}
+    for row in found:
+        if "_field" in row and len(measurements) > 1:
+            row["_field"] = f"{row['_measurement']}_{row['_field']}"
+    names = {"_time": "time", "_field": "series", "_value": "value"}
+    kept = [key for key in tags if key in names or key not in _INFLUX_PARTS]
+    return [{names.get(key, key): row.get(key) for key in kept} for row in found if "_time" in row]
+
+
+def _influx_table(table: Iterator[list[str]]) -> list[_Row]:
+    header: list[str] = []
+    rows = []
+    for cells in table:
+        if cells[0].startswith("#"):
+            header = []
+        elif not header:
+            header = cells
+        else:
+            rows.append(dict(zip(header, cells, strict=False)))
+    return rows
+
+
+_READERS: tuple[Callable[[str], list[_Row]], ...] = (_json_rows, _cloudwatch_csv, _influx_csv)
