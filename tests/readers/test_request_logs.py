@@ -7,15 +7,18 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.options import LoadOptions
 from entro_cli.readers.registry import detect_format, read_log
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import sentences
+from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError
 from tests.readers.reading import areas, counts
 
@@ -329,6 +332,23 @@ def test_whole_seconds_of_nginx_can_be_chosen(tmp_path):
     check(got, early)
 
 
+@settings(max_examples=max(settings.default.max_examples // 20, 3))
+@given(name=st.sampled_from([*TO_THE_MILLISECOND]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
+def test_files_of_replicas_give_the_steps_of_the_whole(tmp_path_factory, name, seed, replicas):
+    folder, chance, made = tmp_path_factory.mktemp("replicas"), random.Random(seed), run(seed, 60)
+    parts = [[] for _ in range(replicas)]
+    for index, request in enumerate(made):
+        parts[index if index < replicas else chance.randrange(replicas)].append(request)
+    for place, requests in (("whole", made), *((f"gw{chr(97 + index)}", part) for index, part in enumerate(parts))):
+        (folder / f"{place}.log").write_bytes(TO_THE_MILLISECOND[name](requests))
+    options = LoadOptions(tz="UTC", step="10s")
+    whole = load_logs([str(folder / "whole.log")], options).steps
+    split = load_logs([str(log) for log in sorted(folder.glob("gw*.log"))], options).steps
+    np.testing.assert_array_equal(split.loads, whole.loads)
+    np.testing.assert_array_equal(split.ends, whole.ends)
+    np.testing.assert_array_equal(split.peaks, whole.peaks)
+
+
 @settings(max_examples=settings.default.max_examples // 4)
 @given(name=st.sampled_from([*ALL]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
 def test_a_log_split_into_replicas_gives_what_the_whole_gives(tmp_path_factory, name, seed, replicas):
@@ -424,7 +444,9 @@ def test_access_lines_without_a_duration_are_completions(tmp_path):
     message = '10.0.0.3:41 - "POST /v1/chat/completions HTTP/1.1" 200'
     content = rows(lambda r: {"message": message, "level": "INFO", "timestamp": at(r.end)[:-1]})(made)
     health = json.dumps({"message": message.replace("POST /v1/chat/completions", "GET /health"), "timestamp": at(9)})
-    got = read(content + health.encode(), tmp_path)
+    other = json.dumps({"message": "Router cooldown", "level": "INFO", "timestamp": at(9)[:-1]}) + "\n"
+    got = read(7 * other.encode() + content + health.encode(), tmp_path)
+    assert "7 lines are not about the end of a request: left out" in sentences(got.problems)
     assert counts(got.series[0]) == Counter((BEGIN + request.end) * MS for request in made)
     assert [series.column for series in got.series] == ["requests"]
     assert "these are completions" in str(got.problems[-1])

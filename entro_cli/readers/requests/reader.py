@@ -15,7 +15,7 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.requests.cells import CLOCK_COLUMN
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
-from entro_cli.readers.requests.sample import RequestColumns
+from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import NEVER, Requests, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
@@ -45,7 +45,10 @@ class EventsReader:
                 table = open_table(connection, log)
         except (EntroError, duckdb.Error):
             return 0.0
-        return 0.95 if table.sample and looks_like_requests(table.columns, table.sample) else 0.0
+        if not table.sample or not looks_like_requests(table.columns, table.sample):
+            return 0.0
+        # Servers that write JSON, such as vLLM, have access lines among others that say more.
+        return 0.95 if RequestSample(table.columns, table.sample).access is None else 0.85
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read a table of requests.

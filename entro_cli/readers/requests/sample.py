@@ -119,12 +119,12 @@ class RequestSample:
     @cached_property
     def status(self) -> int | None:
         """The column of the statuses of responses."""
-        return next((index for index in status_of(self.columns) if self._mostly(index, r"[1-5]\d\d|0|-1")), None)
+        return next((index for index in status_of(self.columns) if self._share(index, r"[1-5]\d\d|0|-1") > 0.5), None)
 
     @cached_property
     def access(self) -> int | None:
-        """The column of messages, if most are of requests."""
-        return next((index for index in paths_of(self.columns) if self._mostly(index, f".*{ACCESS}.*")), None)
+        """The column of messages, if a tenth of them or more are of requests."""
+        return next((index for index in paths_of(self.columns) if self._share(index, f".*{ACCESS}.*") >= 0.1), None)
 
     def cells(self, index: int) -> list[str]:
         """Return the cells of a column that hold anything."""
@@ -139,7 +139,7 @@ class RequestSample:
     def length(self, index: int, unit: str = "") -> RequestColumn | None:
         """Return a column if it holds lengths of time; a unit that is given is theirs."""
         cells, name = self.cells(index), self.columns[index]
-        if self._mostly(index, WITH_UNIT):
+        if self._share(index, WITH_UNIT) > 0.5:
             return RequestColumn(index, name, "")
         unit = unit or unit_of(name)
         is_named_time = tokens(name)[-1:] == ["time"]  # such as request_time; a duration of 10^9 is one in nanoseconds
@@ -148,9 +148,10 @@ class RequestSample:
             return None
         return RequestColumn(index, name, unit or "s", is_assumed=not unit)
 
-    def _mostly(self, index: int, pattern: str) -> bool:
+    def _share(self, index: int, pattern: str) -> float:
+        """Return the share of a column's cells that match a pattern, of those that hold anything."""
         cells = self.cells(index)
-        return 2 * sum(1 for cell in cells if re.fullmatch(pattern, cell)) > len(cells)
+        return sum(1 for cell in cells if re.fullmatch(pattern, cell)) / max(len(cells), 1)
 
     def _candidates(self, role: Role) -> list[RequestColumn]:
         known = self.dialect
