@@ -9,6 +9,7 @@ import pytest
 
 from entro_cli.readers.inputs.unwrap import split_streams, wrapping_of
 from tests.history.stored import days, ingest
+from tests.history.test_merging import recalled
 from tests.running import entro
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
@@ -239,6 +240,22 @@ def test_a_file_with_several_logs_that_grows_is_read_on(tmp_path, frame):
     ingest(tmp_path / "whole", tmp_path / "log", *options)
     assert days(tmp_path / "parts") == days(tmp_path / "whole")
     assert "nothing new" in ingest(tmp_path / "parts", tmp_path / "log", *options).out
+
+
+def test_a_file_that_was_stored_as_one_log_is_split_from_the_next_step_on(tmp_path):
+    lines = [f"2026-04-06T08:{at // 6:02}:{at % 6}0Z,{at % 3},7" for at in range(240)]
+    log, options = tmp_path / "log", ("--tz", "UTC", "--step", "10s")
+    log.write_text("\n".join(["time,rate,queue", *lines[:120], ""]))  # as releases did that dropped the writers
+    ingest(tmp_path / "h", log, *options)
+    writers = {name: "\n".join(["time,rate,queue", *lines]) for name in ("a-1", "b-1")}
+    log.write_text(mixed(writers, "kubectl", 5))
+    ingest(tmp_path / "h", log, *options)
+    (queue,) = (
+        values
+        for stage, values in zip(("scraper", "llm"), recalled(tmp_path / "h").loads, strict=True)
+        if stage == "llm"
+    )
+    assert queue.tolist() == [7.0] * 120 + [14.0] * 120
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -145,6 +146,13 @@ def last_line_end(path: Path, size: int) -> int:
                 return begin + found + 1
             after = begin
     return size
+
+
+def rotation_stem(path: str) -> tuple[str, str]:
+    """Return the place of a log without rotation suffixes, and that without any number in its name."""
+    folder, slash, name = path.rpartition("/")
+    plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
+    return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)
 
 
 def line_count(path: Path, end: int) -> int:

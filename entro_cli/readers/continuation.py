@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from entro_cli.core.clock import NS
+from entro_cli.core.files import rotation_stem
 from entro_cli.timeseries.observations import Measure, Series
 
 Ends = Mapping[str, tuple[int, float]]
@@ -50,13 +50,6 @@ class EarlierLog:
 def stream_location(place: str, identity: Sequence[tuple[str, str]]) -> str:
     """Return the place of the lines of one writer in a log: its own folder, so that rotations keep their names."""
     return place and "".join(f"{value}|" for _, value in identity) + place
-
-
-def rotation_stem(path: str) -> tuple[str, str]:
-    """Return the place of a log without rotation suffixes, and that without any number in its name."""
-    folder, slash, name = path.rpartition("/")
-    plain = re.sub(r"([._-]\d[\d._T-]*)?(\.(gz|zst))?$", "", name)
-    return folder + slash + plain, folder + slash + re.sub(r"\d+", "", plain)
 
 
 def predecessor_of(place: str, reader: str, first: int, others: Sequence[EarlierLog]) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from entro_cli.core.clock import NS
+from entro_cli.core.files import rotation_stem
 from entro_cli.core.formatting import duration
 from entro_cli.timeseries.joined_series import JoinedSeries, Relation
 from entro_cli.timeseries.observations import Observations, Series
@@ -43,8 +44,8 @@ class StageSources:
 def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...], dict[str, str]]:
     """Return the series of all files by stage, with the files of one source joined.
 
-    Files that follow one another are one source. Files that overlap and have the same samples are one source, too (a
-    copied rotation). All other files that overlap are parallel sources.
+    Files that follow one another are one source. Files that overlap and have the same samples are one source, too, if
+    one may be a copy of the other (`_may_be_copies`). All other files that overlap are parallel sources.
 
     Args:
         files: the observations of each file.
@@ -113,20 +114,21 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
     Files are joined in the order of their times, so the order of the arguments does not matter.
     """
     sources: list[_Source] = []
+    members: list[list[Observations]] = []
     taken: dict[str, str] = {}
     source_of: dict[str, int] = {}
     for file in _in_order(files):
         part = {series.stage: series for series in file.series}
-        index, relation = next(
-            ((index, found) for index, source in enumerate(sources) if (found := _relation(source, part)).value),
-            (len(sources), Relation.PARALLEL),
-        )
+        candidates = ((index, _relation(source, members[index], file)) for index, source in enumerate(sources))
+        index, relation = next((pair for pair in candidates if pair[1].value), (len(sources), Relation.PARALLEL))
         words = relation.value
         if not words:
             is_parallel = any(source.keys() & part.keys() for source in sources)
             words = "another source, summed" if is_parallel else "a source"
             sources.append({})
+            members.append([])
         _add_file(sources[index], part, relation)
+        members[index].append(file)
         taken[file.path], source_of[file.path] = words, index
     return sources, taken, source_of
 
@@ -140,18 +142,34 @@ def _span(file: Observations) -> tuple[int, int, str]:
     return min(begins), max(int(series.times[-1]) for series in file.series), file.path
 
 
-def _relation(source: _Source, part: dict[str, Series]) -> Relation:
+def _relation(source: _Source, members: Sequence[Observations], file: Observations) -> Relation:
     """Return the relation of a later file to a source. It is parallel, too, if they have no stage in common.
 
     A file is joined as a whole: it is part of a source only if that holds for every stage they share.
     """
     found = set()
-    for name in source.keys() & part.keys():
-        found.add(source[name].relation(part[name]))
+    for series in (series for series in file.series if series.stage in source):
+        relation = source[series.stage].relation(series)
+        if relation is Relation.COPY and not any(_may_be_copies(member, file) for member in members):
+            relation = Relation.ADDS if series.is_additive else Relation.PARALLEL
+        found.add(relation)
         if Relation.PARALLEL in found:
             return Relation.PARALLEL
     # `ADDS` outweighs `COPY`, and that outweighs `CONTINUED`: the order in `Relation`.
     return next((relation for relation in Relation if relation in found), Relation.PARALLEL)
+
+
+def _may_be_copies(first: Observations, second: Observations) -> bool:
+    """Return whether two files with the same samples may be copies of one log, rather than logs of equal programs.
+
+    They are if one is a rotation of the other by name, or if their times have fractions of a second: two programs
+    hardly write at the same ones. Two writers in one file are never the same.
+    """
+    if first.identity != second.identity:
+        return False
+    if rotation_stem(first.path)[0] == rotation_stem(second.path)[0]:
+        return True
+    return any(bool((series.times % NS != 0).any()) for series in second.series)
 
 
 def _add_file(source: _Source, part: dict[str, Series], relation: Relation) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC
 from pathlib import Path
 
 from entro_cli.core.clock import zone_of
-from entro_cli.core.files import unfinished_from
+from entro_cli.core.files import rotation_stem, unfinished_from
 from entro_cli.core.parallel import Executor, cores
 from entro_cli.core.urls import is_url
 from entro_cli.readers.continuation import (
@@ -17,7 +17,6 @@ from entro_cli.readers.continuation import (
     beyond,
     ends_of,
     predecessor_of,
-    rotation_stem,
     stream_location,
 )
 from entro_cli.readers.inputs.log_file import (

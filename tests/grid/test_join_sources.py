@@ -53,13 +53,29 @@ def test_files_that_follow_one_another_are_one_source(tmp_path):
 def test_a_copied_rotation_counts_once(tmp_path):
     rows = [(second, f"1,{second}") for second in range(30)]
     parts = [
-        log(tmp_path, "old", WIDE, rows[:20]),
-        log(tmp_path, "new", WIDE, rows[10:]),
-        log(tmp_path, "x", WIDE, rows),
+        log(tmp_path, "log.2", WIDE, rows[:20]),
+        log(tmp_path, "log.1", WIDE, rows[10:]),
+        log(tmp_path, "log", WIDE, rows),
     ]
     steps, taken, _ = every_order(*parts)
     assert column(steps, "load_llm") == list(range(30))
     assert sorted(taken.values()) == ["a copy of a source, in part"] * 2 + ["a source"]
+
+
+def test_programs_that_did_the_same_are_two(tmp_path):
+    rows = [(second, f"1,{second}") for second in range(30)]
+    steps, taken, _ = every_order(log(tmp_path, "spider-a", WIDE, rows), log(tmp_path, "spider-b", WIDE, rows))
+    assert column(steps, "load_llm") == [2 * second for second in range(30)]
+    assert taken == {"spider-a": "a source", "spider-b": "another source, summed"}
+
+
+def test_fractions_of_a_second_show_a_copy(tmp_path):
+    text = "time,rate,queue\n" + "".join(f"2026-04-06T12:00:{second:02}.317Z,1,{second}\n" for second in range(30))
+    for name in ("log", "copy of log"):
+        (tmp_path / name).write_text(text)
+    steps, taken, _ = every_order(tmp_path / "log", tmp_path / "copy of log")
+    assert column(steps, "load_llm") == list(range(30))
+    assert taken["log"] == "a copy of a source, in part"
 
 
 def test_overlapping_files_are_summed(tmp_path):

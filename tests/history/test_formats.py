@@ -82,6 +82,14 @@ def test_what_the_server_counts_of_its_clients_counts_only_where_nobody_tells_it
         same(recalled(history), expected)
 
 
+def test_two_spiders_that_did_the_same_are_summed(tmp_path):
+    for name in ("books.log", "quotes.log"):
+        shutil.copy(LOGS / "scrapy.log", tmp_path / name)
+    ingest(tmp_path / "h", tmp_path / "books.log", tmp_path / "quotes.log", *READING)
+    one = load_logs([str(LOGS / "scrapy.log")], OPTIONS).steps
+    np.testing.assert_array_equal(recalled(tmp_path / "h").loads, 2 * one.loads)
+
+
 def test_a_copy_changes_nothing(tmp_path):
     for name in LINES:
         ingest(tmp_path / "h" / name, LOGS / name, *READING)

@@ -67,7 +67,7 @@ def small_margin(monkeypatch):
     ],
 )
 def test_a_log_that_is_named_twice(tmp_path, other, again):
-    log, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    log, second = tmp_path / "a.csv", tmp_path / "a.csv.1"
     for cut, tail in ((100, 20), (200, 0), (300, 7)):
         log.write_text((HEADER + "".join(LINES[:cut]))[: -tail or None])
         if other == "the same by another name":
@@ -83,10 +83,10 @@ def test_a_log_that_is_named_twice(tmp_path, other, again):
 
 def test_of_a_log_and_its_copy_the_longer_is_read(tmp_path):
     for cut in (100, 200):
-        short, long = written(tmp_path / "a", LINES[:cut]), written(tmp_path / "b", LINES[: cut + 50])
+        short, long = written(tmp_path / "a.1", LINES[:cut]), written(tmp_path / "a", LINES[: cut + 50])
         outcome = ingest(tmp_path / "h", short, long, "--json")
         (told,) = json.loads(outcome.out)["pipelines"]
-        assert {Path(part["path"]).name: part["taken"] for part in told["logs"]}["a"] == "nothing new"
+        assert {Path(part["path"]).name: part["taken"] for part in told["logs"]}["a.1"] == "nothing new"
         assert len(logs_seen(tmp_path / "h")) == 1
     assert_whole(tmp_path / "h", tmp_path, LINES[:250])
 

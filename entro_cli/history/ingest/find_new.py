@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from entro_cli.core.files import rotation_stem
 from entro_cli.core.remote_files import changed_ns
 from entro_cli.core.urls import is_url
 from entro_cli.history.ingest.merge import source_by_name
@@ -18,6 +19,7 @@ from entro_cli.readers.inputs.log_file import (
     NoLogError,
     find_logs,
     label_of,
+    location_of,
     stream_suffix,
 )
 from entro_cli.readers.options import LoadOptions, check_options_used
@@ -67,6 +69,7 @@ class LogScanner:
     updates: list[LogUpdate] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     failures: list[EntroError] = field(default_factory=list)
+    _files: dict[str, object] = field(default_factory=dict)
 
     def read(self, found: Mapping[str, bool]) -> LogScanner:
         """Read what is new in some files, the one that was changed first before the others.
@@ -77,6 +80,7 @@ class LogScanner:
         Raises:
             EntroError: if an option does not fit the logs.
         """
+        self._files = {location_of(name): _inode(name) for name in found}
         for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
             label = label_of(name)
             try:
@@ -126,15 +130,30 @@ class LogScanner:
         return [log for log in logs if self._may_be_at(log, place)]
 
     def _may_be_at(self, log: LogState, place: str) -> bool:
-        """Return whether a log may be the one at a place: not if their names belong to two sources.
+        """Return whether a log may be the one at a place: not if their names belong to two sources or two files.
 
-        Logs of two sources may be equal for a while.
+        Logs of two sources may be equal for a while, and so may those of programs that do the same.
         """
+        if self._are_two_files(log.place, place) and rotation_stem(log.place)[0] != rotation_stem(place)[0]:
+            return False
         sources = {self._source_at(log.place), self._source_at(place)} - {None}
         return log.place == place or len(sources) < 2
 
+    def _are_two_files(self, first: str, second: str) -> bool:
+        """Return whether two places are both in this scan, and not two names of one file."""
+        files = self._files
+        return first != second and first in files and second in files and files[first] != files[second]
+
     def _source_at(self, place: str) -> str | None:
         return source_by_name(place, self.state.logs)
+
+
+def _inode(name: str) -> object:
+    """Return what is equal for two names of one file: its inode, or else its name."""
+    try:
+        return name if is_url(name) or name == STDIN else Path(name).stat()[1:3]
+    except OSError:  # reading it reports why
+        return name
 
 
 def _changed_ns(name: str) -> int:

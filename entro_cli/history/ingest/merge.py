@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from entro_cli.core.files import rotation_stem
 from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days, without_last_times
 from entro_cli.history.ingest.overlap import edge_steps, in_steps, merge_samples
 from entro_cli.history.state import LogState, PackedSamples, State
-from entro_cli.readers.continuation import rotation_stem
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of, merge_bins
 from entro_cli.timeseries.observations import Series
 from entro_engine import Kind

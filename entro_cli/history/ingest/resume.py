@@ -128,7 +128,13 @@ def _read_once(
         for log in streams:
             place = stream_location(location_of(name), log.identity if len(streams) > 1 else ())
             try:
-                found.append(_read_stream(log, place, logs_at(place), options_hash, identity, context))
+                # Replicas may be equal for a while. Releases before 0.8.0 stored no writer.
+                known = dict(log.identity), {} if len(streams) == 1 else dict(log.identity)
+                logs = [other for other in logs_at(place) if other.identity in known]
+                update = _read_stream(log, place, logs, options_hash, identity, context)
+                if len(streams) > 1 and isinstance(update, LogUpdate) and update.before is None:
+                    update.log.pruned_ns = _stored_until(logs_at(""), location_of(name), context)
+                found.append(update)
             except EntroError as unread:
                 if len(streams) == 1 or context.read_options.strict:
                     raise
@@ -142,6 +148,13 @@ def _read_once(
             found[found.index(update)] = replace(update, observations=replace(update.observations, problems=problems))
             break
     return found
+
+
+def _stored_until(logs: Sequence[LogState], place: str, context: ReadContext) -> int:
+    """Return the end of the steps that an earlier release stored of a file with several writers as one log; else 0."""
+    ends = [one.last for log in logs if place and log.place == place and not log.identity for one in log.series]
+    origin, step = context.grid or (0, 1)
+    return origin + ((max(ends) - origin) // step + 1) * step if ends and not context.again else 0
 
 
 def _read_stream(
