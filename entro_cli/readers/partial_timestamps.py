@@ -25,16 +25,17 @@ _LEAP_YEAR = 2000
 """Year in which months and days are counted until the true one is known: a leap year has all of them."""
 
 _FULL_DATE = re.compile(
-    rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?"
+    rb"(?<!\d)(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?"
 )
 _YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
 _JSON_TIME = re.compile(
-    rb'"(?:@?time(?:stamp)?|@t|asctime|ts|t|date(?:time)?|created|eventTime|repr)\\?": ?'
-    rb'(?:\\?"([^"\\]{8,40})|(\d[\d.]{9,30}))'
+    rb'"(?:@?time\w*|@t|asctime|ts|t|date\w*|created|eventTime|repr|seconds)\\?": ?'
+    rb'(?:\\?"([^"\\]{8,40})|(\d[\d.]{9,30}))',
+    re.IGNORECASE,
 )
-"""The fields in which loggers write the time, also of an object inside the text of another one."""
+"""The fields in which loggers write the time, also of an object inside another one, or inside its text."""
 _EPOCH = re.compile(rb"(\d{10,19})(?:\.(\d{1,9})\d*)?")
 
 
@@ -106,7 +107,7 @@ def _with_date(match: re.Match[bytes]) -> Stamp | None:
 def _second(day: bytes, clock: bytes, zone: bytes) -> int | None:
     """Return a time, nanoseconds since the epoch. Many lines have the same second."""
     try:
-        when = datetime.fromisoformat(f"{day.decode()}T{clock.decode()}{zone.decode()}")
+        when = datetime.fromisoformat(f"{day.decode().replace('/', '-')}T{clock.decode()}{zone.decode()}")
     except ValueError:
         return None
     return nanoseconds(when if zone else when.replace(tzinfo=UTC))

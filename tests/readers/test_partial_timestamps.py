@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, PartialTimestampFormat, timestamp_in
+from entro_cli.readers.partial_timestamps import (
+    ClockState,
+    LineTimestamps,
+    PartialTimestampFormat,
+    json_timestamp,
+    timestamp_in,
+)
 from entro_cli.readers.problems import Tally
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
@@ -16,6 +22,17 @@ from tests.readers.text_logs import CHANGED, log_of, options
 
 NS = 10**9
 BERLIN = ZoneInfo("Europe/Berlin")
+JSON = {
+    '{"msg": "x", "ts": 1772366405.25}': 0.25,
+    '{"msg": "x", "Timestamp": "2026-03-01T12:00:05Z"}': 0,
+    '{"msg": "x", "time": 1772366405250}': 0.25,
+    '{"msg": "x", "timeUnixNano": "1772366405250000000"}': 0.25,
+    '{"timestamp": {"seconds": 1772366405, "nanos": 0}, "msg": "x"}': 0,
+    '{"log": "{\\"msg\\": \\"x\\", \\"created\\": 1772366405.25}"}': 0.25,
+    '{"elapsed": {"seconds": 1.0}, "time": "soon", "created": "2026-03-01T13:00:05+01:00"}': 0,
+    '{"time": 17, "msg": "x"}': None,
+    '{"msg": "at 12:00:05"}': None,
+}
 MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2029, 12, 31))
 
 
@@ -45,6 +62,7 @@ FORMS = {
     "2026-03-01T12:00:05.250+02:00 x": (PartialTimestampFormat.ZONED, ns(datetime(2026, 3, 1, 10, 0, 5)) // NS, 0.25),
     "2026-03-01 12:00:05,250 [INFO]": (PartialTimestampFormat.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS, 0.25),
     "[2026-03-01 12:00:05 DP0]": (PartialTimestampFormat.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
+    "2026/03/01 12:00:05 INFO x": (PartialTimestampFormat.LOCAL, ns(datetime(2026, 3, 1, 12, 0, 5)) // NS),
     "[12:00:05 TP0]": (PartialTimestampFormat.DAYLESS, 43205),
     "INFO 13-41 25:00:05 [x.py:1]": None,
     "[25:00:05] x": None,
@@ -57,6 +75,14 @@ FORMS = {
 def test_forms(text):
     expected = FORMS[text]
     assert timestamp_in(text.encode()) == (expected and (expected[0], sum(round(part * NS) for part in expected[1:])))
+
+
+@pytest.mark.parametrize("text", JSON)
+def test_the_time_in_a_field_of_json(text):
+    moment = ns(datetime(2026, 3, 1, 12, 0, 5))
+    expected = JSON[text]
+    found = json_timestamp(text.encode())
+    assert found == (None if expected is None else (PartialTimestampFormat.ZONED, moment + round(expected * NS)))
 
 
 @given(MOMENTS, st.lists(st.integers(0, 170 * 86400), max_size=12), st.integers(0, 200))
