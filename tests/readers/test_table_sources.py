@@ -50,7 +50,9 @@ def test_sources_of_a_wide_table_add_up(tmp_path_factory, sources, name, random)
     ]
     random.shuffle(rows)
     text = f"time,{name},rps,waiting\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
-    found = stages(read(tmp_path_factory.mktemp("table"), text))
+    seen = read(tmp_path_factory.mktemp("table"), text)
+    assert {part.summed for part in seen.series} == {len(sources)}
+    found = stages(seen)
     totals = np.sum(np.array(sources, float), axis=0)
     assert found["scraper"][1] == totals[:, 0].tolist()
     assert found["llm"][1] == totals[:, 1].tolist()

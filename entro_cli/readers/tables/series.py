@@ -130,7 +130,7 @@ def _series(
     is_known = ~np.isnan(values)
     if not is_known.all():
         times, values, codes = times[is_known], values[is_known], None if codes is None else codes[is_known]
-    averaged = 0
+    averaged, summed = 0, 1
     count = 1 if codes is None else len(np.unique(codes))
     starts = None if are_distinct and count == 1 else _changes(times, codes)
     if starts is not None and len(starts) < len(times):
@@ -144,8 +144,9 @@ def _series(
         names = ", ".join(map(printable_name, sources.names)) or "column"
         tally.count(ProblemKind.SOURCES_COMBINED, count, printable_name(stage.source), names, _WORDS[how])
         times, values = _combined(times, values, codes, how)
+        summed = count if how == "sum" else 1
     values = values if stage.divisor == 1.0 else values / stage.divisor
-    return Series(stage.name, stage.kind, times, values, stage.full, stage.source), averaged
+    return Series(stage.name, stage.kind, times, values, stage.full, stage.source, summed=summed), averaged
 
 
 def _by_source(samples: Samples) -> tuple[TimeArray, FloatArray, NDArray[np.int64]]:
