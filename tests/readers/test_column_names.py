@@ -2,7 +2,7 @@
 
 import pytest
 
-from entro_cli.readers.tables.column_names import meaning, qualified_kind
+from entro_cli.readers.tables.column_names import differ_by_source, meaning, qualified_kind
 from entro_engine import Kind
 from tests.running import entro
 
@@ -62,6 +62,20 @@ def test_qualified_names_are_no_loads(kind, name):
 def test_other_names(name):
     assert meaning(name) is None
     assert qualified_kind(name) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "are_sources"),
+    [
+        (['waiting{instance="a", job="llm"}', 'waiting{instance="b", job="llm"}'], True),
+        (["avg:waiting{host:a,env:x}", "avg:waiting{host:b,env:x}"], True),
+        (['waiting{code="200"}', 'waiting{code="500"}'], False),
+        (["waiting", 'waiting{pod="a"}'], False),
+        (['waiting{pod="a"}', 'queued{pod="b"}'], False),
+    ],
+)
+def test_columns_of_one_metric_that_differ_by_source(names, are_sources):
+    assert differ_by_source(names) is are_sources
 
 
 def table(*columns):

@@ -35,9 +35,11 @@ _NO_LOAD = _words(  # qualifiers: a limit, an aim, a share, a failure, a length 
 )
 _NO_RATE = _words(  # rates of something other than requests over time
     "hit cache success sample sampling frame bit accept acceptance heart learning miss loss win tax token tokens byte "
-    "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption"
+    "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption "
+    "completion fill refill"
 )
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
+    "throughput consumers workers oldest memory "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _SOURCES = _words("instance pod container host hostname node engine replica model queue worker server rank")
@@ -53,7 +55,7 @@ SECONDS_PER = {
 PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 """Pattern of the units of time that a rate may be per."""
 
-_LABEL = re.compile(r'(\w+)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'([\w.]+)\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^",}]*)')  # pod="a" of Prometheus, host:a of Datadog
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
 _NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
 _PROMQL = re.compile(  # a counter's rate or increase, at most in one aggregation: sum by (job) (rate(metric[1m]))
@@ -157,9 +159,10 @@ def names_source(name: str) -> bool:
 
 def differ_by_source(names: Sequence[str]) -> bool:
     """Return whether names are of one metric and differ only in labels that name a source."""
-    labels = [dict(_LABEL.findall(name)) for name in names]
+    labels = [dict(_LABEL.findall(name[name.find("{") + 1 :])) for name in names]
     keys = {key for each in labels for key in each if len({other.get(key) for other in labels}) > 1}
-    return bool(keys) and all(map(names_source, keys)) and len(set(map(without_labels, names))) == 1
+    are_sources = bool(keys) and all(names_source(key) and all(key in each for each in labels) for key in keys)
+    return are_sources and len(set(map(without_labels, names))) == 1
 
 
 def is_number(cell: str) -> bool:

@@ -18,7 +18,7 @@ from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
-from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, decimal_pattern, long_stages
+from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, decimal_pattern
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine import Kind
@@ -127,6 +127,8 @@ def _fetch(
     bad = table.rejected_rows if is_good.all() else _bad_rows(connection, table, schema, reason)
     stages, codes = schema.stages, None
     if schema.stage is not None:
+        from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
+
         kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
         stages, codes = long_stages(table.log.label, list(compress(fetched["stage"], is_good)), kinds, options)
     return Rows(
