@@ -69,7 +69,9 @@ _ORDERS = {
     UNKNOWN_ORDER: TimestampFormat("day or month first", order=UNKNOWN_ORDER),
     "days": TimestampFormat("days of a spreadsheet", order="days"),
 }
-TIME_UNITS = (*_UNITS, "dmy", "mdy", "ymd", "days")
+DATE_ORDERS = ("dmy", "mdy", "ymd")
+"""Orders of day, month and year that the user can name."""
+TIME_UNITS = (*_UNITS, *DATE_ORDERS, "days")
 """What `--time COLUMN:UNIT` accepts: units of numbers, orders of dates, and the days of a spreadsheet."""
 
 

@@ -119,6 +119,9 @@ TO_THE_MILLISECOND = {
         lambda r: {"time": at(r.end), "path": "/v1/chat", "status_code": r.status, "process_time": r.took / 1000}
     ),
     "a logger's CSV": table("timestamp,model,status,latency_ms", lambda r: f"{at(r.end)},m,{r.status},{r.took}"),
+    "decimal commas": table(
+        "finished_at;duration_s", lambda r: f"{at(r.end)};{r.took / 1000:.4f}".replace(".", ",", 2)
+    ),
     "JMeter": table(
         "timeStamp,elapsed,label,responseCode,threadName,allThreads,Latency",
         lambda r: f"{BEGIN + r.came},{r.took},chat,{r.status},tg 1-1,5,{r.took // 2}",
@@ -489,6 +492,20 @@ def test_a_unit_can_be_named(tmp_path):
     offsets = "".join(f'{{"timestamp": {ms}, "input_length": 1}}\n' for ms in (0, 137, 3000)).encode()
     got = read(offsets, tmp_path, time_column="timestamp:ms", start_ns=BEGIN * MS)
     assert counts(got.series[0]) == {(BEGIN + ms) * MS: 1 for ms in (0, 137, 3000)}
+
+
+def test_a_comma_in_a_length_is_a_decimal_mark_only_if_that_is_clear(tmp_path):
+    with pytest.raises(EntroError, match=r"duration_s has numbers such as 1,234.*--decimal"):
+        read(b"finished_at\tduration_s\n2026-04-06T12:00:01Z\t6,166\n", tmp_path)
+    got = read(b"arrival;duration_ms\n2026-04-06T12:00:00Z;1,5\n2026-04-06T12:00:01Z;1.250,5\n", tmp_path)
+    assert int(got.series[1].times[-1]) == BEGIN * MS + 2_250_500_000
+
+
+def test_dates_of_which_the_day_or_the_month_may_be_first_are_asked_for(tmp_path):
+    content = b"arrival,finish\n06/04/2026 12:00:01,06/04/2026 12:00:09\n"
+    with pytest.raises(EntroError, match=r"the day or the month may be first.*--time arrival:dmy or"):
+        read(content, tmp_path)
+    check(read(content, tmp_path, time_column="arrival:dmy"), [Request(1000, 8000)])
 
 
 def test_a_stamp_can_be_named_an_arrival(tmp_path):

@@ -14,7 +14,7 @@ from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, 
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.timestamps import timestamp_sql
-from entro_cli.timeseries.observations import BadRow
+from entro_cli.timeseries.observations import BadRow, ReadOptions
 
 # Values of cells without a time or length: the lowest numbers, which no time reaches.
 MISSING, _UNREADABLE, _NEGATIVE = (int(np.iinfo(np.int64).min) + offset for offset in range(3))
@@ -57,17 +57,24 @@ class Cells:
     rest: str = ""
 
 
-def fetch_cells(connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns) -> Cells:
+def fetch_cells(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns, options: ReadOptions
+) -> Cells:
     """Return the cells of a table of requests.
 
     Args:
         connection: the connection that opened the table.
         table: the table.
         columns: its columns.
+        options: how it is read.
+
+    Raises:
+        EntroError: if the file cannot be read as a table, or if numbers such as 1,234 may be meant in two ways.
     """
+    marks = _decimal_marks(connection, table, columns, options)
     select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
     for role, column in columns.by_role.items():
-        value, zoned = _value_sql(role, column)
+        value, zoned = _value_sql(role, column, marks.get(column.index, "."))
         select.append(f"{value} AS {role}")
         if column.form is not None and not column.form.unit_ns:
             select.append(f"coalesce({zoned}, false) AS {role}_zoned")
@@ -119,7 +126,19 @@ def _row_sql(columns: RequestColumns) -> list[str]:
     ]
 
 
-def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
+def _decimal_marks(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns, options: ReadOptions
+) -> dict[int, str]:
+    """Return the decimal mark of each column of lengths that has commas."""
+    indices = [column.index for column in columns.by_role.values() if column.has_commas]
+    if not indices:
+        return {}
+    from entro_cli.readers.tables.cells import find_style  # most tables need no look at the whole file
+
+    return dict(zip(indices, find_style(connection, table, indices, options.decimal).marks, strict=True))
+
+
+def _value_sql(role: Role, column: RequestColumn, mark: str) -> tuple[str, str]:
     """Return SQL of a cell's nanoseconds or what is wrong with it, and SQL of whether it names its zone."""
     cell = f"c{column.index}"
     is_missing = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', '-', 'nan', 'null', 'none', 'nat')"
@@ -127,7 +146,8 @@ def _value_sql(role: Role, column: RequestColumn) -> tuple[str, str]:
     if column.form is not None:
         time, zoned = timestamp_sql(cell, column.form)
         return f"coalesce({time}, {missing})", zoned
-    number = rf"TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE) * {length_ns(column.unit)}" if column.unit else ""
+    digits = f"replace(replace({cell}, '{'.' if mark == ',' else ','}', ''), ',', '.')" if column.has_commas else cell
+    number = rf"TRY_CAST(trim({digits}, ' \"' || chr(9)) AS DOUBLE) * {length_ns(column.unit)}" if column.unit else ""
     number = number or _with_unit_sql(cell)
     return (
         f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} <= {_LONGEST_NS} "

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from entro_cli.readers.problems import masked
-from entro_cli.readers.requests.names import LENGTHS, UNITS_NS, Role, is_stamp, paths_of, unit_of
+from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, unit_of
 from entro_cli.readers.requests.sample import RequestColumn, RequestColumns, RequestSample, has_value
 from entro_cli.readers.tables.column_names import is_number, meaning, tokens
-from entro_cli.readers.tables.schema import printable_name, printable_names
+from entro_cli.readers.tables.schema import given_time, printable_name, printable_names
+from entro_cli.readers.timestamps import DATE_ORDERS, UNKNOWN_ORDER, given_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
@@ -46,8 +47,7 @@ def request_columns(
         EntroError: if the time or a unit is not clear; it shows the columns and the option to add.
     """
     found = RequestSample(columns, sample)
-    name, unit = named_time(columns, options.time_column)
-    is_arrival, unit = unit == Role.ARRIVAL, unit.removesuffix(Role.ARRIVAL)
+    name, unit, is_arrival = _named_time(columns, options.time_column)
     if name and unit and (given := _as_length(found, name, unit)):
         found.by_role.update(given)
         name = ""
@@ -57,6 +57,7 @@ def request_columns(
         by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
     else:
         by_role = {Role.ARRIVAL: time, **by_role}
+    by_role = {role: _with_order(label, column, unit) for role, column in by_role.items()}
     rows = found.dialect.rows if found.dialect else ("", "")
     chosen = RequestColumns(
         by_role,
@@ -104,15 +105,11 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
     return bool(has_end) or (names_request and _is_irregular([row[arrival[0].index] for row in sample]))
 
 
-def named_time(columns: Sequence[str], text: str | None) -> tuple[str, str]:
-    """Return the column and the unit or `arrival` of `--time COLUMN:UNIT`, each empty if it names none.
-
-    A text that is the name of a column is one as a whole.
-    """
-    name, colon, unit = (text or "").rpartition(":")
-    if text in columns or not colon or unit not in {*UNITS_NS, Role.ARRIVAL}:
-        return text or "", ""
-    return name, unit_of(unit) or unit
+def _named_time(columns: Sequence[str], option: str | None) -> tuple[str, str, bool]:
+    """Return the column and the unit or order that `--time` names, and whether it calls the column the arrival."""
+    is_arrival = option is not None and option not in columns and option.endswith(f":{Role.ARRIVAL}")
+    name, unit = given_time(columns, option.removesuffix(f":{Role.ARRIVAL}") if option and is_arrival else option)
+    return name or "", unit, is_arrival
 
 
 def _as_length(found: RequestSample, name: str, unit: str) -> dict[Role, list[RequestColumn]]:
@@ -163,6 +160,25 @@ def _time(label: str, found: RequestSample, name: str, unit: str, options: ReadO
             remedy=f"add --time {shown}:ms or --time {shown}:s",
         )
     return time
+
+
+def _with_order(label: str, column: RequestColumn, unit: str) -> RequestColumn:
+    """Return a column with the order of day and month that `--time` names, if its dates leave that open.
+
+    Raises:
+        EntroError: if it names none.
+    """
+    if column.form is None or column.form.order != UNKNOWN_ORDER:
+        return column
+    if unit in DATE_ORDERS:
+        return replace(column, form=given_format((), unit))
+    name = printable_name(column.name)
+    raise EntroError(
+        f"the column {name} has dates such as 06/04/2026, of which the day or the month may be first",
+        where=label,
+        expected="a day above 12 in the first rows",
+        remedy=f"add --time {name}:dmy or --time {name}:mdy",
+    )
 
 
 def _no_such_time(label: str, found: RequestSample, name: str, options: ReadOptions, remedy: str) -> EntroError:
@@ -219,8 +235,9 @@ def _check_units(label: str, found: RequestSample, columns: RequestColumns) -> l
     assumed = [by_role[role] for role in by_role if by_role[role].is_assumed and not replaced[role]]
     for column in assumed:
         shown = printable_name(column.name)
-        usual = np.median([float(cell) for cell in found.cells(column.index) if is_number(cell)])
-        if usual >= _LONG_S:
+        cells = (cell.replace(",", "." if column.has_commas else "") for cell in found.cells(column.index))
+        lengths = [float(cell) for cell in cells if is_number(cell)]
+        if lengths and (usual := np.median(lengths)) >= _LONG_S:
             raise EntroError(
                 f"{shown} names no unit, and {usual:g} would be a long time in seconds",
                 where=label,

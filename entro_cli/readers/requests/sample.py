@@ -22,7 +22,7 @@ from entro_cli.readers.requests.names import (
     unit_of,
 )
 from entro_cli.readers.tables.column_names import is_number, tokens
-from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
+from entro_cli.readers.timestamps import TimestampFormat, given_format, timestamp_format
 from entro_cli.timeseries.problems import Problem
 
 ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
@@ -41,6 +41,7 @@ class RequestColumn:
         unit: unit of a length; empty if each cell names its own, as 31.2µs does.
         form: format of times; None for a length.
         is_assumed: True if nothing names the unit of a length.
+        has_commas: True if some lengths have commas, which may be decimal marks.
     """
 
     index: int
@@ -48,6 +49,7 @@ class RequestColumn:
     unit: str = "s"
     form: TimestampFormat | None = None
     is_assumed: bool = False
+    has_commas: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,10 @@ class RequestSample:
         return [cell.strip() for row in self.rows if has_value(cell := row[index])]
 
     def moment(self, index: int, unit: str = "") -> RequestColumn | None:
-        """Return a column if it holds times; a unit that is given is that of its numbers."""
-        unit = unit or unit_of(self.columns[index]) or "s"
-        form = timestamp_format(self.cells(index), length_ns(unit))
-        return RequestColumn(index, self.columns[index], unit, form) if form else None
+        """Return a column if it holds times; a unit that is given is that of its numbers, or the order of its dates."""
+        cells, name = self.cells(index), self.columns[index]
+        form = given_format(cells, unit) if unit else timestamp_format(cells, length_ns(unit_of(name) or "s"))
+        return RequestColumn(index, name, form=form) if form else None
 
     def length(self, index: int, unit: str = "") -> RequestColumn | None:
         """Return a column if it holds lengths of time; a unit that is given is theirs."""
@@ -144,9 +146,10 @@ class RequestSample:
         unit = unit or unit_of(name)
         is_named_time = tokens(name)[-1:] == ["time"]  # such as request_time; a duration of 10^9 is one in nanoseconds
         is_time = is_named_time and timestamp_format(cells, None) is not None
-        if is_time or 2 * sum(map(is_number, cells)) <= len(cells):
+        has_commas = self._share(index, r"[0-9.]*,[0-9]+") > 0
+        if is_time or 2 * sum(is_number(cell.replace(",", "")) for cell in cells) <= len(cells):
             return None
-        return RequestColumn(index, name, unit or "s", is_assumed=not unit)
+        return RequestColumn(index, name, unit or "s", is_assumed=not unit, has_commas=has_commas)
 
     def _share(self, index: int, pattern: str) -> float:
         """Return the share of a column's cells that match a pattern, of those that hold anything."""

@@ -86,7 +86,7 @@ def fetch_requests(
     Raises:
         EntroError: if the file cannot be read as a table, or if only some times name their zone.
     """
-    cells = fetch_cells(connection, table, columns)
+    cells = fetch_cells(connection, table, columns, options)
     rows = np.flatnonzero(cells.reasons == GOOD)
     moments, zone = _moments(table, cells, rows, options, tally)
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
