@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.readers.inputs.unwrap import split_streams, wrapping_of
+from entro_cli.readers.inputs.streams import split_streams
+from entro_cli.readers.inputs.wrappings import wrapping_of
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
 from tests.running import entro
@@ -155,6 +156,10 @@ def framed(frame, name, line, at):
     labels = {"pod_name": name, "container_name": "main", "namespace_name": "ns"}
     return {
         "compose": f"{name}  | {line}",
+        "compose in colours": f"\x1b[36m{name}  | \x1b[0m{line}",
+        "compose in a journal": f"Apr  6 08:00:00 host docker-compose[7]: {name}  | {line}",
+        "syslog": f"<14>1 {stamp} {name} spider 12 - - {line}",
+        "fluent-bit to a file": f"kube.{name}: [1775462400.5, " + json.dumps({"log": line}) + "]",
         "kubectl": f"[pod/{name}/main] {line}",
         "stern": f"{name} main {line}",
         "stern -o json": json.dumps({"message": line, "podName": name, "containerName": "main", "namespace": "ns"}),
@@ -165,7 +170,20 @@ def framed(frame, name, line, at):
     }[frame]
 
 
-FRAMES = ["compose", "kubectl", "stern", "stern -o json", "docker", "fluentd", "fluent-bit", "journald"]
+FRAMES = [
+    "compose",
+    "compose in colours",
+    "compose in a journal",
+    "syslog",
+    "fluent-bit to a file",
+    "kubectl",
+    "stern",
+    "stern -o json",
+    "docker",
+    "fluentd",
+    "fluent-bit",
+    "journald",
+]
 OPTIONS = ("--json", "--tz", "UTC", "--year", "2026", "--step", "10s")
 
 
@@ -194,7 +212,14 @@ def sample_of(name):
 @pytest.mark.parametrize("frame", FRAMES)
 def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
     logs = {name: sample_of(name) for name in NAMES}
-    if frame in {"docker", "fluentd", "fluent-bit", "journald"}:  # their stamp has the year, which vLLM's lacks
+    if frame not in {
+        "compose",
+        "compose in colours",
+        "compose in a journal",
+        "kubectl",
+        "stern",
+        "stern -o json",
+    }:  # their stamp has the year, which vLLM's lacks
         logs = {NAMES[1]: sample_of(NAMES[1]), "celery-1": (SAMPLES / "formats" / "celery.log").read_text()}
     (tmp_path / "mixed.log").write_text(mixed(logs, frame, 1))
     for name, log in logs.items():

@@ -30,7 +30,7 @@ from entro_cli.readers.inputs.log_file import (
     plain_log,
     plain_logs,
 )
-from entro_cli.readers.inputs.unwrap import Identity
+from entro_cli.readers.inputs.wrappings import Identity
 from entro_cli.readers.read_on import read_on
 from entro_cli.readers.registry import accepts_header, header_of, is_resumable, read_log, reads_in_parts
 from entro_cli.timeseries.observations import Observations, ReadOptions

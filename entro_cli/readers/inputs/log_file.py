@@ -18,7 +18,8 @@ from entro_cli.core import remote_files
 from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import decompress
-from entro_cli.readers.inputs.unwrap import Identity, Stream, split_streams
+from entro_cli.readers.inputs.streams import Stream, split_streams
+from entro_cli.readers.inputs.wrappings import Identity, wrapping_of
 from entro_cli.timeseries.observations import Observations
 from entro_engine import EntroError
 
@@ -234,7 +235,8 @@ def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile
 
             if convert_export(spool, plain):
                 plain.replace(spool)
-        streams = split_streams(spool, _head(spool), spool.with_suffix(".stream"), only)
+        wrapped = wrapping_of(_head(spool))
+        streams = split_streams(spool, _head(spool), spool.with_suffix(".stream"), only) if wrapped else []
         logs = [_stream_log(stream, label, changed_s, len(streams) > 1 or only is not None) for stream in streams]
         head = _head(spool)
     except OSError as error:

@@ -1,0 +1,246 @@
+"""What container runtimes, journals and launchers put around the lines of a log, and who wrote them.
+
+The runtime's timestamp is put before a line without a full date, since it names the year and the zone that the line
+lacks. Otherwise it is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Identity = tuple[tuple[str, str], ...]
+"""The names of who wrote a line, such as (("pod", "vllm-1"), ("container", "vllm")); empty if it names nobody."""
+
+Unwrapped = tuple[bytes, bytes, Identity] | None
+"""The timestamp (RFC 3339, or empty), the line inside, and who wrote it; None for a line not wrapped in that way."""
+
+PART = b"\0part\0"
+"""Mark of a line that continues in the next one; a text log has no NULs."""
+
+_LEAST_SHARE = 0.8
+"""Share of the first lines that must be wrapped in the same way."""
+
+_DATED = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_NAMES_TIME = re.compile(rb'"(?:@?time\w*|ts|date\w*|asctime|t)"\s*:', re.IGNORECASE)
+_TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
+
+_COLOUR = rb"(?:\x1b\[[\d;]*m)*"
+_STAMP = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|UTC|[+-]\d\d:?\d\d)"
+_PATTERNS = {
+    "Kubernetes (CRI)": rb"(?P<stamp>%s) (?:stdout|stderr) (?:F|(?P<part>P)) ?(?P<text>.*)" % _STAMP,
+    # Runtimes print nine digits. Only JSON, whose rows a timestamp before them would break, has to be unwrapped.
+    "timestamps": rb"(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (?P<text>\{.*\})",
+    "kubectl": rb"%s\[pod/(?P<pod>[\w.-]{1,253})/(?P<container>[\w.-]{1,63})\]%s ?(?P<text>.*)" % (_COLOUR, _COLOUR),
+    "journald": rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|(?:[A-Z][a-z]{2} )?(?P<stamp>%s))"
+    rb" (?P<host>[^ ]{1,255}) (?P<unit>[^ \[:]{1,100})\[\d{1,10}\]: (?P<text>.*)" % _STAMP,
+    "syslog": rb"<\d{1,3}>1 (?P<stamp>%s) (?P<host>[^ ]{1,255}) (?P<unit>[^ ]{1,48}) [^ ]{1,128} [^ ]{1,32}"
+    rb" (?:-|\[[^\]]*\])(?: \xef\xbb\xbf| )?(?P<text>.*)" % _STAMP,
+    "docker compose": rb"%s(?P<service>[a-zA-Z0-9][a-zA-Z0-9_.-]{0,100})%s +\| ?%s ?(?P<text>.*)"
+    % (_COLOUR, _COLOUR, _COLOUR),
+    "Ray": rb"%s\((?P<replica>\w*(?:Serve)?Replica[\w:.-]*) pid=(?P<pid>\d+)(?:, ip=(?P<ip>[\d.]+))?\)%s (?P<text>.*)"
+    % (_COLOUR, _COLOUR),
+    # A pod of a deployment or of a stateful set: other names could be any two words.
+    "stern": rb"%s(?P<pod>[a-z][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4}))%s"
+    rb" %s(?P<container>[a-z0-9][a-z0-9-]{0,62})%s (?P<text>.*)" % (_COLOUR, _COLOUR, _COLOUR, _COLOUR),
+    "MPI": rb"\[\d+,(?P<task>\d+)\]<std\w+>: ?(?P<text>.*)",
+    "slurm": rb" {0,5}(?P<task>\d{1,5}): (?P<text>.*)",
+}
+"""By wrapping, the pattern of a line; groups other than these three are names of who wrote it."""
+_DOUBTFUL = {"docker compose", "stern", "slurm"}
+"""Wrappings that other text may look like."""
+
+_FLUENTD = re.compile(rb"(?P<stamp>%s)[ \t](?P<tag>[^ \t{]{1,300}?):?[ \t](?P<json>\{.*\})\s*" % _STAMP, re.DOTALL)
+_FLUENT_BIT = re.compile(rb"(?P<tag>[^ \t{]{1,300}): \[(?P<stamp>\d{9,10}\.\d+), (?P<json>\{.*\})\]", re.DOTALL)
+
+
+def wrapping_of(head: bytes) -> str:
+    """Return the name of the wrapping of a log's lines, from its first bytes; empty if there is none."""
+    lines = [line for line in head.splitlines()[:200] if line.strip()]
+    lines = lines[:-1] or lines  # the last one may be cut
+    for name, unwrap_line in _WRAPPINGS.items():
+        found = [unwrapped for unwrapped in map(unwrap_line, lines) if unwrapped is not None]
+        if lines and len(found) >= _LEAST_SHARE * len(lines) and not _is_other_text(name, found):
+            return name
+    return ""
+
+
+def _is_other_text(name: str, found: list[tuple[bytes, bytes, Identity]]) -> bool:
+    """Return whether what looks like ranks, pods or services is another at most lines, or the column of a table."""
+    if name not in _DOUBTFUL:
+        return False
+    rows = sum(b" | " in text for _, text, _ in found)
+    return 2 * max(rows, len({identity for _, _, identity in found})) > max(len(found), 2)
+
+
+def unwrapping(wrapping: str) -> Callable[[bytes], Unwrapped]:
+    """Return the function that unwraps a line, given the name of a wrapping."""
+    return _WRAPPINGS[wrapping]
+
+
+def with_stamp(stamp: bytes, line: bytes) -> bytes:
+    """Return a line behind the timestamp of the runtime, if it has none itself."""
+    if stamp and line.startswith(b'{"') and not _NAMES_TIME.search(line):
+        return b'{"time": "' + stamp + b'", ' + line[1:]
+    # A timestamp before a row of CSV or JSON would break the row.
+    if not stamp or _DATED.search(line[:80]) or _TABULAR.match(line) or not line.strip():
+        return line
+    return stamp + b" " + line
+
+
+def _by_pattern(pattern: bytes) -> Callable[[bytes], Unwrapped]:
+    """Return the function that unwraps lines of a pattern with the groups `text`, `stamp`, `part` and names."""
+    compiled = re.compile(pattern, re.DOTALL)
+    names = [name for name in compiled.groupindex if name not in {"text", "stamp", "part"}]
+    has_stamp, has_part = "stamp" in compiled.groupindex, "part" in compiled.groupindex
+
+    def unwrap_line(line: bytes) -> Unwrapped:
+        match = compiled.fullmatch(line)
+        if match is None:
+            return None
+        identity = tuple((name, match[name].decode("utf-8", "replace")) for name in names if match[name])
+        stamp = _rfc3339(match["stamp"] or b"") if has_stamp else b""
+        return stamp, (PART if has_part and match["part"] else b"") + match["text"], identity
+
+    return unwrap_line
+
+
+def _docker(line: bytes) -> Unwrapped:
+    """Unwrap a line of Docker's json-file driver. A line that continues in the next has no line feed at its end."""
+    if not line.startswith(b'{"log":'):
+        return None
+    entry = _json_object(line) or {}
+    text = entry.get("log")
+    if not isinstance(text, str) or "time" not in entry:
+        return None
+    part = b"" if text.endswith("\n") or "kubernetes" in entry else PART
+    return str(entry["time"]).encode(), part + _one_line(text), _json_identity(entry)
+
+
+def _collected(line: bytes) -> Unwrapped:
+    """Unwrap a JSON object with a message and who wrote it, as fluentd, fluent-bit, vector and stern write."""
+    if not line.startswith(b"{") or not any(key in line for key in _WRITERS):
+        return None
+    entry = _json_object(line) or {}
+    identity = _json_identity(entry)
+    text = entry.get("log", entry.get("message"))
+    # An object with other fields may be a row of a table, or a log entry of a program that names its own pod.
+    if not identity or not isinstance(text, str) or entry.keys() - _COLLECTED_KEYS:
+        return None
+    stamp = next(
+        (entry[key] for key in ("@timestamp", "time", "timestamp", "date") if isinstance(entry.get(key), str)), ""
+    )
+    return str(stamp).encode(), _one_line(text), identity
+
+
+def _fluentd(line: bytes) -> Unwrapped:
+    """Unwrap what fluentd or fluent-bit print or write to files: the time, a tag, and a JSON object with the line."""
+    match = _FLUENTD.fullmatch(line) or _FLUENT_BIT.fullmatch(line)
+    entry = _json_object(match["json"]) if match else None
+    text = None if entry is None else entry.get("log", entry.get("message"))
+    if match is None or entry is None or not isinstance(text, str):
+        return None
+    identity = _json_identity(entry) or (("tag", match["tag"].decode("utf-8", "replace")),)
+    return _rfc3339(match["stamp"]), _one_line(text), identity
+
+
+def _journal_json(line: bytes) -> Unwrapped:
+    """Unwrap `journalctl -o json`: the message is text, or a list of bytes if it is not valid text."""
+    if b'"MESSAGE"' not in line or b'"__REALTIME_TIMESTAMP"' not in line:
+        return None
+    entry = _json_object(line)
+    if entry is None:
+        return None
+    message, micros = entry.get("MESSAGE"), str(entry.get("__REALTIME_TIMESTAMP", ""))
+    if isinstance(message, list) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in message):
+        text = bytes(message).replace(b"\n", b" ")
+    elif isinstance(message, str):
+        text = _one_line(message)
+    else:
+        return None
+    names = (("host", entry.get("_HOSTNAME")), ("unit", entry.get("_SYSTEMD_UNIT", entry.get("SYSLOG_IDENTIFIER"))))
+    identity = tuple((key, value) for key, value in names if isinstance(value, str))
+    if not (micros.isdigit() and 15 <= len(micros) < 18):
+        return b"", text, identity
+    return _rfc3339(f"{micros[:-6]}.{micros[-6:]}".encode()), text, identity
+
+
+def _json_identity(entry: dict[str, object]) -> Identity:
+    """Return who wrote the line in a JSON object: its pod and container, or what else Docker and collectors name."""
+    parts = [entry, *(value for key in ("kubernetes", "attrs") if isinstance(value := entry.get(key), dict))]
+    found = {
+        name: part[key] for part in parts for key, name in _IDENTITY_KEYS.items() if isinstance(part.get(key), str)
+    }
+    attrs = entry.get("attrs")
+    if not found and isinstance(attrs, dict):
+        found = {str(key): value for key, value in attrs.items() if isinstance(value, str)}
+    return tuple((name, str(value)) for name, value in found.items())
+
+
+def _rfc3339(stamp: bytes) -> bytes:
+    """Return a timestamp, or seconds since the epoch, as RFC 3339 has it: with a T, and an offset such as +02:00."""
+    if re.fullmatch(rb"\d{9,10}(\.\d{1,9})?", stamp):
+        seconds, _, fraction = stamp.partition(b".")
+        return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%S}.".encode() + (fraction or b"0") + b"Z"
+    whole = stamp.replace(b" ", b"T", 1).replace(b" ", b"").replace(b"UTC", b"Z")
+    return re.sub(rb"([+-]\d\d)(\d\d)$", rb"\1:\2", whole)
+
+
+def _one_line(text: str) -> bytes:
+    return text.rstrip("\r\n").replace("\n", " ").encode("utf-8", "surrogateescape")
+
+
+def _json_object(line: bytes) -> dict[str, object] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+_IDENTITY_KEYS = {
+    "namespace_name": "namespace",
+    "namespace": "namespace",
+    "pod_name": "pod",
+    "podName": "pod",
+    "container_name": "container",
+    "containerName": "container",
+}
+"""By key of a JSON object, the name of that part of an identity. Hosts and hashes of an image say nothing more."""
+_WRITERS = (b'"pod_name"', b'"podName"', b'"container_name"', b'"containerName"')
+_COLLECTED_KEYS = {
+    "log",
+    "message",
+    "stream",
+    "time",
+    "@timestamp",
+    "timestamp",
+    "date",
+    "_p",
+    "kubernetes",
+    "docker",
+    "tag",
+} | {
+    *_IDENTITY_KEYS,
+    *(
+        "container_id",
+        "source",
+        "nodeName",
+        "host",
+        "level",
+        "labels",
+        "logtag",
+        "file",
+        "source_type",
+        "partial_message",
+    ),
+}
+_WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
+    "Docker": _docker,
+    "a collector of logs": _collected,
+    "fluentd": _fluentd,
+    "journald (JSON)": _journal_json,
+    **{name: _by_pattern(pattern) for name, pattern in _PATTERNS.items()},
+}
