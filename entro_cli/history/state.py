@@ -16,7 +16,7 @@ from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, rea
 from entro_cli.history.migrate_state import migrate_state
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.continuation import Checkpoint
-from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
@@ -37,6 +37,7 @@ class PackedSamples(msgspec.Struct):
     kind: str = Kind.GENERIC.value
     measure: str = Measure.SAMPLES.value
     begins: bytes = b""
+    idle: int = 0
 
     @classmethod
     def pack(cls, series: Series) -> PackedSamples:
@@ -44,13 +45,16 @@ class PackedSamples(msgspec.Struct):
         begins = b"" if series.begins is None else _pack_times(series.begins)
         values = zlib.compress(series.values.astype("<f8").tobytes())
         measure = series.measure.value
-        return cls(series.stage, _pack_times(series.times), values, series.kind.value, measure, begins)
+        return cls(
+            series.stage, _pack_times(series.times), values, series.kind.value, measure, begins, int(series.idle)
+        )
 
     def unpack(self) -> Series:
         """Return the series again, without its full load and column."""
         times, values = _unpack_times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
         begins = _unpack_times(self.begins) if self.begins else None
-        return Series(self.stage, Kind(self.kind), times, values, measure=Measure(self.measure), begins=begins)
+        measure, idle = Measure(self.measure), Idle(self.idle)
+        return Series(self.stage, Kind(self.kind), times, values, measure=measure, begins=begins, idle=idle)
 
 
 def _pack_times(times: TimeArray) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entro_cli.timeseries.observations import Measure, ReadOptions, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, ReadOptions, Series, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -28,6 +28,7 @@ class Quantity:
         is_fallback: as in `Series`.
         is_additive: as in `Series`.
         known_interval_ns: as in `Series`.
+        idle: as in `Series`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Quantity:
     is_fallback: bool = False
     is_additive: bool = False
     known_interval_ns: float | None = None
+    idle: Idle = Idle.UNKNOWN
 
 
 def choose_stages(quantities: Sequence[Quantity], options: ReadOptions) -> tuple[Series, ...]:
@@ -73,4 +75,5 @@ def _series(part: Quantity, stage: str, kind: Kind | None, full: float | None) -
         part.is_fallback,
         part.is_additive,
         part.known_interval_ns,
+        idle=part.idle,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 from entro_engine.entropy import FloatArray
 
 
@@ -111,6 +111,8 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     time = np.add.reduceat(covered, firsts)
     if series.is_additive:  # time that its spans do not cover is a level of 0, not a gap
         time = np.full(len(firsts), float(step_ns))
+    if series.idle:
+        time = _known_time(series, time, starts[firsts], step_ns)
     alone = (in_step == 1) & (covered[firsts] == time)  # one span covers the step: its level needs no rounding
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
     return Bins(
@@ -121,6 +123,20 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
         in_step,
         np.minimum(ends[span], starts + step_ns)[firsts + in_step - 1] - 1,  # the last moment before the end
     )
+
+
+def _known_time(series: Series, covered: FloatArray, starts: TimeArray, step_ns: int) -> FloatArray:
+    """Return for each step how long its level is known: while a span covers it, or while it is known to be 0."""
+    begins = series.times if series.begins is None else series.begins
+    before = np.maximum(begins[0] - starts, 0)
+    after = np.maximum(starts + step_ns - series.times[-1], 0)
+    between = step_ns - before - after - covered
+    known: FloatArray = covered + sum(
+        part
+        for flag, part in ((Idle.BETWEEN, between), (Idle.BEFORE, before), (Idle.AFTER, after))
+        if flag & series.idle
+    )
+    return known
 
 
 def merge_bins(parts: Sequence[Bins]) -> Bins:

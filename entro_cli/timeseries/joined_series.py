@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 from entro_engine.entropy import FloatArray
 
 _PROBES = 64
@@ -72,7 +72,9 @@ class JoinedSeries:
             self.is_sum = True
             self._change_from(later.first_ns, later, lambda first, second: _summed([first, second]))
         elif later.times[0] > self.pieces[-1].times[-1]:
-            like_first = replace(self.pieces[0], times=later.times, values=later.values, begins=later.begins)
+            like_first = replace(
+                self.pieces[0], times=later.times, values=later.values, begins=later.begins, idle=later.idle
+            )
             self.pieces.append(like_first)
         else:
             self._change_from(int(later.times[0]), later, _merged)
@@ -131,7 +133,8 @@ def _concatenated(pieces: list[Series]) -> Series:
     )
     begins = [piece.begins for piece in pieces if piece.begins is not None]
     whole = np.concatenate(begins) if len(begins) == len(pieces) else None
-    return replace(pieces[0], times=times, values=values, begins=whole)
+    idle = Idle.joined(pieces[0].idle, pieces[-1].idle)
+    return replace(pieces[0], times=times, values=values, begins=whole, idle=idle)
 
 
 def _merged(first: Series, second: Series) -> Series:
@@ -147,7 +150,8 @@ def _merged(first: Series, second: Series) -> Series:
     begins = None
     if first.begins is not None and second.begins is not None:
         begins = np.concatenate([first.begins, second.begins])[places]
-    return replace(first, times=times, values=values, begins=begins)
+    last = max(first, second, key=lambda one: int(one.times[-1]))
+    return replace(first, times=times, values=values, begins=begins, idle=Idle.joined(first.idle, last.idle))
 
 
 def _summed(parts: Sequence[Series]) -> Series:

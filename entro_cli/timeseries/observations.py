@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,26 @@ class Measure(StrEnum):
     """Mean levels from one time to another, such as a rate from a counter or a queue between two changes."""
     EVENTS = "events"
     """Numbers of events at single times. There are no others from the first time to the last, so the rate is exact."""
+
+
+class Idle(IntFlag):
+    """The times at which a level is known to be 0, though no span says so.
+
+    It counts within a step of which spans cover a part. A step that they do not touch has no data.
+    """
+
+    UNKNOWN = 0
+    BETWEEN = 1
+    """Between two spans."""
+    BEFORE = 2
+    """Before the first span."""
+    AFTER = 4
+    """After the last span."""
+
+    @classmethod
+    def joined(cls, first: Idle, last: Idle) -> Idle:
+        """Return that of two series of one source, from the one that begins first and from the one that ends last."""
+        return (first & ~cls.AFTER) | (last & cls.AFTER)
 
 
 @dataclass(frozen=True)
@@ -158,6 +178,7 @@ class Series:
         known_interval_ns: the usual time between samples where the times do not show it, as those of several processes
             that print one after the other, nanoseconds; None to take it from the times.
         summed: the number of sources whose values were summed, such as instances in one table.
+        idle: the times at which the level of spans is known to be 0.
     """
 
     stage: str
@@ -172,6 +193,7 @@ class Series:
     is_additive: bool = False
     known_interval_ns: float | None = None
     summed: int = 1
+    idle: Idle = Idle.UNKNOWN
 
     @property
     def first_ns(self) -> int:

@@ -141,6 +141,15 @@ class ProblemKind(Enum):
         "the clock stepped back once within a run: that line counts at the next one",
         "the clock stepped back {count} times within a run: those lines count at the next one",
     )
+    TOO_MANY_REQUESTS = (
+        "1 response was 429 (too many requests): a site throttles its spider",
+        "{count} responses were 429 (too many requests): sites throttle their spiders",
+    )
+    REQUESTS_RETRIED = "1 request was retried by its spider", "{count} requests were retried by their spiders"
+    RATE_COLLAPSED = (
+        "1 logstats line has less than a tenth of the best rate of its spider before",
+        "{count} logstats lines have less than a tenth of the best rate of their spider before",
+    )
 
     # SGLang and vLLM
     REQUESTS_UNSTAMPED = (
@@ -251,6 +260,9 @@ _ADDITIVE = frozenset(
         ProblemKind.HOUR_TWICE_AS_FIRST,
         ProblemKind.HOUR_SKIPPED,
         ProblemKind.CLOCK_BACK_IN_RUN,
+        ProblemKind.TOO_MANY_REQUESTS,
+        ProblemKind.REQUESTS_RETRIED,
+        ProblemKind.RATE_COLLAPSED,
         ProblemKind.LINES_UNMATCHED,
         ProblemKind.MONITORING,
         ProblemKind.NO_REQUEST,
@@ -264,6 +276,7 @@ _OF_THE_END = frozenset(
         ProblemKind.REQUESTS_OPEN,
         ProblemKind.TASKS_NOT_DONE,
         ProblemKind.RUNS_NOT_CLOSED,
+        ProblemKind.RUNS_OVERLAP,
         ProblemKind.RANK_MISSING,
         ProblemKind.ENGINE_MISSING,
         ProblemKind.REQUESTS_AFTER_LAST,

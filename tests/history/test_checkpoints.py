@@ -8,7 +8,7 @@ from entro_cli.readers.tables.reader import TableReader
 from tests.history.stored import days, ingest
 from tests.history.test_formats import LOGS, READING
 
-NAMES = ["celery.log", "vllm.log", "sglang.log"]
+NAMES = ["celery.log", "scrapy.log", "vllm.log", "sglang.log"]
 MARGIN_BYTES = 1 << 16
 
 

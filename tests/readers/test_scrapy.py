@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.registry import detect_format
 from entro_cli.readers.scrapy.reader import ScrapyReader
+from entro_cli.timeseries.bins import bins_of
 from entro_cli.timeseries.observations import Measure, ReadOptions
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError
@@ -27,11 +29,6 @@ NS = 10**9
 def read(path, **options):
     with plain_log(str(path)) as log:
         return scrapy.read(log, ReadOptions(**{"zone": UTC} | options))
-
-
-def carried(path):
-    with plain_log(str(path)) as log:
-        return scrapy.checkpoint(log)
 
 
 def logstats(at, pages, items=0, logger="scrapy.extensions.logstats", offset=""):
@@ -90,6 +87,120 @@ def test_a_counter_that_goes_back_is_another_run(tmp_path):
     path = written(tmp_path, logstats(0, 0), logstats(60, 50), logstats(100, 0), logstats(160, 20))
     found = read(path)
     assert counts(found.series[0]) == [(0, 60, 50), (100, 160, 20)]
+
+
+def opened(at, offset=""):
+    return f"{BEGIN + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}{offset} [scrapy.core.engine] INFO: Spider opened\n"
+
+
+@pytest.mark.parametrize("late", [0, 1, 60, 119])
+def test_the_first_logstats_line_belongs_to_the_spider_that_opened_before(tmp_path, late):
+    path = written(tmp_path, opened(0), logstats(late, 0), logstats(late + 60, 60), closing(late + 90, 90))
+    found = read(path)
+    assert counts(found.series[0]) == [
+        *([(0, late, 0)] if late else []),
+        (late, late + 60, 60),
+        (late + 60, late + 90, 30),
+    ]
+    assert not found.problems
+
+
+def test_two_spiders_that_opened_in_one_second(tmp_path):
+    both = [opened(0), opened(0), logstats(0, 0), logstats(1, 0)]
+    found = read(written(tmp_path, *both, logstats(60, 40), logstats(61, 70)))
+    assert sum(pages for *_, pages in counts(found.series[0])) == pytest.approx(110)
+    assert "1 run of a spider overlaps with another: their rates are summed" in sentences(found.problems)
+
+
+def loads(series, step=60):
+    """The loads of the steps that have data, by where they begin, seconds from the beginning of the log."""
+    bins = bins_of(series, 0, step * NS)
+    return dict(zip(((bins.starts - round(BEGIN.timestamp()) * NS) // NS).tolist(), bins.loads.tolist(), strict=True))
+
+
+def test_within_a_step_the_rate_is_0_while_no_spider_runs(tmp_path):
+    first = [opened(30), logstats(30, 0), closing(36, 3, began=30)]
+    second = [opened(50), logstats(50, 0), closing(51, 2, began=50)]
+    found = read(written(tmp_path, *first, *second, opened(250), logstats(250, 0), logstats(310, 60)))
+    # The last spider still runs: what it did in the rest of its last step is not known.
+    assert loads(found.series[0]) == {0: 5 / 60, 240: 50 / 60, 300: 1.0}
+    done = read(written(tmp_path, *first, *second))
+    assert loads(done.series[0]) == {0: 5 / 60}
+    middle = read(written(tmp_path, logstats(30, 50), logstats(90, 110)))
+    assert loads(middle.series[0]) == {0: 1.0, 60: 1.0}
+
+
+def test_a_run_without_a_page_is_data(tmp_path):
+    none = closing(40, 0, began=10).replace(" 'response_received_count': 0}", " 'x': 1}")
+    assert loads(read(written(tmp_path, opened(10), logstats(10, 0), none)).series[0]) == {0: 0.0}
+    within = closing(10, 7, began=10)  # it ends in the second in which it began
+    assert loads(read(written(tmp_path, opened(10), logstats(10, 0), within)).series[0]) == {0: pytest.approx(7 / 60)}
+
+
+def test_throttling_retries_and_a_rate_that_collapses_are_reported(tmp_path):
+    more = " 'downloader/response_status_count/429': 12,\n 'retry/count': 15,\n"
+    lines = [logstats(60 * at, pages) for at, pages in enumerate([0, 100, 200, 205, 300, 301])]
+    found = read(written(tmp_path, *lines, closing(330, 301, more=more)))
+    assert sentences(found.problems) == (
+        "2 logstats lines have less than a tenth of the best rate of their spider before",
+        "12 responses were 429 (too many requests): sites throttle their spiders",
+        "15 requests were retried by their spiders",
+    )
+
+
+def in_json(**fields):
+    def log(text):
+        lines = []
+        for entry in re.split(r"\n(?=\d{4}-)", text.rstrip("\n")):
+            when = datetime.strptime(entry[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            message = entry.partition(" [")[2].partition("INFO: ")[2]
+            given = {name: form(when, message) for name, form in fields.items()}
+            lines.append(json.dumps(given | {"levelname": "INFO"}) + "\n")
+        return "".join(lines)
+
+    return log
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        in_json(message=lambda _, text: text, asctime=lambda when, _: f"{when:%Y-%m-%d %H:%M:%S},011"),
+        in_json(event=lambda _, text: text, timestamp=lambda when, _: when.isoformat()),
+        in_json(ts=lambda when, _: when.timestamp() + 0.25, msg=lambda _, text: text),
+        lambda text: re.sub(r"(?m)^(\S+ \S+) \[(\S+)\] INFO: ", r"\1,004 - \2 - INFO - ", text),
+        lambda text: re.sub(r"(?m)^(\S+)-(\S+)-(\S+) (\S+) \[(\S+)\] INFO: ", r"\1/\2/\3 \4 INFO \5: ", text),
+    ],
+)
+def test_a_spider_with_a_log_format_of_its_own(tmp_path, form):
+    lines = "".join([opened(0), logstats(0, 0), logstats(60, 30, 7), logstats(120, 31, 8), closing(130, 36)])
+    expected = read(written(tmp_path, lines), zone_given=True)
+    path = written(tmp_path, form(lines), name="other.log")
+    with plain_log(str(path)) as log:
+        assert detect_format(log, ReadOptions(UTC)) == "scrapy"
+    found = read(path, zone_given=True)
+    assert counts(found.series[0]) == counts(expected.series[0])
+    assert (found.rows_read, found.rows_skipped) == (expected.rows_read, 0)
+
+
+def test_a_line_in_another_format_without_its_time_is_counted(tmp_path):
+    found = read(written(tmp_path, logstats(0, 0), logstats(60, 3), logstats(120, 9).partition("INFO: ")[2]))
+    assert (found.rows_skipped, found.bad_rows[0].reason) == (1, "the time cannot be read")
+
+
+def test_runs_that_ended_are_forgotten(tmp_path):
+    daily = [86400 * day for day in range(300)]
+    lines = [line for at in daily for line in (opened(at), logstats(at, 0), closing(at + 30, 5, began=at))]
+    assert len(resumed(written(tmp_path, *lines)).state) < 500
+    killed = [line for at in daily for line in (opened(2 * at), logstats(2 * at + 60, 9))]
+    reading = resumed(written(tmp_path, *killed))
+    assert len(reading.state) < 1000
+    words = "299 runs end without closing stats: nothing is known after their last lines"
+    assert words in sentences(reading.observations.problems)
+
+
+def resumed(path, state=b""):
+    with plain_log(str(path)) as log:
+        return scrapy.resume(log, ReadOptions(zone=UTC), state)
 
 
 def test_two_spiders_in_one_log_are_told_apart_and_summed(tmp_path):
@@ -181,17 +292,15 @@ def test_the_real_log_has_the_pages_that_its_lines_count():
 
 
 def pieces(folder, content, cuts):
-    """What is read of parts, each with what the one before carries before it."""
-    before, found = b"", []
-    for index, (begin, end) in enumerate(zip([0, *cuts], [*cuts, len(content)], strict=True)):
+    """The readings of the parts of a log that is cut between two of its lines."""
+    state, found, lines = b"", [], content.splitlines(keepends=True)
+    for index, (begin, end) in enumerate(zip([0, *cuts], [*cuts, len(lines)], strict=True)):
         path = folder / f"part{index}"
-        path.write_bytes(before + content[begin:end])
-        try:
-            found.append(read(path))
-        except EntroError:
-            found.append(None)
-        before = carried(path)
-    return [part for part in found if part is not None]
+        path.write_bytes(b"".join(lines[begin:end]))
+        reading = resumed(path, state)
+        state = reading.state
+        found.append(reading.observations)
+    return found
 
 
 def test_cut_anywhere_it_is_the_same(tmp_path_factory):
@@ -199,7 +308,7 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory):
     lines += [logstats(700, 0), logstats(760, 11)]
     content = "".join(lines).encode()
 
-    @given(cuts=st.lists(st.integers(1, len(content) - 1), min_size=1, max_size=3, unique=True))
+    @given(cuts=st.lists(st.integers(1, content.count(b"\n") - 1), min_size=1, max_size=3, unique=True))
     @settings(deadline=None)
     def check(cuts):
         folder = tmp_path_factory.mktemp("cut")
@@ -231,4 +340,3 @@ def test_damage_never_breaks_it(tmp_path, seed):
     for series in found.series:
         assert np.all(np.isfinite(series.values))
         assert np.all(series.values >= 0)
-    carried(path)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 
 Grid = tuple[int, int]
 """The origin of the grid, at which a step begins, and the length of a step, nanoseconds."""
@@ -50,6 +50,9 @@ def merge_samples(parts: Iterable[Series]) -> Series:
     times = np.concatenate([part.times for part in readings])
     values = np.concatenate([part.values for part in readings])
     if first.begins is not None:
+        ends = [part for part in readings if len(part.times)] or readings[:1]
+        begin, end = min(ends, key=lambda part: part.first_ns), max(ends, key=lambda part: int(part.times[-1]))
+        first = replace(first, idle=Idle.joined(begin.idle, end.idle))
         return _merge_spans(first, np.concatenate([_begins(part) for part in readings]), times, values)
     order = np.lexsort([values, times])
     times, values = times[order], values[order]

@@ -13,18 +13,25 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.partial_timestamps import PartialTimestampFormat, json_timestamp, timestamp_in
 from entro_cli.readers.text_lines import BadLines, Block, blocks, line_starts
 from entro_cli.timeseries.observations import TimeArray
 
 _STAMP = rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)([+-]\d{4})? \[[^\]\n]{0,200}\] "
-_LOGSTATS = re.compile(_STAMP + rb"INFO: Crawled (\d{1,15}) pages \(at -?\d+ pages/min\), scraped (\d{1,15}) items \(")
-_OPENED = re.compile(_STAMP + rb"(?:INFO|DEBUG): Spider opened")
-_DUMP = re.compile(_STAMP + rb"INFO: Dumping (?:Scrapy|spider) stats:")
-_PERIODIC = re.compile(_STAMP + rb"INFO: (\{.*\})\s*$")
+_MESSAGE = (
+    rb"(?:Crawled (?P<pages>\d{1,15}) pages \(at -?\d+ pages/min\), scraped (?P<items>\d{1,15}) items \("
+    rb"|(?P<opened>Spider opened)|(?P<dump>Dumping (?:Scrapy|spider) stats:))"
+)
+_STANDARD = re.compile(_STAMP + rb"(?:INFO|DEBUG): (?:" + _MESSAGE + rb"|(?P<periodic>\{.*\})\s*$)")
+_OTHER = re.compile(_MESSAGE)
+"""The same in a log of another format: text with another prefix, or JSON."""
+_IS_STANDARD = re.compile(_STAMP)
 _NUMBER = re.compile(rb"'([^'\n]{1,200})': (-?\d{1,18}(?:\.\d+)?)[,}]")
 _TIME = re.compile(rb"'(start_time|finish_time)': datetime\.datetime\(([\d, ]{5,60})")
 _LITERALS = b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {"
 """One of these is in every line that matters."""
+_LOOKED_AT = 1 << 12
+"""Bytes of a line in another format that are searched for a message."""
 _LONGEST_DUMP_BYTES = 1 << 18
 _FETCHED = b"DEBUG: Crawled ("
 """In every line of a response; 16 bytes, which are compared as two words."""
@@ -43,6 +50,7 @@ class SpiderLine:
         pages: the number of pages crawled so far; -1 if the line has none.
         items: the number of items scraped so far; -1 if the line has none.
         stats: the numbers of dumped stats; None in other lines.
+        is_start: whether the spider begins here.
         is_end: whether these are the closing stats.
     """
 
@@ -52,6 +60,7 @@ class SpiderLine:
     pages: int = -1
     items: int = -1
     stats: Mapping[str, float] | None = None
+    is_start: bool = False
     is_end: bool = False
 
 
@@ -65,7 +74,7 @@ class ScrapyLines:
         fetched: their timestamps, nanoseconds on the log's clock, shape (responses,); empty if they are not needed.
         places: where in the log those lines begin, likewise.
         bad: the lines that cannot be read.
-        whole: the beginning of a last dump of stats that has no end yet; else the length of the log.
+        dump: a last dump of stats that has no end yet.
     """
 
     points: list[SpiderLine] = field(default_factory=list)
@@ -73,15 +82,18 @@ class ScrapyLines:
     fetched: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
     places: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
     bad: BadLines = field(default_factory=BadLines)
-    whole: int = 0
+    dump: bytes = b""
 
 
 def holds_scrapy_lines(head: bytes) -> bool:
     """Return whether some bytes of a log hold a line that only Scrapy writes."""
-    return any(pattern.search(head) for pattern in (_LOGSTATS, _OPENED, _DUMP))
+    if any(match["periodic"] is None for match in _STANDARD.finditer(head)):
+        return True
+    others = ((line, _find_other(line)) for line in head.splitlines())
+    return any(match is not None and _any_stamp(line, match.start()) is not None for line, match in others)
 
 
-def find_lines(log: LogFile, responses: bool = False) -> ScrapyLines:
+def find_lines(log: LogFile, responses: bool, dump: bytes = b"", counted: bool = False) -> ScrapyLines:
     """Find the lines of a log that matter.
 
     The timestamps of responses are collected only if no other line counts pages, because that takes a second pass.
@@ -89,56 +101,79 @@ def find_lines(log: LogFile, responses: bool = False) -> ScrapyLines:
     Args:
         log: the plain file.
         responses: collect the timestamps of responses in any case.
+        dump: the beginning of a dump of stats that goes on here.
+        counted: whether a line before has counted pages.
     """
-    found = _find(log, responses)
-    counted = any(point.pages >= 0 for point in found.points)
-    return _find(log, responses=True) if found.responses and not (responses or counted) else found
+    found = _find(log, responses, dump)
+    counted = counted or any(point.pages >= 0 for point in found.points)
+    return _find(log, True, dump) if found.responses and not (responses or counted) else found
 
 
-def _find(log: LogFile, responses: bool) -> ScrapyLines:
+def _find(log: LogFile, responses: bool, dump: bytes) -> ScrapyLines:
     found = ScrapyLines()
     stamps, places = [], []
+    if dump:
+        _take(0, dump + _dump(log, 0), found)
     for block in blocks(log):
         for begin in line_starts(block, *_LITERALS):
-            point = _spider_line(log, block.offset + begin, block.line(begin)[0].rstrip(b"\r"), found)
-            if point is not None:
-                found.points.append(point)
+            line = block.line(begin)[0].rstrip(b"\r")
+            _take(block.offset + begin, line if b"stats:" not in line else _dump(log, block.offset + begin), found)
         found.responses += block.content.count(_FETCHED)
         if responses:
             starts, walls = _responses(block)
             stamps.append(walls)
             places.append(starts + block.offset)
-        found.whole = max(found.whole, block.offset + len(block.content))
     if stamps:
         found.fetched, found.places = np.concatenate(stamps), np.concatenate(places)
-    if found.points and found.points[-1].stats is not None and not _is_closed(log, found.points[-1].offset):
-        found.whole = found.points.pop().offset
     return found
 
 
-def _spider_line(log: LogFile, offset: int, line: bytes, found: ScrapyLines) -> SpiderLine | None:
-    if match := _LOGSTATS.search(line):
-        return SpiderLine(offset, *_stamp(match), pages=int(match[3]), items=int(match[4]))
-    if match := _OPENED.search(line):
-        return SpiderLine(offset, *_stamp(match), pages=0, items=0)
-    if match := _DUMP.search(line):
-        return SpiderLine(offset, *_stamp(match), stats=_stats(_dump(log, offset)), is_end=True)
-    if (match := _PERIODIC.search(line)) and (stats := _periodic(match[3])):
-        return SpiderLine(offset, *_stamp(match), stats=stats)
-    if b"Crawled " in line and b" pages/min" in line:
-        found.bad.add(offset, "not a logstats line", line)
-    return None
+def _take(offset: int, text: bytes, found: ScrapyLines) -> None:
+    """Add a line, with the lines of its dump if it has one."""
+    line = text.partition(b"\n")[0]
+    match = _STANDARD.search(line) or (None if _IS_STANDARD.match(line) else _find_other(line))
+    if match is None:
+        if b"Crawled " in line and b" pages/min" in line:
+            found.bad.add(offset, "not a logstats line", line)
+        return
+    stamp = _stamp(match) if match.re is _STANDARD else _any_stamp(line, match.start())
+    if stamp is None:
+        found.bad.add(offset, "the time cannot be read", line)
+    elif match["dump"] and b"}" not in text:
+        found.dump = text if len(text) < _LONGEST_DUMP_BYTES else b""
+    elif match["pages"]:
+        found.points.append(SpiderLine(offset, *stamp, pages=int(match["pages"]), items=int(match["items"])))
+    elif match["opened"]:
+        found.points.append(SpiderLine(offset, *stamp, pages=0, items=0, is_start=True))
+    elif match["dump"]:
+        found.points.append(SpiderLine(offset, *stamp, stats=_stats(text), is_end=True))
+    elif stats := _periodic(match["periodic"]):
+        found.points.append(SpiderLine(offset, *stamp, stats=stats))
 
 
-def _stamp(match: re.Match[bytes]) -> tuple[int, int | None]:
+def _find_other(line: bytes) -> re.Match[bytes] | None:
+    return _OTHER.search(line, 0, _LOOKED_AT)
+
+
+def _stamp(match: re.Match[bytes]) -> tuple[int, int | None] | None:
     """Return the time at the beginning of a line, nanoseconds on its own clock, and that clock's offset from UTC."""
-    try:
-        when = datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:  # such as the 30th of February
-        return 0, None
-    zone = match[2]
+    stamp, zone = timestamp_in(match[1]), match[2]
+    if stamp is None:  # such as the 30th of February
+        return None
     shift = None if zone is None else int(zone[:1] + b"1") * (int(zone[1:3]) * 60 + int(zone[3:])) * 60 * NS
-    return nanoseconds(when), shift
+    return stamp[1], shift
+
+
+def _any_stamp(line: bytes, message: int) -> tuple[int, int | None] | None:
+    """Return the same for a line in another format, cut to seconds, which are all that Scrapy's own format has.
+
+    A timestamp that names its zone is of a clock in UTC.
+    """
+    form, moment = timestamp_in(line[:message]) or json_timestamp(line) or (None, 0)
+    moment -= moment % NS
+    if form is PartialTimestampFormat.ZONED:
+        return moment, 0
+    return (moment, None) if form is PartialTimestampFormat.LOCAL else None
 
 
 def _dump(log: LogFile, offset: int) -> bytes:
@@ -148,10 +183,6 @@ def _dump(log: LogFile, offset: int) -> bytes:
         content = file.read(_LONGEST_DUMP_BYTES)
     end = re.search(rb"\}[ \t\r]*(?:\n|$)", content)
     return content[: end.end()] if end else content
-
-
-def _is_closed(log: LogFile, offset: int) -> bool:
-    return b"}" in _dump(log, offset)
 
 
 def _stats(text: bytes) -> dict[str, float]:

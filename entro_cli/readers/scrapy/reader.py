@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from entro_cli.core.clock import NS
-from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import RATE_STAGE, Quantity, choose_stages
-from entro_cli.readers.scrapy.lines import ScrapyLines, find_lines, holds_scrapy_lines
-from entro_cli.readers.scrapy.spiders import SpiderRun, crawl_rates, split_runs
-from entro_cli.readers.text_lines import lines_at
+from entro_cli.readers.reader import Reading
+from entro_cli.readers.scrapy.lines import ScrapyLines, SpiderLine, find_lines, holds_scrapy_lines
+from entro_cli.readers.scrapy.spiders import RunState, SpiderRun, Spiders, crawl_rates
 from entro_cli.readers.time_zones import local_to_utc
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
+
+
+class ScrapyState(msgspec.Struct):
+    """The state of a log behind some of its lines.
+
+    Attributes:
+        runs: the runs that go on.
+        offsets: the offsets of the log's clock from UTC so far, nanoseconds, without repeats.
+        has_zones: whether timestamps name their zone.
+        counted: whether a line has counted pages.
+        killed, overlapping: as in `Spiders`.
+        dump: a dump of stats that has no end yet.
+        latest: the time of the last responses, nanoseconds since the epoch, and their number.
+    """
+
+    runs: list[RunState] = []
+    offsets: list[int] = []
+    has_zones: bool = False
+    counted: bool = False
+    killed: int = 0
+    overlapping: int = 0
+    dump: bytes = b""
+    latest: tuple[int, int] | None = None
 
 
 class ScrapyReader:
@@ -33,26 +55,25 @@ class ScrapyReader:
         if log.is_parquet:
             return 0.0
         if holds_scrapy_lines(log.head):
-            return 0.95
+            return 0.97
         return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read the log of a spider.
+        """Read the log of a spider; see `resume`."""
+        return self.resume(log, options, b"").observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of a spider's log; see `ResumableReader`.
 
         Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages
         since the line before, however long ago that was.
-
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if no line counts pages, or most of those that should cannot be read.
         """
-        lines = find_lines(log, any(spec.column == "responses" for spec in options.stages))
+        before = msgspec.json.decode(state, type=ScrapyState) if state else ScrapyState()
+        named = any(spec.column == "responses" for spec in options.stages)
+        lines = find_lines(log, named, before.dump, before.counted)
         good = len(lines.points) + lines.responses
         bad = lines.bad.check(log, good, options, "logstats lines")
-        if not good:
+        if not (good or state):
             raise EmptyLogError(
                 "no line counts what was crawled",
                 where=log.label,
@@ -60,14 +81,17 @@ class ScrapyReader:
                 remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
             )
         tally = Tally()
-        runs = split_runs(lines.points)
-        clock = _Clock(runs, options, tally)
-        times = [clock.utc(run, np.array([point.wall for point in run.points], np.int64)) for run in runs]
-        quantities = _quantities(lines, runs, times, clock)
-        _count_problems(runs, times, tally)
-        columns = [part.name if len(part.times) else "" for part in quantities]
+        spiders = Spiders(before.runs, before.killed, before.overlapping, tally)
+        for point in lines.points:
+            spiders.add(point)
+        clock = _Clock(spiders.runs, before, options, tally)
+        quantities = _quantities(lines, spiders, clock, before)
+        tally.count(ProblemKind.RUNS_OVERLAP, spiders.overlapping)
+        # The last one may still be running.
+        tally.count(ProblemKind.RUNS_NOT_CLOSED, max(spiders.killed + len(spiders.running) - 1, 0))
+        columns = [part.name for part in quantities if len(part.times)]
         columns += ["responses"] if lines.responses and "responses" not in columns else []
-        return Observations(
+        observations = Observations(
             path=log.label,
             format=self.name,
             series=choose_stages(quantities, options),
@@ -76,30 +100,25 @@ class ScrapyReader:
             bad_rows=bad,
             zone=clock.words(),
             problems=tally.problems,
-            columns=tuple(name for name in columns if name),
+            columns=tuple(columns),
         )
+        after = ScrapyState(
+            [run.state for run in spiders.running],
+            clock.offsets,
+            clock.has_zones,
+            before.counted or any(point.pages >= 0 for point in lines.points),
+            spiders.killed,
+            spiders.overlapping,
+            lines.dump,
+            _latest(quantities, before),
+        )
+        return Reading(observations, msgspec.json.encode(after))
 
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file.
 
-        Args:
-            log: the plain file.
-
-        Returns:
-            The last line of every spider that still runs, the responses of the last moment, and a last line or dump
-            without its end.
-        """
-        lines = find_lines(log)
-        end = min(lines.whole, unfinished_from(log.path))
-        runs = split_runs([point for point in lines.points if point.offset < end])
-        texts = lines_at(log, sorted(run.last.offset for run in runs if not run.is_closed))
-        whole = lines.places < end
-        if whole.any():
-            last = whole & (lines.fetched == lines.fetched[whole][-1])
-            texts += [line[:200] for line in lines_at(log, lines.places[last].tolist())]
-        with log.path.open("rb") as file:
-            file.seek(end)
-            return b"".join(text + b"\n" for text in texts) + file.read()
+def _latest(quantities: Sequence[Quantity], before: ScrapyState) -> tuple[int, int] | None:
+    """Return the time of the last responses, and their number."""
+    found = next((part for part in quantities if part.name == "responses" and len(part.times)), None)
+    return (int(found.times[-1]), int(found.values[-1])) if found else before.latest
 
 
 class _Clock:
@@ -108,50 +127,59 @@ class _Clock:
     Closing stats have the time of the end in UTC, so they show the offset of the log's clock. Timestamps with a zone
     take precedence over both.
 
+    Attributes:
+        offsets, has_zones: as in `ScrapyState`.
+
     Args:
         runs: in their order; one without an offset takes that of the run before, or of the first one that has one.
+        before: the state behind the lines before.
         options: how the log is read.
         tally: counts what is out of the ordinary.
     """
 
-    def __init__(self, runs: Sequence[SpiderRun], options: ReadOptions, tally: Tally) -> None:
-        self.options, self.tally = options, tally
-        self.shifts: dict[int, int] = {}
-        known = {index: run.shift for index, run in enumerate(runs) if run.shift is not None}
-        self.has_zones = any(point.shift is not None for run in runs for point in run.points)
-        if known and (self.has_zones or not options.zone_given):
-            indices = np.array(sorted(known))
-            for index, run in enumerate(runs):
-                place = int(np.searchsorted(indices, index, side="right"))
-                self.shifts[id(run)] = known[int(indices[max(place - 1, 0)])]
-        self.runs = runs
+    def __init__(self, runs: Sequence[SpiderRun], before: ScrapyState, options: ReadOptions, tally: Tally) -> None:
+        self.options, self.tally, self._runs = options, tally, runs
+        self.has_zones = before.has_zones or any(point.shift is not None for run in runs for point in run.points)
+        self.offsets = [*before.offsets]
+        known = [run.shift for run in runs if run.shift is not None]
+        last = self.offsets[-1] if self.offsets else (known[0] if known else None)
+        self._shifts: list[int | None] = []
+        for run in runs:
+            last = last if run.shift is None else run.shift
+            self._shifts.append(last if self.has_zones or not options.zone_given else None)
+            if self._shifts[-1] is not None and self.offsets[-1:] != self._shifts[-1:]:
+                self.offsets.append(self._shifts[-1])
 
-    def utc(self, run: SpiderRun, walls: TimeArray) -> TimeArray:
-        """Return timestamps of a run as nanoseconds since the epoch."""
-        if id(run) in self.shifts:
-            return walls - self.shifts[id(run)]
-        return self.local(walls)
+    def points(self) -> Iterator[tuple[SpiderRun, TimeArray]]:
+        """Yield the runs, each with the times of its points, nanoseconds since the epoch."""
+        for run, shift in zip(self._runs, self._shifts, strict=True):
+            yield run, self._utc([point.wall for point in run.points], shift, known=int(run.is_resumed))
 
-    def local(self, walls: TimeArray) -> TimeArray:
-        """Return timestamps of runs without a known offset as nanoseconds since the epoch."""
-        return local_to_utc(walls, self.options.zone, self.tally)
+    def dumps(self) -> Iterator[tuple[SpiderLine, int]]:
+        """Yield the lines with stats, each with its time."""
+        for run, shift in zip(self._runs, self._shifts, strict=True):
+            times = self._utc([dump.wall for dump in run.dumps], shift, known=len(run.dumps))
+            yield from zip(run.dumps, times.tolist(), strict=True)
 
     def responses(self, lines: ScrapyLines) -> TimeArray:
         """Return the timestamps of responses, each converted by the clock of the run that it is in."""
-        begins = np.array([run.points[0].offset for run in self.runs], np.int64)
-        if not self.shifts or not len(begins):
-            return self.local(lines.fetched) if len(lines.fetched) else lines.fetched
-        shifts = np.array([self.shifts[id(run)] for run in self.runs], np.int64)
+        begins = [run.points[0].offset for run in self._runs]
+        shifts = [shift for shift in self._shifts if shift is not None]
+        if len(shifts) < len(self._runs) or not begins or not len(lines.fetched):
+            return self._utc(lines.fetched, self.offsets[-1] if self.offsets and not begins else None)
         place = np.maximum(np.searchsorted(begins, lines.places, side="right") - 1, 0)
-        return np.asarray(lines.fetched - shifts[place], dtype=np.int64)
+        return np.asarray(lines.fetched - np.array(shifts, np.int64)[place], dtype=np.int64)
+
+    def _utc(self, walls: Sequence[int] | TimeArray, shift: int | None, known: int = 0) -> TimeArray:
+        times = np.asarray(walls, np.int64)
+        return local_to_utc(times, self.options.zone, self.tally, known) if shift is None else times - shift
 
     def words(self) -> str:
         """Return how times were read, in words."""
-        if not self.shifts:
+        if not self.offsets:
             how = "--tz" if self.options.zone_given else "this machine"
             return f"{self.options.zone} ({how})"
-        offsets = [offset for offset, _ in groupby(self.shifts[id(run)] for run in self.runs)]
-        shown = ", later ".join(map(_offset, offsets[:3])) + (", ..." if len(offsets) > 3 else "")
+        shown = ", later ".join(map(_offset, self.offsets[:3])) + (", ..." if len(self.offsets) > 3 else "")
         return f"as written, {shown}" if self.has_zones else f"from its closing stats: {shown}"
 
 
@@ -164,37 +192,38 @@ def _offset(shift: int) -> str:
     return f"UTC{sign}{rest[0]}" + (f":{rest[1]:02}" if rest[1] else "")
 
 
-def _quantities(
-    lines: ScrapyLines, runs: Sequence[SpiderRun], times: Sequence[TimeArray], clock: _Clock
-) -> list[Quantity]:
+def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock, before: ScrapyState) -> list[Quantity]:
     """Return all quantities of the log; responses are a stage only if no line counts pages."""
-    begins, ends, rates = crawl_rates(runs, times, "pages")
-    quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins)]
-    begins, ends, rates = crawl_rates(runs, times, "items")
-    quantities.append(Quantity("items", Kind.RATE, ends, rates, "", Measure.SPANS, begins))
-    moments, counts = np.unique(clock.responses(lines), return_counts=True)
+    points = [*clock.points()]
+    idle = _idle(spiders, points)
+    begins, ends, rates = crawl_rates(points, "pages")
+    quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, idle=idle)]
+    begins, ends, rates = crawl_rates(points, "items")
+    quantities.append(Quantity("items", Kind.RATE, ends, rates, "", Measure.SPANS, begins, idle=idle))
+    fetched = clock.responses(lines)
+    if before.latest and len(fetched):  # those of one moment are one event
+        fetched = np.concatenate([np.full(before.latest[1], before.latest[0]), fetched])
+    moments, counts = np.unique(fetched, return_counts=True)
     stage = "" if len(quantities[0].times) else RATE_STAGE
     quantities.append(Quantity("responses", Kind.RATE, moments, counts.astype(np.float64), stage, Measure.EVENTS))
-    return [*quantities, _frontier(runs, clock)]
+    return [*quantities, _frontier(clock)]
 
 
-def _frontier(runs: Sequence[SpiderRun], clock: _Clock) -> Quantity:
+def _idle(spiders: Spiders, points: Sequence[tuple[SpiderRun, TimeArray]]) -> Idle:
+    """Return when no spider runs: between two runs, before the first one if it begins here, and after the last."""
+    idle = Idle.BETWEEN
+    first = min(points, key=lambda part: int(part[1][0]), default=None)
+    if first and not first[0].is_resumed and first[0].points[0].pages == 0:
+        idle |= Idle.BEFORE
+    return idle if spiders.running else idle | Idle.AFTER
+
+
+def _frontier(clock: _Clock) -> Quantity:
     """Return the number of requests that wait in the scheduler of a spider, from stats that have it."""
     found: dict[int, float] = {}
-    for run in runs:
-        for dump in run.dumps:
-            stats = dump.stats or {}
-            if "scheduler/enqueued" in stats:
-                waiting = stats["scheduler/enqueued"] - stats.get("scheduler/dequeued", 0.0)
-                found[int(clock.utc(run, np.array([dump.wall]))[0])] = max(waiting, 0.0)
+    for dump, time in clock.dumps():
+        stats = dump.stats or {}
+        if "scheduler/enqueued" in stats:
+            found[time] = max(stats["scheduler/enqueued"] - stats.get("scheduler/dequeued", 0.0), 0.0)
     times = np.array(sorted(found), dtype=np.int64)
     return Quantity("frontier", Kind.QUEUE, times, np.array([found[time] for time in times.tolist()], dtype=np.float64))
-
-
-def _count_problems(runs: Sequence[SpiderRun], times: Sequence[TimeArray], tally: Tally) -> None:
-    """Count what is out of the ordinary about the runs."""
-    spans = sorted((int(at[0]), int(at[-1])) for at in times if len(at) > 1)
-    tally.count(ProblemKind.RUNS_OVERLAP, sum(begin < end for (_, end), (begin, _) in pairwise(spans)))
-    not_closed = sum(not run.is_closed for run in runs)
-    tally.count(ProblemKind.RUNS_NOT_CLOSED, max(not_closed - 1, 0))  # the last one may still be running
-    tally.count(ProblemKind.CLOCK_BACK_IN_RUN, sum((np.diff(at) < 0).sum() for at in times))

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from entro_cli.core.clock import NS
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.scrapy.lines import SpiderLine
 from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine.entropy import FloatArray
 
 _USUAL_NS = 60 * NS
 """The interval of logstats lines unless LOGSTATS_INTERVAL sets another."""
 
+_SILENT_NS = 86400 * NS
+"""A run without a line for so long was killed: its lines are not waited for any more."""
+
 _QUARTER_NS = 900 * NS
 """The offset of a zone from UTC is a multiple of a quarter of an hour."""
 _SLACK_NS = 300 * NS
 """The closing stats are printed within this time of the end that they name."""
+
+_COLLAPSED = 0.1
+"""Part of its best rate below which a spider's rate has collapsed."""
+_ENOUGH_PAGES = 10
+"""Pages of the best interval from which on a low rate is no accident."""
+
+
+class RunState(msgspec.Struct):
+    """A run that goes on behind some lines of its log.
+
+    Attributes:
+        began, wall: the timestamps of its first and of its last line, nanoseconds on the log's clock.
+        pages, items: what it has counted so far.
+        is_fresh: whether its only line is its start.
+        overlaps: whether it overlaps with a run that began before it.
+        best: its highest rate so far, pages/s.
+    """
+
+    began: int
+    wall: int
+    pages: int
+    items: int
+    is_fresh: bool
+    overlaps: bool
+    best: float
 
 
 @dataclass
@@ -26,79 +57,137 @@ class SpiderRun:
     """One run of a spider.
 
     Attributes:
-        points: its lines with counts, by time; the first is its start, or its first line in the log.
+        points: its lines with counts, by time; the first is its start, or its last line among those read before.
+        began: the timestamp of its first line, nanoseconds on the log's clock.
+        is_resumed: whether its first point was read before.
+        is_fresh: whether its only line with counts is its start.
         dumps: its lines with stats, in between and at its end.
         shift: the offset of the log's clock from UTC, nanoseconds; None if it is not known.
         is_closed: whether its closing stats are in the log.
+        overlaps: whether it overlaps with a run that began before it.
+        best: its highest rate so far, pages/s.
     """
 
-    points: list[SpiderLine] = field(default_factory=list)
+    points: list[SpiderLine]
+    began: int
+    is_resumed: bool = False
+    is_fresh: bool = True
     dumps: list[SpiderLine] = field(default_factory=list)
     shift: int | None = None
     is_closed: bool = False
+    overlaps: bool = False
+    best: float = 0.0
+
+    @classmethod
+    def resumed(cls, state: RunState) -> SpiderRun:
+        """Return a run that was read in part before."""
+        last = SpiderLine(-1, state.wall, None, state.pages, state.items, is_start=state.is_fresh)
+        run = cls([last], state.began, is_resumed=True, is_fresh=state.is_fresh)
+        run.overlaps, run.best = state.overlaps, state.best
+        return run
 
     @property
     def last(self) -> SpiderLine:
         """Its last line with counts."""
         return self.points[-1]
 
+    @property
+    def state(self) -> RunState:
+        """Its state behind its last line."""
+        last = self.last
+        return RunState(self.began, last.wall, last.pages, last.items, self.is_fresh, self.overlaps, self.best)
 
-def split_runs(points: Sequence[SpiderLine]) -> list[SpiderRun]:
-    """Split lines by the run that they belong to, the runs in the order they began.
+
+class Spiders:
+    """The runs in some lines of a log, behind others.
 
     The lines do not name their spider. A counter only goes up, so a lower count begins another run. If several runs go
     on in parallel, a line belongs to the one whose next line is due.
 
-    Args:
-        points: in the order of the log.
+    Attributes:
+        runs: those with lines here, in the order they began.
+        running: those of them that are not closed.
+        killed: the number of runs so far that were never closed and are not waited for any more.
+        overlapping: the number of runs so far that overlap with one that began before them.
+        tally: counts what is out of the ordinary.
     """
-    runs: list[SpiderRun] = []
-    for point in points:
-        running = [run for run in runs if not run.is_closed]
+
+    def __init__(self, before: Iterable[RunState], killed: int, overlapping: int, tally: Tally) -> None:
+        self.runs = [SpiderRun.resumed(state) for state in before]
+        self.running = [*self.runs]
+        self.killed, self.overlapping, self.tally = killed, overlapping, tally
+
+    def add(self, point: SpiderLine) -> None:
+        """Add the next line."""
+        silent = [run for run in self.running if point.wall - run.last.wall > _SILENT_NS]
+        self.killed += len(silent)
+        self.running = [run for run in self.running if run not in silent]
         if point.stats is not None:
-            _add_stats(point, running)
+            self._add_stats(point, point.stats)
+        elif run := self._run_of(point):
+            self._count(run, point)
+            run.shift = point.shift if point.shift is not None else run.shift
         else:
-            _add_counts(point, running, runs)
-    return runs
+            self.runs.append(SpiderRun([point], point.wall, shift=point.shift))
+            self.running.append(self.runs[-1])
 
+    def _run_of(self, point: SpiderLine) -> SpiderRun | None:
+        """Return the run that a line with counts continues; None if it begins one."""
+        if point.is_start:  # the first logstats line may come before, in the same second
+            same = (run for run in self.running if run.is_fresh and run.last.wall == point.wall)
+            return next((run for run in same if not run.last.is_start), None)
+        if point.pages == 0:
+            # The first logstats line comes with "Spider opened", or soon after. An idle spider repeats a count of 0.
+            waits = {id(run): point.wall - run.last.wall for run in self.running if run.last.pages == 0}
+            opened = [run for run in self.running if run.is_fresh and run.last.is_start]
+            fits = [run for run in opened if 0 <= waits.get(id(run), -1) <= 2 * _USUAL_NS]
+            fits = fits or [run for run in self.running if abs(waits.get(id(run), 0) - _USUAL_NS) <= 2 * NS]
+            return min(fits, key=lambda run: waits[id(run)], default=None)
+        fits = [run for run in self.running if run.last.pages <= point.pages and run.last.items <= point.items]
+        return min(fits, key=lambda run: (abs(point.wall - run.last.wall - _USUAL_NS), -run.last.pages), default=None)
 
-def _add_counts(point: SpiderLine, running: list[SpiderRun], runs: list[SpiderRun]) -> None:
-    """Add a line with counts to its run, or begin one with it."""
-    if point.pages == 0:
-        # "Spider opened" and the first logstats line come in the same second; an idle spider repeats a count of 0.
-        begun = [run for run in running if len(run.points) == 1 and run.last.pages == 0 and run.last.wall == point.wall]
-        idle = [run for run in running if run.last.pages == 0 and abs(point.wall - run.last.wall - _USUAL_NS) <= 2 * NS]
-        fits = begun or idle
-    else:
-        fits = [run for run in running if run.last.pages <= point.pages and run.last.items <= point.items]
-    if not fits:
-        runs.append(SpiderRun([point], shift=point.shift))
-        return
-    best = min(fits, key=lambda run: (abs(point.wall - run.last.wall - _USUAL_NS), -run.last.pages))
-    best.points.append(point)
-    best.shift = point.shift if point.shift is not None else best.shift
+    def _count(self, run: SpiderRun, point: SpiderLine) -> None:
+        """Add a line with counts to its run."""
+        wall, pages = run.last.wall, run.last.pages
+        self.tally.count(ProblemKind.CLOCK_BACK_IN_RUN, int(point.wall < wall))
+        if point.wall - wall >= _USUAL_NS // 2 and not point.is_end:
+            rate = (point.pages - pages) * NS / (point.wall - wall)
+            is_known = run.best * _USUAL_NS / NS >= _ENOUGH_PAGES
+            self.tally.count(ProblemKind.RATE_COLLAPSED, int(is_known and rate < _COLLAPSED * run.best))
+            run.best = max(run.best, rate)
+        run.is_fresh = False
+        run.points.append(point)
+        place = self.running.index(run)
+        pairs = [(older, run) for older in self.running[:place]] + [(run, other) for other in self.running[place + 1 :]]
+        for older, younger in pairs:
+            if not younger.overlaps and older.last.wall > younger.began:
+                younger.overlaps = True
+                self.overlapping += 1
 
+    def _add_stats(self, point: SpiderLine, stats: Mapping[str, float]) -> None:
+        """Add a line with stats to its run; closing stats also hold the last counts.
 
-def _add_stats(point: SpiderLine, running: list[SpiderRun]) -> None:
-    """Add a line with stats to its run; closing stats also hold the last counts.
-
-    Of the runs that fit by their pages it is the one whose start is nearest to that by the stats.
-    """
-    stats = point.stats or {}
-    pages = stats.get("response_received_count", -1.0)
-    began = point.wall / NS - stats.get("elapsed_time_seconds", 0.0)
-    fits = [run for run in running if run.last.pages <= pages] or running
-    if not fits:
-        return
-    run = min(fits, key=lambda run: abs(run.points[0].wall / NS - began))
-    run.dumps.append(point)
-    if not point.is_end:
-        return
-    run.is_closed = True
-    if pages >= run.last.pages:
-        items = max(int(stats.get("item_scraped_count", run.last.items)), run.last.items)
-        run.points.append(SpiderLine(point.offset, point.wall, point.shift, int(pages), items))
-    run.shift = _shift_of_end(point) if run.shift is None else run.shift
+        Of the runs that fit by their pages it is the one whose start is nearest to that by the stats.
+        """
+        pages = stats.get("response_received_count", 0.0)
+        elapsed = stats.get("elapsed_time_seconds", 0.0)
+        fits = [run for run in self.running if run.last.pages <= pages] or self.running
+        if not fits:
+            return
+        run = min(fits, key=lambda run: abs(run.began / NS - (point.wall / NS - elapsed)))
+        run.dumps.append(point)
+        if not point.is_end:
+            return
+        run.is_closed = True
+        run.shift = _shift_of_end(point) if run.shift is None else run.shift
+        self.tally.count(ProblemKind.TOO_MANY_REQUESTS, int(stats.get("downloader/response_status_count/429", 0)))
+        self.tally.count(ProblemKind.REQUESTS_RETRIED, int(stats.get("retry/count", 0)))
+        # A run may end within the second in which it began.
+        wall = point.wall if point.wall > run.began else run.began + max(round(elapsed * NS), NS // 1000)
+        if pages >= run.last.pages:
+            items = max(int(stats.get("item_scraped_count", run.last.items)), run.last.items)
+            self._count(run, SpiderLine(point.offset, wall, point.shift, int(pages), items, is_end=True))
+        self.running.remove(run)
 
 
 def _shift_of_end(point: SpiderLine) -> int | None:
@@ -111,20 +200,17 @@ def _shift_of_end(point: SpiderLine) -> int | None:
     return shift if abs(off - shift) <= _SLACK_NS else None
 
 
-def crawl_rates(
-    runs: Sequence[SpiderRun], times: Sequence[TimeArray], name: str
-) -> tuple[TimeArray, TimeArray, FloatArray]:
+def crawl_rates(points: Sequence[tuple[SpiderRun, TimeArray]], name: str) -> tuple[TimeArray, TimeArray, FloatArray]:
     """Return the rates of all runs between their lines; the rates of runs that overlap are added.
 
     Args:
-        runs: of the log.
-        times: of each run's points, nanoseconds since the epoch.
+        points: the runs, each with the times of its points, nanoseconds since the epoch.
         name: `pages` or `items`.
 
     Returns:
         The beginnings and ends of spans, nanoseconds since the epoch, and their rates, 1/s; each of shape (spans,).
     """
-    parts = [_spans(run, at, name) for run, at in zip(runs, times, strict=True)]
+    parts = [_spans(run, at, name) for run, at in points]
     parts = [part for part in parts if len(part[0])]
     if not parts:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
