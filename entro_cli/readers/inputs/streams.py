@@ -89,7 +89,10 @@ class _Streams:
             path = self._target.with_name(f"{self._target.name}.{len(self._streams)}")
             self._streams[identity], self._buffers[identity] = Stream(identity, path), []
         self._buffers[identity].append(content)
-        self._streams[identity].numbers.extend([number] * content.count(b"\n") or [number])
+        numbers = self._streams[identity].numbers
+        numbers.append(number)
+        if content.endswith(b"\n\n"):  # parts that were joined
+            numbers.extend([number] * (content.count(b"\n") - 1))
         self._buffered += len(content)
         if self._buffered > _MOST_BUFFERED_BYTES:
             self._flush()
@@ -126,10 +129,12 @@ def _lines(
                 yield number, ((), raw)
             continue
         stamp, text, identity = unwrapped
-        before, empty = open_parts.pop(identity, (b"", 0))
-        if text.startswith(PART):
-            open_parts[identity] = before + text.removeprefix(PART), empty + 1
-            continue
-        yield number, (identity, with_stamp(stamp, before + text) + end + b"\n" * empty)
+        if text.startswith(PART) or identity in open_parts:
+            before, empty = open_parts.pop(identity, (b"", 0))
+            if text.startswith(PART):
+                open_parts[identity] = before + text.removeprefix(PART), empty + 1
+                continue
+            text, end = before + text, end + b"\n" * empty
+        yield number, (identity, (with_stamp(stamp, text) if stamp else text) + end)
     for identity, (text, _) in open_parts.items():
         yield number, (identity, text)

@@ -93,16 +93,23 @@ def with_stamp(stamp: bytes, line: bytes) -> bytes:
 def _by_pattern(pattern: bytes) -> Callable[[bytes], Unwrapped]:
     """Return the function that unwraps lines of a pattern with the groups `text`, `stamp`, `part` and names."""
     compiled = re.compile(pattern, re.DOTALL)
-    names = [name for name in compiled.groupindex if name not in {"text", "stamp", "part"}]
-    has_stamp, has_part = "stamp" in compiled.groupindex, "part" in compiled.groupindex
+    groups = compiled.groupindex
+    names = [name for name in groups if name not in {"text", "stamp", "part"}]
+    values, stamp, part = [groups[name] for name in names], groups.get("stamp"), groups.get("part")
+    text = groups["text"]
+    identities: dict[object, Identity] = {}  # a log has few writers and many lines
 
     def unwrap_line(line: bytes) -> Unwrapped:
         match = compiled.fullmatch(line)
         if match is None:
             return None
-        identity = tuple((name, match[name].decode("utf-8", "replace")) for name in names if match[name])
-        stamp = _rfc3339(match["stamp"] or b"") if has_stamp else b""
-        return stamp, (PART if has_part and match["part"] else b"") + match["text"], identity
+        writer = match.group(*values) if values else None
+        identity = identities.get(writer)
+        if identity is None:
+            given = ((name, match[name]) for name in names if match[name])
+            identity = identities[writer] = tuple((name, value.decode("utf-8", "replace")) for name, value in given)
+        inside = PART + match[text] if part and match[part] else match[text]
+        return _rfc3339(match[stamp] or b"") if stamp else b"", inside, identity
 
     return unwrap_line
 
