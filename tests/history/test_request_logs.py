@@ -7,10 +7,11 @@ from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_logs import load_logs
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
+from tests.marks import slow
 from tests.readers.test_request_logs import ALL, run
 
 READING = ("--tz", "UTC", "--step", "10s")
-NAMES = ["Envoy", "pino", "TGI", "labelled, whole seconds", "Gin, whole seconds"]
+NAMES = ["pino", "labelled, whole seconds", *(slow(name) for name in ("Envoy", "TGI", "Gin, whole seconds"))]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,7 +29,7 @@ def test_a_log_that_grows(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [slow(True), False])
 def test_a_log_that_is_rotated(tmp_path, name, together):
     rows = ALL[name](run(count=200)).splitlines(keepends=True)
     (tmp_path / "a.log").write_bytes(b"".join(rows))

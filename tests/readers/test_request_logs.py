@@ -321,7 +321,7 @@ def test_lines_that_are_not_of_requests_and_bad_ones(tmp_path):
         ("nginx JSON", "msec is the end of a request: it arrived request_time earlier (in s)"),
         ("Envoy", "start_time is the arrival of a request: it ended duration later (in ms)"),
         ("Traefik", "StartUTC is the arrival of a request: it ended Duration later (in ns)"),
-        ("TGI JSON", "timestamp is the end of a request: it arrived span.total_time earlier (in the unit of each)"),
+        ("TGI JSON", "timestamp is the end of a request: it arrived span.total_time earlier (each with its unit)"),
     ],
 )
 def test_the_note_names_what_was_taken(name, says, tmp_path):

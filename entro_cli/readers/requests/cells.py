@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
-from entro_cli.readers.requests.names import LENGTHS, Role, length_ns
+from entro_cli.readers.requests.names import LENGTH_NS, LENGTHS, Role
 from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
@@ -147,7 +147,7 @@ def _value_sql(role: Role, column: RequestColumn, mark: str) -> tuple[str, str]:
         time, zoned = timestamp_sql(cell, column.form)
         return f"coalesce({time}, {missing})", zoned
     digits = f"replace(replace({cell}, '{'.' if mark == ',' else ','}', ''), ',', '.')" if column.has_commas else cell
-    number = rf"TRY_CAST(trim({digits}, ' \"' || chr(9)) AS DOUBLE) * {length_ns(column.unit)}" if column.unit else ""
+    number = rf"TRY_CAST(trim({digits}, ' \"' || chr(9)) AS DOUBLE) * {LENGTH_NS[column.unit]}" if column.unit else ""
     number = number or _with_unit_sql(cell)
     return (
         f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} <= {_LONGEST_NS} "

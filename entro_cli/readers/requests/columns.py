@@ -254,7 +254,7 @@ def _reading(columns: RequestColumns) -> list[Problem]:
     if length is None or (Role.FINISH in by_role and not columns.stamps_are_ends):
         return []
     kind = ProblemKind.STAMP_IS_END if columns.stamps_are_ends else ProblemKind.LENGTH_TAKEN
-    unit = f"in {length.unit}" if length.unit else "in the unit of each"
+    unit = f"in {length.unit}" if length.unit else "each with its unit"
     return [Problem(kind, detail=(printable_name(columns.stamp.name), printable_name(length.name), unit))]
 
 

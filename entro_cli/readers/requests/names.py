@@ -56,16 +56,15 @@ _STATUSES = frozenset(
     _names("status, status code, response code, response status, http status, downstream status, elb status code, code")
 )
 _PATH_WORDS = frozenset({"path", "uri", "url", "endpoint", "request", "message", "msg", "agent"})
-_UNITS = {
-    "ns": "ns nanos nanoseconds",
-    "us": "us usec micros microseconds",
-    "ms": "ms msec millis milliseconds",
-    "s": "s sec secs second seconds",
-    "min": "min mins minutes",
+LENGTH_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "min": 60 * NS}
+"""Units of lengths of time, nanoseconds."""
+_UNIT_WORDS = {
+    **dict.fromkeys(("ns", "nanos", "nanoseconds"), "ns"),
+    **dict.fromkeys(("us", "usec", "micros", "microseconds"), "us"),
+    **dict.fromkeys(("ms", "msec", "millis", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minutes"), "min"),
 }
-_LENGTHS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "min": 60 * NS}
-UNITS_NS = {word: _LENGTHS_NS[unit] for unit, words in _UNITS.items() for word in words.split()}
-"""Units of time by the words for them, nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -160,20 +159,15 @@ def is_stamp(name: str) -> bool:
 
 def unit_of(name: str) -> str:
     """Return the unit in which a column's name ends; empty if it names none."""
-    return next((unit for unit, words in _UNITS.items() if {*tokens(name)[-1:]} & {*words.split()}), "")
-
-
-def length_ns(unit: str) -> int:
-    """Return a unit of time, nanoseconds."""
-    return _LENGTHS_NS[unit]
+    return _UNIT_WORDS.get((tokens(name) or [""])[-1], "")
 
 
 def _without_time(words: list[str]) -> str:
     """Return a name without the words that only mean a time of a request: `request_start_time_ms` is `start`."""
-    while len(words) > 1 and words[-1] in _TIME_WORDS | UNITS_NS.keys():
+    while len(words) > 1 and words[-1] in _TIME_WORDS | _UNIT_WORDS.keys():
         words = words[:-1]
     return " ".join(words[1:] if len(words) > 1 and words[0] in {"request", "req"} else words)
 
 
 def _without_unit(words: list[str]) -> str:
-    return " ".join(words[:-1] if len(words) > 1 and words[-1] in UNITS_NS else words)
+    return " ".join(words[:-1] if len(words) > 1 and words[-1] in _UNIT_WORDS else words)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from entro_cli.readers.requests.names import (
+    LENGTH_NS,
     LENGTHS,
     Dialect,
     Role,
     dialect_of,
     indices_for,
-    length_ns,
     names_moment,
     paths_of,
     spelt,
@@ -135,7 +135,7 @@ class RequestSample:
     def moment(self, index: int, unit: str = "") -> RequestColumn | None:
         """Return a column if it holds times; a unit that is given is that of its numbers, or the order of its dates."""
         cells, name = self.cells(index), self.columns[index]
-        form = given_format(cells, unit) if unit else timestamp_format(cells, length_ns(unit_of(name) or "s"))
+        form = given_format(cells, unit) if unit else timestamp_format(cells, LENGTH_NS[unit_of(name) or "s"])
         return RequestColumn(index, name, form=form) if form else None
 
     def length(self, index: int, unit: str = "") -> RequestColumn | None:
