@@ -57,7 +57,7 @@ class ProblemKind(Enum):
         "{count} sources of {0} by {1} were {2} (--by and --aggregate change it)",
     )
     COLUMNS_NOT_READ = "only {0} is read, as a {1}: --stage NAME=COLUMN:KIND adds another of {2}"
-    QUALIFIED = "no {0} is read: {1} measures something else by its name (--stage {2}=COLUMN:{0} reads it as one)"
+    QUALIFIED = "no {0} is read; not a {0} by name: {1} (--stage {2}=COLUMN:{0} reads one of them)"
     LATIN_1 = "not UTF-8: read as Latin-1"
     CARRIAGE_RETURNS = "carriage returns inside lines were read as spaces"
 

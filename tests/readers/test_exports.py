@@ -134,4 +134,4 @@ def test_messages_that_are_not_visible_are_no_queue(tmp_path):
     path = tmp_path / "export"
     path.write_text(cloudwatch_console().replace("MessagesVisible", "MessagesNotVisible"))
     outcome = entro("analyze", path)
-    assert "no queue is read: ApproximateNumberOfMessagesNotVisible" in outcome.err
+    assert "not a queue by name: ApproximateNumberOfMessagesNotVisible" in outcome.err

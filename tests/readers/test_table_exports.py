@@ -11,6 +11,7 @@ from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
+from tests.running import entro
 
 START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 LOADS = st.lists(
@@ -144,16 +145,30 @@ def test_multiples_in_cells_of_a_long_table(tmp_path):
     assert seen.series[0].values.tolist() == [970, 1240, 2810, 1.5e6, 3e6, 0.5e9]
 
 
+def test_a_long_table_with_units_in_every_cell_is_recognised(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("series,time,value\n" + "".join(f"rps,2026-04-06 12:00:{s},{s}.5 req/s\n" for s in range(10, 40)))
+    assert entro("analyze", path, "--tz", "UTC").status == 0
+
+
 def test_a_unit_in_name_and_cells_of_a_long_table_is_refused(tmp_path):
     rows = "".join(f"requests_per_min,2026-04-06 12:00:0{second},{second}.5 req/s\n" for second in range(3))
     with pytest.raises(EntroError, match="units such as req/s"):
         read(tmp_path, "series,time,value\n" + rows)
 
 
+@pytest.mark.parametrize("unit", [" %", " ms", "s", " MiB"])
+def test_some_values_with_a_unit_that_is_none_of_loads_are_not_skipped(tmp_path, unit):
+    """They would be most of an overload, if only large values have it."""
+    rows = "".join(f"2026-04-06 12:00:{second},{second}{unit if second > 40 else ''}\n" for second in range(10, 60))
+    with pytest.raises(EntroError, match="19 values of the column queue are shares, times or sizes"):
+        read(tmp_path, "time,queue\n" + rows)
+
+
 def test_lengths_of_time_and_shares_are_no_loads(tmp_path):
     for unit in ("ms", "%", "s", "MiB"):
         rows = "".join(f"2026-04-06 12:00:0{second},{second} {unit}\n" for second in range(3))
-        with pytest.raises(EntroError, match="cannot be read"):
+        with pytest.raises(EntroError, match="shares, times or sizes"):
             read(tmp_path, "time,queue\n" + rows)
 
 

@@ -41,7 +41,11 @@ SOURCES = st.integers(1, 5).flatmap(
 
 
 @settings(max_examples=6)
-@given(SOURCES, st.sampled_from(["instance", "pod_name", "engine", "Host"]), st.randoms(use_true_random=False))
+@given(
+    SOURCES,
+    st.sampled_from(["instance", "pod_name", "engine", "Host", "kubernetes.pod.name"]),
+    st.randoms(use_true_random=False),
+)
 def test_sources_of_a_wide_table_add_up(tmp_path_factory, sources, name, random):
     rows = [
         (stamp(10 * step), f"x{source}", rate, queue)

@@ -17,6 +17,8 @@ _FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G":
 _THINGS = "requests?|reqs?|messages?|msgs?|pages?|items?|jobs?|tasks?|calls?|urls?|queries|events?|counts?|ops|io|c"
 _RATES = {"reqps|rps|qps|ops|cps": 1, "rpm|cpm|opm": 60}
 _RATE_UNIT = rf"{'|'.join(_RATES)}|(?:(?:{_THINGS})\s*)?(?:/|per\s)\s*(?:{PER_UNIT})"
+_OTHER_UNITS = "%|percent|ns|us|µs|ms|s|sec|seconds|min|mins|h|[KMGT]?i?B|[kKMG]?bytes|[kMG]b"
+_LEAST_SHAPED = 3
 _GROUP_MARKS = "'\u00a0\u202f "
 _LONELY = {",": {";": ",", ",": "."}, ".": {",": ".", "\t": ".", "|": ".", "": "."}}
 """Decimal mark of a file in which a mark occurs only as in 1,234, by that mark and the delimiter; others are unclear.
@@ -116,6 +118,38 @@ def _mark(table: Table, column: int, sure: Sequence[str], seen: Sequence[str]) -
             remedy="add --decimal point or --decimal comma",
         )
     return lonely
+
+
+def check_skipped(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[int], numbers: Sequence[str], skipped: int
+) -> None:
+    """Check that the skipped values are noise, rather than numbers with a unit that no load has.
+
+    Args:
+        connection: the connection that opened the table.
+        table: the table.
+        columns: indexes of the columns of loads.
+        numbers: SQL of the loads.
+        skipped: number of rows skipped because a load is not a number.
+
+    Raises:
+        EntroError: if most of them have such a unit.
+    """
+    shape = rf"^\s*[+-]?[\d.,]*\d\s*(?:{_OTHER_UNITS})\s*$"
+    counts = ", ".join(
+        f"count(*) FILTER ({number} IS NULL AND regexp_matches(c{column}, '{shape}')) AS n{column}"
+        for column, number in zip(columns, numbers, strict=True)
+    )
+    found = {name: int(values[0]) for name, values in table.fetch(connection, counts).items()}
+    for column in columns:
+        if found[f"n{column}"] >= _LEAST_SHAPED and 2 * found[f"n{column}"] > skipped:
+            raise EntroError(
+                f"{found[f'n{column}']} values of the column {printable_name(table.columns[column])} "
+                "are shares, times or sizes, such as 5 % or 3 ms",
+                where=table.log.label,
+                expected="requests or requests per time",
+                remedy="name another column with --stage",
+            )
 
 
 def check_units(label: str, style: CellStyle, stages: Sequence[StageColumn]) -> None:

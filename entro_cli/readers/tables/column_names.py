@@ -55,6 +55,9 @@ SECONDS_PER = {
 PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 """Pattern of the units of time that a rate may be per."""
 
+_WITH_UNIT = re.compile(
+    r"\s*[+-]?\d{1,3}(?:[.,' ]?\d{3})*(?:[.,]\d+)?\s*[A-Za-z]{0,3}\s*(?:%|(?:[A-Za-z]{0,12}/)?[A-Za-z]{1,12})?\s*"
+)
 _LABEL = re.compile(r'([\w.]+)\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^",}]*)')  # pod="a" of Prometheus, host:a of Datadog
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
 _NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
@@ -151,9 +154,8 @@ def _without_unit(words: list[str]) -> tuple[float | None, list[str]]:
 
 def names_source(name: str) -> bool:
     """Return whether a column names what a row is of: `instance`, `pod_name`, `engine`."""
-    words = tokens(name)
-    while len(words) > 1 and words[-1] in {"id", "name"}:
-        words.pop()
+    parts = [tokens(part) for part in name.split(".")]  # a field of JSON: kubernetes.pod.name
+    words = next((words for part in reversed(parts) if (words := [w for w in part if w not in {"id", "name"}])), [])
     return len(words) == 1 and words[0] in _SOURCES
 
 
@@ -172,6 +174,11 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def has_number(cell: str) -> bool:
+    """Return whether a cell is a number, maybe with a unit, or empty."""
+    return is_number(cell) or _WITH_UNIT.fullmatch(cell) is not None
 
 
 def names_time(name: str) -> bool:

@@ -13,7 +13,7 @@ from entro_cli.core.files import unfinished_from
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.column_names import is_number, meaning, names_time
+from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
 from entro_cli.readers.tables.duckdb_table import (
     Table,
     connect,
@@ -181,7 +181,7 @@ def _is_load(cell: str) -> bool:
 
 def _have_numbers(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether most rows have a cell that is a number or empty: other logs contain delimiters, too."""
-    with_number = sum(1 for row in rows if any(is_number(cell) for cell in row))
+    with_number = sum(1 for row in rows if any(has_number(cell) for cell in row))
     return 2 * with_number > len(rows)
 
 

@@ -173,7 +173,7 @@ def _styled_rows(
     numbers: Sequence[str],
 ) -> Rows:
     """Return the rows of a table whose loads are not all plain numbers, given SQL of the plain ones."""
-    from entro_cli.readers.tables.cells import check_units, find_style, number_sql
+    from entro_cli.readers.tables.cells import check_skipped, check_units, find_style, number_sql
 
     columns = _load_columns(table, schema)
     style = find_style(connection, table, columns, options.decimal)
@@ -182,6 +182,8 @@ def _styled_rows(
     parts = zip(columns, numbers, style.marks, measures or [(None, 1.0)], strict=True)
     styled = [number_sql(f"c{column}", plain, mark, *measure) for column, plain, mark, measure in parts]
     rows = _fetch(connection, table, schema, options, styled)
+    if rows.not_numbers:
+        check_skipped(connection, table, columns, styled, rows.not_numbers)
     if schema.stage is not None:
         check_units(table.log.label, style, rows.stages)
     return rows
