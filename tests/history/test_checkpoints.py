@@ -1,5 +1,8 @@
 """A log that has grown is read on from its checkpoint: only what is new is parsed, and the steps are the same."""
 
+import os
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from entro_cli.readers import registry
@@ -32,6 +35,25 @@ def parsed(monkeypatch):
 
     monkeypatch.setattr(TableReader, "read", counting_table)
     return counted
+
+
+def test_timestamps_without_a_year_go_on_over_new_year(tmp_path):
+    begin = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)
+    moments = [begin + timedelta(seconds=10 * tick) for tick in range(120)]
+    lines = [
+        f"INFO {when:%m-%d %H:%M:%S} [loggers.py:123] Engine 000: Avg prompt throughput: 5.0 tokens/s, Avg generation "
+        f"throughput: 5.0 tokens/s, Running: 1 reqs, Waiting: {tick % 7} reqs, GPU KV cache usage: 0.7%\n"
+        for tick, when in enumerate(moments)
+    ]
+    log = tmp_path / "vllm.log"
+    for end in (30, 90, 120):
+        log.write_text("".join(lines[:end]))
+        os.utime(log, (moments[end - 1].timestamp() + (86400 * 200 if end == 120 else 0),) * 2)  # copied later
+        ingest(tmp_path / "h", log, "--tz", "UTC", "--step", "10s")
+    os.utime(log, (moments[-1].timestamp(),) * 2)
+    ingest(tmp_path / "whole", log, "--tz", "UTC", "--step", "10s")
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
+    assert len(days(tmp_path / "h")) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -33,7 +33,7 @@ _PROCESS = re.compile(rb"\((?P<part>ApiServer_)?\w[\w.-]* pid=(?P<pid>\d+)\)")
 _STARTS = re.compile(
     rb"Initializing an? (?:V1 )?LLM engine|vLLM API server version|(?:Start|Finish)ed server process|\[shutdown\]"
     rb"|[Ss]hutting down|Application shutdown complete|EngineCore encountered a fatal error|EngineDeadError"
-    rb"|(?:Engine core|Worker) proc \S+ died|is already dead"
+    rb"|(?:Engine core|Worker) proc \S+ died|is already dead, terminating"
 )
 _EDGES = b"API server v", b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
 """Literals of lines with which a server starts or stops, in any version. Some of them have no timestamp."""
