@@ -119,6 +119,9 @@ TO_THE_MILLISECOND = {
         lambda r: {"time": at(r.end), "path": "/v1/chat", "status_code": r.status, "process_time": r.took / 1000}
     ),
     "a logger's CSV": table("timestamp,model,status,latency_ms", lambda r: f"{at(r.end)},m,{r.status},{r.took}"),
+    "an arrival and nginx's name of a duration": table(
+        "arrival_time,request_time,status", lambda r: f"{at(r.came)},{r.took / 1000},{r.status}"
+    ),
     "decimal commas": table(
         "finished_at;duration_s", lambda r: f"{at(r.end)};{r.took / 1000:.4f}".replace(".", ",", 2)
     ),

@@ -158,13 +158,13 @@ class RequestSample:
 
     def _candidates(self, role: Role) -> list[RequestColumn]:
         known = self.dialect
-        if known:
-            name = {Role.DURATION: known.length, Role.ARRIVAL: known.arrival}.get(role, "")
-            indices = [index for index, column in enumerate(self.columns) if name and spelt(column) == name]
+        name = {Role.DURATION: known.length, Role.ARRIVAL: known.arrival}.get(role) if known else ""
+        if name:
+            indices = [index for index, column in enumerate(self.columns) if spelt(column) == name]
         else:
             indices = indices_for(role, self.columns)
         found = (
-            self.length(index, known.unit if known else "") if role in LENGTHS else self.moment(index)
+            self.length(index, known.unit if known and name else "") if role in LENGTHS else self.moment(index)
             for index in indices
         )
         return [column for column in found if column]
