@@ -247,3 +247,30 @@ def test_the_line_that_names_the_delimiter_for_excel(tmp_path, encoding, delimit
 def test_a_time_of_day_behind_a_day_is_no_year(tmp_path):
     with pytest.raises(EntroError, match="does not hold times but Jun 14 15:16:01"):
         read(tmp_path, "time,queue\nJun 14 15:16:01,3\nJun 14 15:16:11,4\n")
+
+
+@pytest.mark.parametrize("kind", ["decimal commas", "month first", "two pods"])
+def test_a_table_read_in_two_parts_is_read_as_the_whole(tmp_path, kind):
+    """The first rows show what later rows alone would leave open."""
+    start = datetime(2026, 3, 30, tzinfo=UTC)
+    if kind == "decimal commas":
+        head, line = "time;rate;queue\n", lambda n: f"{'0,875' if n < 9 else '1,125'};{n + 1}.000"
+    elif kind == "month first":
+        head, line = "time,rate,queue\n", lambda n: f"1,{n}"
+    else:
+        head, line = "time,pod,rate,queue\n", lambda n: f"{n % 2},1,{n}"
+    form = {"decimal commas": "%Y-%m-%d %H:%M;", "month first": "%m/%d/%Y %H:%M,", "two pods": "%Y-%m-%d %H:%M,"}[kind]
+    between = timedelta(minutes={"decimal commas": 1, "month first": 30, "two pods": 1}[kind])
+    rows = [f"{start + between * (n // 2 if kind == 'two pods' else n):{form}}{line(n)}\n" for n in range(500)]
+    for name in ("whole", "parts"):
+        log = tmp_path / f"{name}.csv"
+        for part in [rows] if name == "whole" else [rows[:155], rows[155:]]:
+            text = log.read_text() if log.exists() else head
+            log.write_text(text + "".join(part))
+            outcome = entro("ingest", log, "--history", tmp_path / name, "--tz", "UTC")
+            assert outcome.status == 0, outcome.err
+    exported = [
+        entro("history", "export", "--history", tmp_path / name, "--tz", "UTC").out for name in ("whole", "parts")
+    ]
+    assert exported[0] == exported[1]
+    assert len(exported[0].splitlines()) > 200

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
-from entro_cli.readers.tables.duckdb_table import Table
-from entro_cli.readers.tables.schema import StageColumn, TableSchema, decimal_pattern, printable_name
+from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
+from entro_cli.readers.tables.schema import StageColumn, TableSchema, printable_name
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, given_format, written_parts_sql
 from entro_engine import EntroError, Kind
 
@@ -95,7 +95,10 @@ def find_style(
         checks |= {f"seen{index}_{column}": f"contains(c{column}, '{mark}')" for column in columns}
     over = ", ".join(f"coalesce(bool_or({check}), false) AS {name}" for name, check in checks.items())
     found = {name: bool(values[0]) for name, values in table.fetch(connection, over).items()}
-    sure = [[mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"]] for column in columns]
+    sure = [
+        [mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"] or has_decimal(table, column, mark)]
+        for column in columns
+    ]
     seen = [[mark for index, mark in enumerate(".,") if found[f"seen{index}_{column}"]] for column in columns]
     in_file = sorted({mark for marks in sure for mark in marks})
     marks = [

@@ -38,6 +38,8 @@ _ROW_NUMBER = "file_row_number + 1"
 LINE_COLUMN = "entro.line"
 """Last column of a Parquet file that was made from the lines of a text log: the numbers of the lines."""
 
+_GROUPED = {".": ",", ",": "."}
+
 
 @dataclass
 class Table:
@@ -281,9 +283,25 @@ def csv_table(log: LogFile) -> Table:
     text = head_text(log)
     delimiter, header_offset, names = sniff_csv(text)
     _, *rows = first_rows(split_lines(text)[header_offset:], delimiter, SAMPLE_ROWS + 1) or [[]]
+    if log.whole_head and rows:  # dates and numbers of a part of a log are read as those of the whole
+        first_lines = split_lines(head_text(replace(log, head=log.whole_head)))[header_offset + 1 :]
+        rows = [*rows, *first_rows(first_lines, delimiter, SAMPLE_ROWS)]
     sample = [row for row in rows if len(row) == len(names)]
     columns = [name.strip(" \t\r\n") for name in names]
     return Table(log, "csv", columns, sample, log.path, delimiter, header_offset=header_offset)
+
+
+def decimal_pattern(mark: str) -> str:
+    """Return the pattern of numbers in which a mark can only be the decimal one, such as 0,867 and 12,5 and 1.234,5."""
+    other = _GROUPED[mark]
+    ungrouped = rf"0*\{mark}\d|\d+\{mark}(?:\d{{1,2}}|\d{{4,}})(?:\D|$)|\d{{4,}}\{mark}\d"
+    return rf"^[+-]?(?:{ungrouped}|[\d\{other}]*\{other}\d{{3}}\{mark}\d)"
+
+
+def has_decimal(table: Table, column: int, mark: str) -> bool:
+    """Return whether a mark is the decimal one in a number in the first rows of a column."""
+    pattern = re.compile(decimal_pattern(mark))
+    return any(pattern.match(row[column]) for row in table.sample)
 
 
 def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any]:

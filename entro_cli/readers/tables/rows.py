@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -16,9 +15,9 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
-from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.duckdb_table import Table, has_decimal
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
-from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema, decimal_pattern
+from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_engine import Kind
@@ -161,8 +160,7 @@ def _has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> b
     """Return whether the point may not be the decimal mark: the user says so, or semicolons separate the cells."""
     if options.decimal or table.delimiter != ";":
         return options.decimal is not None
-    has_point = re.compile(decimal_pattern("."))
-    return not any(has_point.match(row[column]) for row in table.sample for column in _load_columns(table, schema))
+    return not any(has_decimal(table, column, ".") for column in _load_columns(table, schema))
 
 
 def _styled_rows(

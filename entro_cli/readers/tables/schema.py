@@ -33,7 +33,6 @@ from entro_engine import EntroError, Kind
 DEFAULT_NAMES = {Kind.RATE: "scraper", Kind.QUEUE: "llm"}
 """Names of the stages that the user did not name."""
 
-_GROUPED = {".": ",", ",": "."}
 
 LARGEST_LOAD = 1e100
 """Loads above this are rejected as infinite."""
@@ -99,13 +98,6 @@ class TableSchema:
     sources: tuple[int, ...] = ()
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
-
-
-def decimal_pattern(mark: str) -> str:
-    """Return the pattern of numbers in which a mark can only be the decimal one, such as 0,867 and 12,5 and 1.234,5."""
-    other = _GROUPED[mark]
-    ungrouped = rf"0*\{mark}\d|\d+\{mark}(?:\d{{1,2}}|\d{{4,}})(?:\D|$)|\d{{4,}}\{mark}\d"
-    return rf"^[+-]?(?:{ungrouped}|[\d\{other}]*\{other}\d{{3}}\{mark}\d)"
 
 
 def find_schema(
