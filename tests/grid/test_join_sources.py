@@ -4,9 +4,11 @@ import csv
 import io
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 
+from entro_cli.readers.inputs.log_file import find_logs
 from tests.running import entro
 
 
@@ -134,6 +136,24 @@ def test_folders_and_patterns(tmp_path, how):
     assert (len(steps), sorted(taken)) == (20, ["1.csv", "2.csv"])
     if how == "folder":
         assert "README.md: left out: the format is not known" in entro("analyze", tmp_path).err
+
+
+def test_a_folder_is_read_with_the_folders_in_it(tmp_path):
+    places = [
+        "b/news/1.csv",
+        "a/2.csv",
+        ".hidden/3.csv",
+        "a/.4.csv",
+        "h/pipeline=default/date=2026-04-06/5.csv",
+        "6.csv",
+    ]
+    places.append("/".join("deep" for _ in range(12)) + "/7.csv")
+    for number, place in enumerate(places):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f"{number}\n")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    found = [str(Path(name).relative_to(tmp_path)) for name in find_logs([str(tmp_path)])]
+    assert found == ["6.csv", "a/2.csv", "b/news/1.csv"]
 
 
 @pytest.mark.parametrize(

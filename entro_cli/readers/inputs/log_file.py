@@ -29,6 +29,9 @@ HEAD_BYTES = 1 << 16
 _MAX_LAYERS = 3
 """Number of times that a log is decompressed: some files decompress to themselves."""
 
+_MAX_FOLDER_DEPTH = 10
+"""Levels of folders in a folder of logs; scrapyd has three."""
+
 STDIN = "-"
 """Name of standard input on the command line."""
 
@@ -133,7 +136,19 @@ def _find(name: str) -> dict[str, bool]:
 
 
 def _files_in(folder: str) -> list[str]:
-    files = sorted(str(part) for part in Path(folder).iterdir() if part.is_file() and not part.name.startswith("."))
+    """Return the files in a folder and the folders in it, as scrapyd has them, in order.
+
+    Hidden ones are left out, and so are stored histories, which were made from logs. Links to folders are not followed.
+    """
+    files: list[str] = []
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = [
+            name for name in folders if not name.startswith((".", "pipeline=")) and depth + 1 < _MAX_FOLDER_DEPTH
+        ]
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        files += [str(path) for path in paths if path.is_file()]
+    files.sort()
     if not files:
         raise EntroError(
             "the folder contains no files",
@@ -142,6 +157,10 @@ def _files_in(folder: str) -> list[str]:
             remedy="name another",
         )
     return files
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _matches(name: str) -> list[str]:
