@@ -61,6 +61,22 @@ def cloudwatch_answer():
     return json.dumps({"MetricDataResults": found, "Messages": []}, indent=4)
 
 
+def cloudwatch_statistics(label, statistic, values):
+    points = [
+        {"Timestamp": f"{time}Z", statistic: value, "Unit": "Count"} for time, value in zip(TIMES, values, strict=True)
+    ]
+    return json.dumps({"Label": label, "Datapoints": points[::2] + points[1::2]})
+
+
+def test_answers_to_get_metric_statistics_of_two_metrics(tmp_path, expected):
+    queue = cloudwatch_statistics("ApproximateNumberOfMessagesVisible", "Average", [queue for _, queue in LOADS])
+    rate = cloudwatch_statistics("NumberOfMessagesSent", "Sum", [60 * rate for rate, _ in LOADS])
+    (tmp_path / "queue.json").write_text(queue)
+    (tmp_path / "rate.json").write_text(rate)
+    outcome = entro("analyze", tmp_path / "queue.json", tmp_path / "rate.json", "--steps-csv", "-", "--tz", "UTC")
+    assert [row.split(",")[:3] for row in outcome.out.splitlines()[1:]] == expected
+
+
 def influx(pods=1):
     text = ""
     for place, field in enumerate(["scraper_rate", "llm_queue"]):

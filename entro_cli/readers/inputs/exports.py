@@ -42,17 +42,33 @@ def convert_export(source: Path, plain: Path) -> bool:
 
 
 def _json_rows(text: str) -> list[_Row]:
-    """Return the rows of a JSON array, or of an answer to GetMetricData; none of other documents."""
+    """Return the rows of a JSON array, or of an answer of CloudWatch; none of other documents."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return []
     if isinstance(document, dict):
-        metrics = document.get("MetricDataResults")
+        metrics = document.get("MetricDataResults") or _statistics_as_metrics(document)
         return _metric_rows(metrics) if isinstance(metrics, list) else []
     are_rows = isinstance(document, list) and all(isinstance(row, dict) for row in document)
     # A series of Prometheus is no row.
     return [] if not are_rows or any({"metric", "values"} <= row.keys() for row in document) else document
+
+
+def _statistics_as_metrics(document: _Row) -> list[_Row]:
+    """Return an answer to GetMetricStatistics as one to GetMetricData, one metric per statistic."""
+    points = document.get("Datapoints")
+    points = [point for point in points if isinstance(point, dict)] if isinstance(points, list) else []
+    times = [point.get("Timestamp") for point in points]
+    return [
+        {
+            "Label": f"{document.get('Label')} {statistic}" if statistic != "Sum" else document.get("Label"),
+            "Timestamps": times,
+            "Values": [point.get(statistic) for point in points],
+        }
+        for statistic in ("Average", "Sum", "Maximum")
+        if any(statistic in point for point in points)
+    ]
 
 
 def _metric_rows(metrics: list[Any]) -> list[_Row]:

@@ -39,7 +39,8 @@ PARQUET_MAGIC = b"PAR1"
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
 
 _EXPORTS = re.compile(
-    rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*\{|\{\s*"MetricDataResults"|#(?:group|datatype|default),|Full label,)'
+    rb"(?:\xef\xbb\xbf)?\s*"
+    rb'(?:\[\s*\{|\{\s*"(?:MetricDataResults|Label|Datapoints)"|#(?:group|datatype|default),|Full label,)'
 )
 """Beginnings of documents that hold a table."""
 

@@ -115,7 +115,7 @@ def _term(name: str) -> tuple[Meaning, list[str]] | None:
         return Meaning(Kind.RATE, 60.0 if base[-1] == "rpm" else divisor or 1.0), base
     if base and divisor is not None:
         return (Meaning(Kind.RATE, divisor), base) if _counts_events(base) else None
-    is_queue = _QUEUES & set(words) or (words[-1:] in (["visible"], ["ready"]) and _COUNTED & set(words))
+    is_queue = _QUEUES & set(words) or (base[-1:] in (["visible"], ["ready"]) and _COUNTED & set(words))
     if is_queue and divisor is None:
         return Meaning(Kind.QUEUE), [*words, "percent"] if words[-1] in _COUNTERS else words
     return None
