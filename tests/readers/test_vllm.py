@@ -307,6 +307,15 @@ def test_nothing_is_known_from_a_stop_to_the_next_start(why):
         check_cut(vllm, content, [place], *NAMES)
 
 
+def test_a_busy_server_that_crashes():
+    content = text(
+        v1(at(0)), v1(at(10)), ACCESS, STOPS["its engine crashes"].format(at(15)), AGAIN.format(at(3600)), v1(at(3700))
+    )
+    observations = observed(vllm, content)
+    assert seconds_of(quantity(observations, "waiting").times) == [0, 10, 3700]
+    assert spans_of(observations) == [(0, 10, 0), (10, 20, 1)]
+
+
 def test_a_stop_without_a_time_is_after_the_last_line():
     content = text(
         v1(at(0)), v1(at(10), 0, 0, 0.0), "(APIServer pid=1) INFO:     Finished server process [1]", v1(at(3600))

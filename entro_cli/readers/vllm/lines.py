@@ -16,8 +16,8 @@ from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestam
 from entro_cli.readers.server_lines import START, LineFinder, ServerLines, UnreadableLineError, request_count
 from entro_cli.readers.text_lines import Block, line_starts
 
-_RATE, _START = b"hroughput: ", b"Initializing a"
-"""Literals that all stats lines have, from 0.1 on, and all starts."""
+_RATE, _RUNNING, _RESTS = b"hroughput: ", b" Running: ", b" Running: 0 reqs,"
+"""Literals that all stats lines have, from 0.1 on, and those of an engine that runs nothing."""
 _BEFORE, _BEHIND = 400, 600
 """Bytes of a line that matter before and after its first rate. A line in which it comes later quotes a prompt."""
 
@@ -30,14 +30,16 @@ _STATS = re.compile(
     rb"%b Running: (?P<running>\S+) reqs,%b (?P<name>Pending|Waiting): (?P<waiting>\S+) reqs" % ((_OTHERS,) * 3)
 )
 _PROCESS = re.compile(rb"\((?P<part>ApiServer_)?\w[\w.-]* pid=(?P<pid>\d+)\)")
-_STARTS = re.compile(
+_EDGE = re.compile(
     rb"Initializing an? (?:V1 )?LLM engine|vLLM API server version|(?:Start|Finish)ed server process|\[shutdown\]"
     rb"|[Ss]hutting down|Application shutdown complete|EngineCore encountered a fatal error|EngineDeadError"
     rb"|(?:Engine core|Worker) proc \S+ died|is already dead, terminating"
 )
-_EDGES = b"API server v", b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
+_STARTS = b"Initializing a", b"API server v"
+_STOPS = b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
 """Literals of lines with which a server starts or stops, in any version. Some of them have no timestamp."""
-_RESTS = b" Running: 0 reqs,"
+_REGULAR_NS, _STAMP = 12 * NS, 120
+"""The longest usual interval with its jitter, nanoseconds, and the bytes of a line within which its timestamp ends."""
 
 
 @dataclass(frozen=True)
@@ -114,32 +116,43 @@ class _Finder(LineFinder[VllmLines]):
 
     def find_in(self, block: Block) -> None:
         """Take stats lines and starts, with the number of requests before each."""
-        starts = line_starts(block, _RATE, _START)
-        starts = sorted({*starts, *self._edges(block, starts)})
+        stats = line_starts(block, _RATE)
+        starts = sorted({*stats, *self._edges(block, stats)})
         *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
         for begin, requests in zip(starts, before, strict=True):
             self._requests = self.found.requests_in_all + requests
             self.take(block, begin)
         self.found.requests_in_all += in_block
 
-    def _edges(self, block: Block, starts: list[int]) -> Iterator[int]:
-        """Yield where lines begin with which a server starts or stops while it is idle.
+    def _edges(self, block: Block, lines: list[int]) -> Iterator[int]:
+        """Yield where lines begin with which a server starts, or with which it stops while it is idle.
 
-        Only then do these lines matter, and a search of all lines for them would take as long as everything else.
+        A search of all lines for all of them would take as long as everything else. A start needs a gap between stats
+        lines, and only behind a line of zeros does it matter when a server stops.
 
         Args:
             block: whole lines.
-            starts: where its stats lines begin.
+            lines: where those begin that may be stats lines.
         """
-        for begin, end in pairwise([-1, *starts, len(block.content)]):
-            if begin >= 0:
-                self.found.is_resting = block.content.find(_RESTS, begin, begin + _BEFORE + _BEHIND) >= 0
-            if self.found.is_resting:
-                yield from line_starts(block, *_EDGES, begin=max(begin, 0), end=end)
+        content = block.content
+        for line, after in pairwise([-1, *lines, len(content)]):
+            begin = content.find(b"\n", line) + 1 or after if line >= 0 else 0
+            running = content.find(_RUNNING, line, begin) if line >= 0 else -1
+            if running >= 0:
+                self.found.is_resting = content.startswith(_RESTS, running)
+            if begin < after and (self.found.is_resting or self._is_gap(content, line, after)):
+                literals = _STARTS if not self.found.is_resting else (*_STARTS, *_STOPS)
+                yield from line_starts(block, *literals, begin=begin, end=after)
+
+    def _is_gap(self, content: bytes, line: int, after: int) -> bool:
+        """Return whether a server may have started between two stats lines: they are not regular."""
+        first = timestamp_in(content[line : line + _STAMP]) if line >= 0 else self.found.stamps.last
+        second = timestamp_in(content[after : after + _STAMP])
+        return not first or not second or first[0] != second[0] or not 0 <= second[1] - first[1] <= _REGULAR_NS
 
     def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a stats line or a start; see `LineFinder`."""
-        start = _STARTS.search(line, 0, _BEFORE)
+        start = _EDGE.search(line, 0, _BEFORE)
         if start:
             if stamp := timestamp_in(line[: start.start()]) or json_timestamp(line) or self.found.stamps.last:
                 self.put(START, stamp)
