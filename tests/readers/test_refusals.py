@@ -101,6 +101,9 @@ def test_it_is_refused_in_words_that_help(tmp_path, kind, rows):
     if kind is health_app:  # a table by its bars, but without a header
         assert "no column is a time" in outcome.error
         assert "the columns are 20171223-22:0:0:0, Step_LSC" in outcome.error
+    elif kind is apache_access:  # the format is known, and what it lacks is named
+        assert "this looks like an nginx or Apache access log without timing" in outcome.error
+        assert "add $request_time to nginx's log_format" in outcome.error
     elif kind is not nginx_json:  # a table, but without a time or a load
         shown = lines[0] if kind is not syslog else lines[0].partition("]: ")[2]  # what the journal wrapped
         assert shown[:20] in outcome.error
