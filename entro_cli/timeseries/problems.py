@@ -197,6 +197,11 @@ class ProblemKind(Enum):
         "{count} samples are not pairs of a time and a number: left out",
     )
     NEGATIVE = "1 sample of {0} is negative: left out", "{count} samples of {0} are negative: left out"
+    BEFORE_FIRST_TIME = (
+        "1 sample is before the first time: left out",
+        "{count} samples are before the first time: left out",
+    )
+    RATE_NEEDS_TWO = "{0} has one sample: its rate needs a second reading"
     SCRAPED_TWICE = (
         "1 series of {0} is a second scrape of the same target: counted once",
         "{count} series of {0} are further scrapes of the same targets: counted once",

@@ -9,7 +9,7 @@ from time import time_ns
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, zone_of
 from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
-from entro_cli.readers.prometheus.reader import combine_series
+from entro_cli.readers.prometheus.stages import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind

@@ -58,6 +58,8 @@ def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Qua
         covered |= ~np.isnan(rates)
         total += np.nan_to_num(rates)
     problems = _sum_problems(name, len(present), 0)
+    if not present and any(len(part.times) for part in series):
+        problems.append(Problem(ProblemKind.RATE_NEEDS_TWO, detail=(printable(name),)))
     if resets:
         problems.append(Problem(ProblemKind.COUNTER_RESET, resets, (printable(name),)))
     times, begins = edges[1:][covered], edges[:-1][covered]

@@ -18,76 +18,91 @@ class Metric:
         kind: the quantity that it measures; None if its name does not show it.
         stage: the stage that it is by default; empty if it is a stage only when it is named.
         is_counter: whether it only grows, so that its rate is the load.
+        is_known: whether it is a metric of a known server or exporter.
     """
 
     kind: Kind | None
     stage: str = ""
     is_counter: bool = False
+    is_known: bool = False
 
 
-_WAITING = frozenset(
-    {
-        "vllm:num_requests_waiting",
-        "sglang:num_queue_reqs",
-        "tgi_queue_size",
-        "te_queue_size",
-        "llamacpp:requests_deferred",
-        "scrapy_requests_pending",
-    }
-)
-_RUNNING = frozenset(
-    {
-        "vllm:num_requests_running",
-        "vllm:num_requests_swapped",
-        "sglang:num_running_reqs",
-        "tgi_batch_current_size",
-        "llamacpp:requests_processing",
-        "litellm_in_flight_requests",
-        "scrapy_requests_active",
-    }
-)
-_REQUESTS = frozenset(
-    {
-        "vllm:request_success_total",
-        "sglang:num_requests_total",
-        "tgi_request_count",
-        "te_request_count",
-        "litellm_proxy_total_requests_metric_total",
-        "scrapy_responses_total",
-        "scrapy_prometheus_response_received_count",
-    }
-)
-_COUNTERS = frozenset(
-    {
-        "tgi_request_success",
-        "tgi_request_failure",
-        "litellm_proxy_total_requests_metric",
-        "litellm_proxy_failed_requests_metric",
-        "scrapy_prometheus_scheduler_enqueued",
-        "scrapy_prometheus_scheduler_dequeued",
-        "scrapy_prometheus_downloader_request_count",
-    }
-)
+_KNOWN = {
+    **dict.fromkeys(
+        (
+            "vllm:num_requests_waiting",
+            "sglang:num_queue_reqs",
+            "tgi_queue_size",
+            "te_queue_size",
+            "llamacpp:requests_deferred",
+            "nv_inference_pending_request_count",
+            "ray_serve_deployment_queued_queries",
+        ),
+        Metric(Kind.QUEUE, QUEUE_STAGE, is_known=True),
+    ),
+    **dict.fromkeys(
+        (
+            "vllm:num_requests_running",
+            "vllm:num_requests_swapped",
+            "sglang:num_running_reqs",
+            "tgi_batch_current_size",
+            "llamacpp:requests_processing",
+            "litellm_in_flight_requests",
+            "ray_serve_replica_processing_queries",
+            "scrapy_requests_active",
+        ),
+        Metric(Kind.GENERIC, is_known=True),
+    ),
+    **dict.fromkeys(
+        (
+            "vllm:request_success_total",
+            "sglang:num_requests_total",
+            "tgi_request_count",
+            "te_request_count",
+            "litellm_proxy_total_requests_metric_total",
+            "nv_inference_request_success",
+            "ray_serve_num_http_requests_total",
+            "scrapy_responses_total",
+            "scrapy_prometheus_response_received_count",
+        ),
+        Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True),
+    ),
+    **dict.fromkeys(
+        (
+            "tgi_request_success",
+            "tgi_request_failure",
+            "nv_inference_request_failure",
+            "litellm_proxy_total_requests_metric",
+            "litellm_proxy_failed_requests_metric",
+            "scrapy_prometheus_scheduler_enqueued",
+            "scrapy_prometheus_scheduler_dequeued",
+            "scrapy_prometheus_downloader_request_count",
+        ),
+        Metric(Kind.RATE, is_counter=True, is_known=True),
+    ),
+    # It waits in the scraper, not in the LLM server.
+    "scrapy_requests_pending": Metric(Kind.QUEUE, is_known=True),
+}
 _COUNTER = re.compile(r".*_(total|count)")
 
 
-def metric(name: str) -> Metric:
+def metric(name: str, is_counter: bool | None = None) -> Metric:
     """Return the meaning of a metric.
 
     Known names come first. Other names are recognised like the columns of a table.
 
     Args:
         name: its name in Prometheus; empty for an expression.
+        is_counter: whether its type is that of a counter; None if that is not known.
     """
-    if name in _WAITING:  # scrapy_requests_pending waits in the scraper, not in the LLM server
-        return Metric(Kind.QUEUE, "" if name.startswith("scrapy") else QUEUE_STAGE)
-    if name in _RUNNING:
-        return Metric(Kind.GENERIC)
-    if name in _REQUESTS:
-        return Metric(Kind.RATE, RATE_STAGE, is_counter=True)
-    if name in _COUNTERS or _COUNTER.fullmatch(name):
+    known = re.sub(r"^ray_vllm[:_]", "vllm:", name)  # Ray Serve has the metrics of vLLM under other names
+    if is_counter and f"{known}_total" in _KNOWN:  # OpenTelemetry may leave out the suffix
+        known += "_total"
+    if known in _KNOWN:
+        return _KNOWN[known]
+    if _COUNTER.fullmatch(name) if is_counter is None else is_counter:
         return Metric(Kind.RATE, is_counter=True)
-    known = meaning(name)
-    if known is not None and known.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
-        return Metric(known.kind, QUEUE_STAGE if known.kind is Kind.QUEUE else RATE_STAGE)
+    named = meaning(name)
+    if named is not None and named.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
+        return Metric(named.kind, QUEUE_STAGE if named.kind is Kind.QUEUE else RATE_STAGE)
     return Metric(None)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from entro_cli.core.console import printable
-from entro_cli.core.formatting import counted
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
-from entro_cli.readers.prometheus.aggregate import rate_of_counters, sum_gauges, without_negative
-from entro_cli.readers.prometheus.metrics import metric
 from entro_cli.readers.prometheus.response import PrometheusSeries, join_series, parse_response, response_text
-from entro_cli.readers.prometheus.targets import once_per_target
-from entro_cli.readers.quantities import Quantity, choose_stages
+from entro_cli.readers.prometheus.stages import SavedSeries, observe
 from entro_cli.readers.tables.duckdb_table import head_text
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
-from entro_cli.timeseries.problems import Problem, ProblemKind
-from entro_engine import EntroError, Kind
-
-EXPRESSION = "value"
-"""The column of an expression, which has no metric's name."""
+from entro_cli.timeseries.problems import Problem
+from entro_engine import EntroError
 
 
 class PrometheusReader:
@@ -62,30 +53,8 @@ class PrometheusReader:
                 expected="series with samples",
                 remedy="check the metric's name and labels, and the time of the query",
             )
-        quantities, problems = _quantities(series)
-        missing = sum(part.not_finite for part in series)
-        malformed = sum(part.malformed for part in series)
-        if missing:
-            problems.append(Problem(ProblemKind.NOT_FINITE, missing))
-        if malformed:
-            problem = Problem(ProblemKind.NOT_A_SAMPLE, malformed)
-            if options.strict:
-                raise EntroError(str(problem), where=log.label, expected="good samples only, with --strict")
-            problems.append(problem)
-        stages = choose_stages(quantities, options)
-        if not stages:
-            raise _no_stage(log.label, quantities, missing)
-        return Observations(
-            path=log.label,
-            format=self.name,
-            series=stages,
-            rows_read=sum(len(part.times) for part in series),
-            rows_skipped=saved.skipped + malformed,
-            bad_rows=saved.bad,
-            zone="epoch seconds",
-            problems=(*saved.warnings, *problems),
-            columns=tuple(part.name for part in quantities),
-        )
+        found = SavedSeries(tuple(series), saved.warnings, saved.skipped, saved.bad)
+        return observe(found, self.name, log, options)
 
     def checkpoint(self, log: LogFile) -> bytes:
         """Return the lines to put before the log that continues this one, so that both are read like one file.
@@ -155,65 +124,3 @@ def _is_document(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], list[Problem]]:
-    """Return one quantity per metric, its series combined, and warnings about them."""
-    by_name: dict[str, list[PrometheusSeries]] = {}
-    for part in series:
-        by_name.setdefault(part.name or EXPRESSION, []).append(part)
-    quantities, problems = [], []
-    for name, parts in by_name.items():
-        known = metric("" if name == EXPRESSION else name)
-        quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts)
-        quantities.append(replace(quantity, stage=known.stage))
-        problems += found
-    return _one_per_stage(quantities, problems), problems
-
-
-def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
-    """Combine the series of one metric, or of one query, with warnings about them.
-
-    Args:
-        name: the name of the quantity.
-        kind: what it measures. The series of a rate are counters if their names are those of counters.
-        series: one per engine or instance.
-    """
-    series, repeated = once_per_target(name, series)
-    if kind is Kind.RATE and series and all(metric(part.name).is_counter for part in series):
-        quantity, problems = rate_of_counters(name, series)
-        return quantity, [*repeated, *problems]
-    quantity, problems = sum_gauges(name, kind, series)
-    quantity, negative = without_negative(quantity)
-    return quantity, [*repeated, *problems, *negative]
-
-
-def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
-    """Return the quantities, of which only the first of each stage is that stage by default; warn of the others."""
-    taken: dict[str, str] = {}
-    found = []
-    for part in quantities:
-        first = taken.setdefault(part.stage, part.name) if part.stage else part.name
-        if first != part.name:
-            names = printable(first), part.stage, printable(part.name)
-            problems.append(Problem(ProblemKind.METRIC_NOT_READ, detail=names))
-        found.append(part if first == part.name else replace(part, stage=""))
-    return found
-
-
-def _no_stage(label: str, quantities: Sequence[Quantity], missing: int) -> EntroError:
-    names = [printable(part.name) for part in quantities if len(part.times)]
-    if not names:
-        return EntroError(
-            f"no finite number in {counted(missing, 'sample')}" if missing else "no rate: a counter needs two samples",
-            where=label,
-            expected="numbers",
-            remedy="query another expression or another time: a ratio is NaN while there are no requests",
-        )
-    return EntroError(
-        "nothing says what it measures",
-        where=label,
-        expected="a metric with a known name, or --stage",
-        remedy=f"add --stage NAME=COLUMN:KIND, for example --stage scraper={names[0]}:rate; the columns are "
-        f"{', '.join(names[:20])}",
-    )

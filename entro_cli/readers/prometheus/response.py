@@ -30,6 +30,7 @@ class PrometheusSeries:
         values: finite numbers, shape (samples,).
         not_finite: the number of samples that are NaN or infinite, which are left out.
         malformed: the number of entries that are not of the form `[seconds, "number"]`.
+        is_counter: whether it only grows, by its type; None if its source gives no type.
     """
 
     labels: dict[str, str]
@@ -37,6 +38,7 @@ class PrometheusSeries:
     values: FloatArray
     not_finite: int = 0
     malformed: int = 0
+    is_counter: bool | None = None
 
     @property
     def name(self) -> str:
@@ -129,6 +131,7 @@ def _join_parts(parts: Sequence[PrometheusSeries], where: str) -> PrometheusSeri
         values[firsts],
         sum(part.not_finite for part in parts),
         sum(part.malformed for part in parts),
+        parts[0].is_counter,
     )
 
 
@@ -166,16 +169,33 @@ def _series(part: Any, where: str) -> PrometheusSeries:
     if not isinstance(metric, dict) or not isinstance(rows, list):
         raise _not_a_response(where)
     samples = [sample for row in rows if (sample := _sample(row))]
-    times, values = (np.array(column) for column in zip(*samples, strict=True)) if samples else np.empty((2, 0))
+    seconds, values = (np.array(column) for column in zip(*samples, strict=True)) if samples else np.empty((2, 0))
+    times = np.rint(seconds * 1000).astype(np.int64) * (NS // 1000)  # Prometheus' timestamps are whole milliseconds
+    labels = {str(label): str(value) for label, value in metric.items()}
+    return series_of(labels, times, values, malformed=len(rows) - len(samples))
+
+
+def series_of(
+    labels: dict[str, str], times: TimeArray, values: FloatArray, *, malformed: int = 0, is_counter: bool | None = None
+) -> PrometheusSeries:
+    """Return a series of samples in any order, of which those that are not finite are left out.
+
+    Args:
+        labels: as in `PrometheusSeries`.
+        times: nanoseconds since the epoch, shape (samples,). Of several samples at one time, the first counts.
+        values: numbers, shape (samples,).
+        malformed: as in `PrometheusSeries`.
+        is_counter: as in `PrometheusSeries`.
+    """
     finite = np.isfinite(values)
-    order = np.argsort(times[finite], kind="stable")
-    moments, places = np.unique(times[finite][order], return_index=True)
+    moments, places = np.unique(times[finite], return_index=True)
     return PrometheusSeries(
-        {str(label): str(value) for label, value in metric.items()},
-        np.rint(moments * 1000).astype(np.int64) * (NS // 1000),  # Prometheus' timestamps are whole milliseconds
-        values[finite][order][places].astype(np.float64),
+        labels,
+        moments,
+        values[finite][places].astype(np.float64),
         not_finite=int((~finite).sum()),
-        malformed=len(rows) - len(samples),
+        malformed=malformed,
+        is_counter=is_counter,
     )
 
 
