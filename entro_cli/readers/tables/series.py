@@ -18,8 +18,8 @@ from entro_engine.entropy import FloatArray
 _NEXT_INTERVALS = 3
 """Intervals after which a source without a sample is over: deployments rename sources, and a scrape may fail."""
 
-_MOST_HELD = 50_000_000
-"""Held values above which the times of sources are rounded to one grid: a thousand sources have a thousand stamps."""
+_ALIGNED = 0.75
+"""Share of a source's interval that lies between two samples of any source if the sources are sampled together."""
 
 _WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
 
@@ -169,7 +169,7 @@ def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], ho
     """Return the sum, mean or maximum of sources at each time at which one of them has a sample.
 
     A source holds its sample until its next one, if that is at most three of its intervals later, else for less than
-    one interval.
+    one interval. Times of sources that are sampled in turn are rounded down to their usual interval.
 
     Args:
         times: nanoseconds since the epoch, sorted within each source, shape (samples,).
@@ -178,14 +178,16 @@ def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], ho
         how: `sum`, `mean` or `max`.
     """
     intervals = _intervals(times, codes)
+    edges = np.unique(times)
+    length = int(np.median(intervals[intervals > 0])) if (intervals > 0).any() else 0
+    if len(edges) > 1 and np.median(np.diff(edges)) < _ALIGNED * length:
+        # Sources that are sampled in turn have a sample per interval each, and so has their sum.
+        return _combined(*_rounded(times, values, codes, length), how)
     is_next = np.append(codes[1:] == codes[:-1], False)
     following = np.append(times[1:], times[-1:])
     ends = np.where(is_next & (following - times <= _NEXT_INTERVALS * intervals), following, times + intervals)
-    edges = np.unique(times)
     first = np.searchsorted(edges, times)
     counts = np.maximum(np.searchsorted(edges, ends) - first, 1)
-    if counts.sum() > _MOST_HELD and (length := int(np.median(intervals[intervals > 0]))) > 1:
-        return _combined(times - times % length, values, codes, how)
     held = np.repeat(np.arange(len(times)), counts)
     places = first[held] + np.arange(len(held)) - np.repeat(np.cumsum(counts) - counts, counts)
     order = np.lexsort([values[held], places])
@@ -194,6 +196,15 @@ def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], ho
         return edges, np.maximum.reduceat(loads, starts)
     total = np.add.reduceat(loads, starts)
     return edges, total / np.diff(starts, append=len(loads)) if how == "mean" else total
+
+
+def _rounded(
+    times: TimeArray, values: FloatArray, codes: NDArray[np.int64], length: int
+) -> tuple[TimeArray, FloatArray, NDArray[np.int64]]:
+    """Return samples with their times rounded down to a grid, one per source and time: the mean of those that meet."""
+    times = times - times % length
+    starts = _changes(times, codes)
+    return times[starts], np.add.reduceat(values, starts) / np.diff(starts, append=len(times)), codes[starts]
 
 
 def _intervals(times: TimeArray, codes: NDArray[np.int64]) -> TimeArray:
