@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from entro_cli.timeseries.problems import ProblemKind
@@ -16,6 +17,8 @@ _COUNTS = {
     "times the clock stepped back within a run: those lines count at the next one": ProblemKind.CLOCK_BACK_IN_RUN,
 }
 """The words that follow the count of a warning in version 1."""
+_OF_THE_END = re.compile(r"last whole stats line|where the log ends|without closing stats|lack an? |until the log ends")
+"""Parts of warnings that are void once a log has grown, which version 2 does not store."""
 
 
 def migrate_state(raw: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +34,8 @@ def migrate_state(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _migrate_log(log: dict[str, Any]) -> dict[str, Any]:
     left = {"after": _checkpoint(log, "carried", "carried_ends"), "checkpoint": _checkpoint(log, "carry", "ends")}
-    return log | left | {"problems": [_migrate_problem(sentence) for sentence in log.get("problems", [])]}
+    sentences = [sentence for sentence in log.get("problems", []) if not _OF_THE_END.search(sentence)]
+    return log | left | {"problems": [_migrate_problem(sentence) for sentence in sentences]}
 
 
 def _checkpoint(log: dict[str, Any], text: str, ends: str) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Histories that releases up to 0.7.0 wrote: they are read, and their logs are read on where these stopped."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,9 @@ def test_a_log_is_read_on(stored, tmp_path):
     assert "read on" in outcome.out
     ingest(tmp_path / "whole", log, *OPTIONS)
     assert days(history) == days(tmp_path / "whole")
+    states = [json.loads(next(folder.rglob("state.json")).read_bytes()) for folder in (history, tmp_path / "whole")]
+    grown, whole = ([(log["rows_read"], log["problems"]) for log in state["logs"]] for state in states)
+    assert grown == whole
 
 
 def test_the_old_state_is_kept_and_that_is_said_once(stored, tmp_path):
