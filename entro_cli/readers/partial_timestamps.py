@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from calendar import isleap
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from functools import lru_cache
 
@@ -57,14 +58,7 @@ Stamp = tuple[PartialTimestampFormat, int]
 
 
 def timestamp_in(text: bytes) -> Stamp | None:
-    """Return the timestamp in the text before a message.
-
-    Args:
-        text: the beginning of a line.
-
-    Returns:
-        None if there is none, or if it is not a valid one, as with month 13.
-    """
+    """Return the timestamp in the text before a message; None if there is none, or if it has a month 13 or the like."""
     # The timestamp of a container runtime names its zone, so it is better than the program's own.
     dated = _FULL_DATE.search(text)
     if dated and dated[4]:
@@ -196,7 +190,7 @@ class LineTimestamps:
                 times[of_form] = add_dates(values[of_form], undated.get(form), log, options, tally)
                 undated[form] = int(values[of_form][-1]), int(times[of_form][-1])
         if PartialTimestampFormat.YEARLESS in forms:
-            year = _year_of(undated[PartialTimestampFormat.YEARLESS][1])
+            year = moment(undated[PartialTimestampFormat.YEARLESS][1], UTC).year
             words.append(f"year {year} ({'--year' if options.year else 'the last change of the file'})")
         naive, wall = forms != PartialTimestampFormat.ZONED, self._before.wall
         if naive.any():
@@ -231,12 +225,12 @@ def _add_years(
     steps = np.diff(values, prepend=before[0] if before else values[0])
     passed: TimeArray = np.cumsum((steps < -_YEAR // 2).astype(np.int64) - (steps > _YEAR - 31 * _DAY))
     if before:
-        years = _year_of(before[1]) + passed
+        years = moment(before[1], UTC).year + passed
     else:
         last = options.year or _last_year(int(values[-1]), _changed(log, options.zone))
         years = last - (passed[-1] - passed)
     if passed.any():
-        first = _year_of(before[1]) if before else years.min()
+        first = years[0] - passed[0]
         tally.note(ProblemKind.YEARS_INFERRED, str(min(first, years.min())), str(max(first, years.max())))
     wall = np.empty_like(values)
     for year in np.unique(years).tolist():
@@ -245,17 +239,13 @@ def _add_years(
     return wall
 
 
-def _year_of(wall: int) -> int:
-    return moment(wall, UTC).year
-
-
 def _last_year(value: int, changed: datetime) -> int:
     """Return the latest year in which a timestamp is at most a day after the last change of its file.
 
     The latest February 29 may be eight years back, so ten years are tried.
     """
     for year in range(changed.year + 1, max(changed.year - 9, 1), -1):
-        leap = _is_leap(year)
+        leap = isleap(year)
         if not leap and value // _DAY == 59:
             continue
         day = value - (_DAY if not leap and value // _DAY > 59 else 0)
@@ -264,13 +254,9 @@ def _last_year(value: int, changed: datetime) -> int:
     return changed.year
 
 
-def _is_leap(year: int) -> bool:
-    return (date(year + 1, 1, 1) - date(year, 1, 1)).days == 366
-
-
 def _in_year(values: TimeArray, year: int, log: LogFile) -> TimeArray:
     start = nanoseconds(datetime(year, 1, 1, tzinfo=UTC))
-    if _is_leap(year):
+    if isleap(year):
         return values + start
     days = values // _DAY
     if np.any(days == 59):
@@ -302,9 +288,9 @@ def _add_days(
         midnight += _DAY if midnight + int(values[0]) < first else 0
     else:
         changed = nanoseconds(_changed(log, options.zone).replace(tzinfo=UTC))
-        midnight = changed // _DAY * _DAY - int(passed[-1]) * _DAY
-        if midnight + int(passed[-1]) * _DAY + int(values[-1]) > changed + 60 * NS:
-            midnight -= _DAY
+        last = changed // _DAY * _DAY
+        last -= _DAY if last + int(values[-1]) > changed + 60 * NS else 0
+        midnight = last - int(passed[-1]) * _DAY
         tally.note(ProblemKind.DATES_INFERRED)
     dated: TimeArray = values + midnight + passed * _DAY
     return dated

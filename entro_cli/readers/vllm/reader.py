@@ -89,15 +89,7 @@ class VllmReader:
         times, clock = lines.stamps.utc(log, options, tally)
         stats = EngineStats(lines, times, before.engines)
         if not (lines.measured or stats.ends or state):
-            several = b"api_server_count more than 1" in log.head or b"(ApiServer_1 pid=" in log.head
-            raise EmptyLogError(
-                "no stats line of vLLM" + (", which prints none with several API servers" if several else ""),
-                where=log.label,
-                expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
-                remedy="run the server with --api-server-count 1, or use its metrics: --prometheus"
-                if several
-                else "run the server without --disable-log-stats; an idle server prints none",
-            )
+            raise _without_stats(log)
         quantities = _quantities(stats, lines, tally)
         _count_problems(stats, lines, tally)
         observations = Observations(
@@ -114,6 +106,18 @@ class VllmReader:
         left = lines.requests_in_all - stats.counted
         after = VllmState(clock, stats.state, left, lines.access_logged, lines.is_resting)
         return Reading(observations, msgspec.msgpack.encode(after))
+
+
+def _without_stats(log: LogFile) -> EmptyLogError:
+    several = b"api_server_count more than 1" in log.head or b"(ApiServer_1 pid=" in log.head
+    return EmptyLogError(
+        "no stats line of vLLM" + (", which prints none with several API servers" if several else ""),
+        where=log.label,
+        expected="lines with Avg prompt throughput, Running and Waiting (or Pending)",
+        remedy="run the server with --api-server-count 1, or use its metrics: --prometheus"
+        if several
+        else "run the server without --disable-log-stats; an idle server prints none",
+    )
 
 
 def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
