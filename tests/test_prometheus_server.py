@@ -258,6 +258,70 @@ def test_a_server_without_samples():
     assert "has no series for the query nothing" in error
 
 
+@contextmanager
+def page(status, text):
+    """A server with a page of metrics, and the headers it was asked with."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(dict(self.headers))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/metrics", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_page_read_once_gives_the_queue_and_asks_for_a_second_reading(monkeypatch):
+    monkeypatch.setenv("ENTRO_METRICS_TOKEN", "s3cret")
+    with page(200, EXPOSED.format(waiting=3, done=9)) as (url, asked):
+        outcome = entro("analyze", "--metrics", url, "--json")
+    assert outcome.status == 0, outcome.err
+    assert [(stage["name"], stage["mean_load"]) for stage in json.loads(outcome.out)["stages"]] == [("llm", 6.0)]
+    assert "vllm:request_success_total has one sample: its rate needs a second reading" in outcome.err
+    assert asked[0]["Authorization"] == "Bearer s3cret"
+    assert "s3cret" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "says"),
+    [
+        (
+            200,
+            "# TYPE vllm:request_success_total counter\nvllm:request_success_total 9\n",
+            "a counter needs two samples",
+        ),
+        (200, "<html>\n<body>no</body>\n</html>\n", "lines cannot be read"),
+        (404, "", "answered 404; check the path"),
+        (401, "", r"refuses the credentials (401); give a token in ENTRO_METRICS_TOKEN"),
+    ],
+)
+def test_a_page_without_a_queue_is_an_error(status, text, says):
+    with page(status, text) as (url, _):
+        error = entro("analyze", "--metrics", url).error
+    assert says in error
+    assert url.removeprefix("http://") in error
+
+
+@pytest.mark.parametrize("url", ["http://me:s3cret@localhost/metrics", "http://localhost/metrics?token=s3cret"])
+def test_secrets_in_the_address_of_a_page_are_refused_and_not_shown(url):
+    outcome = entro("analyze", "--metrics", url)
+    assert outcome.status == 1
+    assert "s3cret" not in outcome.out + outcome.err
+
+
 PROMETHEUS = shutil.which("prometheus") or "/usr/bin/prometheus"
 EXPOSED = """# TYPE vllm:num_requests_waiting gauge
 vllm:num_requests_waiting{{engine="0"}} {waiting}

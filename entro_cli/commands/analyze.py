@@ -87,7 +87,7 @@ def analyze(
     from entro_cli.workflows.analyze import analyze_replay, repeating_command, write_steps
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
-    from entro_cli.workflows.query_prometheus import fetch, prometheus_query
+    from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
 
     terminal = common.terminal()
@@ -99,14 +99,19 @@ def analyze(
         store.config_file, pipeline, terminal, **keys_set_by(reading, limits, store), exclude=exclude
     )
     options = load_options(settings, reading.stage)
-    query = prometheus_query(**vars(server))
-    if not logs and query is None:
-        raise typer.BadParameter("name logs, or a server with --prometheus", param_hint="LOGS")
+    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
+    if not logs and query is None and server.metrics is None:
+        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
     if save:  # the code that writes the history is loaded only for this
         from entro_cli.workflows.ingest import save_logs
 
         options = save_logs(logs or [], options, settings, terminal)
-    loaded = load_logs(logs or [], options, fetch(query, settings, within.since, within.until), parallel.executor())
+    loaded = load_logs(
+        logs or [],
+        options,
+        fetch(query, settings, within.since, within.until) + read_page(server.metrics, options),
+        parallel.executor(),
+    )
     print_load_warnings(loaded, terminal)
     budget = settings.budget(len(loaded.steps.stages)) if limits.budget is None else limits.budget
     span_ns = period_ns(within.since, within.until, loaded.zone)

@@ -342,7 +342,7 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class PrometheusOptions:
-    """A Prometheus server, and the queries it is sent."""
+    """A Prometheus server with the queries it is sent, and a page of metrics."""
 
     url: Annotated[
         str | None,
@@ -372,6 +372,15 @@ class PrometheusOptions:
     queue: Annotated[
         str | None,
         typer.Option("--queue", metavar="QUERY", help="Query for the length of the queue.", rich_help_panel=INPUT),
+    ] = None
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="URL",
+            help="Read this /metrics page once: the queue as it is now; a rate needs a second reading.",
+            rich_help_panel=INPUT,
+        ),
     ] = None
 
 

@@ -1,4 +1,4 @@
-"""POST requests with the standard library: no redirects, and up to three attempts.
+"""Requests with the standard library: no redirects, and up to three attempts.
 
 One request at a time needs no pool, no session and no cookies, so an HTTP library would bring more than it saves.
 """
@@ -58,7 +58,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Make no request, which leaves the redirect to the opener's error handler."""
 
 
-def post(
+def send(
     request: urllib.request.Request,
     *,
     where: str,

@@ -1,14 +1,21 @@
-"""Queries of a Prometheus server for the loads of a pipeline, and their results as observations."""
+"""Observations from servers: queries of a Prometheus server, and a page of metrics."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import time_ns
 
 from entro_cli.config import Settings
-from entro_cli.core.clock import NS, duration_ns, zone_of
+from entro_cli.core.clock import NS, duration_ns, moment, zone_of
+from entro_cli.readers.inputs.log_file import plain_log
+from entro_cli.readers.options import LoadOptions, read_options
 from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
+from entro_cli.readers.prometheus.page_client import MetricsPage
+from entro_cli.readers.prometheus.pages import MetricsReader
 from entro_cli.readers.prometheus.stages import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
@@ -124,6 +131,27 @@ def fetch(
     within = period_ns(since, until, zone_of(settings.zone))
     server = PrometheusServer(query.url, os.environ)
     return [run_query(query, server, time_range(settings.step, within, time_ns()))]
+
+
+def read_page(url: str | None, options: LoadOptions) -> list[Observations]:
+    """Read the page of metrics at an address once, with the credentials of the environment; none without an address.
+
+    Args:
+        url: the address.
+        options: how the page is read.
+
+    Raises:
+        EntroError: if it cannot be fetched, or has no gauge of a stage.
+    """
+    if url is None:
+        return []
+    page = MetricsPage(url, os.environ)
+    text = page.fetch()
+    with TemporaryDirectory(prefix="entro-") as folder:
+        path = Path(folder) / "page.txt"
+        path.write_text(f"# {moment(time_ns(), UTC).isoformat()}\n{text}", encoding="utf-8")
+        with plain_log(str(path)) as log:
+            return [MetricsReader().read(replace(log, label=page.label), read_options(options)[1])]
 
 
 def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange) -> Observations:

@@ -37,7 +37,7 @@ def on_a_terminal(*arguments, columns=60, **variables):
         (["history", "shw"], "no such command 'shw' (did you mean show?); see `entro history --help`"),
         (["analyze", "--tzz", "x"], "no such option: --tzz (did you mean --tz?); see `entro analyze --help`"),
         (["analyze", "--tz"], "option '--tz' requires an argument"),
-        (["analyze"], "LOGS: name logs, or a server with --prometheus; see `entro analyze --help`"),
+        (["analyze"], "LOGS: name logs, or a server with --prometheus or --metrics; see `entro analyze --help`"),
         (["calibrate"], "missing argument 'LOGS'; see `entro calibrate --help`"),
         (["simulate", "--lag", "x"], "--lag: 'x' is not a whole number; see `entro simulate --help`"),
         (["simulate", "--noise", "loud"], "--noise: 'loud' is not a number; see `entro simulate --help`"),

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext
 from entro_cli.core.console import printable
-from entro_cli.core.http import LONGEST_WAIT_S, HttpFailure, post, refusal
+from entro_cli.core.http import LONGEST_WAIT_S, HttpFailure, refusal, send
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
@@ -50,7 +50,7 @@ class Webhook:
             headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "entro"},
             method="POST",
         )
-        post(
+        send(
             request,
             where=f"webhook at {printable(url.hostname or '')}",
             timeout_s=self.timeout_s,

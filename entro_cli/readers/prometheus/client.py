@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
-from entro_cli.core.http import HttpFailure, post, refusal
+from entro_cli.core.http import HttpFailure, refusal, send
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
 from entro_cli.readers.prometheus.response import PrometheusResponse, join_series, parse_response
 from entro_engine import EntroError
@@ -25,10 +25,8 @@ _MOST_POINTS = 10_000
 
 _MOST_REQUESTS = 2_000
 _LARGEST_RESPONSE_BYTES = 1 << 28
-_TOKEN, _USER, _PASSWORD = "ENTRO_PROMETHEUS_TOKEN", "ENTRO_PROMETHEUS_USER", "ENTRO_PROMETHEUS_PASSWORD"
-_CREDENTIALS = (
-    f"a token in {_TOKEN} (or its file in {_TOKEN}_FILE), or {_USER} and {_PASSWORD} (or its file in {_PASSWORD}_FILE)"
-)
+PROMETHEUS, METRICS = "ENTRO_PROMETHEUS", "ENTRO_METRICS"
+"""Beginnings of the variables with the credentials of a Prometheus server, and of a page of metrics."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class PrometheusServer:
     @property
     def label(self) -> str:
         """Its name in messages."""
-        return f"Prometheus at {printable(_checked(self.url).netloc)}"
+        return f"Prometheus at {printable(checked_url(self.url).netloc)}"
 
     def query_range(self, query: str, time_range: TimeRange) -> PrometheusResponse:
         """Run a range query.
@@ -112,7 +110,7 @@ class PrometheusServer:
 
     def _fetch(self, form: bytes) -> str:
         """Post a form, and again after a 429, a 5xx or a lost connection."""
-        url = _checked(self.url)
+        url = checked_url(self.url)
         request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
             f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range",
             data=form,
@@ -124,31 +122,34 @@ class PrometheusServer:
             },
             method="POST",
         )
-        return post(
+        return send(
             request,
             where=self.label,
             timeout_s=self.timeout_s,
             sleep=self.sleep,
-            read=self._text,
+            read=lambda body: body_text(body, self.label, "query fewer series, such as sum(...), or a shorter time"),
             refused=_refused,
             unreachable_remedy="check the address given with --prometheus",
         )
 
-    def _text(self, body: IO[bytes]) -> str:
-        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
-        if len(content) > _LARGEST_RESPONSE_BYTES:
-            raise EntroError(
-                f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB",
-                where=self.label,
-                remedy="query fewer series, such as sum(...), a shorter time, or with a longer --step",
-            )
-        return content.decode("utf-8", "replace")
+
+def body_text(body: IO[bytes], where: str, remedy: str) -> str:
+    """Return the text of a response.
+
+    Raises:
+        EntroError: if it is too long.
+    """
+    content = body.read(_LARGEST_RESPONSE_BYTES + 1)
+    if len(content) > _LARGEST_RESPONSE_BYTES:
+        found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
+        raise EntroError(found, where=where, remedy=remedy)
+    return content.decode("utf-8", "replace")
 
 
 def _refused(error: urllib.error.HTTPError) -> str | HttpFailure:
     """Return the server's own error document, or describe a response without one."""
     if error.code in {401, 403}:
-        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_CREDENTIALS}")
+        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_credentials(PROMETHEUS)}")
     failure = refusal(
         error.code,
         redirect_remedy="name where it leads to",
@@ -163,27 +164,36 @@ def _refused(error: urllib.error.HTTPError) -> str | HttpFailure:
     return content if content.lstrip().startswith("{") else failure
 
 
-def authorization(environ: Mapping[str, str]) -> dict[str, str]:
+def _credentials(prefix: str) -> str:
+    token, password = f"{prefix}_TOKEN", f"{prefix}_PASSWORD"
+    return (
+        f"a token in {token} (or its file in {token}_FILE), or {prefix}_USER and {password} "
+        f"(or its file in {password}_FILE)"
+    )
+
+
+def authorization(environ: Mapping[str, str], prefix: str = PROMETHEUS) -> dict[str, str]:
     """Return the header with the credentials; empty if the environment has none.
 
     Args:
         environ: the environment.
+        prefix: the beginning of the names of its variables.
 
     Raises:
         EntroError: if it has a token and a password, or a user or a password alone, or others can read a secret file.
     """
-    token, password = _secret(_TOKEN, environ), _secret(_PASSWORD, environ)
-    user = environ.get(_USER, "")
+    token, password = _secret(f"{prefix}_TOKEN", environ), _secret(f"{prefix}_PASSWORD", environ)
+    user = environ.get(f"{prefix}_USER", "")
     if token and (user or password):
-        raise EntroError("both a token and a password are given", where=_TOKEN, expected="one of them")
+        raise EntroError("both a token and a password are given", where=f"{prefix}_TOKEN", expected="one of them")
     if bool(user) != bool(password):
         raise EntroError(
             "a user is given without a password" if user else "a password is given without a user",
-            where=_USER,
+            where=f"{prefix}_USER",
             expected="both or none",
         )
     if token:
-        return {"Authorization": f"Bearer {_one_line(token.reveal(environ), _TOKEN)}"}
+        return {"Authorization": f"Bearer {_one_line(token.reveal(environ), f'{prefix}_TOKEN')}"}
     if password:
         pair = f"{user}:{password.reveal(environ)}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
@@ -207,8 +217,13 @@ def _seconds(ns: int) -> str:
     return f"{ns // NS}.{ns % NS // 10**6:03}"
 
 
-def _checked(url: str) -> SplitResult:
+def checked_url(url: str, option: str = "--prometheus", example: str = "http://HOST:9090") -> SplitResult:
     """Return the parts of a server's address.
+
+    Args:
+        url: the address.
+        option: the option with which it was given.
+        example: one that is right.
 
     Raises:
         EntroError: if it is not one. An address that may hold a password is not shown.
@@ -220,13 +235,16 @@ def _checked(url: str) -> SplitResult:
         parts, usable = urlsplit(""), False
     if "@" in url:
         raise EntroError(
-            "the address has a user or a password and is not shown", where="--prometheus", expected=_CREDENTIALS
+            "the address has a user or a password and is not shown",
+            where=option,
+            expected=_credentials(PROMETHEUS if option == "--prometheus" else METRICS),
         )
     plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not usable or not plain:
+        shown = printable(url.partition("?")[0][:100])  # a query may hold a token
         raise EntroError(
-            f"{printable(url[:100])!r} is not the address of a server",
-            where="--prometheus",
-            expected="http://HOST:9090 or https://HOST/PATH",
+            f"{shown!r}{' with a query' if parts.query else ''} is not the address of a server",
+            where=option,
+            expected=f"{example} or https://HOST/PATH",
         )
     return parts
