@@ -432,6 +432,21 @@ def test_a_real_server(tmp_path):
                 assert stages["scraper"]["mean_load"] == pytest.approx(20, rel=0.2)
         with pytest.raises(EntroError, match="parse error"):
             server.query_range("rate(", RANGE)
+        pages = tmp_path / "pages.txt"  # its own page, which counts its own requests
+        for _ in range(4):
+            with urllib.request.urlopen(f"{url}/metrics", timeout=5) as response, pages.open("ab") as file:
+                file.write(f"# {time.time():.3f}\n".encode() + response.read())
+            time.sleep(1.5)
+        counter = "prometheus_http_requests_total"
+        outcome = entro(
+            "analyze", pages, "--stage", f"scraper={counter}", "--stage", "llm=go_goroutines:queue", "--json"
+        )
+        assert outcome.status == 0, outcome.err
+        document = json.loads(outcome.out)
+        assert (document["rows_skipped"], document["sources"][0]["format"]) == (0, "metrics")
+        assert 0 < document["stages"][0]["mean_load"] < 10
+        assert document["stages"][1]["mean_load"] > 5
+        assert "nothing says what it measures" in entro("analyze", pages).error
         long = server.query_range("vector(1)", TimeRange((BEGIN - 30_000) * NS, BEGIN * NS, NS))
         assert len(long.series[0].times) == 30_001
 

@@ -186,6 +186,8 @@ def test_exports(documents, tmp_path):
         (page(0), "one page without a time: a rate needs a second reading"),
         (page(0) + page(1), "the pages have no times.*again and again with its time"),
         (f"# {at(0)}\n{page(0)}{page(1)}", "several samples between two times.*each server to a separate file"),
+        ((f"# {at(0)}\n" + page(0)) + (f"# {at(0)}\n" + page(1)), "several values at one time.*to a separate file"),
+        (page(0, f" {BEGIN}") + page(1, f" {BEGIN}"), "several values at one time"),
         (f"# {at(0)}\n# TYPE a counter\nvllm:request_success_total 1\n", "no rate: a counter needs two samples"),
         (
             f"# {at(0)}\n# TYPE go_threads gauge\ngo_threads 5\n",

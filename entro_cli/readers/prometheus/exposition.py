@@ -19,6 +19,7 @@ from entro_cli.readers.text_lines import BadLines, blocks
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
+from entro_engine.entropy import FloatArray
 
 SAMPLE = re.compile(
     rb'[ \t]*((?:[a-zA-Z_:][\w:]*)?(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)'
@@ -84,7 +85,8 @@ class Pages:
             moments, clock = self._times.utc(log, options, tally)
             words = clock.words
             times[from_page] = _page_times(pages[from_page], moments)
-            self._check(places[from_page], pages[from_page], times[from_page], log)
+            self._check_pages(places[from_page], pages[from_page], times[from_page], log)
+        self._check_times(places, times, values, log)
         tally.count(ProblemKind.BEFORE_FIRST_TIME, int((times == 0).sum()))
         found = []
         for index, (name, labels) in enumerate(self._series):
@@ -160,7 +162,23 @@ class Pages:
         kind = self._types.get(name) or self._types.get(family)
         return None if kind in {None, "untyped", "unknown"} else kind in {"counter", "histogram", "summary"}
 
-    def _check(self, places: TimeArray, pages: TimeArray, times: TimeArray, log: LogFile) -> None:
+    def _check_times(self, places: TimeArray, times: TimeArray, values: FloatArray, log: LogFile) -> None:
+        """Refuse series that differ at one time, such as those of two servers."""
+        order = np.lexsort((values, times, places))
+        same = (np.diff(places[order]) == 0) & (np.diff(times[order]) == 0) & (times[order][1:] > 0)
+        differ = same & (np.diff(values[order]) != 0)  # a NaN differs from nothing
+        if differ.any():
+            raise self._several(int(places[order][1:][differ][0]), "values at one time", log)
+
+    def _several(self, place: int, words: str, log: LogFile) -> EntroError:
+        return EntroError(
+            f"a series of {printable(self._series[place].name)} has several {words}",
+            where=log.label,
+            expected="one page of one server at each time",
+            remedy="write the time before each page, and the pages of each server to a separate file",
+        )
+
+    def _check_pages(self, places: TimeArray, pages: TimeArray, times: TimeArray, log: LogFile) -> None:
         repeated = len(np.unique(np.column_stack((places, pages)), axis=0)) < len(places)
         if not times.any():
             raise EntroError(
@@ -170,13 +188,7 @@ class Pages:
                 remedy=f"save the page again and again with its time: {_SAVE}",
             )
         if repeated:
-            name = self._series[int(places[0])].name
-            raise EntroError(
-                f"a series, such as {printable(name)}, has several samples between two times",
-                where=log.label,
-                expected="one page after each time",
-                remedy="write the time before each page, and the pages of each server to a separate file",
-            )
+            raise self._several(int(places[0]), "samples between two times", log)
 
 
 def _page_times(pages: TimeArray, moments: TimeArray) -> TimeArray:
