@@ -51,6 +51,8 @@ LINES = {
     "late 0.5": "[2026-03-01 12:00:00] Prefill batch, #new-seq: 1, #new-token: 6, #cached-token: 0, full token "
     "usage: 0.00, swa token usage: 0.00, #running-req: 2, #queue-req: 3, #pending-token: 0, cuda graph: "
     "True, input throughput (token/s): 0.53",
+    "a numbered batch": "[2026-03-01 12:00:00 DP0 TP0 EP0] Decode batch [1729], #running-req: 2, #token: 64, "
+    "token usage: 0.20, cuda graph: True, gen throughput (token/s): 58.87, #queue-req: 3",
     "omni": "2026-03-01 12:00:00,000 [INFO] sglang.srt.managers.scheduler_metrics_mixin: Decode batch, "
     "#running-req: 2, #token: 90, token usage: 0.01, gen throughput (token/s): 8.25, #queue-req: 3",
     "JSON": '[2026-03-01 12:00:00] {"event": "decode.batch", "dp_rank": 0, "num_running_reqs": 2, '

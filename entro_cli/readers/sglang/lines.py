@@ -32,7 +32,7 @@ _BEFORE, _STAMP = 200, 48
 _SAME = 24
 """Bytes in which access lines have to be equal to be of one timestamp."""
 
-_MESSAGE = re.compile(rb"(?:Decode|Prefill) batch(?= ?[.,(#])|(?P<json>\{.{0,150}?\"(?:decode|prefill)[._]batch\")")
+_MESSAGE = re.compile(rb"(?:Decode|Prefill) batch(?= ?[.,(#\[])|(?P<json>\{.{0,150}?\"(?:decode|prefill)[._]batch\")")
 """The beginning of a message, or of an object with the same numbers."""
 _RANK = re.compile(rb' DP(\d+)|"dp_rank": ?(\d+)')
 _COPY = re.compile(rb' (?:TP|PP|EP|ATTN_TP|MOE_EP)\d+|"(?:tp|pp|ep)_rank": ?\d+')
