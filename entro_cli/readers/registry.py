@@ -24,6 +24,7 @@ from entro_cli.readers.tables.duckdb_table import first_line, head_text
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.vllm.reader import VllmReader
 from entro_cli.readers.workers.celery import CeleryReader
+from entro_cli.readers.workers.jobs import WorkerReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_engine import EntroError
 
@@ -36,6 +37,7 @@ READERS: tuple[Reader, ...] = (
     SglangReader(),
     ScrapyReader(),
     CeleryReader(),
+    WorkerReader(),
     PrometheusReader(),
     MetricsReader(),
 )

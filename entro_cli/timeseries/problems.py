@@ -127,6 +127,10 @@ class ProblemKind(Enum):
         "{count} workers started while others write into the same log: tasks they had in flight may be counted on "
         "(give each worker a log, as with --logfile=%n.log)",
     )
+    STARTS_ONLY = (
+        "the rate is that of starts: when jobs arrive, and how many wait, is not in a worker's log (a table of the "
+        "queue's length gives the queue)"
+    )
 
     # Scrapy
     RUNS_OVERLAP = (

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-import numpy as np
-
-from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
+from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import choose_stages
 from entro_cli.readers.reader import Reading
-from entro_cli.readers.text_lines import BadLines
 from entro_cli.readers.workers.celery_lines import WorkerLine, worker_line, worker_lines
-from entro_cli.readers.workers.tasks import UNDECIDED, UNKNOWN, Tasks, TaskState, quantities
+from entro_cli.readers.workers.task_log import TaskLog, read_tasks
+from entro_cli.readers.workers.tasks import UNDECIDED, UNKNOWN, TaskState
 from entro_cli.timeseries.observations import Observations, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 
@@ -42,68 +38,22 @@ class CeleryReader:
 
     def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
         """Read lines of a worker's log; see `ResumableReader`."""
-        before = msgspec.json.decode(state, type=TaskState) if state else TaskState()
-        found = _WorkerLog(log, before)
-        tasks = found.tasks
-        bad = found.bad.check(log, tasks.lines, options, "lines of tasks with their time")
-        if not (tasks.lines or state):
-            raise EmptyLogError(
-                "no line is of a task",
-                where=log.label,
-                expected="lines such as `Task NAME[ID] received`",
-                remedy="run the worker with --loglevel INFO",
-            )
-        tally = Tally()
-        times, clock = found.times(log, options, tally)
-        began = int(times.min()) if before.began is None else before.began
-        parts, earlier = quantities(tasks, times, began, found.slots)
-        tally.count(ProblemKind.TASKS_FROM_BEFORE, earlier)
-        found.count_problems(tally)
-        observations = Observations(
-            path=log.label,
-            format=self.name,
-            series=choose_stages(parts, options),
-            rows_read=tasks.lines,
-            rows_skipped=found.bad.count,
-            bad_rows=bad,
-            zone=clock.words,
-            problems=tally.problems,
-            columns=tuple(part.name for part in parts if len(part.times)),
-        )
-        return Reading(observations, msgspec.json.encode(found.state(clock, began, times)))
+        return read_tasks(self.name, "Task NAME[ID] received", _CeleryLog, log, options, state)
 
 
-class _WorkerLog:
-    """The content of some lines of a worker's log, behind others.
-
-    Attributes:
-        tasks: its tasks.
-        slots: the number of tasks that can run at once, each from some timestamp on.
-        bad: the lines of tasks that cannot be read.
-        shared: the number of starts of a worker beside others, whose tasks may be in flight.
-    """
+class _CeleryLog(TaskLog):
+    """The content of some lines of a worker's log, behind others."""
 
     def __init__(self, log: LogFile, before: TaskState) -> None:
-        self.tasks, self.bad, self.shared = Tasks(before), BadLines(), 0
+        super().__init__(before)
         self.slots = [(0, before.slots)] if before.slots > 0 else []
-        self._before, self._slots, self._announced = before, before.slots, before.announced
-        self._workers = dict(before.workers)
-        self._stamps = LineTimestamps(before.clock)
+        self._slots, self._announced, self._workers = before.slots, before.announced, dict(before.workers)
+        self._shared = 0  # starts of a worker beside others, whose tasks may be in flight
         for line in worker_lines(log):
             if line.event == "slots":  # the banner has no timestamps
                 self._announced = int(line.key)
-            elif self._stamp(line):
+            elif self.stamp(line.stamp, line.offset, line.text, bool(line.event)):
                 self._add(line)
-
-    def _stamp(self, line: WorkerLine) -> bool:
-        """Add the timestamp of a line; return False if it has none."""
-        if line.stamp is None:
-            if line.event:
-                self.bad.add(line.offset, "the time cannot be read", line.text)
-            return False
-        self._stamps.add(line.stamp)
-        self.tasks.stamp(line.stamp[1])
-        return True
 
     def _add(self, line: WorkerLine) -> None:
         """Add an event at the last timestamp."""
@@ -136,7 +86,7 @@ class _WorkerLog:
         if self._workers.keys() <= {worker}:
             self.tasks.clear()
         else:
-            self.shared += 1
+            self._shared += 1
         if len(self._workers) < _MOST_WORKERS:
             self._workers[worker] = self._announced
         if self._slots > 0 and self._total() > 0:
@@ -148,37 +98,15 @@ class _WorkerLog:
         slots = [*self._workers.values()] or [self._announced]
         return sum(slots) if min(slots) > 0 else 0
 
-    def times(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
-        """Return the timestamps as nanoseconds since the epoch, as tasks number them, and the clock behind them."""
-        counted = Tally()
-        times, clock = self._stamps.utc(log, options, counted)
-        for one in counted.problems:
-            # The processes of a worker write into one log, so that lines are milliseconds out of order.
-            kind = ProblemKind.OUT_OF_ORDER if one.kind is ProblemKind.CLOCK_STEPS_BACK else one.kind
-            tally.count(kind, one.count) if one.count else tally.note(kind, *one.detail)
-        latest = [] if self._before.latest is None else [self._before.latest]
-        return np.concatenate([np.array(latest, np.int64), times]), clock
-
     def count_problems(self, tally: Tally) -> None:
         """Count what is out of the ordinary about the tasks."""
-        tasks = self.tasks
-        tally.count(ProblemKind.TASKS_NOT_DONE, len(tasks.in_flight) - tasks.lost)
-        tally.count(ProblemKind.RETRIES_GONE, tasks.gone)
-        tally.count(ProblemKind.WORKERS_SHARE_LOG, self.shared)
+        super().count_problems(tally)
+        tally.count(ProblemKind.WORKERS_SHARE_LOG, self._shared)
         if not self.slots:
             tally.note(ProblemKind.SLOTS_UNKNOWN)
 
     def state(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
         """Return the state behind the last line."""
-        tasks, latest = self.tasks, int(times.max())
-        return TaskState(
-            clock,
-            began,
-            latest,
-            int(np.count_nonzero(times[np.array(tasks.arrived, np.int64)] == latest)),
-            [*tasks.in_flight.items()],
-            tasks.lost,
-            self._slots,
-            self._announced,
-            self._workers,
-        )
+        state = super().state(clock, began, times)
+        state.slots, state.announced, state.workers = self._slots, self._announced, self._workers
+        return state

@@ -152,7 +152,8 @@ def quantities(
         times: the timestamps, nanoseconds since the epoch, as they are numbered.
         began: the beginning of the log, nanoseconds since the epoch.
         slots: the number of tasks that can run at once, each from some timestamp on; empty if it is not known.
-        queue: the stage of those that wait, or of all in flight if the slots are not known.
+        queue: the stage of those that wait, or of all in flight if the slots are not known; empty for none: the
+            arrivals are starts then.
 
     Returns:
         The quantities, and the number of tasks that arrived before the log began.
@@ -180,7 +181,7 @@ def quantities(
         return Quantity(name, Kind.QUEUE, edges[1:], values[:-1], stage, Measure.SPANS, edges[:-1])
 
     found = [
-        Quantity("requests", Kind.RATE, moments, counts, RATE_STAGE, Measure.EVENTS),
+        Quantity("requests" if queue else "starts", Kind.RATE, moments, counts, RATE_STAGE, Measure.EVENTS),
         spans("in_flight", "" if slots else queue, levels),
     ]
     if slots:
