@@ -1,6 +1,7 @@
 """Pages of metrics saved over time, and exports: their times, counters and gauges, and what is refused."""
 
 import json
+import os
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entro_cli.readers.inputs.log_file import find_logs, plain_log
 from entro_cli.readers.prometheus.pages import MetricsReader
 from entro_cli.readers.prometheus.reader import PrometheusReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.reader import TableReader
-from entro_cli.timeseries.observations import Measure, StageSpec
+from entro_cli.timeseries.observations import Measure, ReadOptions, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.marks import slow
@@ -184,7 +186,7 @@ def test_exports(documents, tmp_path):
     ("content", "says"),
     [
         (page(0), "one page without a time: a rate needs a second reading"),
-        (page(0) + page(1), "the pages have no times.*again and again with its time"),
+        (page(0) + page(1), "the pages have no times.*with its time"),
         (f"# {at(0)}\n{page(0)}{page(1)}", "several samples between two times.*each server to a separate file"),
         ((f"# {at(0)}\n" + page(0)) + (f"# {at(0)}\n" + page(1)), "several values at one time.*to a separate file"),
         (page(0, f" {BEGIN}") + page(1, f" {BEGIN}"), "several values at one time"),
@@ -204,6 +206,41 @@ def test_one_page_with_a_time_gives_the_queue_alone(tmp_path):
     got = read(metrics, f"# {at(0)}\n{page(0)}".encode(), tmp_path)
     assert loads(got) == {"llm": {0: 3}}
     assert "vllm:request_success_total has one sample: its rate needs a second reading" in sentences(got.problems)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda when: f"metrics-{when:%Y%m%dT%H%M%SZ}.prom",
+        lambda when: f"{when.timestamp():.0f}.txt",
+        lambda when: f"page {when:%Y-%m-%d %H.%M.%S}.txt",
+        lambda when: f"page-{when.timestamp() % 1000:.0f}.txt",  # the time of the last change counts
+    ],
+)
+def test_a_folder_of_pages_is_one_log(name, tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for index in range(4):
+        file = folder / name(at(index))
+        file.write_text(page(index))
+        os.utime(file, (0, BEGIN + 10 * index))
+    assert list(find_logs([str(folder)])) == [str(folder)]
+    with plain_log(str(folder)) as log:
+        assert metrics.recognise(log) == 1.0
+        assert loads(metrics.read(log, ReadOptions(UTC))) == LOADS
+    outcome = entro("ingest", folder, "--history", tmp_path / "history", "--tz", "UTC", "--step", "10s")
+    assert outcome.status == 0, outcome.err
+    (folder / name(at(4))).write_text(page(3))
+    assert "read on" in entro("ingest", folder, "--history", tmp_path / "history", "--tz", "UTC").out
+
+
+def test_a_folder_of_other_files_is_not_one_log(tmp_path):
+    (tmp_path / "a-1.prom").write_text(page(0))
+    (tmp_path / "b-2.prom").write_text(page(1))  # of another server, by its name
+    assert len(find_logs([str(tmp_path)])) == 2
+    (tmp_path / "b-2.prom").unlink()
+    (tmp_path / "a-2.prom").write_text("".join(f"# {at(index)}\n{page(index)}" for index in range(4)))
+    assert len(find_logs([str(tmp_path)])) == 2
 
 
 def test_bad_lines_are_counted_and_shown(tmp_path):

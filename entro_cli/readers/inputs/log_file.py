@@ -18,6 +18,7 @@ from entro_cli.core import remote_files
 from entro_cli.core.console import printable
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import decompress
+from entro_cli.readers.inputs.page_folder import are_pages, join_pages
 from entro_cli.readers.inputs.streams import Stream, split_streams
 from entro_cli.readers.inputs.wrappings import Identity, wrapping_of
 from entro_cli.timeseries.observations import Observations
@@ -87,6 +88,8 @@ class EmptyLogError(NoLogError):
 def find_logs(names: Iterable[str]) -> dict[str, bool]:
     """Return the files that files, folders, patterns and URLs name, each once; `-` is standard input.
 
+    A folder of pages of metrics is one log, which has its name.
+
     Args:
         names: as the user wrote them.
 
@@ -132,7 +135,8 @@ def location_of(name: str) -> str:
 def _find(name: str) -> dict[str, bool]:
     """Return the files that a name on this machine refers to, as `find_logs` does."""
     if Path(name).is_dir():
-        return dict.fromkeys(_files_in(name), False)
+        files = _files_in(name)
+        return {name: True} if are_pages(files) else dict.fromkeys(files, False)
     return dict.fromkeys(_matches(name), True)
 
 
@@ -312,6 +316,8 @@ def _spool(name: str, spool: Path) -> float:
     if is_url(name):
         remote_files.fetch(name, spool)
         return spool.stat().st_mtime
+    if name != STDIN and source.is_dir():
+        return join_pages(_files_in(name), spool)
     if name != STDIN and source.is_file():
         with source.open("rb"):  # raises an error here, not in a reader, if permission is missing
             spool.symlink_to(source.resolve())

@@ -185,7 +185,7 @@ class Pages:
                 "the pages have no times" if repeated else "is one page without a time: a rate needs a second reading",
                 where=log.label,
                 expected="a line with the time before each page, or times behind the values",
-                remedy=f"save the page again and again with its time: {_SAVE}",
+                remedy=f"name a folder of such pages of one server, or save the page with its time: {_SAVE}",
             )
         if repeated:
             raise self._several(int(places[0]), "samples between two times", log)
