@@ -160,10 +160,11 @@ def test_what_cannot_be_read_keeps_nothing_else_from_being_stored(tmp_path):
     assert days(tmp_path / "g") == {}
 
 
-def test_a_stray_date_is_refused(tmp_path):
+def test_a_stray_date_is_a_bad_row(tmp_path):
     log = written(tmp_path, "log.csv", [*regular(50), line(START + 36 * 365 * 86400 * 10**9, 1.0, 1.0)])
-    assert "a time is probably wrong" in ingest(tmp_path / "h", log, status=1).error
-    assert days(tmp_path / "h") == {}
+    assert "line 52: the time is 300 days or more from all others" in ingest(tmp_path / "h", log).err
+    ingest(tmp_path / "w", written(tmp_path, "without.csv", regular(50)))
+    assert days(tmp_path / "h") == days(tmp_path / "w")
 
 
 @pytest.mark.parametrize("folder", ["a [b] c*?", "it's 100%", "höhe", "=x"])

@@ -77,6 +77,7 @@ def test_the_last_complete_period_and_nothing_came_in_it(history):
 def test_the_range_is_what_analyze_says_of_it(history):
     span = ("--since", "2026-03-18", "--until", "2026-03-19", *BERLIN)
     analysis = json.loads(entro("analyze", FIVE_WEEKS, *span, "--json").out)
+    assert [stage.pop("summed_sources") for stage in analysis["stages"]] == [1, 1]  # a history does not count them
     document = report(*span, "--history", history)
     assert document["period"]["kind"] == "range"
     assert document["period"]["label"] == "2026-03-18_2026-03-19"
