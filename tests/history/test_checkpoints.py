@@ -104,3 +104,30 @@ def test_of_a_table_hardly_more_than_what_is_new_is_parsed(tmp_path, parsed, suf
         assert parsed[0] - before <= end - begin + MARGIN_BYTES
     ingest(tmp_path / "whole", log, *READING)
     assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+SCRAPY = "2026-04-06 08:00:{} [scrapy.extensions.logstats] INFO: "
+
+
+def test_pages_counted_in_the_second_of_the_checkpoint(tmp_path):
+    line = SCRAPY + "Crawled {} pages (at 0 pages/min), scraped 0 items (at 0 items/min)"
+    log = tmp_path / "scrapy.log"
+    log.write_text(line.format("10", 0) + "\n" + line.format("50", 20) + "\n")
+    ingest(tmp_path / "h", log, *READING, "--step", "10s")
+    log.write_text(log.read_text() + line.format("50", 28) + "\n")
+    ingest(tmp_path / "h", log, *READING, "--step", "10s")
+    ingest(tmp_path / "whole", log, *READING, "--step", "10s")
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("hour", [0, 13])
+def test_closing_stats_show_the_zone_of_what_was_stored_before(tmp_path, hour):
+    counted = SCRAPY + "Crawled {} pages (at 0 pages/min), scraped 0 items (at 0 items/min)\n"
+    log = tmp_path / "scrapy.log"
+    log.write_text(counted.format("10", 0) + counted.format("30", 20))
+    ingest(tmp_path / "h", log, "--step", "10s")
+    end = f"{{'finish_time': datetime.datetime(2026, 4, 6, {hour}, 0, 50, 7), 'response_received_count': 28}}\n"
+    log.write_text(log.read_text() + SCRAPY.format("50") + "Dumping Scrapy stats:\n" + end)
+    ingest(tmp_path / "h", log, "--step", "10s")
+    ingest(tmp_path / "whole", log, "--step", "10s")
+    assert days(tmp_path / "h") == days(tmp_path / "whole")

@@ -137,6 +137,29 @@ def test_a_run_without_a_page_is_data(tmp_path):
     assert loads(read(written(tmp_path, opened(10), logstats(10, 0), within)).series[0]) == {0: pytest.approx(7 / 60)}
 
 
+@given(
+    runs=st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, 2, 59, 61, 200]), st.integers(0, 3), st.integers(0, 400), st.integers(1, 4000)
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(deadline=None)
+def test_steps_hold_the_pages_of_all_runs(tmp_path_factory, runs):
+    at, total, lines = 7, 0, []
+    for length, late, pages, pause in runs:
+        marks = range(at + late, at + length + 1, 60)
+        lines += [opened(at), *(logstats(mark, pages * (mark - at - late) // (length + 1)) for mark in marks)]
+        lines.append(closing(at + length, pages, began=at))
+        total += pages
+        at += length + pause
+    (series,) = read(written(tmp_path_factory.mktemp("runs"), *lines)).series
+    for step in (1, 10, 60, 600):
+        assert sum(loads(series, step).values()) * step == pytest.approx(total)
+
+
 def test_throttling_retries_and_a_rate_that_collapses_are_reported(tmp_path):
     more = " 'downloader/response_status_count/429': 12,\n 'retry/count': 15,\n"
     lines = [logstats(60 * at, pages) for at, pages in enumerate([0, 100, 200, 205, 300, 301])]

@@ -94,7 +94,10 @@ def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, co
 
 
 def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate | None:
-    """Read the new lines of a log behind its checkpoint; return None if they change what was given before it."""
+    """Read the new lines of a log behind its checkpoint.
+
+    Return None if they change what was given before it: its samples, or the zone of its clock.
+    """
     if before.checkpoint is None:
         return None
     whole = unread_range(log.path, None, 0, lines=True)
@@ -105,7 +108,7 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
     except EmptyLogError:  # only the last line, which has no end, is new
         found, checkpoint = Observations(log.label, before.format, (), 0, zone=before.zone), behind_last
     observations = shift_clock(found, clock_shifts(context.load_options))
-    if _is_late(observations, before, context.grid or (0, 1)):
+    if observations.zone != before.zone or _is_late(observations, before, context.grid or (0, 1)):
         return None
     seen = _seen(log, part, observations, checkpoint)
     seen.after = before.after

@@ -41,6 +41,7 @@ class RunState(msgspec.Struct):
         is_fresh: whether its only line is its start.
         overlaps: whether it overlaps with a run that began before it.
         best: its highest rate so far, pages/s.
+        earlier: the timestamp and the counts of its last line with an earlier timestamp, if there is one.
     """
 
     began: int
@@ -50,6 +51,7 @@ class RunState(msgspec.Struct):
     is_fresh: bool
     overlaps: bool
     best: float
+    earlier: tuple[int, int, int] | None = None
 
 
 @dataclass
@@ -66,6 +68,7 @@ class SpiderRun:
         is_closed: whether its closing stats are in the log.
         overlaps: whether it overlaps with a run that began before it.
         best: its highest rate so far, pages/s.
+        earlier: its last line that was read before and has an earlier timestamp than the first point, if there is one.
     """
 
     points: list[SpiderLine]
@@ -77,6 +80,7 @@ class SpiderRun:
     is_closed: bool = False
     overlaps: bool = False
     best: float = 0.0
+    earlier: SpiderLine | None = None
 
     @classmethod
     def resumed(cls, state: RunState) -> SpiderRun:
@@ -84,6 +88,9 @@ class SpiderRun:
         last = SpiderLine(-1, state.wall, None, state.pages, state.items, is_start=state.is_fresh)
         run = cls([last], state.began, is_resumed=True, is_fresh=state.is_fresh)
         run.overlaps, run.best = state.overlaps, state.best
+        if state.earlier:
+            wall, pages, items = state.earlier
+            run.earlier = SpiderLine(-1, wall, None, pages, items)
         return run
 
     @property
@@ -95,7 +102,9 @@ class SpiderRun:
     def state(self) -> RunState:
         """Its state behind its last line."""
         last = self.last
-        return RunState(self.began, last.wall, last.pages, last.items, self.is_fresh, self.overlaps, self.best)
+        past = next((point for point in reversed(self.points) if point.wall < last.wall), self.earlier)
+        earlier = (past.wall, past.pages, past.items) if past else None
+        return RunState(self.began, last.wall, last.pages, last.items, self.is_fresh, self.overlaps, self.best, earlier)
 
 
 class Spiders:
@@ -156,6 +165,8 @@ class Spiders:
             self.tally.count(ProblemKind.RATE_COLLAPSED, int(is_known and rate < _COLLAPSED * run.best))
             run.best = max(run.best, rate)
         run.is_fresh = False
+        if run.is_resumed and len(run.points) == 1 and run.earlier and point.wall == wall:
+            run.points.insert(0, run.earlier)  # of one time the last line counts, so that what was given before changes
         run.points.append(point)
         place = self.running.index(run)
         pairs = [(older, run) for older in self.running[:place]] + [(run, other) for other in self.running[place + 1 :]]
