@@ -201,6 +201,8 @@ class ProblemKind(Enum):
         "{count} samples are not pairs of a time and a number: left out",
     )
     NEGATIVE = "1 sample of {0} is negative: left out", "{count} samples of {0} are negative: left out"
+    COUNTS_DONE = "{0} counts requests when they are done, not when they arrive: the rate falls behind in a surge"
+    ARRIVALS = "{0} counts requests when they are done: arrivals are these plus the growth of queue and batch"
     BEFORE_FIRST_TIME = (
         "1 sample is before the first time: left out",
         "{count} samples are before the first time: left out",

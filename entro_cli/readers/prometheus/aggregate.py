@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from entro_cli.timeseries.observations import Measure, TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
+
+_LEAST_SAMPLED = 0.9
+"""Chosen: the share of the intervals of a counter at whose ends the gauges must have samples."""
 
 
 def sum_gauges(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
@@ -65,6 +69,29 @@ def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Qua
     times, begins = edges[1:][covered], edges[:-1][covered]
     quantity = Quantity(name, Kind.RATE, times, total[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
     return quantity, problems
+
+
+def arrivals(done: Quantity, in_system: Sequence[Quantity]) -> Quantity | None:
+    """Return the rate at which requests arrive, from the rate at which they are done.
+
+    Args:
+        done: the rate of a counter.
+        in_system: gauges that add up to the requests in the system.
+
+    Returns:
+        What is done, plus the growth of what is in the system; not below 0, as requests may end uncounted. None if the
+        gauges were not sampled when the counter was.
+    """
+    begins = done.times if done.begins is None else done.begins
+    growth, sampled = np.zeros(len(done.times)), np.ones(len(done.times), np.bool_)
+    for gauge in in_system:
+        sampled &= np.isin(done.times, gauge.times) & np.isin(begins, gauge.times)
+        places = np.searchsorted(gauge.times, np.stack((begins, done.times))).clip(max=max(len(gauge.times) - 1, 0))
+        growth += np.diff(gauge.values[places], axis=0)[0] if len(gauge.times) else 0.0
+    if not sampled.any() or sampled.mean() < _LEAST_SAMPLED:
+        return None
+    values = np.maximum(done.values + growth / ((done.times - begins) / NS), 0.0)
+    return replace(done, times=done.times[sampled], values=values[sampled], begins=begins[sampled])
 
 
 def without_negative(quantity: Quantity) -> tuple[Quantity, list[Problem]]:

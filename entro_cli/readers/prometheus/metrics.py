@@ -19,12 +19,14 @@ class Metric:
         stage: the stage that it is by default; empty if it is a stage only when it is named.
         is_counter: whether it only grows, so that its rate is the load.
         is_known: whether it is a metric of a known server or exporter.
+        counts_done: whether it counts requests when they are done, rather than when they arrive.
     """
 
     kind: Kind | None
     stage: str = ""
     is_counter: bool = False
     is_known: bool = False
+    counts_done: bool = False
 
 
 _KNOWN = {
@@ -55,12 +57,9 @@ _KNOWN = {
     ),
     **dict.fromkeys(
         (
-            "vllm:request_success_total",
-            "sglang:num_requests_total",
             "tgi_request_count",
             "te_request_count",
             "litellm_proxy_total_requests_metric_total",
-            "nv_inference_request_success",
             "ray_serve_num_http_requests_total",
             "scrapy_responses_total",
             "scrapy_prometheus_response_received_count",
@@ -80,9 +79,16 @@ _KNOWN = {
         ),
         Metric(Kind.RATE, is_counter=True, is_known=True),
     ),
+    **dict.fromkeys(
+        ("vllm:request_success_total", "sglang:num_requests_total", "nv_inference_request_success"),
+        Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True, counts_done=True),
+    ),
     # It waits in the scraper, not in the LLM server.
     "scrapy_requests_pending": Metric(Kind.QUEUE, is_known=True),
 }
+IN_SYSTEM = ("vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:num_requests_swapped")
+"""Gauges of vLLM that add up to the requests in the system; the last one exists only in V0."""
+
 _COUNTER = re.compile(r".*_(total|count)")
 
 
@@ -95,7 +101,7 @@ def metric(name: str, is_counter: bool | None = None) -> Metric:
         name: its name in Prometheus; empty for an expression.
         is_counter: whether its type is that of a counter; None if that is not known.
     """
-    known = re.sub(r"^ray_vllm[:_]", "vllm:", name)  # Ray Serve has the metrics of vLLM under other names
+    known = server_name(name)
     if is_counter and f"{known}_total" in _KNOWN:  # OpenTelemetry may leave out the suffix
         known += "_total"
     if known in _KNOWN:
@@ -106,3 +112,8 @@ def metric(name: str, is_counter: bool | None = None) -> Metric:
     if named is not None and named.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
         return Metric(named.kind, QUEUE_STAGE if named.kind is Kind.QUEUE else RATE_STAGE)
     return Metric(None)
+
+
+def server_name(name: str) -> str:
+    """Return the name that the server itself gives a metric: Ray Serve has those of vLLM under other names."""
+    return re.sub(r"^ray_vllm[:_]", "vllm:", name)

@@ -8,7 +8,7 @@ from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.prometheus.exports import Export
 from entro_cli.readers.prometheus.exposition import SAMPLE, Pages
-from entro_cli.readers.prometheus.metrics import metric
+from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
 from entro_cli.readers.prometheus.stages import SavedSeries, observe
 from entro_cli.readers.tables.duckdb_table import head_text
 from entro_cli.timeseries.observations import Observations, ReadOptions
@@ -52,7 +52,7 @@ class MetricsReader:
 
         def is_wanted(name: str) -> bool:
             known = metric(name) if metric(name).is_known else metric(name, is_counter=True)
-            return name in named or (known.is_known and bool(known.stage))
+            return name in named or (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
 
         found = (Export if _is_export(log) else Pages)(is_wanted)
         found.read(log)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import counted
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.prometheus.aggregate import rate_of_counters, sum_gauges, without_negative
-from entro_cli.readers.prometheus.metrics import metric
+from entro_cli.readers.prometheus.aggregate import arrivals, rate_of_counters, sum_gauges, without_negative
+from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
 from entro_cli.readers.prometheus.response import PrometheusSeries
 from entro_cli.readers.prometheus.targets import once_per_target
 from entro_cli.readers.quantities import Quantity, choose_stages
@@ -90,13 +90,29 @@ def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], lis
     by_name: dict[str, list[PrometheusSeries]] = {}
     for part in series:
         by_name.setdefault(part.name or EXPRESSION, []).append(part)
-    quantities, problems = [], []
+    quantities: list[Quantity] = []
+    problems: list[Problem] = []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name, parts[0].is_counter)
         quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts)
         quantities.append(replace(quantity, stage=known.stage))
         problems += found
-    return _one_per_stage(quantities, problems), problems
+    return _one_per_stage(_with_arrivals(quantities, problems), problems), problems
+
+
+def _with_arrivals(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
+    """Return the quantities with arrivals instead of rates of requests that are done, and warn of those that remain."""
+    in_system = {server_name(part.name): part for part in quantities if server_name(part.name) in IN_SYSTEM}
+    found = []
+    for part in quantities:
+        arrived = None
+        if server_name(part.name).startswith("vllm:") and in_system.keys() >= set(IN_SYSTEM[:2]):
+            arrived = arrivals(part, [*in_system.values()]) if metric(part.name).counts_done else None
+        if metric(part.name).counts_done and len(part.times):
+            kind = ProblemKind.COUNTS_DONE if arrived is None else ProblemKind.ARRIVALS
+            problems.append(Problem(kind, detail=(printable(part.name),)))
+        found.append(arrived or part)
+    return found
 
 
 def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
