@@ -205,6 +205,24 @@ def test_a_spider_with_a_log_format_of_its_own(tmp_path, form):
     assert (found.rows_read, found.rows_skipped) == (expected.rows_read, 0)
 
 
+@pytest.mark.parametrize("form", [r"\3", r"\2-\3"])
+def test_timestamps_without_a_date_go_on_behind_midnight(tmp_path, form):
+    lines = [opened(57_500), logstats(57_500, 0), logstats(57_560, 30), logstats(57_620, 36), closing(57_630, 40)]
+    lines = [
+        re.sub(r"(?m)^(\d{4})-(\d\d-\d\d) (\S+) \[", r"\3 [" if form == r"\3" else r"\2 \3 [", line) for line in lines
+    ]
+    options = {"zone_given": True, "start_ns": round(BEGIN.timestamp()) * NS, "year": 2026}
+    found = read(written(tmp_path, *lines), **options)
+    assert counts(found.series[0]) == [(57_500, 57_560, 30), (57_560, 57_620, 6), (57_620, 57_630, 4)]
+    path = written(tmp_path, *lines[:3])
+    with plain_log(str(path)) as log:
+        first = scrapy.resume(log, ReadOptions(zone=UTC, **options), b"")
+    path = written(tmp_path, *lines[3:])
+    with plain_log(str(path)) as log:
+        second = scrapy.resume(log, ReadOptions(zone=UTC, **options), first.state)
+    assert counts(first.observations.series[0]) + counts(second.observations.series[0]) == counts(found.series[0])
+
+
 def test_a_line_in_another_format_without_its_time_is_counted(tmp_path):
     found = read(written(tmp_path, logstats(0, 0), logstats(60, 3), logstats(120, 9).partition("INFO: ")[2]))
     assert (found.rows_skipped, found.bad_rows[0].reason) == (1, "the time cannot be read")

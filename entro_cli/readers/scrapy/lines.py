@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import PartialTimestampFormat, json_timestamp, timestamp_in
+from entro_cli.readers.partial_timestamps import (
+    ClockState,
+    LineTimestamps,
+    PartialTimestampFormat,
+    Stamp,
+    json_timestamp,
+    timestamp_in,
+)
+from entro_cli.readers.problems import Tally
 from entro_cli.readers.text_lines import BadLines, Block, blocks, line_starts
-from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.observations import ReadOptions, TimeArray
 
 _STAMP = rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)([+-]\d{4})? \[[^\]\n]{0,200}\] "
 _MESSAGE = (
@@ -26,6 +34,7 @@ _STANDARD = re.compile(_STAMP + rb"(?:INFO|DEBUG): (?:" + _MESSAGE + rb"|(?P<per
 _OTHER = re.compile(_MESSAGE)
 """The same in a log of another format: text with another prefix, or JSON."""
 _IS_STANDARD = re.compile(_STAMP)
+_DUMP = re.compile(rb"Dumping (?:Scrapy|spider) stats:")
 _NUMBER = re.compile(rb"'([^'\n]{1,200})': (-?\d{1,18}(?:\.\d+)?)[,}]")
 _TIME = re.compile(rb"'(start_time|finish_time)': datetime\.datetime\(([\d, ]{5,60})")
 _LITERALS = b"pages (at ", b"Spider opened", b" stats:", b"periodic_log] INFO: {"
@@ -69,6 +78,8 @@ class ScrapyLines:
     """The lines of a log that matter.
 
     Attributes:
+        clock: the timestamps without a date or year.
+        undated: the indices of the points that have these.
         points: the lines with counts or stats, in their order.
         responses: the number of lines of responses.
         fetched: their timestamps, nanoseconds on the log's clock, shape (responses,); empty if they are not needed.
@@ -77,6 +88,8 @@ class ScrapyLines:
         dump: a last dump of stats that has no end yet.
     """
 
+    clock: LineTimestamps
+    undated: list[int] = field(default_factory=list)
     points: list[SpiderLine] = field(default_factory=list)
     responses: int = 0
     fetched: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -84,40 +97,50 @@ class ScrapyLines:
     bad: BadLines = field(default_factory=BadLines)
     dump: bytes = b""
 
+    def date(self, log: LogFile, options: ReadOptions, tally: Tally) -> ClockState:
+        """Date the points without a date or year, as of a clock in UTC, and return the clock behind them."""
+        times, clock = self.clock.utc(log, options, tally)
+        for index, time in zip(self.undated, times.tolist(), strict=True):
+            self.points[index] = replace(self.points[index], wall=time, shift=0)
+        return clock
+
 
 def holds_scrapy_lines(head: bytes) -> bool:
     """Return whether some bytes of a log hold a line that only Scrapy writes."""
     if any(match["periodic"] is None for match in _STANDARD.finditer(head)):
         return True
     others = ((line, _find_other(line)) for line in head.splitlines())
-    return any(match is not None and _any_stamp(line, match.start()) is not None for line, match in others)
+    return any(match is not None and _any_stamp(line, match.start())[0] is not None for line, match in others)
 
 
-def find_lines(log: LogFile, responses: bool, dump: bytes = b"", counted: bool = False) -> ScrapyLines:
+def find_lines(
+    log: LogFile, before: ClockState, responses: bool, dump: bytes = b"", counted: bool = False
+) -> ScrapyLines:
     """Find the lines of a log that matter.
 
     The timestamps of responses are collected only if no other line counts pages, because that takes a second pass.
 
     Args:
         log: the plain file.
+        before: the clock behind the lines before, for timestamps without a date or year.
         responses: collect the timestamps of responses in any case.
         dump: the beginning of a dump of stats that goes on here.
         counted: whether a line before has counted pages.
     """
-    found = _find(log, responses, dump)
+    found = _find(log, before, responses, dump)
     counted = counted or any(point.pages >= 0 for point in found.points)
-    return _find(log, True, dump) if found.responses and not (responses or counted) else found
+    return _find(log, before, True, dump) if found.responses and not (responses or counted) else found
 
 
-def _find(log: LogFile, responses: bool, dump: bytes) -> ScrapyLines:
-    found = ScrapyLines()
+def _find(log: LogFile, before: ClockState, responses: bool, dump: bytes) -> ScrapyLines:
+    found = ScrapyLines(LineTimestamps(before))
     stamps, places = [], []
     if dump:
         _take(0, dump + _dump(log, 0), found)
     for block in blocks(log):
         for begin in line_starts(block, *_LITERALS):
             line = block.line(begin)[0].rstrip(b"\r")
-            _take(block.offset + begin, line if b"stats:" not in line else _dump(log, block.offset + begin), found)
+            _take(block.offset + begin, _dump(log, block.offset + begin) if _DUMP.search(line) else line, found)
         found.responses += block.content.count(_FETCHED)
         if responses:
             starts, walls = _responses(block)
@@ -136,44 +159,49 @@ def _take(offset: int, text: bytes, found: ScrapyLines) -> None:
         if b"Crawled " in line and b" pages/min" in line:
             found.bad.add(offset, "not a logstats line", line)
         return
-    stamp = _stamp(match) if match.re is _STANDARD else _any_stamp(line, match.start())
+    stamp, shift = _stamp(match) if match.re is _STANDARD else _any_stamp(line, match.start())
     if stamp is None:
         found.bad.add(offset, "the time cannot be read", line)
     elif match["dump"] and b"}" not in text:
         found.dump = text if len(text) < _LONGEST_DUMP_BYTES else b""
-    elif match["pages"]:
-        found.points.append(SpiderLine(offset, *stamp, pages=int(match["pages"]), items=int(match["items"])))
-    elif match["opened"]:
-        found.points.append(SpiderLine(offset, *stamp, pages=0, items=0, is_start=True))
-    elif match["dump"]:
-        found.points.append(SpiderLine(offset, *stamp, stats=_stats(text), is_end=True))
-    elif stats := _periodic(match["periodic"]):
-        found.points.append(SpiderLine(offset, *stamp, stats=stats))
+    elif point := _point(match, text, SpiderLine(offset, stamp[1], shift)):
+        if stamp[0] in (PartialTimestampFormat.YEARLESS, PartialTimestampFormat.DAYLESS):
+            found.clock.add(stamp)
+            found.undated.append(len(found.points))
+        found.points.append(point)
+
+
+def _point(match: re.Match[bytes], text: bytes, stamped: SpiderLine) -> SpiderLine | None:
+    """Return a line with what its message says; None if that is nothing."""
+    if match["pages"]:
+        return replace(stamped, pages=int(match["pages"]), items=int(match["items"]))
+    if match["opened"]:
+        return replace(stamped, pages=0, items=0, is_start=True)
+    if match["dump"]:
+        return replace(stamped, stats=_stats(text), is_end=True)
+    stats = _periodic(match["periodic"])
+    return replace(stamped, stats=stats) if stats else None
 
 
 def _find_other(line: bytes) -> re.Match[bytes] | None:
     return _OTHER.search(line, 0, _LOOKED_AT)
 
 
-def _stamp(match: re.Match[bytes]) -> tuple[int, int | None] | None:
+def _stamp(match: re.Match[bytes]) -> tuple[Stamp | None, int | None]:
     """Return the time at the beginning of a line, nanoseconds on its own clock, and that clock's offset from UTC."""
     stamp, zone = timestamp_in(match[1]), match[2]
-    if stamp is None:  # such as the 30th of February
-        return None
-    shift = None if zone is None else int(zone[:1] + b"1") * (int(zone[1:3]) * 60 + int(zone[3:])) * 60 * NS
-    return stamp[1], shift
+    return stamp, None if zone is None else int(zone[:1] + b"1") * (int(zone[1:3]) * 60 + int(zone[3:])) * 60 * NS
 
 
-def _any_stamp(line: bytes, message: int) -> tuple[int, int | None] | None:
+def _any_stamp(line: bytes, message: int) -> tuple[Stamp | None, int | None]:
     """Return the same for a line in another format, cut to seconds, which are all that Scrapy's own format has.
 
     A timestamp that names its zone is of a clock in UTC.
     """
-    form, moment = timestamp_in(line[:message]) or json_timestamp(line) or (None, 0)
-    moment -= moment % NS
-    if form is PartialTimestampFormat.ZONED:
-        return moment, 0
-    return (moment, None) if form is PartialTimestampFormat.LOCAL else None
+    stamp = timestamp_in(line[:message]) or json_timestamp(line)
+    if stamp is None:
+        return None, None
+    return (stamp[0], stamp[1] - stamp[1] % NS), 0 if stamp[0] is PartialTimestampFormat.ZONED else None
 
 
 def _dump(log: LogFile, offset: int) -> bytes:

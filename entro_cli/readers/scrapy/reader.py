@@ -9,6 +9,7 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import RATE_STAGE, Quantity, choose_stages
 from entro_cli.readers.reader import Reading
@@ -24,6 +25,7 @@ class ScrapyState(msgspec.Struct):
     """The state of a log behind some of its lines.
 
     Attributes:
+        undated: the clock behind timestamps without a date or year.
         runs: the runs that go on.
         offsets: the offsets of the log's clock from UTC so far, nanoseconds, without repeats.
         has_zones: whether timestamps name their zone.
@@ -33,6 +35,7 @@ class ScrapyState(msgspec.Struct):
         latest: the time of the last responses, nanoseconds since the epoch, and their number.
     """
 
+    undated: ClockState = msgspec.field(default_factory=ClockState)
     runs: list[RunState] = []
     offsets: list[int] = []
     has_zones: bool = False
@@ -70,7 +73,7 @@ class ScrapyReader:
         """
         before = msgspec.json.decode(state, type=ScrapyState) if state else ScrapyState()
         named = any(spec.column == "responses" for spec in options.stages)
-        lines = find_lines(log, named, before.dump, before.counted)
+        lines = find_lines(log, before.undated, named, before.dump, before.counted)
         good = len(lines.points) + lines.responses
         bad = lines.bad.check(log, good, options, "logstats lines")
         if not (good or state):
@@ -81,6 +84,7 @@ class ScrapyReader:
                 remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
             )
         tally = Tally()
+        undated = lines.date(log, options, tally)
         spiders = Spiders(before.runs, before.killed, before.overlapping, tally)
         for point in lines.points:
             spiders.add(point)
@@ -98,11 +102,12 @@ class ScrapyReader:
             rows_read=good,
             rows_skipped=lines.bad.count,
             bad_rows=bad,
-            zone=clock.words(),
+            zone=clock.words() if undated.last is None else undated.words,
             problems=tally.problems,
             columns=tuple(columns),
         )
         after = ScrapyState(
+            undated,
             [run.state for run in spiders.running],
             clock.offsets,
             clock.has_zones,
