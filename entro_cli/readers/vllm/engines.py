@@ -105,6 +105,7 @@ class EngineStats:
         self.idle, self.stalled_ns, self.counted, self.api_servers = 0, 0, 0, 0
         self.live, self._reached = before.live, before.reached
         self._is_new, self._usual_ns = before.is_new, before.usual_ns
+        self._has_shared = any(engine.is_shared for engine in lines.engines)
         self.state = self._run()
 
     def _run(self) -> EnginesState:
@@ -174,6 +175,8 @@ class EngineStats:
         Of several API servers, each prints what an engine sent it last, and an engine sends its numbers of requests to
         one of them at a time. So the mean of those that printed last is taken, while throughputs are of each.
         """
+        if not self._has_shared:
+            return [sum(part) for part in zip(*(state.values for state in self.live.values()), strict=True)]
         alone = [state.values for key, state in self.live.items() if not self.engines[key].is_shared]
         shared: dict[bytes, list[EngineState]] = {}
         for key, state in self.live.items():

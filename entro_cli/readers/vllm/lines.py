@@ -7,6 +7,7 @@ import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from entro_cli.core.clock import NS
@@ -127,7 +128,7 @@ class _Finder(LineFinder[VllmLines]):
     def _edges(self, block: Block, lines: list[int]) -> Iterator[int]:
         """Yield where lines begin with which a server starts, or with which it stops while it is idle.
 
-        A search of all lines for all of them would take as long as everything else. A start needs a gap between stats
+        A search of all lines for all of them would take as long as everything else. Both need a gap between stats
         lines, and only behind a line of zeros does it matter when a server stops.
 
         Args:
@@ -135,33 +136,26 @@ class _Finder(LineFinder[VllmLines]):
             lines: where those begin that may be stats lines.
         """
         content = block.content
+        stamp_at = cache(lambda place: timestamp_in(content[place : place + _STAMP]))
         for line, after in pairwise([-1, *lines, len(content)]):
             begin = content.find(b"\n", line) + 1 or after if line >= 0 else 0
             running = content.find(_RUNNING, line, begin) if line >= 0 else -1
             if running >= 0:
                 self.found.is_resting = content.startswith(_RESTS, running)
-            if begin < after and (self.found.is_resting or self._is_gap(content, line, after)):
-                literals = _STARTS if not self.found.is_resting else (*_STARTS, *_STOPS)
+            if begin == after:  # no other line between them
+                continue
+            if _is_gap(stamp_at(line) if line >= 0 else self.found.stamps.last, stamp_at(after)):
+                literals = (*_STARTS, *_STOPS) if self.found.is_resting else _STARTS
                 yield from line_starts(block, *literals, begin=begin, end=after)
-
-    def _is_gap(self, content: bytes, line: int, after: int) -> bool:
-        """Return whether a server may have started between two stats lines: they are not regular."""
-        first = timestamp_in(content[line : line + _STAMP]) if line >= 0 else self.found.stamps.last
-        second = timestamp_in(content[after : after + _STAMP])
-        return not first or not second or first[0] != second[0] or not 0 <= second[1] - first[1] <= _REGULAR_NS
 
     def parse(self, line: bytes, is_whole: bool) -> None:
         """Read a stats line or a start; see `LineFinder`."""
-        start = _EDGE.search(line, 0, _BEFORE)
-        if start:
-            if stamp := timestamp_in(line[: start.start()]) or json_timestamp(line) or self.found.stamps.last:
-                self.put(START, stamp)
-            return
         candidate = _CANDIDATE.search(line, 0, _BEFORE)
+        if not candidate:
+            self._parse_edge(line)
+            return
         # A bare "Throughput: " is of version 0.1 only if the rest is like its stats line; other programs print it too.
-        if not candidate or (
-            candidate[0][:1] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]
-        ):
+        if candidate[0][:1] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]:
             return
         stats = _STATS.match(line, candidate.end() - len(_RATE), candidate.end() + _BEHIND)
         if not stats:
@@ -175,6 +169,12 @@ class _Finder(LineFinder[VllmLines]):
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
         self.put(self._key(prefix, candidate, stats), stamp, values)
+
+    def _parse_edge(self, line: bytes) -> None:
+        edge = _EDGE.search(line, 0, _BEFORE)
+        stamp = edge and (timestamp_in(line[: edge.start()]) or json_timestamp(line) or self.found.stamps.last)
+        if stamp:
+            self.put(START, stamp)
 
     def _key(self, prefix: bytes, candidate: re.Match[bytes], stats: re.Match[bytes]) -> int:
         process = _PROCESS.search(prefix)
@@ -196,6 +196,11 @@ class _Finder(LineFinder[VllmLines]):
         super().put(key, stamp)
         self.found.requests.append(self._requests)
         self.found.values.extend(values)
+
+
+def _is_gap(first: Stamp | None, second: Stamp | None) -> bool:
+    """Return whether a server may have started between two stats lines: they are not regular."""
+    return not first or not second or first[0] != second[0] or not 0 <= second[1] - first[1] <= _REGULAR_NS
 
 
 def _throughput(text: bytes | None) -> float:
