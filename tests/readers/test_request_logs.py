@@ -481,6 +481,7 @@ def test_a_unit_that_is_not_clear_is_asked_for(content, options, says, tmp_path)
         ),
         ("12:00:01 - LiteLLM Proxy:INFO: proxy_server.py:12 - started\n", "LiteLLM without dates.*JSON_LOGS=1"),
         ('INFO:     10.0.0.3:41 - "POST /v2/x HTTP/1.1" 200 OK\n', "uvicorn without timestamps"),
+        ("INFO  CheerioCrawler:Statistics: request statistics: {}\n", "Crawlee without timestamps.*formats.NAME"),
         ("metric_name,timestamp,metric_value,check\nhttp_reqs,1795694406,1\n", "CSV of k6, with rows"),
     ],
 )

@@ -14,6 +14,11 @@ _KNOWN = (
         f"{_TIMESTAMPS}; a server of vLLM or SGLang logs what is needed besides them",
     ),
     (
+        r"^INFO +\w*Crawler:\w+: ",
+        "a log of Crawlee without timestamps",
+        f"{_TIMESTAMPS}; then describe them in [formats.NAME] of entro.toml",
+    ),
+    (
         r"^metric_name,timestamp,metric_value,",
         "the CSV of k6, with rows that have other cells than its header",
         "write it again with k6 run --out csv=FILE",
