@@ -1,6 +1,7 @@
 """Logs of RQ, Dramatiq and Sidekiq: starts as a rate, jobs in flight by name, in parts like the whole."""
 
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def rq(at, number, start):
     stamp = f"{BEGIN + timedelta(seconds=at):%H:%M:%S}"
     ended = f"{stamp} Result is kept for 500 seconds\n"
     return (
-        f"{stamp} default: app.fetch('(x)') ({job(number)})\n"
+        f"{stamp} default: app.fetch('2026-01-02 03:04:05: (x)') ({job(number)})\n"
         if start
         else f"{stamp} default: Job OK ({job(number)})\n{ended}"
     )
@@ -139,3 +140,11 @@ def test_a_job_that_ends_without_a_line_about_it(tmp_path):
     failed = f"08:00:04 [Job {job(1)}]: exception raised while executing (app.fetch)\n"
     found = resumed(written(tmp_path, rq(0, 1, start=True), failed, rq(9, 2, start=True))).observations
     assert levels(found.series[1]) == [(0, 4, 1), (4, 9, 0)]
+
+
+@pytest.mark.parametrize("text", ["a: " * 2000 + ")", "jid=" * 2000, "Received message " * 500, " (" * 3000 + ")"])
+def test_lines_that_match_nearly_cost_little(tmp_path, text):
+    path = written(tmp_path, rq(0, 1, start=True), *[f"08:00:01 default: {text}\n"] * 300, rq(9, 1, start=False))
+    begin = perf_counter()
+    assert resumed(path).observations.rows_read == 2
+    assert perf_counter() - begin < 3

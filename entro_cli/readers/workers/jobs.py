@@ -40,7 +40,7 @@ _MESSAGES = (
     ("end", rb": Job OK \((?P<job>[\w.:@-]{1,200})\)\s*$"),
     ("end", rb"[Jj]ob (?P<job>[\w.:@-]{1,200})\]?: exception raised while executing"),
     ("lost", rb"(?P<job>[Ww]ork-horse) terminated unexpectedly"),
-    ("start", rb"(?:^|[\s\]])[\w.@-]{1,100}: \S.{0,2000} \((?P<job>" + _UUID + rb")\)\s*$"),
+    ("start", rb"^(?=.* \((?P<job>" + _UUID + rb")\)\s*$).{0,300}?(?P<queue>(?<![^\s\]])[\w.@-]{1,100}: \S)"),
 )  # fmt: skip
 """Events with the messages that report them, in the order in which they are tried."""
 _PATTERNS = tuple((event, re.compile(pattern)) for event, pattern in _MESSAGES)
@@ -94,7 +94,8 @@ class _JobLog(TaskLog):
             for begin in line_starts(block, *_LITERALS):
                 line = _COLOUR.sub(b"", block.line(begin)[0])
                 if found := _event_in(line):
-                    stamp = timestamp_in(line[: found[1].start("job")]) or json_timestamp(line)
+                    message = found[1].start("queue" if "queue" in found[1].re.groupindex else 0)
+                    stamp = timestamp_in(line[:message]) or json_timestamp(line)
                     if self.stamp(stamp, block.offset + begin, line, is_needed=True) and stamp:
                         self._first = stamp[1] if self._first is None and before.began is None else self._first
                         self._add(found[0], found[1], stamp[1])
