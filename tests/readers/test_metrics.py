@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -325,6 +326,25 @@ def test_fuzz(tmp_path, tries):
             said.append(str(error))
     assert read_well > 20
     assert not any("\n" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " \t" * 30_000 + "?",
+        "a" * 60_000,
+        "{" * 60_000,
+        'a{"' * 20_000,
+        "a{b," * 20_000,
+        "a 1" + " " * 60_000 + "?",
+        'a{b="' + '\\"' * 30_000 + '"} 1',
+    ],
+)
+def test_the_work_for_a_line_is_bounded(line, tmp_path):
+    content = f"# {at(0)}\n{page(0)}{line}\n# {at(1)}\n{page(1)}"
+    began = time.perf_counter()
+    assert loads(read(metrics, content.encode(), tmp_path))["llm"] == {0: 3, 10: 0}
+    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.skipif(not FIELD.is_dir(), reason="the field data is not there")

@@ -22,7 +22,7 @@ from entro_engine import EntroError
 from entro_engine.entropy import FloatArray
 
 SAMPLE = re.compile(
-    rb'[ \t]*((?:[a-zA-Z_:][\w:]*)?(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)'
+    rb'[ \t]*(?=[a-zA-Z_:{])((?:[a-zA-Z_:][\w:]*)?(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)'
     rb"[ \t]+([+-]?(?:[\d.]+(?:[eE][+-]?\d+)?|[Nn]a[Nn]|[Ii]nf\w*))"
     rb"(?:[ \t]+([\d.]+(?:[eE][+-]?\d+)?))?[ \t]*(?:#.*)?\r?"
 )
@@ -32,6 +32,9 @@ _METADATA = re.compile(rb"# (?:HELP|UNIT|EOF|(?P<type>TYPE))\b(?: +(?P<name>\S+)
 _HEADER = re.compile(rb"[<>*\s]*(?:HTTP/\d|[\w-]+:(?:\s|$))")
 _PARTS = ("_total", "_count", "_sum", "_bucket")
 """Ends of the names of samples, behind the name of their metric."""
+
+_LONGEST_BYTES = 1 << 13
+"""Length of a name with its labels; the work for parsing one grows with the square of it."""
 
 _SAVE = "while sleep 10; do date -u +'# %FT%TZ'; curl -s URL; done >> pages.txt"
 
@@ -145,10 +148,12 @@ class Pages:
         """Return the index of a new series; None if it is not wanted.
 
         Raises:
-            ValueError: if the text is not a name with labels.
+            ValueError: if the text is not a name with labels, or too long.
         """
         from prometheus_client.parser import text_string_to_metric_families
 
+        if len(text) > _LONGEST_BYTES:
+            raise ValueError("too long")
         parsed = next(iter(text_string_to_metric_families(f"{text.decode('utf-8', 'replace')} 0"))).samples[0]
         self.names[parsed.name] = None
         if not self._is_wanted(parsed.name):

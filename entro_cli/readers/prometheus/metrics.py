@@ -29,62 +29,42 @@ class Metric:
     counts_done: bool = False
 
 
+def _named(meaning: Metric, names: str) -> dict[str, Metric]:
+    return dict.fromkeys(names.split(), meaning)
+
+
 _KNOWN = {
-    **dict.fromkeys(
-        (
-            "vllm:num_requests_waiting",
-            "sglang:num_queue_reqs",
-            "tgi_queue_size",
-            "te_queue_size",
-            "llamacpp:requests_deferred",
-            "nv_inference_pending_request_count",
-            "ray_serve_deployment_queued_queries",
-        ),
+    **_named(
         Metric(Kind.QUEUE, QUEUE_STAGE, is_known=True),
+        "vllm:num_requests_waiting sglang:num_queue_reqs tgi_queue_size te_queue_size "
+        "llamacpp:requests_deferred nv_inference_pending_request_count "
+        "ray_serve_deployment_queued_queries",
     ),
-    **dict.fromkeys(
-        (
-            "vllm:num_requests_running",
-            "vllm:num_requests_swapped",
-            "sglang:num_running_reqs",
-            "tgi_batch_current_size",
-            "llamacpp:requests_processing",
-            "litellm_in_flight_requests",
-            "ray_serve_replica_processing_queries",
-            "scrapy_requests_active",
-        ),
+    **_named(
         Metric(Kind.GENERIC, is_known=True),
+        "vllm:num_requests_running vllm:num_requests_swapped sglang:num_running_reqs "
+        "tgi_batch_current_size llamacpp:requests_processing litellm_in_flight_requests "
+        "ray_serve_replica_processing_queries scrapy_requests_active",
     ),
-    **dict.fromkeys(
-        (
-            "tgi_request_count",
-            "te_request_count",
-            "litellm_proxy_total_requests_metric_total",
-            "ray_serve_num_http_requests_total",
-            "scrapy_responses_total",
-            "scrapy_prometheus_response_received_count",
-        ),
+    **_named(
         Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True),
+        "tgi_request_count te_request_count litellm_proxy_total_requests_metric_total "
+        "ray_serve_num_http_requests_total scrapy_responses_total "
+        "scrapy_prometheus_response_received_count",
     ),
-    **dict.fromkeys(
-        (
-            "tgi_request_success",
-            "tgi_request_failure",
-            "nv_inference_request_failure",
-            "litellm_proxy_total_requests_metric",
-            "litellm_proxy_failed_requests_metric",
-            "scrapy_prometheus_scheduler_enqueued",
-            "scrapy_prometheus_scheduler_dequeued",
-            "scrapy_prometheus_downloader_request_count",
-        ),
+    **_named(
         Metric(Kind.RATE, is_counter=True, is_known=True),
+        "tgi_request_success tgi_request_failure nv_inference_request_failure "
+        "litellm_proxy_total_requests_metric litellm_proxy_failed_requests_metric "
+        "scrapy_prometheus_scheduler_enqueued scrapy_prometheus_scheduler_dequeued "
+        "scrapy_prometheus_downloader_request_count",
     ),
-    **dict.fromkeys(
-        ("vllm:request_success_total", "sglang:num_requests_total", "nv_inference_request_success"),
+    **_named(
         Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True, counts_done=True),
+        "vllm:request_success_total sglang:num_requests_total nv_inference_request_success",
     ),
     # It waits in the scraper, not in the LLM server.
-    "scrapy_requests_pending": Metric(Kind.QUEUE, is_known=True),
+    **_named(Metric(Kind.QUEUE, is_known=True), "scrapy_requests_pending"),
 }
 IN_SYSTEM = ("vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:num_requests_swapped")
 """Gauges of vLLM that add up to the requests in the system; the last one exists only in V0."""
