@@ -166,10 +166,25 @@ def framed(frame, name, line, at):
         "docker": json.dumps({"log": line + "\n", "stream": "stdout", "attrs": {"tag": name}, "time": stamp}),
         "fluentd": f"{stamp}\tkube.{name}\t" + json.dumps({"log": line, "stream": "stderr"}),
         "fluent-bit": json.dumps({"time": stamp, "stream": "stdout", "log": line + "\n", "kubernetes": labels}),
+        "stern -A": f"prod {name} main {line}",
+        "kubetail": f"[{name}] {line}",
+        "swarm": f"stack_{name}.1.k3jd83hf9sk2@node    | {line}",
+        "filebeat": json.dumps({"@timestamp": stamp, "message": line, "kubernetes": {"pod": {"name": name}}}),
+        "vector": json.dumps({"timestamp": stamp, "message": line, "host": name, "source_type": "docker_logs"}),
+        "gelf": json.dumps(
+            {"version": "1.1", "host": name, "short_message": line, "timestamp": 1775462400.5, "level": 6}
+        ),
+        "gcp": json.dumps({"textPayload": line, "timestamp": stamp, "resource": {"labels": {"pod_name": name}}}),
+        "loki": json.dumps({"line": line, "timestamp": stamp, "labels": {"pod": name}}),
+        "logcli": f'{stamp} {{pod="{name}"}} {line}',
+        "cloudwatch": f"{stamp} {name}/main {line}",
         "journald": json.dumps({"__REALTIME_TIMESTAMP": "1775462400000000", "_HOSTNAME": name, "MESSAGE": line}),
     }[frame]
 
 
+OTHERS = "kube.{}", "stack_{}.1.k3jd83hf9sk2@node", "{}/main", 'pod="{}"'
+STAMPLESS = ["stern -A", "kubetail", "swarm"]
+STAMPED = ["filebeat", "vector", "gelf", "gcp", "loki", "logcli", "cloudwatch"]
 FRAMES = [
     "compose",
     "compose in colours",
@@ -183,6 +198,8 @@ FRAMES = [
     "fluentd",
     "fluent-bit",
     "journald",
+    *STAMPLESS,
+    *STAMPED,
 ]
 OPTIONS = ("--json", "--tz", "UTC", "--year", "2026", "--step", "10s")
 
@@ -219,6 +236,7 @@ def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
         "kubectl",
         "stern",
         "stern -o json",
+        *STAMPLESS,
     }:  # their stamp has the year, which vLLM's lacks
         logs = {NAMES[1]: sample_of(NAMES[1]), "celery-1": (SAMPLES / "formats" / "celery.log").read_text()}
     (tmp_path / "mixed.log").write_text(mixed(logs, frame, 1))
@@ -232,7 +250,10 @@ def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
     assert len(identities) == len(logs)
     summed = {stage["name"]: stage["summed_sources"] for stage in one["stages"]}
     assert summed == ({"scraper": 1, "llm": 2} if NAMES[0] in logs else {"scraper": 2, "llm": 1})
-    assert {name for identity in identities for name in identity.values()} & {*logs, *(f"kube.{name}" for name in logs)}
+    assert {name for identity in identities for name in identity.values()} & {
+        *logs,
+        *(part.format(name) for name in logs for part in OTHERS),
+    }
     for document in (one, several):
         del document["sources"], document["recommendations"]
     assert one == several

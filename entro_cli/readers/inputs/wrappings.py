@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 Identity = tuple[tuple[str, str], ...]
@@ -29,6 +29,8 @@ _TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
 
 _COLOUR = rb"(?:\x1b\[[\d;]*m)*"
 _STAMP = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|UTC|[+-]\d\d:?\d\d)"
+# A pod of a deployment or of a stateful set: other names could be any word.
+_POD = rb"[a-z][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4})"
 _PATTERNS = {
     "Kubernetes (CRI)": rb"(?P<stamp>%s) (?:stdout|stderr) (?:F|(?P<part>P)) ?(?P<text>.*)" % _STAMP,
     # Runtimes print nine digits. Only JSON, whose rows a timestamp before them would break, has to be unwrapped.
@@ -38,18 +40,22 @@ _PATTERNS = {
     rb" (?P<host>[^ ]{1,255}) (?P<unit>[^ \[:]{1,100})\[\d{1,10}\]: (?P<text>.*)" % _STAMP,
     "syslog": rb"<\d{1,3}>1 (?P<stamp>%s) (?P<host>[^ ]{1,255}) (?P<unit>[^ ]{1,48}) [^ ]{1,128} [^ ]{1,32}"
     rb" (?:-|\[[^\]]*\])(?: \xef\xbb\xbf| )?(?P<text>.*)" % _STAMP,
-    "docker compose": rb"%s(?P<service>[a-zA-Z0-9][a-zA-Z0-9_.-]{0,100})%s +\| ?%s ?(?P<text>.*)"
+    "docker compose": rb"%s(?P<service>[a-zA-Z0-9][a-zA-Z0-9_.@-]{0,100})%s +\| ?%s ?(?P<text>.*)"
     % (_COLOUR, _COLOUR, _COLOUR),
     "Ray": rb"%s\((?P<replica>\w*(?:Serve)?Replica[\w:.-]*) pid=(?P<pid>\d+)(?:, ip=(?P<ip>[\d.]+))?\)%s (?P<text>.*)"
     % (_COLOUR, _COLOUR),
-    # A pod of a deployment or of a stateful set: other names could be any two words.
-    "stern": rb"%s(?P<pod>[a-z][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4}))%s"
-    rb" %s(?P<container>[a-z0-9][a-z0-9-]{0,62})%s (?P<text>.*)" % (_COLOUR, _COLOUR, _COLOUR, _COLOUR),
+    "stern": rb"(?:%s(?P<namespace>[a-z0-9][a-z0-9-]{0,62})%s )?%s(?P<pod>%s)%s"
+    rb" %s(?P<container>[a-z0-9][a-z0-9-]{0,62})%s (?P<text>.*)"
+    % (_COLOUR, _COLOUR, _COLOUR, _POD, _COLOUR, _COLOUR, _COLOUR),
+    "kubetail": rb"%s\[(?P<pod>%s)(?: (?P<container>[a-z0-9-]{1,63}))?\]%s (?P<text>.*)" % (_COLOUR, _POD, _COLOUR),
+    "Loki": rb"(?P<stamp>%s) \{(?P<labels>[^{}]{0,1000})\} (?P<text>.*)" % _STAMP,
+    "CloudWatch": rb"(?P<stamp>%s) (?P<stream>[\w.-]{1,200}(?:/[\w.\[\]$-]{1,200})+) (?P<text>.*)" % _STAMP,
+    "torchrun": rb"\[(?:rank|default)(?P<task>\d{1,5})\]: ?(?P<text>.*)",
     "MPI": rb"\[\d+,(?P<task>\d+)\]<std\w+>: ?(?P<text>.*)",
     "slurm": rb" {0,5}(?P<task>\d{1,5}): (?P<text>.*)",
 }
 """By wrapping, the pattern of a line; groups other than these three are names of who wrote it."""
-_DOUBTFUL = {"docker compose", "stern", "slurm"}
+_DOUBTFUL = {"CloudWatch", "docker compose", "kubetail", "slurm", "stern"}
 """Wrappings that other text may look like."""
 
 _FLUENTD = re.compile(rb"(?P<stamp>%s)[ \t](?P<tag>[^ \t{]{1,300}?):?[ \t](?P<json>\{.*\})\s*" % _STAMP, re.DOTALL)
@@ -127,19 +133,20 @@ def _docker(line: bytes) -> Unwrapped:
 
 
 def _collected(line: bytes) -> Unwrapped:
-    """Unwrap a JSON object with a message and who wrote it, as fluentd, fluent-bit, vector and stern write."""
-    if not line.startswith(b"{") or not any(key in line for key in _WRITERS):
+    """Unwrap a JSON object with a line of text and who wrote it, as collectors and stores of logs write.
+
+    Objects with numbers or fields of a request are entries of a program that names its own pod: they stay as they are.
+    """
+    if not line.startswith(b"{") or not _WRITER.search(line):
         return None
     entry = _json_object(line) or {}
     identity = _json_identity(entry)
-    text = entry.get("log", entry.get("message"))
-    # An object with other fields may be a row of a table, or a log entry of a program that names its own pod.
-    if not identity or not isinstance(text, str) or entry.keys() - _COLLECTED_KEYS:
+    text = next((entry[key] for key in _TEXTS if isinstance(entry.get(key), str)), None)
+    numbers = {key for key, value in entry.items() if type(value) in {int, float}}
+    if not identity or text is None or numbers - _NUMBERS or entry.keys() & _REQUEST_KEYS:
         return None
-    stamp = next(
-        (entry[key] for key in ("@timestamp", "time", "timestamp", "date") if isinstance(entry.get(key), str)), ""
-    )
-    return str(stamp).encode(), _one_line(text), identity
+    stamp = next((str(entry[key]) for key in ("@timestamp", "time", "timestamp", "date") if key in entry), "")
+    return _rfc3339(stamp.encode()), _one_line(str(text)), identity
 
 
 def _fluentd(line: bytes) -> Unwrapped:
@@ -175,15 +182,26 @@ def _journal_json(line: bytes) -> Unwrapped:
 
 
 def _json_identity(entry: dict[str, object]) -> Identity:
-    """Return who wrote the line in a JSON object: its pod and container, or what else Docker and collectors name."""
-    parts = [entry, *(value for key in ("kubernetes", "attrs") if isinstance(value := entry.get(key), dict))]
-    found = {
-        name: part[key] for part in parts for key, name in _IDENTITY_KEYS.items() if isinstance(part.get(key), str)
-    }
+    """Return who wrote the line in a JSON object: pod and container, host, or what else Docker and collectors name."""
+    found: dict[str, str] = {}
+    for path, value in _texts_in(entry, ()):
+        name = _IDENTITY_KEYS.get(".".join(path[-2:]), _IDENTITY_KEYS.get(path[-1]))
+        if name is not None:
+            found.setdefault(name, value)
     attrs = entry.get("attrs")
     if not found and isinstance(attrs, dict):
         found = {str(key): value for key, value in attrs.items() if isinstance(value, str)}
-    return tuple((name, str(value)) for name, value in found.items())
+    # The host of a pod says nothing more, and a pod that moves to another host is the same.
+    return tuple((name, value) for name, value in found.items() if name != "host" or "pod" not in found)
+
+
+def _texts_in(value: dict[str, object], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the texts in a JSON object and in the objects in it, with the keys that lead to them."""
+    for key, part in value.items():
+        if isinstance(part, str):
+            yield (*path, key), part
+        elif isinstance(part, dict) and len(path) < 3:
+            yield from _texts_in(part, (*path, key))
 
 
 def _rfc3339(stamp: bytes) -> bytes:
@@ -208,42 +226,16 @@ def _json_object(line: bytes) -> dict[str, object] | None:
 
 
 _IDENTITY_KEYS = {
-    "namespace_name": "namespace",
-    "namespace": "namespace",
-    "pod_name": "pod",
-    "podName": "pod",
-    "container_name": "container",
-    "containerName": "container",
+    **dict.fromkeys(("namespace_name", "namespace", "kubernetes.namespace"), "namespace"),
+    **dict.fromkeys(("pod_name", "podName", "pod", "pod.name", "kubernetes.pod"), "pod"),
+    **dict.fromkeys(("container_name", "containerName", "_container_name", "container", "container.name"), "container"),
+    **dict.fromkeys(("host", "hostname", "host.name"), "host"),
 }
-"""By key of a JSON object, the name of that part of an identity. Hosts and hashes of an image say nothing more."""
-_WRITERS = (b'"pod_name"', b'"podName"', b'"container_name"', b'"containerName"')
-_COLLECTED_KEYS = {
-    "log",
-    "message",
-    "stream",
-    "time",
-    "@timestamp",
-    "timestamp",
-    "date",
-    "_p",
-    "kubernetes",
-    "docker",
-    "tag",
-} | {
-    *_IDENTITY_KEYS,
-    *(
-        "container_id",
-        "source",
-        "nodeName",
-        "host",
-        "level",
-        "labels",
-        "logtag",
-        "file",
-        "source_type",
-        "partial_message",
-    ),
-}
+"""By key of a JSON object, or by the last two of keys in keys, the name of that part of an identity."""
+_WRITER = re.compile(rb'"(?:_?container(?:_n|N)ame|pod(?:_n|N)ame|pod|host|hostname|kubernetes)"')
+_TEXTS = "log", "message", "short_message", "textPayload", "line"
+_NUMBERS = {"date", "time", "timestamp", "@timestamp", "level", "severity", "priority", "pid", "offset", "version"}
+_REQUEST_KEYS = {"status", "status_code", "method", "path", "url", "uri", "duration", "latency", "request_time"}
 _WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
     "Docker": _docker,
     "a collector of logs": _collected,
