@@ -195,10 +195,11 @@ TO_THE_MILLISECOND |= {
 }
 
 
-def combined(ending):
+def combined(ending, stamp=lambda r: r.end):
     return lambda made: lines(
         lambda r: (
-            f'10.0.0.3 - - [{strftime(r.end, CLF + " +0000")}] {POST} {r.status} 901 "-" "python-httpx/0.27"{ending(r)}'
+            f"10.0.0.3 - - [{strftime(stamp(r), CLF + ' +0000')}] {POST} {r.status} 901 "
+            f'"-" "python-httpx/0.27"{ending(r)}'
         ),
         made,
     )
@@ -207,7 +208,7 @@ def combined(ending):
 TO_THE_SECOND = {
     "labelled": combined(lambda r: f' rt={r.took / 1000:.3f} uct="0.001" uht="0.1" urt="{r.took / 1001:.3f}"'),
     "labelled by name": combined(lambda r: f" request_time={r.took / 1000:.3f} upstream_response_time=-"),
-    "Apache in microseconds": combined(lambda r: f" duration_us={r.took * 1000}"),
+    "gunicorn in microseconds": combined(lambda r: f" request_time_us={r.took * 1000}"),
     "one time at the end": combined(lambda r: f' "10.0.0.9" {r.took / 1000:.3f}'),
     "one quoted time": combined(lambda r: f' "{r.took / 1000:.3f}"'),
     "a label in the user agent": lambda made: combined(lambda r: f" rt={r.took / 1000:.3f}")(made).replace(
@@ -217,7 +218,6 @@ TO_THE_SECOND = {
     "nginx of Kubernetes": combined(
         lambda r: f" 421 {r.took / 1000:.3f} [llm-8000] [] 10.0.0.7:8000 901 {r.took / 1001:.3f} 200 3e4f"
     ),
-    "Traefik": combined(lambda r: f' 17 "vllm@docker" "http://10.0.0.7:8000" {r.took}ms'),
     "without user agents": lambda made: lines(
         lambda r: f"llm:443 ::1 - a [{strftime(r.end, CLF + ' +0000')}] {POST} {r.status} - rt={r.took / 1000:.3f}",
         made,
@@ -236,6 +236,14 @@ TO_THE_SECOND = {
         ),
         made,
     ),
+}
+
+OF_ARRIVALS = {
+    "Apache, named": combined(lambda r: f" duration_us={r.took * 1000}", lambda r: r.came),
+    "Apache, time taken": combined(lambda r: f" time_taken_us={r.took * 1000}", lambda r: r.came),
+    "Apache, D=%D": combined(lambda r: f" D={r.took * 1000}", lambda r: r.came),
+    "Apache, %T/%D": combined(lambda r: f" {r.took // 1000}/{r.took * 1000}", lambda r: r.came),
+    "Traefik": combined(lambda r: f' 17 "vllm@docker" "http://10.0.0.7:8000" {r.took}ms', lambda r: r.came),
 }
 
 ALL = TO_THE_MILLISECOND | {f"{name}, whole seconds": render for name, render in TO_THE_SECOND.items()}
@@ -286,6 +294,15 @@ def test_one_run_in_each_format_with_whole_seconds(name, tmp_path):
     got = read(TO_THE_SECOND[name](made), tmp_path)
     assert (got.format, got.rows_read, got.rows_skipped) == ("requests", len(made), 0)
     check(got, to_the_second(made))
+
+
+@pytest.mark.parametrize("name", OF_ARRIVALS)
+def test_a_stamp_of_the_arrival_in_whole_seconds(name, tmp_path):
+    made = run()
+    got = read(OF_ARRIVALS[name](made), tmp_path)
+    assert (got.format, got.rows_read, got.rows_skipped) == ("requests", len(made), 0)
+    check(got, [Request(request.came // 1000 * 1000, *request[1:]) for request in made])
+    assert any("arrival_time is the arrival of a request" in said for said in sentences(got.problems))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ _CLF_TIME = r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d"
 _LABEL = re.compile(rf'(?:^|[ ,;"])([A-Za-z_]\w*)[=:]"?(?:[0-9]+(?:\.[0-9]+)?|{WITH_UNIT})(?=[ ,;"]|$)')
 _LENGTH = re.compile(rf'(?:^|[ "]){WITH_UNIT}(?=[ "]|$)')
 _NUMBER = re.compile(r'(?:^|[ "])([0-9]+(?:\.[0-9]+)?)(?=[ "]|$)')
-_ALIASES = {"rt": "request_time", "urt": "upstream_response_time"}
-_DURATIONS = ("request_time", "duration", "latency", "elapsed", "response_time", "upstream_response_time")
+_ALIASES = {"rt": "request_time", "urt": "upstream_response_time", "D": "duration_us"}
+_DURATIONS = ("request_time", "duration", "latency", "elapsed", "response_time", "time_taken", "upstream_response_time")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ _TAILS = {  # what follows them in logs of a fixed format: of Traefik, and of ng
     "duration_ms": rf'{_CLIENT} \d+ "[^"]*" "[^"]*" (\d+)ms$',
     "request_time": rf"{_CLIENT} \d+ (\d+\.\d{{3}}) \[",
 }
+_SECONDS_AND_US = r"(?: |^)(?:0/\d{1,6}|(\d+)/\1\d{6})(?: |$)"
+"""Apache's %T/%D: a length in whole seconds, and the same one in microseconds."""
 _WITH_UNIT = rf'[ "]({WITH_UNIT})(?:[ "]|$)'
 _ONE_TIME = r'[ "](\d+\.\d{3})(?:"|$| [^a-zµ])'
 """The form of $request_time, which nginx writes in seconds with three digits."""
@@ -104,20 +106,30 @@ def with_timing(known: LineFormat, lines: Sequence[str]) -> LineFormat:
     rests = [found["rest"] for line in lines if (found := re.search(known.pattern, line))]
     for column, pattern in _TAILS.items():
         if _share(pattern, rests) > 0.5:
-            return replace(known, columns={column: pattern})
+            return _with_length(known, column, pattern, is_arrival=column == "duration_ms")
     client = f"{_CLIENT}.*?" if _share(_CLIENT, rests) > 0.5 else ""  # what a client calls itself is no label
     rests = [re.sub(_CLIENT, "", rest) for rest in rests]
     labels = {_ALIASES.get(label, label): label for rest in rests for label in _LABEL.findall(rest)}
     for column in (name for duration in _DURATIONS for name in labels if _is_duration(name, duration)):
-        return replace(known, columns={column: rf'{client}[ ,;"]{labels[column]}[=:]"?([0-9.]+[a-zµ]*)'})
+        # The stamp is that of the arrival in Apache, but not in gunicorn, where both count microseconds.
+        is_arrival = unit_of(column) == "us" and not column.startswith("request_time")
+        return _with_length(known, column, rf'{client}[ ,;"]{labels[column]}[=:]"?([0-9.]+[a-zµ]*)', is_arrival)
+    if _share(_SECONDS_AND_US, rests) > 0.9:
+        return _with_length(known, "duration_us", rf"{client} \d+/(\d+)(?: |$)", is_arrival=True)
     if max(len(_LENGTH.findall(rest)) for rest in rests) == 1 and _share(_WITH_UNIT, rests) > 0.5:
-        return replace(known, columns={"duration": client + _WITH_UNIT})
+        return _with_length(known, "duration", client + _WITH_UNIT)
     numbers = max(len(_NUMBER.findall(rest)) for rest in rests)
     if numbers == 1 and _share(_ONE_TIME, rests) > 0.5:
-        return replace(known, columns={"request_time": client + _ONE_TIME})
+        return _with_length(known, "request_time", client + _ONE_TIME)
     if numbers > 1:
         raise ValueError("in which several numbers may be the time of a request")
     raise ValueError("in which one number has no name and no unit" if numbers else "without timing")
+
+
+def _with_length(known: LineFormat, column: str, pattern: str, is_arrival: bool = False) -> LineFormat:
+    """Return the format of an access log with a column of durations, behind a stamp of the arrival or of the end."""
+    stamped = known.pattern.replace("(?P<time>", "(?P<arrival_time>") if is_arrival else known.pattern
+    return replace(known, pattern=stamped, columns={column: pattern})
 
 
 def _is_duration(column: str, duration: str) -> bool:
