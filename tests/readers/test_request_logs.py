@@ -568,3 +568,11 @@ def test_a_table_of_statistics_is_no_table_of_requests(header, tmp_path):
     (tmp_path / "a.log").write_text(content)
     with plain_log(str(tmp_path / "a.log")) as log:
         assert EventsReader().recognise(log) == 0
+
+
+def test_messages_of_a_logger_are_no_requests(tmp_path):
+    messages = [{"time": at(r.came), "level": "info", "id": f"i{r.came}", "msg": "x"} for r in run()]
+    with pytest.raises(EntroError, match="no column is recognised as a rate or a queue"):
+        read("\n".join(map(json.dumps, messages)).encode(), tmp_path)
+    rows = [row | {"method": "POST"} for row in messages]
+    assert read("\n".join(map(json.dumps, rows)).encode(), tmp_path).rows_read == len(rows)

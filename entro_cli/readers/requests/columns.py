@@ -23,6 +23,7 @@ _REQUEST_WORDS = frozenset(
     {"request", "requests", "req", "id", "uuid", "token", "tokens", "toks", "prompt", "completion", "input", "output"}
     | {"url", "path", "endpoint", "method", "status", "user", "session", "model"}
 )
+_LOGGER_WORDS = frozenset({"level", "levelname", "severity", "logger"})
 _LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max"})
 _STATISTIC = re.compile(r"\d+(?:\.\d+)?\s*%|p\d\d+|.*percentile.*|.*requests? count", re.IGNORECASE)
 _LONG_S = 100
@@ -74,7 +75,7 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
 
     Its columns must name an arrival, and a start, a finish or a length of time. Or they name a time, which is
     irregular, and something that only a request has, such as tokens or an id. A table with a column of loads or of a
-    statistic, such as a percentile, does not count.
+    statistic, such as a percentile, does not count, nor do a logger's messages without a status, method or duration.
 
     Args:
         columns: names of its columns.
@@ -101,6 +102,8 @@ def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]])
     names_request |= any(not column.unit for column in roles[Role.DURATION])  # cells such as 31.2ms
     if found.status is not None and (roles[Role.DURATION] or roles[Role.SERVICE]):
         return True
+    is_message = any(name & _LOGGER_WORDS for name in words) and not any("method" in name for name in words)
+    names_request &= bool(ends) or found.status is not None or not is_message
     has_end = times and (roles[Role.FINISH] or roles[Role.START])
     return bool(has_end) or (names_request and _is_irregular([row[arrival[0].index] for row in sample]))
 
