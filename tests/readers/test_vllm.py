@@ -349,6 +349,38 @@ def test_two_servers_in_one_file_are_summed():
     assert waiting.values.tolist()[1:] == [5] * 10, "the last tick may still get the other server's line"
 
 
+@pytest.mark.parametrize("pause", [5, 10, 20])
+@pytest.mark.parametrize("engines", [1, 2])
+def test_a_server_under_another_process_replaces_one_that_stopped(pause, engines):
+    lines = []
+    for process, begin in ((7, 0), (90, 30 + pause), (91, 60 + 2 * pause)):
+        for tick in range(4):
+            lines += [
+                v1(at(begin + 10 * tick), 5, engine=f"Engine {name:03d}: ", pid=f"(APIServer pid={process}) ")
+                for name in range(engines)
+            ]
+    content = text(*lines)
+    assert quantity(observed(vllm, content), "waiting").values.tolist() == [5 * engines] * 12
+    ends = [place for place, byte in enumerate(content, 1) if byte == ord("\n")]
+    for place in ends[engines - 1 :]:
+        check_cut(vllm, content, [place], *NAMES)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=3), st.integers(0, 10**6))
+def test_servers_side_by_side_stay_summed_at_any_phase(phases, seed):
+    chance = random.Random(seed)
+    lines = [
+        (10 * tick + phase + chance.choice([-1, 0, 0, 1]), server)
+        for tick in range(12)
+        for server, phase in enumerate(phases)
+    ]
+    content = text(*(v1(at(second + 1), 1, pid=f"(APIServer pid={server}) ") for second, server in sorted(lines)))
+    waiting = quantity(observed(vllm, content), "waiting")
+    since = max(min(second for second, of in lines if of == server) for server in range(len(phases))) + 1
+    seen = [value for time, value in zip(seconds_of(waiting.times), waiting.values, strict=True) if time >= since]
+    assert set(seen) == {len(phases)}
+
+
 def test_the_year_is_that_of_the_last_change():
     content = text(v1(datetime(2025, 12, 31, 23, 59, 50), 1), v1(datetime(2026, 1, 1, 0, 0, 0), 2))
     for changed, said, year in (

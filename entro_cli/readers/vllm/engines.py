@@ -30,6 +30,7 @@ class EngineState(msgspec.Struct):
         is_zero: whether no token went through.
         is_idle: whether the engine is idle from this line on and prints nothing more.
         interval_ns: the interval at which it prints, nanoseconds.
+        since: when its first line was printed, nanoseconds.
     """
 
     time: int
@@ -37,6 +38,7 @@ class EngineState(msgspec.Struct):
     is_zero: bool
     is_idle: bool
     interval_ns: int
+    since: int = 0
 
 
 class OpenTick(msgspec.Struct):
@@ -112,14 +114,14 @@ class EngineStats:
         tick: list[int] = []
         for index, key in enumerate(self.keys):
             if tick and not self._belongs_to(tick, index):
-                self._close(tick)
+                self._close(tick, index)
                 tick = []
             if key >= 0:
                 tick.append(index)
             elif key == START:
                 self._restart(index)
         if tick and not self._is_open(tick):
-            self._close(tick)
+            self._close(tick, tick[-1])
             tick = []
         # Engines of processes that have ended are forgotten, so that the state does not grow with every restart.
         used = sorted({*self.live, *(self.keys[index] for index in tick)})
@@ -156,8 +158,8 @@ class EngineStats:
             for engine, state in missing
         )
 
-    def _close(self, tick: list[int]) -> None:
-        """Make a sample and a span of a tick."""
+    def _close(self, tick: list[int], after: int) -> None:
+        """Make a sample and a span of a tick, given the line after it."""
         lines = self._without_parts(tick)
         if not lines:
             return
@@ -165,9 +167,42 @@ class EngineStats:
         self._fill_idle(now, rounded=True)
         for index in lines:
             self._update(index)
-        self.live = {key: state for key, state in self.live.items() if state.is_idle or _is_held(state, now)}
+        ended = self._ended_processes(after)
+        self.live = {
+            key: state
+            for key, state in self.live.items()
+            if self.engines[key].process not in ended and (state.is_idle or _is_held(state, now))
+        }
         self._add_sample(now, self._totals())
         self._add_requests(now, self.requests[lines[0]])
+
+    def _ended_processes(self, after: int) -> set[bytes]:
+        """Return the processes whose server was restarted, given the next line.
+
+        Another process has begun to print for the same engine since, while they missed their own next line.
+        """
+        key, now = self.keys[after], int(self.at[after])
+        printing = self.engines[key].process if key >= 0 else None
+        late = [
+            (self.engines[key], state)
+            for key, state in self.live.items()
+            if 4 * (now - state.time) > 5 * state.interval_ns and not state.is_idle
+        ]
+        return {
+            engine.process
+            for engine, state in late
+            if engine.process != printing and any(self._succeeds(other, engine, state) for other in self.live)
+        }
+
+    def _succeeds(self, key: int, before: Engine, last: EngineState) -> bool:
+        engine = self.engines[key]
+        alike = engine.name == before.name and engine.is_total == before.is_total
+        return (
+            alike
+            and engine.process != before.process
+            and not (engine.is_shared or before.is_shared)
+            and self.live[key].since > last.time
+        )
 
     def _totals(self) -> list[float]:
         """Return the numbers of all engines.
@@ -217,6 +252,7 @@ class EngineStats:
             # no data.
             is_idle=rests and before is not None and not before.is_zero,
             interval_ns=_interval(now - before.time if before else 0, engine.usual_ns),
+            since=before.since if before else now,
         )
         self._usual_ns = engine.usual_ns
 
