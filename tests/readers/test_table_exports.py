@@ -274,3 +274,22 @@ def test_a_table_read_in_two_parts_is_read_as_the_whole(tmp_path, kind):
     ]
     assert exported[0] == exported[1]
     assert len(exported[0].splitlines()) > 200
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(" req/s", 1), (" req/min", 60), ("/s", 1), (" rps", 1)])
+def test_a_unit_in_the_cells_makes_a_count_a_rate(unit, factor, tmp_path):
+    loads = [(row % 7, row % 3) for row in range(40)]
+    rows = [
+        f"{at:%Y-%m-%d %H:%M:%S},{rate * factor}{unit},{queue}"
+        for at, (rate, queue) in zip(times(40), loads, strict=True)
+    ]
+    seen = read(tmp_path, "\n".join(["Time,Requests,Waiting", *rows]))
+    assert series_of(seen) == series_of(read(tmp_path, plain(loads)))
+
+
+def test_a_count_with_a_unit_of_time_that_is_no_load_is_named(tmp_path):
+    rows = [f"{at:%Y-%m-%d %H:%M:%S},{row % 7} req/s,{row % 3}" for row, at in enumerate(times(40))]
+    seen = read(tmp_path, "\n".join(["Time,Clicks,Waiting", *rows]))
+    assert [str(problem) for problem in seen.problems] == [
+        "only Waiting is read, as a queue: --stage NAME=COLUMN:KIND adds another of Clicks"
+    ]

@@ -58,6 +58,7 @@ PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 _WITH_UNIT = re.compile(
     r"\s*[+-]?\d{1,3}(?:[.,' ]?\d{3})*(?:[.,]\d+)?\s*[A-Za-z]{0,3}\s*(?:%|(?:[A-Za-z]{0,12}/)?[A-Za-z]{1,12})?\s*"
 )
+_RATE_UNIT = re.compile(rf"\s*[\d.,]*\d\s*[A-Za-z ]{{0,12}}(?:(?:/|\bper )\s*(?:{PER_UNIT})|rps|qps|reqps)\s*")
 _LABEL = re.compile(r'([\w.]+)\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^",}]*)')  # pod="a" of Prometheus, host:a of Datadog
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
 _NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
@@ -179,6 +180,11 @@ def is_number(cell: str) -> bool:
 def has_number(cell: str) -> bool:
     """Return whether a cell is a number, maybe with a unit, or empty."""
     return is_number(cell) or _WITH_UNIT.fullmatch(cell) is not None
+
+
+def has_rate_unit(cell: str) -> bool:
+    """Return whether a cell is a number per time, such as 1.63 req/s."""
+    return _RATE_UNIT.fullmatch(cell) is not None
 
 
 def names_time(name: str) -> bool:

@@ -11,7 +11,8 @@ from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
     Meaning,
     differ_by_source,
-    is_number,
+    has_number,
+    has_rate_unit,
     meaning,
     names_source,
     names_time,
@@ -120,7 +121,7 @@ def find_schema(
     if long is not None:
         return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
     not_loads = {columns[index] for index in (time, *sources)}
-    stages = _wide_stages(label, columns, not_loads, options)
+    stages = _wide_stages(label, columns, sample, not_loads, options)
     used = [name for stage in stages for name in stage.columns]
     twice = next((name for name in used if columns.count(name) > 1), None)
     if twice is not None:
@@ -174,7 +175,7 @@ def _unread_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], use
         for index, name in enumerate(columns)
         if name not in used
         and qualified_kind(name) is None
-        and all(is_number(row[index]) for row in sample)
+        and all(has_number(row[index]) for row in sample)
         and any(row[index].strip() for row in sample)
     )
 
@@ -289,14 +290,22 @@ def column_parts(text: str, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def _wide_stages(
-    label: str, columns: Sequence[str], not_loads: Collection[str], options: ReadOptions
+    label: str,
+    columns: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    not_loads: Collection[str],
+    options: ReadOptions,
 ) -> tuple[StageColumn, ...]:
     """Return the stages of a wide table: those that the user named, then others of other kinds, recognised by name."""
     specs = options.stages_for([name for name in columns if name not in not_loads])
     parts = {spec.column: column_parts(spec.column, columns) for spec in specs}
     specified = [_wide_stage(spec, parts[spec.column], label) for spec in specs if parts[spec.column]]
     used = {*not_loads, *(name for names in parts.values() for name in names)}
-    candidates = [(name, known) for name in columns if name not in used and (known := meaning(name)) is not None]
+    candidates = [
+        (name, known)
+        for index, name in enumerate(columns)
+        if name not in used and (known := _meaning(name, [row[index] for row in sample])) is not None
+    ]
     # A stage that the user named takes the place of the recognised one of its kind.
     specified_kinds = {stage.kind for stage in specified} | {spec.kind for spec in specs}
     recognised = [
@@ -310,6 +319,12 @@ def _wide_stages(
     if not specified and not recognised:
         raise _no_stage(label, columns, not_loads, [spec.column for spec in specs])
     return tuple(specified + recognised)
+
+
+def _meaning(name: str, cells: Sequence[str]) -> Meaning | None:
+    """Return the meaning of a column's name; cells such as 1.63 req/s add a unit that it lacks."""
+    known = meaning(name)
+    return meaning(f"{name} per s") if known is None and any(map(has_rate_unit, cells)) else known
 
 
 def _wide_stage(spec: StageSpec, parts: tuple[str, ...], label: str) -> StageColumn:
