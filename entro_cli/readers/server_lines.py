@@ -11,12 +11,93 @@ from typing import ClassVar, Generic, TypeVar
 from entro_cli.readers.access_log import has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
+from entro_cli.readers.problems import Tally, masked, printable_row
 from entro_cli.readers.text_lines import BadLines, Block, blocks
+from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.timeseries.problems import ProblemKind
+from entro_engine import EntroError
 
 START = -1
 """Key of lines that are of no engine or rank: a server starts, or it stops."""
 
+_TIME = re.compile(rb"(?<![\d.])\d\d:\d\d[\d:.,]*(?:Z|[+-]\d\d:?\d\d)?")
+"""A time of day, which differs from line to line whoever writes it."""
+_MOST_PREFIXES = 64
+"""So many prefixes are remembered: those with a counter in them are no writers."""
+_FEWEST, _PART = 3, 10
+"""So many lines of another writer, and more than one in so many, are no accident."""
+_COMMON = 20
+"""Bytes that are shown before the first difference of two prefixes."""
+
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Writers:
+    """The prefixes of the lines of each engine or rank, which alternate if several servers write into one log."""
+
+    def __init__(self) -> None:
+        self._changes = self._differing = 0
+        self._alternating: tuple[bytes, bytes] | None = None
+        self._last: dict[int, tuple[bytes, Stamp | None, tuple[float, ...]]] = {}
+        self._seen: set[tuple[int, bytes]] = set()
+
+    def add(self, key: int, prefix: bytes, stamp: Stamp | None = None, values: tuple[float, ...] = ()) -> None:
+        """Add a line.
+
+        Args:
+            key: its engine or rank.
+            prefix: the text before its message.
+            stamp: its timestamp, if one server prints only one line with it.
+            values: its numbers.
+        """
+        text = _TIME.sub(b"", prefix)
+        before, stamp_before, values_before = self._last.get(key, (text, None, ()))
+        self._last[key] = text, stamp, values
+        if text != before:
+            if (key, text) in self._seen:
+                self._changes, self._differing, self._alternating = (
+                    self._changes + 1,
+                    self._differing + 1,
+                    (before, text),
+                )
+        elif stamp is not None and stamp == stamp_before:
+            self._changes, self._differing = self._changes + 1, self._differing + (values != values_before)
+        if len(self._seen) < _MOST_PREFIXES:
+            self._seen.add((key, text))
+
+    def check(self, log: LogFile, lines: int, options: ReadOptions, tally: Tally, is_first: bool) -> None:
+        """Warn if some lines seem to be of several servers.
+
+        Args:
+            log: the log.
+            lines: the number of lines of engines or ranks.
+            options: how the log is read.
+            tally: receives the warning.
+            is_first: whether the lines are the first of the log; an error later would stop a history.
+
+        Raises:
+            EntroError: if many of its first lines are.
+        """
+        if self._differing < _FEWEST:  # a logger that prints each line twice is no second server
+            return
+        shown = self._shown(options)
+        if is_first and _PART * self._changes > lines:
+            raise EntroError(
+                f"several servers seem to write into this log: {self._changes} of {lines} lines {shown}",
+                where=log.label,
+                expected="the lines of one server, or writers named as by docker compose, kubectl or stern",
+                remedy="split the log by server, or name the pods with kubectl logs --prefix",
+            )
+        tally.note(ProblemKind.SERVERS_MIXED, shown)
+
+    def _shown(self, options: ReadOptions) -> str:
+        if not self._alternating:
+            return "have the time of the line before, with other numbers"
+        pairs = zip(*self._alternating, strict=False)
+        begin = max(next((place for place, (one, other) in enumerate(pairs) if one != other), 0) - _COMMON, 0)
+        texts = [printable_row(text[begin:].decode("utf-8", "replace")) for text in self._alternating]
+        first, second = map(masked, texts) if options.redact else texts
+        return f"change between the prefixes {first!r} and {second!r}"
 
 
 @dataclass
@@ -28,12 +109,14 @@ class ServerLines:
         keys: the engine or rank that a line is of, 0 or more; or START, or another key below 0.
         access_logged: whether the log has access lines at all.
         bad: the lines that should have matched and could not be read.
+        writers: their prefixes.
     """
 
     stamps: LineTimestamps = field(default_factory=lambda: LineTimestamps(ClockState()))
     keys: array[int] = field(default_factory=lambda: array("i"))
     access_logged: bool = False
     bad: BadLines = field(default_factory=BadLines)
+    writers: Writers = field(default_factory=Writers)
 
     @property
     def measured(self) -> int:

@@ -156,6 +156,10 @@ class ProblemKind(Enum):
     )
 
     # SGLang and vLLM
+    SERVERS_MIXED = (
+        "several servers seem to write into this log, and their loads may not be summed: lines {0} (split the log by "
+        "server, or name the pods with kubectl logs --prefix)"
+    )
     REQUESTS_UNSTAMPED = (
         "1 request in a line without a timestamp: not counted",
         "{count} requests in lines without a timestamp: not counted",

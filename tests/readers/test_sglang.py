@@ -202,6 +202,12 @@ def test_batches_of_one_second_are_samples_each():
     assert waiting.times.max() - waiting.times.min() < 10
 
 
+def test_lines_of_servers_that_nobody_split_are_refused():
+    lines = [f"<<{name}>> {batch(at(10 * tick), tick)}" for tick in range(9) for name in ("ab", "cd")]
+    with pytest.raises(EntroError, match=r"16 of 18 lines .*<<ab>> .*<<cd>> .*kubectl logs --prefix"):
+        observed(sglang, text(*lines))
+
+
 def test_a_start_ends_what_ranks_were():
     lines = [batch(at(0), 3, rank=" DP0"), batch(at(0), 4, rank=" DP1")]
     lines += [f"[{at(5):%Y-%m-%d %H:%M:%S}] server_args=ServerArgs(model_path='m')", batch(at(9), 1, rank=" DP0")]

@@ -381,6 +381,52 @@ def test_servers_side_by_side_stay_summed_at_any_phase(phases, seed):
     assert set(seen) == {len(phases)}
 
 
+def odd(server, second, waiting):
+    return f"{at(second):%FT%T.123Z} <<\x07{server}>> " + v1(at(second), waiting)
+
+
+@pytest.mark.parametrize("apart", [0, 4])
+def test_lines_of_servers_that_nobody_split_are_refused(apart):
+    lines = [odd(name, 10 * tick + apart * part, tick) for tick in range(9) for part, name in enumerate(("ab", "cd"))]
+    with pytest.raises(
+        EntroError, match=r"16 of 18 lines .*<<.{0,6}ab>> .*<<.{0,6}cd>> .*kubectl logs --prefix"
+    ) as raised:
+        observed(vllm, text(*lines))
+    assert "\x07" not in str(raised.value)
+    with pytest.raises(EntroError, match=r"16 of 18 lines .*<<.{0,6}xx>>") as raised:
+        observed(vllm, text(*lines), redact=True)
+    assert "ab" not in str(raised.value).partition("expected")[0]
+
+
+def test_lines_of_servers_without_any_prefix_are_refused():
+    lines = [v1(at(10 * tick), tick * part) for tick in range(9) for part in range(2)]
+    with pytest.raises(EntroError, match="9 of 18 lines have the time of the line before, with other numbers"):
+        observed(vllm, text(*lines))
+
+
+def test_lines_of_a_second_server_in_a_log_that_has_grown_are_reported():
+    ahead = text(*(odd("ab", 10 * tick, 1) for tick in range(9)))
+    both = text(*(odd(name, 10 * tick, tick) for tick in range(9, 19) for name in ("ab", "cd")))
+    with log_of(both) as log:
+        problems = vllm.resume(log, options(), state_behind(vllm, ahead)).observations.problems
+    assert ProblemKind.SERVERS_MIXED in {one.kind for one in problems}
+
+
+ONE_SERVER = {
+    "a counter": [f"{tick:06d} " + v1(at(10 * tick), tick) for tick in range(200)],
+    "the time since the start": [f"[{10 * tick + 0.5:9.3f}] " + v1(at(10 * tick), tick) for tick in range(200)],
+    "a local time": [f"{at(600 * tick):%H:%M} host " + v1(at(600 * tick), tick) for tick in range(400)],
+    "each line twice": [v1(at(10 * (tick // 2)), tick // 2) for tick in range(200)],
+    "pods, one after the other": [odd(f"pod-{tick // 40}", 10 * tick, tick) for tick in range(200)],
+}
+
+
+@pytest.mark.parametrize("what", ONE_SERVER)
+def test_prefixes_of_one_server(what):
+    problems = observed(vllm, text(*ONE_SERVER[what])).problems
+    assert ProblemKind.SERVERS_MIXED not in {one.kind for one in problems}
+
+
 def test_the_year_is_that_of_the_last_change():
     content = text(v1(datetime(2025, 12, 31, 23, 59, 50), 1), v1(datetime(2026, 1, 1, 0, 0, 0), 2))
     for changed, said, year in (

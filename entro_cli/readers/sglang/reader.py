@@ -96,6 +96,7 @@ class SglangReader:
                 remedy="run the server with --log-level info; an idle server prints none",
             )
         tally = Tally()
+        lines.writers.check(log, good, options, tally, is_first=not state)
         times, clock = lines.stamps.utc(log, options, tally)
         tally.count(ProblemKind.REQUESTS_UNSTAMPED, lines.unstamped)
         batches = _Batches(lines, times, before.ranks)

@@ -168,7 +168,9 @@ class _Finder(LineFinder[VllmLines]):
         stamp = timestamp_in(prefix) or json_timestamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
-        self.put(self._key(prefix, candidate, stats), stamp, values)
+        key = self._key(prefix, candidate, stats)
+        self.found.writers.add(key, prefix, stamp, values)
+        self.put(key, stamp, values)
 
     def _parse_edge(self, line: bytes) -> None:
         edge = _EDGE.search(line, 0, _BEFORE)

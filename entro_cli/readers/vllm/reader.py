@@ -86,6 +86,7 @@ class VllmReader:
         lines = find_lines(log, known)
         bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
         tally = Tally()
+        lines.writers.check(log, lines.measured, options, tally, is_first=not state)
         times, clock = lines.stamps.utc(log, options, tally)
         stats = EngineStats(lines, times, before.engines)
         if not (lines.measured or stats.ends or state):
