@@ -140,8 +140,24 @@ def test_generic_loads_of_sources_are_averaged(tmp_path):
     assert {row.split(",")[1] for row in outcome.out.splitlines()[1:]} == {"0.75"}
 
 
-def test_rows_of_no_known_source_are_averaged_as_before(tmp_path):
-    found = read(tmp_path, TWO_ZONES)
+def long(text):
+    """The rows of a wide table of zones as a long one."""
+    rows = (row.split(",") for row in text.splitlines()[1:])
+    return "time,stage,value,zone\n" + "".join(f"{time},waiting,{load},{zone}\n" for time, zone, load in rows)
+
+
+@pytest.mark.parametrize("shape", [str, long])
+@pytest.mark.parametrize("order", [str, lambda row: row.split(",")[1] + row])
+def test_a_column_that_may_be_a_source_is_asked_for(tmp_path, shape, order):
+    header, *rows = TWO_ZONES.splitlines(keepends=True)
+    text = shape(header + "".join(sorted(rows, key=order)))
+    with pytest.raises(EntroError, match=r"rows of one time differ in the column zone.*add --by zone"):
+        read(tmp_path, text)
+    assert stages(read(tmp_path, text, by=("zone",)))["llm" if shape is str else "waiting"][1] == [6.0] * 5
+
+
+def test_rows_of_no_known_source_are_averaged(tmp_path):
+    found = read(tmp_path, TWO_ZONES.replace("us", "eu"))
     assert stages(found)["llm"][1] == [3.0] * 5
     assert "10 rows with other values at the same time: averaged" in map(str, found.problems)
 

@@ -1,4 +1,4 @@
-"""Cells whose meaning only the whole file shows: the order of written dates, decimal marks, and units of numbers."""
+"""Meaning of cells that only the whole file shows: orders of dates, decimal marks, units, and names of sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
-from entro_cli.readers.tables.schema import StageColumn, TableSchema, printable_name
+from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, given_format, written_parts_sql
 from entro_engine import EntroError, Kind
 
@@ -19,6 +19,8 @@ _RATES = {"reqps|rps|qps|ops|cps": 1, "rpm|cpm|opm": 60}
 _RATE_UNIT = rf"{'|'.join(_RATES)}|(?:(?:{_THINGS})\s*)?(?:/|per\s)\s*(?:{PER_UNIT})"
 _OTHER_UNITS = "%|percent|ns|us|µs|ms|s|sec|seconds|min|mins|h|[KMGT]?i?B|[kKMG]?bytes|[kMG]b"
 _LEAST_SHAPED = 3
+_REPEATED_TIMES = 0.6
+"""Share of times in the rows of a table up to which most of its times have several rows."""
 _GROUP_MARKS = "'\u00a0\u202f "
 _LONELY = {",": {";": ",", ",": "."}, ".": {",": ".", "\t": ".", "|": ".", "": "."}}
 """Decimal mark of a file in which a mark occurs only as in 1,234, by that mark and the delimiter; others are unclear.
@@ -152,6 +154,47 @@ def check_skipped(
                 where=table.log.label,
                 expected="requests or requests per time",
                 remedy="name another column with --stage",
+            )
+
+
+def check_sources(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema) -> None:
+    """Check that no column says what rows of one time are of, such as a region, unless the schema has it.
+
+    Args:
+        connection: the connection that opened the table.
+        table: the table.
+        schema: its schema.
+
+    Raises:
+        EntroError: if most times have several rows, and a column of a few words differs in them.
+    """
+    key = [index for index in (schema.time, schema.clock, schema.stage, *schema.sources) if index is not None]
+    loads = {table.columns.index(name) for stage in schema.stages for name in stage.columns}
+    used = {*key, *loads, schema.value, schema.kind}
+    texts = [
+        index
+        for index in range(len(table.columns))
+        if index not in used and are_words([row[index] for row in table.sample])
+    ]
+    if not texts:
+        return
+    row = "concat_ws(chr(31), " + ", ".join(f"coalesce(c{index}, '')" for index in key)
+    counts = ", ".join(
+        f"count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS words{index}"
+        for index in texts
+    )
+    over = table.fetch(connection, f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}")
+    found = {name: int(values[0]) for name, values in over.items()}
+    if found["times"] > _REPEATED_TIMES * found["rows"]:
+        return
+    for index in texts:
+        if found[f"rows{index}"] >= 0.95 * found["rows"] and 2 * found[f"words{index}"] <= found["rows"]:
+            name = printable_name(table.columns[index])
+            raise EntroError(
+                f"rows of one time differ in the column {name}, which may say what they are of",
+                where=table.log.label,
+                expected="one row per time",
+                remedy=f"add --by {name} to add up their rates and queues (--aggregate mean or max combines them)",
             )
 
 

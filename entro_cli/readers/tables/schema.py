@@ -150,11 +150,12 @@ def _source_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], opt
     return tuple(
         index
         for index, name in enumerate(columns)
-        if names_source(name) and (meaning(name) is None or _are_words([row[index] for row in sample]))
+        if names_source(name) and (meaning(name) is None or are_words([row[index] for row in sample]))
     )
 
 
-def _are_words(cells: Sequence[str]) -> bool:
+def are_words(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column begin with letters."""
     texts = [text for cell in cells if (text := cell.strip().lower()) not in {"", "nan", "null"}]
     return bool(texts) and all(text[0].isalpha() for text in texts)
 
