@@ -480,7 +480,7 @@ def test_access_lines_without_a_duration_are_completions(tmp_path):
     [
         ('{"timestamp": 0, "input_length": 1}\n{"timestamp": 137, "input_length": 1}\n', {}, "--time timestamp:ms or"),
         ("arrival,latency\n2026-04-06T12:00:00Z,812\n", {}, "latency names no unit.*--time latency:ms or"),
-        ('{"time": "2026-04-06T12:00:00Z", "status": 200, "duration": 3500000000}\n', {}, "--time duration:ms or"),
+        ('{"time": "2026-04-06T12:00:00Z", "status": 200, "duration": 3500000000}\n', {}, "--time duration:ns or"),
         ("arrival,latency_min\n2026-04-06T12:00:00Z,8121\n", {}, "most requests would last 5.6 days"),
     ],
 )
@@ -576,3 +576,10 @@ def test_messages_of_a_logger_are_no_requests(tmp_path):
         read("\n".join(map(json.dumps, messages)).encode(), tmp_path)
     rows = [row | {"method": "POST"} for row in messages]
     assert read("\n".join(map(json.dumps, rows)).encode(), tmp_path).rows_read == len(rows)
+
+
+@pytest.mark.parametrize(("factor", "units"), [(1, ("ms", "s")), (10**3, ("us", "ms")), (10**6, ("ns", "us"))])
+def test_the_units_that_are_offered_fit_the_lengths(factor, units, tmp_path):
+    rows = "".join(f"{at(r.end)},/v1,{(r.took + 900) * factor}\n" for r in run(count=30))
+    with pytest.raises(EntroError, match=f"add --time latency:{units[0]} or --time latency:{units[1]}, or end"):
+        read(f"timestamp,endpoint,latency\n{rows}".encode(), tmp_path)

@@ -293,3 +293,11 @@ def test_a_count_with_a_unit_of_time_that_is_no_load_is_named(tmp_path):
     assert [str(problem) for problem in seen.problems] == [
         "only Waiting is read, as a queue: --stage NAME=COLUMN:KIND adds another of Clicks"
     ]
+
+
+@pytest.mark.parametrize("word", ["N/A", "#N/A", "None", "-", "null"])
+def test_a_word_for_a_missing_number_is_an_empty_cell(word, tmp_path):
+    rows = [f"{at:%Y-%m-%d %H:%M:%S},{row % 7},{row if row % 5 else '?'}" for row, at in enumerate(times(40))]
+    table = "\n".join(["time,rate,queue", *rows])
+    seen = read(tmp_path, table.replace("?", word))
+    assert (seen.rows_skipped, series_of(seen)) == (0, series_of(read(tmp_path, table.replace("?", ""))))

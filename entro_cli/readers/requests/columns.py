@@ -30,6 +30,10 @@ _LONG_S = 100
 """Lengths without a unit that are mostly above this, as seconds, may as well be milliseconds."""
 
 
+_UNITS_FROM = {1e8: ("ns", "us"), 1e5: ("us", "ms"), _LONG_S: ("ms", "s")}
+"""Units in which lengths are plausible, by the least usual length that they are offered for."""
+
+
 def request_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
 ) -> RequestColumns:
@@ -241,11 +245,12 @@ def _check_units(label: str, found: RequestSample, columns: RequestColumns) -> l
         cells = (cell.replace(",", "." if column.has_commas else "") for cell in found.cells(column.index))
         lengths = [float(cell) for cell in cells if is_number(cell)]
         if lengths and (usual := np.median(lengths)) >= _LONG_S:
+            small, large = next(units for least, units in _UNITS_FROM.items() if usual >= least)
             raise EntroError(
                 f"{shown} names no unit, and {usual:g} would be a long time in seconds",
                 where=label,
                 expected="a unit",
-                remedy=f"add --time {shown}:ms or --time {shown}:s, or end its name in _ms or _s",
+                remedy=f"add --time {shown}:{small} or --time {shown}:{large}, or end its name in _{small} or _{large}",
             )
     return [Problem(ProblemKind.UNIT_ASSUMED, detail=(printable_name(column.name),)) for column in assumed]
 

@@ -38,6 +38,7 @@ STRAY_NS = 300 * 86400 * NS
 """Gap in the times of a table behind which a few rows are taken for wrong."""
 
 _STRAY_SHARE = 100
+_MISSING = ("", "nan", "null", "none", "n/a", "#n/a", "-")
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,8 @@ def _reason_sql(
     numbers: Sequence[str],
     usual: tuple[int, int] | None,
 ) -> str:
-    """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell or NaN is only a missing sample."""
-    missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', 'nan', 'null')" for cell in cells]
+    """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell, NaN or N/A is a missing sample."""
+    missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN {_MISSING}" for cell in cells]
     checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ({time}) IS NULL THEN {_TIME}"]
     if schema.stage is not None:
         checks.append(f"WHEN trim(coalesce(c{schema.stage}, '')) = '' THEN {_STAGE}")
