@@ -50,20 +50,20 @@ class Writers:
             stamp: its timestamp, if one server prints only one line with it.
             values: its numbers.
         """
-        text = _TIME.sub(b"", prefix)
-        before, stamp_before, values_before = self._last.get(key, (text, None, ()))
+        text = _TIME.sub(b"", prefix) if prefix else prefix
+        last = self._last.get(key)
         self._last[key] = text, stamp, values
-        if text != before:
-            if (key, text) in self._seen:
+        if last is None or text != last[0]:
+            if last and (key, text) in self._seen:
                 self._changes, self._differing, self._alternating = (
                     self._changes + 1,
                     self._differing + 1,
-                    (before, text),
+                    (last[0], text),
                 )
-        elif stamp is not None and stamp == stamp_before:
-            self._changes, self._differing = self._changes + 1, self._differing + (values != values_before)
-        if len(self._seen) < _MOST_PREFIXES:
-            self._seen.add((key, text))
+            elif len(self._seen) < _MOST_PREFIXES:
+                self._seen.add((key, text))
+        elif stamp is not None and stamp == last[1]:
+            self._changes, self._differing = self._changes + 1, self._differing + (values != last[2])
 
     def check(self, log: LogFile, lines: int, options: ReadOptions, tally: Tally, is_first: bool) -> None:
         """Warn if some lines seem to be of several servers.

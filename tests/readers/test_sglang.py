@@ -204,7 +204,7 @@ def test_batches_of_one_second_are_samples_each():
 
 def test_lines_of_servers_that_nobody_split_are_refused():
     lines = [f"<<{name}>> {batch(at(10 * tick), tick)}" for tick in range(9) for name in ("ab", "cd")]
-    with pytest.raises(EntroError, match=r"16 of 18 lines .*<<ab>> .*<<cd>> .*kubectl logs --prefix"):
+    with pytest.raises(EntroError, match=r"16 of 18 lines .*<<ab>>.*<<cd>>.*kubectl logs --prefix"):
         observed(sglang, text(*lines))
 
 

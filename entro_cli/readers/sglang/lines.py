@@ -142,7 +142,8 @@ class _Finder(LineFinder[SglangLines]):
             return
         if before_queue := _BEFORE_QUEUE.search(line, message.start()):
             self.found.before_queue = max(self.found.before_queue, int(before_queue[1]))
-        self.found.writers.add(key, line[: message.start()])
+        stamped_at = line.rfind(b"[", 0, message.start())
+        self.found.writers.add(key, line[: stamped_at if stamped_at >= 0 else message.start()])
         self.put(key, stamp, request_count(queued[1]), request_count(running[1]) if running else math.nan)
 
     def _key(self, prefix: bytes) -> int | None:

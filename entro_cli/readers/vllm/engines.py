@@ -108,6 +108,7 @@ class EngineStats:
         self.live, self._reached = before.live, before.reached
         self._is_new, self._usual_ns = before.is_new, before.usual_ns
         self._has_shared = any(engine.is_shared for engine in lines.engines)
+        self._has_processes = len({engine.process for engine in lines.engines}) > 1
         self.state = self._run()
 
     def _run(self) -> EnginesState:
@@ -167,7 +168,7 @@ class EngineStats:
         self._fill_idle(now, rounded=True)
         for index in lines:
             self._update(index)
-        ended = self._ended_processes(after)
+        ended = self._ended_processes(after) if self._has_processes else set()
         self.live = {
             key: state
             for key, state in self.live.items()
