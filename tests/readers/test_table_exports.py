@@ -176,7 +176,10 @@ def test_lengths_of_time_and_shares_are_no_loads(tmp_path):
 def test_dates_that_fit_both_orders_are_refused(tmp_path, form):
     day = datetime(2026, 4, 6, 12, tzinfo=UTC)
     rows = "".join(f"{day + timedelta(hours=hour):{form}},{hour},{hour}\n" for hour in range(48))
-    with pytest.raises(EntroError, match=r"day or the month may be first.*--time time:dmy"):
+    with pytest.raises(
+        EntroError,
+        match=f"such as {day:{form.split()[0]}}, of which the day or the month may be first.*--time time:dmy",
+    ):
         read(tmp_path, "time,rate,queue\n" + rows)
     order = "mdy" if form.startswith("%m") else "dmy"
     seen = read(tmp_path, "time,rate,queue\n" + rows, time_column=f"time:{order}")

@@ -13,7 +13,7 @@ from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, 
 from entro_cli.readers.requests.sample import RequestColumn, RequestColumns, RequestSample, has_value
 from entro_cli.readers.tables.column_names import is_number, meaning, tokens
 from entro_cli.readers.tables.schema import given_time, printable_name, printable_names
-from entro_cli.readers.timestamps import DATE_ORDERS, UNKNOWN_ORDER, given_format
+from entro_cli.readers.timestamps import DATE_ORDERS, UNKNOWN_ORDER, date_shown, given_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
@@ -62,7 +62,7 @@ def request_columns(
         by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
     else:
         by_role = {Role.ARRIVAL: time, **by_role}
-    by_role = {role: _with_order(label, column, unit) for role, column in by_role.items()}
+    by_role = {role: _with_order(label, column, unit, found.cells(column.index)) for role, column in by_role.items()}
     rows = found.dialect.rows if found.dialect else ("", "")
     chosen = RequestColumns(
         by_role,
@@ -169,7 +169,7 @@ def _time(label: str, found: RequestSample, name: str, unit: str, options: ReadO
     return time
 
 
-def _with_order(label: str, column: RequestColumn, unit: str) -> RequestColumn:
+def _with_order(label: str, column: RequestColumn, unit: str, cells: Sequence[str]) -> RequestColumn:
     """Return a column with the order of day and month that `--time` names, if its dates leave that open.
 
     Raises:
@@ -181,7 +181,7 @@ def _with_order(label: str, column: RequestColumn, unit: str) -> RequestColumn:
         return replace(column, form=given_format((), unit))
     name = printable_name(column.name)
     raise EntroError(
-        f"the column {name} has dates such as 06/04/2026, of which the day or the month may be first",
+        f"the column {name} has dates such as {date_shown(cells)}, of which the day or the month may be first",
         where=label,
         expected="a day above 12 in the first rows",
         remedy=f"add --time {name}:dmy or --time {name}:mdy",

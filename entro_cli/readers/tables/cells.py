@@ -10,7 +10,7 @@ import duckdb
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
-from entro_cli.readers.timestamps import UNKNOWN_ORDER, given_format, written_parts_sql
+from entro_cli.readers.timestamps import UNKNOWN_ORDER, date_shown, given_format, written_parts_sql
 from entro_engine import EntroError, Kind
 
 _FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G": 1e9}
@@ -52,9 +52,9 @@ def settle_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: Ta
     is_day_first, is_month_first = bool(found["a"][0]), bool(found["b"][0])
     # Of 17/06/09 the first may be the year, too.
     if is_day_first == is_month_first or (is_day_first and not found["whole_years"][0]):
-        name = printable_name(table.columns[schema.time])
+        name, shown = printable_name(table.columns[schema.time]), date_shown([row[schema.time] for row in table.sample])
         raise EntroError(
-            f"the column {name} has dates such as 06/04/2026, of which the day or the month may be first",
+            f"the column {name} has dates such as {shown}, of which the day or the month may be first",
             where=table.log.label,
             expected="a day above 12 in some of them",
             remedy=f"add --time {name}:dmy or --time {name}:mdy",
