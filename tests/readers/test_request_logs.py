@@ -523,8 +523,8 @@ def test_a_comma_in_a_length_is_a_decimal_mark_only_if_that_is_clear(tmp_path):
 
 
 def test_dates_of_which_the_day_or_the_month_may_be_first_are_asked_for(tmp_path):
-    content = b"arrival,finish\n05/03/2026 12:00:01,05/03/2026 12:00:09\n"
-    with pytest.raises(EntroError, match=r"dates such as 05/03/2026, of which.*--time arrival:dmy or"):
+    content = b"arrival,finish\n6/4/2026 12:00:01,6/4/2026 12:00:09\n"
+    with pytest.raises(EntroError, match=r"dates such as 6/4/2026, of which.*--time arrival:dmy or"):
         read(content, tmp_path)
     check(read(content, tmp_path, time_column="arrival:dmy"), [Request(1000, 8000)])
 
