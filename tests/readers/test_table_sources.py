@@ -211,3 +211,7 @@ def test_one_column_for_two_stages_of_two_files_is_refused(two_files):
     assert outcome.status == 1
     assert "scraper and llm are both the column value of 2 logs" in outcome.err
     assert "a.csv:value" in outcome.err
+
+
+def test_a_total_without_a_name_is_not_added_to_its_parts(tmp_path):
+    assert stages(read(tmp_path, TWO_ZONES.replace("us", "")))["llm"][1] == [3.0] * 5

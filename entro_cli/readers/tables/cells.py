@@ -174,7 +174,9 @@ def check_sources(connection: duckdb.DuckDBPyConnection, table: Table, schema: T
     texts = [
         index
         for index in range(len(table.columns))
-        if index not in used and are_words([row[index] for row in table.sample])
+        if index not in used
+        and all(row[index].strip() for row in table.sample)  # a total has no name beside its parts
+        and are_words([row[index] for row in table.sample])
     ]
     if not texts:
         return
