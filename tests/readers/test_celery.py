@@ -259,6 +259,16 @@ def test_a_time_that_is_none_is_a_bad_line(tmp_path):
     assert (found.rows_read, found.rows_skipped, found.bad_rows[0].line) == (2, 1, 2)
 
 
+def test_a_task_that_began_where_reading_stopped_is_counted_on(tmp_path):
+    first = [received(0, 0), done(5, 1, "raised unexpected: E()")]
+    second = [received(5, 2), stamp(9) + "end\n"]
+    for name, part in (("whole", [*first, *second]), ("first", first), ("second", second)):
+        (tmp_path / name).write_text("".join(part))
+    _, state = resumed(tmp_path / "first", b"")
+    assert arrivals(resumed(tmp_path / "second", state)[0].series[0])[5] == 2
+    assert arrivals(read(tmp_path / "whole").series[0])[5] == 2
+
+
 @given(data=st.data())
 @settings(deadline=None)
 def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):

@@ -65,7 +65,10 @@ class TaskLog:
     def state(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
         """Return the state behind the last line."""
         tasks, latest = self.tasks, int(times.max())
-        arrived = int(np.count_nonzero(times[np.array(tasks.arrived, np.int64)] == latest))
+        # A task without a line of its arrival and without a length arrived when it ended.
+        starts = times[np.array(tasks.ended, np.int64)] - np.array(tasks.lengths, np.int64)
+        moments = np.concatenate([times[np.array(tasks.arrived, np.int64)], starts])
+        arrived = int(np.count_nonzero(moments == latest))
         return TaskState(clock, began, latest, arrived, [*tasks.in_flight.items()], tasks.lost)
 
 
