@@ -75,16 +75,6 @@ def _starts_with(content: bytes, literal: bytes, begin: int, end: int | None) ->
         place = content.find(literal, line_end, end) if line_end >= 0 else -1
 
 
-def lines_at(log: LogFile, offsets: list[int], longest: int = 4096) -> list[bytes]:
-    """Return the lines that begin at some offsets of a log, without their ends, cut to a length in bytes."""
-    with log.path.open("rb") as file:
-        found = []
-        for offset in offsets:
-            file.seek(offset)
-            found.append(file.readline(longest).rstrip(b"\r\n"))
-    return found
-
-
 class BadLines:
     """The lines of a log that cannot be read: their number, and the first few of them."""
 

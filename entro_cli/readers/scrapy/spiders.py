@@ -65,7 +65,6 @@ class SpiderRun:
         is_fresh: whether its only line with counts is its start.
         dumps: its lines with stats, in between and at its end.
         shift: the offset of the log's clock from UTC, nanoseconds; None if it is not known.
-        is_closed: whether its closing stats are in the log.
         overlaps: whether it overlaps with a run that began before it.
         best: its highest rate so far, pages/s.
         earlier: its last line that was read before and has an earlier timestamp than the first point, if there is one.
@@ -77,7 +76,6 @@ class SpiderRun:
     is_fresh: bool = True
     dumps: list[SpiderLine] = field(default_factory=list)
     shift: int | None = None
-    is_closed: bool = False
     overlaps: bool = False
     best: float = 0.0
     earlier: SpiderLine | None = None
@@ -189,7 +187,6 @@ class Spiders:
         run.dumps.append(point)
         if not point.is_end:
             return
-        run.is_closed = True
         run.shift = _shift_of_end(point) if run.shift is None else run.shift
         self.tally.count(ProblemKind.TOO_MANY_REQUESTS, int(stats.get("downloader/response_status_count/429", 0)))
         self.tally.count(ProblemKind.REQUESTS_RETRIED, int(stats.get("retry/count", 0)))
