@@ -72,7 +72,7 @@ _ORDERS = {
 DATE_ORDERS = ("dmy", "mdy", "ymd")
 """Orders of day, month and year that the user can name."""
 TIME_UNITS = (*_UNITS, *DATE_ORDERS, "days")
-"""What `--time COLUMN:UNIT` accepts: units of numbers, orders of dates, and the days of a spreadsheet."""
+"""The units that `--time COLUMN:UNIT` accepts: of numbers, orders of dates, and the days of a spreadsheet."""
 
 
 def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> TimestampFormat | None:

@@ -1,4 +1,4 @@
-"""What container runtimes, journals and launchers put around the lines of a log, and who wrote them.
+"""Wrappings of lines by container runtimes, journals and launchers, and the writers of the lines.
 
 The runtime's timestamp is put before a line without a full date, since it names the year and the zone that the line
 lacks. Otherwise it is dropped.

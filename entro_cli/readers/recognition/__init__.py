@@ -1,1 +1,1 @@
-"""How a log is recognised and understood, for `entro formats --explain`."""
+"""Explanations of how logs are recognised and understood, for `entro formats --explain`."""

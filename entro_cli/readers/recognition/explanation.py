@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a log is read.
+    """The way in which a log is read.
 
     Attributes:
         path: the file, safe to show.

@@ -44,7 +44,7 @@ _NODE = re.compile(
     rb"disaggregation_mode='(?P<mode>prefill|decode)'|#(?P<prefill>(?:un)?bootstrap(?:ped)?|transferring|inflight)-req:"
     rb"|#transfer-req:|pre-allocated usage:"
 )
-"""What shows that a line is of a node of a server whose prefill and decode are disaggregated."""
+"""Text of a line from a node of a server whose prefill and decode are disaggregated."""
 _BEFORE_QUEUE = re.compile(rb"#(?:(?:un)?bootstrap(?:ped)?|prealloc)-req: (\d{1,9})\b")
 
 

@@ -64,7 +64,7 @@ def settle_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: Ta
 
 @dataclass(frozen=True)
 class CellStyle:
-    """How a table writes its numbers.
+    """The way in which a table writes its numbers.
 
     Attributes:
         marks: the decimal mark of each column of loads.

@@ -26,7 +26,7 @@ _WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
 
 @dataclass(frozen=True)
 class SourceColumns:
-    """What the rows of a table are of.
+    """The sources of the rows of a table.
 
     Attributes:
         codes: hash of the source of each row, shape (rows,); None if each time has one row.

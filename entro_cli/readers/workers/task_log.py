@@ -1,4 +1,4 @@
-"""What the logs of all workers have in common: tasks at timestamps of any kind, read line by line."""
+"""The common part of the logs of all workers: tasks at timestamps of any kind, read line by line."""
 
 from __future__ import annotations
 
