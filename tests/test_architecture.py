@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -78,6 +79,7 @@ LIBRARIES = {
 OUTSIDE_WORLD = {"datetime", "io", "logging", "os", "pathlib", "random", "subprocess", "sys", "tempfile", "time"}
 
 
+@cache
 def imports(file):
     """Every module a file imports, by its full name; of `from package import name` both package and package.name."""
     found = set()
@@ -122,13 +124,16 @@ def module_name(file):
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
 def imported_names(file):
     """By its full name all that a file imports: `package.module` or `package.module.name`."""
+    names = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def name_entered(name, files):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import slow
 from tests.readme import PAGES, README, ROOT, with_real_output
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page if page == README else slow(page) for page in PAGES], ids=lambda page: page.name)
 def test_the_console_blocks_print_what_a_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sample_logs", tmp_path / "sample_logs")
     text = page.read_text(encoding="utf-8")

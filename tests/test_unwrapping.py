@@ -11,6 +11,7 @@ from entro_cli.readers.inputs.streams import split_streams
 from entro_cli.readers.inputs.wrappings import wrapping_of
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
+from tests.marks import slow
 from tests.running import entro
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
@@ -124,7 +125,7 @@ def test_what_is_not_wrapped_is_left_alone(content):
     assert wrapping_of(content) == ""
 
 
-@pytest.mark.parametrize("how", [docker, cri, journal_json, compose], ids=lambda how: how.__name__)
+@pytest.mark.parametrize("how", [docker, slow(cri), slow(journal_json), compose], ids=lambda how: how.__name__)
 def test_a_wrapped_log_that_grows_is_read_on(tmp_path, how):
     text = wrapped((SAMPLES / "formats" / "celery.log").read_text(), how)
     for cut in (len(text) // 3, len(text) // 2, len(text) - 7, len(text)):
@@ -201,6 +202,8 @@ FRAMES = [
     *STAMPLESS,
     *STAMPED,
 ]
+SEEN_DAILY = {"compose", "kubectl", "stern -o json", "fluentd", "journald", "syslog"}
+"""Framings that are tested on a developer's machine, too: one of each shape."""
 OPTIONS = ("--json", "--tz", "UTC", "--year", "2026", "--step", "10s")
 
 
@@ -226,7 +229,7 @@ def sample_of(name):
     return text if name == NAMES[0] else text.replace("Waiting: ", "Waiting: 1")
 
 
-@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("frame", [frame if frame in SEEN_DAILY else slow(frame) for frame in FRAMES])
 def test_several_logs_in_one_file_give_what_their_files_give(tmp_path, frame):
     logs = {name: sample_of(name) for name in NAMES}
     if frame not in {
@@ -276,7 +279,7 @@ def test_bad_lines_of_a_writer_have_their_numbers_in_the_file(tmp_path):
     assert f"line {number}: not a number" in entro("analyze", tmp_path / "mixed.log", *OPTIONS).err
 
 
-@pytest.mark.parametrize("frame", ["compose", "kubectl"])
+@pytest.mark.parametrize("frame", ["compose", slow("kubectl")])
 def test_a_file_with_several_logs_that_grows_is_read_on(tmp_path, frame):
     content = mixed({name: sample_of(name) for name in NAMES}, frame, 4)
     options = ("--tz", "UTC", "--year", "2026", "--step", "10s")

@@ -45,6 +45,7 @@ def test_it_is_quiet_when_all_is_well(job, tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "reports").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_rows_that_were_mended_are_no_news_and_bad_ones_are(job, tmp_path):
     lines = FIVE_WEEKS.read_text().splitlines(keepends=True)[:3000]
     log = tmp_path / "log.csv"
@@ -58,6 +59,7 @@ def test_rows_that_were_mended_are_no_news_and_bad_ones_are(job, tmp_path):
     assert job("2026-03-11T06:20", ingest=log) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_what_was_missed_is_made_up(job, tmp_path):
     job("2026-04-04T06:00")
     job("2026-04-07T09:30")
@@ -130,6 +132,7 @@ def alerting(tmp_path, text):
     return "--config", path
 
 
+@pytest.mark.slow
 def test_each_incident_and_each_silence_is_one_alert(job, tmp_path):
     script = tmp_path / "pager"
     script.write_text(f'#!/bin/sh\necho "$ENTRO_ALERT_SUBJECT" >>{shlex.quote(str(tmp_path / "alerts"))}\n')

@@ -96,6 +96,7 @@ def analyzed(folder, *options):
     return outcome.stdout, outcome.stderr
 
 
+@pytest.mark.slow
 def test_logs_of_one_pipeline_in_processes(tmp_path):
     inside = rotated(tmp_path)
     one = analyzed(inside, "--jobs", "1")
@@ -121,6 +122,7 @@ def test_logs_of_one_pipeline_on_a_cluster(tmp_path, cluster):
     assert here == there != ""
 
 
+@pytest.mark.slow
 def test_a_zone_without_a_name(tmp_path):
     zone = tmp_path / "berlin"
     zone.write_bytes((files("tzdata") / "zoneinfo/Europe/Berlin").read_bytes())
