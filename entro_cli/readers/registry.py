@@ -11,8 +11,7 @@ from entro_cli.core.console import printable
 from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
-from entro_cli.readers.prometheus.pages import MetricsReader
-from entro_cli.readers.prometheus.reader import PrometheusReader
+from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader
 from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.benchmarks import BenchmarkReader
 from entro_cli.readers.requests.lines import AccessLogReader

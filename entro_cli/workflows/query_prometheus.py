@@ -13,9 +13,8 @@ from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.options import LoadOptions, read_options
-from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
-from entro_cli.readers.prometheus.page_client import MetricsPage
-from entro_cli.readers.prometheus.pages import MetricsReader
+from entro_cli.readers.prometheus.client import MetricsPage, PrometheusServer, TimeRange
+from entro_cli.readers.prometheus.reader import MetricsReader
 from entro_cli.readers.prometheus.stages import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
@@ -191,9 +190,9 @@ def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange)
 
 def _series(promql: str, kind: Kind, server: PrometheusServer, time: TimeRange) -> tuple[Series, list[Problem]]:
     answer = server.query_range(promql, time)
-    quantity, problems = combine_series(promql, kind, answer.series)
-    missing = sum(part.not_finite for part in answer.series)
-    problems += [Problem(ProblemKind.QUERY_NOT_FINITE, missing, (str(kind),))] if missing else []
+    quantity, problems = combine_series(promql, kind, answer.series, {})
+    if answer.not_finite:
+        problems.append(Problem(ProblemKind.QUERY_NOT_FINITE, answer.not_finite, (str(kind),)))
     if not len(quantity.times):
         raise EntroError(
             f"has no sample for the {kind} query {promql}"

@@ -1,5 +1,6 @@
 """A log that has grown is read on from its checkpoint: only what is new is parsed, and the steps are the same."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -68,6 +69,55 @@ def test_only_what_is_new_is_parsed(tmp_path, parsed, name):
         ingest(tmp_path / "h", log, *READING, "--step", "10s")
         assert parsed[0] - before <= end - begin + MARGIN_BYTES
     assert parsed[0] <= len(content) + MARGIN_BYTES
+    ingest(tmp_path / "whole", log, *READING, "--step", "10s")
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+def page(index):
+    """Two engines in one page, of which the second fails once for a while and once for good."""
+    engines = [0] if index in {31, 32, 70, 71, 72, 73, 74} or index > 110 else [0, 1]
+    return f"# {1_775_476_800 + 10 * index}\n# TYPE vllm:num_requests_waiting gauge\n" + "".join(
+        f'vllm:num_requests_waiting{{engine="{engine}"}} {index % 7 / 3}\n'
+        f'vllm:num_requests_running{{engine="{engine}"}} {index % 5}\n'
+        f'vllm:request_success_total{{engine="{engine}"}} {index * index // 3}\n'
+        for engine in engines
+    )
+
+
+def scrape(index, seconds=6.4):
+    """Two targets, each with the time at which it was scraped."""
+    return "".join(
+        f'{name}{{pod="{pod}"}} {value} {1_775_476_800_000 + 10_000 * index + int(pod * seconds * 1000)}\n'
+        for pod in (0, 1)
+        for name, value in (("vllm:num_requests_waiting", index % 7 / 3), ("vllm:request_success_total", index * index))
+    )
+
+
+def answer(index):
+    at = 1_775_476_800 + 10 * index
+    metric = {"__name__": "vllm:num_requests_waiting"}
+    result = [{"metric": metric | {"engine": str(engine)}, "values": [[at, str(index % 7 / 3)]]} for engine in (0, 1)]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}) + "\n"
+
+
+def delta(index):
+    value = {"timeUnixNano": (1_775_476_800 + 10 * index) * 10**9, "asInt": index % 7}
+    sums = {"isMonotonic": True, "aggregationTemporality": 1, "dataPoints": [value]}
+    one = {"name": "vllm:request_success_total", "sum": sums}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [one]}]}]}) + "\n"
+
+
+@pytest.mark.parametrize("part", [page, scrape, answer, delta])
+@pytest.mark.parametrize("cut", [0, 70])
+def test_of_metrics_only_what_is_new_is_parsed(tmp_path, parsed, part, cut):
+    """Pages, scrapes with times, answers and exports; some parts end within a page."""
+    content = "".join(map(part, range(120)))
+    log, end = tmp_path / "metrics.log", 0
+    for pages in (40, 41, 45, 90, 120):
+        log.write_text(content[: len("".join(map(part, range(pages)))) - cut * (pages < 120)])
+        before, begin, end = parsed[0], end, log.stat().st_size
+        ingest(tmp_path / "h", log, *READING, "--step", "10s")
+        assert part is page or parsed[0] - before <= end - begin + 4096
     ingest(tmp_path / "whole", log, *READING, "--step", "10s")
     assert days(tmp_path / "h") == days(tmp_path / "whole")
 

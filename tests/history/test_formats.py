@@ -33,21 +33,6 @@ def test_what_is_read_back_is_what_the_log_says(tmp_path, name):
     same(recalled(tmp_path / "h"), load_logs([str(LOGS / name)], LoadOptions(tz="UTC", year=2026, step="10s")).steps)
 
 
-def test_pages_of_metrics_that_grow(tmp_path):
-    """They are read whole again, so that a counter goes on from its last page."""
-    log, pages = tmp_path / "pages.txt", []
-    for index in range(60):
-        pages.append(
-            f"# {1_775_476_800 + 10 * index}\n# TYPE vllm:num_requests_waiting gauge\n"
-            f"vllm:num_requests_waiting {index % 7}\nvllm:request_success_total {index * index}\n"
-        )
-        if index in (20, 41, 59):
-            log.write_text("".join(pages))
-            ingest(tmp_path / "parts", log, "--step", "10s")
-    ingest(tmp_path / "whole", log, "--step", "10s")
-    assert days(tmp_path / "parts") == days(tmp_path / "whole")
-
-
 @pytest.mark.parametrize("name", LINES)
 def test_a_log_that_grows(tmp_path, name):
     content = (LOGS / name).read_bytes()

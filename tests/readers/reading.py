@@ -28,6 +28,17 @@ def carried(reader, content, folder):
         return reader.checkpoint(log)
 
 
+def resumed(reader, parts, folder, **options):
+    """What each part of a log gives, read where the one before it stopped."""
+    path, state = folder / "a.log", b""
+    for part in parts:
+        path.write_bytes(part)
+        with plain_log(str(path)) as log:
+            reading = reader.resume(log, ReadOptions(**{"zone": UTC, "zone_given": True, **options}), state)
+        state = reading.state
+        yield reading.observations
+
+
 def counts(series):
     """Of events: how many there were, by time."""
     assert series.measure is Measure.EVENTS

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.readers.inputs.log_file import find_logs, plain_log
-from entro_cli.readers.prometheus.pages import MetricsReader
-from entro_cli.readers.prometheus.reader import PrometheusReader
+from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Measure, ReadOptions, StageSpec

@@ -15,7 +15,7 @@ from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
 from tests.marks import slow
-from tests.readers.reading import carried, read, recognised
+from tests.readers.reading import read, recognised, resumed
 from tests.running import entro
 
 prometheus, events, table = PrometheusReader(), EventsReader(), TableReader()
@@ -95,6 +95,18 @@ def test_engines_are_summed_where_all_that_run_are_there(tmp_path):
         "vllm:num_requests_waiting has no sum at 1 time, when some of its series have no sample",
     )
     assert points(read(prometheus, matrix(*parts[::-1]), tmp_path).series[0]) == points(got.series[0])
+
+
+def test_engines_sampled_in_turn_are_summed(tmp_path):
+    parts = [(engine(number), {15 * at + 7 * number: 5.0 + number for at in range(9)}) for number in (0, 1)]
+    assert set(points(read(prometheus, matrix(*parts), tmp_path).series[0]).values()) == {11.0}
+
+
+def test_an_engine_is_over_after_three_intervals(tmp_path):
+    gone = dict.fromkeys((*range(0, 60, 15), *range(150, 240, 15)), 10.0)
+    parts = [(engine(0), dict.fromkeys(range(0, 240, 15), 1.0)), (engine(1), gone)]
+    sums = points(read(prometheus, matrix(*parts), tmp_path).series[0])
+    assert sums == {at: 11.0 if at in gone else 1.0 for at in range(0, 240, 15)}
 
 
 def test_counters_of_engines_scraped_at_other_times(tmp_path):
@@ -274,11 +286,10 @@ def test_lines_in_two_parts_are_the_whole(tmp_path_factory, seed, where):
         levels = {second: float(chance.randrange(9)) for second in at}
         lines.append(matrix((engine(0, names[0]), levels), (engine(0, names[1]), counts)) + b"\n")
     content = b"".join(lines)
-    cut = len(lines[0]) + where % (len(content) - len(lines[0]))
-    first = content[: content[:cut].rfind(b"\n") + 1]
-    second = carried(prometheus, content[:cut], folder) + content[cut:]
+    cut = content[: len(lines[0]) + where % (len(content) - len(lines[0]))].rfind(b"\n") + 1
     whole = {series.stage: series for series in read(prometheus, content, folder).series}
-    parts = [{series.stage: series for series in read(prometheus, part, folder).series} for part in (first, second)]
+    found = resumed(prometheus, [content[:cut], content[cut:]], folder)
+    parts = [{series.stage: series for series in part.series} for part in found]
     assert {when: load for part in parts for when, load in points(part["llm"]).items()} == points(whole["llm"])
     both = {when: load for part in parts if "scraper" in part for when, load in points(part["scraper"]).items()}
     assert both == points(whole["scraper"])
@@ -312,7 +323,6 @@ def test_fuzz(tmp_path, tries):
             content[place : place + chance.randrange(0, 6)] = chance.choice([*odd, chance.randbytes(2)])
         try:
             recognised(prometheus, bytes(content), tmp_path)
-            carried(prometheus, bytes(content), tmp_path)
             read(prometheus, bytes(content), tmp_path)
             read_well += 1
         except EntroError as error:

@@ -132,7 +132,8 @@ def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]
 
 def read_whole(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
     """Read a log from its beginning."""
-    in_lines = reads_in_parts(after.format, context.read_options.formats) or is_resumable(after.format)
+    is_of_lines = is_resumable(after.format) and not log.is_document
+    in_lines = is_of_lines or reads_in_parts(after.format, context.read_options.formats)
     part = unread_range(log.path, None, 0, lines=in_lines and not log.is_parquet)
     observations, checkpoint = _whole_lines(log, part, after, context)
     seen = _seen(log, part, observations, checkpoint)

@@ -76,6 +76,16 @@ class LogFile:
         """True if its content is Parquet."""
         return self.head.startswith(PARQUET_MAGIC)
 
+    @property
+    def is_document(self) -> bool:
+        """True if it is one JSON document rather than lines, as servers answer: of several lines, or without an end."""
+        first, end, _ = self.head.partition(b"\n")
+        if not self.head.startswith(b"{") or end:
+            return self.head.startswith(b"{") and not first.rstrip().endswith(b"}")
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"}"
+
 
 class NoLogError(EntroError):
     """A file is not a log of any known format. In a folder it is left out."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
-from entro_cli.readers.prometheus.response import PrometheusSeries
+from entro_cli.readers.prometheus.series import MetricSeries
 from entro_cli.readers.quantities import RATE_STAGE, Quantity
+from entro_cli.readers.tables.series import combine_sources
 from entro_cli.timeseries.observations import Measure, TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import Kind
@@ -20,29 +20,50 @@ from entro_engine.entropy import FloatArray
 _LEAST_SAMPLED = 0.9
 """Chosen: the share of the intervals of a counter at whose ends the gauges must have samples."""
 
+_OVER_INTERVALS = 3
+"""Intervals without a sample after which a series is over, as a source of a table is."""
 
-def sum_gauges(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+
+def sum_gauges(name: str, kind: Kind, series: Sequence[MetricSeries]) -> tuple[Quantity, list[Problem]]:
     """Sum the series of a gauge, with warnings about them.
 
-    An engine exists from its first sample to its last. A time between them at which it has no sample has no sum,
-    because a part of a queue is not the queue. Before its first and after its last sample, the others are the whole.
+    An engine exists from its first sample to its last, without the holes of more than three of its intervals. A time
+    at which it exists and has no sample has no sum, because a part of a queue is not the queue. Engines that are
+    sampled in turn never have a sample at one time: each holds its sample until its next one.
 
     Args:
         name: the name of the metric.
         kind: the quantity that it measures.
         series: one per engine or instance.
     """
-    present = [part for part in series if len(part.times)]
+    present = _sorted(part for part in series if len(part.times))
     times = _all_times([part.times for part in present])
     total, incomplete = np.zeros(len(times)), np.zeros(len(times), np.bool_)
-    for values, expected in _sorted_values(present, times):
-        incomplete |= np.isnan(expected)
-        total += np.where(np.isnan(values), 0.0, values)
+    for part in present:
+        at = np.searchsorted(times, part.times)
+        total[at] += part.values
+        follows = np.searchsorted(part.times, times, side="right")
+        lacks = (follows > 0) & (follows < len(part.times))
+        lacks[at] = False
+        holes = np.diff(part.times, append=0) <= _OVER_INTERVALS * interval_of(part, present)
+        incomplete |= lacks & holes[follows - 1]
+    if 2 * incomplete.sum() > len(times):  # sampled in turn
+        codes = np.repeat(np.arange(len(present)), [len(part.times) for part in present])
+        moments = np.concatenate([part.times for part in present])
+        summed = combine_sources(moments, np.concatenate([part.values for part in present]), codes, "sum")
+        return Quantity(name, kind, *summed), _sum_problems(name, len(present), 0)
     problems = _sum_problems(name, len(present), int(incomplete.sum()))
     return Quantity(name, kind, times[~incomplete], total[~incomplete]), problems
 
 
-def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+def interval_of(part: MetricSeries, series: Sequence[MetricSeries]) -> float:
+    """Return the usual time between two samples of a series, nanoseconds; the longest of all series if it has one."""
+    if len(part.times) > 1:
+        return float(np.median(np.diff(part.times)))
+    return max((float(np.median(np.diff(one.times))) for one in series if len(one.times) > 1), default=0.0)
+
+
+def rate_of_counters(name: str, series: Sequence[MetricSeries]) -> tuple[Quantity, list[Problem]]:
     """Sum the rates of the series of a counter, per second between two samples, with warnings about them.
 
     A counter that falls was reset to 0. Its rate is constant between two of its samples, also where other series have
@@ -52,13 +73,12 @@ def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Qua
         name: the name of the metric.
         series: one per engine or instance.
     """
-    present = [part for part in series if len(part.times) > 1]
+    present = _sorted(part for part in series if len(part.times) > 1)
     edges = _all_times([part.times for part in present])
     resets = sum(int((np.diff(part.values) < 0).sum()) for part in present)
     total = np.zeros(max(len(edges) - 1, 0))
     covered = np.zeros(len(total), np.bool_)
-    # Sorted by content, so that the order of the series changes no bit of their sum.
-    for rates in sorted((_rate(part, edges) for part in present), key=lambda rates: rates.tobytes()):
+    for rates in (_rate(part, edges) for part in present):
         covered |= ~np.isnan(rates)
         total += np.nan_to_num(rates)
     problems = _sum_problems(name, len(present), 0)
@@ -71,12 +91,13 @@ def rate_of_counters(name: str, series: Sequence[PrometheusSeries]) -> tuple[Qua
     return quantity, problems
 
 
-def arrivals(done: Quantity, in_system: Sequence[Quantity]) -> Quantity | None:
+def arrivals(done: Quantity, in_system: Sequence[Quantity], are_known: bool | None) -> Quantity | None:
     """Return the rate at which requests arrive, from the rate at which they are done.
 
     Args:
         done: the rate of a counter.
         in_system: gauges that add up to the requests in the system.
+        are_known: whether arrivals were known in earlier lines of the log; None if there are none.
 
     Returns:
         What is done, plus the growth of what is in the system; not below 0, as requests may end uncounted. None if the
@@ -88,7 +109,7 @@ def arrivals(done: Quantity, in_system: Sequence[Quantity]) -> Quantity | None:
         sampled &= np.isin(done.times, gauge.times) & np.isin(begins, gauge.times)
         places = np.searchsorted(gauge.times, np.stack((begins, done.times))).clip(max=max(len(gauge.times) - 1, 0))
         growth += np.diff(gauge.values[places], axis=0)[0] if len(gauge.times) else 0.0
-    if not sampled.any() or sampled.mean() < _LEAST_SAMPLED:
+    if not (are_known if are_known is not None else sampled.any() and sampled.mean() >= _LEAST_SAMPLED):
         return None
     values = np.maximum(done.values + growth / ((done.times - begins) / NS), 0.0)
     return replace(done, times=done.times[sampled], values=values[sampled], begins=begins[sampled])
@@ -103,7 +124,7 @@ def without_negative(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
     return kept, [Problem(ProblemKind.NEGATIVE, int((~valid).sum()), (printable(quantity.name),))]
 
 
-def _rate(part: PrometheusSeries, edges: TimeArray) -> FloatArray:
+def _rate(part: MetricSeries, edges: TimeArray) -> FloatArray:
     """Return a counter's rate in each interval between two edges, per second; NaN outside its samples."""
     growth = np.diff(part.values)
     growth = np.where(growth < 0, part.values[1:], growth)
@@ -113,22 +134,13 @@ def _rate(part: PrometheusSeries, edges: TimeArray) -> FloatArray:
     return np.where(inside, rates[np.clip(place, 0, len(rates) - 1)], np.nan)
 
 
+def _sorted(series: Iterable[MetricSeries]) -> list[MetricSeries]:
+    """Return series by their labels, so that their order in a log changes no bit of their sum."""
+    return sorted(series, key=lambda part: sorted(part.labels.items()))
+
+
 def _all_times(parts: Sequence[TimeArray]) -> TimeArray:
     return np.unique(np.concatenate([np.empty(0, np.int64), *parts]), sorted=True)
-
-
-def _sorted_values(series: Sequence[PrometheusSeries], times: TimeArray) -> list[tuple[FloatArray, FloatArray]]:
-    """Return each series at all the times (NaN without a sample), and a copy with NaN only where a sample is missing.
-
-    The pairs are sorted by content, so that the order of the series changes no bit of their sum.
-    """
-    found = []
-    for part in series:
-        values = np.full(len(times), np.nan)
-        values[np.searchsorted(times, part.times)] = part.values
-        alive: NDArray[np.bool_] = (times >= part.times[0]) & (times <= part.times[-1])
-        found.append((values, np.where(alive, values, 0.0)))
-    return sorted(found, key=lambda pair: pair[0].tobytes())
 
 
 def _sum_problems(name: str, count: int, holes: int) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Range queries to a Prometheus server over HTTP, in parts that the server accepts."""
+"""Metrics over HTTP: range queries to a Prometheus server, in parts that it accepts, and pages of metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.core.http import HttpFailure, refusal, send
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
-from entro_cli.readers.prometheus.response import PrometheusResponse, join_series, parse_response
+from entro_cli.readers.prometheus.response import differ_at_one_time, parse_response
+from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
+from entro_cli.timeseries.problems import Problem
 from entro_engine import EntroError
 
 _MOST_POINTS = 10_000
@@ -27,6 +29,8 @@ _MOST_REQUESTS = 2_000
 _LARGEST_RESPONSE_BYTES = 1 << 28
 PROMETHEUS, METRICS = "ENTRO_PROMETHEUS", "ENTRO_METRICS"
 """Beginnings of the variables with the credentials of a Prometheus server, and of a page of metrics."""
+
+_OPTIONS = {PROMETHEUS: "--prometheus", METRICS: "--metrics"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ class TimeRange:
 
 
 @dataclass(frozen=True)
+class PrometheusResponse:
+    """A response to a range query: its series, the warnings of the server, and the number of samples left out."""
+
+    series: list[MetricSeries]
+    warnings: list[Problem]
+    not_finite: int
+
+
+@dataclass(frozen=True)
 class PrometheusServer:
     """A server with /api/v1/query_range: Prometheus, or one that is compatible with it.
 
@@ -81,7 +94,7 @@ class PrometheusServer:
     @property
     def label(self) -> str:
         """Its name in messages."""
-        return f"Prometheus at {printable(checked_url(self.url).netloc)}"
+        return f"Prometheus at {printable(checked_url(self.url, PROMETHEUS).netloc)}"
 
     def query_range(self, query: str, time_range: TimeRange) -> PrometheusResponse:
         """Run a range query.
@@ -95,7 +108,7 @@ class PrometheusServer:
         """
         time_range.check()
         where = f"{self.label}, query {printable(query[:200])}"
-        responses = []
+        samples, warnings = MetricSamples(), dict[Problem, None]()
         for begin, end in time_range.parts():
             form = {
                 "query": query,
@@ -103,59 +116,105 @@ class PrometheusServer:
                 "end": _seconds(end),
                 "step": _seconds(time_range.step_ns),
             }
-            responses.append(parse_response(self._fetch(urlencode(form).encode()), where))
-        series = join_series([part for response in responses for part in response.series], where)
-        warnings = dict.fromkeys(problem for response in responses for problem in response.warnings)
-        return PrometheusResponse(tuple(series), tuple(warnings))
+            warnings |= dict.fromkeys(parse_response(self._fetch(urlencode(form).encode()), where, samples))
+        series = samples.series(lambda labels: differ_at_one_time(labels, where))
+        return PrometheusResponse(series, [*warnings], samples.not_finite)
 
     def _fetch(self, form: bytes) -> str:
-        """Post a form, and again after a 429, a 5xx or a lost connection."""
-        url = checked_url(self.url)
+        url = checked_url(self.url, PROMETHEUS)
         request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
             f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range",
             data=form,
             headers={
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",
-                "User-Agent": "entro",
-                **authorization(self.environ),
             },
             method="POST",
         )
-        return send(
+        return _send(
             request,
-            where=self.label,
-            timeout_s=self.timeout_s,
-            sleep=self.sleep,
-            read=lambda body: body_text(body, self.label, "query fewer series, such as sum(...), or a shorter time"),
-            refused=_refused,
-            unreachable_remedy="check the address given with --prometheus",
+            self,
+            PROMETHEUS,
+            too_long="query fewer series, such as sum(...), or a shorter time",
+            remedy="check the address: /api/v1/query_range is added to it",
         )
 
 
-def body_text(body: IO[bytes], where: str, remedy: str) -> str:
-    """Return the text of a response.
+@dataclass(frozen=True)
+class MetricsPage:
+    """A page of metrics at an address.
 
-    Raises:
-        EntroError: if it is too long.
+    Attributes:
+        url: its address, http or https, without user, password and query, which would be shown.
+        environ, timeout_s, sleep: as in `PrometheusServer`.
     """
-    content = body.read(_LARGEST_RESPONSE_BYTES + 1)
-    if len(content) > _LARGEST_RESPONSE_BYTES:
-        found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
-        raise EntroError(found, where=where, remedy=remedy)
-    return content.decode("utf-8", "replace")
+
+    url: str
+    environ: Mapping[str, str]
+    timeout_s: float = 20.0
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def label(self) -> str:
+        """Its name in messages."""
+        parts = checked_url(self.url, METRICS)
+        return f"metrics at {printable(parts.netloc + parts.path)}"
+
+    def fetch(self) -> str:
+        """Return the text of the page.
+
+        Raises:
+            EntroError: if the server cannot be reached, or answers with something else.
+        """
+        return _send(
+            urllib.request.Request(self.url, headers={"Accept": "text/plain"}),  # noqa: S310  (`_send` checks it)
+            self,
+            METRICS,
+            too_long="name a page of fewer metrics",
+            remedy="check the path, such as /metrics",
+        )
 
 
-def _refused(error: urllib.error.HTTPError) -> str | HttpFailure:
-    """Return the server's own error document, or describe a response without one."""
-    if error.code in {401, 403}:
-        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_credentials(PROMETHEUS)}")
-    failure = refusal(
-        error.code,
-        redirect_remedy="name where it leads to",
-        remedy="check the address: /api/v1/query_range is added to it",
+def _send(
+    request: urllib.request.Request, server: PrometheusServer | MetricsPage, prefix: str, *, too_long: str, remedy: str
+) -> str:
+    """Send a request with its credentials, again after a 429, a 5xx or a lost connection, and return the answer.
+
+    Args:
+        request: the request.
+        server: where it goes; its address is checked.
+        prefix: beginning of the names of the variables with the credentials.
+        too_long: what the user can do about a long answer.
+        remedy: what the user can do about a refusal.
+    """
+    where = server.label
+    for name, value in {"User-Agent": "entro", **authorization(server.environ, prefix)}.items():
+        request.add_header(name, value)
+
+    def read(body: IO[bytes]) -> str:
+        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
+        if len(content) > _LARGEST_RESPONSE_BYTES:
+            found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
+            raise EntroError(found, where=where, remedy=too_long)
+        return content.decode("utf-8", "replace")
+
+    return send(
+        request,
+        where=where,
+        timeout_s=server.timeout_s,
+        sleep=server.sleep,
+        read=read,
+        refused=lambda error: _refused(error, prefix, remedy),
+        unreachable_remedy=f"check the address given with {_OPTIONS[prefix]}",
     )
-    if failure.is_transient or error.code < 400:
+
+
+def _refused(error: urllib.error.HTTPError, prefix: str, remedy: str) -> str | HttpFailure:
+    """Return the error document of a Prometheus server, or describe a response without one."""
+    if error.code in {401, 403}:
+        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_credentials(prefix)}")
+    failure = refusal(error.code, redirect_remedy="name where it leads to", remedy=remedy)
+    if failure.is_transient or error.code < 400 or prefix == METRICS:
         return failure
     try:
         content = error.read(1 << 16).decode("utf-8", "replace")
@@ -217,13 +276,12 @@ def _seconds(ns: int) -> str:
     return f"{ns // NS}.{ns % NS // 10**6:03}"
 
 
-def checked_url(url: str, option: str = "--prometheus", example: str = "http://HOST:9090") -> SplitResult:
-    """Return the parts of a server's address.
+def checked_url(url: str, prefix: str) -> SplitResult:
+    """Return the parts of the address of a server or a page.
 
     Args:
         url: the address.
-        option: the option with which it was given.
-        example: one that is right.
+        prefix: `PROMETHEUS` or `METRICS`.
 
     Raises:
         EntroError: if it is not one. An address that may hold a password is not shown.
@@ -236,15 +294,15 @@ def checked_url(url: str, option: str = "--prometheus", example: str = "http://H
     if "@" in url:
         raise EntroError(
             "the address has a user or a password and is not shown",
-            where=option,
-            expected=_credentials(PROMETHEUS if option == "--prometheus" else METRICS),
+            where=_OPTIONS[prefix],
+            expected=_credentials(prefix),
         )
     plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not usable or not plain:
         shown = printable(url.partition("?")[0][:100])  # a query may hold a token
         raise EntroError(
             f"{shown!r}{' with a query' if parts.query else ''} is not the address of a server",
-            where=option,
-            expected=f"{example} or https://HOST/PATH",
+            where=_OPTIONS[prefix],
+            expected=f"{'http://HOST:9090' if prefix == PROMETHEUS else 'http://HOST:8000/metrics'} or https://HOST/PATH",
         )
     return parts

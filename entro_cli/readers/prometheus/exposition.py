@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 
 from entro_cli.core.console import printable
@@ -14,12 +14,11 @@ from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.prometheus.page_times import page_time, since_epoch_ns
-from entro_cli.readers.prometheus.response import PrometheusSeries, series_of
+from entro_cli.readers.prometheus.series import MetricSamples
 from entro_cli.readers.text_lines import BadLines, blocks
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
-from entro_engine.entropy import FloatArray
 
 SAMPLE = re.compile(
     rb'[ \t]*(?=[a-zA-Z_:{])((?:[a-zA-Z_:][\w:]*)?(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)'
@@ -39,29 +38,41 @@ _LONGEST_BYTES = 1 << 13
 _SAVE = "while sleep 10; do date -u +'# %FT%TZ'; curl -s URL; done >> pages.txt"
 
 
-class _Series(NamedTuple):
-    name: str
-    labels: dict[str, str]
+class PagesState(msgspec.Struct):
+    """Pages of metrics behind some lines.
+
+    Attributes:
+        clock: the clock of the times between them.
+        are_times_behind: whether each time is behind its page; None while there is no time.
+        open: the samples that wait for a time behind them: index of the series, value.
+    """
+
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    are_times_behind: bool | None = None
+    open: list[tuple[int, float]] = []
 
 
 class Pages:
-    """The samples of some metrics in the pages of a file.
+    """The metrics in the pages of a file.
 
     Args:
-        is_wanted: whether the samples of a metric are kept.
+        samples: receives the samples, when `finish` is called.
+        is_wanted: returns whether the samples of a metric are kept, given its name.
+        before: the pages behind the lines that were read before.
     """
 
-    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+    def __init__(self, samples: MetricSamples, is_wanted: Callable[[str], bool], before: PagesState) -> None:
         self.names: dict[str, None] = {}
         self.bad, self.rows = BadLines(), 0
-        self._is_wanted = is_wanted
+        self._samples, self._is_wanted, self._before = samples, is_wanted, before
         self._types: dict[str, str] = {}
         self._known: dict[bytes, int | None] = {}  # the texts of all series, with the index of those that are kept
-        self._series: list[_Series] = []
-        self._times = LineTimestamps(ClockState())
+        self._times = LineTimestamps(before.clock)
         self._page = 0  # the number of times so far
         self._metadata: set[bytes] = set()
         self._places, self._pages, self._stamps, self._values = array("q"), array("q"), array("q"), array("d")
+        for place, value in before.open:
+            self._add(place, 0, value)
 
     def read(self, log: LogFile) -> None:
         """Read all lines of a log."""
@@ -71,8 +82,8 @@ class Pages:
                 self._line(line, offset)
                 offset += len(line) + 1
 
-    def series(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[list[PrometheusSeries], str]:
-        """Return the series, and how their times were read, in words.
+    def finish(self, log: LogFile, options: ReadOptions, tally: Tally) -> PagesState:
+        """Add the samples with their times, and return the pages behind the lines.
 
         Args:
             log: the log.
@@ -83,23 +94,23 @@ class Pages:
             EntroError: if no sample has a time, or a series has several samples between two times.
         """
         places, pages, times = (np.array(part, np.int64) for part in (self._places, self._pages, self._stamps))
-        values, from_page, words = np.array(self._values), times == 0, "epoch seconds"
+        moments, clock = self._times.utc(log, options, tally)
+        after = PagesState(clock, self._before.are_times_behind)
+        if after.are_times_behind is None and len(moments) and len(pages):
+            after.are_times_behind = bool(pages.min() == 0 and pages.max() < len(moments))
+        from_page = times == 0
         if from_page.any():
-            moments, clock = self._times.utc(log, options, tally)
-            words = clock.words
-            times[from_page] = _page_times(pages[from_page], moments)
+            ahead = self._before.clock.utc or 0
+            moments = np.append(moments, -1) if after.are_times_behind else np.append(ahead, moments)
+            times[from_page] = moments[pages[from_page]]
             self._check_pages(places[from_page], pages[from_page], times[from_page], log)
-        self._check_times(places, times, values, log)
-        tally.count(ProblemKind.BEFORE_FIRST_TIME, int((times == 0).sum()))
-        found = []
-        for index, (name, labels) in enumerate(self._series):
-            chosen = (places == index) & (times > 0)
-            found.append(
-                series_of(
-                    {"__name__": name, **labels}, times[chosen], values[chosen], is_counter=self._is_counter(name)
-                )
-            )
-        return found, words
+            tally.count(ProblemKind.BEFORE_FIRST_TIME, int((times == 0).sum()))
+        for place, time, value in zip(places.tolist(), times.tolist(), self._values, strict=True):
+            if time > 0:
+                self._samples.add(place, time, value)
+            elif time < 0:
+                after.open.append((place, value))
+        return after
 
     def _line(self, line: bytes, offset: int) -> None:
         if line.startswith(b"#"):
@@ -130,22 +141,23 @@ class Pages:
     def _sample(self, match: re.Match[bytes], line: bytes, offset: int) -> None:
         try:
             if match[1] not in self._known:
-                self._known[match[1]] = self._index(match[1])
+                self._known[match[1]] = self._place(match[1])
             place = self._known[match[1]]
             self.rows += 1
-            if place is None:
-                return
-            value, stamp = float(match[2]), since_epoch_ns(match[3].decode("ascii", "replace")) if match[3] else 0
+            if place is not None:
+                stamp = since_epoch_ns(match[3].decode("ascii", "replace")) if match[3] else 0
+                self._add(place, min(stamp, 1 << 62), float(match[2]))
         except (ValueError, OverflowError, StopIteration):
             self.bad.add(offset, "not a sample", line)
-            return
+
+    def _add(self, place: int, stamp: int, value: float) -> None:
         self._places.append(place)
         self._pages.append(self._page)
-        self._stamps.append(min(stamp, 1 << 62))
+        self._stamps.append(stamp)
         self._values.append(value)
 
-    def _index(self, text: bytes) -> int | None:
-        """Return the index of a new series; None if it is not wanted.
+    def _place(self, text: bytes) -> int | None:
+        """Return the index of a series; None if it is not wanted.
 
         Raises:
             ValueError: if the text is not a name with labels, or too long.
@@ -158,8 +170,7 @@ class Pages:
         self.names[parsed.name] = None
         if not self._is_wanted(parsed.name):
             return None
-        self._series.append(_Series(parsed.name, dict(parsed.labels)))
-        return len(self._series) - 1
+        return self._samples.place({"__name__": parsed.name, **parsed.labels}, self._is_counter(parsed.name))
 
     def _is_counter(self, name: str) -> bool | None:
         """Return whether the type of a metric is that of a counter; None if it has no type."""
@@ -167,39 +178,28 @@ class Pages:
         kind = self._types.get(name) or self._types.get(family)
         return None if kind in {None, "untyped", "unknown"} else kind in {"counter", "histogram", "summary"}
 
-    def _check_times(self, places: TimeArray, times: TimeArray, values: FloatArray, log: LogFile) -> None:
-        """Refuse series that differ at one time, such as those of two servers."""
-        order = np.lexsort((values, times, places))
-        same = (np.diff(places[order]) == 0) & (np.diff(times[order]) == 0) & (times[order][1:] > 0)
-        differ = same & (np.diff(values[order]) != 0)  # a NaN differs from nothing
-        if differ.any():
-            raise self._several(int(places[order][1:][differ][0]), "values at one time", log)
-
-    def _several(self, place: int, words: str, log: LogFile) -> EntroError:
-        return EntroError(
-            f"a series of {printable(self._series[place].name)} has several {words}",
-            where=log.label,
-            expected="one page of one server at each time",
-            remedy="write the time before each page, and the pages of each server to a separate file",
-        )
-
     def _check_pages(self, places: TimeArray, pages: TimeArray, times: TimeArray, log: LogFile) -> None:
-        repeated = len(np.unique(np.column_stack((places, pages)), axis=0)) < len(places)
+        """Refuse pages without times, and several pages between two times."""
+        seen, counts = np.unique(np.column_stack((places, pages)), axis=0, return_counts=True)
+        repeated = seen[counts > 1]
         if not times.any():
             raise EntroError(
-                "the pages have no times" if repeated else "is one page without a time: a rate needs a second reading",
+                "the pages have no times"
+                if len(repeated)
+                else "is one page without a time: a rate needs a second reading",
                 where=log.label,
                 expected="a line with the time before each page, or times behind the values",
                 remedy=f"name a folder of such pages of one server, or save the page with its time: {_SAVE}",
             )
-        if repeated:
-            raise self._several(int(places[0]), "samples between two times", log)
+        if len(repeated):
+            raise several_values(self._samples.labels(int(repeated[0][0])), log.label, "samples between two times")
 
 
-def _page_times(pages: TimeArray, moments: TimeArray) -> TimeArray:
-    """Return the times of samples, given the number of times before each; 0 where there is none."""
-    if not len(moments):
-        return np.zeros(len(pages), np.int64)
-    if pages.min() == 0 and pages.max() < len(moments):  # each time is behind its page
-        return moments[pages]
-    return np.where(pages > 0, moments[pages - 1], 0)
+def several_values(labels: Mapping[str, str], where: str, words: str = "values at one time") -> EntroError:
+    """Return the error for a series that has several values where it can have one, such as those of two servers."""
+    return EntroError(
+        f"a series of {printable(labels.get('__name__', ''))} has several {words}",
+        where=where,
+        expected="one page of one server at each time",
+        remedy="write the time before each page, and the pages of each server to a separate file",
+    )

@@ -1,26 +1,128 @@
-"""The `prometheus` format: saved responses of a Prometheus server to range queries."""
+"""The `prometheus` and `metrics` formats: saved responses of a server, pages of metrics, and exports."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
-from entro_cli.readers.prometheus.response import PrometheusSeries, join_series, parse_response, response_text
-from entro_cli.readers.prometheus.stages import SavedSeries, observe
+import msgspec
+
+from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
+from entro_cli.readers.prometheus.exports import Export
+from entro_cli.readers.prometheus.exposition import SAMPLE, Pages, PagesState, several_values
+from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
+from entro_cli.readers.prometheus.response import differ_at_one_time, parse_response
+from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
+from entro_cli.readers.prometheus.stages import StagesState, new_part, no_stage, quantities_of
+from entro_cli.readers.quantities import choose_stages
+from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.duckdb_table import head_text
-from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
-from entro_cli.timeseries.problems import Problem
+from entro_cli.readers.text_lines import BadLines
+from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
+_TYPE = re.compile(rb"^# TYPE \S+ (?:counter|gauge|histogram|summary|unknown|untyped)\s*$", re.MULTILINE)
+_EXPORT = re.compile(r'\{"metric":\{.*?\},"(?:values|timestamps)":\[(?!\[)|\{"resourceMetrics":\[', re.DOTALL)
 
-class PrometheusReader:
-    """Reads saved responses of a Prometheus server."""
+
+class MetricsState(msgspec.Struct):
+    """The state of a reader of metrics: its series, and its pages if it reads pages."""
+
+    stages: StagesState = msgspec.field(default_factory=StagesState)
+    pages: PagesState = msgspec.field(default_factory=PagesState)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """Lines that were parsed.
+
+    Attributes:
+        bad: the lines that cannot be read.
+        good: number of others.
+        clash: makes the error for a series with two values at one time.
+        pages: the pages behind them.
+        names: of all metrics, also of those without a sample here; empty for those of the series.
+    """
+
+    bad: BadLines
+    good: int
+    clash: Callable[[Mapping[str, str], str], EntroError]
+    pages: PagesState
+    names: tuple[str, ...] = ()
+
+
+class SeriesReader(ABC):
+    """What readers of metrics have in common: they differ in how a sample is written."""
+
+    name: str
+    _lines: str
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a log; see `resume`. Its last loads are given although a series may lack a sample there."""
+        return self._read(log, options, b"", is_whole=True).observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of a log; see `ResumableReader`.
+
+        Raises:
+            EntroError: if they have no samples or no times, nothing says what a series measures, or no series has
+                enough samples.
+        """
+        return self._read(log, options, state, is_whole=False)
+
+    @abstractmethod
+    def _parse(
+        self, log: LogFile, options: ReadOptions, before: PagesState, samples: MetricSamples, tally: Tally
+    ) -> _Parsed:
+        """Add the samples of a log."""
+
+    @abstractmethod
+    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
+        """Refuse a log without series."""
+
+    def _read(self, log: LogFile, options: ReadOptions, state: bytes, is_whole: bool) -> Reading:
+        before = msgspec.msgpack.decode(state, type=MetricsState) if state else MetricsState()
+        samples, tally = MetricSamples(before.stages.series), Tally()
+        parsed = self._parse(log, options, before.pages, samples, tally)
+        bad = parsed.bad.check(log, parsed.good, options, self._lines)
+        series = samples.series(lambda labels: parsed.clash(labels, log.label))
+        self._check(log, series, parsed)
+        quantities, problems = quantities_of(series, before.stages)
+        names = parsed.names or tuple(part.name for part in quantities)
+        given, after = (quantities, before.stages) if is_whole else new_part(quantities, series, before.stages)
+        counts = ((ProblemKind.NOT_FINITE, samples.not_finite), (ProblemKind.NOT_A_SAMPLE, samples.malformed))
+        problems += [Problem(kind, count) for kind, count in counts if count]
+        if samples.malformed and options.strict:
+            raise EntroError(str(problems[-1]), where=log.label, expected="good samples only, with --strict")
+        if not state and not choose_stages(quantities, options):
+            has_samples = not quantities or any(len(part.times) for part in quantities)
+            raise no_stage(log.label, names if has_samples else (), samples.not_finite)
+        observations = Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(given, options),
+            rows_read=samples.new,
+            rows_skipped=parsed.bad.count + samples.malformed,
+            bad_rows=bad,
+            zone=parsed.pages.clock.words if parsed.pages.clock.utc is not None else "epoch seconds",
+            problems=(*tally.problems, *problems),
+            columns=names,
+        )
+        return Reading(observations, msgspec.msgpack.encode(MetricsState(after, parsed.pages)))
+
+
+class PrometheusReader(SeriesReader):
+    """Reads saved responses of a Prometheus server: one document, or one per line."""
 
     name = "prometheus"
     description = "a saved response of a Prometheus server to query_range"
     gives = "the metrics queried: gauges as they are, counters as rates, known metrics as their stages"
+    _lines = "responses to query_range"
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log holds responses of a Prometheus server, 0..1, from its content."""
@@ -33,94 +135,85 @@ class PrometheusReader:
         failure = '"status":"error"' in text and '"errorType":' in text
         return 1.0 if success or failure else 0.0
 
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read saved responses: one document, or one per line.
+    def _parse(
+        self, log: LogFile, options: ReadOptions, before: PagesState, samples: MetricSamples, tally: Tally
+    ) -> _Parsed:
+        content, bad, good, offset = log.path.read_bytes(), BadLines(), 0, 0
+        lines = content.split(b"\n")
+        if samples.is_first and not _is_document(next(filter(bytes.strip, lines))):
+            lines = [content]  # one document over several lines
+        for number, line in enumerate(lines, 1):
+            if _is_document(line) or len(lines) == 1:
+                where = log.label if len(lines) == 1 else f"{log.label}, line {number}"
+                for warning in parse_response(line.decode("utf-8-sig", "replace"), where, samples):
+                    tally.note(warning.kind, *warning.detail)
+                good += 1
+            elif line.strip():
+                bad.add(offset, "not JSON, or cut short", line)
+            offset += len(line) + 1
+        return _Parsed(bad, good, differ_at_one_time, before)
 
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if it is not a response to a range query, the server reports an error, no series matched, or
-                nothing says what the values of an expression measure.
-        """
-        saved = _saved(log, options)
-        series = join_series([part for response in saved.responses for part in response], log.label)
+    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
         if not series:
-            raise EntroError(
+            raise EmptyLogError(
                 "the response is empty: no series matched",
                 where=log.label,
                 expected="series with samples",
                 remedy="check the metric's name and labels, and the time of the query",
             )
-        found = SavedSeries(tuple(series), saved.warnings, saved.skipped, saved.bad)
-        return observe(found, self.name, log, options)
-
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file.
-
-        Args:
-            log: the plain file.
-
-        Returns:
-            The last sample of every series, as a response of one line, and a last line without its end.
-        """
-        data = log.path.read_bytes()
-        whole, unfinished = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-        lines = [line for line in whole.decode("utf-8-sig", "replace").split("\n") if _is_document(line)]
-        try:
-            series = [part for line in lines for part in parse_response(line, log.label).series]
-            last = [part.last() for part in join_series(series, log.label) if len(part.times)]
-        except EntroError:  # `read` reports it
-            last = []
-        return (response_text(last).encode() + b"\n" if last else b"") + unfinished
 
 
-@dataclass(frozen=True)
-class _Saved:
-    """The responses in a file.
+class MetricsReader(SeriesReader):
+    """Reads pages of metrics saved over time, and exports of VictoriaMetrics and the OpenTelemetry collector."""
 
-    Attributes:
-        responses: the series of each.
-        warnings: of the servers, each once.
-        skipped: the number of lines that are not responses.
-        bad: the first few of them.
-    """
+    name = "metrics"
+    description = "Prometheus or OpenMetrics text saved over time, or an export of VictoriaMetrics or OpenTelemetry"
+    gives = "known metrics as their stages, and those that --stage names: gauges as they are, counters as rates"
+    _lines = "pages of metrics"
 
-    responses: tuple[tuple[PrometheusSeries, ...], ...]
-    warnings: tuple[Problem, ...]
-    skipped: int = 0
-    bad: tuple[BadRow, ...] = ()
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log holds metrics, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        if _is_export(log):
+            return 1.0
+        lines = [line for line in log.head.split(b"\n")[:-1] if line.strip() and not line.startswith(b"#")][:200]
+        samples = sum(b'="' in line and SAMPLE.fullmatch(line) is not None for line in lines)
+        if _TYPE.search(log.head) and (samples or any(map(SAMPLE.fullmatch, lines))):
+            return 1.0
+        return 0.9 if samples and samples * 3 >= len(lines) else 0.0
+
+    def _parse(
+        self, log: LogFile, options: ReadOptions, before: PagesState, samples: MetricSamples, tally: Tally
+    ) -> _Parsed:
+        named = {spec.column or spec.name for spec in options.stages}
+
+        def is_wanted(name: str) -> bool:
+            known = metric(name) if metric(name).is_known else metric(name, is_counter=True)
+            return name in named or (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
+
+        if _is_export(log):
+            export = Export(samples, is_wanted)
+            export.read(log)
+            return _Parsed(export.bad, export.rows, differ_at_one_time, before, tuple(export.names))
+        pages = Pages(samples, is_wanted, before)
+        pages.read(log)
+        after = pages.finish(log, options, tally)
+        return _Parsed(pages.bad, pages.rows, several_values, after, tuple(pages.names))
+
+    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
+        if not parsed.names and not series:
+            raise EmptyLogError("has no sample", where=log.label, expected="metrics with names")
 
 
-def _saved(log: LogFile, options: ReadOptions) -> _Saved:
-    text = log.path.read_bytes().decode("utf-8-sig", "replace")
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if len(lines) < 2 or not _is_document(lines[0][1]):
-        response = parse_response(text, log.label)
-        return _Saved((response.series,), response.warnings)
-    responses: list[tuple[PrometheusSeries, ...]] = []
-    warnings: list[Problem] = []
-    bad: list[BadRow] = []
-    for number, line in lines:
-        if _is_document(line):
-            response = parse_response(line, f"{log.label}, line {number}")
-            responses.append(response.series)
-            warnings += response.warnings
-        else:
-            shown = masked(printable_row(line)) if options.redact else printable_row(line)
-            bad.append(BadRow(number, "not JSON, or cut short", shown))
-    if bad and options.strict:
-        raise EntroError(
-            str(bad[0]),
-            where=log.label,
-            expected="good rows only, with --strict",
-        )
-    return _Saved(tuple(responses), tuple(dict.fromkeys(warnings)), len(bad), tuple(bad[:SHOWN_BAD_ROWS]))
+def _is_export(log: LogFile) -> bool:
+    whole = replace(log, head=log.whole_head or log.head)
+    text = head_text(whole)[:8192] if whole.head.lstrip().startswith(b"{") else ""
+    return bool(_EXPORT.match("".join(text.split())))
 
 
-def _is_document(line: str) -> bool:
+def _is_document(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line.decode("utf-8-sig", "replace")), dict)
     except (ValueError, RecursionError):
         return False

@@ -1,20 +1,21 @@
-"""Series of Prometheus as the stages of a pipeline: known metrics, and those that the user names."""
+"""Series of metrics as the stages of a pipeline: known metrics, and those that the user names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
+import numpy as np
 
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import counted
-from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.prometheus.aggregate import arrivals, rate_of_counters, sum_gauges, without_negative
+from entro_cli.readers.prometheus.aggregate import arrivals, interval_of, rate_of_counters, sum_gauges, without_negative
 from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
-from entro_cli.readers.prometheus.response import PrometheusSeries
+from entro_cli.readers.prometheus.series import KeptSeries, MetricSeries, keep
 from entro_cli.readers.prometheus.targets import once_per_target
-from entro_cli.readers.quantities import Quantity, choose_stages
-from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
+from entro_cli.readers.quantities import Quantity
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
@@ -24,106 +25,106 @@ EXPRESSION = "value"
 _LOADS = re.compile("request|queue|wait|pending|running")
 
 
-@dataclass(frozen=True)
-class SavedSeries:
-    """The series in a log, and how it was read.
+class StagesState(msgspec.Struct):
+    """The metrics of a log behind some lines.
 
     Attributes:
-        series: each with other labels.
-        warnings: of the source, each once.
-        skipped: the number of rows that could not be read.
-        bad: the first few of them.
-        zone: how the times were read, in words.
-        names: of all metrics, also of those without series here; empty for those of the series.
+        series: the last samples of each series.
+        until: the time up to which loads were given, nanoseconds since the epoch.
+        scrapes: as in `once_per_target`.
+        has_arrivals: whether arrivals are given instead of requests that are done; None if neither was.
     """
 
-    series: tuple[PrometheusSeries, ...]
-    warnings: tuple[Problem, ...] = ()
-    skipped: int = 0
-    bad: tuple[BadRow, ...] = ()
-    zone: str = "epoch seconds"
-    names: tuple[str, ...] = ()
+    series: list[KeptSeries] = []
+    until: int = -1
+    scrapes: dict[int, int] = {}
+    has_arrivals: bool | None = None
 
 
-def observe(found: SavedSeries, name: str, log: LogFile, options: ReadOptions) -> Observations:
-    """Return the series of a log as observations.
+def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[list[Quantity], list[Problem]]:
+    """Return one quantity per metric, its series combined, and warnings about them.
 
     Args:
-        found: the series.
-        name: the name of the format.
-        log: the log.
-        options: how it is read.
-
-    Raises:
-        EntroError: if nothing says what the series measure, or none of them has enough samples.
+        series: each with other labels.
+        state: the metrics behind the lines before; what is found out about them is added.
     """
-    quantities, problems = _quantities(found.series)
-    missing = sum(part.not_finite for part in found.series)
-    malformed = sum(part.malformed for part in found.series)
-    if missing:
-        problems.append(Problem(ProblemKind.NOT_FINITE, missing))
-    if malformed:
-        problem = Problem(ProblemKind.NOT_A_SAMPLE, malformed)
-        if options.strict:
-            raise EntroError(str(problem), where=log.label, expected="good samples only, with --strict")
-        problems.append(problem)
-    stages = choose_stages(quantities, options)
-    columns = found.names or tuple(part.name for part in quantities)
-    if not stages:
-        has_samples = not quantities or any(len(part.times) for part in quantities)
-        raise _no_stage(log.label, columns if has_samples else (), missing)
-    return Observations(
-        path=log.label,
-        format=name,
-        series=stages,
-        rows_read=sum(len(part.times) for part in found.series),
-        rows_skipped=found.skipped + malformed,
-        bad_rows=found.bad,
-        zone=found.zone,
-        problems=(*found.warnings, *problems),
-        columns=columns,
-    )
-
-
-def _quantities(series: Sequence[PrometheusSeries]) -> tuple[list[Quantity], list[Problem]]:
-    """Return one quantity per metric, its series combined, and warnings about them."""
-    by_name: dict[str, list[PrometheusSeries]] = {}
+    by_name: dict[str, list[MetricSeries]] = {}
     for part in series:
         by_name.setdefault(part.name or EXPRESSION, []).append(part)
     quantities: list[Quantity] = []
     problems: list[Problem] = []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name, parts[0].is_counter)
-        quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts)
+        quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts, state.scrapes)
         quantities.append(replace(quantity, stage=known.stage))
         problems += found
-    return _one_per_stage(_with_arrivals(quantities, problems), problems), problems
+    return _one_per_stage(_with_arrivals(quantities, state, problems), problems), problems
 
 
-def _with_arrivals(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
+def new_part(
+    quantities: Sequence[Quantity], series: Sequence[MetricSeries], before: StagesState
+) -> tuple[list[Quantity], StagesState]:
+    """Return the part of quantities that was not given before and is complete, and the state behind it.
+
+    A load is complete when every series of the log that goes on has a later sample. A series without a sample for
+    three of its intervals is over. One that begins again, or has earlier samples, changes what was given.
+
+    Args:
+        quantities: as `quantities_of` returns them.
+        series: of these lines, with those that were kept before them.
+        before: the state before.
+    """
+    lasts = {part.place: int(part.times[-1]) for part in series if len(part.times)}
+    newest = max(lasts.values(), default=before.until)
+    intervals = {part.place: interval_of(part, series) for part in series if part.place in lasts}
+    live = (last for place, last in lasts.items() if newest - last <= 3 * intervals[place])
+    after, until = before.until, max(min(live, default=newest), before.until)
+    for part in series if before.series else ():
+        kept = before.series[part.place].times if part.place < len(before.series) else []
+        new = np.setdiff1d(part.times, kept)[:1]
+        is_over = len(kept) and before.until - kept[-1] > 3 * intervals[part.place]
+        if len(new) and (is_over or new[0] <= before.until):
+            after = min(after, kept[-1] if is_over else int(new[0]) - 1)
+    state = StagesState(keep(series, until), until, before.scrapes, before.has_arrivals)
+    return [_between(part, after, until) for part in quantities], state
+
+
+def _between(part: Quantity, after: int, until: int) -> Quantity:
+    inside = (part.times > after) & (part.times <= until)
+    begins = None if part.begins is None else part.begins[inside]
+    return replace(part, times=part.times[inside], values=part.values[inside], begins=begins)
+
+
+def _with_arrivals(quantities: list[Quantity], state: StagesState, problems: list[Problem]) -> list[Quantity]:
     """Return the quantities with arrivals instead of rates of requests that are done, and warn of those that remain."""
     in_system = {server_name(part.name): part for part in quantities if server_name(part.name) in IN_SYSTEM}
     found = []
     for part in quantities:
         arrived = None
+        if not metric(part.name).counts_done or not len(part.times):
+            found.append(part)
+            continue
         if server_name(part.name).startswith("vllm:") and in_system.keys() >= set(IN_SYSTEM[:2]):
-            arrived = arrivals(part, [*in_system.values()]) if metric(part.name).counts_done else None
-        if metric(part.name).counts_done and len(part.times):
-            kind = ProblemKind.COUNTS_DONE if arrived is None else ProblemKind.ARRIVALS
-            problems.append(Problem(kind, detail=(printable(part.name),)))
+            arrived = arrivals(part, [*in_system.values()], state.has_arrivals)
+            state.has_arrivals = arrived is not None
+        kind = ProblemKind.COUNTS_DONE if arrived is None else ProblemKind.ARRIVALS
+        problems.append(Problem(kind, detail=(printable(part.name),)))
         found.append(arrived or part)
     return found
 
 
-def combine_series(name: str, kind: Kind, series: Sequence[PrometheusSeries]) -> tuple[Quantity, list[Problem]]:
+def combine_series(
+    name: str, kind: Kind, series: Sequence[MetricSeries], scrapes: dict[int, int]
+) -> tuple[Quantity, list[Problem]]:
     """Combine the series of one metric, or of one query, with warnings about them.
 
     Args:
         name: the name of the quantity.
         kind: what it measures. The series of a rate are counters if their names are those of counters.
         series: one per engine or instance.
+        scrapes: as in `once_per_target`.
     """
-    series, repeated = once_per_target(name, series)
+    series, repeated = once_per_target(name, series, scrapes)
     if kind is Kind.RATE and series and all(metric(part.name, part.is_counter).is_counter for part in series):
         quantity, problems = rate_of_counters(name, series)
         return quantity, [*repeated, *problems]
@@ -145,7 +146,14 @@ def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[
     return found
 
 
-def _no_stage(label: str, columns: Sequence[str], missing: int) -> EntroError:
+def no_stage(label: str, columns: Sequence[str], missing: int) -> EntroError:
+    """Return the error for metrics that give no stage.
+
+    Args:
+        label: the log, for messages.
+        columns: names of the metrics; empty if known ones have no rate or no number.
+        missing: number of samples that are not finite.
+    """
     if not columns:
         return EntroError(
             f"no finite number in {counted(missing, 'sample')}" if missing else "no rate: a counter needs two samples",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from entro_cli.core.console import printable
-from entro_cli.readers.prometheus.response import PrometheusSeries
+from entro_cli.readers.prometheus.series import MetricSeries
 from entro_cli.timeseries.observations import TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine.entropy import FloatArray
@@ -29,34 +29,41 @@ _LEAST_CORRELATION = 0.9
 """Chosen: two scrapes of a server are seconds apart, and still agree far better than two servers do."""
 
 
-def once_per_target(name: str, series: Sequence[PrometheusSeries]) -> tuple[list[PrometheusSeries], list[Problem]]:
+def once_per_target(
+    name: str, series: Sequence[MetricSeries], scrapes: dict[int, int]
+) -> tuple[list[MetricSeries], list[Problem]]:
     """Return the series of a metric without further scrapes of the same target, and a warning about those.
 
     Args:
         name: the name of the metric.
         series: its series, each with other labels.
+        scrapes: by series, the one whose target it scrapes, which may be itself; those that are new are added.
     """
-    by_target: dict[frozenset[tuple[str, str]], list[PrometheusSeries]] = {}
-    for part in sorted(series, key=lambda part: (-len(part.times), sorted(part.labels.items()))):
-        found = by_target.setdefault(_target(part), [])
-        twin = next((place for place, other in enumerate(found) if _is_same(other, part)), None)
-        if twin is None:
-            found.append(part)
-        else:
-            found[twin] = _joined(found[twin], part)
+    by_target: dict[frozenset[tuple[str, str]], list[MetricSeries]] = {}
+
+    def rank(part: MetricSeries) -> tuple[bool, int, list[tuple[str, str]]]:
+        return scrapes.get(part.place, part.place) != part.place, -len(part.times), sorted(part.labels.items())
+
+    for part in sorted(series, key=rank):
+        found, known = by_target.setdefault(_target(part), []), scrapes.get(part.place)
+        are_same = (_is_same(other, part) if known is None else other.place == known for other in found)
+        twin = next((at for at, is_same in enumerate(are_same) if is_same), len(found))
+        found[twin:] = [_joined(found[twin], part) if twin < len(found) else part, *found[twin + 1 :]]
+        if len(part.times):
+            scrapes[part.place] = found[twin].place
     once = [part for parts in by_target.values() for part in parts]
     repeated = len(series) - len(once)
     return once, [Problem(ProblemKind.SCRAPED_TWICE, repeated, (printable(name),))] if repeated else []
 
 
-def _target(part: PrometheusSeries) -> frozenset[tuple[str, str]]:
+def _target(part: MetricSeries) -> frozenset[tuple[str, str]]:
     """Return the labels of a series without those of the scrape; without an address, a job may be a server."""
     has_address = any(part.labels.get(label) for label in _ADDRESSES) and not part.name.startswith(_RAY)
     of_scrape = _OF_SCRAPE if has_address else _OF_PROMETHEUS
     return frozenset((label, value) for label, value in part.labels.items() if label not in of_scrape)
 
 
-def _is_same(one: PrometheusSeries, other: PrometheusSeries) -> bool:
+def _is_same(one: MetricSeries, other: MetricSeries) -> bool:
     """Return whether two series of one target are equal, or differ by no more than they change between scrapes."""
     if len(other.times) < 2:
         return len(other.times) == 1 and (other.times[0], other.values[0]) in zip(one.times, one.values, strict=True)
@@ -77,7 +84,7 @@ def _mean_change(values: FloatArray) -> float:
     return float(np.mean(abs(np.diff(values))))
 
 
-def _joined(one: PrometheusSeries, other: PrometheusSeries) -> PrometheusSeries:
+def _joined(one: MetricSeries, other: MetricSeries) -> MetricSeries:
     """Return a series with the samples of another scrape where it lacks some."""
     if len(one.times) < 2:
         return one

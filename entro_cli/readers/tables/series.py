@@ -143,7 +143,7 @@ def _series(
         how = sources.aggregate or ("mean" if stage.kind is Kind.GENERIC else "sum")
         names = ", ".join(map(printable_name, sources.names)) or "column"
         tally.count(ProblemKind.SOURCES_COMBINED, count, printable_name(stage.source), names, _WORDS[how])
-        times, values = _combined(times, values, codes, how)
+        times, values = combine_sources(times, values, codes, how)
         summed = count if how == "sum" else 1
     values = values if stage.divisor == 1.0 else values / stage.divisor
     return Series(stage.name, stage.kind, times, values, stage.full, stage.source, summed=summed), averaged
@@ -165,7 +165,9 @@ def _changes(times: TimeArray, codes: NDArray[np.int64] | None) -> NDArray[np.in
     return np.flatnonzero(is_new if codes is None else is_new | (np.diff(codes, prepend=-1) != 0))
 
 
-def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], how: str) -> tuple[TimeArray, FloatArray]:
+def combine_sources(
+    times: TimeArray, values: FloatArray, codes: NDArray[np.int64], how: str
+) -> tuple[TimeArray, FloatArray]:
     """Return the sum, mean or maximum of sources at each time at which one of them has a sample.
 
     A source holds its sample until its next one, if that is at most three of its intervals later, else for less than
@@ -182,7 +184,7 @@ def _combined(times: TimeArray, values: FloatArray, codes: NDArray[np.int64], ho
     length = int(np.median(intervals[intervals > 0])) if (intervals > 0).any() else 0
     if len(edges) > 1 and np.median(np.diff(edges)) < _ALIGNED * length:
         # Sources that are sampled in turn have a sample per interval each, and so has their sum.
-        return _combined(*_rounded(times, values, codes, length), how)
+        return combine_sources(*_rounded(times, values, codes, length), how)
     is_next = np.append(codes[1:] == codes[:-1], False)
     following = np.append(times[1:], times[-1:])
     ends = np.where(is_next & (following - times <= _NEXT_INTERVALS * intervals), following, times + intervals)
