@@ -127,6 +127,7 @@ def test_types_count_more_than_names(tmp_path):
     [
         ("ray_vllm_num_requests_waiting", "ray_vllm_request_success_total"),
         ("ray_serve_deployment_queued_queries", "ray_serve_num_http_requests_total"),
+        ("ray_serve_deployment_queued_queries", "ray_serve_num_http_requests"),
         ("nv_inference_pending_request_count", "nv_inference_request_success"),
         ("sglang:num_queue_reqs", "sglang:num_requests_total"),
         ("tgi_queue_size", "tgi_request_count"),
@@ -136,6 +137,14 @@ def test_known_servers(waiting, done, tmp_path):
     lines = (f"{waiting} {WAITING[i]} {BEGIN + 10 * i}\n{done} {DONE[i]} {BEGIN + 10 * i}\n" for i in range(4))
     content = f"# TYPE {waiting} gauge\n" + "".join(lines)
     assert loads(read(metrics, content.encode(), tmp_path)) == LOADS
+
+
+def test_parts_of_a_total_are_not_added_to_it(tmp_path):
+    lines = "".join(
+        f'sglang:num_queue_reqs{{priority=""}} 7 {at}\nsglang:num_queue_reqs{{priority="1"}} 5 {at}\n'
+        for at in (BEGIN, BEGIN + 10)
+    )
+    assert loads(read(metrics, lines.encode(), tmp_path)) == {"llm": {0: 7, 10: 7}}
 
 
 def one(name, **body):

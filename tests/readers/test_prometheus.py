@@ -97,6 +97,12 @@ def test_engines_are_summed_where_all_that_run_are_there(tmp_path):
     assert points(read(prometheus, matrix(*parts[::-1]), tmp_path).series[0]) == points(got.series[0])
 
 
+def test_the_metric_of_a_known_server_comes_first(tmp_path):
+    content = matrix((engine(0, "vllm:num_requests_waiting_by_reason"), {0: 1.0}), (engine(0), {0: 5.0}))
+    (series,) = read(prometheus, content, tmp_path).series
+    assert (series.stage, points(series)) == ("llm", {0: 5.0})
+
+
 def test_engines_sampled_in_turn_are_summed(tmp_path):
     parts = [(engine(number), {15 * at + 7 * number: 5.0 + number for at in range(9)}) for number in (0, 1)]
     assert set(points(read(prometheus, matrix(*parts), tmp_path).series[0]).values()) == {11.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
@@ -49,7 +50,7 @@ _KNOWN = {
     **_named(
         Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True),
         "tgi_request_count te_request_count litellm_proxy_total_requests_metric_total "
-        "ray_serve_num_http_requests_total scrapy_responses_total "
+        "ray_serve_num_http_requests_total ray_serve_num_http_requests scrapy_responses_total "
         "scrapy_prometheus_response_received_count",
     ),
     **_named(
@@ -68,6 +69,9 @@ _KNOWN = {
 }
 IN_SYSTEM = ("vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:num_requests_swapped")
 """Gauges of vLLM that add up to the requests in the system; the last one exists only in V0."""
+
+_BY_PRIORITY = "sglang:num_queue_reqs", "sglang:num_running_reqs"
+"""Gauges of SGLang that have, beside their total, a series per priority if it schedules by priority."""
 
 _COUNTER = re.compile(r".*_(total|count)")
 
@@ -92,6 +96,11 @@ def metric(name: str, is_counter: bool | None = None) -> Metric:
     if named is not None and named.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
         return Metric(named.kind, QUEUE_STAGE if named.kind is Kind.QUEUE else RATE_STAGE)
     return Metric(None)
+
+
+def is_part_of_total(name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether a series is contained in another series of its metric."""
+    return name in _BY_PRIORITY and labels.get("priority", "") != ""
 
 
 def server_name(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import counted
 from entro_cli.readers.prometheus.aggregate import arrivals, interval_of, rate_of_counters, sum_gauges, without_negative
-from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
+from entro_cli.readers.prometheus.metrics import IN_SYSTEM, is_part_of_total, metric, server_name
 from entro_cli.readers.prometheus.series import KeptSeries, MetricSeries, keep
 from entro_cli.readers.prometheus.targets import once_per_target
 from entro_cli.readers.quantities import Quantity
@@ -50,7 +50,8 @@ def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[l
     """
     by_name: dict[str, list[MetricSeries]] = {}
     for part in series:
-        by_name.setdefault(part.name or EXPRESSION, []).append(part)
+        if not is_part_of_total(part.name, part.labels):
+            by_name.setdefault(part.name or EXPRESSION, []).append(part)
     quantities: list[Quantity] = []
     problems: list[Problem] = []
     for name, parts in by_name.items():
@@ -134,8 +135,11 @@ def combine_series(
 
 
 def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
-    """Return the quantities, of which only the first of each stage is that stage by default; warn of the others."""
-    taken: dict[str, str] = {}
+    """Return the quantities, of which only the first of each stage is that stage by default; warn of the others.
+
+    Metrics of known servers come first: vLLM's waiting requests by reason are contained in all of them.
+    """
+    taken = {part.stage: part.name for part in reversed(quantities) if metric(part.name).is_known}
     found = []
     for part in quantities:
         first = taken.setdefault(part.stage, part.name) if part.stage else part.name
