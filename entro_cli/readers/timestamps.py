@@ -14,13 +14,19 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _WRITTEN = re.compile(
     r"^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
-    r"(\d{1,4}|[a-z]{3,9})\.?[ ./-](\d{1,2}|[a-z]{3,9})\.?,?[ ./-](\d{4}|\d{2})"
+    r"(\d{1,4}|[a-zäÄ]{3,9})\.?[ ./-]\s?(\d{1,2}|[a-zäÄ]{3,9})\.?,?[ ./-]\s?(\d{4}|\d{2})"
     r"(?:[,@T:\s-]+(\d{1,2}):(\d\d)(?::(\d\d)([.,]\d{1,9})?)?\s*([ap]\.?m\.?)?\s*"
     r"(?:(?:gmt|utc)?([+-]\d\d:?\d\d|[a-z]+(?:/[a-z_/]+)?)(?:\s*\([^)]*\))?)?)?\s*$",
     re.IGNORECASE | re.ASCII,
 )
 _PARTS = ("a", "b", "c", "hour", "minute", "second", "fraction", "half", "zone")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTHS = [
+    *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    *("", "", "mär", "", "mai", "", "", "", "", "okt", "", "dez"),
+    *("", "", "mrz", "", "", "", "", "", "", "", "", ""),
+]
+"""Beginnings of the names of months, in English and German, twelve each."""
+
 _CLOCK = re.compile(r"\s*\d{1,2}:\d\d(:\d\d([.,]\d+)?)?\s*([ap]\.?m\.?)?\s*", re.IGNORECASE | re.ASCII)
 _DAY_NUMBERS = 36_526, 73_050
 """Limits of numbers that may be a spreadsheet's days since 1899-12-30: 2000 and 2099."""
@@ -75,12 +81,15 @@ TIME_UNITS = (*_UNITS, *DATE_ORDERS, "days")
 """The units that `--time COLUMN:UNIT` accepts: of numbers, orders of dates, and the days of a spreadsheet."""
 
 
-def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> TimestampFormat | None:
+def timestamp_format(
+    sample: Sequence[str], offset_unit_ns: int | None, is_date: bool = False
+) -> TimestampFormat | None:
     """Return the format of a column's timestamps.
 
     Args:
         sample: cells of the column.
         offset_unit_ns: unit of small numbers, which are offsets, nanoseconds; None if offsets are not allowed here.
+        is_date: whether the column is called a date, so that numbers of days are a spreadsheet's.
 
     Returns:
         The format of most of the sample; None if it does not look like times.
@@ -94,10 +103,10 @@ def timestamp_format(sample: Sequence[str], offset_unit_ns: int | None) -> Times
         return ISO
     if not texts or len(numbers) * 2 <= len(texts):
         return None
-    return _number_format(numbers, offset_unit_ns)
+    return _number_format(numbers, offset_unit_ns, is_date)
 
 
-def _number_format(numbers: Sequence[float], offset_unit_ns: int | None) -> TimestampFormat | None:
+def _number_format(numbers: Sequence[float], offset_unit_ns: int | None, is_date: bool) -> TimestampFormat | None:
     # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
     median = float(np.median(np.abs(numbers)))
     for form in _EPOCHS:
@@ -105,7 +114,7 @@ def _number_format(numbers: Sequence[float], offset_unit_ns: int | None) -> Time
             return form
     if offset_unit_ns is None or median >= _EARLIEST:
         return None
-    return _ORDERS["days"] if _are_day_numbers(numbers) else replace(_OFFSET, unit_ns=offset_unit_ns)
+    return _ORDERS["days"] if _are_day_numbers(numbers, is_date) else replace(_OFFSET, unit_ns=offset_unit_ns)
 
 
 def _written_match(text: str) -> re.Match[str] | None:
@@ -155,14 +164,14 @@ def _order(written: Sequence[re.Match[str]]) -> str:
     return ("dmy" if is_day_first else "mdy") if is_clear else UNKNOWN_ORDER
 
 
-def _are_day_numbers(numbers: Sequence[float]) -> bool:
+def _are_day_numbers(numbers: Sequence[float], are_dates: bool) -> bool:
     """Return whether numbers are days of a spreadsheet: far from 0, with fractions, less than two hours apart.
 
     An offset of so many seconds would be of a log that begins half a day after its start and has 12 rows a second.
     """
     between = np.abs(np.diff(numbers))
     is_in_limits = _DAY_NUMBERS[0] <= min(numbers) and max(numbers) <= _DAY_NUMBERS[1]
-    return is_in_limits and len(between) > 0 and 0 < float(np.median(between)) < 2 / 24
+    return is_in_limits and (are_dates or (len(between) > 0 and 0 < float(np.median(between)) < 2 / 24))
 
 
 def _is_big_number(text: str) -> bool:
@@ -250,7 +259,7 @@ def _written_sql(text: str, order: str) -> tuple[str, str]:
         return "CAST(NULL AS BIGINT)", "false"
     part = {name: f"({written_parts_sql(text)}).{name}" for name in _PARTS}
     year, month, day = (part["abc"[order.index(letter)]] for letter in "ymd")
-    named = f"list_position({_MONTHS}, lower({month}[1:3]))::VARCHAR"
+    named = f"((list_position({_MONTHS}, lower({month}[1:3])) - 1) % 12 + 1)::VARCHAR"
     numbers = (
         f"CASE WHEN length({year}) = 2 THEN '20' || {year} ELSE {year} END",
         f"lpad(CASE WHEN regexp_matches({month}, '^[0-9]') THEN {month} ELSE {named} END, 2, '0')",

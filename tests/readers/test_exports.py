@@ -151,3 +151,55 @@ def test_messages_that_are_not_visible_are_no_queue(tmp_path):
     path.write_text(cloudwatch_console().replace("MessagesVisible", "MessagesNotVisible"))
     outcome = entro("analyze", path)
     assert "not a queue by name: ApproximateNumberOfMessagesNotVisible" in outcome.err
+
+
+LINES = [
+    f"INFO 11-26 12:00:{second:02} [loggers.py:1] Engine 000: Avg prompt throughput: 5.0 tokens/s, Avg generation "
+    f"throughput: 5.0 tokens/s, Running: 1 reqs, Waiting: {second} reqs, GPU KV cache usage: 0.7%"
+    for second in range(0, 60, 10)
+]
+
+
+def exported(header, row):
+    """A CSV of lines, the newest first."""
+    text = io.StringIO()
+    csv.writer(text).writerows([header, *reversed([row(f"2026-11-26T12:00:{line[17:19]}", line) for line in LINES])])
+    return text.getvalue()
+
+
+LOGGED = {
+    "Grafana": exported(["Time", "Line"], lambda time, line: [time.replace("T", " "), line]),
+    "Loki": exported(["timestamp", "labels", "Line"], lambda time, line: [f"{time}Z", '{"pod": "vllm-0"}', line]),
+    "Datadog": exported(["Date", "Host", "Service", "Message"], lambda time, line: [f"{time}.000Z", "h", "vllm", line]),
+    "Splunk": exported(["_time", "host", "_raw"], lambda time, line: [f"{time}.000+0000", "h", line]),
+}
+
+
+@pytest.mark.parametrize("kind", LOGGED)
+def test_lines_of_a_log_in_a_column_are_read_as_that_log(tmp_path, kind):
+    plain, path = tmp_path / "plain.log", tmp_path / "export.csv"
+    plain.write_text("".join(f"{line}\n" for line in LINES))
+    path.write_text(LOGGED[kind])
+    assert steps(path) == steps(plain, "--year", "2026")
+    assert "clock" not in entro("analyze", path, "--tz", "UTC").err
+
+
+def test_lines_of_two_services_are_two_sources(tmp_path):
+    path = tmp_path / "export.csv"
+    rows = [("12:00", line) for line in LINES]
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        [
+            ["Date", "Service", "Message"],
+            *([f"2026-11-26T{time}", f"vllm-{at}", line] for time, line in rows for at in "ab"),
+        ]
+    )
+    path.write_text(text.getvalue())
+    assert [row[1] for row in steps(path)] == [f"{2.0 * second}" for second in range(0, 60, 10)]
+
+
+def test_a_table_with_a_column_of_messages_is_a_table(tmp_path, expected):
+    path = tmp_path / "table.csv"
+    head, *rows = PLAIN.splitlines()
+    path.write_text(f"{head},message\n" + "".join(f"{row},fine\n" for row in rows))
+    assert steps(path) == expected

@@ -304,3 +304,27 @@ def test_a_word_for_a_missing_number_is_an_empty_cell(word, tmp_path):
     table = "\n".join(["time,rate,queue", *rows])
     seen = read(tmp_path, table.replace("?", word))
     assert (seen.rows_skipped, series_of(seen)) == (0, series_of(read(tmp_path, table.replace("?", ""))))
+
+
+def test_whole_days_of_a_spreadsheet_in_a_column_of_dates(tmp_path):
+    rows = "".join(f"{46352 + day},{day},{day}\n" for day in range(10))
+    got = read(tmp_path, "Date,requests per day,backlog\n" + rows)
+    first = datetime(2026, 11, 26, tzinfo=UTC).timestamp() * 1e9
+    assert got.series[0].times.tolist() == [first + day * 86400 * 10**9 for day in range(10)]
+
+
+@pytest.mark.parametrize(
+    "form", ["{}. Dez. 2026 12:00", "{} Dez 2026 12:00:00", "{}. Dezember 2026, 12:00", "{} Dec 2026 12:00"]
+)
+def test_german_names(tmp_path, form):
+    rows = "".join(f"{form.format(day)};{day};{day},5\n" for day in range(10, 20))
+    got = read(tmp_path, "Zeit;Warteschlange;Anfragen/s\n" + rows)
+    loads = {part.stage: (part.kind.value, part.values.tolist()) for part in got.series}
+    assert loads["llm"] == ("queue", [float(day) for day in range(10, 20)])
+    assert loads["scraper"] == ("rate", [day + 0.5 for day in range(10, 20)])
+    assert got.series[0].times[0] == datetime(2026, 12, 10, 12, tzinfo=UTC).timestamp() * 1e9
+
+
+def test_a_german_name_with_an_unknown_word_is_not_taken(tmp_path):
+    with pytest.raises(EntroError, match="no column is recognised"):
+        read(tmp_path, "Zeit,abgelehnte Anfragen/s\n2026-11-26T12:00:00Z,1\n2026-11-26T12:00:10Z,1\n")

@@ -117,6 +117,18 @@ def test_a_queue_of_numbers_is_a_load_and_one_of_names_a_source(tmp_path):
     assert stages(read(tmp_path, "time,queue,waiting\n" + rows))["llm"][1] == [0.0, 2.0, 4.0, 6.0, 8.0]
 
 
+@pytest.mark.parametrize("name", ["shard", "instance", "replica_id", "Partition"])
+def test_numbers_name_sources_too(tmp_path, name):
+    rows = "".join(f"{stamp(10 * step)},{number},3\n" for step in range(5) for number in range(3))
+    assert stages(read(tmp_path, f"time,{name},waiting\n" + rows))["llm"][1] == [9.0] * 5
+
+
+def test_numbers_of_an_unknown_name_that_differ_at_each_time_are_asked_for(tmp_path):
+    rows = "".join(f"{stamp(10 * step)},{number},3\n" for step in range(5) for number in range(3))
+    with pytest.raises(EntroError, match=r"rows of one time differ in the column gpu.*--by gpu"):
+        read(tmp_path, "time,gpu,waiting\n" + rows)
+
+
 TWO_ZONES = "time,zone,waiting\n" + "".join(
     f"{stamp(10 * step)},{zone},{load}\n" for step in range(5) for zone, load in (("eu", 2), ("us", 4))
 )

@@ -1,4 +1,7 @@
-"""Documents that hold a table: JSON arrays, and exports of CloudWatch and InfluxDB, converted to JSON lines."""
+"""Documents that hold a table, or lines of a log, converted to JSON lines: JSON arrays, and exports of CSV.
+
+Those are of CloudWatch and InfluxDB, and the lines of a log as Grafana, Datadog, Splunk and others save them.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,8 @@ def _csv_rows(text: str) -> Iterator[list[str]]:
 def _influx_csv(text: str) -> list[_Row]:
     """Return the rows of an annotated CSV of InfluxDB: of time, field and value, or with a column per field."""
     found: list[_Row] = []
-    for is_blank, table in groupby(_csv_rows(text), lambda cells: not any(cells)):
+    annotated = text if text.lstrip().startswith("#") else ""
+    for is_blank, table in groupby(_csv_rows(annotated), lambda cells: not any(cells)):
         found += [] if is_blank else _influx_table(table)
     tags = dict.fromkeys(key for row in found for key in row)
     measurements = {row["_measurement"] for row in found if "_measurement" in row}
@@ -147,4 +151,52 @@ def _influx_table(table: Iterator[list[str]]) -> list[_Row]:
     return rows
 
 
-_READERS: tuple[Callable[[str], list[_Row]], ...] = (_json_rows, _cloudwatch_csv, _influx_csv)
+def _log_lines_csv(text: str) -> list[_Row]:
+    """Return the rows of a CSV of log lines as Docker writes lines: the line, its time, and who wrote it."""
+    lines = _csv_rows(text)
+    header = [re.sub(r"\W+", "_", name.strip().lower()).strip("_") for name in next(lines, [])]
+    texts, times = ([place for place, name in enumerate(header) if name in names] for names in (_LINES, _TIMES))
+    if len(texts) != 1 or not times or set(header) & _LOADS:
+        return []
+    rows = [cells for cells in lines if len(cells) == len(header)]
+    logged = sum(_LOGGED.match(cells[texts[0]]) is not None for cells in rows[:200])
+    if 2 * logged <= len(rows[:200]):
+        return []
+    first, last = (rows[end][times[0]] for end in (0, -1))
+    if (len(last), last) < (len(first), first):  # the newest line is the first
+        rows.reverse()
+    return [_log_line(dict(zip(header, cells, strict=True)), header[texts[0]], header[times[0]]) for cells in rows]
+
+
+def _log_line(row: dict[str, str], text: str, time: str) -> _Row:
+    names = {key: value for key, value in row.items() if key not in {text, time} and value}
+    with suppress(ValueError):  # of Loki, as JSON
+        names |= json.loads(names.pop("labels", "{}"))
+    if "service" in names:
+        names.setdefault("container", names["service"])
+    stamp = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", row[time].replace(",", "."))
+    return {"log": row[text] + "\n", "time": stamp[:10] if stamp.isdigit() else stamp} | names
+
+
+_LINES, _TIMES = {"line", "message", "content", "body", "log", "raw"}, {"time", "timestamp", "date", "ts"}
+_LOADS = {
+    "status",
+    "status_code",
+    "method",
+    "path",
+    "url",
+    "uri",
+    "duration",
+    "latency",
+    "request_time",
+    "queue",
+    "rate",
+}
+"""Columns of tables that have a message in each row, too."""
+_LOGGED = re.compile(r".{0,80}(?:\d\d:\d\d:\d\d|\b(?:DEBUG|INFO|WARN|ERROR)|\[info\]|\{\")", re.IGNORECASE)
+_READERS: tuple[Callable[[str], list[_Row]], ...] = (
+    _json_rows,
+    _cloudwatch_csv,
+    _influx_csv,
+    _log_lines_csv,
+)

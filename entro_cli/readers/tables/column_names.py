@@ -42,8 +42,19 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "throughput consumers workers oldest memory "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
-_SOURCES = _words("instance pod container host hostname node engine replica model queue worker server rank")
+_SOURCES = _words(
+    "instance pod container host hostname node engine replica model queue worker server rank shard partition"
+)
 _COUNTERS = _words("total sum created bucket")
+_GERMAN = {
+    **{"zeit": "time", "zeitpunkt": "time", "uhrzeit": "time", "zeitstempel": "timestamp", "datum": "date"},
+    **{"warteschlange": "queue", "wartend": "waiting", "wartende": "waiting", "anfragen": "requests"},
+    **{"seiten": "pages", "aufgaben": "tasks", "mittelwert": "mean", "pro": "per", "je": "per"},
+    **{"sekunde": "second", "stunde": "hour", "tag": "day"},
+}
+_NEUTRAL = _words("per s sec min minute h llm scraper server utc")
+"""Words that German names have, too. A name with any other word stays as it is: it may be a qualifier."""
+
 SECONDS_PER = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
@@ -79,7 +90,9 @@ class Meaning:
 def tokens(name: str) -> list[str]:
     """Return the words of a column's name in lower case: `scraperRate`, `scraper-rate` and `Scraper Rate` are equal."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+    words = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
+    is_german = words and _GERMAN.keys() | _NEUTRAL >= {*words}
+    return [_GERMAN.get(word, word) for word in words] if is_german else words
 
 
 def without_labels(name: str) -> str:

@@ -18,6 +18,7 @@ from entro_cli.readers.tables.column_names import (
     names_time,
     offset_unit_ns,
     qualified_kind,
+    tokens,
     without_labels,
 )
 from entro_cli.readers.timestamps import (
@@ -221,7 +222,8 @@ def _time_columns(
     if len(candidates) != 1:
         raise _no_single_time(label, columns, candidates, options)
     index = candidates[0]
-    form = given_format(cells[index], unit) if unit else timestamp_format(cells[index], offset_unit_ns(columns[index]))
+    name, found = columns[index], cells[index]
+    form = given_format(found, unit) if unit else timestamp_format(found, offset_unit_ns(name), "date" in tokens(name))
     if form is None:
         shown = next((printable_name(row[index]) for row in sample if row[index].strip()), "")
         shown = masked(shown) if options.redact else shown
