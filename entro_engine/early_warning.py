@@ -9,40 +9,40 @@ from numpy.typing import NDArray
 
 from entro_engine.entropy import FloatArray
 
-WINDOW_STEPS = 10
+WINDOW_STEPS = 20
 """Number of observed steps in the least-squares fit."""
 
 LEAST_STEPS = 3
 """Fewest observed steps that give a slope."""
 
 _BATCH_WINDOWS = 1 << 16
-"""Windows per batch. A window holds ten values: without batches a long log would need ten times its own memory."""
+"""Windows per batch. A window holds 20 values: without batches a long log would need 20 times its own memory."""
 
 
 def time_to_budget(
-    times_s: FloatArray, psi_total: FloatArray, budget: float, at: NDArray[np.int64] | None = None
+    times_s: FloatArray, load: FloatArray, budget: float, at: NDArray[np.int64] | None = None
 ) -> FloatArray:
-    """Return the time to budget, tau = (budget - Psi_total) / slope, s (ENTROPIA, DOI 10.5281/zenodo.19416737).
+    """Return the time to budget, tau = (budget - P) / slope, s (ENTROPIA, DOI 10.5281/zenodo.19416737).
 
-    The slope is the least-squares slope of Psi_total over the last 10 observed steps, at their actual times.
+    The slope is the least-squares slope of the coupled load P over the last 20 observed steps, at their actual times.
 
     Args:
         times_s: shape (steps,), s, increasing.
-        psi_total: shape (steps,), nat; NaN without data.
+        load: P, shape (steps,), nat; NaN without data.
         budget: nat.
         at: indices of the steps to compute, shape (selected,); None for all.
 
     Returns:
-        tau, shape (selected,) or (steps,): 0 at or over the budget, infinite if Psi_total does not grow or fewer than 3
+        tau, shape (selected,) or (steps,): 0 at or over the budget, infinite if P does not grow or fewer than 3
         steps were observed so far, NaN without data.
     """
-    selected = np.arange(len(psi_total)) if at is None else at
+    selected = np.arange(len(load)) if at is None else at
     tau = np.full(selected.shape, math.nan)
-    is_observed = ~np.isnan(psi_total)
+    is_observed = ~np.isnan(load)
     observed = np.flatnonzero(is_observed)
     has_data = is_observed[selected]
-    now = psi_total[selected[has_data]]
-    slope = _slopes(times_s[observed], psi_total[observed], np.searchsorted(observed, selected[has_data]))
+    now = load[selected[has_data]]
+    slope = _slopes(times_s[observed], load[observed], np.searchsorted(observed, selected[has_data]))
     # A slope that is NaN (too few steps) or not positive leaves the forecast at infinity.
     forecast = np.divide(budget - now, slope, out=np.full(now.shape, math.inf), where=slope > 0)
     tau[has_data] = np.where(now >= budget, 0.0, forecast)
@@ -50,7 +50,7 @@ def time_to_budget(
 
 
 def _slopes(times_s: FloatArray, values: FloatArray, at: NDArray[np.int64]) -> FloatArray:
-    """Return the slope at the points `at`, each over the point and up to nine before it, unit/s.
+    """Return the slope at the points `at`, each over the point and up to 19 before it, unit/s.
 
     The first two points have too few before them: their slope is NaN.
     """

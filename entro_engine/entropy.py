@@ -49,6 +49,7 @@ class Stage:
         name: the name in every output.
         kind: the quantity that its load measures.
         full: the load at which this stage is full, in the unit of its load; None means the kind's x_ref.
+        feeds: names of the stages that it feeds, if any stage of the pipeline says so; empty otherwise.
 
     Raises:
         ParameterError: if `full` is not a finite number above 0, or the name is empty.
@@ -57,6 +58,7 @@ class Stage:
     name: str
     kind: Kind = Kind.GENERIC
     full: float | None = None
+    feeds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(bool(self.name), "stage name", self.name, "a name")

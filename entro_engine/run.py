@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_engine.budget import psi_budget
+from entro_engine.budget import coupled_load, driver_evidence, psi_budget
 from entro_engine.entro_engine_v9 import REST, Regime, RegimeParameters, RegimeState, RegimeTrace, replay
 from entro_engine.entropy import FloatArray, Stage, entropy_proxy, psi_total, shares
 from entro_engine.errors import require
@@ -19,7 +19,7 @@ class Run:
 
     Attributes:
         stages: the N stages.
-        budget: Psi_budget, nat.
+        budget: the budget of the coupled load, nat.
         step_s: length of a step, s.
         start_ns: start of the first step, nanoseconds since the epoch.
         loads: shape (N, steps), each stage's load in its unit; NaN without data.
@@ -27,6 +27,7 @@ class Run:
         own: shape (steps,), True if a step has data of its own, not carried over from the previous step.
         psi: shape (N, steps), Psi of each stage, nat.
         psi_total: shape (steps,), nat; NaN where a stage has no data.
+        coupled_load: shape (steps,), nat, the load that is judged: Psi_total for two stages; NaN as Psi_total is.
         trace: the engine's result for each step, arrays of shape (steps,).
         final: the engine's state after the last step, for the next part.
     """
@@ -40,6 +41,7 @@ class Run:
     own: NDArray[np.bool_]
     psi: FloatArray
     psi_total: FloatArray
+    coupled_load: FloatArray
     trace: RegimeTrace
     final: RegimeState
 
@@ -56,17 +58,22 @@ class Run:
     @property
     def violated(self) -> NDArray[np.bool_]:
         """Mask of the steps over the budget, shape (steps,). A step at the budget is within it."""
-        return self.psi_total > self.budget
+        return self.coupled_load > self.budget
 
     @property
     def delta(self) -> FloatArray:
-        """Delta = max(0, Psi_total - budget), nat, shape (steps,); 0 without data (published Eq. 11)."""
-        return np.maximum(np.nan_to_num(self.psi_total) - self.budget, 0.0)
+        """Delta = max(0, P - budget), nat, shape (steps,); 0 without data (published Eq. 11, with P for Psi_total)."""
+        return np.maximum(np.nan_to_num(self.coupled_load) - self.budget, 0.0)
 
     @property
     def rho(self) -> FloatArray:
         """Each stage's share of Psi_total, shape (N, steps) (published Eq. 12)."""
         return shares(self.psi, self.psi_total)
+
+    @property
+    def driver_evidence(self) -> FloatArray:
+        """The numbers whose sums over an incident name its driver, shape (rows, steps); the first N rows are rho."""
+        return driver_evidence(self.stages, self.psi, self.psi_total, self.budget)
 
     @property
     def step_ns(self) -> int:
@@ -94,6 +101,7 @@ class Run:
             own=self.own[cut],
             psi=self.psi[:, cut],
             psi_total=self.psi_total[cut],
+            coupled_load=self.coupled_load[cut],
             trace=self.trace.part(first, after),
         )
 
@@ -114,7 +122,7 @@ def replay_loads(
         stages: the N stages, at least one.
         loads: shape (N, steps), each in its stage's unit; NaN where a stage has no data (the step then has none).
         step_s: length of a step, s, above 0.
-        budget: Psi_budget, nat; gamma * N * Psi_c by default.
+        budget: the budget, nat; that of two stages, 2 gamma Psi_c, by default.
         start_ns: start of the first step, nanoseconds since the epoch.
         rest_before: a step before which the engine is put to rest again, so that later steps do not depend on earlier
             ones.
@@ -130,14 +138,15 @@ def replay_loads(
     require(len(stages) > 0, "stages", stages, "at least one")
     require(loads.ndim == 2 and len(loads) == len(stages), "loads", loads.shape, f"shape ({len(stages)}, steps)")
     require(step_s > 0, "step_s", step_s, "a number above 0")
-    limit = psi_budget(len(stages)) if budget is None else budget
+    limit = psi_budget(2) if budget is None else budget
     psi = np.stack([entropy_proxy(load, stage) for stage, load in zip(stages, loads, strict=True)])
     total = psi_total(psi)
+    judged = coupled_load(stages, psi, total)
     parameters = RegimeParameters(limit)
-    trace, final = replay(total[rest_before:], REST if rest_before else state, parameters, of)
+    trace, final = replay(judged[rest_before:], REST if rest_before else state, parameters, of)
     # The steps before the rest are replayed on their own, so that their state does not reach the later ones.
     if rest_before:
-        earlier, _ = replay(total[:rest_before], state, parameters, of)
+        earlier, _ = replay(judged[:rest_before], state, parameters, of)
         trace = earlier.followed_by(trace)
     with_data = trace.regime != Regime.NO_DATA
-    return Run(stages, limit, step_s, start_ns, loads, loads, with_data, psi, total, trace, final)
+    return Run(stages, limit, step_s, start_ns, loads, loads, with_data, psi, total, judged, trace, final)

@@ -45,6 +45,56 @@ def corrections(psis: Sequence[float], delta: float, alpha: float = 0.5, beta: f
     return [-alpha * rho * math.tanh(beta * delta) for rho in shares(psis)]
 
 
+# The coupled load
+
+
+def coupled_load(stages: Sequence[tuple[str, str]], feeds: dict[str, list[str]], loads: Sequence[float]) -> float:
+    """The load (nat) that one step of a pipeline is judged by, against the budget of two stages.
+
+    Args:
+        stages: name and kind of each stage; every full load is the published one.
+        feeds: the stages that a stage feeds, by name; empty if nobody said so.
+        loads: load of each stage.
+    """
+    psis = [psi(load, kind) for (_, kind), load in zip(stages, loads, strict=True)]
+    if len(stages) == 2:
+        return psis[0] + psis[1]
+    if len(stages) == 1:
+        return psis[0] + math.log(2.2) if stages[0][1] == "queue" else 2 * psis[0]
+    sums = [math.fsum(psis) * 2 / len(stages)]
+    for upstream, downstream in edges(stages, feeds):
+        together = [psis[i] for i in upstream]
+        feeding = together[0] if len(together) == 1 else math.log1p(math.fsum(math.expm1(p) for p in together))
+        sums.append(feeding + psis[downstream])
+    return max(sums)
+
+
+def edges(stages: Sequence[tuple[str, str]], feeds: dict[str, list[str]]) -> list[tuple[list[int], int]]:
+    """Which stages feed which, by index; rates that feed one queue together as one entry."""
+    names = [name for name, _ in stages]
+    kinds = [kind for _, kind in stages]
+    if any(feeds.values()):
+        links = [(names.index(one), names.index(other)) for one in feeds for other in feeds[one]]
+    else:
+        order = [i for i in range(len(stages)) if kinds[i] != "generic"]
+        links = []
+        for at, this in enumerate(order[1:], start=1):
+            before = at - 1
+            if kinds[this] == "queue" and kinds[order[before]] == "rate":
+                while before >= 0 and kinds[order[before]] == "rate":
+                    links.append((order[before], this))
+                    before -= 1
+            elif not (kinds[this] == "rate" == kinds[order[before]] and "queue" in [kinds[i] for i in order[at:]]):
+                links.append((order[before], this))
+    found: list[tuple[list[int], int]] = []
+    for target in range(len(stages)):
+        sources = [one for one, other in links if other == target]
+        rates = [i for i in sources if kinds[target] == "queue" and kinds[i] == "rate"]
+        found += [(rates, target)] if rates else []
+        found += [([i], target) for i in sources if i not in rates]
+    return found
+
+
 # The regime engine
 
 
@@ -130,7 +180,7 @@ def slope(times: Sequence[Fraction], values: Sequence[float]) -> Fraction:
 def time_to_budget(psi_total: Sequence[float | None], budget: float, step_s: float) -> list[float | None]:
     """Seconds until the budget is met, by step; None on a step without data.
 
-    The line is fitted to the last ten steps that have data, this one included, at their own times, however old.
+    The line is fitted to the last twenty steps that have data, this one included, at their own times, however old.
     Fewer than three of them give infinity below the budget; from the budget on it is 0 in any case.
     """
     result: list[float | None] = []
@@ -139,7 +189,7 @@ def time_to_budget(psi_total: Sequence[float | None], budget: float, step_s: flo
         if p is None:
             result.append(None)
             continue
-        seen = [*seen, (i * Fraction(step_s), p)][-10:]
+        seen = [*seen, (i * Fraction(step_s), p)][-20:]
         rise = slope([t for t, _ in seen], [v for _, v in seen]) if len(seen) >= 3 else Fraction(0)
         if p >= budget:
             result.append(0.0)

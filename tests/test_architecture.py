@@ -23,7 +23,7 @@ ENGINE = {
     "elementwise": set(),
     "sequential": set(),
     "entropy": {"errors"},
-    "budget": {"errors"},
+    "budget": {"entropy", "errors"},
     "controller": {"elementwise", "errors"},
     "allocator": {"budget", "controller", "errors"},
     "baselines": {"controller", "elementwise", "errors"},

@@ -82,7 +82,7 @@ class FigureAccumulator:
 
     Args:
         stages: stages of the run.
-        budget: Psi_budget, nat.
+        budget: the budget of the coupled load, nat.
         target: the objective, a share of observed steps, 0..1.
         zone: the zone of the times in the result.
 
@@ -97,7 +97,7 @@ class FigureAccumulator:
         self._excess = 0.0
         self._regimes = np.zeros(len(Regime), np.int64)
         self._last_regime = np.empty(0, np.int8)
-        self._psi, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(4))
+        self._psi, self._load, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(5))
         self._loads = [_StageStats() for _ in stages]
         self._incidents = IncidentFinder(stages, budget)
         self._error_budget = ErrorBudgetAccumulator(target, zone)
@@ -120,7 +120,7 @@ class FigureAccumulator:
                 self._add(run)
 
     def _add(self, run: Run) -> None:
-        observed, violated, delta, shares = run.observed, run.violated, run.delta, run.rho
+        observed, violated, delta, evidence = run.observed, run.violated, run.delta, run.driver_evidence
         selection = slice(None) if observed.all() else observed  # a slice copies nothing, a mask does
         trace = run.trace
         self._measured += int(run.own.sum())
@@ -131,14 +131,17 @@ class FigureAccumulator:
         self._transitions += int(np.count_nonzero(np.diff(regimes)))
         self._last_regime = regimes[-1:]
         self._psi.add(run.psi_total[selection])
+        self._load.add(run.coupled_load[selection])
         self._stability.add(trace.stability[selection])
         self._energy.add(trace.energy[selection])
         self._memory.add(trace.memory[selection])
-        for accumulator, load, peak, share in zip(self._loads, run.loads, run.peaks, shares, strict=True):
+        for accumulator, load, peak, share in zip(
+            self._loads, run.loads, run.peaks, evidence[: len(self._stages)], strict=True
+        ):
             accumulator.load.add(load[selection])
             accumulator.peak.add(peak[selection])
             accumulator.share.add(share[selection])
-        self._incidents.add(run, violated, delta, shares)
+        self._incidents.add(run, violated, delta, evidence)
         self._error_budget.add(run, violated, observed)
 
     def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
@@ -167,6 +170,8 @@ class FigureAccumulator:
             excess_nat_s=self._excess * step_s,
             peak_psi_total=self._psi.known(self._psi.maximum),
             mean_psi_total=self._psi.mean,
+            peak_coupled_load=self._load.known(self._load.maximum),
+            mean_coupled_load=self._load.mean,
             stability_mean=self._stability.mean,
             stability_min=self._stability.known(self._stability.minimum),
             energy_mean=self._energy.mean,

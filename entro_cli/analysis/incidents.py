@@ -24,17 +24,19 @@ class Incident:
         end: end of its last violating step.
         duration_s: time from start to end, s.
         violations: number of its violating steps.
+        peak_coupled_load: the highest coupled load, nat.
         peak_psi_total: the highest Psi_total, nat.
         excess_nat_s: integral of Delta over its time, nat s.
-        driver: the stage with the largest mean share of Psi_total.
+        driver: the stage that drove it: of up to two stages, the one with the largest mean share of Psi_total.
         time_to_budget_s: the forecast one step before it: time until the budget would be reached at the slope of that
-            moment, s. None if Psi_total was not growing.
+            moment, s. None if the load was not growing.
     """
 
     start: datetime
     end: datetime
     duration_s: float
     violations: int
+    peak_coupled_load: float
     peak_psi_total: float
     excess_nat_s: float
     driver: str
@@ -43,15 +45,16 @@ class Incident:
 
 @dataclass(frozen=True)
 class IncidentColumns:
-    """Incidents as columns, arrays of shape (incidents,). One incident takes 42 bytes.
+    """Incidents as columns, arrays of shape (incidents,). One incident takes 50 bytes.
 
     Attributes:
         first: the first step.
         length: number of steps up to and including the last.
         violations: number of violating steps.
-        peak: the highest Psi_total, nat.
+        peak: the highest coupled load, nat.
+        peak_psi: the highest Psi_total, nat.
         excess: the sum of Delta, nat.
-        driver: index of the stage with the largest mean share of Psi_total.
+        driver: index of the stage that drove it.
         forecast: time to budget one step before, s; NaN or infinite if there is none.
     """
 
@@ -59,6 +62,7 @@ class IncidentColumns:
     length: NDArray[np.int32]
     violations: NDArray[np.int32]
     peak: FloatArray
+    peak_psi: FloatArray
     excess: FloatArray
     driver: NDArray[np.int16]
     forecast: FloatArray
@@ -118,7 +122,8 @@ class Incidents(Sequence[Incident]):
             end=moment(self._start_ns + (first + length) * self._step_ns, self._zone),
             duration_s=length * step_s,
             violations=int(spans.violations[index]),
-            peak_psi_total=float(spans.peak[index]),
+            peak_coupled_load=float(spans.peak[index]),
+            peak_psi_total=float(spans.peak_psi[index]),
             excess_nat_s=float(spans.excess[index]) * step_s,
             driver=self._stages[int(spans.driver[index])],
             time_to_budget_s=forecast if math.isfinite(forecast) else None,

@@ -96,7 +96,7 @@ def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
 
     Args:
         steps: all steps.
-        budget: Psi_budget, nat; gamma * N * Psi_c by default.
+        budget: the budget, nat; that of two stages, 2 gamma Psi_c, by default.
         first: the first step of interest.
     """
     return _replayed(steps, budget, max(first - WARM_UP_STEPS, 0), REST, steps.count)

@@ -273,7 +273,7 @@ class Figures:
         observed_steps: number of steps with data.
         excluded_steps: steps that are left out as maintenance. They have no data, and are in no other count.
         coverage: steps with data of their own, as a share of all that are not left out.
-        budget: Psi_budget, nat.
+        budget: the budget of the coupled load, nat.
         stages: each stage's loads and its share of Psi_total.
         regimes: steps in each regime.
         violations: steps over the budget.
@@ -281,6 +281,8 @@ class Figures:
         excess_nat_s: integral of Delta over time, nat s.
         peak_psi_total: the highest Psi_total, nat.
         mean_psi_total: the mean Psi_total, nat.
+        peak_coupled_load: the highest coupled load, nat: the load that is judged, Psi_total for two stages.
+        mean_coupled_load: the mean coupled load, nat.
         stability_mean: the mean stability, 0.05..1.
         stability_min: the least.
         energy_mean: the mean energy, nat.
@@ -288,7 +290,7 @@ class Figures:
         memory_mean: the mean stress memory, 0..1.
         memory_max: the highest.
         transitions: changes of the regime between one observed step and the next.
-        time_to_budget_s: time until the budget is reached at the slope of the last steps, s; None if Psi_total is not
+        time_to_budget_s: time until the budget is reached at the slope of the last steps, s; None if the load is not
             growing.
         incidents: runs of steps over the budget, by time.
         objective: the error budget of the objective.
@@ -309,6 +311,8 @@ class Figures:
     excess_nat_s: float
     peak_psi_total: float | None
     mean_psi_total: float | None
+    peak_coupled_load: float | None
+    mean_coupled_load: float | None
     stability_mean: float | None
     stability_min: float | None
     energy_mean: float | None

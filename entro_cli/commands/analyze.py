@@ -113,7 +113,7 @@ def analyze(
         parallel.executor(),
     )
     print_load_warnings(loaded, terminal)
-    budget = settings.budget(len(loaded.steps.stages)) if limits.budget is None else limits.budget
+    budget = settings.budget if limits.budget is None else limits.budget
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed = replay_steps(settings.maintenance().view(loaded.steps), budget, *span_ns)
     again = repeating_command(

@@ -192,7 +192,7 @@ Budget = Annotated[
         "--budget",
         metavar="NATS",
         help="Entropy budget.",
-        show_default="0.75 x stages x 2.0",
+        show_default="2 x gamma x 2.0",
         rich_help_panel=ADVANCED,
     ),
 ]

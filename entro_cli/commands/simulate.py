@@ -233,7 +233,7 @@ def _configured(config_file: Path | None, terminal: Terminal) -> dict[str, Any]:
     from entro_cli.workflows.settings import read_settings
 
     settings = read_settings(config_file, "default", terminal)
-    return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget(2)}
+    return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget}
 
 
 def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:

@@ -79,6 +79,7 @@ KEYS = (
     ConfigKey("stages.*.column", validators.TEXT),
     ConfigKey("stages.*.kind", validators.KIND),
     ConfigKey("stages.*.full", validators.POSITIVE),
+    ConfigKey("stages.*.feeds", validators.NAMES),
     ConfigKey("formats.*.pattern", validators.TEXT),
     ConfigKey("formats.*.time_format", validators.TEXT),
     ConfigKey("formats.*.unit", validators.TIME_UNIT),

@@ -87,9 +87,10 @@ class Settings:
     alerts: AlertSettings
     origins: Mapping[str, str]
 
-    def budget(self, stages: int) -> float:
-        """Return the budget of a pipeline with that many stages, gamma * N * Psi_c, in nats."""
-        return psi_budget(stages, self.gamma)
+    @property
+    def budget(self) -> float:
+        """The budget of the coupled load, that of two stages whatever their number: 2 gamma Psi_c, in nats."""
+        return psi_budget(2, self.gamma)
 
     def maintenance(self) -> Maintenance:
         """Return the maintenance windows, in the time zone of the output."""

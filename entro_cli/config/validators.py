@@ -236,6 +236,11 @@ SECURITY = _one_of("none", "starttls", "tls")
 ADDRESS = Rule(str, "a mail address", _address)
 WEB_ADDRESS = Rule(str, "a URL that begins with https:// or http://", _web_address)
 TEXTS = Rule(list[str], "a list of non-empty texts", _texts)
+NAMES = Rule(
+    str | list[str],
+    "a name, or a list of names",
+    lambda value, at: _texts([value] if isinstance(value, str) else value, at),
+)
 ADDRESSES = Rule(
     list[str], "a list of mail addresses", lambda values, at: tuple(_address(value, at) for value in values)
 )

@@ -92,3 +92,8 @@ def change(formatter: Callable[[float], str], now: float | None, before: float |
 def shortened(text: str, longest: int) -> str:
     """Return text of at most `longest` characters, with three dots in place of the rest."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def load_name(stages: int) -> str:
+    """Return the name of the load that a pipeline is judged by: of two stages, the coupled load is Psi_total itself."""
+    return "Psi_total" if stages == 2 else "Coupled load"

@@ -108,11 +108,12 @@ def parse_stage_options(options: LoadOptions) -> tuple[StageSpec, ...]:
 
 
 def _with_configured(given: tuple[StageSpec, ...], configured: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
-    """Return the stages of the command line, with missing kinds from entro.toml, then its stages of other columns."""
-    kinds = {spec.name: spec.kind for spec in configured}
+    """Return the stages of the command line, completed by entro.toml, then its stages of other columns."""
+    known = {spec.name: spec for spec in configured}
     names, columns = {spec.name for spec in given}, {spec.column for spec in given}
     others = (spec for spec in configured if spec.name not in names and spec.column not in columns)
-    return (*(replace(spec, kind=spec.kind or kinds.get(spec.name)) for spec in given), *others)
+    same = ((spec, known.get(spec.name, spec)) for spec in given)
+    return (*(replace(spec, kind=spec.kind or other.kind, feeds=other.feeds) for spec, other in same), *others)
 
 
 def _stage_spec(text: str) -> StageSpec:

@@ -80,6 +80,7 @@ class Bucket:
         violations: steps over the budget.
         coverage: steps with measured data as a share of the steps that are not excluded; 0 without such steps.
         peak_psi_total: highest Psi_total, nat; None without data.
+        peak_coupled_load: highest coupled load, nat; None without data.
     """
 
     label: str
@@ -91,6 +92,7 @@ class Bucket:
     violations: int
     coverage: float
     peak_psi_total: float | None
+    peak_coupled_load: float | None
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
     edges = nanoseconds(span.start), nanoseconds(span.end)
     first, after = _grid_steps(run, *edges)
     part = run.part(*_steps_in(run, *edges))
-    observed = part.psi_total[part.observed]
+    observed = part.observed
     excluded = _excluded(run, first, after, maintenance)
     expected = after - first - excluded
     return Bucket(
@@ -308,7 +310,8 @@ def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
         regimes=regimes_of(part, expected),
         violations=int(part.violated.sum()),
         coverage=float(part.own.sum()) / expected if expected > 0 else 0.0,
-        peak_psi_total=float(observed.max()) if len(observed) else None,
+        peak_psi_total=float(part.psi_total[observed].max()) if observed.any() else None,
+        peak_coupled_load=float(part.coupled_load[observed].max()) if observed.any() else None,
     )
 
 

@@ -33,10 +33,10 @@ class Member:
         consumed: used share of the error budget; None without an observed step.
         critical_share: Critical steps as a share of observed steps; None without an observed step.
         coverage: steps with measured data as a share of the steps that are not excluded.
-        excess_nat_s: Psi_total above the budget, summed over time, nat s.
+        excess_nat_s: the coupled load above the budget, summed over time, nat s.
         incidents: number of incidents.
         budget: Psi_budget, nat.
-        glance: 84 equal parts of the period, each with its highest Psi_total and its worst regime.
+        glance: 84 equal parts of the period, each with its highest coupled load and its worst regime.
     """
 
     pipeline: str

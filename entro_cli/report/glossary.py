@@ -27,12 +27,13 @@ GLOSSARY = (
     ),
     Term(
         "Budget",
-        "The Psi_total that the stages may reach together. A step above it is a violation. Excess is how far and for "
-        "how long Psi_total was above the budget (nat s).",
+        "The load that the stages may reach together: of two stages the Psi_total; of more, the larger of the Psi of "
+        "two neighbours and of the sum as two stages would have it. A step above it is a violation. Excess is how far "
+        "and for how long the load was above the budget (nat s).",
     ),
     Term(
         "Stable, Stress, Critical",
-        "The regime of a step, derived from Psi_total and the steps before it. Stress: the pipeline is filling up. "
+        "The regime of a step, derived from the load and the steps before it. Stress: the pipeline is filling up. "
         "Critical: it has reached the budget or is about to. Steps without data have no regime.",
     ),
     Term(
@@ -52,7 +53,7 @@ GLOSSARY = (
     Term(
         "Incident",
         "A run of steps over the budget, interrupted for at most one step at a time. Its driver is the stage with the "
-        "largest share of Psi_total.",
+        "largest share of the load.",
     ),
     Term(
         "Objective",

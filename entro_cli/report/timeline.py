@@ -24,12 +24,13 @@ class Timeline:
     """Selected steps of the period, oldest first, as tuples with one entry per point.
 
     The period's part of the log is divided into bins of equal length. Each bin contributes the steps with the lowest
-    and the highest Psi_total, the first step with its worst regime, and the first step without data, so that gaps stay
-    visible. A period of at most 2000 steps is complete.
+    and the highest coupled load, the first step with its worst regime, and the first step without data, so that gaps
+    stay visible. A period of at most 2000 steps is complete.
 
     Attributes:
         times: start of each step.
-        psi_total: Psi_total, nat. This, the thresholds and the stages' Psi are None without data.
+        psi_total: Psi_total, nat. This, the next, the thresholds and the stages' Psi are None without data.
+        coupled_load: the load that is judged, nat.
         regime: `stable`, `stress`, `critical` or `no data`.
         violated: whether the step is over the budget.
         stress_threshold: t_S, nat: the effective load from which the step is in Stress.
@@ -41,6 +42,7 @@ class Timeline:
 
     times: tuple[datetime, ...]
     psi_total: tuple[float | None, ...]
+    coupled_load: tuple[float | None, ...]
     regime: tuple[str, ...]
     violated: tuple[bool, ...]
     stress_threshold: tuple[float | None, ...]
@@ -58,11 +60,12 @@ def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
         zone: the time zone of the times.
         most: the most points to keep, at least 4.
     """
-    kept = thin(run.psi_total, run.trace.regime, most)
+    kept = thin(run.coupled_load, run.trace.regime, most)
     labels = {int(regime): regime.label for regime in Regime}
     return Timeline(
         times=tuple(moment(ns, zone) for ns in run.times_ns[kept].tolist()),
         psi_total=_none_for_nan(run.psi_total[kept]),
+        coupled_load=_none_for_nan(run.coupled_load[kept]),
         regime=tuple(labels[code] for code in run.trace.regime[kept].tolist()),
         violated=tuple(run.violated[kept].tolist()),
         stress_threshold=_none_for_nan(run.trace.stress_threshold[kept]),
@@ -73,25 +76,25 @@ def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
     )
 
 
-def thin(psi_total: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
+def thin(load: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
     """Select the steps to draw: all, or of each bin the lowest, the highest, the first in its worst regime or a gap.
 
     Args:
-        psi_total: shape (steps,), nat; NaN without data.
+        load: shape (steps,), nat; NaN without data.
         regime: shape (steps,), codes of `Regime`.
         most: the most steps to keep.
 
     Returns:
         The indices of the steps, ascending.
     """
-    steps = len(psi_total)
+    steps = len(load)
     if steps <= most:
         return np.arange(steps)
     bins = max(most // _KEPT_PER_BIN, 1)
     size = math.ceil(steps / bins)
     missing = size * math.ceil(steps / size) - steps  # pad the last bin with values that are never chosen
-    low = np.pad(np.nan_to_num(psi_total, nan=math.inf), (0, missing), constant_values=math.inf).reshape(-1, size)
-    high = np.pad(np.nan_to_num(psi_total, nan=-math.inf), (0, missing), constant_values=-math.inf).reshape(-1, size)
+    low = np.pad(np.nan_to_num(load, nan=math.inf), (0, missing), constant_values=math.inf).reshape(-1, size)
+    high = np.pad(np.nan_to_num(load, nan=-math.inf), (0, missing), constant_values=-math.inf).reshape(-1, size)
     # Codes grow with severity, and that of "no data" is below them: argmax finds the first step of the worst regime.
     codes = np.pad(regime, (0, missing), constant_values=-2).reshape(-1, size)
     has_data = np.isfinite(high).any(axis=1)

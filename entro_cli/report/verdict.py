@@ -114,7 +114,7 @@ def _load(period: Period, figures: Figures, worst: Incident | None) -> str:
         f"Over the budget for {duration(figures.violation_time_s)} in {counted(incidents, 'incident')}, "
         f"{_objective(figures)}. Look first at {_shortened(worst.driver)}, the driver of {which} "
         f"({_time(period, worst.start)}, {duration(worst.duration_s)}, "
-        f"up to {worst.peak_psi_total / figures.budget:.1f} times the budget)."
+        f"up to {worst.peak_coupled_load / figures.budget:.1f} times the budget)."
     )
 
 

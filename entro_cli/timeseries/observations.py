@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.core.console import printable
 from entro_cli.timeseries.problems import Problem
-from entro_engine import Kind
+from entro_engine import EntroError, Kind, Stage
 from entro_engine.entropy import FloatArray
 
 TimeArray = NDArray[np.int64]
@@ -59,16 +60,43 @@ class StageSpec:
         column: the column of its loads; empty to recognise it by name.
         kind: the quantity that its load measures; None if not given.
         full: the load at which it is full; None if not given.
+        feeds: names of the stages that it feeds; empty if not given.
     """
 
     name: str
     column: str = ""
     kind: Kind | None = None
     full: float | None = None
+    feeds: tuple[str, ...] = ()
 
     def is_of(self, column: str, log: str) -> bool:
         """Return whether the user's text names a column of a log: COLUMN, or FILE:COLUMN with its path or bare name."""
         return self.column in {column, *(f"{name}:{column}" for name in _names_of(log))}
+
+
+def coupled_stages(stages: Sequence[Stage], specs: Sequence[StageSpec]) -> list[tuple[int, Stage]]:
+    """Return the stages of a pipeline, each with its index and what it feeds, in the order that couples them.
+
+    That is the order in which the user described them, if there are more than two and all are described.
+
+    Raises:
+        EntroError: if one feeds a stage that is neither in the pipeline nor described.
+    """
+    described = [spec.name for spec in specs]
+    known = {*described, *(stage.name for stage in stages)}
+    feeds = {spec.name: spec.feeds for spec in specs}
+    for name, targets in feeds.items():
+        unknown = next((target for target in targets if target not in known or target == name), None)
+        if unknown is not None:
+            raise EntroError(
+                f"no other stage is called {printable(unknown)}",
+                where=f"stages.{printable(name)}.feeds",
+                expected=f"another one of {', '.join(sorted(known))}",
+            )
+    indices = list(range(len(stages)))
+    if len(stages) > 2 and all(stage.name in feeds for stage in stages):
+        indices.sort(key=lambda index: described.index(stages[index].name))
+    return [(index, replace(stages[index], feeds=feeds.get(stages[index].name, ()))) for index in indices]
 
 
 def _names_of(log: str) -> set[str]:

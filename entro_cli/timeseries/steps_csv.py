@@ -19,9 +19,9 @@ def steps_csv(runs: Iterable[Run], zone: tzinfo) -> Iterator[str]:
         zone: the time zone to write the times in.
 
     Yields:
-        CSV text, one part at a time, the first with a header: time, load_STAGE..., psi_STAGE..., psi_total, regime,
-        energy, memory, stress_threshold, critical_threshold, effective_load, stability. A step without data has the
-        regime `no data` and its relaxed states; its other cells are empty.
+        CSV text, one part at a time, the first with a header: time, load_STAGE..., psi_STAGE..., psi_total,
+        coupled_load, regime, energy, memory, stress_threshold, critical_threshold, effective_load, stability. A step
+        without data has the regime `no data` and its relaxed states; its other cells are empty.
     """
     for number, run in enumerate(runs):
         yield csv_text(run.times_ns.tolist(), zone, _columns(run), header=number == 0)
@@ -35,6 +35,7 @@ def _columns(run: Run) -> list[Column]:
         *((f"load_{name}", loads.tolist()) for name, loads in zip(names, run.loads, strict=True)),
         *((f"psi_{name}", psi.tolist()) for name, psi in zip(names, run.psi, strict=True)),
         ("psi_total", run.psi_total.tolist()),
+        ("coupled_load", run.coupled_load.tolist()),
         ("regime", [labels[code] for code in run.trace.regime.tolist()]),
         *((state, getattr(run.trace, state).tolist()) for state in _STATES),
     ]

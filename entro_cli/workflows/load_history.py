@@ -15,6 +15,7 @@ from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import PipelinePaths, day_start_ns
 from entro_cli.history.read import load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
+from entro_cli.timeseries.observations import coupled_stages
 from entro_cli.timeseries.problems import Problem, sentences
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
@@ -96,17 +97,18 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
 def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
     intervals, left_out = state.intervals_ns(), state.redundant_fallbacks()
     bins = {key: part for key, part in bins.items() if key not in left_out}
+    # In the order of `load_logs`, so that a report is the same from logs and from the history.
+    names = sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
     stages = [
         (
-            _stage(state, settings, name),
+            stage,
             [
                 SourceBins(part, held_ns(intervals.get(key), state.step_ns))
                 for key, part in sorted(bins.items())
-                if key.stage == name
+                if key.stage == stage.name
             ],
         )
-        # In the order of `join_sources`, so that a report is the same from logs and from the history.
-        for name in sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
+        for _, stage in coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
     ]
     if bins:
         return fill_steps(stages, state.step_ns)

@@ -20,7 +20,7 @@ from entro_cli.readers.tables.csv_stream import CsvStream
 from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.join_sources import join_sources
-from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec
+from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec, coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import to_steps
 from entro_cli.timeseries.resample_stream import NotStreamableError, StreamResampler
@@ -87,6 +87,8 @@ def load_logs(
     files = [_with_full_loads(shift_clock(file, shifts), options.full_of) for file in files]
     notes += _missing_columns(files, read.stages)
     stages, uses = join_sources(files)
+    coupled = coupled_stages([joined.stage for joined in stages], read.stages)
+    stages = tuple(replace(stages[index], stage=stage) for index, stage in coupled)
     sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
     if streamed is None:
         steps: StepSource = to_steps(stages, zone, step_ns)

@@ -107,7 +107,7 @@ def summarise_period(
         shown_as: the pipeline's name in the report; None for that of the settings.
         advise: whether to compute what coordination would have changed, which takes most of the time.
     """
-    limit = settings.budget(len(data.steps.stages)) if budget is None else budget
+    limit = settings.budget if budget is None else budget
     loads, maintenance = LoadAccumulator(), settings.maintenance()
     replayed = _replayed(data.steps, limit, period)
     figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)

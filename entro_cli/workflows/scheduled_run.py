@@ -180,7 +180,7 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
     assert zone is not None  # noqa: S101 - now is in a zone
     history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
     steps = run.settings.maintenance().apply(history.steps)
-    budget = run.settings.budget(len(steps.stages))
+    budget = run.settings.budget
     if not steps.count:
         return (), budget
     replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])

@@ -20,6 +20,7 @@ def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driv
         end=start + timedelta(minutes=minutes),
         duration_s=60.0 * minutes,
         violations=minutes,
+        peak_coupled_load=8.029,
         peak_psi_total=8.029,
         excess_nat_s=6137.2,
         driver=driver,

@@ -89,10 +89,10 @@ def test_a_real_queue():
     document = json.loads(outcome.out)
     assert (outcome.status, outcome.err) == (0, "")
     assert (document["start"], document["end"]) == ("2026-04-25T18:49:45+00:00", "2026-04-25T18:52:25+00:00")
-    assert (document["steps"], document["violations"], document["budget"]) == (160, 118, 1.5)
+    assert (document["steps"], document["violations"], document["budget"]) == (160, 111, 3.0)
     assert document["stages"][0]["peak_load"] == 172
     (incident,) = document["incidents"]
-    assert (incident["start"], incident["duration_s"], incident["driver"]) == ("2026-04-25T18:49:47+00:00", 118, "llm")
+    assert (incident["start"], incident["duration_s"], incident["driver"]) == ("2026-04-25T18:49:49+00:00", 111, "llm")
 
 
 def test_a_real_rate_with_drifting_stamps_and_gaps():

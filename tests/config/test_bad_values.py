@@ -157,7 +157,7 @@ def test_a_mistyped_table_and_a_key_like_no_other(write):
     assert entro("config").error == "entro.toml, line 1: alert: unknown key; did you mean alerts?"
     write("[stages.llm]\nqqq = 1\n")
     assert entro("config").error == (
-        "entro.toml, line 2: stages.llm.qqq: unknown key; the keys here are column, kind, full"
+        "entro.toml, line 2: stages.llm.qqq: unknown key; the keys here are column, kind, full, feeds"
     )
 
 
@@ -253,7 +253,7 @@ def test_a_suggestion_is_close_or_another_word_for_the_key(write):
     write("[pipelines.a]\nTZ = 'UTC'\n")
     assert entro("config").error == "entro.toml, line 2: pipelines.a.TZ: unknown key; did you mean zone?"
     write("[stages.llm]\nbudget = 3.0\n")
-    assert entro("config").error.endswith("budget: unknown key; the keys here are column, kind, full")
+    assert entro("config").error.endswith("budget: unknown key; the keys here are column, kind, full, feeds")
     write("nope = 1\n")
     assert entro("config").error.endswith("nope: unknown key; `entro config --config /dev/null` lists the keys")
     write("[pipelines.Frontend]\n[pipelines.b]\n[pipelines.c]\n[pipelines.d]\n[pipelines.e]\n")

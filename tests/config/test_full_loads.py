@@ -30,5 +30,5 @@ def test_a_stage_s_own_full_load_comes_first_if_it_is_of_its_kind(settings):
 
 
 def test_the_budget(settings):
-    assert settings().budget(2) == 3.0
-    assert settings("gamma = 0.5\n").budget(3) == 3.0
+    assert settings().budget == 3.0
+    assert settings("gamma = 0.5\n").budget == 2.0

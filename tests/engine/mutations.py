@@ -58,7 +58,7 @@ BUDGET_AND_CONTROL = (
         "a step at the budget is within it",
         "`>=` instead of `>` in `Run.violated`",
         "test_run::test_at_the_budget_is_no_violation",
-        *("run", "return self.psi_total > self.budget", "return self.psi_total >= self.budget"),
+        *("run", "return self.coupled_load > self.budget", "return self.coupled_load >= self.budget"),
     ),
     mutation(
         "either something remains or there is a violation",
@@ -241,12 +241,31 @@ REGIMES = (
     ),
 )
 
+COUPLED_LOAD = (
+    mutation(
+        "a stage that nothing connects changes nothing",
+        "generic stages are neighbours, too",
+        "test_coupling::test_an_idle_generic_stage_changes_nothing",
+        *("budget", " if stage.kind is not Kind.GENERIC]", "]"),
+    ),
+    mutation(
+        "rates that feed one queue count as one load",
+        "each as a pair with the queue",
+        "test_coupling::test_it_agrees_with_an_independent_form",
+        *(
+            "budget",
+            "pairs.append(CoupledPair(run, following[0]))",
+            "pairs += [CoupledPair((one,), following[0]) for one in run]",
+        ),
+    ),
+)
+
 EARLY_WARNING = (
     mutation(
-        "the slope is that of the last ten observed steps",
-        "of the last twenty",
+        "the slope is that of the last twenty observed steps",
+        "of the last ten",
         "test_early_warning::test_it_agrees_with_exact_arithmetic",
-        *("early_warning", "WINDOW_STEPS = 10", "WINDOW_STEPS = 20"),
+        *("early_warning", "WINDOW_STEPS = 20", "WINDOW_STEPS = 10"),
     ),
     mutation(
         "the slope goes by the steps' actual times",
@@ -369,7 +388,7 @@ LOOP = (
     ),
 )
 
-MUTATIONS = BUDGET_AND_CONTROL + REGIMES + EARLY_WARNING + LOOP
+MUTATIONS = BUDGET_AND_CONTROL + COUPLED_LOAD + REGIMES + EARLY_WARNING + LOOP
 
 
 def copy_tree(target: Path) -> None:

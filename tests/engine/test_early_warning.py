@@ -42,13 +42,13 @@ def test_a_straight_line_reaches_it_when_it_does():
     np.testing.assert_allclose(time_to_budget(times, 0.1 * times, 3.0)[2:], 30.0 - times[2:])
 
 
-def test_it_needs_three_observed_steps_and_forgets_all_but_ten():
-    rising = np.arange(13.0) / 10
-    assert time_to_budget(np.arange(13.0), rising, 3.0)[:3].tolist() == [math.inf, math.inf, pytest.approx(28.0)]
+def test_it_needs_three_observed_steps_and_forgets_all_but_twenty():
+    rising = np.arange(23.0) / 10
+    assert time_to_budget(np.arange(23.0), rising, 3.0)[:3].tolist() == [math.inf, math.inf, pytest.approx(28.0)]
     after_a_spike = np.concatenate([[2.9], rising])
-    tau = time_to_budget(np.arange(14.0), after_a_spike, 3.0)
-    assert tau[9] > 1.1 * tau[10]  # the spike is among the last ten for the last time at step 9
-    assert tau[10] == pytest.approx((3.0 - 0.9) / 0.1)
+    tau = time_to_budget(np.arange(24.0), after_a_spike, 3.0)
+    assert tau[19] > 1.1 * tau[20]  # the spike is among the last twenty for the last time at step 19
+    assert tau[20] == pytest.approx((3.0 - 1.9) / 0.1)
 
 
 def test_a_hole_is_bridged_by_the_real_times():

@@ -44,6 +44,6 @@ def test_at_the_budget_is_no_violation():
     assert run.violated.tolist() == [False, True]
 
 
-def test_two_stages_without_a_budget_have_the_published_one():
+def test_the_budget_is_that_of_two_stages():
     assert replay_loads((SCRAPER, LLM), np.ones((2, 3)), 1.0).budget == 3.0
-    assert replay_loads((SCRAPER,), np.ones((1, 3)), 1.0).budget == 1.5
+    assert replay_loads((SCRAPER,), np.ones((1, 3)), 1.0).budget == 3.0

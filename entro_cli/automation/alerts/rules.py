@@ -141,13 +141,13 @@ def _line(alert: Alert) -> str:
 
 
 def _incident_text(pipeline: str, incident: Incident, budget: float, report: str) -> str:
-    ratio = f", {incident.peak_psi_total / budget:.1f} times the budget of {nats(budget)} nat" if budget else ""
+    ratio = f", {incident.peak_coupled_load / budget:.1f} times the budget of {nats(budget)} nat" if budget else ""
     return "\n".join(
         [
             f"The stages of {_name(pipeline)} were over their shared budget for {duration(incident.duration_s)}.",
             f"Began: {local_time(incident.start)}",
             f"Over the budget until: {local_time(incident.end)}",
-            f"Peak: {nats(incident.peak_psi_total)} nat{ratio}",
+            f"Peak: {nats(incident.peak_coupled_load)} nat{ratio}",
             f"Excess: {quantity(incident.excess_nat_s)} nat s",
             f"Driver: {_name(incident.driver)} (look here first)",
             *_report(report),

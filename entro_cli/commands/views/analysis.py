@@ -147,7 +147,8 @@ def _violations(figures: Figures) -> Iterator[Text]:
     )
     yield Text(
         f"Excess {formatting.quantity(figures.excess_nat_s)} nat s, "
-        f"peak Psi_total {formatting.optional(formatting.nats, figures.peak_psi_total)} nat"
+        f"peak {formatting.load_name(len(figures.stages))} "
+        f"{formatting.optional(formatting.nats, figures.peak_coupled_load)} nat"
     )
     left = formatting.duration(abs(objective.remaining_s))
     state = f"{left} left" if objective.remaining_s >= 0 else f"overdrawn by {left}"
@@ -188,7 +189,7 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
         table.add_row(
             _minute(incident.start),
             formatting.duration(incident.duration_s),
-            formatting.nats(incident.peak_psi_total),
+            formatting.nats(incident.peak_coupled_load),
             formatting.quantity(incident.excess_nat_s),
             _short(incident.driver),
             formatting.optional(formatting.duration, incident.time_to_budget_s),

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 
 from entro_cli.analysis.incidents import Incident
 from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.core.formatting import count, duration, nats, optional, share
+from entro_cli.core.formatting import count, duration, load_name, nats, optional, share
 from entro_cli.report.charts.figure import (
     PATTERNS,
     REGIMES,
@@ -39,14 +39,14 @@ _STAGE_COLOURS = 6  # --stage-1 to --stage-6 of style.css
 
 
 def timeline_chart(summary: Summary) -> go.Figure:
-    """Draw Psi_total with the budget and both thresholds. The area below is coloured by regime, and over the budget."""
+    """Draw the judged load with the budget and both thresholds. The area below is coloured by regime."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
-    highest = max((psi for psi in course.psi_total if psi is not None), default=0.0)
+    highest = max((load for load in course.coupled_load if load is not None), default=0.0)
     top = 1.1 * max(highest, budget)  # room for the ranks above the incident marks
     _draw_maintenance(figure, summary, top)
     draw_regimes(figure, seconds, course, budget)
-    figure.add_trace(_psi_line(seconds, course))
+    figure.add_trace(_load_line(seconds, course, load_name(len(summary.figures.stages))))
     figure.add_trace(_incident_marks(summary, seconds))
     figure.update_yaxes(range=[0, top], title_text="Psi, nat")
     return figure
@@ -122,8 +122,8 @@ def _layout(summary: Summary, start: datetime, end: datetime) -> dict[str, Any]:
     )
 
 
-def _psi_line(seconds: Any, course: Timeline) -> go.Scatter:
-    """Return the line of Psi_total. Its tooltip shows the regime and the thresholds of a step."""
+def _load_line(seconds: Any, course: Timeline, name: str) -> go.Scatter:
+    """Return the line of the judged load. Its tooltip shows the regime and the thresholds of a step."""
     tooltips = [
         [_time(when), regime.capitalize(), optional(nats, stress), optional(nats, critical)]
         for when, regime, stress, critical in zip(
@@ -132,11 +132,11 @@ def _psi_line(seconds: Any, course: Timeline) -> go.Scatter:
     ]
     return go.Scatter(
         x=to_float32(seconds),
-        y=to_float32(to_array(course.psi_total)),
+        y=to_float32(to_array(course.coupled_load)),
         mode="lines",
         line={"color": "var(--series)", "width": 1},
         customdata=tooltips,
-        hovertemplate="%{customdata[0]}<br><b>Psi_total %{y:.3f}</b>, %{customdata[1]}"
+        hovertemplate=f"%{{customdata[0]}}<br><b>{name} %{{y:.3f}}</b>, %{{customdata[1]}}"
         "<br>Stress from %{customdata[2]}, Critical from %{customdata[3]}<extra></extra>",
     )
 
@@ -164,10 +164,10 @@ def _peak(summary: Summary, incident: Incident, seconds: Any) -> tuple[float, fl
     """
     start = nanoseconds(summary.period.start)
     first, after = ((nanoseconds(edge) - start) / NS for edge in (incident.start, incident.end))
-    psi = np.where((seconds >= first) & (seconds < after), to_array(summary.course.psi_total), -math.inf)
-    at = int(np.argmax(np.nan_to_num(psi, nan=-math.inf)))
-    found = math.isclose(float(psi[at]), incident.peak_psi_total)
-    return float(seconds[at]) if found else (first + after) / 2, incident.peak_psi_total
+    load = np.where((seconds >= first) & (seconds < after), to_array(summary.course.coupled_load), -math.inf)
+    at = int(np.argmax(np.nan_to_num(load, nan=-math.inf)))
+    found = math.isclose(float(load[at]), incident.peak_coupled_load)
+    return float(seconds[at]) if found else (first + after) / 2, incident.peak_coupled_load
 
 
 def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
@@ -247,7 +247,7 @@ def _bucket_hover(bucket: Bucket) -> str:
             f"<b>{bucket.label}</b>",
             ", ".join(times) or "no data",
             f"violations: {count(bucket.violations)}",
-            f"peak Psi_total: {optional(nats, bucket.peak_psi_total)}",
+            f"peak Psi: {optional(nats, bucket.peak_coupled_load)}",
             f"coverage: {share(bucket.coverage)}",
         ]
     )

@@ -94,20 +94,20 @@ def bands(stretches: Iterable[tuple[float, float]], height: float) -> go.Scatter
 
 
 def draw_regimes(figure: go.Figure, x: Any, course: Timeline, budget: float, names: tuple[str, str] = ("", "")) -> None:
-    """Draw the area under Psi_total by regime, its parts over the budget, both thresholds and the budget.
+    """Draw the area under the coupled load by regime, its parts over the budget, both thresholds and the budget.
 
     Args:
         figure: the figure to draw in.
         x: position of each point of the timeline.
-        course: the timeline: Psi_total, the thresholds and the regime at each point.
-        budget: Psi_budget, nat.
+        course: the timeline: the coupled load, the thresholds and the regime at each point.
+        budget: the budget, nat.
         names: names of the two thresholds in tooltips; without names they have no tooltip.
     """
     for regime in REGIMES:
         parts = [close_at(0.0, stretch) for stretch in regime_stretches(x, course, regime)]
         figure.add_trace(area(parts, f"var(--{regime}-fill)", PATTERNS[regime], f"var(--{regime})"))
     figure.add_trace(
-        area([close_at(budget, part) for part in parts_over(x, course.psi_total, budget)], "var(--critical)")
+        area([close_at(budget, part) for part in parts_over(x, course.coupled_load, budget)], "var(--critical)")
     )
     figure.add_trace(line(x, to_array(course.stress_threshold), "var(--stress-ink)", "dot", 1.2, names[0]))
     figure.add_trace(line(x, to_array(course.critical_threshold), "var(--critical-ink)", "dash", 1.2, names[1]))
@@ -131,8 +131,8 @@ def split_at_gaps(x: FloatArray, y: FloatArray) -> list[Points]:
 
 
 def regime_stretches(seconds: FloatArray, course: Timeline, regime: str) -> list[Points]:
-    """Return the stretches of the Psi_total curve in a regime, each extended to the first point of the next one."""
-    points = list(zip(seconds.tolist(), to_array(course.psi_total).tolist(), strict=True))
+    """Return the stretches of the load's curve in a regime, each extended to the first point of the next one."""
+    points = list(zip(seconds.tolist(), to_array(course.coupled_load).tolist(), strict=True))
     stretches, first = [], 0
     for label, group in groupby(course.regime):
         after = first + len(list(group))

@@ -21,7 +21,7 @@ class SparklineBar:
     """One bar: a part of the time shown.
 
     Attributes:
-        peak: highest Psi_total in it, nat; None without data.
+        peak: highest coupled load in it, nat; None without data.
         regime: worst regime in it. Without data: `maintenance` if the time is excluded, else `no data`.
     """
 
@@ -52,10 +52,10 @@ def sparkline(summary: Summary, number: int, span: tuple[datetime, datetime] | N
     peaks: list[float | None] = [None] * number
     worst = [0] * number
     course = summary.course
-    for when, psi, regime in zip(course.times, course.psi_total, course.regime, strict=True):
+    for when, load, regime in zip(course.times, course.coupled_load, course.regime, strict=True):
         at = (nanoseconds(when) - start) * number // (end - start)
-        if psi is not None:
-            peaks[at] = max(peaks[at] or 0.0, psi)
+        if load is not None:
+            peaks[at] = max(peaks[at] or 0.0, load)
             worst[at] = max(worst[at], REGIMES.index(regime))
     edges = [start + at * (end - start) // number for at in range(number + 1)]
     return tuple(

@@ -61,7 +61,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
     groups = {
         "Budget": _BUDGET,
         "Regimes": (*_REGIMES, *([_LEFT_OUT] if _has_excluded(now) or (before and _has_excluded(before)) else [])),
-        "Load": (*_LOAD, *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
+        "Load": (*_loads(now), *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
     }
     return tuple(
@@ -158,15 +158,27 @@ _LEFT_OUT = _Figure(
     formatting.duration,
     beside=lambda figures: _steps(figures.excluded_steps),
 )
-_LOAD = (
+_PSI_TOTAL = (
     _Figure("Psi_total, mean (nat)", lambda figures: figures.mean_psi_total, formatting.nats),
-    _Figure(
-        "Psi_total, peak (nat)",
-        lambda figures: figures.peak_psi_total,
-        formatting.nats,
-        beside=lambda figures: f"budget {formatting.nats(figures.budget)}",
-    ),
+    _Figure("Psi_total, peak (nat)", lambda figures: figures.peak_psi_total, formatting.nats),
 )
+
+
+def _loads(now: Figures) -> tuple[_Figure, ...]:
+    """Return the rows of the load that is judged, after those of Psi_total where it is another."""
+    title = formatting.load_name(len(now.stages))
+    return (
+        *(_PSI_TOTAL if len(now.stages) != 2 else ()),
+        _Figure(f"{title}, mean (nat)", lambda figures: figures.mean_coupled_load, formatting.nats),
+        _Figure(
+            f"{title}, peak (nat)",
+            lambda figures: figures.peak_coupled_load,
+            formatting.nats,
+            beside=lambda figures: f"budget {formatting.nats(figures.budget)}",
+        ),
+    )
+
+
 _ENGINE = (
     _Figure("Stability, mean", lambda figures: figures.stability_mean, formatting.nats),
     _Figure("Stability, lowest", lambda figures: figures.stability_min, formatting.nats),

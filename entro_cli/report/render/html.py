@@ -74,5 +74,5 @@ def _metadata(summary: Summary) -> PageMetadata:
 
 
 def _ceiling(summary: Summary) -> float:
-    """Return the Psi_total at the upper edge of the static picture, nat."""
-    return 1.1 * max(summary.figures.peak_psi_total or 0.0, summary.figures.budget)
+    """Return the load at the upper edge of the static picture, nat."""
+    return 1.1 * max(summary.figures.peak_coupled_load or 0.0, summary.figures.budget)
