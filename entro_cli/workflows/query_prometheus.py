@@ -203,5 +203,4 @@ def _series(promql: str, kind: Kind, server: PrometheusServer, time: TimeRange) 
             remedy="check the query, its labels and --since/--until",
         )
     stage = RATE_STAGE if kind is Kind.RATE else QUEUE_STAGE
-    series = Series(stage, kind, quantity.times, quantity.values, None, promql, quantity.measure, quantity.begins)
-    return series, [*answer.warnings, *problems]
+    return replace(quantity, stage=stage), [*answer.warnings, *problems]

@@ -10,9 +10,9 @@ import numpy as np
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.readers.prometheus.series import MetricSeries
-from entro_cli.readers.quantities import RATE_STAGE, Quantity
+from entro_cli.readers.quantities import RATE_STAGE
 from entro_cli.readers.tables.series import combine_sources
-from entro_cli.timeseries.observations import Measure, TimeArray
+from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
@@ -24,7 +24,7 @@ _OVER_INTERVALS = 3
 """Intervals without a sample after which a series is over, as a source of a table is."""
 
 
-def sum_gauges(name: str, kind: Kind, series: Sequence[MetricSeries]) -> tuple[Quantity, list[Problem]]:
+def sum_gauges(name: str, kind: Kind, series: Sequence[MetricSeries]) -> tuple[Series, list[Problem]]:
     """Sum the series of a gauge, with warnings about them.
 
     An engine exists from its first sample to its last, without the holes of more than three of its intervals. A time
@@ -51,9 +51,9 @@ def sum_gauges(name: str, kind: Kind, series: Sequence[MetricSeries]) -> tuple[Q
         codes = np.repeat(np.arange(len(present)), [len(part.times) for part in present])
         moments = np.concatenate([part.times for part in present])
         summed = combine_sources(moments, np.concatenate([part.values for part in present]), codes, "sum")
-        return Quantity(name, kind, *summed), _sum_problems(name, len(present), 0)
+        return Series("", kind, *summed, column=name), _sum_problems(name, len(present), 0)
     problems = _sum_problems(name, len(present), int(incomplete.sum()))
-    return Quantity(name, kind, times[~incomplete], total[~incomplete]), problems
+    return Series("", kind, times[~incomplete], total[~incomplete], column=name), problems
 
 
 def interval_of(part: MetricSeries, series: Sequence[MetricSeries]) -> float:
@@ -63,7 +63,7 @@ def interval_of(part: MetricSeries, series: Sequence[MetricSeries]) -> float:
     return max((float(np.median(np.diff(one.times))) for one in series if len(one.times) > 1), default=0.0)
 
 
-def rate_of_counters(name: str, series: Sequence[MetricSeries]) -> tuple[Quantity, list[Problem]]:
+def rate_of_counters(name: str, series: Sequence[MetricSeries]) -> tuple[Series, list[Problem]]:
     """Sum the rates of the series of a counter, per second between two samples, with warnings about them.
 
     A counter that falls was reset to 0. Its rate is constant between two of its samples, also where other series have
@@ -87,11 +87,11 @@ def rate_of_counters(name: str, series: Sequence[MetricSeries]) -> tuple[Quantit
     if resets:
         problems.append(Problem(ProblemKind.COUNTER_RESET, resets, (printable(name),)))
     times, begins = edges[1:][covered], edges[:-1][covered]
-    quantity = Quantity(name, Kind.RATE, times, total[covered], RATE_STAGE, measure=Measure.SPANS, begins=begins)
-    return quantity, problems
+    rate = Series(RATE_STAGE, Kind.RATE, times, total[covered], None, name, Measure.SPANS, begins)
+    return rate, problems
 
 
-def arrivals(done: Quantity, in_system: Sequence[Quantity], are_known: bool | None) -> Quantity | None:
+def arrivals(done: Series, in_system: Sequence[Series], are_known: bool | None) -> Series | None:
     """Return the rate at which requests arrive, from the rate at which they are done.
 
     Args:
@@ -115,13 +115,13 @@ def arrivals(done: Quantity, in_system: Sequence[Quantity], are_known: bool | No
     return replace(done, times=done.times[sampled], values=values[sampled], begins=begins[sampled])
 
 
-def without_negative(quantity: Quantity) -> tuple[Quantity, list[Problem]]:
+def without_negative(quantity: Series) -> tuple[Series, list[Problem]]:
     """Return a quantity without its negative loads, and a warning about those."""
     valid = quantity.values >= 0
     if valid.all():
         return quantity, []
-    kept = Quantity(quantity.name, quantity.kind, quantity.times[valid], quantity.values[valid], quantity.stage)
-    return kept, [Problem(ProblemKind.NEGATIVE, int((~valid).sum()), (printable(quantity.name),))]
+    kept = replace(quantity, times=quantity.times[valid], values=quantity.values[valid])
+    return kept, [Problem(ProblemKind.NEGATIVE, int((~valid).sum()), (printable(quantity.column),))]
 
 
 def _rate(part: MetricSeries, edges: TimeArray) -> FloatArray:

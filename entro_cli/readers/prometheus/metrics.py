@@ -93,7 +93,7 @@ def metric(name: str, is_counter: bool | None = None) -> Metric:
     if _COUNTER.fullmatch(name) if is_counter is None else is_counter:
         return Metric(Kind.RATE, is_counter=True)
     named = meaning(name)
-    if named is not None and named.divisor == 1.0:  # a Quantity has no divisor, as the column of a table has
+    if named is not None and named.divisor == 1.0:  # a quantity has no divisor, as the column of a table has
         return Metric(named.kind, QUEUE_STAGE if named.kind is Kind.QUEUE else RATE_STAGE)
     return Metric(None)
 

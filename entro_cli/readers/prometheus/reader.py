@@ -93,7 +93,7 @@ class SeriesReader(ABC):
         series = samples.series(lambda labels: parsed.clash(labels, log.label))
         self._check(log, series, parsed)
         quantities, problems = quantities_of(series, before.stages)
-        names = parsed.names or tuple(part.name for part in quantities)
+        names = parsed.names or tuple(part.column for part in quantities)
         given, after = (quantities, before.stages) if is_whole else new_part(quantities, series, before.stages)
         counts = ((ProblemKind.NOT_FINITE, samples.not_finite), (ProblemKind.NOT_A_SAMPLE, samples.malformed))
         problems += [Problem(kind, count) for kind, count in counts if count]

@@ -15,7 +15,7 @@ from entro_cli.readers.prometheus.aggregate import arrivals, interval_of, rate_o
 from entro_cli.readers.prometheus.metrics import IN_SYSTEM, is_part_of_total, metric, server_name
 from entro_cli.readers.prometheus.series import KeptSeries, MetricSeries, keep
 from entro_cli.readers.prometheus.targets import once_per_target
-from entro_cli.readers.quantities import Quantity
+from entro_cli.timeseries.observations import Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
@@ -41,7 +41,7 @@ class StagesState(msgspec.Struct):
     has_arrivals: bool | None = None
 
 
-def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[list[Quantity], list[Problem]]:
+def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[list[Series], list[Problem]]:
     """Return one quantity per metric, its series combined, and warnings about them.
 
     Args:
@@ -52,7 +52,7 @@ def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[l
     for part in series:
         if not is_part_of_total(part.name, part.labels):
             by_name.setdefault(part.name or EXPRESSION, []).append(part)
-    quantities: list[Quantity] = []
+    quantities: list[Series] = []
     problems: list[Problem] = []
     for name, parts in by_name.items():
         known = metric("" if name == EXPRESSION else name, parts[0].is_counter)
@@ -63,8 +63,8 @@ def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[l
 
 
 def new_part(
-    quantities: Sequence[Quantity], series: Sequence[MetricSeries], before: StagesState
-) -> tuple[list[Quantity], StagesState]:
+    quantities: Sequence[Series], series: Sequence[MetricSeries], before: StagesState
+) -> tuple[list[Series], StagesState]:
     """Return the part of quantities that was not given before and is complete, and the state behind it.
 
     A load is complete when every series of the log that goes on has a later sample. A series without a sample for
@@ -90,33 +90,33 @@ def new_part(
     return [_between(part, after, until) for part in quantities], state
 
 
-def _between(part: Quantity, after: int, until: int) -> Quantity:
+def _between(part: Series, after: int, until: int) -> Series:
     inside = (part.times > after) & (part.times <= until)
     begins = None if part.begins is None else part.begins[inside]
     return replace(part, times=part.times[inside], values=part.values[inside], begins=begins)
 
 
-def _with_arrivals(quantities: list[Quantity], state: StagesState, problems: list[Problem]) -> list[Quantity]:
+def _with_arrivals(quantities: list[Series], state: StagesState, problems: list[Problem]) -> list[Series]:
     """Return the quantities with arrivals instead of rates of requests that are done, and warn of those that remain."""
-    in_system = {server_name(part.name): part for part in quantities if server_name(part.name) in IN_SYSTEM}
+    in_system = {server_name(part.column): part for part in quantities if server_name(part.column) in IN_SYSTEM}
     found = []
     for part in quantities:
         arrived = None
-        if not metric(part.name).counts_done or not len(part.times):
+        if not metric(part.column).counts_done or not len(part.times):
             found.append(part)
             continue
-        if server_name(part.name).startswith("vllm:") and in_system.keys() >= set(IN_SYSTEM[:2]):
+        if server_name(part.column).startswith("vllm:") and in_system.keys() >= set(IN_SYSTEM[:2]):
             arrived = arrivals(part, [*in_system.values()], state.has_arrivals)
             state.has_arrivals = arrived is not None
         kind = ProblemKind.COUNTS_DONE if arrived is None else ProblemKind.ARRIVALS
-        problems.append(Problem(kind, detail=(printable(part.name),)))
+        problems.append(Problem(kind, detail=(printable(part.column),)))
         found.append(arrived or part)
     return found
 
 
 def combine_series(
     name: str, kind: Kind, series: Sequence[MetricSeries], scrapes: dict[int, int]
-) -> tuple[Quantity, list[Problem]]:
+) -> tuple[Series, list[Problem]]:
     """Combine the series of one metric, or of one query, with warnings about them.
 
     Args:
@@ -134,19 +134,19 @@ def combine_series(
     return quantity, [*repeated, *problems, *negative]
 
 
-def _one_per_stage(quantities: list[Quantity], problems: list[Problem]) -> list[Quantity]:
+def _one_per_stage(quantities: list[Series], problems: list[Problem]) -> list[Series]:
     """Return the quantities, of which only the first of each stage is that stage by default; warn of the others.
 
     Metrics of known servers come first: vLLM's waiting requests by reason are contained in all of them.
     """
-    taken = {part.stage: part.name for part in reversed(quantities) if metric(part.name).is_known}
+    taken = {part.stage: part.column for part in reversed(quantities) if metric(part.column).is_known}
     found = []
     for part in quantities:
-        first = taken.setdefault(part.stage, part.name) if part.stage else part.name
-        if first != part.name:
-            names = printable(first), part.stage, printable(part.name)
+        first = taken.setdefault(part.stage, part.column) if part.stage else part.column
+        if first != part.column:
+            names = printable(first), part.stage, printable(part.column)
             problems.append(Problem(ProblemKind.METRIC_NOT_READ, detail=names))
-        found.append(part if first == part.name else replace(part, stage=""))
+        found.append(part if first == part.column else replace(part, stage=""))
     return found
 
 

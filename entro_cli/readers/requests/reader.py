@@ -12,7 +12,7 @@ import numpy as np
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, choose_stages
 from entro_cli.readers.requests.cells import CLOCK_COLUMN
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
@@ -21,7 +21,7 @@ from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.tables.schema import printable_name
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError, Kind
 
@@ -90,7 +90,7 @@ class EventsReader:
             bad_rows=requests.bad,
             zone=requests.zone,
             problems=(*table.problems, *columns.notes, *tally.problems),
-            columns=tuple(part.name for part in quantities),
+            columns=tuple(part.column for part in quantities),
         )
 
     def checkpoint(self, log: LogFile) -> bytes:
@@ -159,7 +159,7 @@ def _recorded_clock_ns(log: LogFile) -> int | None:
     return int(found[2]) if found else None
 
 
-def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[Quantity, ...]:
+def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[Series, ...]:
     """Return the quantity `requests`, and `waiting`, `in_system` and `running` as far as they are known.
 
     The requests that are not finished are the queue without starts, or where the log does not show all who wait.
@@ -172,9 +172,8 @@ def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[
     times, counts = np.unique(requests.arrivals, return_counts=True)
     if last > times[-1]:  # no request arrived after its last one, up to the end of the log
         times, counts = np.append(times, last), np.append(counts, 0)
-    arrivals = Quantity(
-        "requests", Kind.RATE, times, counts.astype(np.float64), RATE_STAGE, Measure.EVENTS, is_additive=True
-    )
+    values = counts.astype(np.float64)
+    arrivals = Series(RATE_STAGE, Kind.RATE, times, values, None, "requests", Measure.EVENTS, is_additive=True)
     never = np.full(len(requests.arrivals), NEVER)
     starts, finishes = (never if part is None else part for part in (requests.starts, requests.finishes))
     found = [arrivals]
@@ -198,7 +197,7 @@ def _last_ns(requests: Requests) -> int:
     return max(int(part.max()) for part in known if len(part))
 
 
-def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Quantity:
+def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Series:
     """Return the number of requests in some state over time, one value from each change to the next.
 
     Args:
@@ -214,7 +213,7 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
     changes = times[np.diff(times, prepend=times[0] - 1) > 0]  # np.unique hashes: a hundred times slower
     counts = np.searchsorted(begins, changes[:-1], side="right") - np.searchsorted(ends, changes[:-1], side="right")
     values = counts.astype(np.float64)
-    return Quantity(name, kind, changes[1:], values, stage, Measure.SPANS, changes[:-1], is_additive=True)
+    return Series(stage, kind, changes[1:], values, None, name, Measure.SPANS, changes[:-1], is_additive=True)
 
 
 def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -> None:

@@ -11,12 +11,12 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.quantities import RATE_STAGE, choose_stages
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.scrapy.lines import ScrapyLines, SpiderLine, find_lines, holds_scrapy_lines
 from entro_cli.readers.scrapy.spiders import RunState, SpiderRun, Spiders, crawl_rates
 from entro_cli.readers.time_zones import local_to_utc
-from entro_cli.timeseries.observations import Idle, Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Observations, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
@@ -93,7 +93,7 @@ class ScrapyReader:
         tally.count(ProblemKind.RUNS_OVERLAP, spiders.overlapping)
         # The last one may still be running.
         tally.count(ProblemKind.RUNS_NOT_CLOSED, max(spiders.killed + len(spiders.running) - 1, 0))
-        columns = [part.name for part in quantities if len(part.times)]
+        columns = [part.column for part in quantities if len(part.times)]
         columns += ["responses"] if lines.responses and "responses" not in columns else []
         observations = Observations(
             path=log.label,
@@ -120,9 +120,9 @@ class ScrapyReader:
         return Reading(observations, msgspec.json.encode(after))
 
 
-def _latest(quantities: Sequence[Quantity], before: ScrapyState) -> tuple[int, int] | None:
+def _latest(quantities: Sequence[Series], before: ScrapyState) -> tuple[int, int] | None:
     """Return the time of the last responses, and their number."""
-    found = next((part for part in quantities if part.name == "responses" and len(part.times)), None)
+    found = next((part for part in quantities if part.column == "responses" and len(part.times)), None)
     return (int(found.times[-1]), int(found.values[-1])) if found else before.latest
 
 
@@ -197,20 +197,21 @@ def _offset(shift: int) -> str:
     return f"UTC{sign}{rest[0]}" + (f":{rest[1]:02}" if rest[1] else "")
 
 
-def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock, before: ScrapyState) -> list[Quantity]:
+def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock, before: ScrapyState) -> list[Series]:
     """Return all quantities of the log; responses are a stage only if no line counts pages."""
     points = [*clock.points()]
     idle = _idle(spiders, points)
     begins, ends, rates = crawl_rates(points, "pages")
-    quantities = [Quantity("pages", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, idle=idle)]
+    quantities = [Series(RATE_STAGE, Kind.RATE, ends, rates, None, "pages", Measure.SPANS, begins, idle=idle)]
     begins, ends, rates = crawl_rates(points, "items")
-    quantities.append(Quantity("items", Kind.RATE, ends, rates, "", Measure.SPANS, begins, idle=idle))
+    quantities.append(Series("", Kind.RATE, ends, rates, None, "items", Measure.SPANS, begins, idle=idle))
     fetched = clock.responses(lines)
     if before.latest and len(fetched):  # those of one moment are one event
         fetched = np.concatenate([np.full(before.latest[1], before.latest[0]), fetched])
     moments, counts = np.unique(fetched, return_counts=True)
     stage = "" if len(quantities[0].times) else RATE_STAGE
-    quantities.append(Quantity("responses", Kind.RATE, moments, counts.astype(np.float64), stage, Measure.EVENTS))
+    values = counts.astype(np.float64)
+    quantities.append(Series(stage, Kind.RATE, moments, values, None, "responses", Measure.EVENTS))
     return [*quantities, _frontier(clock)]
 
 
@@ -223,7 +224,7 @@ def _idle(spiders: Spiders, points: Sequence[tuple[SpiderRun, TimeArray]]) -> Id
     return idle if spiders.running else idle | Idle.AFTER
 
 
-def _frontier(clock: _Clock) -> Quantity:
+def _frontier(clock: _Clock) -> Series:
     """Return the number of requests that wait in the scheduler of a spider, from stats that have it."""
     found: dict[int, float] = {}
     for dump, time in clock.dumps():
@@ -231,4 +232,5 @@ def _frontier(clock: _Clock) -> Quantity:
         if "scheduler/enqueued" in stats:
             found[time] = max(stats["scheduler/enqueued"] - stats.get("scheduler/dequeued", 0.0), 0.0)
     times = np.array(sorted(found), dtype=np.int64)
-    return Quantity("frontier", Kind.QUEUE, times, np.array([found[time] for time in times.tolist()], dtype=np.float64))
+    values = np.array([found[time] for time in times.tolist()], dtype=np.float64)
+    return Series("", Kind.QUEUE, times, values, column="frontier")

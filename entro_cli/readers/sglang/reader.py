@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, choose_stages
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.sglang.lines import REQUESTS, SglangLines, find_lines, holds_batches
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
@@ -114,7 +114,7 @@ class SglangReader:
             bad_rows=bad,
             zone=clock.words,
             problems=tally.problems,
-            columns=tuple(part.name for part in quantities if len(part.times)),
+            columns=tuple(part.column for part in quantities if len(part.times)),
         )
         after = SglangState(
             clock, lines.copies, batches.state, last, lines.access_logged, lines.is_prefill, lines.is_decode
@@ -175,7 +175,7 @@ class _Batches:
         return float(np.median(usual)) if usual else None
 
 
-def _levels(batches: _Batches, is_fallback: bool) -> list[Quantity]:
+def _levels(batches: _Batches, is_fallback: bool) -> list[Series]:
     times, firsts = np.unique(np.array(batches.times, dtype=np.int64), return_index=True)
     parts = []
     for name, kind, stage, column in (
@@ -185,12 +185,12 @@ def _levels(batches: _Batches, is_fallback: bool) -> list[Quantity]:
         values = np.array(column)[firsts]
         present = ~np.isnan(values)
         parts.append(
-            Quantity(
-                name,
+            Series(
+                stage,
                 kind,
                 times[present],
                 values[present],
-                stage,
+                column=name,
                 is_fallback=is_fallback,
                 known_interval_ns=batches.interval_ns(),
             )
@@ -207,7 +207,7 @@ def _count_nodes(lines: SglangLines, tally: Tally) -> None:
         tally.note(ProblemKind.BEFORE_QUEUE, str(lines.before_queue))
 
 
-def _requests(lines: SglangLines, times: TimeArray, before: SglangState) -> tuple[list[Quantity], tuple[int, int]]:
+def _requests(lines: SglangLines, times: TimeArray, before: SglangState) -> tuple[list[Series], tuple[int, int]]:
     """Return the requests as events, with events of no requests where the lines begin and end.
 
     Requests of one timestamp are a nanosecond apart, so that a log cut in two loses none of them.
@@ -230,13 +230,13 @@ def _requests(lines: SglangLines, times: TimeArray, before: SglangState) -> tupl
     edges = np.array([first, times.max()])
     bare = np.unique(edges[~np.isin(edges, moments)])
     order = np.argsort(np.concatenate([moments, bare]))
-    quantity = Quantity(
-        "requests",
+    quantity = Series(
+        RATE_STAGE,
         Kind.RATE,
         np.concatenate([moments, bare])[order],
         np.concatenate([numbers, np.zeros(len(bare))])[order],
-        RATE_STAGE,
-        Measure.EVENTS,
+        column="requests",
+        measure=Measure.EVENTS,
         is_fallback=True,
     )
     return [quantity], (last, of_last)

@@ -14,11 +14,11 @@ from entro_cli.readers.access_log import find_requests, has_access_lines
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity, choose_stages
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, choose_stages
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.vllm.engines import EnginesState, EngineStats
 from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
@@ -102,7 +102,7 @@ class VllmReader:
             bad_rows=bad,
             zone=clock.words,
             problems=tally.problems,
-            columns=tuple(part.name for part in quantities if len(part.times)),
+            columns=tuple(part.column for part in quantities if len(part.times)),
         )
         left = lines.requests_in_all - stats.counted
         after = VllmState(clock, stats.state, left, lines.access_logged, lines.is_resting)
@@ -121,17 +121,17 @@ def _without_stats(log: LogFile) -> EmptyLogError:
     )
 
 
-def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Quantity]:
+def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Series]:
     times, rows = _average_repeated(_int_array(stats.times), np.array(stats.values).reshape(-1, 4), tally)
     quantities = []
     for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
         present = ~np.isnan(values)
-        quantities.append(Quantity(name, kind, times[present], values[present], stage))
+        quantities.append(Series(stage, kind, times[present], values[present], column=name))
     if lines.access_logged and len(stats.ends):
         begins, ends = _int_array(stats.begins), _int_array(stats.ends)
         rates: FloatArray = np.array(stats.counts) / ((ends - begins) / NS)
         quantities.append(
-            Quantity("requests", Kind.RATE, ends, rates, RATE_STAGE, Measure.SPANS, begins, is_fallback=True)
+            Series(RATE_STAGE, Kind.RATE, ends, rates, None, "requests", Measure.SPANS, begins, is_fallback=True)
         )
     return quantities
 

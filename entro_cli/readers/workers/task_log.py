@@ -115,6 +115,6 @@ def read_tasks(
         bad_rows=bad,
         zone=clock.words,
         problems=tally.problems,
-        columns=tuple(part.name for part in parts if len(part.times)),
+        columns=tuple(part.column for part in parts if len(part.times)),
     )
     return Reading(observations, msgspec.json.encode(found.state(clock, began, times)))

@@ -11,8 +11,8 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.partial_timestamps import ClockState
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, Quantity
-from entro_cli.timeseries.observations import Measure, TimeArray
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
+from entro_cli.timeseries.observations import Measure, Series, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -144,7 +144,7 @@ class Tasks:
 
 def quantities(
     tasks: Tasks, times: TimeArray, began: int, slots: Sequence[tuple[int, int]], queue: str = QUEUE_STAGE
-) -> tuple[list[Quantity], int]:
+) -> tuple[list[Series], int]:
     """Return the arrivals, the number of tasks in flight from one change to the next, and how many of them wait.
 
     Args:
@@ -177,11 +177,11 @@ def quantities(
     steps = np.concatenate([[tasks.in_flight_before], np.array(tasks.changes), one, -one, np.zeros(len(slots) + 2)])
     levels = np.cumsum(np.bincount(places, weights=steps)).astype(np.float64)
 
-    def spans(name: str, stage: str, values: FloatArray) -> Quantity:
-        return Quantity(name, Kind.QUEUE, edges[1:], values[:-1], stage, Measure.SPANS, edges[:-1])
+    def spans(name: str, stage: str, values: FloatArray) -> Series:
+        return Series(stage, Kind.QUEUE, edges[1:], values[:-1], None, name, Measure.SPANS, edges[:-1])
 
     found = [
-        Quantity("requests" if queue else "starts", Kind.RATE, moments, counts, RATE_STAGE, Measure.EVENTS),
+        Series(RATE_STAGE, Kind.RATE, moments, counts, None, "requests" if queue else "starts", Measure.EVENTS),
         spans("in_flight", "" if slots else queue, levels),
     ]
     if slots:
