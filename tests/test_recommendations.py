@@ -17,7 +17,7 @@ MEASURED = CoordinationRun(50, 400.0, 115.0, 6.0, 0.0, 20.0, 0.0, RegimeCounts(5
 COORDINATED = CoordinationRun(0, 0.0, 3.0, 2.0, 113.0, 21.0, 0.0, RegimeCounts(50, 50, 0, 0))
 HELD = (HeldHour(9, 600.0), HeldHour(10, 5.0), HeldHour(14, 1800.0))
 COURSES = (MEASURED, MEASURED, COORDINATED)
-HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, *COURSES, 1.2, HELD)
+HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, 0.5, *COURSES, 1.2, HELD)
 
 
 def advised(coordination, stages=("spider", "server")):
@@ -32,7 +32,7 @@ def test_it_says_what_to_hold_at_what_and_what_that_costs():
         "with at most 3.00 requests waiting in server (was 115.0). Mean wait unchanged: 21 s (was 20 s)."
     )
     assert (found.number, found.unit, found.field) == (1.25, "req/s", "coordination.capacity")
-    assert "DOWNLOAD_DELAY = 0.8," in found.setting
+    assert "DOWNLOAD_DELAY = 0.889," in found.setting
 
 
 @pytest.mark.parametrize(

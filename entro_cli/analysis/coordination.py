@@ -36,6 +36,10 @@ _NOTHING = 1e-9
 
 _LEAST_CAPACITY = 1e-9
 """Lowest capacity of a server that counts as serving anything, req/s: one request in thirty years."""
+
+LEAST_BUSY_SHARE = 0.25
+"""Smallest share of busy steps for which waits are compared. The plant starts no burst at once, as free slots do."""
+
 _PLANT_STEP_SHARE = 0.12
 """Longest step of the plant, as a share of the accepted wait. A slower controller starves the server it protects."""
 
@@ -94,7 +98,7 @@ def _compare(
     # A part must hold whole blocks, or the averages would depend on where the parts are cut.
     for part, before in with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks):
         comparison.add(part, before)
-    error = comparison.error
+    error, busy_share = comparison.error, comparison.busy_share
     result = Coordination(
         withheld=None,
         capacity=capacity.value,
@@ -105,17 +109,19 @@ def _compare(
         full_queue=stages[1].full_load,
         plant_step_s=plant.step_s,
         model_error=error,
+        busy_share=busy_share,
     )
     if error > LARGEST_ERROR:
         reason = "fills while the measured one is empty"
         if math.isfinite(error):
             reason = f"is {error:.0%} off the measured one, more than {LARGEST_ERROR:.0%}"
         return replace(result, withheld=f"the plant's queue {reason}")
+    knows_waits = busy_share >= LEAST_BUSY_SHARE
     return replace(
         result,
-        measured=comparison.measured.run(),
-        uncontrolled=comparison.uncontrolled.run(),
-        coordinated=comparison.coordinated.run(),
+        measured=comparison.measured.run(knows_waits),
+        uncontrolled=comparison.uncontrolled.run(knows_waits),
+        coordinated=comparison.coordinated.run(knows_waits),
         held_rate=comparison.held_rate,
         held_hours=comparison.held_hours,
     )
@@ -140,8 +146,8 @@ def _block_steps(step_s: float) -> int:
 def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) -> FloatArray:
     """Return the rate that the server could serve in each step, req/s, shape (steps,).
 
-    In a block of ten seconds with a busy step it is the rate that the server did serve. In other blocks it is the
-    capacity, or the arrival rate where that is higher.
+    In a busy step it is the mean rate that the server served in the busy steps of its block of ten seconds. In other
+    steps it is the capacity, or the arrival rate where that is higher: what an idle server was given is no capacity.
 
     Args:
         steps: steps of one rate stage that feeds one queue stage, beginning with a block.
@@ -149,15 +155,14 @@ def block_capacity(steps: Steps, capacity: float, initial_queue: float = 0.0) ->
         initial_queue: queue before the first step, requests.
     """
     served = served_per_step(steps, initial_queue) / steps.step_s
-    counted, busy = ~np.isnan(served), busy_steps(steps, served, initial_queue)
+    busy = busy_steps(steps, served, initial_queue)
     block = np.arange(steps.count) // _block_steps(steps.step_s)
-    total = np.bincount(block, weights=np.where(counted, served, 0.0))
-    number = np.bincount(block, weights=counted)
+    total = np.bincount(block, weights=np.where(busy, served, 0.0))
+    number = np.bincount(block, weights=busy)
     means = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
-    is_busy = np.bincount(block, weights=busy) > 0
     rate = np.where(np.isnan(steps.loads).any(axis=0), 0.0, steps.loads[0])
     # Served requests follow from the queue, so a mean may be negative where the log is inconsistent.
-    found = np.where(is_busy[block], np.maximum(means, 0.0)[block], np.maximum(capacity, rate))
+    found = np.where(busy, np.maximum(means, 0.0)[block], np.maximum(capacity, rate))
     return np.asarray(np.where(np.isnan(steps.loads).any(axis=0), capacity, found), dtype=np.float64)
 
 
@@ -181,6 +186,7 @@ class _RunComparison:
             _RunAccumulator((plant.rate, plant.queue), parameters.budget, steps) for _ in range(3)
         )
         self._deviation = self._measured_queue = 0.0
+        self._busy = self._observed = 0
         self._hours = np.zeros(24, np.int64)
         self.held_rate: float | None = None
 
@@ -190,6 +196,9 @@ class _RunComparison:
         # Steps without data have no demand in the plant, and no run counts them.
         demand = np.where(covered, steps.loads[0], 0.0)
         possible = block_capacity(steps, self._plant.nominal_capacity, initial_queue)
+        served = served_per_step(steps, initial_queue)
+        self._busy += int(busy_steps(steps, served, initial_queue).sum())
+        self._observed += int(covered.sum())
         inputs = demand, possible, *self._plant_arguments
         uncontrolled = run_log_plant(*inputs, None, self._uncontrolled_state, self._total_steps)
         gains = self._parameters.alpha, self._parameters.beta
@@ -198,7 +207,7 @@ class _RunComparison:
         queue = steps.ends[1]
         self._deviation += float(np.abs(uncontrolled.queue - queue)[covered].sum())
         self._measured_queue += float(queue[covered].sum())
-        self.measured.add_measured(steps, covered, served_per_step(steps, initial_queue))
+        self.measured.add_measured(steps, covered, served)
         self.uncontrolled.add(uncontrolled, covered)
         self.coordinated.add(controlled, covered)
         self._hold(steps, covered & (controlled.frontier > _NOTHING), controlled.rate)
@@ -214,6 +223,11 @@ class _RunComparison:
     def error(self) -> float:
         """Deviation of the uncontrolled run's queue from the measured one, as a share of the latter."""
         return _share(self._deviation, self._measured_queue)
+
+    @property
+    def busy_share(self) -> float:
+        """Share of the observed steps in which the server was busy."""
+        return _share(self._busy, self._observed)
 
     @property
     def held_hours(self) -> tuple[HeldHour, ...]:
@@ -265,8 +279,8 @@ class _RunAccumulator:
         self._peak_queue = max(self._peak_queue, float(queue[covered].max(initial=0.0)))
         self._peak_psi = max(self._peak_psi, float(psi[covered].max(initial=0.0)))
 
-    def run(self) -> CoordinationRun:
-        """Return the figures of the run."""
+    def run(self, knows_waits: bool) -> CoordinationRun:
+        """Return the figures of the run, with the wait only if it can be compared."""
         no_data, stable, stress, critical = self._regimes.tolist()
         return CoordinationRun(
             violations=self._violations,
@@ -274,7 +288,7 @@ class _RunAccumulator:
             peak_queue=self._peak_queue,
             peak_psi_total=self._peak_psi,
             peak_frontier=self._peak_frontier,
-            mean_wait_s=self._waited / self._served if self._served > 0 else None,
+            mean_wait_s=self._waited / self._served if knows_waits and self._served > 0 else None,
             unserved=self._left,
             regimes=RegimeCounts(stable, stress, critical, no_data),
         )

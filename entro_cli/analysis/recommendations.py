@@ -10,6 +10,9 @@ from entro_cli.core import formatting
 _MAX_WAIT_RATIO = 1.5
 """Chosen: nothing is recommended if it would make the mean wait more than this many times as long."""
 
+_DELAYED_SHARE = 0.9
+"""Chosen: the share of the capacity that a fixed delay lets through. At the capacity itself no queue ever drains."""
+
 _MIN_HOUR_SHARE = 0.02
 """Chosen: an hour with less than this share of the held time is not named."""
 
@@ -46,7 +49,7 @@ def recommendations(
         f"budget, with at most {formatting.quantity(coordinated.peak_queue)} requests waiting in {queue} (was "
         f"{formatting.quantity(measured.peak_queue)}). {_wait(measured, coordinated)}"
     )
-    delay = f"DOWNLOAD_DELAY = {1 / coordination.capacity:.3g}, RANDOMIZE_DOWNLOAD_DELAY = False"
+    delay = f"DOWNLOAD_DELAY = {1 / (_DELAYED_SHARE * coordination.capacity):.3g}, RANDOMIZE_DOWNLOAD_DELAY = False"
     return (
         Recommendation(
             sentence=sentence,
@@ -54,7 +57,7 @@ def recommendations(
             unit="req/s",
             field="coordination.capacity",
             command=command,
-            setting=f"Scrapy, one domain: {delay}",
+            setting=f"Scrapy, one domain: {delay} (a fixed delay leaves room to drain a queue, but knows no stall)",
         ),
     )
 

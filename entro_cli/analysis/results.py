@@ -75,7 +75,7 @@ class CoordinationRun:
         peak_psi_total: the highest Psi_total, nat.
         peak_frontier: the most requests held back at the end of a step.
         mean_wait_s: mean wait over queue and frontier, s. A lower bound if requests are left at the end; None if
-            nothing was served.
+            nothing was served, or if the server was busy too seldom to compare waits.
         unserved: requests left in queue and frontier at the end.
         regimes: steps in each regime.
     """
@@ -120,6 +120,7 @@ class Coordination:
         plant_step_s: length of a step of the plant, s: short enough for the wait, and a whole fraction of the log's
             step.
         model_error: deviation of the queue of the uncontrolled run from the measured one, as a share of the latter.
+        busy_share: share of the observed steps in which the server was busy. Below 25 %, waits are not compared.
         measured: the log itself.
         uncontrolled: the plant without a controller.
         coordinated: the plant with the v9 controller.
@@ -137,6 +138,7 @@ class Coordination:
     full_queue: float | None = None
     plant_step_s: float | None = None
     model_error: float | None = None
+    busy_share: float | None = None
     measured: CoordinationRun | None = None
     uncontrolled: CoordinationRun | None = None
     coordinated: CoordinationRun | None = None

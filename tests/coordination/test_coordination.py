@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.coordination import CoordinationParameters, block_capacity, coordinate
+from entro_cli.report.render.coordination_table import coordination_terms
 from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
 
@@ -54,13 +55,13 @@ def test_the_figures_of_the_real_requests():
     found = coordinate(steps, TERMS)
     assert found.withheld is None
     assert round(found.capacity, 3) == 2.567
-    assert round(found.model_error, 3) == 0.032
-    assert found.uncontrolled.violations == 103
-    assert round(found.uncontrolled.mean_wait_s, 1) == 37.3
+    assert round(found.model_error, 3) == 0.016
+    assert found.uncontrolled.violations == 101
+    assert round(found.uncontrolled.mean_wait_s, 1) == 36.0
     assert round(found.measured.mean_wait_s, 1) == 36.3
     assert found.coordinated.violations == 0
-    assert round(found.coordinated.peak_queue, 2) == 13.96
-    assert round(found.coordinated.mean_wait_s, 1) == 44.6
+    assert round(found.coordinated.peak_queue, 2) == 13.72
+    assert round(found.coordinated.mean_wait_s, 1) == 44.2
     assert found.coordinated.unserved == pytest.approx(0.0, abs=1e-9)
 
 
@@ -137,6 +138,22 @@ def test_capacity_over_blocks_of_ten_seconds():
     assert found[:20].tolist() == [1.5] * 20  # idle: the capacity
     assert found[20:40].tolist() == [1.0] * 20
     assert found[40:50].tolist() == [2.0] * 10
+
+
+def test_a_busy_step_has_the_rate_of_the_busy_steps_of_its_block():
+    steps = served([0.2] * 5 + [3.0] * 5, [2.0] * 10)
+    found = block_capacity(steps, 1.5)
+    assert found.tolist() == [1.5] * 5 + [2.0] * 5
+
+
+def test_waits_are_not_compared_where_the_server_is_seldom_busy():
+    seldom = coordinate(served([3.0] * 10 + [0.1] * 190, [1.2] * 200), TERMS)
+    often = coordinate(served([3.0] * 10 + [0.1] * 50, [1.2] * 60), TERMS)
+    assert (round(seldom.busy_share, 3), round(often.busy_share, 3)) == (0.135, 0.45)
+    assert {run.mean_wait_s for run in (seldom.measured, seldom.uncontrolled, seldom.coordinated)} == {None}
+    assert often.measured.mean_wait_s > 0
+    assert "busy in 13.5% of the steps only" in coordination_terms(seldom)
+    assert "Waits" not in coordination_terms(often)
 
 
 def test_the_queue_before_the_first_step_is_served_too():

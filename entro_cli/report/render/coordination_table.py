@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from entro_cli.analysis.coordination import LEAST_BUSY_SHARE
 from entro_cli.analysis.results import Coordination, CoordinationRun
 from entro_cli.core import formatting
 
@@ -53,9 +54,15 @@ def coordination_terms(coordination: Coordination) -> str:
     guess = ", a guess" if coordination.capacity_is_guess else ""
     full_rate, full_queue = coordination.full_rate or 0.0, coordination.full_queue or 0.0
     error = formatting.optional(formatting.share, coordination.model_error)
+    busy = coordination.busy_share
+    idle = (
+        f" Waits are not compared, as the server was busy in {formatting.share(busy)} of the steps only."
+        if busy is not None and busy < LEAST_BUSY_SHARE
+        else ""
+    )
     return (
         f"Simulated server: {formatting.quantity(coordination.capacity)} req/s "
         f"({coordination.capacity_evidence}{guess}), accepted wait {coordination.accepted_wait_s:.3g} s, "
         f"full at {formatting.quantity(full_rate)} req/s and {formatting.quantity(full_queue)} requests. "
-        f"The simulated queue is {error} off the measured one."
+        f"The simulated queue is {error} off the measured one.{idle}"
     )
