@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from entro_cli.analysis.results import BurnAlert, ErrorBudget, WindowBurn
 from entro_cli.core.clock import moment
-from entro_engine import EntroError, Run
+from entro_engine import EntroError, Kind, Run
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
@@ -59,6 +59,8 @@ class ErrorBudgetAccumulator:
         self._target, self._zone = target, zone
         self._allowance = round(1 - target, 12)  # 1 - 0.99 is 0.010000000000000009
         self._violations = self._observed = 0
+        self._requests: float | None = None  # without a rate stage, requests cannot be counted
+        self._requests_over = 0.0
         self._rates: _BurnRates | None = None
         self._alerts = [_AlertFinder(rule, zone) for rule in RULES]
 
@@ -70,10 +72,18 @@ class ErrorBudgetAccumulator:
         """Count a part. `violated` and `observed` are masks of the part, which other accumulators need, too."""
         self._violations += int(violated.sum())
         self._observed += int(observed.sum())
+        self._add_requests(run, violated, observed)
         rates = self._rates_of(run)
         rates.extend(violated, observed)
         for alerts in self._alerts:
             alerts.extend(rates, run)
+
+    def _add_requests(self, run: Run, violated: NDArray[np.bool_], observed: NDArray[np.bool_]) -> None:
+        """Count the requests that arrived in a part, and those of them that arrived while it was over the budget."""
+        for stage, rate in zip(run.stages, run.loads, strict=True):
+            if stage.kind is Kind.RATE:
+                self._requests = (self._requests or 0.0) + float(rate[observed].sum()) * run.step_s
+                self._requests_over += float(rate[violated].sum()) * run.step_s
 
     def _rates_of(self, run: Run) -> _BurnRates:
         self._rates = self._rates or _BurnRates(self._allowance, run.step_s)
@@ -92,6 +102,11 @@ class ErrorBudgetAccumulator:
             remaining_steps=remaining,
             remaining_s=remaining * step_s,
             burn_rate=_share(self._violations, allowed) if self._observed else None,
+            requests=self._requests,
+            requests_over=None if self._requests is None else self._requests_over,
+            consumed_by_requests=(
+                None if self._requests is None else _share(self._requests_over, self._allowance * self._requests)
+            ),
             burn_rates=_rates_of_windows(rates),
             exhausted_in_s=_exhaustion(remaining, present, self._allowance, step_s),
             alerts=tuple(alert for finder in self._alerts for alert in finder.alerts()),

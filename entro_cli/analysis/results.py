@@ -246,6 +246,10 @@ class ErrorBudget:
         remaining_steps: violations that are left; below 0 if more were used than allowed.
         remaining_s: the same as time, s.
         burn_rate: over the whole period. A rate of 1 uses up exactly what is allowed. None without an observed step.
+        requests: number of requests that arrived in observed steps, by the rate stages; None without one.
+        requests_over: number of those that arrived in steps over the budget.
+        consumed_by_requests: the used share of the budget if each step counts with its requests: those over it, of the
+            allowed share of all.
         burn_rates: over the windows up to the period's end.
         exhausted_in_s: time until the rest is used up at the burn rate of the last hour, s. 0 if it already is, None if
             it never will be.
@@ -258,6 +262,9 @@ class ErrorBudget:
     remaining_steps: float
     remaining_s: float
     burn_rate: float | None
+    requests: float | None
+    requests_over: float | None
+    consumed_by_requests: float | None
     burn_rates: tuple[WindowBurn, ...]
     exhausted_in_s: float | None
     alerts: tuple[BurnAlert, ...]

@@ -58,6 +58,12 @@ def check_objective(objective, loads, step_s, target):
     allowed = (1 - target) * len(seen)
     assert objective.allowed_steps == pytest.approx(float(allowed), abs=1e-9)
     assert objective.consumed == pytest.approx(log_oracle.ratio(sum(seen), allowed))
+    arrived = [(load[0] * float(step_s), load in (RATE, QUEUE)) for load in loads if not math.isnan(load[0])]
+    over, all_of_them = (sum(n for n, late in arrived if late), sum(n for n, _ in arrived))
+    assert (objective.requests or 0.0, objective.requests_over or 0.0) == pytest.approx((all_of_them, over))
+    if all_of_them:
+        expected = log_oracle.ratio(Fraction(over), (1 - target) * Fraction(all_of_them))
+        assert objective.consumed_by_requests == pytest.approx(expected)
     assert objective.remaining_steps == pytest.approx(float(allowed - sum(seen)), abs=1e-9)
     assert objective.remaining_s == pytest.approx(float((allowed - sum(seen)) * Fraction(step_s)), abs=1e-9)
     for burn in objective.burn_rates:
@@ -74,6 +80,20 @@ def test_an_alert_has_a_beginning_and_an_end():
     assert page.severity == "page"
     assert page.start == START + timedelta(minutes=608)  # nine of the last 60 minutes are more than 14 %
     assert page.until == START + timedelta(minutes=664)  # none of the last five minutes is over the budget any more
+
+
+def test_a_batch_that_was_late_throughout_is_late_by_requests():
+    calm, batch = [(0.0, 0.0)] * 23, [(30.0, 30.0)]
+    objective = measure(run_of(calm + batch, 3600.0), 0, 24, 0.9, UTC).objective
+    assert objective.consumed == pytest.approx(1 / 2.4)
+    assert (objective.requests, objective.requests_over) == (108_000, 108_000)
+    assert objective.consumed_by_requests == pytest.approx(10.0)
+
+
+def test_without_a_rate_no_request_is_counted():
+    run = replay_loads((LLM,), np.array([[30.0]]), 1.0)
+    objective = measure(run, 0, 1, 0.9, UTC).objective
+    assert (objective.requests, objective.requests_over, objective.consumed_by_requests) == (None, None, None)
 
 
 def test_the_rest_of_the_allowance_at_the_present_rate():

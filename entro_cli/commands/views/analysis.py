@@ -154,6 +154,10 @@ def _violations(figures: Figures) -> Iterator[Text]:
     state = f"{left} left" if objective.remaining_s >= 0 else f"overdrawn by {left}"
     used = formatting.optional(formatting.share, objective.consumed)
     yield Text(f"Objective {formatting.share(objective.target)}: {used} of its error budget used, {state}")
+    if objective.requests:
+        over = formatting.share((objective.requests_over or 0.0) / objective.requests)
+        used = formatting.optional(formatting.share, objective.consumed_by_requests)
+        yield Text(f"By requests: {over} of them arrived over the budget, {used} of its error budget used")
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
         alert = max(firing, key=lambda alert: alert.threshold)

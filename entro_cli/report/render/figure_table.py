@@ -59,7 +59,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
         before: figures of the previous period. If they are None, the table has dashes instead.
     """
     groups = {
-        "Budget": _BUDGET,
+        "Budget": (*_BUDGET, *([_BY_REQUESTS] if now.objective.requests is not None else [])),
         "Regimes": (*_REGIMES, *([_LEFT_OUT] if _has_excluded(now) or (before and _has_excluded(before)) else [])),
         "Load": (*_loads(now), *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
@@ -137,6 +137,13 @@ _BUDGET = (
     _Figure("Excess (nat s)", lambda figures: figures.excess_nat_s, formatting.quantity),
     _OBJECTIVE,
     _Figure("Burn rate", lambda figures: figures.objective.burn_rate, formatting.quantity),
+)
+_BY_REQUESTS = _Figure(
+    "Used, by requests",
+    lambda figures: figures.objective.consumed_by_requests,
+    formatting.share,
+    formatting.points,
+    lambda figures: f"{formatting.optional(formatting.quantity, figures.objective.requests_over)} requests over",
 )
 _REGIMES = (
     _regime("Stable", lambda figures: figures.regimes.stable),

@@ -61,6 +61,11 @@ def _metrics(summary: Summary) -> Iterator[_Metric]:
     yield gauge("coverage_ratio", "Share of steps with measured data.", figures.coverage)
     yield gauge("excluded_steps", "Steps excluded as maintenance.", float(figures.excluded_steps))
     yield gauge("objective_consumed_ratio", "Used share of the error budget.", objective.consumed)
+    yield gauge(
+        "objective_consumed_by_requests_ratio",
+        "Used share of the error budget, with each step counted by its requests.",
+        objective.consumed_by_requests,
+    )
     burns = tuple(({"window_seconds": f"{burn.window_s:g}"}, burn.burn_rate) for burn in objective.burn_rates)
     yield _Metric(
         "entro_burn_rate", "Burn rate up to the end of the period; 1 uses up the error budget exactly.", burns
