@@ -190,7 +190,7 @@ def test_credentials_come_from_the_environment_or_a_file(tmp_path):
 )
 def test_credentials_by_half_are_refused_and_not_shown(environ, says):
     with pytest.raises(EntroError, match=says) as raised:
-        authorization(environ)
+        authorization(environ, "ENTRO_PROMETHEUS")
     assert "s3cr" not in str(raised.value)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from entro_cli.core.clock import NS
@@ -27,10 +27,6 @@ _MOST_POINTS = 10_000
 
 _MOST_REQUESTS = 2_000
 _LARGEST_RESPONSE_BYTES = 1 << 28
-PROMETHEUS, METRICS = "ENTRO_PROMETHEUS", "ENTRO_METRICS"
-"""Beginnings of the variables with the credentials of a Prometheus server, and of a page of metrics."""
-
-_OPTIONS = {PROMETHEUS: "--prometheus", METRICS: "--metrics"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +72,11 @@ class PrometheusResponse:
 
 
 @dataclass(frozen=True)
-class PrometheusServer:
-    """A server with /api/v1/query_range: Prometheus, or one that is compatible with it.
+class _Source:
+    """Something with metrics at an address.
 
     Attributes:
-        url: its address, http or https, without user and password; a path may follow.
+        url: its address, http or https, without user and password.
         environ: the environment, which has the credentials or names files that have them.
         timeout_s: how long the server may stay silent in each attempt, seconds.
         sleep: waits a number of seconds.
@@ -91,10 +87,56 @@ class PrometheusServer:
     timeout_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
 
+    option: ClassVar[str]
+    example: ClassVar[str]
+    prefix: ClassVar[str]
+    too_long: ClassVar[str]
+    other_path: ClassVar[str]
+
+    def _address(self) -> SplitResult:
+        return checked_url(self.url, self.option, self.prefix, self.example)
+
+    def _send(self, url: str, where: str, data: bytes | None = None, **headers: str) -> str:
+        """Return the answer to a request, which is sent again after a 429, a 5xx or a lost connection."""
+        headers = {"User-Agent": "entro", **headers, **authorization(self.environ, self.prefix)}
+        return send(
+            urllib.request.Request(url, data, headers),  # noqa: S310  (the scheme was checked)
+            where=where,
+            timeout_s=self.timeout_s,
+            sleep=self.sleep,
+            read=lambda body: self._text(body, where),
+            refused=self._refused,
+            unreachable_remedy=f"check the address given with {self.option}",
+        )
+
+    def _text(self, body: IO[bytes], where: str) -> str:
+        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
+        if len(content) > _LARGEST_RESPONSE_BYTES:
+            found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
+            raise EntroError(found, where=where, remedy=self.too_long)
+        return content.decode("utf-8", "replace")
+
+    def _refused(self, error: urllib.error.HTTPError) -> str | HttpFailure:
+        """Describe a response that refuses the request."""
+        if error.code in {401, 403}:
+            return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_credentials(self.prefix)}")
+        return refusal(error.code, redirect_remedy="name where it leads to", remedy=self.other_path)
+
+
+@dataclass(frozen=True)
+class PrometheusServer(_Source):
+    """A server with /api/v1/query_range: Prometheus, or one that is compatible with it."""
+
+    option = "--prometheus"
+    example = "http://HOST:9090"
+    prefix = "ENTRO_PROMETHEUS"
+    too_long = "query fewer series, such as sum(...), or a shorter time"
+    other_path = "check the address: /api/v1/query_range is added to it"
+
     @property
     def label(self) -> str:
         """Its name in messages."""
-        return f"Prometheus at {printable(checked_url(self.url, PROMETHEUS).netloc)}"
+        return f"Prometheus at {printable(self._address().netloc)}"
 
     def query_range(self, query: str, time_range: TimeRange) -> PrometheusResponse:
         """Run a range query.
@@ -107,58 +149,45 @@ class PrometheusServer:
             EntroError: if the server cannot be reached or reports an error, or the time takes too many requests.
         """
         time_range.check()
-        where = f"{self.label}, query {printable(query[:200])}"
+        url, where = self._address(), f"{self.label}, query {printable(query[:200])}"
+        address = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range"
         samples, warnings = MetricSamples(), dict[Problem, None]()
         for begin, end in time_range.parts():
-            form = {
-                "query": query,
-                "start": _seconds(begin),
-                "end": _seconds(end),
-                "step": _seconds(time_range.step_ns),
-            }
-            warnings |= dict.fromkeys(parse_response(self._fetch(urlencode(form).encode()), where, samples))
+            times = {"start": _seconds(begin), "end": _seconds(end), "step": _seconds(time_range.step_ns)}
+            form = urlencode({"query": query} | times).encode()
+            answer = self._send(address, self.label, form, Accept="application/json")
+            warnings |= dict.fromkeys(parse_response(answer, where, samples))
         series = samples.series(lambda labels: differ_at_one_time(labels, where))
         return PrometheusResponse(series, [*warnings], samples.not_finite)
 
-    def _fetch(self, form: bytes) -> str:
-        url = checked_url(self.url, PROMETHEUS)
-        request = urllib.request.Request(  # noqa: S310  (the scheme was checked)
-            f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/api/v1/query_range",
-            data=form,
-            headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-            },
-            method="POST",
-        )
-        return _send(
-            request,
-            self,
-            PROMETHEUS,
-            too_long="query fewer series, such as sum(...), or a shorter time",
-            remedy="check the address: /api/v1/query_range is added to it",
-        )
+    def _refused(self, error: urllib.error.HTTPError) -> str | HttpFailure:
+        """Return the server's own error document, or describe a response without one."""
+        failure = super()._refused(error)
+        if isinstance(failure, str) or failure.is_transient or error.code < 400 or error.code in {401, 403}:
+            return failure
+        try:
+            content = error.read(1 << 16).decode("utf-8", "replace")
+        except (OSError, HTTPException):
+            return failure
+        return content if content.lstrip().startswith("{") else failure
 
 
 @dataclass(frozen=True)
-class MetricsPage:
-    """A page of metrics at an address.
+class MetricsPage(_Source):
+    """A page of metrics at an address without a query, which would be shown."""
 
-    Attributes:
-        url: its address, http or https, without user, password and query, which would be shown.
-        environ, timeout_s, sleep: as in `PrometheusServer`.
-    """
-
-    url: str
-    environ: Mapping[str, str]
     timeout_s: float = 20.0
-    sleep: Callable[[float], None] = time.sleep
+
+    option = "--metrics"
+    example = "http://HOST:8000/metrics"
+    prefix = "ENTRO_METRICS"
+    too_long = "name a page of fewer metrics"
+    other_path = "check the path, such as /metrics"
 
     @property
     def label(self) -> str:
         """Its name in messages."""
-        parts = checked_url(self.url, METRICS)
-        return f"metrics at {printable(parts.netloc + parts.path)}"
+        return f"metrics at {printable(self._address().netloc + self._address().path)}"
 
     def fetch(self) -> str:
         """Return the text of the page.
@@ -166,61 +195,7 @@ class MetricsPage:
         Raises:
             EntroError: if the server cannot be reached, or answers with something else.
         """
-        return _send(
-            urllib.request.Request(self.url, headers={"Accept": "text/plain"}),  # noqa: S310  (`_send` checks it)
-            self,
-            METRICS,
-            too_long="name a page of fewer metrics",
-            remedy="check the path, such as /metrics",
-        )
-
-
-def _send(
-    request: urllib.request.Request, server: PrometheusServer | MetricsPage, prefix: str, *, too_long: str, remedy: str
-) -> str:
-    """Send a request with its credentials, again after a 429, a 5xx or a lost connection, and return the answer.
-
-    Args:
-        request: the request.
-        server: where it goes; its address is checked.
-        prefix: beginning of the names of the variables with the credentials.
-        too_long: what the user can do about a long answer.
-        remedy: what the user can do about a refusal.
-    """
-    where = server.label
-    for name, value in {"User-Agent": "entro", **authorization(server.environ, prefix)}.items():
-        request.add_header(name, value)
-
-    def read(body: IO[bytes]) -> str:
-        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
-        if len(content) > _LARGEST_RESPONSE_BYTES:
-            found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
-            raise EntroError(found, where=where, remedy=too_long)
-        return content.decode("utf-8", "replace")
-
-    return send(
-        request,
-        where=where,
-        timeout_s=server.timeout_s,
-        sleep=server.sleep,
-        read=read,
-        refused=lambda error: _refused(error, prefix, remedy),
-        unreachable_remedy=f"check the address given with {_OPTIONS[prefix]}",
-    )
-
-
-def _refused(error: urllib.error.HTTPError, prefix: str, remedy: str) -> str | HttpFailure:
-    """Return the error document of a Prometheus server, or describe a response without one."""
-    if error.code in {401, 403}:
-        return HttpFailure(f"refuses the credentials ({error.code})", remedy=f"give {_credentials(prefix)}")
-    failure = refusal(error.code, redirect_remedy="name where it leads to", remedy=remedy)
-    if failure.is_transient or error.code < 400 or prefix == METRICS:
-        return failure
-    try:
-        content = error.read(1 << 16).decode("utf-8", "replace")
-    except (OSError, HTTPException):
-        return failure
-    return content if content.lstrip().startswith("{") else failure
+        return self._send(self.url, self.label, Accept="text/plain")
 
 
 def _credentials(prefix: str) -> str:
@@ -231,7 +206,7 @@ def _credentials(prefix: str) -> str:
     )
 
 
-def authorization(environ: Mapping[str, str], prefix: str = PROMETHEUS) -> dict[str, str]:
+def authorization(environ: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Return the header with the credentials; empty if the environment has none.
 
     Args:
@@ -276,12 +251,14 @@ def _seconds(ns: int) -> str:
     return f"{ns // NS}.{ns % NS // 10**6:03}"
 
 
-def checked_url(url: str, prefix: str) -> SplitResult:
+def checked_url(url: str, option: str, prefix: str, example: str) -> SplitResult:
     """Return the parts of the address of a server or a page.
 
     Args:
         url: the address.
-        prefix: `PROMETHEUS` or `METRICS`.
+        option: the option with which it was given.
+        prefix: beginning of the names of the variables with its credentials.
+        example: an address that is right.
 
     Raises:
         EntroError: if it is not one. An address that may hold a password is not shown.
@@ -292,17 +269,11 @@ def checked_url(url: str, prefix: str) -> SplitResult:
     except ValueError:
         parts, usable = urlsplit(""), False
     if "@" in url:
-        raise EntroError(
-            "the address has a user or a password and is not shown",
-            where=_OPTIONS[prefix],
-            expected=_credentials(prefix),
-        )
+        found = "the address has a user or a password and is not shown"
+        raise EntroError(found, where=option, expected=_credentials(prefix))
     plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not usable or not plain:
         shown = printable(url.partition("?")[0][:100])  # a query may hold a token
-        raise EntroError(
-            f"{shown!r}{' with a query' if parts.query else ''} is not the address of a server",
-            where=_OPTIONS[prefix],
-            expected=f"{'http://HOST:9090' if prefix == PROMETHEUS else 'http://HOST:8000/metrics'} or https://HOST/PATH",
-        )
+        found = f"{shown!r}{' with a query' if parts.query else ''} is not the address of a server"
+        raise EntroError(found, where=option, expected=f"{example} or https://HOST/PATH")
     return parts
