@@ -9,11 +9,10 @@ from typing import Any
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
+from entro_cli.core.formatting import shortened
 from entro_cli.readers.prometheus.series import MetricSamples
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
-
-_SHOWN = 300
 
 
 def parse_response(text: str, where: str, samples: MetricSamples) -> list[Problem]:
@@ -70,8 +69,7 @@ def differ_at_one_time(labels: Mapping[str, str], where: str) -> EntroError:
 
 def _line(text: object) -> str:
     """Return text of a server as it can be shown: one line of at most 300 characters."""
-    line = printable(" ".join(str(text).split()))
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+    return shortened(printable(" ".join(str(text).split())), 300)
 
 
 def _not_a_response(where: str) -> EntroError:

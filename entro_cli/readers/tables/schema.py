@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from entro_cli.core.console import printable
+from entro_cli.core.formatting import shortened
 from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
     Meaning,
@@ -116,43 +117,209 @@ def find_schema(
     Raises:
         EntroError: if the time or the stages are not clear; it shows the columns and the option to add.
     """
-    time, form, clock = _time_columns(label, columns, sample, options)
-    sources = _source_columns(columns, sample, options)
-    long = _long_columns(columns, options)
-    if long is not None:
-        return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
-    not_loads = {columns[index] for index in (time, *sources)}
-    stages = _wide_stages(label, columns, sample, not_loads, options)
-    used = [name for stage in stages for name in stage.columns]
-    twice = next((name for name in used if columns.count(name) > 1), None)
-    if twice is not None:
-        raise EntroError(
-            f"two columns are called {printable_name(twice)}", where=label, expected="columns with different names"
+    return _Columns(label, columns, sample, options).schema()
+
+
+class _Columns:
+    """The columns of a table, of which each gets its role; its arguments are those of `find_schema`."""
+
+    def __init__(
+        self, label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
+    ) -> None:
+        self._label, self._names, self._options = label, columns, options
+        self._cells = [[row[index] for row in sample] for index in range(len(columns))]
+        self._shown = f"the columns are {printable_names(columns)}"
+
+    def schema(self) -> TableSchema:
+        """Return the schema; see `find_schema`."""
+        time, form, clock = self._time()
+        sources = self._sources()
+        long = self._long()
+        if long is not None:
+            return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
+        not_loads = {self._names[index] for index in (time, *sources)}
+        stages = self._stages(not_loads)
+        used = [name for stage in stages for name in stage.columns]
+        twice = next((name for name in used if self._names.count(name) > 1), None)
+        if twice is not None:
+            raise self._unclear(f"two columns are called {printable_name(twice)}", "columns with different names")
+        is_single = len(stages) == 1 and not self._options.stages
+        return TableSchema(
+            time,
+            form,
+            clock,
+            stages,
+            sources=sources,
+            unread_columns=self._unread({*not_loads, *used}) if is_single else (),
+            qualified=_qualified_columns(self._names, {stage.kind for stage in stages}, {*not_loads, *used}),
         )
-    is_single = len(stages) == 1 and not options.stages
-    return TableSchema(
-        time,
-        form,
-        clock,
-        stages,
-        sources=sources,
-        unread_columns=_unread_columns(columns, sample, {*not_loads, *used}) if is_single else (),
-        qualified=_qualified_columns(columns, {stage.kind for stage in stages}, {*not_loads, *used}),
-    )
 
+    def _unclear(self, found: str, expected: str, remedy: str = "") -> EntroError:
+        return EntroError(found, where=self._label, expected=expected, remedy=remedy)
 
-def _source_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions) -> tuple[int, ...]:
-    """Return the columns that name what a row is of: those that the user named, or those of such names.
+    def _time(self) -> tuple[int, TimestampFormat, int | None]:
+        """Return the column of the time, its format, and the column of the times of day if they are in another."""
+        named, unit = given_time(self._names, self._options.time_column)
+        if named is not None:
+            candidates = [index for index, name in enumerate(self._names) if name == named]
+        else:
+            candidates = [index for index, name in enumerate(self._names) if names_time(name)] or [
+                index for index, cells in enumerate(self._cells) if timestamp_format(cells, None)
+            ]
+        pair = self._day_and_clock(candidates)
+        if pair is not None:
+            joined = [f"{day} {clock}" for day, clock in zip(*(self._cells[index] for index in pair), strict=True)]
+            form = given_format(joined, unit) if unit else timestamp_format(joined, None)
+            if form is not None:
+                return pair[0], form, pair[1]
+        if len(candidates) != 1:
+            raise self._no_single_time(candidates)
+        name, cells = self._names[candidates[0]], self._cells[candidates[0]]
+        if unit:
+            return candidates[0], given_format(cells, unit), None
+        form = timestamp_format(cells, offset_unit_ns(name), "date" in tokens(name))
+        if form is None:
+            shown = next((printable_name(cell) for cell in cells if cell.strip()), "nothing")
+            raise self._unclear(
+                f"the column {printable_name(name)} does not hold times but "
+                f"{masked(shown) if self._options.redact else shown}",
+                "ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
+                f"name another with --time; {self._shown}",
+            )
+        return candidates[0], form, None
 
-    A column called `queue` is a load, unless its cells begin with letters.
-    """
-    if options.by:
-        return tuple(index for index, name in enumerate(columns) if name in options.by)
-    return tuple(
-        index
-        for index, name in enumerate(columns)
-        if names_source(name) and (meaning(name) is None or are_words([row[index] for row in sample]))
-    )
+    def _day_and_clock(self, candidates: Sequence[int]) -> tuple[int, int] | None:
+        """Return the only column of dates and the only column of times of day, if the time can only be in these."""
+        days = [index for index in candidates if are_days(self._cells[index])]
+        clocks = [index for index in candidates if are_clocks(self._cells[index])]
+        if len(days) + len(clocks) != len(candidates):
+            return None
+        days = days or [index for index, cells in enumerate(self._cells) if are_days(cells)]
+        # Without a name that says so, times of day belong to the dates only if several rows are of one day.
+        if not clocks and days and len(set(self._cells[days[0]])) < len(self._cells[days[0]]):
+            clocks = [index for index, cells in enumerate(self._cells) if are_clocks(cells)]
+        return (days[0], clocks[0]) if len(days) == len(clocks) == 1 else None
+
+    def _no_single_time(self, candidates: Sequence[int]) -> EntroError:
+        named, _ = given_time(self._names, self._options.time_column)
+        names = [self._names[index] for index in candidates]
+        if named is not None:
+            found = "two columns have that name" if names else f"no column is called {printable_name(named)}"
+        else:
+            found = f"{len(names)} columns may be the time: {printable_names(names)}" if names else ""
+        return self._unclear(
+            found or "no column is a time",
+            "one called time, timestamp, ts, date, datetime or t",
+            f"add --time {printable_name(names[0] if names else 'COLUMN')}; {self._shown}",
+        )
+
+    def _sources(self) -> tuple[int, ...]:
+        """Return the columns that name what a row is of: those that the user named, or those of such names.
+
+        A column called `queue` is a load, unless its cells begin with letters.
+        """
+        if self._options.by:
+            return tuple(index for index, name in enumerate(self._names) if name in self._options.by)
+        return tuple(
+            index
+            for index, (name, cells) in enumerate(zip(self._names, self._cells, strict=True))
+            if names_source(name) and (meaning(name) is None or are_words(cells))
+        )
+
+    def _long(self) -> tuple[int, int, int | None] | None:
+        """Return the stage, value and kind columns of a long table; None for a wide one."""
+        names = [name.strip().lower() for name in self._names]
+        stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
+        value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
+        # A stage whose column is named, `--stage llm=value:queue`, makes the table a wide one.
+        is_wide = any(column_parts(spec.column, self._names) for spec in self._options.stages_for(()))
+        if len(stage) != 1 or len(value) != 1 or is_wide:
+            return None
+        return stage[0], value[0], names.index("kind") if "kind" in names else None
+
+    def _unread(self, used: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that hold numbers and are not used for anything."""
+        return tuple(
+            name
+            for name, cells in zip(self._names, self._cells, strict=True)
+            if name not in used and qualified_kind(name) is None
+            if all(map(has_number, cells)) and any(cell.strip() for cell in cells)
+        )
+
+    def _stages(self, not_loads: Collection[str]) -> tuple[StageColumn, ...]:
+        """Return the stages of a wide table: those that the user named, then others of other kinds, by name."""
+        specs = self._options.stages_for([name for name in self._names if name not in not_loads])
+        parts = {spec.column: column_parts(spec.column, self._names) for spec in specs}
+        specified = [self._specified(spec, parts[spec.column]) for spec in specs if parts[spec.column]]
+        used = {*not_loads, *(name for names in parts.values() for name in names)}
+        candidates = [
+            (name, known)
+            for name, cells in zip(self._names, self._cells, strict=True)
+            if name not in used and (known := _meaning(name, cells)) is not None
+        ]
+        # A stage that the user named takes the place of the recognised one of its kind.
+        kinds = {stage.kind for stage in specified} | {spec.kind for spec in specs}
+        recognised = [
+            self._recognised(kind, named)
+            for kind in (Kind.RATE, Kind.QUEUE)
+            if kind not in kinds and (named := [part for part in candidates if part[1].kind == kind])
+        ]
+        if not specified and not recognised:
+            raise self._no_stage(not_loads, [spec.column for spec in specs])
+        return tuple(specified + recognised)
+
+    def _specified(self, spec: StageSpec, parts: tuple[str, ...]) -> StageColumn:
+        """Return a stage that the user named, given its columns.
+
+        Raises:
+            EntroError: if nothing says what it measures, or its columns have different units.
+        """
+        found = [stage_column(spec, name, self._label) for name in parts]
+        if len({stage.divisor for stage in found}) > 1:
+            units = f"the columns {printable_names(parts)} have different units"
+            raise self._unclear(units, "columns of one unit to add", "convert one of them")
+        return replace(found[0], source=spec.column, parts=parts if len(parts) > 1 or parts[0] != spec.column else ())
+
+    def _recognised(self, kind: Kind, candidates: Sequence[tuple[str, Meaning]]) -> StageColumn:
+        """Return the only column of a kind, or the columns of its sources, as a stage.
+
+        Raises:
+            EntroError: if there are several that are no sources of one metric.
+        """
+        names, default = [name for name, _ in candidates], DEFAULT_NAMES[kind]
+        are_sources = len(names) > 1 and differ_by_source(names)
+        if len(names) > 1 and not are_sources:
+            raise self._unclear(
+                f"{len(names)} columns may be the {kind}: {printable_names(names)}",
+                "one",
+                f"add --stage {default}={printable_name(names[0])} or another, or A+B to add two; {self._shown}",
+            )
+        is_taken = any(spec.name == default for spec in self._options.stages_for(self._names))
+        given = (None if is_taken else self._options.kind_of(default)) or kind
+        return StageColumn(
+            printable(names[0]) if is_taken else default,
+            given,
+            None,
+            without_labels(names[0]) if are_sources else names[0],
+            candidates[0][1].divisor if given == kind else 1.0,
+            tuple(names) if are_sources else (),
+        )
+
+    def _no_stage(self, not_loads: Collection[str], specified: Sequence[str]) -> EntroError:
+        others = [name for name in self._names if name not in not_loads]
+        example = printable_name(others[0]) if len(others) == 1 else "COLUMN"
+        missing = " or ".join(map(printable_name, specified))
+        qualified = [name for _, names in _qualified_columns(others, ()) for name in names]
+        found = (
+            f"no column is called {missing}, and none is recognised as another rate or queue"
+            if specified
+            else "no column is recognised as a rate or a queue"
+        )
+        return self._unclear(
+            f"{found} ({printable_names(qualified)}: by name something else)" if qualified else found,
+            "names such as scraper_rate, requests_per_min, llm_queue or waiting",
+            f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; {self._shown}",
+        )
 
 
 def are_words(cells: Sequence[str]) -> bool:
@@ -170,27 +337,14 @@ def _qualified_columns(
     return tuple((kind, names) for kind, names in named if names and not set(names) & {*used})
 
 
-def _unread_columns(columns: Sequence[str], sample: Sequence[Sequence[str]], used: Collection[str]) -> tuple[str, ...]:
-    """Return the columns that hold numbers and are not used for anything."""
-    return tuple(
-        name
-        for index, name in enumerate(columns)
-        if name not in used
-        and qualified_kind(name) is None
-        and all(has_number(row[index]) for row in sample)
-        and any(row[index].strip() for row in sample)
-    )
-
-
 def printable_name(name: str) -> str:
     """Return the name of a column or stage as messages show it."""
-    text = printable(name) or "(no name)"
-    return text if len(text) <= _SHOWN_NAME else text[: _SHOWN_NAME - 3] + "..."
+    return shortened(printable(name) or "(no name)", _SHOWN_NAME)
 
 
 def printable_names(names: Sequence[str]) -> str:
     """Return the names of columns as messages show them, at most 20."""
-    shown = ", ".join(printable_name(name) for name in names[:20])
+    shown = ", ".join(map(printable_name, names[:20]))
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
@@ -199,84 +353,6 @@ def given_time(columns: Sequence[str], option: str | None) -> tuple[str | None, 
     name, _, unit = (option or "").rpartition(":")
     is_split = option is not None and option not in columns and name and unit in TIME_UNITS
     return (name, unit) if is_split else (option, "")
-
-
-def _time_columns(
-    label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
-) -> tuple[int, TimestampFormat, int | None]:
-    """Return the column of the time, its format, and the column of the times of day if they are in another."""
-    named, unit = given_time(columns, options.time_column)
-    cells = [[row[index] for row in sample] for index in range(len(columns))]
-    if named is not None:
-        candidates = [index for index, name in enumerate(columns) if name == named]
-    else:
-        candidates = [index for index, name in enumerate(columns) if names_time(name)] or [
-            index for index in range(len(columns)) if timestamp_format(cells[index], None)
-        ]
-    pair = _day_and_clock(candidates, cells)
-    if pair is not None:
-        joined = [f"{day} {clock}" for day, clock in zip(cells[pair[0]], cells[pair[1]], strict=True)]
-        form = given_format(joined, unit) if unit else timestamp_format(joined, None)
-        if form is not None:
-            return pair[0], form, pair[1]
-    if len(candidates) != 1:
-        raise _no_single_time(label, columns, candidates, options)
-    index = candidates[0]
-    name, found = columns[index], cells[index]
-    form = given_format(found, unit) if unit else timestamp_format(found, offset_unit_ns(name), "date" in tokens(name))
-    if form is None:
-        shown = next((printable_name(row[index]) for row in sample if row[index].strip()), "")
-        shown = masked(shown) if options.redact else shown
-        raise EntroError(
-            f"the column {printable_name(columns[index])} does not hold times but {shown or 'nothing'}",
-            where=label,
-            expected="ISO 8601, seconds since the epoch (or ms, us, ns), or an offset in seconds",
-            remedy=f"name another with --time; the columns are {printable_names(columns)}",
-        )
-    return index, form, None
-
-
-def _day_and_clock(candidates: Sequence[int], cells: Sequence[Sequence[str]]) -> tuple[int, int] | None:
-    """Return the only column of dates and the only column of times of day, if the time can only be in these two."""
-    days = [index for index in candidates if are_days(cells[index])]
-    clocks = [index for index in candidates if are_clocks(cells[index])]
-    if len(days) + len(clocks) != len(candidates):
-        return None
-    days = days or [index for index in range(len(cells)) if are_days(cells[index])]
-    # Without a name that says so, times of day belong to the dates only if several rows are of one day.
-    if not clocks and days and len(set(cells[days[0]])) < len(cells[days[0]]):
-        clocks = [index for index in range(len(cells)) if are_clocks(cells[index])]
-    return (days[0], clocks[0]) if len(days) == len(clocks) == 1 else None
-
-
-def _no_single_time(label: str, columns: Sequence[str], candidates: list[int], options: ReadOptions) -> EntroError:
-    named, _ = given_time(columns, options.time_column)
-    if named is not None:
-        found = f"no column is called {printable_name(named)}" if not candidates else "two columns have that name"
-    elif candidates:
-        found = (
-            f"{len(candidates)} columns may be the time: {printable_names([columns[index] for index in candidates])}"
-        )
-    else:
-        found = "no column is a time"
-    example = columns[candidates[0]] if candidates else "COLUMN"
-    return EntroError(
-        found,
-        where=label,
-        expected="one called time, timestamp, ts, date, datetime or t",
-        remedy=f"add --time {printable_name(example)}; the columns are {printable_names(columns)}",
-    )
-
-
-def _long_columns(columns: Sequence[str], options: ReadOptions) -> tuple[int, int, int | None] | None:
-    """Return the stage, value and kind columns of a long table; None for a wide one."""
-    names = [name.strip().lower() for name in columns]
-    stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
-    value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
-    # A stage whose column is named, `--stage llm=value:queue`, makes the table a wide one.
-    if len(stage) != 1 or len(value) != 1 or any(column_parts(spec.column, columns) for spec in options.stages_for(())):
-        return None
-    return stage[0], value[0], names.index("kind") if "kind" in names else None
 
 
 def column_parts(text: str, columns: Collection[str]) -> tuple[str, ...]:
@@ -292,112 +368,10 @@ def column_parts(text: str, columns: Collection[str]) -> tuple[str, ...]:
     return tuple(parts) if all(part in columns for part in parts) else ()
 
 
-def _wide_stages(
-    label: str,
-    columns: Sequence[str],
-    sample: Sequence[Sequence[str]],
-    not_loads: Collection[str],
-    options: ReadOptions,
-) -> tuple[StageColumn, ...]:
-    """Return the stages of a wide table: those that the user named, then others of other kinds, recognised by name."""
-    specs = options.stages_for([name for name in columns if name not in not_loads])
-    parts = {spec.column: column_parts(spec.column, columns) for spec in specs}
-    specified = [_wide_stage(spec, parts[spec.column], label) for spec in specs if parts[spec.column]]
-    used = {*not_loads, *(name for names in parts.values() for name in names)}
-    candidates = [
-        (name, known)
-        for index, name in enumerate(columns)
-        if name not in used and (known := _meaning(name, [row[index] for row in sample])) is not None
-    ]
-    # A stage that the user named takes the place of the recognised one of its kind.
-    specified_kinds = {stage.kind for stage in specified} | {spec.kind for spec in specs}
-    recognised = [
-        stage
-        for kind in (Kind.RATE, Kind.QUEUE)
-        if kind not in specified_kinds
-        for stage in _recognised_stages(
-            label, columns, kind, [part for part in candidates if part[1].kind == kind], options
-        )
-    ]
-    if not specified and not recognised:
-        raise _no_stage(label, columns, not_loads, [spec.column for spec in specs])
-    return tuple(specified + recognised)
-
-
 def _meaning(name: str, cells: Sequence[str]) -> Meaning | None:
     """Return the meaning of a column's name; cells such as 1.63 req/s add a unit that it lacks."""
     known = meaning(name)
     return meaning(f"{name} per s") if known is None and any(map(has_rate_unit, cells)) else known
-
-
-def _wide_stage(spec: StageSpec, parts: tuple[str, ...], label: str) -> StageColumn:
-    """Return a stage that the user named, given its columns.
-
-    Raises:
-        EntroError: if nothing says what it measures, or its columns have different units.
-    """
-    found = [stage_column(spec, name, label) for name in parts]
-    if len({stage.divisor for stage in found}) > 1:
-        raise EntroError(
-            f"the columns {printable_names(parts)} have different units",
-            where=label,
-            expected="columns of one unit to add",
-            remedy="convert one of them",
-        )
-    return replace(found[0], source=spec.column, parts=parts if len(parts) > 1 or parts[0] != spec.column else ())
-
-
-def _recognised_stages(
-    label: str, columns: Sequence[str], kind: Kind, candidates: list[tuple[str, Meaning]], options: ReadOptions
-) -> list[StageColumn]:
-    """Return the only column of a kind, or the columns of its sources, as a stage; an empty list if there is none.
-
-    Raises:
-        EntroError: if there are several that are no sources of one metric.
-    """
-    names = [name for name, _ in candidates]
-    are_sources = len(candidates) > 1 and differ_by_source(names)
-    if len(candidates) > 1 and not are_sources:
-        raise EntroError(
-            f"{len(candidates)} columns may be the {kind}: {printable_names(names)}",
-            where=label,
-            expected="one",
-            remedy=f"add --stage {DEFAULT_NAMES[kind]}={printable_name(names[0])} or another, or A+B to add two; "
-            f"the columns are {printable_names(columns)}",
-        )
-    default = DEFAULT_NAMES[kind]
-    is_taken = any(spec.name == default for spec in options.stages_for(columns))
-    given = (None if is_taken else options.kind_of(default)) or kind
-    return [
-        StageColumn(
-            printable(name) if is_taken else default,
-            given,
-            None,
-            without_labels(name) if are_sources else name,
-            known.divisor if given == kind else 1.0,
-            tuple(names) if are_sources else (),
-        )
-        for name, known in candidates[:1]
-    ]
-
-
-def _no_stage(label: str, columns: Sequence[str], not_loads: Collection[str], specified: Sequence[str]) -> EntroError:
-    others = [name for name in columns if name not in not_loads]
-    example = printable_name(others[0]) if len(others) == 1 else "COLUMN"
-    missing = " or ".join(map(printable_name, specified))
-    qualified = [name for _, names in _qualified_columns(others, ()) for name in names]
-    found = (
-        f"no column is called {missing}, and none is recognised as another rate or queue"
-        if specified
-        else "no column is recognised as a rate or a queue"
-    )
-    return EntroError(
-        f"{found} ({printable_names(qualified)}: by name something else)" if qualified else found,
-        where=label,
-        expected="names such as scraper_rate, requests_per_min, llm_queue or waiting",
-        remedy=f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; "
-        f"the columns are {printable_names(columns)}",
-    )
 
 
 def stage_column(spec: StageSpec, source: str, label: str) -> StageColumn:
