@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.requests.names import LENGTH_NS, LENGTHS, Role
 from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions
@@ -174,18 +174,10 @@ def _with_unit_sql(cell: str) -> str:
 
 def bad_cells(connection: duckdb.DuckDBPyConnection, table: Table, cells: Cells) -> tuple[BadRow, ...]:
     """Return the first few rows that could not be read, in the order of the file."""
-    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
     wrong = np.flatnonzero(cells.reasons > GOOD)[:SHOWN_BAD_ROWS]
-    found = list(rejected_rows)
-    if len(wrong):
-        used = [column.index for column in cells.columns.by_role.values()]
-        numbers = ", ".join(str(row + 1) for row in wrong.tolist())
-        fetched = table.fetch(
-            connection, bad_row_sql(used), f"{cells.rest} QUALIFY row_number() OVER () IN ({numbers})"
-        )
-        table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # counted again by this fetch
-        found += bad_rows(table, used, fetched, [_reason(int(cells.reasons[row]), cells.columns) for row in wrong])
-    return tuple(sorted(found, key=lambda row: row.line)[:SHOWN_BAD_ROWS])
+    reasons = {int(row): _reason(int(cells.reasons[row]), cells.columns) for row in wrong}
+    used = [column.index for column in cells.columns.by_role.values()]
+    return bad_rows(connection, table, used, reasons, cells.rest)
 
 
 def _reason(code: int, columns: RequestColumns) -> str:

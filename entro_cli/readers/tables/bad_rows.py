@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+import duckdb
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import EmptyLogError
-from entro_cli.readers.problems import masked, printable_row
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, text_rows
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
@@ -16,30 +17,44 @@ NOT_A_ROW = "not a row of the table"
 """Reason given for a row that has no cells at all."""
 
 
-def bad_row_sql(used: Sequence[int]) -> str:
-    """Return SQL for `Table.fetch` of the columns that `bad_rows` needs.
-
-    Args:
-        used: indexes of the columns that were read.
-    """
-    return ", ".join(["coalesce(line, 0) AS line", *(f"coalesce(c{column}, '') AS u{column}" for column in used)])
-
-
-def bad_rows(table: Table, used: Sequence[int], fetched: dict[str, Any], reasons: Sequence[str]) -> list[BadRow]:
-    """Return rows that could not be read, with their line numbers, in the order of the file.
+def bad_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    used: Sequence[int],
+    wrong: Mapping[int, str],
+    rest: str = "",
+) -> tuple[BadRow, ...]:
+    """Return the first few rows that could not be read, with their line numbers, in the order of the file.
 
     DuckDB does not know the line numbers of rows in text files. They are found by the cells of the rows, in one pass.
 
     Args:
-        table: the table.
+        connection: the connection that opened the table.
+        table: the table, of which all rows were fetched.
         used: indexes of the columns that were read.
-        fetched: a few rows, in the order of the file, as `bad_row_sql` selects them.
-        reasons: what was wrong with each of them.
+        wrong: by number of a row, what was wrong with it; the number counts the rows that were fetched, from 0.
+        rest: as it was when these were fetched.
     """
-    cells = [[str(fetched[f"u{column}"][row]) for column in used] for row in range(len(reasons))]
+    first = sorted(wrong)[:SHOWN_BAD_ROWS]
+    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
+    found: list[BadRow] = []
+    if first:
+        select = ["coalesce(line, 0) AS line", *(f"coalesce(c{column}, '') AS u{column}" for column in used)]
+        numbers = ", ".join(str(row + 1) for row in first)
+        fetched = table.fetch(connection, ", ".join(select), f"{rest} QUALIFY row_number() OVER () IN ({numbers})")
+        table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # this fetch counted them again
+        cells = [[str(fetched[f"u{column}"][row]) for column in used] for row in range(len(first))]
+        lines = fetched["line"].tolist()
+        found = _with_lines(table, used, [wrong[row] for row in first], cells, lines)
+    return tuple(sorted([*found, *rejected_rows], key=lambda row: row.line)[:SHOWN_BAD_ROWS])
+
+
+def _with_lines(
+    table: Table, used: Sequence[int], reasons: Sequence[str], cells: list[list[str]], known: Sequence[int]
+) -> list[BadRow]:
     if table.shape == "parquet":
-        numbered = zip(fetched["line"].tolist(), reasons, cells, strict=True)
-        return [BadRow(int(line), reason, printable_row(", ".join(row))) for line, reason, row in numbered]
+        rows = zip(known, reasons, cells, strict=True)
+        return [BadRow(line, reason, printable_row(", ".join(row))) for line, reason, row in rows]
     if table.shape == "csv":
         cells = [[cell.replace("\r", " ") for cell in row] for row in cells]  # as `text_rows` reads them
     found: list[BadRow] = []

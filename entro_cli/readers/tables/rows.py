@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables import fast_csv
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_row_sql, bad_rows
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
 from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema
@@ -124,7 +124,9 @@ def _fetch(
     found = None if usual else _usual_times(times)
     if found is not None:
         return _fetch(connection, table, schema, options, numbers, found)
-    bad = table.rejected_rows if is_good.all() else _bad_rows(connection, table, schema, reason)
+    wrong = {int(row): _REASONS[reasons[row]] for row in np.flatnonzero(~is_good)[:SHOWN_BAD_ROWS]}
+    used = [schema.time, *(column for column in (schema.clock,) if column is not None), *columns]
+    bad = bad_rows(connection, table, [*used, *(column for _, column in _text_columns(schema))], wrong)
     stages, codes = schema.stages, None
     if schema.stage is not None:
         from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
@@ -139,7 +141,7 @@ def _fetch(
         codes=codes,
         sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
         skipped=int((~is_good).sum()) + table.rejected_count,
-        bad=tuple(sorted(bad, key=lambda row: row.line)[:SHOWN_BAD_ROWS]),
+        bad=bad,
         not_numbers=int(np.equal(reasons, _TEXT).sum()),
     )
 
@@ -266,17 +268,3 @@ def _reason_sql(
     if usual is not None:
         checks.append(f"WHEN ({time}) NOT BETWEEN {usual[0]} AND {usual[1]} THEN {_STRAY}")
     return f"CASE {' '.join(checks)} ELSE {_GOOD} END"
-
-
-def _bad_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, reason: str) -> list[BadRow]:
-    """Return the first few rows that could not be read: rejected by DuckDB, or with a bad cell."""
-    rejected_count, rejected_rows = table.rejected_count, table.rejected_rows
-    clock = [] if schema.clock is None else [schema.clock]
-    used = [schema.time, *clock, *_load_columns(table, schema), *(column for _, column in _text_columns(schema))]
-    fetched = table.fetch(
-        connection,
-        f"CAST({reason} AS TINYINT) AS reason, {bad_row_sql(used)}",
-        f"WHERE {reason} <> {_GOOD} LIMIT {SHOWN_BAD_ROWS}",
-    )
-    table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # this fetch ended before it saw them all
-    return [*bad_rows(table, used, fetched, [_REASONS[code] for code in fetched["reason"].tolist()]), *rejected_rows]
