@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,13 +56,10 @@ class Cells:
     rest: str = ""
 
 
-def fetch_cells(
-    connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns, options: ReadOptions
-) -> Cells:
+def fetch_cells(table: Table, columns: RequestColumns, options: ReadOptions) -> Cells:
     """Return the cells of a table of requests.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         columns: its columns.
         options: how it is read.
@@ -71,7 +67,7 @@ def fetch_cells(
     Raises:
         EntroError: if the file cannot be read as a table, or if numbers such as 1,234 may be meant in two ways.
     """
-    marks = _decimal_marks(connection, table, columns, options)
+    marks = _decimal_marks(table, columns, options)
     select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
     for role, column in columns.by_role.items():
         value, zoned = _value_sql(role, column, marks.get(column.index, "."))
@@ -83,7 +79,7 @@ def fetch_cells(
         rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'"
     elif CLOCK_COLUMN in table.columns:
         rest = f"WHERE c{table.columns.index(CLOCK_COLUMN)} IS NULL"
-    fetched = table.fetch(connection, ", ".join(select), rest)
+    fetched = table.fetch(", ".join(select), rest)
     plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
     values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
     always = np.ones(len(plain["broken"]), np.bool_)
@@ -126,16 +122,14 @@ def _row_sql(columns: RequestColumns) -> list[str]:
     ]
 
 
-def _decimal_marks(
-    connection: duckdb.DuckDBPyConnection, table: Table, columns: RequestColumns, options: ReadOptions
-) -> dict[int, str]:
+def _decimal_marks(table: Table, columns: RequestColumns, options: ReadOptions) -> dict[int, str]:
     """Return the decimal mark of each column of lengths that has commas."""
     indices = [column.index for column in columns.by_role.values() if column.has_commas]
     if not indices:
         return {}
     from entro_cli.readers.tables.cells import find_style  # most tables need no look at the whole file
 
-    return dict(zip(indices, find_style(connection, table, indices, options.decimal).marks, strict=True))
+    return dict(zip(indices, find_style(table, indices, options.decimal).marks, strict=True))
 
 
 def _value_sql(role: Role, column: RequestColumn, mark: str) -> tuple[str, str]:
@@ -172,12 +166,12 @@ def _with_unit_sql(cell: str) -> str:
     return f"CASE WHEN regexp_full_match(trim({cell}), '{WITH_UNIT}') THEN {' + '.join(parts)} END"
 
 
-def bad_cells(connection: duckdb.DuckDBPyConnection, table: Table, cells: Cells) -> tuple[BadRow, ...]:
+def bad_cells(table: Table, cells: Cells) -> tuple[BadRow, ...]:
     """Return the first few rows that could not be read, in the order of the file."""
     wrong = np.flatnonzero(cells.reasons > GOOD)[:SHOWN_BAD_ROWS]
     reasons = {int(row): _reason(int(cells.reasons[row]), cells.columns) for row in wrong}
     used = [column.index for column in cells.columns.by_role.values()]
-    return bad_rows(connection, table, used, reasons, cells.rest)
+    return bad_rows(table, used, reasons, cells.rest)
 
 
 def _reason(code: int, columns: RequestColumns) -> str:

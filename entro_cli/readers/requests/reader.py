@@ -67,7 +67,7 @@ class EventsReader:
                 raise no_rows(table)
             tally = Tally()
             columns = request_columns(log.label, table.columns, table.sample, options)
-            requests = fetch_requests(connection, table, columns, options, tally, _recorded_clock_ns(log))
+            requests = fetch_requests(table, columns, options, tally, _recorded_clock_ns(log))
         if options.redact:
             requests = replace(requests, bad=tuple(replace(row, text=masked(row.text)) for row in requests.bad))
         check_bad_rows(
@@ -144,7 +144,7 @@ def _clock_line(log: LogFile) -> bytes:
             plain = ReadOptions(UTC, zone_given=True)
             try:
                 columns = request_columns(log.label, table.columns, table.sample, plain)
-                clock_ns = fetch_requests(connection, table, columns, plain, Tally()).clock_ns
+                clock_ns = fetch_requests(table, columns, plain, Tally()).clock_ns
             except EntroError:
                 return b""
     if clock_ns is None:

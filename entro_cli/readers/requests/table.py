@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +65,6 @@ NEVER = int(np.iinfo(np.int64).max)
 
 
 def fetch_requests(
-    connection: duckdb.DuckDBPyConnection,
     table: Table,
     columns: RequestColumns,
     options: ReadOptions,
@@ -76,7 +74,6 @@ def fetch_requests(
     """Return the requests of a table.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         columns: its columns.
         options: how it is read.
@@ -86,7 +83,7 @@ def fetch_requests(
     Raises:
         EntroError: if the file cannot be read as a table, or if only some times name their zone.
     """
-    cells = fetch_cells(connection, table, columns, options)
+    cells = fetch_cells(table, columns, options)
     rows = np.flatnonzero(cells.reasons == GOOD)
     moments, zone = _moments(table, cells, rows, options, tally)
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
@@ -103,7 +100,7 @@ def fetch_requests(
         starts,
         finishes,
         skipped=int((cells.reasons > GOOD).sum()) + table.rejected_count,
-        bad=bad_cells(connection, table, cells),
+        bad=bad_cells(table, cells),
         zone=zone,
         clock_ns=shift,
     )

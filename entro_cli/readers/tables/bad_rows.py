@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import duckdb
-
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
@@ -18,7 +16,6 @@ NOT_A_ROW = "not a row of the table"
 
 
 def bad_rows(
-    connection: duckdb.DuckDBPyConnection,
     table: Table,
     used: Sequence[int],
     wrong: Mapping[int, str],
@@ -29,7 +26,6 @@ def bad_rows(
     DuckDB does not know the line numbers of rows in text files. They are found by the cells of the rows, in one pass.
 
     Args:
-        connection: the connection that opened the table.
         table: the table, of which all rows were fetched.
         used: indexes of the columns that were read.
         wrong: by number of a row, what was wrong with it; the number counts the rows that were fetched, from 0.
@@ -41,7 +37,7 @@ def bad_rows(
     if first:
         select = ["coalesce(line, 0) AS line", *(f"coalesce(c{column}, '') AS u{column}" for column in used)]
         numbers = ", ".join(str(row + 1) for row in first)
-        fetched = table.fetch(connection, ", ".join(select), f"{rest} QUALIFY row_number() OVER () IN ({numbers})")
+        fetched = table.fetch(", ".join(select), f"{rest} QUALIFY row_number() OVER () IN ({numbers})")
         table.rejected_count, table.rejected_rows = rejected_count, rejected_rows  # this fetch counted them again
         cells = [[str(fetched[f"u{column}"][row]) for column in used] for row in range(len(first))]
         lines = fetched["line"].tolist()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import duckdb
-
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
@@ -30,11 +28,10 @@ mark, but some programs write points there.
 """
 
 
-def settle_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, time: str) -> TableSchema:
+def settle_order(table: Table, schema: TableSchema, time: str) -> TableSchema:
     """Return a schema with the order of day and month that the dates of the whole file show.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         schema: its schema.
         time: SQL of the time as text.
@@ -48,7 +45,7 @@ def settle_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: Ta
     above = ", ".join(
         f"coalesce(max(TRY_CAST({part} AS INTEGER)), 0) > 12 AS {name}" for part, name in ((a, "a"), (b, "b"))
     )
-    found = table.fetch(connection, f"{above}, coalesce(min(length({c})), 0) = 4 AS whole_years")
+    found = table.fetch(f"{above}, coalesce(min(length({c})), 0) = 4 AS whole_years")
     is_day_first, is_month_first = bool(found["a"][0]), bool(found["b"][0])
     # Of 17/06/09 the first may be the year, too.
     if is_day_first == is_month_first or (is_day_first and not found["whole_years"][0]):
@@ -75,13 +72,10 @@ class CellStyle:
     has_rate_units: bool
 
 
-def find_style(
-    connection: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[int], given: str | None
-) -> CellStyle:
+def find_style(table: Table, columns: Sequence[int], given: str | None) -> CellStyle:
     """Return how a table writes the numbers in some columns, by all of its rows.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         columns: indexes of the columns of loads.
         given: the decimal mark that the user named; None if not given.
@@ -96,7 +90,7 @@ def find_style(
         checks |= {f"sure{index}_{column}": f"regexp_matches(c{column}, '{pattern}')" for column in columns}
         checks |= {f"seen{index}_{column}": f"contains(c{column}, '{mark}')" for column in columns}
     over = ", ".join(f"coalesce(bool_or({check}), false) AS {name}" for name, check in checks.items())
-    found = {name: bool(values[0]) for name, values in table.fetch(connection, over).items()}
+    found = {name: bool(values[0]) for name, values in table.fetch(over).items()}
     sure = [
         [mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"] or has_decimal(table, column, mark)]
         for column in columns
@@ -125,13 +119,10 @@ def _mark(table: Table, column: int, sure: Sequence[str], seen: Sequence[str]) -
     return lonely
 
 
-def check_skipped(
-    connection: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[int], numbers: Sequence[str], skipped: int
-) -> None:
+def check_skipped(table: Table, columns: Sequence[int], numbers: Sequence[str], skipped: int) -> None:
     """Check that the skipped values are noise, rather than numbers with a unit that no load has.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         columns: indexes of the columns of loads.
         numbers: SQL of the loads.
@@ -145,7 +136,7 @@ def check_skipped(
         f"count(*) FILTER ({number} IS NULL AND regexp_matches(c{column}, '{shape}')) AS n{column}"
         for column, number in zip(columns, numbers, strict=True)
     )
-    found = {name: int(values[0]) for name, values in table.fetch(connection, counts).items()}
+    found = {name: int(values[0]) for name, values in table.fetch(counts).items()}
     for column in columns:
         if found[f"n{column}"] >= _LEAST_SHAPED and 2 * found[f"n{column}"] > skipped:
             raise EntroError(
@@ -157,11 +148,10 @@ def check_skipped(
             )
 
 
-def check_sources(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema) -> None:
+def check_sources(table: Table, schema: TableSchema) -> None:
     """Check that no column says what rows of one time are of, such as a region, unless the schema has it.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         schema: its schema.
 
@@ -186,7 +176,7 @@ def check_sources(connection: duckdb.DuckDBPyConnection, table: Table, schema: T
         f"count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS names{index}"
         for index in names
     )
-    over = table.fetch(connection, f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}")
+    over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}")
     found = {name: int(values[0]) for name, values in over.items()}
     if found["times"] > _REPEATED_TIMES * found["rows"]:
         return

@@ -59,6 +59,7 @@ class Table:
         problems: warnings about what had to be mended.
         rejected_count: number of rows without the header's number of cells; set by `fetch`.
         rejected_rows: the first few of those; set by `fetch`.
+        connection: the connection that reads it; set by `open_table`.
     """
 
     log: LogFile
@@ -74,8 +75,9 @@ class Table:
     problems: list[Problem] = field(default_factory=list)
     rejected_count: int = 0
     rejected_rows: list[BadRow] = field(default_factory=list)
+    connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
 
-    def fetch(self, connection: duckdb.DuckDBPyConnection, select: str, rest: str = "") -> dict[str, Any]:
+    def fetch(self, select: str, rest: str = "") -> dict[str, Any]:
         """Return the columns of `SELECT {select} FROM the rows {rest}` as NumPy arrays, masked where NULL.
 
         The relation has the columns c0, c1, ... (VARCHAR), `broken` (BOOLEAN, not a row at all) and `line` (BIGINT,
@@ -86,9 +88,9 @@ class Table:
         """
         try:
             if self.shape == "csv":
-                return _fetch_csv(connection, self, select, rest)
+                return _fetch_csv(self, select, rest)
             relation = _parquet_sql(self) if self.shape == "parquet" else _json_sql(self)
-            return run_query(connection, f"SELECT {select} FROM {relation} {rest}")
+            return run_query(self.connection, f"SELECT {select} FROM {relation} {rest}")
         except duckdb.Error as error:
             raise unreadable(self.log, error) from error
 
@@ -118,9 +120,12 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
         EntroError: if it cannot be read as a table at all.
     """
     if log.is_parquet:
-        return _parquet(connection, log)
-    text = head_text(log)
-    return _json_lines(log, text) if looks_like_json(text) else csv_table(log)
+        table = _parquet(connection, log)
+    else:
+        text = head_text(log)
+        table = _json_lines(log, text) if looks_like_json(text) else csv_table(log)
+    table.connection = connection
+    return table
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -304,7 +309,7 @@ def has_decimal(table: Table, column: int, mark: str) -> bool:
     return any(pattern.match(row[column]) for row in table.sample)
 
 
-def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any]:
+def _fetch_csv(table: Table, select: str, rest: str) -> dict[str, Any]:
     """Return columns of a CSV.
 
     First quotes are read as quotes, then as text. If neither works, both are tried on a mended copy of the file.
@@ -314,7 +319,7 @@ def _fetch_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str,
             _mend(table)
         for quote in ('"', ""):
             table.quote = quote
-            rows = _try_csv(connection, table, select, rest)
+            rows = _try_csv(table, select, rest)
             if rows is not None:
                 return rows
     raise EntroError("cannot be read as a table", where=table.log.label, expected="rows with equally many cells")
@@ -326,12 +331,13 @@ def _line_ends_differ(table: Table) -> bool:
     return table.header_offset > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
 
 
-def _try_csv(connection: duckdb.DuckDBPyConnection, table: Table, select: str, rest: str) -> dict[str, Any] | None:
+def _try_csv(table: Table, select: str, rest: str) -> dict[str, Any] | None:
     """Return columns of a CSV and set the table's rejected rows.
 
     Returns:
         None if a quote swallows rows, or if the file must be mended first.
     """
+    connection = table.connection
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:
         rows = run_query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")

@@ -72,11 +72,11 @@ class TableReader:
         with connect(log.spool.parent) as connection:
             table = open_table(connection, log)
             schema = schema_of(table, options)
-            rows = fetch_rows(connection, table, schema, options)
+            rows = fetch_rows(table, schema, options)
             if not options.by and np.any(rows.times[1:] <= rows.times[:-1]):
                 from entro_cli.readers.tables.cells import check_sources  # most tables have one row per time
 
-                check_sources(connection, table, schema)
+                check_sources(table, schema)
         bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
         good = len(rows.times)
         check_bad_rows(

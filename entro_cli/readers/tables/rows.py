@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,11 +68,10 @@ class Rows:
     sources: NDArray[np.int64] | None = None
 
 
-def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
+def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
     """Return the rows of a table.
 
     Args:
-        connection: the connection that opened the table.
         table: the table.
         schema: its schema.
         options: how it is read.
@@ -85,17 +83,16 @@ def fetch_rows(connection: duckdb.DuckDBPyConnection, table: Table, schema: Tabl
     plain = read_plain_csv(table.path, plain_layout) if plain_layout else None
     if plain is not None and _usual_times(plain.times) is None:
         return Rows(plain.times, plain.zoned, plain.values, schema.stages, None, 0, ())
-    schema = _with_date_order(connection, table, schema)
+    schema = _with_date_order(table, schema)
     numbers = [_number_sql(f"c{column}") for column in _load_columns(table, schema)]
     if not _has_open_mark(table, schema, options):
-        rows = _fetch(connection, table, schema, options, numbers)
+        rows = _fetch(table, schema, options, numbers)
         if rows.not_numbers == 0:
             return rows
-    return _styled_rows(connection, table, schema, options, numbers)
+    return _styled_rows(table, schema, options, numbers)
 
 
 def _fetch(
-    connection: duckdb.DuckDBPyConnection,
     table: Table,
     schema: TableSchema,
     options: ReadOptions,
@@ -117,16 +114,16 @@ def _fetch(
     if schema.sources:
         names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
         select.append(f"hash(concat_ws(chr(31), {names})) AS source")
-    fetched = table.fetch(connection, ", ".join(select))
+    fetched = table.fetch(", ".join(select))
     reasons = np.asarray(fetched["reason"])
     is_good = np.equal(reasons, _GOOD)
     times = np.asarray(fetched["time"], dtype=np.int64)[is_good]
     found = None if usual else _usual_times(times)
     if found is not None:
-        return _fetch(connection, table, schema, options, numbers, found)
+        return _fetch(table, schema, options, numbers, found)
     wrong = {int(row): _REASONS[reasons[row]] for row in np.flatnonzero(~is_good)[:SHOWN_BAD_ROWS]}
     used = [schema.time, *(column for column in (schema.clock,) if column is not None), *columns]
-    bad = bad_rows(connection, table, [*used, *(column for _, column in _text_columns(schema))], wrong)
+    bad = bad_rows(table, [*used, *(column for _, column in _text_columns(schema))], wrong)
     stages, codes = schema.stages, None
     if schema.stage is not None:
         from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
@@ -151,12 +148,12 @@ def _time_text(schema: TableSchema) -> str:
     return f"c{schema.time}" if schema.clock is None else f"c{schema.time} || ' ' || nullif(trim(c{schema.clock}), '')"
 
 
-def _with_date_order(connection: duckdb.DuckDBPyConnection, table: Table, schema: TableSchema) -> TableSchema:
+def _with_date_order(table: Table, schema: TableSchema) -> TableSchema:
     if schema.form.order != UNKNOWN_ORDER:
         return schema
     from entro_cli.readers.tables.cells import settle_order  # most tables need no look at the whole file
 
-    return settle_order(connection, table, schema, _time_text(schema))
+    return settle_order(table, schema, _time_text(schema))
 
 
 def _has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> bool:
@@ -167,7 +164,6 @@ def _has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> b
 
 
 def _styled_rows(
-    connection: duckdb.DuckDBPyConnection,
     table: Table,
     schema: TableSchema,
     options: ReadOptions,
@@ -177,14 +173,14 @@ def _styled_rows(
     from entro_cli.readers.tables.cells import check_skipped, check_units, find_style, number_sql
 
     columns = _load_columns(table, schema)
-    style = find_style(connection, table, columns, options.decimal)
+    style = find_style(table, columns, options.decimal)
     measures: list[tuple[Kind | None, float]]
     measures = [(stage.kind, stage.divisor) for stage in schema.stages for _ in stage.columns]
     parts = zip(columns, numbers, style.marks, measures or [(None, 1.0)], strict=True)
     styled = [number_sql(f"c{column}", plain, mark, *measure) for column, plain, mark, measure in parts]
-    rows = _fetch(connection, table, schema, options, styled)
+    rows = _fetch(table, schema, options, styled)
     if rows.not_numbers:
-        check_skipped(connection, table, columns, styled, rows.not_numbers)
+        check_skipped(table, columns, styled, rows.not_numbers)
     if schema.stage is not None:
         check_units(table.log.label, style, rows.stages)
     return rows
