@@ -15,6 +15,8 @@ from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
+_EPOCHS = {NS // 1000**power: f"epoch {unit}seconds" for power, unit in enumerate(("", "milli", "micro", "nano"))}
+
 
 def to_utc(
     label: str, times: TimeArray, zoned: NDArray[np.bool_], form: TimestampFormat, options: ReadOptions, tally: Tally
@@ -40,7 +42,7 @@ def to_utc(
     if options.start_ns is not None:
         tally.note(ProblemKind.START_NOT_USED)
     if form.unit_ns:
-        return times, form.name
+        return times, _EPOCHS[form.unit_ns]
     if zoned.all():
         return times, "as written"
     if zoned.any() and not options.zone_given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,38 +43,20 @@ class TimestampFormat:
     """A format of timestamps.
 
     Attributes:
-        name: its name in the output.
         unit_ns: unit of numbers, nanoseconds; 0 for text.
         is_offset: whether numbers count from the start of the log rather than from the epoch.
         order: order of day, month and year in dates that are not ISO 8601: `dmy`, `mdy`, `ymd` or `UNKNOWN_ORDER`;
             `days` for numbers that are the days of a spreadsheet; empty for all others.
     """
 
-    name: str
     unit_ns: int = 0
     is_offset: bool = False
     order: str = ""
 
 
-ISO = TimestampFormat("ISO 8601")
-_EPOCHS = (
-    TimestampFormat("epoch seconds", NS),
-    TimestampFormat("epoch milliseconds", NS // 10**3),
-    TimestampFormat("epoch microseconds", NS // 10**6),
-    TimestampFormat("epoch nanoseconds", 1),
-)
+_UNITS = {"s": NS, "ms": NS // 10**3, "us": NS // 10**6, "ns": 1}
 _ACCESS_LOG = "dmy of access logs"  # begins like the order that it has; read in a tenth of the time
 _ACCESS_STAMP = re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII)
-_OFFSET = TimestampFormat("offset from the start", NS, is_offset=True)
-_UNITS = {"s": _EPOCHS[0], "ms": _EPOCHS[1], "us": _EPOCHS[2], "ns": _EPOCHS[3]}
-_ORDERS = {
-    "dmy": TimestampFormat("day first", order="dmy"),
-    "mdy": TimestampFormat("month first", order="mdy"),
-    "ymd": TimestampFormat("year first", order="ymd"),
-    _ACCESS_LOG: TimestampFormat("day first", order=_ACCESS_LOG),
-    UNKNOWN_ORDER: TimestampFormat("day or month first", order=UNKNOWN_ORDER),
-    "days": TimestampFormat("days of a spreadsheet", order="days"),
-}
 DATE_ORDERS = ("dmy", "mdy", "ymd")
 """Orders of day, month and year that the user can name."""
 TIME_UNITS = (*_UNITS, *DATE_ORDERS, "days")
@@ -98,9 +80,9 @@ def timestamp_format(
     numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
     written = [found for text in texts if (found := _written_match(text))]
     if len(written) * 2 > len(texts):
-        return _ORDERS[_order(written)]
+        return TimestampFormat(order=_order(written))
     if sum(1 for text in texts if _ISO.fullmatch(text) and not _is_big_number(text)) * 2 > len(texts):
-        return ISO
+        return TimestampFormat()
     if not texts or len(numbers) * 2 <= len(texts):
         return None
     return _number_format(numbers, offset_unit_ns, is_date)
@@ -109,12 +91,13 @@ def timestamp_format(
 def _number_format(numbers: Sequence[float], offset_unit_ns: int | None, is_date: bool) -> TimestampFormat | None:
     # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
     median = float(np.median(np.abs(numbers)))
-    for form in _EPOCHS:
-        if _EARLIEST <= median * form.unit_ns / NS <= _LATEST:
-            return form
+    for unit_ns in _UNITS.values():
+        if _EARLIEST <= median * unit_ns / NS <= _LATEST:
+            return TimestampFormat(unit_ns)
     if offset_unit_ns is None or median >= _EARLIEST:
         return None
-    return _ORDERS["days"] if _are_day_numbers(numbers, is_date) else replace(_OFFSET, unit_ns=offset_unit_ns)
+    is_of_days = _are_day_numbers(numbers, is_date)
+    return TimestampFormat(order="days") if is_of_days else TimestampFormat(offset_unit_ns, is_offset=True)
 
 
 def _written_match(text: str) -> re.Match[str] | None:
@@ -130,12 +113,11 @@ def _written_match(text: str) -> re.Match[str] | None:
 
 def given_format(sample: Sequence[str], unit: str) -> TimestampFormat:
     """Return the format of timestamps of which the user named the unit or the order, one of `TIME_UNITS`."""
-    if unit in _ORDERS:
-        return _ORDERS[unit]
-    form = _UNITS[unit]
+    if unit not in _UNITS:
+        return TimestampFormat(order=unit)
     numbers = [float(text) for text in sample if _NUMBER.fullmatch(text)]
-    is_epoch = bool(numbers) and float(np.median(np.abs(numbers))) * form.unit_ns / NS >= _EARLIEST
-    return form if is_epoch else replace(_OFFSET, unit_ns=form.unit_ns)
+    is_epoch = bool(numbers) and float(np.median(np.abs(numbers))) * _UNITS[unit] / NS >= _EARLIEST
+    return TimestampFormat(_UNITS[unit], is_offset=not is_epoch)
 
 
 def are_clocks(sample: Sequence[str]) -> bool:
