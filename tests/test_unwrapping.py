@@ -161,6 +161,10 @@ def framed(frame, name, line, at):
         "compose in a journal": f"Apr  6 08:00:00 host docker-compose[7]: {name}  | {line}",
         "syslog": f"<14>1 {stamp} {name} spider 12 - - {line}",
         "fluent-bit to a file": f"kube.{name}: [1775462400.5, " + json.dumps({"log": line}) + "]",
+        "fluent-bit to a terminal": f"[3] kube.{name}: [[1775462400.5, {{}}], " + f'{{"log"=>{json.dumps(line)}}}]',
+        "short-unix": f"1775462400.500000 {name} spider[7]: {line}",
+        "kubectl behind times": f"{stamp} [pod/{name}/main] {line}",
+        "an actor of Ray behind times": f"{stamp} (Engine pid={len(name)}, ip=10.0.0.{ord(name[-1])}) {line}",
         "kubectl": f"[pod/{name}/main] {line}",
         "stern": f"{name} main {line}",
         "stern -o json": json.dumps({"message": line, "podName": name, "containerName": "main", "namespace": "ns"}),
@@ -183,9 +187,21 @@ def framed(frame, name, line, at):
     }[frame]
 
 
-OTHERS = "kube.{}", "stack_{}.1.k3jd83hf9sk2@node", "{}/main", 'pod="{}"'
+OTHERS = "kube.{}", "Engine", "stack_{}.1.k3jd83hf9sk2@node", "{}/main", 'pod="{}"'
 STAMPLESS = ["stern -A", "kubetail", "swarm"]
-STAMPED = ["filebeat", "vector", "gelf", "gcp", "loki", "logcli", "cloudwatch"]
+STAMPED = [
+    "fluent-bit to a terminal",
+    "short-unix",
+    "kubectl behind times",
+    "an actor of Ray behind times",
+    "filebeat",
+    "vector",
+    "gelf",
+    "gcp",
+    "loki",
+    "logcli",
+    "cloudwatch",
+]
 FRAMES = [
     "compose",
     "compose in colours",
@@ -277,6 +293,32 @@ def test_bad_lines_of_a_writer_have_their_numbers_in_the_file(tmp_path):
     (tmp_path / "mixed.log").write_text(content)
     (number,) = (at for at, line in enumerate(content.splitlines(), 1) if "broken" in line)
     assert f"line {number}: not a number" in entro("analyze", tmp_path / "mixed.log", *OPTIONS).err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[GIN] 2026/04/06 - 08:00:{at:02} | 200 |   6.166414261s |       10.0.0.3 | POST     "/api/chat"',
+        "2026-04-06 08:00:{at:02}.000 | INFO     | scrapy.extensions.logstats:log:54 - Crawled {at} pages",
+        "slot launch_slot_: id  0 | task {at} | processing task",
+    ],
+)
+def test_lines_with_bars_in_them_are_no_rows_of_a_table(line):
+    lines = [f"{name}  | {line.format(at=at)}\n" for at in range(50) for name in NAMES]
+    assert wrapping_of("".join(lines).encode()) == "docker compose"
+
+
+def test_log_events_that_the_tools_of_aws_print_are_lines(tmp_path):
+    events = [
+        {"logStreamName": f"vllm/{name}", "timestamp": 1775462400000 + 10000 * at, "message": line, "eventId": f"{at}"}
+        for name in NAMES
+        for at, line in enumerate(sample_of(NAMES[0]).splitlines())
+    ]
+    (tmp_path / "events.json").write_text(json.dumps({"events": events}, indent=4))
+    outcome = entro("analyze", tmp_path / "events.json", *OPTIONS)
+    assert {source["identity"]["stream"] for source in json.loads(outcome.out)["sources"]} == {
+        f"vllm/{name}" for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("frame", ["compose", slow("kubectl")])

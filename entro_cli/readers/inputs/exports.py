@@ -15,6 +15,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+from entro_cli.readers.inputs.wrappings import REQUEST_KEYS
+
 _Row = dict[str, Any]
 _COUNTS = re.compile(r"(?:Sent|Received|Deleted|Count|Requests|Invocations|Messages)$")
 """Metrics of CloudWatch that count events: their values are sums over a period."""
@@ -51,6 +53,11 @@ def _json_rows(text: str) -> list[_Row]:
     except (ValueError, RecursionError):
         return []
     if isinstance(document, dict):
+        events = document.get("events")
+        if isinstance(events, list) and all({"timestamp", "message"} <= event.keys() for event in events):
+            return [
+                _log_line({key: str(value) for key, value in event.items()}, "message", "timestamp") for event in events
+            ]
         metrics = document.get("MetricDataResults") or _statistics_as_metrics(document)
         return _metric_rows(metrics) if isinstance(metrics, list) else []
     are_rows = isinstance(document, list) and all(isinstance(row, dict) for row in document)
@@ -175,28 +182,11 @@ def _log_line(row: dict[str, str], text: str, time: str) -> _Row:
     if "service" in names:
         names.setdefault("container", names["service"])
     stamp = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", row[time].replace(",", "."))
-    return {"log": row[text] + "\n", "time": stamp[:10] if stamp.isdigit() else stamp} | names
+    return {"log": row[text].rstrip("\n") + "\n", "time": stamp[:10] if stamp.isdigit() else stamp} | names
 
 
 _LINES, _TIMES = {"line", "message", "content", "body", "log", "raw"}, {"time", "timestamp", "date", "ts"}
-_LOADS = {
-    "status",
-    "status_code",
-    "method",
-    "path",
-    "url",
-    "uri",
-    "duration",
-    "latency",
-    "request_time",
-    "queue",
-    "rate",
-}
+_LOADS = {*REQUEST_KEYS, "queue", "rate"}
 """Columns of tables that have a message in each row, too."""
 _LOGGED = re.compile(r".{0,80}(?:\d\d:\d\d:\d\d|\b(?:DEBUG|INFO|WARN|ERROR)|\[info\]|\{\")", re.IGNORECASE)
-_READERS: tuple[Callable[[str], list[_Row]], ...] = (
-    _json_rows,
-    _cloudwatch_csv,
-    _influx_csv,
-    _log_lines_csv,
-)
+_READERS: tuple[Callable[[str], list[_Row]], ...] = (_json_rows, _cloudwatch_csv, _influx_csv, _log_lines_csv)

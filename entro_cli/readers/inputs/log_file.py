@@ -41,7 +41,7 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\
 
 _EXPORTS = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*"
-    rb'(?:\[\s*\{|\{\s*"(?:MetricDataResults|Label|Datapoints)"|#(?:group|datatype|default),|Full label,'
+    rb'(?:\[\s*\{|\{\s*"(?:MetricDataResults|Label|Datapoints|events)"|#(?:group|datatype|default),|Full label,'
     rb'|(?:[\w."@ -]{1,40},){1,30}"?@?(?:line|message|content|body|log|_raw)"?[,\r\n])',
     re.IGNORECASE,
 )

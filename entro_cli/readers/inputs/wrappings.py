@@ -29,29 +29,32 @@ _TABULAR = re.compile(rb"\s*\{|[^ ]*[,\t;|][^ ]*$")
 
 _COLOUR = rb"(?:\x1b\[[\d;]*m)*"
 _STAMP = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|UTC|[+-]\d\d:?\d\d)"
+_STAMPED = rb"(?:(?P<stamp>%s) )?" % _STAMP
 # A pod of a deployment or of a stateful set: other names could be any word.
 _POD = rb"[a-z][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4})"
 _PATTERNS = {
     "Kubernetes (CRI)": rb"(?P<stamp>%s) (?:stdout|stderr) (?:F|(?P<part>P)) ?(?P<text>.*)" % _STAMP,
-    # Runtimes print nine digits. Only JSON, whose rows a timestamp before them would break, has to be unwrapped.
-    "timestamps": rb"(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (?P<text>\{.*\})",
-    "kubectl": rb"%s\[pod/(?P<pod>[\w.-]{1,253})/(?P<container>[\w.-]{1,63})\]%s ?(?P<text>.*)" % (_COLOUR, _COLOUR),
-    "journald": rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|(?:[A-Z][a-z]{2} )?(?P<stamp>%s))"
-    rb" (?P<host>[^ ]{1,255}) (?P<unit>[^ \[:]{1,100})\[\d{1,10}\]: (?P<text>.*)" % _STAMP,
+    # Runtimes print nine digits. Only JSON and Envoy's lines, which a timestamp would break, have to be unwrapped.
+    "timestamps": rb"(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (?P<text>\{.*\}|\[\d{4}-\d\d-\d\dT.*)",
+    "kubectl": _STAMPED
+    + rb"%s\[pod/(?P<pod>[\w.-]{1,253})/(?P<container>[\w.-]{1,63})\]%s ?(?P<text>.*)" % (_COLOUR, _COLOUR),
+    "journald": rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|(?:[A-Z][a-z]{2} )?(?P<stamp>%s|\d{10}\.\d{6})"
+    rb") (?P<host>[^ ]{1,255}) (?P<unit>[^ \[:]{1,100})\[\d{1,10}\]: (?P<text>.*)" % _STAMP,
     "syslog": rb"<\d{1,3}>1 (?P<stamp>%s) (?P<host>[^ ]{1,255}) (?P<unit>[^ ]{1,48}) [^ ]{1,128} [^ ]{1,32}"
     rb" (?:-|\[[^\]]*\])(?: \xef\xbb\xbf| )?(?P<text>.*)" % _STAMP,
-    "docker compose": rb"%s(?P<service>[a-zA-Z0-9][a-zA-Z0-9_.@-]{0,100})%s +\| ?%s ?(?P<text>.*)"
-    % (_COLOUR, _COLOUR, _COLOUR),
-    "Ray": rb"%s\((?P<replica>\w*(?:Serve)?Replica[\w:.-]*) pid=(?P<pid>\d+)(?:, ip=(?P<ip>[\d.]+))?\)%s (?P<text>.*)"
-    % (_COLOUR, _COLOUR),
+    "docker compose": _STAMPED
+    + rb"%s(?P<service>[a-zA-Z0-9][a-zA-Z0-9_.@-]{0,100})%s +\| ?%s ?(?P<text>.*)" % (_COLOUR, _COLOUR, _COLOUR),
+    "Ray": _STAMPED
+    + rb"%s\((?P<replica>\w*Replica[\w:.-]*|\w+(?= pid=\d+, ip=)) pid=(?P<pid>\d+)(?:, ip=(?P<ip>[\d.]+))?\)%s"
+    rb" (?P<text>.*)" % (_COLOUR, _COLOUR),
     "stern": rb"(?:%s(?P<namespace>[a-z0-9][a-z0-9-]{0,62})%s )?%s(?P<pod>%s)%s"
     rb" %s(?P<container>[a-z0-9][a-z0-9-]{0,62})%s (?P<text>.*)"
     % (_COLOUR, _COLOUR, _COLOUR, _POD, _COLOUR, _COLOUR, _COLOUR),
     "kubetail": rb"%s\[(?P<pod>%s)(?: (?P<container>[a-z0-9-]{1,63}))?\]%s (?P<text>.*)" % (_COLOUR, _POD, _COLOUR),
     "Loki": rb"(?P<stamp>%s) \{(?P<labels>[^{}]{0,1000})\} (?P<text>.*)" % _STAMP,
     "CloudWatch": rb"(?P<stamp>%s) (?P<stream>[\w.-]{1,200}(?:/[\w.\[\]$-]{1,200})+) (?P<text>.*)" % _STAMP,
-    "torchrun": rb"\[(?:rank|default)(?P<task>\d{1,5})\]: ?(?P<text>.*)",
-    "MPI": rb"\[\d+,(?P<task>\d+)\]<std\w+>: ?(?P<text>.*)",
+    "torchrun": _STAMPED + rb"\[(?:rank|default)(?P<task>\d{1,5})\]: ?(?P<text>.*)",
+    "MPI": _STAMPED + rb"\[\d+,(?P<task>\d+)\]<std\w+>: ?(?P<text>.*)",
     "slurm": rb" {0,5}(?P<task>\d{1,5}): (?P<text>.*)",
 }
 """By wrapping, the pattern of a line; groups other than these three are names of who wrote it."""
@@ -59,7 +62,11 @@ _DOUBTFUL = {"CloudWatch", "docker compose", "kubetail", "slurm", "stern"}
 """Wrappings that other text may look like."""
 
 _FLUENTD = re.compile(rb"(?P<stamp>%s)[ \t](?P<tag>[^ \t{]{1,300}?):?[ \t](?P<json>\{.*\})\s*" % _STAMP, re.DOTALL)
-_FLUENT_BIT = re.compile(rb"(?P<tag>[^ \t{]{1,300}): \[(?P<stamp>\d{9,10}\.\d+), (?P<json>\{.*\})\]", re.DOTALL)
+_FLUENT_BIT = re.compile(
+    rb"(?:\[\d+\] )?(?P<tag>[^ \t{]{1,300}): \[\[?(?P<stamp>\d{9,10}\.\d+)(?:, \{[^{}]*\}\])?, (?P<json>\{.*\})\]",
+    re.DOTALL,
+)
+_TABLE_ROW = re.compile(rb" \| *[-+\d.,]+ *$")
 
 
 def wrapping_of(head: bytes) -> str:
@@ -77,7 +84,7 @@ def _is_other_text(name: str, found: list[tuple[bytes, bytes, Identity]]) -> boo
     """Return whether what looks like ranks, pods or services is another at most lines, or the column of a table."""
     if name not in _DOUBTFUL:
         return False
-    rows = sum(b" | " in text for _, text, _ in found)
+    rows = sum(_TABLE_ROW.search(text) is not None for _, text, _ in found)
     return 2 * max(rows, len({identity for _, _, identity in found})) > max(len(found), 2)
 
 
@@ -129,7 +136,7 @@ def _docker(line: bytes) -> Unwrapped:
     if not isinstance(text, str) or "time" not in entry:
         return None
     part = b"" if text.endswith("\n") or "kubernetes" in entry else PART
-    return str(entry["time"]).encode(), part + _one_line(text), _json_identity(entry)
+    return _rfc3339(str(entry["time"]).encode()), part + _one_line(text), _json_identity(entry)
 
 
 def _collected(line: bytes) -> Unwrapped:
@@ -143,7 +150,7 @@ def _collected(line: bytes) -> Unwrapped:
     identity = _json_identity(entry)
     text = next((entry[key] for key in _TEXTS if isinstance(entry.get(key), str)), None)
     numbers = {key for key, value in entry.items() if type(value) in {int, float}}
-    if not identity or text is None or numbers - _NUMBERS or entry.keys() & _REQUEST_KEYS:
+    if not identity or text is None or numbers - _NUMBERS or entry.keys() & REQUEST_KEYS:
         return None
     stamp = next((str(entry[key]) for key in ("@timestamp", "time", "timestamp", "date") if key in entry), "")
     return _rfc3339(stamp.encode()), _one_line(str(text)), identity
@@ -152,7 +159,8 @@ def _collected(line: bytes) -> Unwrapped:
 def _fluentd(line: bytes) -> Unwrapped:
     """Unwrap what fluentd or fluent-bit print or write to files: the time, a tag, and a JSON object with the line."""
     match = _FLUENTD.fullmatch(line) or _FLUENT_BIT.fullmatch(line)
-    entry = _json_object(match["json"]) if match else None
+    # fluent-bit prints to the terminal what it calls msgpack: JSON with arrows.
+    entry = _json_object(match["json"]) or _json_object(match["json"].replace(b'"=>', b'":')) if match else None
     text = None if entry is None else entry.get("log", entry.get("message"))
     if match is None or entry is None or not isinstance(text, str):
         return None
@@ -174,8 +182,9 @@ def _journal_json(line: bytes) -> Unwrapped:
         text = _one_line(message)
     else:
         return None
-    names = (("host", entry.get("_HOSTNAME")), ("unit", entry.get("_SYSTEMD_UNIT", entry.get("SYSLOG_IDENTIFIER"))))
-    identity = tuple((key, value) for key, value in names if isinstance(value, str))
+    unit = entry.get("_SYSTEMD_UNIT", entry.get("SYSLOG_IDENTIFIER"))
+    names = {"host": entry.get("_HOSTNAME"), "unit": unit, "container": entry.get("CONTAINER_NAME")}
+    identity = tuple((key, value) for key, value in names.items() if isinstance(value, str))
     if not (micros.isdigit() and 15 <= len(micros) < 18):
         return b"", text, identity
     return _rfc3339(f"{micros[:-6]}.{micros[-6:]}".encode()), text, identity
@@ -230,12 +239,13 @@ _IDENTITY_KEYS = {
     **dict.fromkeys(("pod_name", "podName", "pod", "pod.name", "kubernetes.pod"), "pod"),
     **dict.fromkeys(("container_name", "containerName", "_container_name", "container", "container.name"), "container"),
     **dict.fromkeys(("host", "hostname", "host.name"), "host"),
+    **dict.fromkeys(("logStreamName", "logstreamname", "@logStream", "logstream"), "stream"),
 }
 """By key of a JSON object, or by the last two of keys in keys, the name of that part of an identity."""
-_WRITER = re.compile(rb'"(?:_?container(?:_n|N)ame|pod(?:_n|N)ame|pod|host|hostname|kubernetes)"')
-_TEXTS = "log", "message", "short_message", "textPayload", "line"
+_WRITER = re.compile(rb'"(?:_?container(?:_n|N)ame|pod(?:_n|N)ame|pod|host|hostname|kubernetes|@logStream)"')
+_TEXTS = "log", "message", "short_message", "textPayload", "line", "@message"
 _NUMBERS = {"date", "time", "timestamp", "@timestamp", "level", "severity", "priority", "pid", "offset", "version"}
-_REQUEST_KEYS = {"status", "status_code", "method", "path", "url", "uri", "duration", "latency", "request_time"}
+REQUEST_KEYS = {"status", "status_code", "method", "path", "url", "uri", "duration", "latency", "request_time"}
 _WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
     "Docker": _docker,
     "a collector of logs": _collected,
