@@ -10,7 +10,7 @@ from pathlib import Path
 from entro_cli.core.clock import clock_shift, moment_ns, zone_of
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import stream_suffix
-from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, StageSpec
+from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, Series, StageSpec
 from entro_engine import EntroError, Kind
 
 _DECIMAL_MARKS = {"point": ".", "comma": ","}
@@ -154,7 +154,12 @@ def shift_clock(file: Observations, shifts: Mapping[str, int]) -> Observations:
     shift = next((shifts[name] for name in _names_of(file) if name in shifts), 0)
     if not shift:
         return file
-    return replace(file, series=tuple(replace(series, times=series.times + shift) for series in file.series))
+    return replace(file, series=tuple(_shifted(series, shift) for series in file.series))
+
+
+def _shifted(series: Series, shift: int) -> Series:
+    begins = None if series.begins is None else series.begins + shift
+    return replace(series, times=series.times + shift, begins=begins)
 
 
 def _names_of(file: Observations) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_cli.timeseries.observations import Observations, ReadOptions, Series
+from entro_engine import EntroError
 
 
 @runtime_checkable
@@ -36,6 +37,23 @@ class Reader(Protocol):
         ...
 
 
+class StaleStateError(EntroError):
+    """The lines behind others cannot be read without them: a log must be read again from its beginning."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Lines that change what those before them gave.
+
+    Attributes:
+        series: what the lines before gave.
+        begin: the time from which on these series, and those of the new lines, are whole, nanoseconds since the epoch.
+    """
+
+    series: tuple[Series, ...]
+    begin: int
+
+
 @dataclass(frozen=True)
 class Reading:
     """The result of reading some lines of a log.
@@ -43,10 +61,12 @@ class Reading:
     Attributes:
         observations: of these lines, not of those before them.
         state: the reader's state behind them, encoded by the reader.
+        overlap: if these lines change what those before gave, that: the series of the observations are of both then.
     """
 
     observations: Observations
     state: bytes
+    overlap: Overlap | None = None
 
 
 @runtime_checkable
@@ -60,12 +80,14 @@ class ResumableReader(Reader, Protocol):
         are no error behind others.
 
         Args:
-            log: the lines, a plain log. If its last line has no end, the state does not count.
+            log: the lines, a plain log. If its last line has no end, the state does not count. If they are not the
+                first ones of their file, its `begin` is not 0.
             options: how they are read.
-            state: what the lines before them left; empty at the beginning of a log.
+            state: what the lines before them left, which may be those of another log; empty if there are none.
 
         Raises:
             EmptyLogError: if a log has no sample so far.
+            StaleStateError: if the lines before must be read again.
             EntroError: if the lines cannot be read.
         """
         ...
@@ -77,15 +99,6 @@ class ExplainingReader(Reader, Protocol):
 
     def reason(self, log: LogFile) -> str:
         """Return why it is as sure of a log as it is, in a few words that are safe to show."""
-        ...
-
-
-@runtime_checkable
-class ContinuingReader(Reader, Protocol):
-    """A reader of a format whose lines depend on earlier ones, which may be in the log before."""
-
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the lines to put before the log that continues this one, so that both are read like one file."""
         ...
 
 

@@ -8,13 +8,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from entro_cli.core.console import printable
+from entro_cli.readers.declared.access_logs import AccessLogReader
 from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader
 from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.benchmarks import BenchmarkReader
-from entro_cli.readers.requests.lines import AccessLogReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.requests.unreadable import unreadable_request_log
 from entro_cli.readers.scrapy.reader import ScrapyReader
@@ -77,8 +77,13 @@ def detect_format(log: LogFile, options: ReadOptions, input_format: str | None =
 
 def reads_in_parts(input_format: str, formats: Iterable[Declaration] = ()) -> bool:
     """Return whether lines of a format, which may be a declared one, can be read without the lines before them."""
-    reader = next((reader for reader in readers(formats) if input_format == reader.name), None)
+    reader = _reader_of(input_format, formats)
     return isinstance(reader, TableReader) or (isinstance(reader, DeclaredReader) and reader.reads_in_parts)
+
+
+def is_resumable(input_format: str, formats: Iterable[Declaration] = ()) -> bool:
+    """Return whether a log of a format, which may be a declared one, is read on where reading stopped."""
+    return isinstance(_reader_of(input_format, formats), ResumableReader)
 
 
 def header_of(log: LogFile, input_format: str) -> bytes:
@@ -88,18 +93,13 @@ def header_of(log: LogFile, input_format: str) -> bytes:
         log: the plain file.
         input_format: the name of its format.
     """
-    reader = _reader_of_package(input_format)
+    reader = _reader_of(input_format)
     return reader.header_of(log) if isinstance(reader, HeaderReader) else b""
-
-
-def is_resumable(input_format: str) -> bool:
-    """Return whether a log of a format is read on where reading stopped."""
-    return isinstance(_reader_of_package(input_format), ResumableReader)
 
 
 def accepts_header(log: LogFile, input_format: str, header: bytes) -> bool:
     """Return whether a log without a header has rows that fit the header of another log of a format."""
-    reader = _reader_of_package(input_format)
+    reader = _reader_of(input_format)
     return isinstance(reader, HeaderReader) and reader.accepts_header(log, header)
 
 
@@ -139,9 +139,9 @@ def reader_named(input_format: str, formats: Iterable[Declaration] = ()) -> Read
     )
 
 
-def _reader_of_package(input_format: str) -> Reader | None:
-    """Return the reader of a format that is not declared; None for one that is."""
-    return next((reader for reader in readers() if input_format == reader.name), None)
+def _reader_of(input_format: str, formats: Iterable[Declaration] = ()) -> Reader | None:
+    """Return the reader of a format; None if it is a declared one that is not among these."""
+    return next((reader for reader in readers(formats) if input_format == reader.name), None)
 
 
 @cache  # looking for packages takes some milliseconds

@@ -271,9 +271,10 @@ def _read_as_continuation(later: _Read, others: Sequence[_Read], options: ReadOp
 def _read_to_end(log: LogFile, after: Checkpoint, options: ReadOptions) -> tuple[Observations, Checkpoint]:
     """Read a log behind its predecessor, and return where reading of its whole lines stopped."""
     size = log.path.stat().st_size
-    found, checkpoint = read_on(log, 0, size, after, options)
+    found, checkpoint, _ = read_on(log, 0, size, after, options)
     found = of_stream(found, log)
-    end = size if log.is_parquet or not is_resumable(found.format) else unfinished_from(log.path)
+    in_lines = is_resumable(found.format, options.formats) and not log.is_parquet
+    end = unfinished_from(log.path) if in_lines else size
     if end == size:
         return found, checkpoint
     with log.path.open("rb") as file:

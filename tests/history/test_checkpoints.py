@@ -7,11 +7,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from entro_cli.readers import registry
+from entro_cli.readers.declared.reader import DeclaredReader
 from entro_cli.readers.reader import ResumableReader
 from entro_cli.readers.tables.reader import TableReader
 from tests.history.stored import days, ingest
 from tests.history.test_formats import LOGS, READING
+from tests.readers.test_declared import events_of
+from tests.readers.test_request_logs import ALL as REQUESTS
+from tests.readers.test_request_logs import at, run
 
+JOBS = """
+[formats.jobs]
+pattern = '^(?P<time>\\S+ \\S+) \\[\\w+\\] job=(?P<id>\\w+) (?P<event>\\w+)'
+arrival = ["queued"]
+start = ["started"]
+end = ["done", "failed"]
+"""
+PAGES = """
+[formats.pages]
+pattern = '^(?P<time>\\S+) (?P<count>\\d+) pages'
+"""
 NAMES = ["celery.log", "scrapy.log", "vllm.log", "sglang.log"]
 MARGIN_BYTES = 1 << 16
 
@@ -20,14 +35,13 @@ MARGIN_BYTES = 1 << 16
 def parsed(monkeypatch):
     """The number of bytes that readers have parsed so far."""
     counted = [0]
-    for reader in filter(lambda one: isinstance(one, ResumableReader), registry.READERS):
-        resume = type(reader).resume
+    for reader in (*(type(one) for one in registry.READERS if isinstance(one, ResumableReader)), DeclaredReader):
 
-        def counting(self, log, options, state, resume=resume):
+        def counting(self, log, options, state, resume=reader.resume, **more):
             counted[0] += log.path.stat().st_size
-            return resume(self, log, options, state)
+            return resume(self, log, options, state, **more)
 
-        monkeypatch.setattr(type(reader), "resume", counting)
+        monkeypatch.setattr(reader, "resume", counting)
     read = TableReader.read
 
     def counting_table(self, log, options):
@@ -153,6 +167,40 @@ def test_of_a_table_hardly_more_than_what_is_new_is_parsed(tmp_path, parsed, suf
         ingest(tmp_path / "h", log, *READING)
         assert parsed[0] - before <= end - begin + MARGIN_BYTES
     ingest(tmp_path / "whole", log, *READING)
+    assert days(tmp_path / "h") == days(tmp_path / "whole")
+
+
+GROWING = {
+    **{
+        name: (REQUESTS[name], ()) for name in ("pino", "a logger's CSV", "Envoy", "HAProxy", "labelled, whole seconds")
+    },
+    "events": (lambda made: "".join(events_of([row_of(one) for one in made])).encode(), JOBS),
+    "counts": (lambda made: b"".join(b"%s %d pages\n" % row for row in counted(made)), PAGES),
+}
+
+
+def row_of(request):
+    return request.came / 1000, (request.came + request.took / 4) / 1000, request.end / 1000
+
+
+def counted(made):
+    return ((at(request.end).encode(), index) for index, request in enumerate(made))
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_of_requests_only_what_is_new_is_parsed(tmp_path, parsed, name):
+    render, declared = GROWING[name]
+    config = tmp_path / "entro.toml"
+    config.write_text(f"zone = 'UTC'\n{declared or ''}")
+    content = render(run(count=2500))
+    lines = content.splitlines(keepends=True)
+    log, end = tmp_path / "requests.log", 0
+    for count in (len(lines) // 2, len(lines) // 2 + 1, len(lines) - 40, len(lines)):
+        log.write_bytes(b"".join(lines[:count])[: None if count == len(lines) else -3])
+        before, begin, end = parsed[0], end, log.stat().st_size
+        ingest(tmp_path / "h", log, "--config", config, "--step", "10s")
+        assert parsed[0] - before <= end - begin + MARGIN_BYTES
+    ingest(tmp_path / "whole", log, "--config", config, "--step", "10s")
     assert days(tmp_path / "h") == days(tmp_path / "whole")
 
 

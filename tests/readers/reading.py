@@ -21,13 +21,6 @@ def recognised(reader, content, folder):
         return reader.recognise(log)
 
 
-def carried(reader, content, folder):
-    path = folder / "a.log"
-    path.write_bytes(content)
-    with plain_log(str(path)) as log:
-        return reader.checkpoint(log)
-
-
 def resumed(reader, parts, folder, **options):
     """What each part of a log gives, read where the one before it stopped."""
     path, state = folder / "a.log", b""

@@ -20,7 +20,7 @@ from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
-from tests.readers.reading import areas, carried, counts, read, recognised
+from tests.readers.reading import areas, counts, read, recognised, resumed
 from tests.running import entro
 
 events, table = EventsReader(), TableReader()
@@ -293,11 +293,9 @@ def test_a_log_in_two_parts_is_the_log(tmp_path_factory, seed, where, shape):
     content = as_csv(made) if shape == "csv" else two_clocks(made)
     rows = content.splitlines(keepends=True)
     cut = max(int(where * len(content)), len(b"".join(rows[:2])))
-    first, second = content[:cut], carried(events, content[:cut], folder) + content[cut:]
-    whole = first[: first.rfind(b"\n") + 1]  # its unfinished line is read with the part that goes on
-    parts = [
-        read(events, part, folder, stages=ALL) for part in (whole, second) if part.count(b"\n") > 1 or part is whole
-    ]
+    first = content[: content[:cut].rfind(b"\n") + 1]  # an unfinished line is read with the part that goes on
+    second = content[len(first) :]
+    parts = [*resumed(events, [first, *([second] if second else [])], folder, stages=ALL)]
     edges = sorted({ns(moment) for request in made for moment in request})
     together = {}
     for part in parts:
@@ -333,8 +331,7 @@ def test_fuzz(tmp_path):
             content[place : place + chance.randrange(0, 5)] = chance.choice([*odd, chance.randbytes(3)])
         try:
             recognised(events, bytes(content), tmp_path)
-            carried(events, bytes(content), tmp_path)
-            read(events, bytes(content), tmp_path)
+            [*resumed(events, [bytes(content), bytes(content)], tmp_path)]
             tried += 1
         except EntroError as error:
             said.append(str(error))

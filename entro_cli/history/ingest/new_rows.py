@@ -9,8 +9,8 @@ import numpy as np
 
 from entro_cli.core.files import line_count
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.timeseries.observations import BadRow, Observations, Series
-from entro_cli.timeseries.problems import Problem, ProblemKind
+from entro_cli.timeseries.observations import BadRow, Observations, Series, TimeArray
+from entro_cli.timeseries.problems import Problem
 
 
 def first_new_ns(now: Observations, reread: Observations) -> int | None:
@@ -27,10 +27,24 @@ def first_new_ns(now: Observations, reread: Observations) -> int | None:
 
 def _first_new(series: Series, before: Series | None) -> int | None:
     if before is None:
-        return int(series.times[0])
+        return series.first_ns
+    if series.begins is not None and before.begins is not None:
+        return _first_new_level(series, series.begins, before, before.begins)
     at = np.minimum(np.searchsorted(before.times, series.times), len(before.times) - 1)
     new = (before.times[at] != series.times) | (before.values[at] != series.values)
     return int(series.times[new][0]) if new.any() else None
+
+
+def _first_new_level(now: Series, begins: TimeArray, before: Series, earlier: TimeArray) -> int | None:
+    """Return the time from which on spans are others than those before, which begin like them."""
+    number = min(len(now.times), len(before.times))
+    same = (begins[:number] == earlier[:number]) & (now.values[:number] == before.values[:number])
+    other = np.flatnonzero(~same | (now.times[:number] != before.times[:number]))
+    if len(other):
+        first = int(other[0])
+        part = (now.times, before.times) if same[first] else (begins, earlier)
+        return int(min(times[first] for times in part))
+    return int(begins[number]) if len(now.times) > number else None
 
 
 def whole_from_ns(reread: Observations) -> int | None:
@@ -63,19 +77,21 @@ def behind(log: LogFile, rows: Iterable[BadRow], offset: int) -> tuple[BadRow, .
     return tuple(row for row in rows if row.line > before)
 
 
-def new_problems(now: Iterable[Problem], before: Iterable[Problem]) -> tuple[Problem, ...]:
+def new_problems(now: Sequence[Problem], before: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return the problems of what was read, less those of the part that was read before."""
     earlier = list(before)
-    counts, known = {one.kind: one.count for one in earlier if one.kind.is_additive}, set(map(str, earlier))
-    new = (replace(one, count=one.count - counts.get(one.kind, 0)) if one.kind.is_additive else one for one in now)
+    counts = {(one.kind, one.detail): one.count for one in earlier if one.kind.is_additive}
+    known = set(map(str, earlier))
+    more = (one.count - counts.get((one.kind, one.detail), 0) for one in now)
+    new = (replace(one, count=count) if one.kind.is_additive else one for one, count in zip(now, more, strict=True))
     return tuple(one for one in new if (one.count > 0 if one.kind.is_additive else str(one) not in known))
 
 
 def all_problems(before: Iterable[Problem], new: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return the problems known before and those that are new, each once, the counts of additive ones added."""
-    found: dict[ProblemKind | str, Problem] = {}
+    found: dict[object, Problem] = {}
     for one in (*before, *new):
-        key = one.kind if one.kind.is_additive else str(one)
+        key = (one.kind, one.detail) if one.kind.is_additive else str(one)
         count = found[key].count + one.count if one.kind.is_additive and key in found else one.count
         found[key] = replace(one, count=count)
     return tuple(found.values())

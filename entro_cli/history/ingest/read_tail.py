@@ -22,6 +22,7 @@ from entro_cli.readers.continuation import Checkpoint, beyond
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
 from entro_cli.readers.options import LoadOptions, clock_shifts, shift_clock
 from entro_cli.readers.read_on import read_on
+from entro_cli.readers.reader import StaleStateError
 from entro_cli.readers.registry import header_of, is_resumable, read_log, reads_in_parts
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_engine import EntroError
@@ -77,12 +78,10 @@ def read_tail(log: LogFile, part: UnreadRange, before: LogState, head: bytes, co
     """Read a log from one of its lines on; return None if that is too late to find all that is new."""
     observations = _read_log(excerpt(log, part.begin, part.end, head), context, before.format)
     reread = _lenient(log, part.begin, before.offset, head, before.format, context)
-    whole_from = _whole_from(reread, context.grid or (0, 1))
-    changed = [int(part.unpack().times[0]) for part in before.unfinished]  # it may have become another
-    changed += filter(None, [first_new_ns(observations, reread)])
-    if _begins_in_doubt(observations, context.read_options) or min(changed, default=math.inf) < whole_from:
-        return None  # late rows, or a step that is longer than the part
-    observations, reread = (replace(one, series=since(whole_from, one.series)) for one in (observations, reread))
+    both = _from_whole_steps(observations, reread, whole_from_ns(reread), before, context)
+    if both is None:
+        return None
+    observations, reread = both
     problems = new_problems(observations.problems, reread.problems)
     seen = _seen(log, part, observations)
     seen.rows_read += before.rows_read - reread.rows_read
@@ -104,18 +103,55 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
     part = replace(whole, begin=before.offset, end=max(whole.end, before.offset))
     behind_last = replace(before.checkpoint, unfinished=b"")
     try:
-        found, checkpoint = read_on(log, part.begin, part.end, behind_last, context.read_options)
+        found, checkpoint, overlap = read_on(log, part.begin, part.end, behind_last, context.read_options)
+    except StaleStateError:
+        return None
     except EmptyLogError:  # only the last line, which has no end, is new
-        found, checkpoint = Observations(log.label, before.format, (), 0, zone=before.zone), behind_last
-    observations = shift_clock(found, clock_shifts(context.load_options))
-    if observations.zone != before.zone or _is_late(observations, before, context.grid or (0, 1)):
+        nothing = Observations(log.label, before.format, (), 0, zone=before.zone)
+        found, checkpoint, overlap = nothing, behind_last, None
+    shifts = clock_shifts(context.load_options)
+    observations, reread = shift_clock(found, shifts), None
+    if observations.zone not in ("", before.zone):  # it has none without a time
+        return None
+    if overlap is not None:
+        parts = (replace(found, series=since(overlap.begin, series)) for series in (found.series, overlap.series))
+        observations, earlier = (shift_clock(one, shifts) for one in parts)
+        begin = min((series.first_ns for series in earlier.series), default=None)
+        both = _from_whole_steps(observations, earlier, begin, before, context) if observations.series else ()
+        if both is None:
+            return None
+        observations, reread = both or (observations, None)
+    elif _is_late(observations, before, context.grid or (0, 1)):
         return None
     seen = _seen(log, part, observations, checkpoint)
-    seen.after = before.after
+    seen.after, seen.zone = before.after, before.zone
     seen.rows_read += before.rows_read
     seen.rows_skipped += before.rows_skipped
     seen.store_problems(all_problems(before.known_problems(), observations.problems))
-    return replace(_found(log, part, observations, seen, before, context), continues=True)
+    update = _found(log, part, observations, seen, before, context)
+    return replace(update, continues=reread is None, reread=reread)
+
+
+def _from_whole_steps(
+    observations: Observations, reread: Observations, begin: int | None, before: LogState, context: ReadContext
+) -> tuple[Observations, Observations] | None:
+    """Return what was read from the first step on that it has whole; None if it changes an earlier one.
+
+    Args:
+        observations: of a part of a log.
+        reread: the same without what is new.
+        begin: the time from which on both have all samples, nanoseconds since the epoch; None without any.
+        before: the state of the log before.
+        context: how it is read.
+    """
+    origin, step = context.grid or (0, 1)
+    whole_from = math.inf if begin is None else origin - (origin - begin) // step * step
+    changed = [int(part.unpack().times[0]) for part in before.unfinished]  # it may have become another
+    changed += filter(None, [first_new_ns(observations, reread)])
+    if _begins_in_doubt(observations, context.read_options) or min(changed, default=math.inf) < whole_from:
+        return None  # late rows, or a step that is longer than the part
+    parts = [replace(one, series=since(whole_from, one.series)) for one in (observations, reread)]
+    return parts[0], parts[1]
 
 
 def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]) -> bool:
@@ -132,7 +168,7 @@ def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]
 
 def read_whole(log: LogFile, before: LogState | None, after: Checkpoint, context: ReadContext) -> LogUpdate:
     """Read a log from its beginning."""
-    is_of_lines = is_resumable(after.format) and not log.is_document
+    is_of_lines = is_resumable(after.format, context.read_options.formats) and not log.is_document
     in_lines = is_of_lines or reads_in_parts(after.format, context.read_options.formats)
     part = unread_range(log.path, None, 0, lines=in_lines and not log.is_parquet)
     observations, checkpoint = _whole_lines(log, part, after, context)
@@ -156,7 +192,7 @@ def _read_before(log: LogFile, before: LogState, after: Checkpoint, context: Rea
 
 def _read_behind(log: LogFile, end: int, after: Checkpoint, context: ReadContext) -> tuple[Observations, Checkpoint]:
     """Read a log up to a place, behind its predecessor."""
-    found, checkpoint = read_on(log, 0, end, after, context.read_options)
+    found, checkpoint, _ = read_on(log, 0, end, after, context.read_options)
     later = replace(found, series=beyond(found.series, after.ends))
     return shift_clock(later, clock_shifts(context.load_options)), checkpoint
 
@@ -166,13 +202,6 @@ def _begins_in_doubt(observations: Observations, read: ReadOptions) -> bool:
     first = min((int(series.times[0]) for series in observations.series), default=0)
     shown = moment(first, read.zone)
     return shown.utcoffset() != shown.replace(fold=1 - shown.fold).utcoffset()
-
-
-def _whole_from(reread: Observations, grid: tuple[int, int]) -> float:
-    """Return the beginning of the first step that a part has whole, nanoseconds since the epoch; infinite for none."""
-    origin, step = grid
-    middle = whole_from_ns(reread)
-    return math.inf if middle is None else origin - (origin - middle) // step * step
 
 
 def _whole_lines(

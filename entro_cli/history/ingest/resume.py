@@ -237,10 +237,10 @@ def _read_enough(log: LogFile, before: LogState | None, after: Checkpoint, conte
     """Read so much of a log that the result is that of reading it whole."""
     if before is None or context.again or context.grid is None:
         return read_whole(log, before, after, context)
-    if is_resumable(before.format):
-        return read_new(log, before, context) or read_whole(log, before, after, context)
     if not reads_in_parts(before.format, context.read_options.formats):
-        return read_whole(log, before, after, context)
+        is_read_on = is_resumable(before.format, context.read_options.formats)
+        found = read_new(log, before, context) if is_read_on else None
+        return found or read_whole(log, before, after, context)
     for margin in MARGINS_BYTES:
         part = unread_range(log.path, before, margin, lines=not log.is_parquet)
         head = header_of(log, before.format)

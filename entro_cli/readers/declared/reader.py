@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+import duckdb
+import msgspec
+
 from entro_cli.core.console import printable
-from entro_cli.readers.declared.counters import COUNT, with_count_as_stage, with_rates
+from entro_cli.readers.declared.counters import COUNT, Sample, last_count, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
-from entro_cli.readers.declared.pairs import requests_of_events
+from entro_cli.readers.declared.pairs import Event, requests_of_events
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
+from entro_cli.readers.reader import Reading
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
-from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
+from entro_cli.readers.tables.matched_lines import MatchedLines, read_lines
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
-from entro_cli.timeseries.problems import Problem, ProblemKind
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
 _GIVES = {
@@ -26,6 +31,20 @@ _GIVES = {
     LineKind.REQUEST: "requests as a rate (scraper), waiting requests as a queue (llm)",
     LineKind.EVENT: "requests as a rate (scraper), waiting requests as a queue (llm)",
 }
+
+
+class DeclaredState(msgspec.Struct):
+    """The state of a declared format behind some lines.
+
+    Attributes:
+        requests: the state of the reader of their requests.
+        events: the events of requests that go on.
+        count: the last count.
+    """
+
+    requests: bytes = b""
+    events: list[Event] = []
+    count: Sample | None = None
 
 
 class DeclaredReader:
@@ -78,8 +97,6 @@ class DeclaredReader:
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read the lines that match the pattern.
 
-        The numbers of lines are only looked up if some row is bad, because DuckDB counts lines in one thread.
-
         Args:
             log: the plain file.
             options: how it is read.
@@ -87,43 +104,66 @@ class DeclaredReader:
         Raises:
             EntroError: if no line matches, or if the rows cannot be read.
         """
-        try:
-            found = self._read(log, replace(options, strict=False), numbered=False)
-            if not found.rows_skipped:
-                return found
-        except EntroError:
-            pass  # its message may name a line
-        return self._read(log, options, numbered=True)
+        return self.resume(log, options, b"").observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read the lines that follow others, which may be in the log before."""
+        columns, where = self._columns()
+        time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
+        options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
+        before = msgspec.json.decode(state, type=DeclaredState) if state else None
+        reading, lines = read_lines(
+            log, self._declaration.pattern, columns, where, options, partial(self._read_table, before)
+        )
+        if reading is None and not state:
+            raise self._no_match(log, lines)
+        reading = reading or Reading(Observations(log.label, self.name, (), 0), state)
+        tally = Tally(reading.observations.problems)
+        tally.count(ProblemKind.LINES_UNMATCHED, lines.lines - lines.matched, printable(self.name))
+        found = replace(reading.observations, format=self.name, problems=tally.problems)
+        return replace(reading, observations=found)
+
+    def _read_table(
+        self,
+        before: DeclaredState | None,
+        connection: duckdb.DuckDBPyConnection,
+        table: LogFile,
+        options: ReadOptions,
+        numbered: bool,
+    ) -> Reading:
+        before = before or DeclaredState()
+        if self._groups.kind is LineKind.EVENT:
+            return self._read_events(before, connection, table, options, numbered)
+        if self._groups.kind is LineKind.REQUEST:
+            reading = EventsReader().resume(table, options, before.requests)
+            return replace(reading, state=msgspec.json.encode(DeclaredState(reading.state)))
+        if self.reads_in_parts:
+            return Reading(TableReader().read(table, options), b"")
+        counts = TableReader().read(table, with_count_as_stage(options))
+        state = DeclaredState(count=last_count(counts) or before.count)
+        return Reading(with_rates(counts, before.count), msgspec.json.encode(state))
+
+    def _read_events(
+        self,
+        before: DeclaredState,
+        connection: duckdb.DuckDBPyConnection,
+        events: LogFile,
+        options: ReadOptions,
+        numbered: bool,
+    ) -> Reading:
+        going_on = before.events if events.begin else ()  # a request ends in the log in which it began
+        table, earlier, left = requests_of_events(connection, events, self._declaration, numbered, going_on)
+        reading = EventsReader().resume(table, options, before.requests, of_events=True)
+        tally = Tally()
+        tally.count(ProblemKind.REQUESTS_FROM_BEFORE, earlier)
+        if not self._declaration.arrival:
+            tally.note(ProblemKind.ONLY_IN_FLIGHT)
+        found = replace(reading.observations, problems=(*tally.problems, *reading.observations.problems))
+        return replace(reading, observations=found, state=msgspec.json.encode(DeclaredState(reading.state, left)))
 
     @property
     def _pattern(self) -> str:
         return sql_string(self._declaration.pattern)
-
-    def _read(self, log: LogFile, options: ReadOptions, numbered: bool) -> Observations:
-        columns, where = self._columns()
-        problems: list[Problem] = []
-        with connect(log.spool.parent) as connection:
-            lines = match_lines(connection, log, self._declaration.pattern, columns, where, numbered)
-            if not lines.matched:
-                raise self._no_match(log, lines)
-            table = lines.table
-            if self._groups.kind is LineKind.EVENT:
-                table, problems = requests_of_events(connection, table, self._declaration, numbered)
-        if self._groups.kind is LineKind.EVENT and not self._declaration.arrival:
-            problems.append(Problem(ProblemKind.ONLY_IN_FLIGHT))
-        if lines.matched < lines.lines:
-            problems.append(Problem(ProblemKind.LINES_UNMATCHED, lines.lines - lines.matched, (printable(self.name),)))
-        time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
-        options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
-        found = self._read_table(table, options)
-        return replace(found, format=self.name, problems=(*problems, *found.problems))
-
-    def _read_table(self, table: LogFile, options: ReadOptions) -> Observations:
-        if self._groups.kind is not LineKind.LOADS:
-            return EventsReader().read(table, options)
-        if COUNT not in self._groups.others:
-            return TableReader().read(table, options)
-        return with_rates(TableReader().read(table, with_count_as_stage(options)))
 
     def _columns(self) -> tuple[dict[str, str], str]:
         """Return SQL of the columns of the table by name, and SQL of whether a line gives a row."""

@@ -62,6 +62,7 @@ class LogFile:
         whole_head: for an excerpt, the first 64 KiB of the whole log; empty for other logs.
         identity: who wrote the lines, if the log names it.
         numbers: of each line, its number in the file, if that has the lines of several writers; else empty.
+        begin: for an excerpt, the offset of its first byte in the whole log.
     """
 
     label: str
@@ -72,6 +73,7 @@ class LogFile:
     whole_head: bytes = b""
     identity: Identity = ()
     numbers: Sequence[int] = ()
+    begin: int = 0
 
     @property
     def is_parquet(self) -> bool:
@@ -247,7 +249,9 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
     _check(head, log.label)
-    return replace(log, path=path, head=head, spool=path.with_suffix(".mended"), whole_head=log.whole_head or log.head)
+    whole_head = log.whole_head or log.head
+    spool = path.with_suffix(".mended")
+    return replace(log, path=path, head=head, spool=spool, whole_head=whole_head, begin=log.begin + begin)
 
 
 def _scratch() -> TemporaryDirectory[str]:

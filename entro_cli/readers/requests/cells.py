@@ -25,9 +25,6 @@ GOOD, _BROKEN, ORDER_START, ORDER_FINISH, ORDER_BOTH = 0, 1, 2, 3, 4
 _FIRST_OF_ROLE = 5
 """First reason of a bad cell: two per role, for one that cannot be read and for a negative one."""
 
-CLOCK_COLUMN = "entro.clock_ns"
-"""Name under which a checkpoint records the lag of a log's second clock."""
-
 _MONITORING = (  # at the beginning of a cell, or of the request in it
     r'(?:^|")(?:[A-Z]{3,7} (?:https?://[^ "/]*)?)?/(?:[^ ?"]*/)?(?:metrics|health|healthz|healthy|health[_-]?check|'
     r"live|livez|liveness|ready|readyz|readiness|startupz|ping|version|v[0-9]+/models|api/(?:tags|ps)|nginx_status|"
@@ -77,8 +74,6 @@ def fetch_cells(table: Table, columns: RequestColumns, options: ReadOptions) -> 
     rest = ""
     if columns.only:
         rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'"
-    elif CLOCK_COLUMN in table.columns:
-        rest = f"WHERE c{table.columns.index(CLOCK_COLUMN)} IS NULL"
     fetched = table.fetch(", ".join(select), rest)
     plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
     values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}

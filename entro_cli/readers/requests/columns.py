@@ -36,8 +36,8 @@ _UNITS_FROM = {1e8: ("ns", "us"), 1e5: ("us", "ms"), _LONG_S: ("ms", "s")}
 
 def request_columns(
     label: str, columns: Sequence[str], sample: Sequence[Sequence[str]], options: ReadOptions
-) -> RequestColumns:
-    """Return the columns of a log of requests.
+) -> tuple[RequestColumns, tuple[Problem, ...]]:
+    """Return the columns of a log of requests, and notes on what was taken for what and may be wrong.
 
     A time that has the name of a stamp is the end of a request where only a duration says more: loggers write a line
     when a request is done.
@@ -71,7 +71,7 @@ def request_columns(
         access=found.access,
         only=(columns.index(rows[0]), rows[1]) if rows[0] in columns else None,
     )
-    return replace(chosen, notes=(*_reading(chosen), *notes, *_check_units(label, found, chosen)))
+    return chosen, (*_reading(chosen), *notes, *_check_units(label, found, chosen))
 
 
 def looks_like_requests(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:

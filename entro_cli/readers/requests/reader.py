@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC
 
 import duckdb
-import numpy as np
+import msgspec
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, choose_stages
-from entro_cli.readers.requests.cells import CLOCK_COLUMN
+from entro_cli.readers.quantities import choose_stages
+from entro_cli.readers.reader import Overlap, Reading, StaleStateError
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
+from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, request_quantities
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
-from entro_cli.readers.requests.table import NEVER, Requests, fetch_requests
+from entro_cli.readers.requests.table import RequestRows, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.duckdb_table import connect, head_text, looks_like_json, open_table
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, Table, connect, head_text, open_table
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.tables.schema import printable_name
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, Series, TimeArray
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
 from entro_cli.timeseries.problems import ProblemKind
-from entro_engine import EntroError, Kind
+from entro_engine import EntroError
 
-_CLOCK = re.compile(rf'(?:# |\{{")({re.escape(CLOCK_COLUMN)})(?:": | )(-?\d{{1,18}})\}}?\s*$', re.MULTILINE | re.ASCII)
+
+class RequestState(msgspec.Struct):
+    """The state of a table of requests behind some rows.
+
+    Attributes:
+        columns: its columns.
+        header: the header of a CSV.
+        is_settled: whether more rows cannot change the columns.
+        rows: the number of requests.
+        skipped: the number of rows that could not be read.
+        clock_ns: lag of a second clock behind that of the arrivals, nanoseconds; None if there is one clock.
+        last: the last requests.
+    """
+
+    columns: RequestColumns
+    header: bytes
+    is_settled: bool
+    rows: int
+    skipped: int
+    clock_ns: int | None
+    last: LastRequests | None = None
 
 
 class EventsReader:
@@ -61,54 +80,59 @@ class EventsReader:
             EntroError: if it has no rows, if the arrival is not clear, if only some of its times name a zone, or if
                 most of its rows cannot be read.
         """
-        with connect(log.spool.parent) as connection:
-            table = open_table(connection, log)
-            if not table.sample:
-                raise no_rows(table)
-            tally = Tally()
-            columns = request_columns(log.label, table.columns, table.sample, options)
-            requests = fetch_requests(table, columns, options, tally, _recorded_clock_ns(log))
-        if options.redact:
-            requests = replace(requests, bad=tuple(replace(row, text=masked(row.text)) for row in requests.bad))
-        check_bad_rows(
-            table,
-            len(requests.arrivals),
-            requests.skipped,
-            requests.bad,
-            options,
-            expected="one row per request",
-            remedy="the format is probably another, or --time names the wrong column",
-        )
-        _count_problems(columns, requests, tally)
-        quantities = request_quantities(requests, has_own_queue=not columns.stamps_are_ends)
-        return Observations(
-            path=log.label,
-            format=self.name,
-            series=choose_stages(quantities, options),
-            rows_read=len(requests.arrivals),
-            rows_skipped=requests.skipped,
-            bad_rows=requests.bad,
-            zone=requests.zone,
-            problems=(*table.problems, *columns.notes, *tally.problems),
-            columns=tuple(part.column for part in quantities),
-        )
+        return self.resume(log, options, b"").observations
 
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return text that, put before the next part of the log, makes both read as one.
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes, of_events: bool = False) -> Reading:
+        """Read the rows that follow others, which may be in the log before.
 
         Args:
             log: the plain file.
+            options: how it is read.
+            state: what the rows before left.
+            of_events: whether the requests that went on where the rows before ended come first, once more.
 
-        Returns:
-            The lag of a second clock, the header of a CSV, and the unfinished last line.
+        Raises:
+            StaleStateError: if the rows before must be read again.
+            EntroError: as in `read`.
         """
-        if log.is_parquet:
-            return b""
-        clock = _clock_line(log)
-        header = b"".join(
-            line for line in self.header_of(log).splitlines(keepends=True) if not _CLOCK.match(_text(line))
+        known = msgspec.json.decode(state, type=RequestState) if state else None
+        if log.begin and not (known and known.is_settled):
+            raise StaleStateError("its first rows are not enough to go on", where=log.label)
+        before = known if log.begin else None  # requests of another log count there
+        header = known.header if known and (before or not self.recognise(log)) else b""
+        tally = Tally()
+        with connect(log.spool.parent) as connection:
+            table = open_table(connection, _with_header(log, header))
+            columns = known.columns if known and (before or header) else _columns_of(table, options, tally)
+            found = fetch_requests(table, columns, options, tally, known.clock_ns if known else None)
+        kept, again = _last_before(before, of_events)
+        whole = kept.followed_by(found.requests) if kept else found.requests
+        rows = len(found.rows) - again
+        now = RequestState(
+            columns,
+            header or self.header_of(log),
+            _is_settled(table, before, whole, of_events),
+            rows + (before.rows if before else 0),
+            found.skipped + (before.skipped if before else 0),
+            found.clock_ns,
         )
-        return clock + header + _unfinished(log)
+        found = replace(found, bad=_shown(found.bad, header.count(b"\n"), options))
+        _check_rows(table, found, now, options)
+        now.last = LastRequests.of(whole, before.last if before else None)
+        _count_problems(whole, now, tally)
+        quantities = request_quantities(whole, has_own_queue=not columns.stamps_are_ends)
+        observations = Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options) if len(found.rows) else (),
+            rows_read=rows,
+            rows_skipped=found.skipped,
+            bad_rows=found.bad,
+            zone=found.zone if len(found.rows) else "",
+            problems=(*table.problems, *tally.problems),
+            columns=tuple(part.column for part in quantities),
+        )
+        return Reading(observations, msgspec.json.encode(now), _overlap(before, options))
 
     def header_of(self, log: LogFile) -> bytes:
         """Return the header of a CSV, as the `table` format does."""
@@ -119,110 +143,76 @@ class EventsReader:
         return self._table.accepts_header(log, header)
 
 
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").strip()
+def _with_header(log: LogFile, header: bytes) -> LogFile:
+    """Return a part of a log as a table like the whole log: with its header, and recognised by its first rows."""
+    part = excerpt(log, 0, log.path.stat().st_size, header) if header else log
+    return replace(part, head=log.whole_head) if log.begin and not log.is_parquet else part
 
 
-def _unfinished(log: LogFile) -> bytes:
-    """Return the last line, if it is unfinished."""
-    with log.path.open("rb") as file:
-        end = file.seek(0, 2)
-        tail = b""
-        while end and b"\n" not in tail:
-            begin = max(end - HEAD_BYTES, 0)
-            file.seek(begin)
-            tail, end = file.read(end - begin) + tail, begin
-    return tail[tail.rfind(b"\n") + 1 :]
+def _columns_of(table: Table, options: ReadOptions, tally: Tally) -> RequestColumns:
+    """Return the columns of a table that nothing is known of."""
+    if not table.sample:
+        raise no_rows(table)
+    columns, notes = request_columns(table.log.label, table.columns, table.sample, options)
+    for note in notes:
+        tally.note(note.kind, *note.detail)
+    return columns
 
 
-def _clock_line(log: LogFile) -> bytes:
-    """Return the line that records the lag of a log's second clock; nothing if it has one clock."""
-    clock_ns = _recorded_clock_ns(log)
-    if clock_ns is None:
-        with connect(log.spool.parent) as connection:
-            table = open_table(connection, excerpt(log, 0, HEAD_BYTES))
-            plain = ReadOptions(UTC, zone_given=True)
-            try:
-                columns = request_columns(log.label, table.columns, table.sample, plain)
-                clock_ns = fetch_requests(table, columns, plain, Tally()).clock_ns
-            except EntroError:
-                return b""
-    if clock_ns is None:
-        return b""
-    line = json.dumps({CLOCK_COLUMN: clock_ns}) if looks_like_json(head_text(log)) else f"# {CLOCK_COLUMN} {clock_ns}"
-    return line.encode() + b"\n"
+def _last_before(before: RequestState | None, of_events: bool) -> tuple[Requests | None, int]:
+    """Return the last requests before, and the number of those that are left out, as they come again."""
+    if before is None or before.last is None:
+        return None, 0
+    kept = before.last.unpack()
+    return (kept.where(~kept.open), int(kept.open.sum())) if of_events else (kept, 0)
 
 
-def _recorded_clock_ns(log: LogFile) -> int | None:
-    """Return the lag that a checkpoint put before a log, nanoseconds; None if there is none."""
-    found = _CLOCK.match(head_text(log))
-    return int(found[2]) if found else None
+def _is_settled(table: Table, before: RequestState | None, requests: Requests, of_events: bool) -> bool:
+    """Return whether no more rows change the columns: these follow from the first rows, and the first part of a file.
 
-
-def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[Series, ...]:
-    """Return the quantity `requests`, and `waiting`, `in_system` and `running` as far as they are known.
-
-    The requests that are not finished are the queue without starts, or where the log does not show all who wait.
-
-    Args:
-        requests: the requests, at least one.
-        has_own_queue: whether requests wait nowhere else than before their start.
+    Ends of the first requests may come later; before, there may be no column of them.
     """
-    last = _last_ns(requests)
-    times, counts = np.unique(requests.arrivals, return_counts=True)
-    if last > times[-1]:  # no request arrived after its last one, up to the end of the log
-        times, counts = np.append(times, last), np.append(counts, 0)
-    values = counts.astype(np.float64)
-    arrivals = Series(RATE_STAGE, Kind.RATE, times, values, None, "requests", Measure.EVENTS, is_additive=True)
-    never = np.full(len(requests.arrivals), NEVER)
-    starts, finishes = (never if part is None else part for part in (requests.starts, requests.finishes))
-    found = [arrivals]
-    if requests.starts is not None:
-        begins, ends = requests.queued, np.minimum(starts, finishes)
-        found.append(_level("waiting", Kind.QUEUE, QUEUE_STAGE if has_own_queue else "", begins, ends, last))
-    if requests.finishes is not None:
-        stage = "" if requests.starts is not None and has_own_queue else QUEUE_STAGE
-        found.append(_level("in_system", Kind.QUEUE, stage, requests.queued, finishes, last))
-    if requests.starts is not None and requests.finishes is not None:
-        started = starts != NEVER
-        if started.any():
-            found.append(_level("running", Kind.GENERIC, "", starts[started], finishes[started], last))
-    return tuple(found)
+    is_whole_sample = len(table.sample) >= SAMPLE_ROWS or table.log.path.stat().st_size >= HEAD_BYTES
+    return before is not None or (is_whole_sample and (requests.has_finishes or not of_events))
 
 
-def _last_ns(requests: Requests) -> int:
-    """Return the latest time in a log of requests, nanoseconds since the epoch."""
-    parts = [requests.arrivals, requests.queued, requests.starts, requests.finishes]
-    known = [part[part != NEVER] for part in parts if part is not None]
-    return max(int(part.max()) for part in known if len(part))
+def _shown(bad: Sequence[BadRow], lines_before: int, options: ReadOptions) -> tuple[BadRow, ...]:
+    """Return bad rows with their lines in a part that follows a header, and masked if that is asked for."""
+    lines = (replace(row, line=row.line - lines_before) if row.line else row for row in bad)
+    return tuple(replace(row, text=masked(row.text)) if options.redact else row for row in lines)
 
 
-def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Series:
-    """Return the number of requests in some state over time, one value from each change to the next.
-
-    Args:
-        name: name of the quantity.
-        kind: what it measures.
-        stage: the stage that it is by default; empty for none.
-        begins: begin of the state, nanoseconds since the epoch, shape (requests,).
-        ends: end of the state, likewise; `NEVER` if it lasts until the log ends.
-        last: the end of the log.
-    """
-    begins, ends = np.sort(begins), np.sort(np.minimum(ends, last))
-    times = np.sort(np.concatenate([begins, ends, [last]]))
-    changes = times[np.diff(times, prepend=times[0] - 1) > 0]  # np.unique hashes: a hundred times slower
-    counts = np.searchsorted(begins, changes[:-1], side="right") - np.searchsorted(ends, changes[:-1], side="right")
-    values = counts.astype(np.float64)
-    return Series(stage, kind, changes[1:], values, None, name, Measure.SPANS, changes[:-1], is_additive=True)
+def _check_rows(table: Table, found: RequestRows, state: RequestState, options: ReadOptions) -> None:
+    """Check that most rows could be read, or with --strict all."""
+    if found.skipped or not state.rows:
+        check_bad_rows(
+            table,
+            state.rows,
+            state.skipped,
+            found.bad,
+            options,
+            expected="one row per request",
+            remedy="the format is probably another, or --time names the wrong column",
+        )
 
 
-def _count_problems(columns: RequestColumns, requests: Requests, tally: Tally) -> None:
+def _overlap(before: RequestState | None, options: ReadOptions) -> Overlap | None:
+    """Return what the last requests before gave, if there are any."""
+    if before is None or before.last is None:
+        return None
+    quantities = request_quantities(before.last.unpack(), has_own_queue=not before.columns.stamps_are_ends)
+    return Overlap(choose_stages(quantities, options), before.last.begin)
+
+
+def _count_problems(requests: Requests, state: RequestState, tally: Tally) -> None:
     """Add the warnings about the requests."""
-    for part, word in ((requests.starts, "start"), (requests.finishes, "finish")):
-        if part is not None:
-            tally.count(ProblemKind.REQUESTS_OPEN, (part == NEVER).sum(), str(len(requests.arrivals)), word)
-    if requests.starts is None and requests.finishes is None:
-        is_answered = columns.status is not None or columns.access is not None
+    for is_known, times, word in (
+        (requests.has_starts, requests.times[2], "start"),
+        (requests.has_finishes, requests.times[3], "finish"),
+    ):
+        tally.count(ProblemKind.REQUESTS_OPEN, is_known * int((times == NEVER).sum()), str(state.rows), word)
+    if not (requests.has_starts or requests.has_finishes):
+        is_answered = state.columns.status is not None or state.columns.access is not None
         tally.note(ProblemKind.ONLY_ENDS if is_answered else ProblemKind.ONLY_ARRIVALS)
-    if requests.clock_ns is not None:
-        tally.note(ProblemKind.TWO_CLOCKS, printable_name(columns.stamp.name))
+    if state.clock_ns is not None:
+        tally.note(ProblemKind.TWO_CLOCKS, printable_name(state.columns.stamp.name))

@@ -23,7 +23,6 @@ from entro_cli.readers.requests.names import (
 )
 from entro_cli.readers.tables.column_names import is_number, tokens
 from entro_cli.readers.timestamps import TimestampFormat, given_format, timestamp_format
-from entro_cli.timeseries.problems import Problem
 
 ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
 """A request and its status as uvicorn and others write it in a message; a pattern for RE2 and for Python."""
@@ -58,7 +57,6 @@ class RequestColumns:
 
     Attributes:
         by_role: one column per role. Without an arrival, the finish is the logger's stamp, and a duration leads back.
-        notes: what was taken for what, and choices that may be wrong.
         paths: columns that show what was requested, by whom; monitoring is left out by them.
         status: the column of statuses.
         access: the column of messages, where only those about a request are rows.
@@ -66,7 +64,6 @@ class RequestColumns:
     """
 
     by_role: dict[Role, RequestColumn]
-    notes: tuple[Problem, ...] = ()
     paths: tuple[int, ...] = ()
     status: int | None = None
     access: int | None = None

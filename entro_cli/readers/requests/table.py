@@ -1,4 +1,4 @@
-"""Requests of a table as arrays of arrivals, starts and finishes, and the rows that could not be read."""
+"""Rows of a table as requests, with their arrivals, starts and finishes, and the rows that could not be read."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from entro_cli.readers.requests.cells import (
     bad_cells,
     fetch_cells,
 )
+from entro_cli.readers.requests.levels import NEVER, Requests
 from entro_cli.readers.requests.names import Role
 from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.tables.duckdb_table import Table
@@ -36,32 +37,24 @@ _DAY_NS = 86400 * NS
 
 
 @dataclass(frozen=True)
-class Requests:
-    """Requests of a log, in the order of the file; times in nanoseconds since the epoch, shape (requests,).
+class RequestRows:
+    """Rows of a table as requests.
 
     Attributes:
-        arrivals: arrival of each request.
-        queued: time at which each was queued, on the clock of `starts` and `finishes`; the arrivals if not known.
-        starts: start of each, `NEVER` for one that did not start; None if the log has no starts.
-        finishes: finish of each, likewise.
+        requests: of the rows that could be read, in the order of the file.
+        rows: the index of each of them among all rows.
         skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
         zone: description of how the arrivals were read.
         clock_ns: lag of a second clock behind that of the arrivals, nanoseconds; None if there is one clock.
     """
 
-    arrivals: TimeArray
-    queued: TimeArray
-    starts: TimeArray | None
-    finishes: TimeArray | None
+    requests: Requests
+    rows: NDArray[np.int64]
     skipped: int
     bad: tuple[BadRow, ...]
     zone: str
-    clock_ns: int | None = None
-
-
-NEVER = int(np.iinfo(np.int64).max)
-"""Time of a start or finish that did not happen: after every other, so that comparisons need no special case."""
+    clock_ns: int | None
 
 
 def fetch_requests(
@@ -70,7 +63,7 @@ def fetch_requests(
     options: ReadOptions,
     tally: Tally,
     clock_ns: int | None = None,
-) -> Requests:
+) -> RequestRows:
     """Return the requests of a table.
 
     Args:
@@ -90,20 +83,12 @@ def fetch_requests(
     moments = _on_one_clock(columns, moments, shift)
     found = _ordered(cells, rows, moments)
     is_good = cells.reasons[rows] == GOOD  # `_ordered` found more bad rows
-    arrivals, queued = found[0][is_good], found[1][is_good]
-    starts, finishes = (None if part is None else part[is_good] for part in found[2:])
-    _check_lengths(table.log.label, columns, arrivals, finishes)
+    arrivals, queued, starts, finishes = found
+    requests = Requests.of(arrivals, queued, starts, finishes).where(is_good)
+    _check_lengths(table.log.label, columns, requests)
     _count_rows(cells, rows[is_good], tally)
-    return Requests(
-        arrivals,
-        queued,
-        starts,
-        finishes,
-        skipped=int((cells.reasons > GOOD).sum()) + table.rejected_count,
-        bad=bad_cells(table, cells),
-        zone=zone,
-        clock_ns=shift,
-    )
+    skipped = int((cells.reasons > GOOD).sum()) + table.rejected_count
+    return RequestRows(requests, rows[is_good], skipped, bad_cells(table, cells), zone, shift)
 
 
 def _moments(
@@ -214,17 +199,18 @@ def _before_ends(moments: dict[Role, TimeArray]) -> TimeArray:
     return moments[Role.FINISH] - np.sum(lengths, axis=0, dtype=np.int64)
 
 
-def _check_lengths(label: str, columns: RequestColumns, arrivals: TimeArray, finishes: TimeArray | None) -> None:
+def _check_lengths(label: str, columns: RequestColumns, requests: Requests) -> None:
     """Check that lengths of time do not put most ends days after the log, as those of a wrong unit do.
 
     Raises:
         EntroError: if they do.
     """
+    arrivals, _, _, finishes = requests.times
     length = columns.by_role.get(Role.DURATION) or columns.by_role.get(Role.SERVICE)
     is_derived = columns.stamps_are_ends or Role.FINISH not in columns.by_role
-    if length is None or finishes is None or not is_derived or not (finishes != NEVER).any():
-        return
     known = finishes != NEVER
+    if length is None or not is_derived or not known.any():
+        return
     stamps = finishes[known] if columns.stamps_are_ends else arrivals[known]
     usual = float(np.median(finishes[known] - arrivals[known]))
     if usual > max(_DAY_NS, int(stamps.max() - stamps.min())):

@@ -9,9 +9,9 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
-from entro_cli.core.files import unfinished_from
-from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.inputs.log_file import LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
+from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
 from entro_cli.readers.tables.duckdb_table import (
@@ -106,14 +106,13 @@ class TableReader:
             columns=tuple(table.columns),
         )
 
-    def checkpoint(self, log: LogFile) -> bytes:
-        """Return the header, and a last line that has no end yet."""
-        if log.is_parquet:
-            return b""
-        begin = unfinished_from(log.path)
-        with log.path.open("rb") as file:
-            file.seek(begin)
-            return (self.header_of(log) if begin else b"") + file.read()
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read the rows that follow others, whose header is the state; they need it if they have none."""
+        part = excerpt(log, 0, log.path.stat().st_size, state) if self.accepts_header(log, state) else log
+        found = self.read(part, options)
+        lines = state.count(b"\n") if part is not log else 0
+        rows = (replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
+        return Reading(replace(found, bad_rows=tuple(rows)), self.header_of(part))
 
     def header_of(self, log: LogFile) -> bytes:
         """Return the header of a CSV, without which no row can be read; nothing for other tables."""

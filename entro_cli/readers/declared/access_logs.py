@@ -1,0 +1,212 @@
+"""The `requests` format: lines of web servers, proxies and LLM servers, one per request, as patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import duckdb
+import msgspec
+
+from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.problems import Tally
+from entro_cli.readers.reader import Reading
+from entro_cli.readers.requests.names import unit_of
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.requests.sample import WITH_UNIT
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, quoted_name, split_lines
+from entro_cli.readers.tables.matched_lines import group_names, read_lines
+from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
+from entro_cli.timeseries.problems import ProblemKind
+from entro_engine import EntroError
+
+_ANSI = r"(?:\x1b\[[0-9;]*m)*"
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_CLF_TIME = r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d"
+_LABEL = re.compile(rf'(?:^|[ ,;"])([A-Za-z_]\w*)[=:]"?(?:[0-9]+(?:\.[0-9]+)?|{WITH_UNIT})(?=[ ,;"]|$)')
+_LENGTH = re.compile(rf'(?:^|[ "]){WITH_UNIT}(?=[ "]|$)')
+_NUMBER = re.compile(r'(?:^|[ "])([0-9]+(?:\.[0-9]+)?)(?=[ "]|$)')
+_ALIASES = {"rt": "request_time", "urt": "upstream_response_time", "D": "duration_us"}
+_DURATIONS = ("request_time", "duration", "latency", "elapsed", "response_time", "time_taken", "upstream_response_time")
+
+
+_CLIENT = rf" {_QUOTED} {_QUOTED}"
+"""The referrer and the user agent, in the combined format."""
+_ACCESS_LOG = Declaration(
+    "nginx or Apache",
+    rf'^[^\["]*\[(?P<time>{_CLF_TIME} [+-]\d{{4}})\] (?P<request>{_QUOTED}) (?P<status>\d{{3}}) (?:\d+|-)'
+    rf"(?P<user_agent>{_CLIENT})?",
+)
+"""The Common Log Format or the combined one. What the administrator added follows it."""
+
+_FIXED = (
+    Declaration(
+        "Envoy",
+        rf"^\[(?P<arrival_time>\d{{4}}-\d\d-\d\dT[0-9:.]+Z)\] (?P<request>{_QUOTED}) (?P<status>\d{{1,3}}) \S+ "
+        rf"(?:\S+ \S+ {_QUOTED} )?\d+ \d+ (?P<duration_ms>\d+) ",  # Istio has three columns more
+    ),
+    Declaration(
+        "HAProxy",
+        rf"(?:^|[ \t])\S+:\d+ \[(?P<arrival_time>{_CLF_TIME}\.\d{{3}})\] \S+ \S+/\S+ (?:-?\d+/){{4}}"
+        rf"\+?(?P<duration_ms>\d+) (?P<status>-1|\d{{3}}) \+?\d+ .*?(?P<request>{_QUOTED})",
+    ),
+    Declaration(
+        "AWS ALB",
+        rf"^(?:https?|h2|grpcs|wss?) (?P<end_time>\S+Z) \S+ \S+ \S+ \S+ \S+ \S+ (?P<status>\d{{3}}) \S+ \S+ \S+ "
+        rf"(?P<request>{_QUOTED}) (?P<user_agent>{_QUOTED}) \S+ \S+ \S+ {_QUOTED} {_QUOTED} {_QUOTED} \S+ "
+        r"(?P<arrival_time>\S+Z)",
+    ),
+    Declaration(
+        "Gin (Ollama)",
+        rf"\[GIN(?:-debug)?\] (?P<time>\d{{4}}/\d\d/\d\d - \d\d:\d\d:\d\d) \|{_ANSI} *(?P<status>\d{{3}}) *{_ANSI}\| "
+        rf"*(?P<duration>{WITH_UNIT}) *\|[^|]*\|{_ANSI} *[A-Z]+ *{_ANSI} *(?P<request>{_QUOTED})",
+    ),
+    Declaration(
+        "TGI",
+        rf"^{_ANSI}(?P<time>\d{{4}}-\d\d-\d\dT[0-9:.]+Z)\b.*total_time{_ANSI}={_ANSI}\"(?P<total_time>{WITH_UNIT})\"",
+    ),
+)
+_TAILS = (  # in logs of a fixed format: of Traefik, and of nginx in Kubernetes
+    r' \d+ "[^"]*" "[^"]*" (?P<duration_ms>\d+)ms$',
+    r" \d+ (?P<request_time>\d+\.\d{3}) \[",
+)
+_SECONDS_AND_US = r"(?: |^)(?:0/\d{1,6}|(\d+)/\1\d{6})(?: |$)"
+"""Apache's %T/%D: a length in whole seconds, and the same one in microseconds."""
+_WITH_UNIT = rf'[ "](?P<duration>{WITH_UNIT})(?:[ "]|$)'
+_ONE_TIME = r'[ "](?P<request_time>\d+\.\d{3})(?:"|$| [^a-zµ])'
+"""The form of $request_time, which nginx writes in seconds with three digits."""
+
+
+class AccessLogState(msgspec.Struct):
+    """The state of an access log behind some lines: their format, and the state of the reader of their requests."""
+
+    format: Declaration
+    requests: bytes
+
+
+class AccessLogReader:
+    """Reads access logs in text."""
+
+    name = "requests"
+    description = "access log of nginx, Apache, Envoy, Traefik, HAProxy or AWS ALB, or the log of Ollama or TGI"
+    gives = "requests as a rate (scraper), requests in the system as a queue (llm)"
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that lines of a log are those of an access log, 0..1, from its content."""
+        found = None if log.is_parquet else _best_format(_first_lines(log))
+        return (1.0 if found[1] > 0.5 else 0.5) if found else 0.0
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read an access log. Its other lines are left out and counted.
+
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it does not say how long a request took, or if most of its lines cannot be read.
+        """
+        return self.resume(log, options, b"").observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read the lines that follow others, which may be in the log before."""
+        before = msgspec.json.decode(state, type=AccessLogState) if state else None
+        known = _format_of(log, before)
+        names = group_names(known.pattern)
+        columns = {name: f"g.{quoted_name(name)}" for name in names}
+
+        def read(_: duckdb.DuckDBPyConnection, table: LogFile, options: ReadOptions, __: bool) -> Reading:
+            return EventsReader().resume(table, options, before.requests if before else b"")
+
+        reading, lines = read_lines(log, known.pattern, columns, f"{columns[names[0]]} <> ''", options, read)
+        if reading is None and not before:
+            raise EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
+        reading = reading or Reading(Observations(log.label, "", (), 0), before.requests if before else b"")
+        tally = Tally(reading.observations.problems)
+        tally.count(ProblemKind.NO_REQUEST, lines.lines - lines.matched)
+        found = replace(reading.observations, format=self.name, problems=tally.problems)
+        return replace(reading, observations=found, state=msgspec.json.encode(AccessLogState(known, reading.state)))
+
+
+def _format_of(log: LogFile, before: AccessLogState | None) -> Declaration:
+    """Return the format of a log by its first lines, or else that of the lines before them.
+
+    Raises:
+        EntroError: if it is not an access log, or one that does not say how long a request took.
+    """
+    lines = _first_lines(log)
+    found = _best_format(lines)
+    try:
+        if found:
+            return _with_timing(lines) if found[0] is _ACCESS_LOG else found[0]
+    except ValueError as error:
+        if before is None:
+            raise EntroError(
+                f"this looks like an nginx or Apache access log {error}",
+                where=log.label,
+                expected="how long each request took",
+                remedy="add $request_time to nginx's log_format, as rt=$request_time (of Apache: duration_us=%D)",
+            ) from error
+    if before is None:
+        raise EntroError("has no access line", where=log.label, expected="the log of a web server or a proxy")
+    return before.format
+
+
+def _first_lines(log: LogFile) -> list[str]:
+    head = head_text(replace(log, head=log.whole_head or log.head))
+    return [line for line in split_lines(head) if line.strip()][:SAMPLE_ROWS]
+
+
+def _best_format(lines: Sequence[str]) -> tuple[Declaration, float] | None:
+    """Return the format that most of some lines have, and their share; None if no line has one."""
+    share, best = max(
+        ((_share(known.pattern, lines), known) for known in (*_FIXED, _ACCESS_LOG)), key=lambda pair: pair[0]
+    )
+    return (best, share) if share else None
+
+
+def _with_timing(lines: Sequence[str]) -> Declaration:
+    """Return the format of an access log with the column of its durations.
+
+    Args:
+        lines: its first lines.
+
+    Raises:
+        ValueError: if it has no durations, or if nothing says which number is one, in words.
+    """
+    matches = filter(None, (re.search(_ACCESS_LOG.pattern, line) for line in lines))
+    rests = [found.string[found.end() :] for found in matches]
+    for pattern in _TAILS:
+        if _share(f"^{pattern}", rests) > 0.5:
+            return _with_length(pattern, is_arrival="duration_ms" in pattern)
+    labels = {_ALIASES.get(label, label): label for rest in rests for label in _LABEL.findall(rest)}
+    for column in (name for duration in _DURATIONS for name in labels if _is_duration(name, duration)):
+        # The stamp is that of the arrival in Apache, but not in gunicorn, where both count microseconds.
+        is_arrival = unit_of(column) == "us" and not column.startswith("request_time")
+        return _with_length(rf'.*?[ ,;"]{labels[column]}[=:]"?(?P<{column}>[0-9.]+[a-zµ]*)', is_arrival)
+    if _share(_SECONDS_AND_US, rests) > 0.9:
+        return _with_length(r".*? \d+/(?P<duration_us>\d+)(?: |$)", is_arrival=True)
+    if max(len(_LENGTH.findall(rest)) for rest in rests) == 1 and _share(_WITH_UNIT, rests) > 0.5:
+        return _with_length(f".*?{_WITH_UNIT}")
+    numbers = max(len(_NUMBER.findall(rest)) for rest in rests)
+    if numbers == 1 and _share(_ONE_TIME, rests) > 0.5:
+        return _with_length(f".*?{_ONE_TIME}")
+    if numbers > 1:
+        raise ValueError("in which several numbers may be the time of a request")
+    raise ValueError("in which one number has no name and no unit" if numbers else "without timing")
+
+
+def _with_length(rest: str, is_arrival: bool = False) -> Declaration:
+    """Return the format of an access log with a pattern of the length, behind a stamp of the arrival or of the end."""
+    base = _ACCESS_LOG.pattern.replace("(?P<time>", "(?P<arrival_time>") if is_arrival else _ACCESS_LOG.pattern
+    return replace(_ACCESS_LOG, pattern=f"{base}(?:{rest})?")
+
+
+def _is_duration(column: str, duration: str) -> bool:
+    unit = unit_of(column)
+    return column == duration or bool(unit and column == f"{duration}_{unit}")
+
+
+def _share(pattern: str, texts: Sequence[str]) -> float:
+    return sum(1 for text in texts if re.search(pattern, text)) / len(texts) if texts else 0.0

@@ -1,0 +1,168 @@
+"""Requests as arrays of times, the loads that follow from them, and the last ones, which later lines may overlap."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
+from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_engine import Kind
+
+NEVER = int(np.iinfo(np.int64).max)
+"""Time of a start or finish that did not happen: after every other, so that comparisons need no special case."""
+
+_FEWEST_KEPT, _MOST_KEPT = 1 << 10, 1 << 16
+"""Limits of the number of requests that a checkpoint keeps, besides those that are not finished."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests of a log, in the order of the file.
+
+    Attributes:
+        times: arrival, entry into the queue, start and finish of each, nanoseconds since the epoch, shape
+            (4, requests); `NEVER` for what did not happen. Entries into the queue are on the clock of starts and
+            finishes.
+        has_starts: whether the log has starts.
+        has_finishes: whether it has finishes.
+    """
+
+    times: TimeArray
+    has_starts: bool
+    has_finishes: bool
+
+    @classmethod
+    def of(
+        cls, arrivals: TimeArray, queued: TimeArray, starts: TimeArray | None, finishes: TimeArray | None
+    ) -> Requests:
+        """Return requests with these times, without starts or finishes if the log has none."""
+        never = np.full(len(arrivals), NEVER)
+        parts = [arrivals, queued, never if starts is None else starts, never if finishes is None else finishes]
+        return cls(np.stack(parts), starts is not None, finishes is not None)
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """Whether each goes on where the log ends."""
+        never: NDArray[np.bool_] = self.ends == NEVER
+        return never
+
+    @property
+    def ends(self) -> TimeArray:
+        """The last time that the log has of each; `NEVER` for one that goes on."""
+        ends: TimeArray = self.times[3 if self.has_finishes else 2 if self.has_starts else 0]
+        return ends
+
+    @property
+    def latest(self) -> TimeArray:
+        """The latest known time of each."""
+        latest: TimeArray = np.where(self.times == NEVER, np.iinfo(np.int64).min, self.times).max(axis=0)
+        return latest
+
+    def followed_by(self, later: Requests) -> Requests:
+        """Return these requests and later ones of the same log."""
+        return replace(later, times=np.hstack([self.times, later.times]))
+
+    def where(self, selection: NDArray[np.bool_]) -> Requests:
+        """Return those that a mask selects."""
+        return replace(self, times=self.times[:, selection])
+
+
+class LastRequests(msgspec.Struct):
+    """The last requests of a log: those that lines behind it may overlap.
+
+    Attributes:
+        begin: the time from which on they are all that the log has, nanoseconds since the epoch.
+        late_ns: how long before the latest time of the rows above it a request arrived, at most.
+        times: as in `Requests`, compressed.
+        has_starts: as in `Requests`.
+        has_finishes: as in `Requests`.
+    """
+
+    begin: int
+    late_ns: int
+    times: bytes
+    has_starts: bool
+    has_finishes: bool
+
+    @classmethod
+    def of(cls, requests: Requests, before: LastRequests | None = None) -> LastRequests:
+        """Return the last of some requests, at least one; some of them may be the last of those before."""
+        kept, begin, late_ns = select_last(requests, before)
+        # The times of requests that go on do not matter before `begin`, and equal ones are compressed well.
+        times = np.where(requests.open, np.maximum(requests.times, begin - 1), requests.times)[:, kept]
+        packed = zlib.compress(times.astype("<i8").tobytes())
+        return cls(begin, late_ns, packed, requests.has_starts, requests.has_finishes)
+
+    def unpack(self) -> Requests:
+        """Return the requests."""
+        times = np.frombuffer(zlib.decompress(self.times), "<i8").astype(np.int64).reshape(4, -1)
+        return Requests(times, self.has_starts, self.has_finishes)
+
+
+def select_last(requests: Requests, before: LastRequests | None) -> tuple[NDArray[np.bool_], int, int]:
+    """Return which requests one that is twice as late as any so far may overlap; see `LastRequests`.
+
+    Returns:
+        Whether each request is one of them, the time from which on they are all, and how late requests are.
+    """
+    latest = np.maximum.accumulate(requests.latest)
+    late_ns = int((latest[:-1] - requests.times[:2, 1:].min(axis=0)).max(initial=before.late_ns if before else 0))
+    ends = np.sort(requests.ends[~requests.open])
+    number = len(ends) - int(np.searchsorted(ends, latest[-1] - 2 * late_ns))
+    number = min(max(number, _FEWEST_KEPT), _MOST_KEPT)
+    begin = int(ends[-number] if number < len(ends) else requests.times[0].min())
+    begin = max(begin, before.begin) if before else begin
+    return requests.ends >= begin, begin, late_ns
+
+
+def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[Series, ...]:
+    """Return the quantity `requests`, and `waiting`, `in_system` and `running` as far as they are known.
+
+    The requests that are not finished are the queue without starts, or where the log does not show all who wait.
+
+    Args:
+        requests: the requests, at least one.
+        has_own_queue: whether requests wait nowhere else than before their start.
+    """
+    arrived, queued, starts, finishes = requests.times
+    last = int(requests.latest.max())
+    times, counts = np.unique(arrived, return_counts=True)
+    if last > times[-1]:  # no request arrived after its last one, up to the end of the log
+        times, counts = np.append(times, last), np.append(counts, 0)
+    values = counts.astype(np.float64)
+    arrivals = Series(RATE_STAGE, Kind.RATE, times, values, None, "requests", Measure.EVENTS, is_additive=True)
+    found = [arrivals]
+    if requests.has_starts:
+        stage = QUEUE_STAGE if has_own_queue else ""
+        found.append(_level("waiting", Kind.QUEUE, stage, queued, np.minimum(starts, finishes), last))
+    if requests.has_finishes:
+        stage = "" if requests.has_starts and has_own_queue else QUEUE_STAGE
+        found.append(_level("in_system", Kind.QUEUE, stage, queued, finishes, last))
+    started = starts != NEVER
+    if requests.has_finishes and started.any():
+        found.append(_level("running", Kind.GENERIC, "", starts[started], finishes[started], last))
+    return tuple(found)
+
+
+def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Series:
+    """Return the number of requests in some state over time, one value from each change to the next.
+
+    Args:
+        name: name of the quantity.
+        kind: what it measures.
+        stage: the stage that it is by default; empty for none.
+        begins: begin of the state, nanoseconds since the epoch, shape (requests,).
+        ends: end of the state, likewise; `NEVER` if it lasts until the log ends.
+        last: the end of the log.
+    """
+    begins, ends = np.sort(begins), np.sort(np.minimum(ends, last))
+    times = np.sort(np.concatenate([begins, ends, [last]]))
+    changes = times[np.diff(times, prepend=times[0] - 1) > 0]  # np.unique hashes: a hundred times slower
+    counts = np.searchsorted(begins, changes[:-1], side="right") - np.searchsorted(ends, changes[:-1], side="right")
+    values = counts.astype(np.float64)
+    return Series(stage, kind, changes[1:], values, None, name, Measure.SPANS, changes[:-1], is_additive=True)
