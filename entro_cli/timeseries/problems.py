@@ -56,6 +56,10 @@ class ProblemKind(Enum):
         "1 source of {0} by {1}",
         "{count} sources of {0} by {1} were {2} (--by and --aggregate change it)",
     )
+    TOTALS_LEFT_OUT = (
+        "1 row is the total of others of its time: left out",
+        "{count} rows are the totals of others of their times: left out",
+    )
     COLUMNS_NOT_READ = "only {0} is read, as a {1}: --stage NAME=COLUMN:KIND adds another of {2}"
     QUALIFIED = "no {0} is read; not a {0} by name: {1} (--stage {2}=COLUMN:{0} reads one of them)"
     LATIN_1 = "not UTF-8: read as Latin-1"
@@ -271,6 +275,7 @@ _ADDITIVE = frozenset(
         ProblemKind.OUT_OF_ORDER,
         ProblemKind.REPEATED,
         ProblemKind.AVERAGED,
+        ProblemKind.TOTALS_LEFT_OUT,
         ProblemKind.HOUR_TWICE_BY_ORDER,
         ProblemKind.HOUR_TWICE_AS_FIRST,
         ProblemKind.HOUR_SKIPPED,

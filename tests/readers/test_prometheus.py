@@ -158,11 +158,13 @@ def scraped(labels, points):
 WAVE = {at: float(abs(at // 10 % 40 - 20) * 7) for at in range(0, 1200, 10)}
 LATE = {at + 4: value + 2.0 for at, value in WAVE.items()}
 JOBS = ({"instance": "a:8000", "job": "x"}, {"instance": "a:8000", "job": "y"})
+REPLICA = ({"instance": "a", "replica": "0"}, {"instance": "a"})
+PODS = ({"instance": "a:8000", "job": "x", "pod": "v0"}, {"instance": "a:8000", "job": "y"})
 SERVERS = ({"prometheus_replica": "x"}, {"prometheus_replica": "y"})
 SCRAPES = "1 series of vllm:num_requests_waiting is a second scrape of the same target: counted once"
 
 
-@pytest.mark.parametrize(("one", "other"), [JOBS, SERVERS, ({"instance": "a", "replica": "0"}, {"instance": "a"})])
+@pytest.mark.parametrize(("one", "other"), [JOBS, PODS, SERVERS, REPLICA])
 @pytest.mark.parametrize("second", [WAVE, LATE, dict(list(WAVE.items())[40:80])])
 def test_two_scrapes_of_one_target_count_once(one, other, second, tmp_path):
     content = matrix(scraped(one, WAVE), scraped(other, second))

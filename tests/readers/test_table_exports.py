@@ -328,3 +328,18 @@ def test_german_names(tmp_path, form):
 def test_a_german_name_with_an_unknown_word_is_not_taken(tmp_path):
     with pytest.raises(EntroError, match="no column is recognised"):
         read(tmp_path, "Zeit,abgelehnte Anfragen/s\n2026-11-26T12:00:00Z,1\n2026-11-26T12:00:10Z,1\n")
+
+
+def test_a_title_above_the_header(tmp_path):
+    rows = "2026-11-26T12:00:00Z,1,2\n2026-11-26T12:00:10Z,3,4\n"
+    assert series_of(read(tmp_path, "Report of November\n\ntime,rate,queue\n" + rows)) == series_of(
+        read(tmp_path, "time,rate,queue\n" + rows)
+    )
+    below = read(tmp_path, "time,rate,queue\n\n" + rows)
+    assert series_of(below) == series_of(read(tmp_path, "time,rate,queue\n" + rows))
+
+
+def test_grafana_names_a_metric_in_its_labels(tmp_path):
+    name = '"{{__name__=""vllm:num_requests_waiting"", instance=""{}:8000""}}"'
+    got = read(tmp_path, f"Time,{name.format('a')},{name.format('b')}\n1795694400000,1,2\n1795694410000,3,4\n")
+    assert [part.values.tolist() for part in got.series] == [[3.0, 7.0]]

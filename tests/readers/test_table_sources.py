@@ -129,6 +129,31 @@ def test_numbers_of_an_unknown_name_that_differ_at_each_time_are_asked_for(tmp_p
         read(tmp_path, "time,gpu,waiting\n" + rows)
 
 
+@pytest.mark.parametrize("names", [("a", "b", "total"), ("/v1/a", "/v1/b", "Aggregated"), ("*", "a", "b")])
+@pytest.mark.parametrize("column", ["pod", "Name"])
+def test_a_total_among_the_sources_is_not_added_to_them(tmp_path, names, column):
+    rows = "".join(
+        f"{stamp(10 * step)},{name},{8 if name in {'total', 'Aggregated', '*'} else 4}\n"
+        for step in range(5)
+        for name in names
+    )
+    assert stages(read(tmp_path, f"time,{column},waiting\n" + rows))["llm"][1] == [8.0] * 5
+
+
+def test_a_source_called_total_that_is_no_sum_counts(tmp_path):
+    rows = "".join(f"{stamp(10 * step)},{name},4\n" for step in range(5) for name in ("a", "b", "all"))
+    assert stages(read(tmp_path, "time,queue,waiting\n" + rows))["llm"][1] == [12.0] * 5
+
+
+def test_rows_without_a_load_are_no_sources(tmp_path):
+    lines = (
+        f'{{"time": "{stamp(10 * step)}", "msg": "{text}"{more}}}\n'
+        for step in range(5)
+        for text, more in (("hello", ""), ("stats", ', "queue": 3'))
+    )
+    assert stages(read(tmp_path, "".join(lines)))["llm"][1] == [3.0] * 5
+
+
 TWO_ZONES = "time,zone,waiting\n" + "".join(
     f"{stamp(10 * step)},{zone},{load}\n" for step in range(5) for zone, load in (("eu", 2), ("us", 4))
 )

@@ -39,28 +39,38 @@ def once_per_target(
         series: its series, each with other labels.
         scrapes: by series, the one whose target it scrapes, which may be itself; those that are new are added.
     """
-    by_target: dict[frozenset[tuple[str, str]], list[MetricSeries]] = {}
+    by_address: dict[object, list[MetricSeries]] = {}
 
     def rank(part: MetricSeries) -> tuple[bool, int, list[tuple[str, str]]]:
         return scrapes.get(part.place, part.place) != part.place, -len(part.times), sorted(part.labels.items())
 
     for part in sorted(series, key=rank):
-        found, known = by_target.setdefault(_target(part), []), scrapes.get(part.place)
-        are_same = (_is_same(other, part) if known is None else other.place == known for other in found)
+        found, known = by_address.setdefault(_address(part), []), scrapes.get(part.place)
+        are_same = (
+            _agree(other, part) and _is_same(other, part) if known is None else other.place == known for other in found
+        )
         twin = next((at for at, is_same in enumerate(are_same) if is_same), len(found))
         found[twin:] = [_joined(found[twin], part) if twin < len(found) else part, *found[twin + 1 :]]
         if len(part.times):
             scrapes[part.place] = found[twin].place
-    once = [part for parts in by_target.values() for part in parts]
+    once = [part for parts in by_address.values() for part in parts]
     repeated = len(series) - len(once)
     return once, [Problem(ProblemKind.SCRAPED_TWICE, repeated, (printable(name),))] if repeated else []
 
 
-def _target(part: MetricSeries) -> frozenset[tuple[str, str]]:
-    """Return the labels of a series without those of the scrape; without an address, a job may be a server."""
-    has_address = any(part.labels.get(label) for label in _ADDRESSES) and not part.name.startswith(_RAY)
-    of_scrape = _OF_SCRAPE if has_address else _OF_PROMETHEUS
-    return frozenset((label, value) for label, value in part.labels.items() if label not in of_scrape)
+def _address(part: MetricSeries) -> object:
+    """Return the address of the target of a series, or else its labels without those of the scrape."""
+    address = next((part.labels[label] for label in _ADDRESSES if part.labels.get(label)), None)
+    if address is not None and not part.name.startswith(_RAY):
+        return address
+    # Without an address, a job may be a server.
+    return frozenset((label, value) for label, value in part.labels.items() if label not in _OF_PROMETHEUS)
+
+
+def _agree(one: MetricSeries, other: MetricSeries) -> bool:
+    """Return whether the labels of two scrapes of one address agree. One of them may know more: the pod, its node."""
+    shared = (one.labels.keys() & other.labels.keys()) - _OF_SCRAPE
+    return all(one.labels[label] == other.labels[label] for label in shared)
 
 
 def _is_same(one: MetricSeries, other: MetricSeries) -> bool:

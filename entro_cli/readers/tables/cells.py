@@ -162,26 +162,29 @@ def check_sources(table: Table, schema: TableSchema) -> None:
     key = [index for index in (schema.time, schema.clock, schema.stage, *schema.sources) if index is not None]
     loads = {table.columns.index(name) for stage in schema.stages for name in stage.columns}
     used = {*key, *loads, schema.value, schema.kind}
+    values = loads if schema.value is None else {schema.value}
+    sample = [row for row in table.sample if any(row[column].strip() for column in values)]
     names = [
         index
         for index in range(len(table.columns))
         if index not in used
-        and all(row[index].strip() for row in table.sample)  # a total has no name beside its parts
-        and (are_words(cells := [row[index] for row in table.sample]) or all(cell.isdigit() for cell in cells))
+        and all(row[index].strip() for row in sample)  # a total has no name beside its parts
+        and (are_words(cells := [row[index] for row in sample]) or all(cell.isdigit() for cell in cells))
     ]
-    if not names:
+    if not names or not sample:
         return
+    with_load = "WHERE " + " OR ".join(f"trim(coalesce(c{column}, '')) <> ''" for column in values)
     row = "concat_ws(chr(31), " + ", ".join(f"coalesce(c{index}, '')" for index in key)
     counts = ", ".join(
         f"count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS names{index}"
         for index in names
     )
-    over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}")
+    over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}", with_load)
     found = {name: int(values[0]) for name, values in over.items()}
     if found["times"] > _REPEATED_TIMES * found["rows"]:
         return
     for index in names:
-        is_number = table.sample[0][index].isdigit()
+        is_number = sample[0][index].isdigit()
         # Numbers of shards are the same at each time; others, such as a load, are many.
         most = found["rows"] / found["times"] * 1.25 if is_number else found["rows"] / 2
         if found[f"rows{index}"] >= 0.95 * found["rows"] and found[f"names{index}"] <= most:

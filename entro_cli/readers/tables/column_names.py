@@ -45,6 +45,9 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
 _SOURCES = _words(
     "instance pod container host hostname node engine replica model queue worker server rank shard partition"
 )
+TOTALS = "total", "all", "sum", "aggregated", "overall", "_all", "*"
+"""Names of a source that may be the sum of the others."""
+
 _COUNTERS = _words("total sum created bucket")
 _GERMAN = {
     **{"zeit": "time", "zeitpunkt": "time", "uhrzeit": "time", "zeitstempel": "timestamp", "datum": "date"},
@@ -71,6 +74,7 @@ _WITH_UNIT = re.compile(
 )
 _RATE_UNIT = re.compile(rf"\s*[\d.,]*\d\s*[A-Za-z ]{{0,12}}(?:(?:/|\bper )\s*(?:{PER_UNIT})|rps|qps|reqps)\s*")
 _LABEL = re.compile(r'([\w.]+)\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^",}]*)')  # pod="a" of Prometheus, host:a of Datadog
+_METRIC = re.compile(r'\{(?:.*,\s*)?__name__\s*=\s*"([^"]*)"')
 _SLASH = re.compile(rf"\s*/\s*(?=\d*\s*(?:{PER_UNIT})(?![a-z]))", re.IGNORECASE)
 _NUMBERED_UNIT = re.compile(rf"(\d+)\s*({PER_UNIT})(?![a-z])")
 _PROMQL = re.compile(  # a counter's rate or increase, at most in one aggregation: sum by (job) (rate(metric[1m]))
@@ -97,7 +101,8 @@ def tokens(name: str) -> list[str]:
 
 def without_labels(name: str) -> str:
     """Return a name without the labels of a metric, which say what is measured where: `waiting{pod="a"}`."""
-    return re.sub(r"\{[^{}]*\}", "", name)
+    inside = _METRIC.search(name)
+    return inside[1] if inside else re.sub(r"\{[^{}]*\}", "", name)
 
 
 def meaning(name: str) -> Meaning | None:
@@ -179,6 +184,11 @@ def differ_by_source(names: Sequence[str]) -> bool:
     keys = {key for each in labels for key in each if len({other.get(key) for other in labels}) > 1}
     are_sources = bool(keys) and all(names_source(key) and all(key in each for each in labels) for key in keys)
     return are_sources and len(set(map(without_labels, names))) == 1
+
+
+def may_be_load(name: str) -> bool:
+    """Return whether no word in a name says that it is no load, such as a share or a length of time."""
+    return not (_NO_LOAD | _NO_QUEUE) & {*tokens(name)}
 
 
 def is_number(cell: str) -> bool:

@@ -30,6 +30,9 @@ SAMPLE_ROWS = 200
 _EXCEL_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*', re.IGNORECASE)
 """The line before a header that names the delimiter, for Excel."""
 
+_MOST_TITLE = 8
+"""Lines at the beginning of a file in which titles are looked for."""
+
 MAX_LINE = 1 << 24
 """Longest line that is read, bytes. DuckDB's default is 2 MB."""
 
@@ -262,11 +265,17 @@ def sniff_csv(text: str) -> tuple[str, int, list[str]]:
         there is no such delimiter.
     """
     lines = split_lines(text)
-    is_header = (line.strip() and not line.startswith("#") and not _EXCEL_LINE.fullmatch(line) for line in lines)
-    header_offset = next((index for index, found in enumerate(is_header) if found), 0)
+    header_offset = next((index for index in range(len(lines)) if _may_be_header(lines, index)), 0)
     named = next((found[1] for line in lines[:header_offset] if (found := _EXCEL_LINE.fullmatch(line))), "")
     best = named or max(DELIMITERS, key=lambda each: _agreement(first_rows(lines[header_offset:], each, 50)))
     return best, header_offset, next(iter(first_rows(lines[header_offset:], best, 1)), [])
+
+
+def _may_be_header(lines: list[str], index: int) -> bool:
+    """Return whether a line is no comment, no line for Excel, and no title with an empty line below it."""
+    line = lines[index]
+    is_title = index < _MOST_TITLE and not set(line) & set(DELIMITERS) and not "".join(lines[index + 1 : index + 2])
+    return bool(line.strip()) and not line.startswith("#") and not _EXCEL_LINE.fullmatch(line) and not is_title
 
 
 def first_rows(lines: list[str], delimiter: str, limit: int) -> list[list[str]]:

@@ -91,7 +91,9 @@ class TableReader:
         tally = Tally(table.problems)
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
         rows, times = _without_steps_back(rows, times, tally)
-        sources = SourceColumns(rows.sources, [table.columns[column] for column in schema.sources], options.aggregate)
+        sources = SourceColumns(
+            rows.sources, [table.columns[column] for column in schema.sources], options.aggregate, rows.are_totals
+        )
         series = series_of(times, rows.values, rows.stages, rows.codes, tally, sources)
         note_columns_not_read(schema, rows.stages, series, tally)
         return Observations(
@@ -150,7 +152,9 @@ def _without_steps_back(rows: Rows, times: TimeArray, tally: Tally) -> tuple[Row
         tally.count(ProblemKind.ROWS_AFTER_STEP_BACK, is_doubtful.sum(), f"{max(steps) / NS:,.0f}")
     keep = ~is_doubtful
     codes, sources = (None if key is None else key[keep] for key in (rows.codes, rows.sources))
-    return replace(rows, values=rows.values[:, keep], codes=codes, sources=sources), times[keep]
+    are_totals = None if rows.are_totals is None else rows.are_totals[keep]
+    kept = replace(rows, values=rows.values[:, keep], codes=codes, sources=sources, are_totals=are_totals)
+    return kept, times[keep]
 
 
 def _recognise_csv(text: str) -> float:

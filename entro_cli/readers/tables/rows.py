@@ -14,6 +14,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
+from entro_cli.readers.tables.column_names import TOTALS
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
 from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
 from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema
@@ -54,6 +55,7 @@ class Rows:
         sources: hash of what each row is of, shape (rows,); None if nothing says that.
         skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
+        are_totals: whether each row is of a source that is called a total, shape (rows,); None if none is.
         not_numbers: number of rows skipped because a load is not a number.
     """
 
@@ -66,6 +68,7 @@ class Rows:
     bad: tuple[BadRow, ...]
     not_numbers: int = 0
     sources: NDArray[np.int64] | None = None
+    are_totals: NDArray[np.bool_] | None = None
 
 
 def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
@@ -114,6 +117,8 @@ def _fetch(
     if schema.sources:
         names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
         select.append(f"hash(concat_ws(chr(31), {names})) AS source")
+        are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
+        select.append(f"{are_totals} AS is_total")
     fetched = table.fetch(", ".join(select))
     reasons = np.asarray(fetched["reason"])
     is_good = np.equal(reasons, _GOOD)
@@ -130,6 +135,7 @@ def _fetch(
 
         kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
         stages, codes = long_stages(table.log.label, list(compress(fetched["stage"], is_good)), kinds, options)
+    totals = np.asarray(fetched["is_total"], np.bool_)[is_good] if schema.sources else None
     return Rows(
         times=times,
         zoned=np.asarray(fetched["zoned"], dtype=np.bool_)[is_good],
@@ -137,6 +143,7 @@ def _fetch(
         stages=stages,
         codes=codes,
         sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
+        are_totals=totals if totals is not None and totals.any() and not totals.all() else None,
         skipped=int((~is_good).sum()) + table.rejected_count,
         bad=bad,
         not_numbers=int(np.equal(reasons, _TEXT).sum()),

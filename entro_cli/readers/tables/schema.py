@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from entro_cli.core.console import printable
-from entro_cli.core.formatting import shortened
 from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
+    TOTALS,
     Meaning,
     differ_by_source,
     has_number,
     has_rate_unit,
+    may_be_load,
     meaning,
     names_source,
     names_time,
@@ -42,7 +43,7 @@ LARGEST_LOAD = 1e100
 
 _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
-_SHOWN_NAME = 40
+_SHOWN_NAME = 60
 _PLUS = re.compile(r'\+(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A plus sign outside quotes."""
 
@@ -223,7 +224,8 @@ class _Columns:
         return tuple(
             index
             for index, (name, cells) in enumerate(zip(self._names, self._cells, strict=True))
-            if names_source(name) and (meaning(name) is None or are_words(cells))
+            if (names_source(name) and (meaning(name) is None or are_words(cells)))
+            or any(cell.strip().lower() in TOTALS for cell in cells)
         )
 
     def _long(self) -> tuple[int, int, int | None] | None:
@@ -307,7 +309,7 @@ class _Columns:
 
     def _no_stage(self, not_loads: Collection[str], specified: Sequence[str]) -> EntroError:
         others = [name for name in self._names if name not in not_loads]
-        example = printable_name(others[0]) if len(others) == 1 else "COLUMN"
+        example = printable_name(others[0]) if len(others) == 1 and may_be_load(others[0]) else "COLUMN"
         missing = " or ".join(map(printable_name, specified))
         qualified = [name for _, names in _qualified_columns(others, ()) for name in names]
         found = (
@@ -323,9 +325,9 @@ class _Columns:
 
 
 def are_words(cells: Sequence[str]) -> bool:
-    """Return whether the cells of a column begin with letters."""
+    """Return whether the cells of a column begin with letters, or are paths."""
     texts = [text for cell in cells if (text := cell.strip().lower()) not in {"", "nan", "null"}]
-    return bool(texts) and all(text[0].isalpha() for text in texts)
+    return bool(texts) and all(text[0].isalpha() or text[0] == "/" for text in texts)
 
 
 def _qualified_columns(
@@ -339,7 +341,8 @@ def _qualified_columns(
 
 def printable_name(name: str) -> str:
     """Return the name of a column or stage as messages show it."""
-    return shortened(printable(name) or "(no name)", _SHOWN_NAME)
+    text = printable(name) or "(no name)"  # names of one metric differ at their ends
+    return text if len(text) <= _SHOWN_NAME else f"{text[: _SHOWN_NAME // 2]}...{text[3 - _SHOWN_NAME // 2 :]}"
 
 
 def printable_names(names: Sequence[str]) -> str:

@@ -21,6 +21,9 @@ _NEXT_INTERVALS = 3
 _ALIGNED = 0.75
 """Share of a source's interval that lies between two samples of any source if the sources are sampled together."""
 
+_TOTAL_MARGIN = 0.02
+"""Share by which a total may differ from the sum of its parts, which may be rounded or a moment older."""
+
 _WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
 
 
@@ -32,11 +35,13 @@ class SourceColumns:
         codes: hash of the source of each row, shape (rows,); None if each time has one row.
         names: names of the columns that say it.
         aggregate: how sources are combined, as in `ReadOptions`.
+        are_totals: whether the name of each row's source is that of a total, shape (rows,); None if none is.
     """
 
     codes: NDArray[np.int64] | None = None
     names: Sequence[str] = ()
     aggregate: str | None = None
+    are_totals: NDArray[np.bool_] | None = None
 
 
 def series_of(
@@ -61,6 +66,8 @@ def series_of(
         One series per stage that has a sample. The order of the rows does not change a bit of it.
     """
     sources = sources or SourceColumns()
+    if sources.are_totals is not None:
+        values = _without_totals(values, codes, sources.are_totals, tally)
     keys = [part for part in (sources.codes, codes) if part is not None]
     in_order = bool(np.all(times[1:] > times[:-1]))
     if not in_order:
@@ -81,6 +88,22 @@ def series_of(
     number = max(averaged) if codes is None else sum(averaged)  # a wide row counts once for all of its stages
     tally.count(ProblemKind.AVERAGED, number)
     return tuple(found for found in series if len(found.times))
+
+
+def _without_totals(
+    values: FloatArray, codes: NDArray[np.int64] | None, are_totals: NDArray[np.bool_], tally: Tally
+) -> FloatArray:
+    """Return values without those of sources that are called totals and are the sum of the others, NaN instead."""
+    values, left_out = values.copy(), np.zeros(len(are_totals), np.bool_)
+    for row in values:
+        for code in [None] if codes is None else np.unique(codes).tolist():
+            of_stage = np.ones(len(row), np.bool_) if code is None else codes == code
+            totals, parts = (np.nansum(row[of_stage & rows]) for rows in (are_totals, ~are_totals))
+            if abs(totals - parts) <= _TOTAL_MARGIN * parts:
+                row[of_stage & are_totals] = np.nan
+                left_out |= of_stage & are_totals
+    tally.count(ProblemKind.TOTALS_LEFT_OUT, left_out.sum())
+    return values
 
 
 def _without_repeats(
