@@ -583,3 +583,20 @@ def test_the_units_that_are_offered_fit_the_lengths(factor, units, tmp_path):
     rows = "".join(f"{at(r.end)},/v1,{(r.took + 900) * factor}\n" for r in run(count=30))
     with pytest.raises(EntroError, match=f"add --time latency:{units[0]} or --time latency:{units[1]}, or end"):
         read(f"timestamp,endpoint,latency\n{rows}".encode(), tmp_path)
+
+
+@pytest.mark.parametrize("render", [TO_THE_MILLISECOND["nginx JSON"], TO_THE_SECOND["labelled"]])
+def test_requests_are_counted_once_where_their_client_has_a_log_too(render, tmp_path):
+    (tmp_path / "gateway.log").write_bytes(render(run(count=300)))
+    (tmp_path / "spider.log").write_text(
+        "".join(
+            f"{strftime(60_000 * at, '%Y-%m-%d %H:%M:%S')} [scrapy.extensions.logstats] INFO: "
+            f"Crawled {90 * at} pages (at 90 pages/min), scraped 0 items (at 0 items/min)\n"
+            for at in range(3)
+        )
+    )
+    logs, options = sorted(map(str, tmp_path.glob("*.log"))), LoadOptions(tz="UTC", step="60s")
+    both, alone = load_logs(logs, options).steps, load_logs(logs[:1], options).steps
+    rate, queue = both.loads
+    assert np.nanmin(rate) == np.nanmax(rate) == 1.5
+    assert np.isin(alone.loads[1], queue).all()

@@ -154,11 +154,12 @@ class DeclaredReader:
         going_on = before.events if events.begin else ()  # a request ends in the log in which it began
         table, earlier, left = requests_of_events(connection, events, self._declaration, numbered, going_on)
         reading = EventsReader().resume(table, options, before.requests, of_events=True)
-        tally = Tally()
+        tally, found = Tally(), reading.observations
         tally.count(ProblemKind.REQUESTS_FROM_BEFORE, earlier)
-        if not self._declaration.arrival:
+        if not self._declaration.arrival:  # a log with the arrivals says more than one with the starts
             tally.note(ProblemKind.ONLY_IN_FLIGHT)
-        found = replace(reading.observations, problems=(*tally.problems, *reading.observations.problems))
+            found = replace(found, series=tuple(replace(one, is_fallback=True) for one in found.series))
+        found = replace(found, problems=(*tally.problems, *found.problems))
         return replace(reading, observations=found, state=msgspec.json.encode(DeclaredState(reading.state, left)))
 
     @property

@@ -20,7 +20,7 @@ from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, Table, connect, head_text, open_table
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.readers.tables.schema import printable_name
-from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
@@ -124,7 +124,7 @@ class EventsReader:
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=choose_stages(quantities, options) if len(found.rows) else (),
+            series=_stages(quantities, columns, options) if len(found.rows) else (),
             rows_read=rows,
             rows_skipped=found.skipped,
             bad_rows=found.bad,
@@ -201,7 +201,11 @@ def _overlap(before: RequestState | None, options: ReadOptions) -> Overlap | Non
     if before is None or before.last is None:
         return None
     quantities = request_quantities(before.last.unpack(), has_own_queue=not before.columns.stamps_are_ends)
-    return Overlap(choose_stages(quantities, options), before.last.begin)
+    return Overlap(_stages(quantities, before.columns, options), before.last.begin)
+
+
+def _stages(quantities: Sequence[Series], columns: RequestColumns, options: ReadOptions) -> tuple[Series, ...]:
+    return tuple(replace(one, is_fallback=columns.is_of_server) for one in choose_stages(quantities, options))
 
 
 def _count_problems(requests: Requests, state: RequestState, tally: Tally) -> None:

@@ -79,6 +79,11 @@ class RequestColumns:
         """True if a logger's stamp is the end of a request, and its arrival follows from its duration."""
         return Role.ARRIVAL not in self.by_role
 
+    @property
+    def is_of_server(self) -> bool:
+        """True if a server or a proxy logged what others sent, so that a log of theirs counts the same requests."""
+        return self.stamps_are_ends or self.status is not None or self.access is not None
+
 
 class RequestSample:
     """The first rows of a log of requests, and what its columns may be.

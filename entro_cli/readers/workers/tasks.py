@@ -180,8 +180,9 @@ def quantities(
     def spans(name: str, stage: str, values: FloatArray) -> Series:
         return Series(stage, Kind.QUEUE, edges[1:], values[:-1], None, name, Measure.SPANS, edges[:-1])
 
+    name = "requests" if queue else "starts"
     found = [
-        Series(RATE_STAGE, Kind.RATE, moments, counts, None, "requests" if queue else "starts", Measure.EVENTS),
+        Series(RATE_STAGE, Kind.RATE, moments, counts, None, name, Measure.EVENTS, is_fallback=not queue),
         spans("in_flight", "" if slots else queue, levels),
     ]
     if slots:
