@@ -351,6 +351,7 @@ class Source:
         problems: warnings, in sentences.
         bad_rows: the first few rows that could not be read.
         identity: who wrote the lines, such as {"pod": "vllm-1"}; empty if the file does not name it.
+        failed: number of requests that failed by class, such as {"429": 3, "5xx": 1}: not served.
     """
 
     path: str
@@ -365,6 +366,7 @@ class Source:
     problems: tuple[str, ...]
     bad_rows: tuple[BadRow, ...]
     identity: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

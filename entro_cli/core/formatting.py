@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 NONE = "-"
 """Placeholder for a missing figure."""
@@ -19,6 +19,12 @@ def count(value: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 step`, `1,440 steps`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def failures(by_class: Mapping[str, int]) -> str:
+    """Return a number of failed requests, with their classes: `4 requests failed (429: 3, 5xx: 1)`."""
+    classes = ", ".join(f"{name}: {count(number)}" for name, number in sorted(by_class.items()))
+    return f"{counted(sum(by_class.values()), 'request')} failed ({classes})"
 
 
 def share(value: float) -> str:

@@ -6,6 +6,7 @@ figure that a renderer computed itself would be missing from the JSON document.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -145,6 +146,7 @@ class Provenance:
         sources: the log files and what was read from each.
         rows_read: rows read from all files.
         rows_skipped: rows of all files that could not be read.
+        failed: number of requests of all files that failed by class, such as {"429": 3, "5xx": 1}.
         log_start: start of the log's first step in the period; None if the log has no step in it.
         log_end: end of the log's last step in the period; None if the log has no step in it.
         log_share: share of the period's steps that lie within the log, with or without data.
@@ -157,6 +159,7 @@ class Provenance:
     sources: tuple[Source, ...]
     rows_read: int
     rows_skipped: int
+    failed: dict[str, int]
     log_start: datetime | None
     log_end: datetime | None
     log_share: float
@@ -340,6 +343,7 @@ def _provenance(part: Run, period: Period, sources: tuple[Source, ...], figures:
         sources=sources,
         rows_read=sum(source.rows_read for source in sources),
         rows_skipped=sum(source.rows_skipped for source in sources),
+        failed=dict(sum((Counter(source.failed) for source in sources), Counter())),
         log_start=moment(part.start_ns, period.zone) if part.steps else None,
         log_end=moment(part.end_ns, period.zone) if part.steps else None,
         log_share=part.steps / figures.steps if figures.steps else 0.0,

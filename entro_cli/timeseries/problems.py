@@ -324,6 +324,11 @@ class Problem:
         return words.format(*self.detail, count=self.count)
 
 
+def failures(problems: Iterable[Problem]) -> dict[str, int]:
+    """Return the number of requests that failed by class: `429`, `499`, `5xx`, or `no response`."""
+    return {one.detail[0]: one.count for one in problems if one.kind is ProblemKind.REQUESTS_FAILED}
+
+
 def sentences(problems: Iterable[Problem]) -> tuple[str, ...]:
     """Return warnings as the sentences of reports and JSON documents."""
     return tuple(map(str, problems))

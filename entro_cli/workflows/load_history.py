@@ -16,7 +16,7 @@ from entro_cli.history.paths import PipelinePaths, day_start_ns
 from entro_cli.history.read import load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.observations import coupled_stages
-from entro_cli.timeseries.problems import Problem, sentences
+from entro_cli.timeseries.problems import Problem, failures, sentences
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
@@ -161,4 +161,5 @@ def _source(log: LogState, zone: tzinfo) -> Source:
         problems=sentences(log.known_problems()),
         bad_rows=(),
         identity=log.identity,
+        failed=failures(log.known_problems()),
     )

@@ -21,7 +21,7 @@ from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec, coupled_stages
-from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
+from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
 from entro_cli.timeseries.resample import to_steps
 from entro_cli.timeseries.resample_stream import NotStreamableError, StreamResampler
 from entro_cli.timeseries.steps import StepSource, in_parts
@@ -147,6 +147,7 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
         problems=sentences(file.problems),
         bad_rows=file.bad_rows,
         identity=dict(file.identity),
+        failed=failures(file.problems),
     )
 
 

@@ -21,6 +21,7 @@ from entro_cli.timeseries.problems import sentences
 from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError
 from tests.readers.reading import areas, counts
+from tests.running import entro
 
 BEGIN = 1_775_476_800_000  # 2026-04-06T12:00:00Z, ms
 MS = 10**6
@@ -452,6 +453,21 @@ def test_monitoring_is_left_out_and_failures_are_counted(tmp_path):
         "2 requests failed (429): they arrived, but were not served",
         "1 request failed (5xx): it arrived, but was not served",
     )
+
+
+def test_failures_are_a_figure_of_the_analysis_and_of_the_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the report is written
+    made = [*run(count=40), Request(20_000, 500, 429), Request(20_001, 500, 429), Request(20_100, 900, 503)]
+    log, history = tmp_path / "a.log", tmp_path / "h"
+    lines = TO_THE_MILLISECOND["Envoy"](made).splitlines(keepends=True)
+    for end in (-2, None):  # two of the failures are in what is read on
+        log.write_bytes(b"".join(lines[:end]))
+        assert entro("ingest", log, "--history", history, "--tz", "UTC", "--step", "10s").status == 0
+    document = json.loads(entro("analyze", log, "--tz", "UTC", "--json").out)
+    assert document["sources"][0]["failed"] == {"429": 2, "5xx": 1}
+    period = ("--daily", "--date", "2026-04-06", "--tz", "UTC", "--history", history)
+    assert json.loads(entro("report", *period, "--json").out)["made"]["failed"] == {"429": 2, "5xx": 1}
+    assert "3 requests failed (429: 2, 5xx: 1)" in " ".join(entro("report", *period).out.split())
 
 
 def test_other_lines_of_a_server_are_left_out(tmp_path):
