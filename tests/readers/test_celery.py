@@ -269,6 +269,13 @@ def test_a_task_that_began_where_reading_stopped_is_counted_on(tmp_path):
     assert arrivals(read(tmp_path / "whole").series[0])[5] == 2
 
 
+def test_tasks_that_are_delivered_again_after_a_restart_arrived_once(tmp_path):
+    lines = [received(0, 0), received(10, 1), ready(500), ready(600), received(700, 0), received(800, 2)]
+    found = read(written(tmp_path, *lines, done(900, 0)))
+    assert arrivals(found.series[0]) == {0: 1, 10: 1, 800: 1}
+    assert levels(found.series[1])[-1] == (800, 900, 2)
+
+
 @given(data=st.data())
 @settings(deadline=None)
 def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):
@@ -279,6 +286,7 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory, data):
         chance = draw.random()
         if chance < 0.05:
             lines.append(ready(now, draw.choice(["celery@a", "celery@b"]), draw.choice([None, 2])))
+            lines += [received(now, number) for number in sorted(going) if draw.random() < 0.5]
         elif going and chance < 0.3:
             pause = draw.choice([1, 70])
             lines.append(done(now, draw.choice(sorted(going)), f"retry: Retry in {pause}s"))

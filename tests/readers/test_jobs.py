@@ -43,6 +43,11 @@ def sidekiq(at, number, start):
     return f"{stamp} INFO: start\n" if start else f"{stamp} elapsed=1.5 INFO: done\n"
 
 
+def sidekiq_8(at, number, start):
+    stamp = f"\x1b[1;34mINFO \x1b[0m {BEGIN + timedelta(seconds=at):%Y-%m-%dT%H:%M:%S}.000Z pid=1 tid=go"
+    return f"{stamp} class=Fetch jid={number:024x}" + (": start\n" if start else " elapsed=1.5: done\n")
+
+
 def sidekiq_5(at, number, start):
     stamp = f"{BEGIN + timedelta(seconds=at):%Y-%m-%dT%H:%M:%S}.000Z 17 TID-owx Fetch JID-{number:024x} INFO: "
     return stamp + ("start\n" if start else "fail: 1.5 sec\n")
@@ -65,7 +70,7 @@ def dramatiq(at, number, start):
     )
 
 
-FORMS = [rq, coloured_rq, sidekiq, sidekiq_5, sidekiq_json, dramatiq]
+FORMS = [rq, coloured_rq, sidekiq, sidekiq_8, sidekiq_5, sidekiq_json, dramatiq]
 EVENTS = [
     (0, 1, True),
     (2, 2, True),

@@ -23,9 +23,9 @@ _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,8}m")
 _SECONDS = rb"(?P<seconds>\d{1,9}(?:\.\d{1,9})?)"
 _UUID = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _MESSAGES = (
-    # Sidekiq 6 and later, up to 5, and its JSON
-    ("start", rb"(?:jid=|JID-)(?P<job>\w{1,100}) (?:.{0,300} )?INFO: start\s*$"),
-    ("end", rb"(?:jid=|JID-)(?P<job>\w{1,100}) (?:.{0,300} )?elapsed=" + _SECONDS + rb" INFO: (?:done|fail)\s*$"),
+    # Sidekiq 6 and later (8 with the level first), up to 5, and its JSON
+    ("start", rb"(?:jid=|JID-)(?P<job>\w{1,100})(?: .{0,300})?: start\s*$"),
+    ("end", rb"(?:jid=|JID-)(?P<job>\w{1,100}) (?:.{0,300} )?elapsed=" + _SECONDS + rb"(?: INFO)?: (?:done|fail)\s*$"),
     ("end", rb"(?:jid=|JID-)(?P<job>\w{1,100}) (?:.{0,300} )?INFO: (?:done|fail): " + _SECONDS + rb" sec\s*$"),
     ("start", rb'"msg": ?"start", ?"ctx": ?\{[^}\n]*"jid": ?"(?P<job>\w{1,100})"'),
     ("end", rb'"msg": ?"(?:done|fail)", ?"ctx": ?\{[^}\n]*"jid": ?"(?P<job>\w{1,100})"(?:[^}\n]*"elapsed": ?"?'

@@ -69,7 +69,7 @@ class TaskLog:
         starts = times[np.array(tasks.ended, np.int64)] - np.array(tasks.lengths, np.int64)
         moments = np.concatenate([times[np.array(tasks.arrived, np.int64)], starts])
         arrived = int(np.count_nonzero(moments == latest))
-        return TaskState(clock, began, latest, arrived, [*tasks.in_flight.items()], tasks.lost)
+        return TaskState(clock, began, latest, arrived, [*tasks.in_flight.items()], tasks.lost, sorted(tasks.dropped))
 
 
 def read_tasks(

@@ -35,6 +35,7 @@ class TaskState(msgspec.Struct):
         in_flight: the ids of the tasks that are not done, with the time at which their retry is due, nanoseconds on the
             log's clock; 0 if they do not wait for one.
         lost: how many of these ended without a line that names them.
+        dropped: the ids of the tasks that were in flight when the worker last started: they may be delivered again.
         slots: the number of tasks that can run at once; -1 if it is not known, -2 before the first task.
         announced: the slots that the last banner names.
         workers: the slots of the workers that are up, by name.
@@ -46,6 +47,7 @@ class TaskState(msgspec.Struct):
     arrived: int = 0
     in_flight: list[tuple[bytes, int]] = []
     lost: int = 0
+    dropped: list[bytes] = []
     slots: int = UNDECIDED
     announced: int = UNKNOWN
     workers: dict[str, int] = {}
@@ -62,7 +64,7 @@ class Tasks:
         lengths: how long they ran, nanoseconds; 0 if that is not known.
         changed: when the number of tasks in flight changed.
         changes: by how many.
-        in_flight: the ids of the tasks that are not done, as in `TaskState`.
+        in_flight, dropped: the ids of the tasks that are not done, as in `TaskState`.
         lost: how many of these ended without a line that names them.
         gone: how many did not come back for their retry.
         lines: the number of lines of tasks.
@@ -73,7 +75,7 @@ class Tasks:
         self._moment = 0
         self.arrived = array("q", [self.now] * before.arrived)
         self.ended, self.lengths, self.changed, self.changes = (array("q") for _ in range(4))
-        self.in_flight = dict(before.in_flight)
+        self.in_flight, self.dropped = dict(before.in_flight), {*before.dropped}
         self.lost = before.lost
         self.in_flight_before = len(self.in_flight) - self.lost
         self.gone = self.lines = 0
@@ -95,7 +97,8 @@ class Tasks:
         known = self.in_flight.get(task)
         self.in_flight[task] = _NOT_WAITING
         if known is None:
-            self.arrived.append(self.now)
+            if task not in self.dropped:
+                self.arrived.append(self.now)
             self._change(1)
         elif known == _NOT_WAITING and self.lost:
             self.lost -= 1
@@ -127,6 +130,7 @@ class Tasks:
     def clear(self) -> None:
         """End all tasks in flight."""
         self._change(self.lost - len(self.in_flight))
+        self.dropped = {*self.in_flight} or self.dropped
         self.in_flight.clear()
         self.lost = 0
 
