@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from array import array
-from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Self, TypeVar
+
+import msgspec
 
 from entro_cli.readers.access_log import has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
 from entro_cli.readers.problems import Tally, masked, printable_row
-from entro_cli.readers.text_lines import BadLines, Block, blocks
-from entro_cli.timeseries.observations import ReadOptions
+from entro_cli.readers.text_lines import Block, LineLog, blocks
+from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
@@ -46,22 +49,18 @@ class Writers:
 
         Args:
             key: its engine or rank.
-            prefix: the text before its message.
+            prefix: the text before its message, without the time.
             stamp: its timestamp, if one server prints only one line with it.
             values: its numbers.
         """
-        text = _TIME.sub(b"", prefix) if prefix else prefix
         last = self._last.get(key)
-        self._last[key] = text, stamp, values
-        if last is None or text != last[0]:
-            if last and (key, text) in self._seen:
-                self._changes, self._differing, self._alternating = (
-                    self._changes + 1,
-                    self._differing + 1,
-                    (last[0], text),
-                )
+        self._last[key] = prefix, stamp, values
+        if last is None or prefix != last[0]:
+            if last and (key, prefix) in self._seen:
+                self._changes, self._differing = self._changes + 1, self._differing + 1
+                self._alternating = last[0], prefix
             elif len(self._seen) < _MOST_PREFIXES:
-                self._seen.add((key, text))
+                self._seen.add((key, prefix))
         elif stamp is not None and stamp == last[1]:
             self._changes, self._differing = self._changes + 1, self._differing + (values != last[2])
 
@@ -100,93 +99,121 @@ class Writers:
         return f"change between the prefixes {first!r} and {second!r}"
 
 
-@dataclass
-class ServerLines:
-    """The new lines of a server's log that matter, in the order of the log; each array has an entry per line.
-
-    Attributes:
-        stamps: their timestamps.
-        keys: the engine or rank that a line is of, 0 or more; or START, or another key below 0.
-        access_logged: whether the log has access lines at all.
-        bad: the lines that should have matched and could not be read.
-        writers: their prefixes.
-    """
-
-    stamps: LineTimestamps = field(default_factory=lambda: LineTimestamps(ClockState()))
-    keys: array[int] = field(default_factory=lambda: array("i"))
-    access_logged: bool = False
-    bad: BadLines = field(default_factory=BadLines)
-    writers: Writers = field(default_factory=Writers)
-
-    @property
-    def measured(self) -> int:
-        """Number of lines of engines or ranks."""
-        return sum(1 for key in self.keys if key >= 0)
-
-
 class UnreadableLineError(ValueError):
     """A line that should be of an engine or rank and cannot be read; its text says why."""
 
 
-FoundLines = TypeVar("FoundLines", bound=ServerLines)
+class ServerState(msgspec.Struct):
+    """The state of a server behind some lines of its log.
+
+    Attributes:
+        clock: its clock.
+        access_logged: whether the log has access lines at all.
+    """
+
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    access_logged: bool = False
 
 
-class LineFinder(ABC, Generic[FoundLines]):
-    """One pass over a log, block by block.
+Measured = tuple[int, Stamp, tuple[float, ...]]
+"""The key of a line of an engine or rank, its timestamp, and its numbers."""
+
+FoundState = TypeVar("FoundState", bound=ServerState)
+
+
+class ServerLines(LineLog, Generic[FoundState]):
+    """The new lines of a server's log that matter, in the order of the log; each array has an entry per line.
 
     Subclasses find the candidates in a block by literals (`find_in`), hand each to `take`, and parse it (`parse`).
 
-    Args:
-        found: receives the lines.
+    Attributes:
+        before: the state behind the lines before, which becomes that behind these lines.
+        is_first: whether there are no lines before.
+        stamps: their timestamps.
+        keys: the engine or rank that a line is of, 0 or more; or START, or another key below 0.
+        values: the numbers of each line, WIDTH of them, NaN where it has none.
+        writers: the prefixes of the lines of engines or ranks.
     """
+
+    WIDTH: ClassVar[int]
 
     LONGEST: ClassVar[int | None] = None
     """Bytes of a line that are looked at; None for all."""
 
-    def __init__(self, found: FoundLines) -> None:
-        self.found = found
+    def __init__(self, before: FoundState, is_first: bool) -> None:
+        super().__init__()
+        self.before, self.is_first = before, is_first
+        self.stamps, self.keys, self.values = LineTimestamps(before.clock), array("i"), array("d")
+        self.writers = Writers()
 
-    def find(self, log: LogFile) -> FoundLines:
-        """Go through a log.
+    def find(self, log: LogFile) -> Self:
+        """Go through a log, block by block, without a loop over lines that do not matter.
 
         Raises:
             EntroError: if the file cannot be read.
         """
         for block in blocks(log):
-            self.found.access_logged = self.found.access_logged or has_access_lines(block.content)
+            self.before.access_logged = self.before.access_logged or has_access_lines(block.content)
             self.find_in(block)
-        return self.found
+        return self
+
+    @property
+    def good(self) -> int:
+        """Number of lines of engines or ranks."""
+        return sum(1 for key in self.keys if key >= 0)
 
     @abstractmethod
     def find_in(self, block: Block) -> None:
         """Take the lines of a block that matter, in order."""
 
     @abstractmethod
-    def parse(self, line: bytes, is_whole: bool) -> None:
-        """Read a candidate, without colours, and `put` it if it matters.
+    def parse(self, line: bytes, is_whole: bool) -> Measured | None:
+        """Return what a candidate says; None if it is of no engine or rank.
 
         Args:
-            line: its bytes, without its end.
+            line: its bytes, without its end and without colours.
             is_whole: whether it has its end.
 
         Raises:
             UnreadableLineError: if it should be of an engine or rank and cannot be read.
         """
 
-    def take(self, block: Block, begin: int) -> None:
-        """Read one candidate, which begins at a place of a block."""
+    def take(self, block: Block, begin: int) -> Measured | None:
+        """Read a candidate, which begins at a place of a block; see `parse`."""
         line, is_whole = block.line(begin)
         line = without_colours(line[: self.LONGEST])
         try:
-            self.parse(line, is_whole)
+            return self.parse(line, is_whole)
         except UnreadableLineError as error:
             if is_whole:  # a line without its end may still be written
-                self.found.bad.add(block.offset + begin, str(error), line)
+                self.bad.add(block.offset + begin, str(error), line)
+        return None
 
-    def put(self, key: int, stamp: Stamp) -> None:
-        """Add a line; subclasses add what it says."""
-        self.found.keys.append(key)
-        self.found.stamps.add(stamp)
+    def put(self, key: int, stamp: Stamp, values: Sequence[float] = ()) -> None:
+        """Add a line."""
+        self.keys.append(key)
+        self.stamps.add(stamp)
+        self.values.extend(values or (math.nan,) * self.WIDTH)
+
+    def date(self, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
+        """Return when the lines were printed, nanoseconds, shape (lines,).
+
+        Raises:
+            EntroError: if they seem to be of several servers, or a timestamp is of no day of its year.
+        """
+        self.writers.check(log, self.good, options, tally, self.is_first)
+        times, self.before.clock = self.stamps.utc(log, options, tally)
+        self.zone = self.before.clock.words
+        return times
+
+    def state(self) -> bytes:
+        """Return the state behind the lines."""
+        return msgspec.msgpack.encode(self.before)
+
+
+def without_time(prefix: bytes) -> bytes:
+    """Return the text before a message without a time of day."""
+    return _TIME.sub(b"", prefix)
 
 
 def without_colours(line: bytes) -> bytes:

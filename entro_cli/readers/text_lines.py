@@ -1,13 +1,17 @@
-"""Text logs as bytes: blocks of whole lines, and the lines of them that cannot be read."""
+"""Text logs as bytes: blocks of whole lines, the lines of them that cannot be read, and the part that readers share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
-from entro_cli.timeseries.observations import BadRow, ReadOptions
+from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally, masked, printable_row
+from entro_cli.readers.quantities import choose_stages
+from entro_cli.readers.reader import Reading
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_engine import EntroError
 
 _BLOCK_BYTES = 1 << 20
@@ -134,3 +138,77 @@ class BadLines:
                 remedy="the lines may be cut, or the log is of another format: name it with --input-format",
             )
         return bad
+
+
+class LineLog(ABC):
+    """The content of some lines of a log, behind others.
+
+    Attributes:
+        bad: the lines that cannot be read.
+        zone: how timestamps were read, in words, once they have times.
+    """
+
+    def __init__(self) -> None:
+        self.bad = BadLines()
+        self.zone = ""
+
+    @property
+    @abstractmethod
+    def good(self) -> int:
+        """Number of lines that were read and are of the kind that bad ones should be of."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Number of all lines that were read."""
+
+    @abstractmethod
+    def state(self) -> bytes:
+        """Return the state of the reader behind the lines, once they have times."""
+
+
+FoundLines = TypeVar("FoundLines", bound=LineLog)
+
+
+class LineReader(ABC, Generic[FoundLines]):
+    """A reader of a format that is written line by line."""
+
+    name: str
+    good_lines: ClassVar[str]
+    """The lines that it reads, in words, for messages."""
+
+    @abstractmethod
+    def find(self, log: LogFile, options: ReadOptions, state: bytes) -> FoundLines:
+        """Find the lines of a log that matter, behind those that left a state."""
+
+    @abstractmethod
+    def quantities(self, found: FoundLines, log: LogFile, options: ReadOptions, tally: Tally) -> Sequence[Series]:
+        """Return the quantities of these lines, and count what is out of the ordinary.
+
+        Raises:
+            EmptyLogError: if a log has no sample so far.
+            EntroError: if the lines cannot be used.
+        """
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read a log; see `resume`."""
+        return self.resume(log, options, b"").observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read lines of a log; see `ResumableReader`."""
+        found = self.find(log, options, state)
+        bad = found.bad.check(log, found.good, options, self.good_lines)
+        tally = Tally()
+        quantities = self.quantities(found, log, options, tally)
+        observations = Observations(
+            path=log.label,
+            format=self.name,
+            series=choose_stages(quantities, options),
+            rows_read=found.rows,
+            rows_skipped=found.bad.count,
+            bad_rows=bad,
+            zone=found.zone,
+            problems=tally.problems,
+            columns=tuple(part.column for part in quantities if len(part.times)),
+        )
+        return Reading(observations, found.state())

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
-from dataclasses import dataclass, field
+from functools import lru_cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import find_requests
-from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
 from entro_cli.readers.server_lines import (
     START,
-    LineFinder,
+    Measured,
     ServerLines,
+    ServerState,
     UnreadableLineError,
     request_count,
     without_colours,
+    without_time,
 )
 from entro_cli.readers.text_lines import Block, line_starts
 
@@ -48,42 +49,125 @@ _NODE = re.compile(
 _BEFORE_QUEUE = re.compile(rb"#(?:(?:un)?bootstrap(?:ped)?|prealloc)-req: (\d{1,9})\b")
 
 
-@dataclass
-class SglangLines(ServerLines):
-    """The new batch lines, starts and requests of an SGLang log; a key is a data-parallel rank.
+class RanksState(msgspec.Struct):
+    """The ranks of a server behind some lines.
+
+    Attributes:
+        live: by rank, the waiting and running requests of its last line.
+        open: likewise of the last timestamp, while lines of other ranks may still have it.
+        open_at: that timestamp, nanoseconds.
+        stamp: the timestamp of the last sample, nanoseconds.
+        of_stamp: the number of samples with that timestamp before the last.
+    """
+
+    live: dict[int, tuple[float, float]] = {}
+    open: dict[int, tuple[float, float]] = {}
+    open_at: int = -1
+    stamp: int = -1
+    of_stamp: int = 0
+
+
+class SglangState(ServerState):
+    """The state of an SGLang server behind some lines of its log.
 
     Attributes:
         copies: by rank, the first of its copies: that one is read.
-        waiting, running: of a batch line; NaN of others.
-        requests: of an entry with the key REQUESTS, the number of access lines; 0 of others.
-        unstamped: the number of requests in lines without a timestamp.
+        ranks: its ranks.
+        last_requests: the timestamp of the last request, nanoseconds, and the number of requests that have it.
         is_prefill, is_decode: whether lines are of a prefill node, or a decode node, of a disaggregated server.
+    """
+
+    copies: dict[int, bytes] = msgspec.field(default_factory=dict)
+    ranks: RanksState = msgspec.field(default_factory=RanksState)
+    last_requests: tuple[int, int] = (-1, 0)
+    is_prefill: bool = False
+    is_decode: bool = False
+
+
+class SglangLines(ServerLines[SglangState]):
+    """The new batch lines, starts and requests of an SGLang log.
+
+    A key is a data-parallel rank. The numbers of a batch line are waiting and running requests. That of an entry with
+    the key REQUESTS is the number of access lines.
+
+    Attributes:
+        unstamped: the number of requests in lines without a timestamp.
         left_out: the number of lines of a decode node beside those of a prefill node.
         before_queue: the most requests that wait for the other node, and are not in the queue yet.
     """
 
-    copies: dict[int, bytes] = field(default_factory=dict)
-    waiting: array[float] = field(default_factory=lambda: array("d"))
-    running: array[float] = field(default_factory=lambda: array("d"))
-    requests: array[int] = field(default_factory=lambda: array("q"))
-    unstamped: int = 0
-    is_prefill: bool = False
-    is_decode: bool = False
-    left_out: int = 0
-    before_queue: int = 0
+    WIDTH, LONGEST = 2, 1 << 15
 
+    def __init__(self, before: SglangState, is_first: bool) -> None:
+        super().__init__(before, is_first)
+        self.unstamped = self.left_out = self.before_queue = self._requests = 0
 
-def find_lines(log: LogFile, found: SglangLines) -> SglangLines:
-    """Find the lines of a log that matter, in one pass without a loop over the others.
+    @property
+    def rows(self) -> int:
+        """Number of batch lines and requests."""
+        return self.good + self._requests
 
-    Args:
-        log: the plain file.
-        found: receives the lines; it has the clock and the copies of the lines before.
+    def find_in(self, block: Block) -> None:
+        """Take batch lines and starts, and between them runs of requests."""
+        lines = dict.fromkeys(line_starts(block, _BATCH, _START), 0)
+        runs = _runs(block, find_requests(block.content))
+        for begin, requests in sorted((lines | runs).items()):
+            if requests:
+                self._take_requests(block, begin, requests)
+            elif batch := self.take(block, begin):
+                self.put(*batch)
 
-    Raises:
-        EntroError: if the file cannot be read.
-    """
-    return _Finder(found).find(log)
+    def _take_requests(self, block: Block, begin: int, requests: int) -> None:
+        """Add a run of requests with the timestamp of its first line, which ends before the quoted request."""
+        stamp = timestamp_in(without_colours(block.content[begin : begin + _STAMP]).partition(b'"')[0])
+        if stamp:
+            self.put(REQUESTS, stamp, (requests, math.nan))
+            self._requests += requests
+        else:
+            self.unstamped += requests
+
+    def parse(self, line: bytes, is_whole: bool) -> Measured | None:
+        """Read a batch line or a start; see `ServerLines`."""
+        message = _MESSAGE.search(line, 0, _BEFORE)
+        if not message:
+            start = line.find(_START, 0, _BEFORE)
+            if start >= 0 and (stamp := timestamp_in(line[: min(start, _STAMP)])):
+                self.put(START, stamp)
+                self._is_left_out(line, stamp)
+            return None
+        begin = message.start()
+        key, copy = _rank(line if message["json"] else without_time(line[:begin]))
+        if self.before.copies.setdefault(key, copy) != copy:
+            return None
+        queued, running = _QUEUED.search(line, begin), _RUNNING.search(line, begin)
+        if not queued:
+            raise UnreadableLineError("cut short: no #queue-req")
+        if not is_whole and queued.end() == len(line):  # more digits may come
+            return None
+        stamp = timestamp_in(line[: min(begin, _STAMP)]) or json_timestamp(line)
+        if not stamp:
+            raise UnreadableLineError("the time cannot be read")
+        if self._is_left_out(line, stamp):
+            return None
+        if before_queue := _BEFORE_QUEUE.search(line, begin):
+            self.before_queue = max(self.before_queue, int(before_queue[1]))
+        stamped_at = line.rfind(b"[", 0, begin)
+        self.writers.add(key, without_time(line[: stamped_at if stamped_at >= 0 else begin]))
+        return key, stamp, (request_count(queued[1]), request_count(running[1]) if running else math.nan)
+
+    def _is_left_out(self, line: bytes, stamp: Stamp) -> bool:
+        """Return whether a line is of a decode node beside a prefill node: a request is at both, and counts once."""
+        node, state = _NODE.search(line), self.before
+        if not node:
+            return False
+        if is_prefill := bool(node["prefill"] or node["mode"] == b"prefill"):
+            if state.is_decode and not state.is_prefill:
+                self.put(START, stamp)  # from here on, only the lines of the prefill node count
+            state.is_prefill = True
+        else:
+            state.is_decode = True
+            self.left_out += state.is_prefill
+        return not is_prefill and state.is_prefill
 
 
 def holds_batches(content: bytes) -> bool:
@@ -95,86 +179,11 @@ def holds_batches(content: bytes) -> bool:
     )
 
 
-class _Finder(LineFinder[SglangLines]):
-    """One pass over a log of SGLang."""
-
-    LONGEST = 1 << 15
-
-    def find_in(self, block: Block) -> None:
-        """Take batch lines and starts, and between them runs of requests."""
-        lines = dict.fromkeys(line_starts(block, _BATCH, _START), 0)
-        runs = _runs(block, find_requests(block.content))
-        for begin, requests in sorted((lines | runs).items()):
-            if requests:
-                self._take_requests(block, begin, requests)
-            else:
-                self.take(block, begin)
-
-    def _take_requests(self, block: Block, begin: int, requests: int) -> None:
-        """Add a run of requests with the timestamp of its first line, which ends before the quoted request."""
-        stamp = timestamp_in(without_colours(block.content[begin : begin + _STAMP]).partition(b'"')[0])
-        if stamp:
-            self.put(REQUESTS, stamp, requests=requests)
-        else:
-            self.found.unstamped += requests
-
-    def parse(self, line: bytes, is_whole: bool) -> None:
-        """Read a batch line or a start; see `LineFinder`."""
-        message = _MESSAGE.search(line, 0, _BEFORE)
-        if not message:
-            start = line.find(_START, 0, _BEFORE)
-            if start >= 0 and (stamp := timestamp_in(line[: min(start, _STAMP)])):
-                self.put(START, stamp)
-                self._is_left_out(line, stamp)
-            return
-        key = self._key(line if message["json"] else line[: message.start()])
-        if key is None:
-            return
-        queued, running = (part.search(line, message.start()) for part in (_QUEUED, _RUNNING))
-        if not queued:
-            raise UnreadableLineError("cut short: no #queue-req")
-        if not is_whole and queued.end() == len(line):  # more digits may come
-            return
-        stamp = timestamp_in(line[: min(message.start(), _STAMP)]) or json_timestamp(line)
-        if not stamp:
-            raise UnreadableLineError("the time cannot be read")
-        if self._is_left_out(line, stamp):
-            return
-        if before_queue := _BEFORE_QUEUE.search(line, message.start()):
-            self.found.before_queue = max(self.found.before_queue, int(before_queue[1]))
-        stamped_at = line.rfind(b"[", 0, message.start())
-        self.found.writers.add(key, line[: stamped_at if stamped_at >= 0 else message.start()])
-        self.put(key, stamp, request_count(queued[1]), request_count(running[1]) if running else math.nan)
-
-    def _key(self, prefix: bytes) -> int | None:
-        """Return the data-parallel rank of a line; None for a copy that another parallel rank of it prints."""
-        rank = _RANK.search(prefix)
-        key = min(int(rank[rank.lastindex or 0]), 1 << 20) if rank else 0
-        name = b"".join(_COPY.findall(prefix))
-        return key if self.found.copies.setdefault(key, name) == name else None
-
-    def _is_left_out(self, line: bytes, stamp: Stamp) -> bool:
-        """Return whether a line is of a decode node beside a prefill node: a request is at both, and counts once."""
-        node = _NODE.search(line)
-        if not node:
-            return False
-        if is_prefill := bool(node["prefill"] or node["mode"] == b"prefill"):
-            if self.found.is_decode and not self.found.is_prefill:
-                self.put(START, stamp)  # from here on, only the lines of the prefill node count
-            self.found.is_prefill = True
-        else:
-            self.found.is_decode = True
-            self.found.left_out += self.found.is_prefill
-        return not is_prefill and self.found.is_prefill
-
-    def put(
-        self, key: int, stamp: Stamp, waiting: float = math.nan, running: float = math.nan, requests: int = 0
-    ) -> None:
-        """Add a line with the numbers it has."""
-        super().put(key, stamp)
-        self.found.waiting.append(waiting)
-        self.found.running.append(running)
-        self.found.requests.append(requests)
+@lru_cache(maxsize=256)
+def _rank(prefix: bytes) -> tuple[int, bytes]:
+    """Return the data-parallel rank of a line, and the other ranks that it names, in which copies of it differ."""
+    rank = _RANK.search(prefix)
+    return min(int(rank[rank.lastindex or 0]), 1 << 20) if rank else 0, b"".join(_COPY.findall(prefix))
 
 
 def _runs(block: Block, places: NDArray[np.int64]) -> dict[int, int]:

@@ -6,24 +6,37 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import pairwise
+from functools import lru_cache
+
+import msgspec
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import AccessLines
-from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
-from entro_cli.readers.server_lines import START, LineFinder, ServerLines, UnreadableLineError, request_count
+from entro_cli.readers.server_lines import (
+    START,
+    Measured,
+    ServerLines,
+    ServerState,
+    UnreadableLineError,
+    request_count,
+    without_colours,
+    without_time,
+)
 from entro_cli.readers.text_lines import Block, line_starts
+from entro_cli.readers.vllm.engines import Engine, EnginesState, EngineStats, ServerLine
+from entro_cli.timeseries.observations import TimeArray
 
-_RATE, _RUNNING, _RESTS = b"hroughput: ", b" Running: ", b" Running: 0 reqs,"
-"""Literals that all stats lines have, from 0.1 on, and those of an engine that runs nothing."""
+_RATES = b"Avg prompt throughput: ", b"Throughput: "
+"""All stats lines have the first, but those of 0.1 have only the second."""
 _BEFORE, _BEHIND = 400, 600
 """Bytes of a line that matter before and after its first rate. A line in which it comes later quotes a prompt."""
 
-_SAYS = rb"(?:(?P<total>\d+ Engines Aggregated)|(?P<engine>Engine \d+)|instance id: (?P<instance>[^,\s]+))?"
-_CANDIDATE = re.compile(_SAYS + rb"[:,]? ?(?:Avg prompt t|(?<![a-z] )T)hroughput: ")
+_CANDIDATE = re.compile(rb"Avg prompt throughput: |(?P<bare> ?(?<![a-z] )T)hroughput: ")
+_RATE, _UP_TO_RATE = b"hroughput: ", len("Avg prompt t")
+_SAYS = re.compile(
+    rb"(?:(?P<total>\d+ Engines Aggregated)|(?P<engine>Engine \d+)|instance id: (?P<instance>[^,\s]+))[:,]? ?$"
+)
 _OTHERS = rb"(?: [^,]+,){0,8}?"
 """Fields of forks, and of later versions, between those that all lines have."""
 _STATS = re.compile(
@@ -39,124 +52,88 @@ _EDGE = re.compile(
 _STARTS = b"Initializing a", b"API server v"
 _STOPS = b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
 """Literals of lines with which a server starts or stops, in any version. Some of them have no timestamp."""
-_REGULAR_NS, _STAMP = 12 * NS, 120
-"""The longest usual interval with its jitter, nanoseconds, and the bytes of a line within which its timestamp ends."""
+_REGULAR_NS = 12 * NS
+"""The longest usual interval with its jitter, nanoseconds."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """The engine of a stats line.
-
-    Attributes:
-        process: the process of the server, if the lines name it.
-        name: its name within the process; empty if it is the only one.
-        is_total: whether the line sums up all engines of the process.
-        is_shared: whether other processes print lines of the same engine: one of several API servers.
-        is_quiet: whether such an engine prints nothing while it is idle: from 0.8.5 on, all that name the engine.
-        usual_ns: the interval at which it prints unless configured otherwise, nanoseconds: V1 10 s, V0 5 s.
-    """
-
-    process: bytes
-    name: bytes
-    is_total: bool
-    is_shared: bool
-    is_quiet: bool
-    usual_ns: int
-
-
-@dataclass
-class VllmLines(ServerLines):
-    """The new stats lines and starts of a vLLM log.
+class VllmState(ServerState):
+    """The state of a vLLM server behind some lines of its log.
 
     Attributes:
-        engines: those that lines are of, with those of earlier lines; a key is an index into it.
-        requests: of each line, the number of requests before it.
-        values: of each line four numbers: waiting, running, prompt and generation throughput; NaN if it has none.
-        requests_in_all: the number of requests in lines that have their end.
+        engines: its engines.
+        requests: the number of requests that are in no span yet.
         is_resting: whether the last stats line is of an engine that runs nothing.
     """
 
-    engines: list[Engine] = field(default_factory=list)
-    requests: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    requests_in_all: int = 0
+    engines: EnginesState = msgspec.field(default_factory=EnginesState)
+    requests: int = 0
     is_resting: bool = False
 
 
-def find_lines(log: LogFile, found: VllmLines) -> VllmLines:
-    """Find the lines of a log that matter, in one pass without a loop over the others.
+class VllmLines(ServerLines[VllmState]):
+    """The new stats lines, starts and stops of a vLLM log.
 
-    Args:
-        log: the plain file.
-        found: receives the lines; it has the clock, the engines and the requests of the lines before.
+    A key is an index of its engines. The numbers of a line are waiting, running, prompt and generation throughput.
 
-    Raises:
-        EntroError: if the file cannot be read.
+    Attributes:
+        requests: of each line, the number of requests before it.
+        requests_in_all: the number of requests in lines that have their end, with those in no span yet.
     """
-    return _Finder(found).find(log)
 
+    WIDTH = 4
 
-def holds_stats(content: bytes) -> bool:
-    """Return whether some bytes of a log hold a stats line of vLLM."""
-    match = _CANDIDATE.search(content)
-    while match:
-        if _STATS.match(content, match.end() - len(_RATE)):
-            return True
-        match = _CANDIDATE.search(content, match.end())
-    return False
-
-
-class _Finder(LineFinder[VllmLines]):
-    """One pass over a log of vLLM."""
-
-    def __init__(self, found: VllmLines) -> None:
-        super().__init__(found)
-        self._keys = {engine: key for key, engine in enumerate(found.engines)}
+    def __init__(self, before: VllmState, is_first: bool) -> None:
+        super().__init__(before, is_first)
+        self.requests, self.requests_in_all, self._earlier = array("q"), before.requests, before.requests
+        self._keys: dict[Engine, int] = {}
         self._access_lines = AccessLines()
-        self._requests = 0  # before the line that is being read
+
+    @property
+    def rows(self) -> int:
+        """Number of stats lines and requests."""
+        return self.good + self.requests_in_all - self._earlier
 
     def find_in(self, block: Block) -> None:
-        """Take stats lines and starts, with the number of requests before each."""
-        stats = line_starts(block, _RATE)
-        starts = sorted({*stats, *self._edges(block, stats)})
-        *before, in_block = self._access_lines.count_before(block.content[: block.finished], starts)
-        for begin, requests in zip(starts, before, strict=True):
-            self._requests = self.found.requests_in_all + requests
-            self.take(block, begin)
-        self.found.requests_in_all += in_block
-
-    def _edges(self, block: Block, lines: list[int]) -> Iterator[int]:
-        """Yield where lines begin with which a server starts, or with which it stops while it is idle.
-
-        A search of all lines for all of them would take as long as everything else. Both need a gap between stats
-        lines, and only behind a line of zeros does it matter when a server stops.
-
-        Args:
-            block: whole lines.
-            lines: where those begin that may be stats lines.
-        """
-        content = block.content
-        stamp_at = cache(lambda place: timestamp_in(content[place : place + _STAMP]))
-        for line, after in pairwise([-1, *lines, len(content)]):
-            begin = content.find(b"\n", line) + 1 or after if line >= 0 else 0
-            running = content.find(_RUNNING, line, begin) if line >= 0 else -1
-            if running >= 0:
-                self.found.is_resting = content.startswith(_RESTS, running)
-            if begin == after:  # no other line between them
+        """Take stats lines, starts and stops, with the number of requests before each."""
+        places, after = array("q"), 0
+        for begin in line_starts(block, *_RATES):
+            stats = self.take(block, begin)
+            if stats is None:
                 continue
-            if _is_gap(stamp_at(line) if line >= 0 else self.found.stamps.last, stamp_at(after)):
-                literals = (*_STARTS, *_STOPS) if self.found.is_resting else _STARTS
-                yield from line_starts(block, *literals, begin=begin, end=after)
+            # A search of all lines for starts and stops would take as long as everything else. Both need a gap.
+            if _is_gap(self.stamps.last, stats[1]):
+                places.extend(self._take_edges(block, after, begin))
+            self.put(*stats)
+            places.append(begin)
+            self.before.is_resting = stats[2][1] == 0
+            after = begin + 1
+        places.extend(self._take_edges(block, after, len(block.content)))
+        *before, in_block = self._access_lines.count_before(block.content[: block.finished], places.tolist())
+        self.requests.extend(self.requests_in_all + requests for requests in before)
+        self.requests_in_all += in_block
 
-    def parse(self, line: bytes, is_whole: bool) -> None:
-        """Read a stats line or a start; see `LineFinder`."""
-        candidate = _CANDIDATE.search(line, 0, _BEFORE)
-        if not candidate:
-            self._parse_edge(line)
-            return
-        # A bare "Throughput: " is of version 0.1 only if the rest is like its stats line; other programs print it too.
-        if candidate[0][:1] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]:
-            return
+    def _take_edges(self, block: Block, begin: int, end: int) -> Iterator[int]:
+        """Take the lines between two stats lines with which a server starts or stops, and yield where they begin.
+
+        Only behind a line of zeros does it matter when a server stops.
+        """
+        literals = (*_STARTS, *_STOPS) if self.before.is_resting else _STARTS
+        for place in line_starts(block, *literals, begin=begin, end=end):
+            line = without_colours(block.line(place)[0])
+            edge = _EDGE.search(line, 0, _BEFORE)
+            stamp = edge and (timestamp_in(line[: edge.start()]) or json_timestamp(line) or self.stamps.last)
+            if stamp:
+                self.put(START, stamp)
+                yield place
+
+    def parse(self, line: bytes, is_whole: bool) -> Measured | None:
+        """Read a stats line; see `ServerLines`."""
+        candidate = _CANDIDATE.search(line, max(line.find(_RATE) - _UP_TO_RATE, 0), _BEFORE)
+        # A bare "Throughput: " is of 0.1 only if the rest is like its stats line; other programs print it too.
+        if not candidate or (
+            candidate["bare"] == b"T" and b" tokens/s, R" not in line[candidate.end() : candidate.end() + 40]
+        ):
+            return None
         stats = _STATS.match(line, candidate.end() - len(_RATE), candidate.end() + _BEHIND)
         if not stats:
             raise UnreadableLineError("cut short, or not a stats line of a known version")
@@ -168,36 +145,40 @@ class _Finder(LineFinder[VllmLines]):
         stamp = timestamp_in(prefix) or json_timestamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
-        key = self._key(prefix, candidate, stats)
-        self.found.writers.add(key, prefix, stamp, values)
-        self.put(key, stamp, values)
+        prefix = without_time(prefix)
+        key = self._keys.setdefault(_engine(prefix, stats["name"]), len(self._keys))
+        self.writers.add(key, prefix, stamp, values)
+        return key, stamp, values
 
-    def _parse_edge(self, line: bytes) -> None:
-        edge = _EDGE.search(line, 0, _BEFORE)
-        stamp = edge and (timestamp_in(line[: edge.start()]) or json_timestamp(line) or self.found.stamps.last)
-        if stamp:
-            self.put(START, stamp)
+    def stats(self, times: TimeArray) -> EngineStats:
+        """Return the samples and spans of the lines, given when they were printed, nanoseconds, shape (lines,)."""
+        engines = [*self._keys]
+        numbers = iter(self.values)
+        of_lines = zip(self.keys, times.tolist(), self.requests, zip(*[numbers] * self.WIDTH, strict=True), strict=True)
+        lines = (ServerLine(engines[key] if key >= 0 else None, *rest) for key, *rest in of_lines)
+        stats = EngineStats(lines, engines, self.before.engines)
+        self.before.requests = self.requests_in_all - stats.counted
+        return stats
 
-    def _key(self, prefix: bytes, candidate: re.Match[bytes], stats: re.Match[bytes]) -> int:
-        process = _PROCESS.search(prefix)
-        engine = Engine(
-            process=process["pid"] if process else b"",
-            name=candidate["engine"] or candidate["instance"] or b"",
-            is_total=candidate["total"] is not None,
-            is_shared=bool(process and process["part"]),
-            is_quiet=bool(candidate["total"] or candidate["engine"]),
-            usual_ns=(10 if stats["name"] == b"Waiting" else 5) * NS,
-        )
-        if engine not in self._keys:
-            self._keys[engine] = len(self._keys)
-            self.found.engines.append(engine)
-        return self._keys[engine]
 
-    def put(self, key: int, stamp: Stamp, values: tuple[float, ...] = (math.nan,) * 4) -> None:
-        """Add a line with its four numbers and the requests before it."""
-        super().put(key, stamp)
-        self.found.requests.append(self._requests)
-        self.found.values.extend(values)
+def holds_stats(content: bytes) -> bool:
+    """Return whether some bytes of a log hold a stats line of vLLM."""
+    return _STATS.search(content) is not None
+
+
+@lru_cache(maxsize=256)
+def _engine(prefix: bytes, waiting: bytes) -> Engine:
+    """Return the engine of a stats line, given the text before its message and what it calls waiting requests."""
+    process, says = _PROCESS.search(prefix), _SAYS.search(prefix)
+    total, engine, instance = says.group("total", "engine", "instance") if says else (None, None, None)
+    return Engine(
+        process=process["pid"] if process else b"",
+        name=engine or instance or b"",
+        is_total=total is not None,
+        is_shared=bool(process and process["part"]),
+        is_quiet=bool(total or engine),
+        usual_ns=(10 if waiting == b"Waiting" else 5) * NS,
+    )
 
 
 def _is_gap(first: Stamp | None, second: Stamp | None) -> bool:

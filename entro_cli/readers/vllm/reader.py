@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -12,13 +13,12 @@ from numpy.typing import NDArray
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import find_requests, has_access_lines
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, choose_stages
-from entro_cli.readers.reader import Reading
-from entro_cli.readers.vllm.engines import EnginesState, EngineStats
-from entro_cli.readers.vllm.lines import VllmLines, find_lines, holds_stats
-from entro_cli.timeseries.observations import Measure, Observations, ReadOptions, Series, TimeArray
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
+from entro_cli.readers.text_lines import LineReader
+from entro_cli.readers.vllm.engines import EngineStats
+from entro_cli.readers.vllm.lines import VllmLines, VllmState, holds_stats
+from entro_cli.timeseries.observations import Measure, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
@@ -35,30 +35,13 @@ _SERVER = re.compile(
 _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
 
 
-class VllmState(msgspec.Struct):
-    """The state of a server behind some lines of its log.
-
-    Attributes:
-        clock: its clock.
-        engines: its engines.
-        requests: the number of requests that are in no span yet.
-        access_logged: whether it logs requests.
-        is_resting: as in `VllmLines`.
-    """
-
-    clock: ClockState = msgspec.field(default_factory=ClockState)
-    engines: EnginesState = msgspec.field(default_factory=EnginesState)
-    requests: int = 0
-    access_logged: bool = False
-    is_resting: bool = False
-
-
-class VllmReader:
+class VllmReader(LineReader[VllmLines]):
     """Reads the logs of vLLM servers."""
 
     name = "vllm"
     description = "the server log of vLLM: its stats lines, and the access lines between them"
     gives = "waiting requests as a queue (llm), access lines as a rate (scraper); running and throughputs by name"
+    good_lines = "stats lines of vLLM"
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log is vLLM's, 0..1, from its content."""
@@ -72,41 +55,19 @@ class VllmReader:
         bare = has_access_lines(log.head) and len(find_requests(log.head)) > 0
         return 0.3 if bare and log.head.lstrip().startswith(b"INFO: ") else 0.0
 
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read the log of a vLLM server; see `resume`."""
-        return self.resume(log, options, b"").observations
-
-    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
-        """Read lines of the log of a vLLM server; see `ResumableReader`."""
+    def find(self, log: LogFile, options: ReadOptions, state: bytes) -> VllmLines:
+        """Find the lines of a log that matter, behind those that left a state."""
         before = msgspec.msgpack.decode(state, type=VllmState) if state else VllmState()
-        known = VllmLines(
-            LineTimestamps(before.clock), access_logged=before.access_logged, engines=before.engines.engines
-        )
-        known.requests_in_all, known.is_resting = before.requests, before.is_resting
-        lines = find_lines(log, known)
-        bad = lines.bad.check(log, lines.measured, options, "stats lines of vLLM")
-        tally = Tally()
-        lines.writers.check(log, lines.measured, options, tally, is_first=not state)
-        times, clock = lines.stamps.utc(log, options, tally)
-        stats = EngineStats(lines, times, before.engines)
-        if not (lines.measured or stats.ends or state):
+        return VllmLines(before, is_first=not state).find(log)
+
+    def quantities(self, found: VllmLines, log: LogFile, options: ReadOptions, tally: Tally) -> Sequence[Series]:
+        """Return levels and requests; see `LineReader`."""
+        stats = found.stats(found.date(log, options, tally))
+        if found.is_first and not (found.good or stats.ends):
             raise _without_stats(log)
-        quantities = _quantities(stats, lines, tally)
-        _count_problems(stats, lines, tally)
-        observations = Observations(
-            path=log.label,
-            format=self.name,
-            series=choose_stages(quantities, options),
-            rows_read=lines.measured + lines.requests_in_all - before.requests,
-            rows_skipped=lines.bad.count,
-            bad_rows=bad,
-            zone=clock.words,
-            problems=tally.problems,
-            columns=tuple(part.column for part in quantities if len(part.times)),
-        )
-        left = lines.requests_in_all - stats.counted
-        after = VllmState(clock, stats.state, left, lines.access_logged, lines.is_resting)
-        return Reading(observations, msgspec.msgpack.encode(after))
+        quantities = _quantities(stats, found.before.access_logged, tally)
+        _count_problems(stats, found.before.requests, tally)
+        return quantities
 
 
 def _without_stats(log: LogFile) -> EmptyLogError:
@@ -121,13 +82,13 @@ def _without_stats(log: LogFile) -> EmptyLogError:
     )
 
 
-def _quantities(stats: EngineStats, lines: VllmLines, tally: Tally) -> list[Series]:
+def _quantities(stats: EngineStats, access_logged: bool, tally: Tally) -> list[Series]:
     times, rows = _average_repeated(_int_array(stats.times), np.array(stats.values).reshape(-1, 4), tally)
     quantities = []
     for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
         present = ~np.isnan(values)
         quantities.append(Series(stage, kind, times[present], values[present], column=name))
-    if lines.access_logged and len(stats.ends):
+    if access_logged and len(stats.ends):
         begins, ends = _int_array(stats.begins), _int_array(stats.ends)
         rates: FloatArray = np.array(stats.counts) / ((ends - begins) / NS)
         quantities.append(
@@ -152,13 +113,13 @@ def _average_repeated(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple
     return at, means
 
 
-def _count_problems(stats: EngineStats, lines: VllmLines, tally: Tally) -> None:
+def _count_problems(stats: EngineStats, left: int, tally: Tally) -> None:
     """Count what the user should know of how the log was read."""
     tally.count(ProblemKind.SERVER_IDLE, stats.idle)
     if stats.stalled_ns:
         tally.note(ProblemKind.SERVER_STALLED, f"{stats.stalled_ns / NS:,.0f}")
     if stats.api_servers > 1:
         tally.note(ProblemKind.API_SERVERS, str(stats.api_servers))
-    tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(lines.requests_in_all - stats.counted, 0))
-    if stats.state.tick.keys:
+    tally.count(ProblemKind.REQUESTS_AFTER_LAST, max(left, 0))
+    if stats.state.tick:
         tally.note(ProblemKind.ENGINE_MISSING)
