@@ -22,13 +22,15 @@ from entro_engine import EntroError
 
 _DAY = 86400 * NS
 _YEAR = 366 * _DAY
-_LEAP_YEAR = 2000
-"""Year in which months and days are counted until the true one is known: a leap year has all of them."""
+_LEAP_YEAR, _LEAP_START = 2000, 946_684_800 * NS
+"""Year in which months and days are counted until the true one is known: a leap year has all of them. Its beginning."""
 
-_FULL_DATE = re.compile(
-    rb"(?<!\d)(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d(?![\d:]))?"
+_DATED = re.compile(
+    rb"(?<!\d)(?:(?P<day>\d{4}[-/]\d\d[-/]\d\d)[T ]|(?<!-)(?P<yearless>\d\d-\d\d) )(\d\d):(\d\d):(\d\d)(?!\d)"
+    rb"(?:[.,](\d{1,9})\d*)?(?P<zone>Z|[+-]\d\d:?\d\d(?![\d:]))?"
 )
-_YEARLESS = re.compile(rb"(?<![\d-])(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?![\d])")
+_BEFORE_COLON = 14
+"""A date begins less than so many bytes before the first colon of its time."""
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
 _JSON_TIME = re.compile(
@@ -59,19 +61,15 @@ Stamp = tuple[PartialTimestampFormat, int]
 
 def timestamp_in(text: bytes) -> Stamp | None:
     """Return the timestamp in the text before a message; None if there is none, or if it has a month 13 or the like."""
-    # The timestamp of a container runtime names its zone, so it is better than the program's own.
-    dated = _FULL_DATE.search(text)
-    if dated and dated[4]:
+    dated = _DATED.search(text, max(text.find(b":") - _BEFORE_COLON, 0))
+    if dated and dated["day"] and not dated["zone"]:
+        # The timestamp of a container runtime is better than the program's own only if it names its zone.
+        dated = next((match for match in _DATED.finditer(text, dated.end()) if match["yearless"]), dated)
+    if dated:
         return _with_date(dated)
-    yearless = _YEARLESS.search(text)
-    try:
-        if yearless:
-            month, day, hour, minute, second = map(int, yearless.groups())
-            within = datetime(_LEAP_YEAR, month, day, hour, minute, second) - datetime(_LEAP_YEAR, 1, 1)
-            return PartialTimestampFormat.YEARLESS, round(within.total_seconds()) * NS
-    except ValueError:
-        return None
-    return _with_date(dated) if dated else _time_of_day(text)
+    match = _DAYLESS.search(text)
+    clock = _clock(*match.groups()) if match else None
+    return None if clock is None else (PartialTimestampFormat.DAYLESS, clock)
 
 
 def json_timestamp(line: bytes) -> Stamp | None:
@@ -92,31 +90,40 @@ def _since_epoch(number: re.Match[bytes]) -> Stamp | None:
 
 
 def _with_date(match: re.Match[bytes]) -> Stamp | None:
-    second = _second(match[1], match[2], match[4] or b"")
-    form = PartialTimestampFormat.ZONED if match[4] else PartialTimestampFormat.LOCAL
-    return None if second is None else (form, second + int((match[3] or b"").ljust(9, b"0")))
+    day, yearless, hour, minute, second, fraction, zone = match.groups()
+    midnight = _midnight(day or b"%d-%b" % (_LEAP_YEAR, yearless))
+    clock, ahead = _clock(hour, minute, second, day and fraction), _ahead(day and zone)
+    if midnight is None or clock is None or ahead is None:
+        return None
+    if yearless:
+        return PartialTimestampFormat.YEARLESS, midnight - _LEAP_START + clock
+    return PartialTimestampFormat.ZONED if zone else PartialTimestampFormat.LOCAL, midnight + clock - ahead
 
 
 @lru_cache(maxsize=256)
-def _second(day: bytes, clock: bytes, zone: bytes) -> int | None:
-    """Return a time, nanoseconds since the epoch. Many lines have the same second."""
+def _midnight(day: bytes) -> int | None:
+    """Return the beginning of a day in UTC, nanoseconds since the epoch; None if there is no such day."""
     try:
-        when = datetime.fromisoformat(f"{day.decode().replace('/', '-')}T{clock.decode()}{zone.decode()}")
+        return nanoseconds(datetime.fromisoformat(day.decode().replace("/", "-")).replace(tzinfo=UTC))
     except ValueError:
         return None
-    return nanoseconds(when if zone else when.replace(tzinfo=UTC))
 
 
-def _time_of_day(text: bytes) -> Stamp | None:
-    match = _DAYLESS.search(text)
-    if not match:
+def _clock(hour: bytes, minute: bytes, second: bytes, fraction: bytes | None = None) -> int | None:
+    """Return a time of day, nanoseconds since midnight; None if there is none such."""
+    if hour > b"23" or minute > b"59" or second > b"59":
         return None
-    hour, minute, second = (int(part) for part in match.groups()[:3])
-    if hour > 23 or minute > 59 or second > 59:
-        return None
-    return PartialTimestampFormat.DAYLESS, (3600 * hour + 60 * minute + second) * NS + int(
-        (match[4] or b"").ljust(9, b"0")
-    )
+    whole = (3600 * int(hour) + 60 * int(minute) + int(second)) * NS
+    return whole + int(fraction.ljust(9, b"0")) if fraction else whole
+
+
+@lru_cache(maxsize=256)
+def _ahead(zone: bytes | None) -> int | None:
+    """Return how far a zone such as +02:00 is ahead of UTC, nanoseconds; None if that cannot be."""
+    if not zone or zone == b"Z":
+        return 0
+    ahead = _clock(zone[1:3], zone[-2:], b"00")
+    return ahead if ahead is None or zone[:1] == b"+" else -ahead
 
 
 class ClockState(msgspec.Struct):
@@ -141,12 +148,15 @@ class ClockState(msgspec.Struct):
 class LineTimestamps:
     """Timestamps of a log's lines, in the order of the log.
 
+    Attributes:
+        last: the last one so far; None without any.
+
     Args:
         before: the clock behind the lines that were read before.
     """
 
     def __init__(self, before: ClockState) -> None:
-        self._before = before
+        self._before, self.last = before, before.last
         self._forms = array("b")  # 9 bytes per line in these arrays; lists of Python's numbers take many times as much
         self._values = array("q")
 
@@ -154,11 +164,7 @@ class LineTimestamps:
         """Append the timestamp of the next line."""
         self._forms.append(stamp[0])
         self._values.append(stamp[1])
-
-    @property
-    def last(self) -> Stamp | None:
-        """The last timestamp so far; None without any."""
-        return (PartialTimestampFormat(self._forms[-1]), self._values[-1]) if self._forms else self._before.last
+        self.last = stamp
 
     def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
         """Return the times, and the clock behind them.

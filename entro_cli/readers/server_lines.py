@@ -212,8 +212,9 @@ class ServerLines(LineLog, Generic[FoundState]):
 
 
 def without_time(prefix: bytes) -> bytes:
-    """Return the text before a message without a time of day."""
-    return _TIME.sub(b"", prefix)
+    """Return the text before a message without times of day."""
+    begin = max(prefix.find(b":") - 3, 0)  # the byte before a time, too, decides whether it is one
+    return prefix[:begin] + _TIME.sub(b"", prefix[begin:])
 
 
 def without_colours(line: bytes) -> bytes:

@@ -37,15 +37,15 @@ _MESSAGE = re.compile(rb"(?:Decode|Prefill) batch(?= ?[.,(#\[])|(?P<json>\{.{0,1
 """The beginning of a message, or of an object with the same numbers."""
 _RANK = re.compile(rb' DP(\d+)|"dp_rank": ?(\d+)')
 _COPY = re.compile(rb' (?:TP|PP|EP|ATTN_TP|MOE_EP)\d+|"(?:tp|pp|ep)_rank": ?\d+')
-_RUNNING, _QUEUED = (
-    re.compile(rb'(?:#%b-req|"num_%b_reqs?"): ?(-?[^\s,)}]+)(?=[\s,.)}]|$)' % (name, name))
-    for name in (b"running", b"queue")
-)
-_NODE = re.compile(
-    rb"disaggregation_mode='(?P<mode>prefill|decode)'|#(?P<prefill>(?:un)?bootstrap(?:ped)?|transferring|inflight)-req:"
-    rb"|#transfer-req:|pre-allocated usage:"
-)
-"""Text of a line from a node of a server whose prefill and decode are disaggregated."""
+_COUNT = rb": ?(-?[^\s,)}]+)(?=[\s,.)}]|$)"
+_COUNTS = {
+    False: (re.compile(b"#queue-req" + _COUNT), re.compile(b"#running-req" + _COUNT)),
+    True: (re.compile(b'"num_queue_reqs?"' + _COUNT), re.compile(b'"num_running_reqs?"' + _COUNT)),
+}
+"""The numbers of queued and of running requests in text, and in the fields of JSON."""
+_MODE = re.compile(rb"disaggregation_mode='(prefill|decode)'")
+_NODE = re.compile(rb"#(?:(?P<prefill>(?:un)?bootstrap(?:ped)?|transferring|inflight)|transfer)-req:")
+"""Text of a line from a node of a server whose prefill and decode are disaggregated: where it starts, and of others."""
 _BEFORE_QUEUE = re.compile(rb"#(?:(?:un)?bootstrap(?:ped)?|prealloc)-req: (\d{1,9})\b")
 
 
@@ -130,16 +130,14 @@ class SglangLines(ServerLines[SglangState]):
         """Read a batch line or a start; see `ServerLines`."""
         message = _MESSAGE.search(line, 0, _BEFORE)
         if not message:
-            start = line.find(_START, 0, _BEFORE)
-            if start >= 0 and (stamp := timestamp_in(line[: min(start, _STAMP)])):
-                self.put(START, stamp)
-                self._is_left_out(line, stamp)
+            self._start(line)
             return None
         begin = message.start()
-        key, copy = _rank(line if message["json"] else without_time(line[:begin]))
+        prefix = without_time(line[:begin])
+        key, copy = _rank(line if message["json"] else prefix)
         if self.before.copies.setdefault(key, copy) != copy:
             return None
-        queued, running = _QUEUED.search(line, begin), _RUNNING.search(line, begin)
+        queued, running = (part.search(line, begin) for part in _COUNTS[bool(message["json"])])
         if not queued:
             raise UnreadableLineError("cut short: no #queue-req")
         if not is_whole and queued.end() == len(line):  # more digits may come
@@ -147,20 +145,27 @@ class SglangLines(ServerLines[SglangState]):
         stamp = timestamp_in(line[: min(begin, _STAMP)]) or json_timestamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
-        if self._is_left_out(line, stamp):
+        node = _NODE.search(line, begin)
+        if (node or b"pre-allocated usage:" in line) and self._is_left_out(bool(node and node["prefill"]), stamp):
             return None
-        if before_queue := _BEFORE_QUEUE.search(line, begin):
+        if node and (before_queue := _BEFORE_QUEUE.search(line, begin)):
             self.before_queue = max(self.before_queue, int(before_queue[1]))
-        stamped_at = line.rfind(b"[", 0, begin)
-        self.writers.add(key, without_time(line[: stamped_at if stamped_at >= 0 else begin]))
+        writer, bracket, _ = prefix.rpartition(b"[")  # of the timestamp and the ranks
+        self.writers.add(key, writer if bracket else prefix)
         return key, stamp, (request_count(queued[1]), request_count(running[1]) if running else math.nan)
 
-    def _is_left_out(self, line: bytes, stamp: Stamp) -> bool:
+    def _start(self, line: bytes) -> None:
+        start = line.find(_START, 0, _BEFORE)
+        stamp = timestamp_in(line[: min(start, _STAMP)]) if start >= 0 else None
+        if stamp:
+            self.put(START, stamp)
+            if mode := _MODE.search(line):
+                self._is_left_out(mode[1] == b"prefill", stamp)
+
+    def _is_left_out(self, is_prefill: bool, stamp: Stamp) -> bool:
         """Return whether a line is of a decode node beside a prefill node: a request is at both, and counts once."""
-        node, state = _NODE.search(line), self.before
-        if not node:
-            return False
-        if is_prefill := bool(node["prefill"] or node["mode"] == b"prefill"):
+        state = self.before
+        if is_prefill:
             if state.is_decode and not state.is_prefill:
                 self.put(START, stamp)  # from here on, only the lines of the prefill node count
             state.is_prefill = True
@@ -173,9 +178,9 @@ class SglangLines(ServerLines[SglangState]):
 def holds_batches(content: bytes) -> bool:
     """Return whether some bytes of a log hold a batch line of SGLang."""
     return any(
-        _QUEUED.search(content, match.end(), match.end() + 600)
-        or _RUNNING.search(content, match.end(), match.end() + 200)
+        part.search(content, match.end(), match.end() + reach)
         for match in _MESSAGE.finditer(content)
+        for part, reach in zip(_COUNTS[bool(match["json"])], (600, 200), strict=True)
     )
 
 

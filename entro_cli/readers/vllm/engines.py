@@ -166,12 +166,13 @@ class EngineStats:
         self._fill_idle(now, rounded=True)
         for line in lines:
             self._update(line)
-        ended = self._ended_processes(after) if self._has_processes else set()
-        self._live = {
-            engine: state
-            for engine, state in self._live.items()
-            if engine.process not in ended and (state.is_idle or _is_held(state, now))
-        }
+        if len(self._live) > 1:
+            ended = self._ended_processes(after) if self._has_processes else set()
+            self._live = {
+                engine: state
+                for engine, state in self._live.items()
+                if engine.process not in ended and (state.is_idle or _is_held(state, now))
+            }
         self._add_sample(now, self._totals())
         self._add_requests(now, lines[0].requests)
 
@@ -243,6 +244,8 @@ class EngineStats:
         if begin is None or not live:
             return
         gap, interval = now - begin, min(state.interval_ns for state in live)
+        if rounded and 2 * gap < 3 * interval:
+            return
         if not all(state.is_idle for state in live):
             # Silence after a line without tokens, such as a long prefill: no data, and not idleness.
             if rounded and 2 * gap > 3 * interval and all(state.is_zero for state in live):
