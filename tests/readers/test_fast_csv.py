@@ -148,7 +148,7 @@ def both_ways(path):
     with (
         patch("entro_cli.readers.tables.fast_csv.WORTH_BYTES", 0),
         patch("entro_cli.readers.tables.fast_csv.BLOCK_BYTES", 64),
-        patch("entro_cli.readers.tables.rows.read_plain_csv", watched),
+        patch("entro_cli.readers.tables.fast_csv.read_plain_csv", watched),
     ):
         by_arrow = read(path)
     return by_arrow, read(path), bool(taken) and taken[-1] is not None

@@ -9,7 +9,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
 from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
 from entro_cli.readers.tables.reader import TableReader, note_columns_not_read, schema_of
-from entro_cli.readers.tables.rows import STRAY_NS, layout_of_plain_csv
+from entro_cli.readers.tables.rows import STRAY_NS, has_open_mark, load_columns
 from entro_cli.readers.tables.series import series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
@@ -35,10 +35,8 @@ class CsvStream:
         self._log, self._options = log, options
         self._table = csv_table(log)
         self._schema = schema_of(self._table, options)
-        plain_layout = layout_of_plain_csv(self._table, self._schema, options)
-        if plain_layout is None:
+        if has_open_mark(self._table, self._schema, options):
             raise NotPlainError
-        self._plain_layout = plain_layout
         self._rows = 0
         self._zone = ""
         self._problems: tuple[Problem, ...] = ()
@@ -51,7 +49,7 @@ class CsvStream:
             EntroError: if some times name a zone and others do not.
         """
         last_ns = None
-        for rows in plain_blocks(self._table.path, self._plain_layout):
+        for rows in plain_blocks(self._table, self._schema, load_columns(self._table, self._schema)):
             series, last_ns = self._block_series(rows, last_ns)
             yield series
 

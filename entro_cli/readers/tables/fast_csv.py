@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.tables.schema import LARGEST_LOAD
+from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
 from entro_cli.readers.timestamps import EPOCH_SECONDS, TimestampFormat
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine.entropy import FloatArray
@@ -55,41 +55,19 @@ class PlainRows:
 
 
 class NotPlainError(Exception):
-    """A CSV is not plain throughout, or too short to be worth importing Arrow, or Arrow is not installed."""
+    """A CSV is not plain throughout, or Arrow is not installed."""
 
 
-@dataclass(frozen=True)
-class PlainLayout:
-    """Layout of a CSV that may be plain.
-
-    Attributes:
-        header_offset: lines before the header.
-        delimiter: one ASCII character.
-        columns: number of cells in a row.
-        time: index of the time column.
-        form: format of the times.
-        loads: indexes of the columns of loads.
-        has_returns: whether all lines end with a carriage return and a line feed.
-    """
-
-    header_offset: int
-    delimiter: str
-    columns: int
-    time: int
-    form: TimestampFormat
-    loads: Sequence[int]
-    has_returns: bool = False
-
-
-def read_plain_csv(path: Path, layout: PlainLayout) -> PlainRows | None:
-    """Return all rows of a CSV that is plain throughout; None for any other one.
+def read_plain_csv(table: Table, schema: TableSchema, loads: Sequence[int]) -> PlainRows | None:
+    """Return all rows of a CSV that is plain throughout; None for any other table.
 
     Args:
-        path: the file.
-        layout: its layout.
+        table: the table.
+        schema: its schema.
+        loads: indexes of the columns of loads.
     """
     try:
-        blocks = list(plain_blocks(path, layout))
+        blocks = list(plain_blocks(table, schema, loads))
     except NotPlainError:
         return None
     return PlainRows(
@@ -99,25 +77,27 @@ def read_plain_csv(path: Path, layout: PlainLayout) -> PlainRows | None:
     )
 
 
-def plain_blocks(path: Path, layout: PlainLayout) -> Iterator[PlainRows]:
+def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Iterator[PlainRows]:
     """Yield the rows of a plain CSV block by block.
 
     Args:
-        path: the file.
-        layout: its layout.
+        table: the table.
+        schema: its schema.
+        loads: indexes of the columns of loads.
 
     Raises:
-        NotPlainError: when a block is not plain, which may show after others were yielded; when the file has no rows,
-            or pyarrow is not installed.
+        NotPlainError: for another table; when a block is not plain, which may show after others were yielded; when the
+            file has no rows, or pyarrow is not installed.
     """
-    if not find_spec("pyarrow"):
+    returns = _returns(table.log.head)
+    if not _may_be_plain(table, schema, loads) or returns is None or not find_spec("pyarrow"):
         raise NotPlainError
-    with path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
-        for _ in range(layout.header_offset + 1):
+    with table.path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
+        for _ in range(table.header_offset + 1):
             file.readline()
         pending = deque[Future[PlainRows]]()
         for block in _blocks(file):
-            pending.append(threads.submit(_parse, block, layout))
+            pending.append(threads.submit(_parse, block, table, schema, loads, returns))
             if len(pending) > _THREADS:
                 yield pending.popleft().result()
         if not pending:
@@ -126,13 +106,28 @@ def plain_blocks(path: Path, layout: PlainLayout) -> Iterator[PlainRows]:
             yield pending.popleft().result()
 
 
+def _may_be_plain(table: Table, schema: TableSchema, loads: Sequence[int]) -> bool:
+    is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads and schema.clock is None
+    is_combined = bool(schema.sources) or len(loads) > len(schema.stages)
+    return is_wide and not is_combined and not schema.form.order
+
+
+def _returns(head: bytes) -> bool | None:
+    """Return whether all lines end with a carriage return and a line feed; None if only some do."""
+    head = head.removesuffix(b"\r")  # the head may end between the two
+    returns, lines = head.count(b"\r\n"), head.count(b"\n")
+    return returns > 0 if head.count(b"\r") == returns and returns in {0, lines} else None
+
+
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     """Yield the rest of a file in blocks of whole lines."""
     while block := file.read(BLOCK_BYTES):
         yield block + file.readline()
 
 
-def _parse(block: bytes, layout: PlainLayout) -> PlainRows:
+def _parse(
+    block: bytes, table: Table, schema: TableSchema, load_columns: Sequence[int], has_returns: bool
+) -> PlainRows:
     """Return the rows of a block.
 
     Raises:
@@ -143,34 +138,32 @@ def _parse(block: bytes, layout: PlainLayout) -> PlainRows:
 
     # Arrow would accept all of these: quotes as text, any encoding or NUL in a column that is not read, any line end.
     is_text = block.isascii() and b'"' not in block and b"\0" not in block and len(block) <= _LONGEST_BLOCK
-    if layout.has_returns:
-        ends_agree = block.count(b"\r") == block.count(b"\r\n") == block.count(b"\n")
-    else:
-        ends_agree = b"\r" not in block
+    returns, ends = block.count(b"\r"), block.count(b"\r\n")
+    ends_agree = returns == ends == (block.count(b"\n") if has_returns else 0)
     if not (is_text and ends_agree):
         raise NotPlainError
-    names = [f"c{index}" for index in range(layout.columns)]
-    time, loads = names[layout.time], [names[column] for column in layout.loads]
+    names = [f"c{index}" for index in range(len(table.columns))]
+    form, time, loads = schema.form, names[schema.time], [names[column] for column in load_columns]
     # Decimals hold every digit of a number of seconds, and refuse one that is not a whole number of nanoseconds.
-    digits = len(str(layout.form.unit_ns)) - 1
-    time_type = pa.decimal128(29, digits) if layout.form.unit_ns else pa.string()
+    digits = len(str(form.unit_ns)) - 1
+    time_type = pa.decimal128(29, digits) if form.unit_ns else pa.string()
     try:
-        table = csv.read_csv(
+        rows = csv.read_csv(
             pa.BufferReader(block),
             csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
-            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False, ignore_empty_lines=False),
+            csv.ParseOptions(delimiter=table.delimiter, quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(
                 column_types={time: time_type, **dict.fromkeys(loads, pa.float64())},
                 include_columns=list(dict.fromkeys([time, *loads])),
                 null_values=[""],
             ),
         )
-        cells = table[time].combine_chunks()
-        times, is_zoned = (_epoch_times(cells, layout.form), True) if layout.form.unit_ns else _iso_times(cells)
+        cells = rows[time].combine_chunks()
+        times, is_zoned = (_epoch_times(cells, form), True) if form.unit_ns else _iso_times(cells)
     except pa.ArrowInvalid as error:
         raise NotPlainError from error
     # Arrays convert without a copy where no cell is empty; chunked arrays take seven times as long.
-    values = np.stack([table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in loads])
+    values = np.stack([rows[name].combine_chunks().to_numpy(zero_copy_only=False) for name in loads])
     values += 0.0  # -0.0 becomes 0.0, as in what DuckDB reads
     if (values < 0).any() or (values > LARGEST_LOAD).any():
         raise NotPlainError

@@ -16,7 +16,6 @@ from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.column_names import TOTALS
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
-from entro_cli.readers.tables.fast_csv import PlainLayout, read_plain_csv
 from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
@@ -82,13 +81,15 @@ def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
     Raises:
         EntroError: if the file cannot be read as a table, or if it is not clear what a stage of a long table measures.
     """
-    plain_layout = layout_of_plain_csv(table, schema, options)
-    plain = read_plain_csv(table.path, plain_layout) if plain_layout else None
+    loads = load_columns(table, schema)
+    is_worth_it = table.shape == "csv" and table.path.stat().st_size >= fast_csv.WORTH_BYTES
+    is_plain = is_worth_it and not has_open_mark(table, schema, options)
+    plain = fast_csv.read_plain_csv(table, schema, loads) if is_plain else None
     if plain is not None and _usual_times(plain.times) is None:
         return Rows(plain.times, plain.zoned, plain.values, schema.stages, None, 0, ())
     schema = _with_date_order(table, schema)
-    numbers = [_number_sql(f"c{column}") for column in _load_columns(table, schema)]
-    if not _has_open_mark(table, schema, options):
+    numbers = [_number_sql(f"c{column}") for column in loads]
+    if not has_open_mark(table, schema, options):
         rows = _fetch(table, schema, options, numbers)
         if rows.not_numbers == 0:
             return rows
@@ -103,7 +104,7 @@ def _fetch(
     usual: tuple[int, int] | None = None,
 ) -> Rows:
     """Return the rows of a table, given SQL of the loads in its columns and the first and last time of good rows."""
-    columns = _load_columns(table, schema)
+    columns = load_columns(table, schema)
     time, zoned = timestamp_sql(_time_text(schema), schema.form)
     reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers, usual)
     select = [
@@ -163,11 +164,11 @@ def _with_date_order(table: Table, schema: TableSchema) -> TableSchema:
     return settle_order(table, schema, _time_text(schema))
 
 
-def _has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> bool:
+def has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> bool:
     """Return whether the point may not be the decimal mark: the user says so, or semicolons separate the cells."""
     if options.decimal or table.delimiter != ";":
         return options.decimal is not None
-    return not any(has_decimal(table, column, ".") for column in _load_columns(table, schema))
+    return not any(has_decimal(table, column, ".") for column in load_columns(table, schema))
 
 
 def _styled_rows(
@@ -179,7 +180,7 @@ def _styled_rows(
     """Return the rows of a table whose loads are not all plain numbers, given SQL of the plain ones."""
     from entro_cli.readers.tables.cells import check_skipped, check_units, find_style, number_sql
 
-    columns = _load_columns(table, schema)
+    columns = load_columns(table, schema)
     style = find_style(table, columns, options.decimal)
     measures: list[tuple[Kind | None, float]]
     measures = [(stage.kind, stage.divisor) for stage in schema.stages for _ in stage.columns]
@@ -193,30 +194,8 @@ def _styled_rows(
     return rows
 
 
-def layout_of_plain_csv(table: Table, schema: TableSchema, options: ReadOptions) -> PlainLayout | None:
-    """Return the layout of a wide CSV that may be plain and is long enough to be worth it; None for any other table."""
-    head = table.log.head.removesuffix(b"\r")  # the head may end between the two characters of a line end
-    returns, lines = head.count(b"\r\n"), head.count(b"\n")
-    loads = _load_columns(table, schema)
-    is_wide = table.shape == "csv" and schema.stage is None and schema.time not in loads and schema.clock is None
-    is_combined = bool(schema.sources) or len(loads) > len(schema.stages)
-    if is_combined or schema.form.order or _has_open_mark(table, schema, options):
-        return None
-    is_plain = head.count(b"\r") == returns and returns in {0, lines}
-    if not is_wide or not is_plain or table.path.stat().st_size < fast_csv.WORTH_BYTES:
-        return None
-    return PlainLayout(
-        table.header_offset,
-        table.delimiter,
-        len(table.columns),
-        schema.time,
-        schema.form,
-        loads,
-        has_returns=returns > 0,
-    )
-
-
-def _load_columns(table: Table, schema: TableSchema) -> list[int]:
+def load_columns(table: Table, schema: TableSchema) -> list[int]:
+    """Return the indexes of the columns of loads."""
     if schema.value is not None:
         return [schema.value]
     return [table.columns.index(name) for stage in schema.stages for name in stage.columns]
