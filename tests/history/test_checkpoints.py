@@ -98,6 +98,11 @@ def page(index):
     )
 
 
+def page_before_its_time(index):
+    lines = f'vllm:num_requests_waiting{{engine="0"}} {index % 7}\nvllm:request_success_total {index * index}\n'
+    return lines + f"# scraped at {datetime.fromtimestamp(1_775_476_800 + 10 * index, UTC)}\n"
+
+
 def scrape(index, seconds=6.4):
     """Two targets, each with the time at which it was scraped."""
     return "".join(
@@ -121,7 +126,7 @@ def delta(index):
     return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [one]}]}]}) + "\n"
 
 
-@pytest.mark.parametrize("part", [page, scrape, answer, delta])
+@pytest.mark.parametrize("part", [page, page_before_its_time, scrape, answer, delta])
 @pytest.mark.parametrize("cut", [0, 70])
 def test_of_metrics_only_what_is_new_is_parsed(tmp_path, parsed, part, cut):
     """Pages, scrapes with times, answers and exports; some parts end within a page."""

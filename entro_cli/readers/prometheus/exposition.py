@@ -69,6 +69,7 @@ class Pages:
         self._known: dict[bytes, int | None] = {}  # the texts of all series, with the index of those that are kept
         self._times = LineTimestamps(before.clock)
         self._page = 0  # the number of times so far
+        self._first_pages = [0, 0]  # samples in the first pages
         self._metadata: set[bytes] = set()
         self._places, self._pages, self._stamps, self._values = array("q"), array("q"), array("q"), array("d")
         for place, value in before.open:
@@ -97,7 +98,8 @@ class Pages:
         moments, clock = self._times.utc(log, options, tally)
         after = PagesState(clock, self._before.are_times_behind)
         if after.are_times_behind is None and len(moments) and len(pages):
-            after.are_times_behind = bool(pages.min() == 0 and pages.max() < len(moments))
+            # A first page without a time before it is whole, unless the log lost its beginning.
+            after.are_times_behind = 0 < self._first_pages[0] >= self._first_pages[1]
         from_page = times == 0
         if from_page.any():
             ahead = self._before.clock.utc or 0
@@ -144,6 +146,8 @@ class Pages:
                 self._known[match[1]] = self._place(match[1])
             place = self._known[match[1]]
             self.rows += 1
+            if self._page < 2:
+                self._first_pages[self._page] += 1
             if place is not None:
                 stamp = since_epoch_ns(match[3].decode("ascii", "replace")) if match[3] else 0
                 self._add(place, min(stamp, 1 << 62), float(match[2]))
