@@ -194,6 +194,44 @@ TO_THE_MILLISECOND |= {
         made,
     ),
 }
+TO_THE_MILLISECOND |= {
+    "Google Cloud, with the request": rows(
+        lambda r: {
+            "timestamp": at(r.came),
+            "httpRequest": {"requestMethod": "POST", "latency": f"{r.took / 1000}s", "status": r.status},
+        }
+    ),
+    "Envoy Gateway": rows(
+        lambda r: {"start_time": at(r.came), "x-envoy-origin-path": "/v1", "response_code": "200", "duration": r.took}
+    ),
+    "Serilog": rows(lambda r: {"@t": at(r.end), "@mt": "HTTP {StatusCode}", "StatusCode": 200, "Elapsed": r.took}),
+    "JMeter with few columns": table("timeStamp;elapsed;label", lambda r: f"{BEGIN + r.came};{r.took};chat"),
+    "k6, JSON": rows(
+        lambda r: {
+            "metric": "http_req_duration",
+            "data": {"time": at(r.end), "value": r.took, "tags": {"status": "200"}},
+        }
+    ),
+    "AWS ELB": lambda made: lines(
+        lambda r: f'{at(r.came)} elb 10.0.0.1:28 10.0.0.2:80 0.000 {r.took / 1000} 0.000 200 200 0 9 {POST} "curl" - -',
+        made,
+    ),
+    "$msec first": lambda made: lines(
+        lambda r: f"{(BEGIN + r.end) / 1000:.3f} 10.0.0.3 {POST} 200 901 {r.took / 1000:.3f}", made
+    ),
+    "labelled fields of nginx": lambda made: lines(
+        lambda r: f"time={at(r.end)} request={POST} status=200 bytes=901 request_time={r.took / 1000:.3f}", made
+    ),
+    "logfmt": lambda made: lines(
+        lambda r: f'ts={at(r.end)} level=info msg="handled request" path=/v1 status=200 duration={r.took}ms', made
+    ),
+    "Ray Serve": lambda made: lines(
+        lambda r: f"INFO {at(r.end)[:-1].replace('T', ' ').replace('.', ',')} app x -- POST /v1 200 {r.took}.0ms", made
+    ),
+    "uvicorn with a duration": lambda made: lines(
+        lambda r: f"{at(r.end)[:-1]} - INFO - 10.0.0.3:41 - {POST} 200 OK in {r.took / 1000}s", made
+    ),
+}
 
 
 def combined(ending, stamp=lambda r: r.end):
@@ -219,6 +257,16 @@ TO_THE_SECOND = {
     "nginx of Kubernetes": combined(
         lambda r: f" 421 {r.took / 1000:.3f} [llm-8000] [] 10.0.0.7:8000 901 {r.took / 1001:.3f} 200 3e4f"
     ),
+    "gunicorn, called like Apache": combined(lambda r: f" duration_us={r.took * 1000}"),
+    "LTSV": lambda made: lines(
+        lambda r: (
+            f"time:[{strftime(r.end, CLF + ' +0000')}]\treq:{POST[1:-1]}\tstatus:200\treqtime:{r.took / 1000:.3f}"
+        ),
+        made,
+    ),
+    "an ISO 8601 stamp first": lambda made: lines(
+        lambda r: f'{at(r.end, "seconds")} 10.0.0.3 {POST} 200 901 "-" "curl/8 (x 1.234)" rt={r.took / 1000:.3f}', made
+    ),
     "without user agents": lambda made: lines(
         lambda r: f"llm:443 ::1 - a [{strftime(r.end, CLF + ' +0000')}] {POST} {r.status} - rt={r.took / 1000:.3f}",
         made,
@@ -242,6 +290,7 @@ TO_THE_SECOND = {
 OF_ARRIVALS = {
     "Apache, named": combined(lambda r: f" duration_us={r.took * 1000}", lambda r: r.came),
     "Apache, time taken": combined(lambda r: f" time_taken_us={r.took * 1000}", lambda r: r.came),
+    "Apache, milliseconds": combined(lambda r: f" duration_ms={r.took}", lambda r: r.came),
     "Apache, D=%D": combined(lambda r: f" D={r.took * 1000}", lambda r: r.came),
     "Apache, %T/%D": combined(lambda r: f" {r.took // 1000}/{r.took * 1000}", lambda r: r.came),
     "Traefik": combined(lambda r: f' 17 "vllm@docker" "http://10.0.0.7:8000" {r.took}ms', lambda r: r.came),
@@ -428,6 +477,16 @@ def test_a_result_without_its_requests_is_refused(tmp_path):
         read(b'{"num_prompts": 9, "request_throughput": 1.0}', tmp_path)
 
 
+def test_what_a_client_of_ollama_asks_first_is_no_request(tmp_path):
+    made = run(count=20)
+    asked = b"".join(
+        b'[GIN] 2026/04/06 - 12:00:01 | 200 | 18us | 10.0.0.3 | %-7s "/"\n' % each for each in (b"HEAD", b"GET")
+    )
+    got = read(asked + TO_THE_SECOND["Gin"](made), tmp_path)
+    check(got, to_the_second(made))
+    assert "2 requests of monitoring (metrics, health, list of models) are left out" in sentences(got.problems)
+
+
 def test_llama_cpp_with_timestamps(tmp_path):
     made = sorted(run(count=30))
     events = [(r.came, f"slot launch_slot_: id  0 | task {n} | processing task") for n, r in enumerate(made)]
@@ -515,6 +574,13 @@ def test_a_unit_that_is_not_clear_is_asked_for(content, options, says, tmp_path)
         ("12:00:01 - LiteLLM Proxy:INFO: proxy_server.py:12 - started\n", "LiteLLM without dates.*JSON_LOGS=1"),
         ('INFO:     10.0.0.3:41 - "POST /v2/x HTTP/1.1" 200 OK\n', "uvicorn without timestamps"),
         ("INFO  CheerioCrawler:Statistics: request statistics: {}\n", "Crawlee without timestamps.*formats.NAME"),
+        ('<testResults version="1.2">\n<httpSample t="6"/>\n', "JMeter in XML.*output_format=csv"),
+        (
+            3 * "2026/04/06 12:00:05.512\tINFO\thttp.log.access\thandled request\t{}\n",
+            "console format of Caddy.*format json",
+        ),
+        (3 * '{"time_local": "06/Apr/2026:12:00:05 +0000", "agent": "a\\x22b"}\n', "nginx with .*x22.*escape=json"),
+        (3 * "2026-04-06 12:00:00,000 INFO fetcher.Fetcher - -activeThreads=50, spinWaiting=3\n", "fetcher of Nutch 1"),
         ("metric_name,timestamp,metric_value,check\nhttp_reqs,1795694406,1\n", "CSV of k6, with rows"),
     ],
 )

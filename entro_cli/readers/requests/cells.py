@@ -28,7 +28,8 @@ _FIRST_OF_ROLE = 5
 _MONITORING = (  # at the beginning of a cell, or of the request in it
     r'(?:^|")(?:[A-Z]{3,7} (?:https?://[^ "/]*)?)?/(?:[^ ?"]*/)?(?:metrics|health|healthz|healthy|health[_-]?check|'
     r"live|livez|liveness|ready|readyz|readiness|startupz|ping|version|v[0-9]+/models|api/(?:tags|ps)|nginx_status|"
-    r'stub_status|server-status|favicon\.ico)/?(?:[? "]|$)|(?:^|")(?:kube-probe|Prometheus|ELB-HealthChecker|GoogleHC)/'
+    r'stub_status|server-status|favicon\.ico)/?(?:[? "]|$)|^(?:GET|HEAD) [^/"]*"/"|'
+    r'(?:^|")(?:kube-probe|Prometheus|ELB-HealthChecker|GoogleHC)/'
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from entro_cli.readers.problems import masked
-from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, unit_of
+from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, spelt, unit_of
 from entro_cli.readers.requests.sample import RequestColumn, RequestColumns, RequestSample, has_value
 from entro_cli.readers.tables.column_names import is_number, meaning, tokens
 from entro_cli.readers.tables.schema import given_time, printable_name, printable_names
@@ -58,6 +58,7 @@ def request_columns(
         name = ""
     time = _time(label, found, name, unit, options)
     by_role, notes = _others(found, time)
+    is_arrival |= found.dialect is not None and found.dialect.arrival == spelt(time.name)
     if not is_arrival and _is_end(found, time, by_role):
         by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
     else:

@@ -45,17 +45,17 @@ _BY_NAME = {  # times without the words that only mean a time, lengths without t
     Role.DURATION: _names(
         "duration, latency, elapsed, elapsed time, e2e latency, e2e time, end to end latency, total latency, "
         "total duration, total time, request latency, request duration, response time, request time, process time, "
-        "time taken, took, rt, upstream response time"
+        "time taken, took, rt, reqtime, upstream response time"
     ),
 }
 _TIME_WORDS = frozenset({"at", "time", "ts", "timestamp", "date", "datetime", "dttm", "utc", "unix", "epoch"})
 _MOMENT_WORDS = _TIME_WORDS - {"time"}
-_STAMPS = _names("msec, time iso8601, time local")
-"""Stamps of nginx, the finest first."""
+_STAMPS = _names("msec, time iso8601, time local, data time")
+"""Stamps of nginx, the finest first, and that of k6."""
 _STATUSES = frozenset(
     _names("status, status code, response code, response status, http status, downstream status, elb status code, code")
 )
-_PATH_WORDS = frozenset({"path", "uri", "url", "endpoint", "request", "message", "msg", "agent"})
+_PATH_WORDS = frozenset({"path", "uri", "url", "endpoint", "request", "message", "msg", "agent", "req", "ua"})
 LENGTH_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "min": 60 * NS}
 """Units of lengths of time, nanoseconds."""
 _UNIT_WORDS = {
@@ -89,7 +89,15 @@ class Dialect:
 
 
 DIALECTS = (
-    Dialect("Envoy", _names("response flags, upstream cluster, upstream host"), "duration", "ms", "start time"),
+    Dialect(
+        "Envoy",
+        _names("response flags, upstream cluster, upstream host, x envoy origin path"),
+        "duration",
+        "ms",
+        "start time",
+    ),
+    Dialect("Google Cloud", ("http request request method",), "http request latency", "", "timestamp"),
+    Dialect("Serilog", _names("mt, request path"), "elapsed", "ms"),
     Dialect("Traefik", _names("origin duration, entry point name, router name"), "duration", "ns", "start utc"),
     Dialect("Caddy", _names("request proto, request remote ip"), "duration", "s"),
     Dialect("Kong", ("latencies request",), "latencies request", "ms", "started at"),
@@ -99,8 +107,9 @@ DIALECTS = (
     Dialect(
         "nginx", _names("remote addr, msec, time iso8601, time local, body bytes sent, status"), "request time", "s"
     ),
-    Dialect("JMeter", _names("all threads, thread name"), "elapsed", "ms", "time stamp"),
+    Dialect("JMeter", _names("all threads, thread name, label"), "elapsed", "ms", "time stamp"),
     Dialect("k6", ("metric name",), "metric value", "ms", rows=("metric_name", "http_req_duration")),
+    Dialect("k6, JSON", ("metric",), "data value", "ms", rows=("metric", "http_req_duration")),
 )
 
 
@@ -155,6 +164,12 @@ def names_moment(name: str) -> bool:
 def is_stamp(name: str) -> bool:
     """Return whether a column has the name of a logger's stamp."""
     return names_time(name) or spelt(name) in _STAMPS
+
+
+def is_of_request(name: str) -> bool:
+    """Return whether a name is that of a time, a length, a status or a path of a request."""
+    roles = any(indices_for(role, [name]) for role in Role)
+    return roles or is_stamp(name) or bool(status_of([name]) or paths_of([name]))
 
 
 def unit_of(name: str) -> str:

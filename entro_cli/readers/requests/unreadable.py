@@ -23,6 +23,18 @@ _KNOWN = (
         "the CSV of k6, with rows that have other cells than its header",
         "write it again with k6 run --out csv=FILE",
     ),
+    (r"<testResults\b", "results of JMeter in XML", "write CSV: -Jjmeter.save.saveservice.output_format=csv"),
+    (r"\thttp\.log\.access", "the console format of Caddy", "write JSON: format json in Caddy's directive log"),
+    (
+        r"^\{.*\\x[0-9A-Fa-f]{2}",
+        "JSON of nginx with \\x22 and the like, which no JSON has",
+        "add escape=json to nginx's log_format",
+    ),
+    (
+        r"\bfetcher\.Fetcher -+ ?-activeThreads=",
+        "the log of the fetcher of Nutch 1, which counts no pages",
+        "read a proxy's log of its requests instead",
+    ),
 )
 
 
