@@ -241,6 +241,11 @@ class Series:
         least = between.min()
         return float(least if least == between.max() else np.median(between))  # most logs are regular: skip the sort
 
+    @property
+    def held_interval_ns(self) -> float | None:
+        """The same of samples, which hold until the next one; None for spans and events."""
+        return self.interval_ns if self.measure is Measure.SAMPLES else None
+
 
 @dataclass(frozen=True)
 class Observations:

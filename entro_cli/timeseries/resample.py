@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from entro_cli.core.clock import NS, local_midnight, moment
 from entro_cli.timeseries.bins import Bins, bins_of
 from entro_cli.timeseries.join_sources import StageSources
-from entro_cli.timeseries.observations import Measure, Series
+from entro_cli.timeseries.observations import Series
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Stage
 from entro_engine.entropy import FloatArray
@@ -35,11 +35,12 @@ class SourceBins:
 
     Attributes:
         bins: its bins, at least one.
-        held_ns: how long a sample holds, nanoseconds: the source's interval if that is longer than a step, else 0.
+        held_ns: how long a sample holds, nanoseconds: the source's interval if that is longer than a step, else 0. None
+            for spans and events, which are known for their own time only: no hole between them is jitter.
     """
 
     bins: Bins
-    held_ns: int
+    held_ns: int | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
     """Resample the stages onto a regular grid.
 
     The load of a step is the mean of its samples, and parallel sources are summed. A sample of a source slower than the
-    step holds for that source's interval. A single empty step between two with data takes the load of the earlier one.
+    step holds for that source's interval. A single empty step between two with samples takes the load of the earlier.
 
     Args:
         stages: the stages and their sources, each with at least one sample.
@@ -86,7 +87,10 @@ def to_steps(stages: Sequence[StageSources], zone: tzinfo, step_ns: int | None =
         [
             (
                 stage.stage,
-                [SourceBins(bins_of(part, origin, step), _held_ns(part, step)) for part in stage.parallel],
+                [
+                    SourceBins(bins_of(part, origin, step), held_ns(part.held_interval_ns, step))
+                    for part in stage.parallel
+                ],
             )
             for stage in stages
         ],
@@ -105,14 +109,16 @@ def grid_origin(first: int, step: int, zone: tzinfo) -> int:
     return local_midnight(first, zone) if step >= _LOCAL_FROM_NS else 0
 
 
-def _held_ns(series: Series, step: int) -> int:
-    """Return how long a sample of a series holds. Spans and events are known for their own time only: 0."""
-    return held_ns(series.interval_ns, step) if series.measure is Measure.SAMPLES else 0
+def held_ns(interval: float | None, step: int) -> int | None:
+    """Return how long a sample holds, nanoseconds, as in `SourceBins`.
 
-
-def held_ns(interval: float | None, step: int) -> int:
-    """Return how long a sample holds, nanoseconds: the interval of a source slower than the step, else 0."""
-    return math.ceil(interval) if interval is not None and interval > step else 0
+    Args:
+        interval: the usual time between samples, nanoseconds; None for spans and events.
+        step: length of a step, nanoseconds.
+    """
+    if interval is None:
+        return None
+    return math.ceil(interval) if interval > step else 0
 
 
 def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) -> Steps:
@@ -144,7 +150,8 @@ def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int
     last = max(int(part.bins.starts[-1]) for _, parts in stages for part in parts)
     # A step needs data of every stage, so a stage without sources lets no sample hold beyond the last one.
     held = min(
-        max((int(part.bins.last[-1]) + max(part.held_ns - 1, 0) for part in parts), default=last) for _, parts in stages
+        max((int(part.bins.last[-1]) + max((part.held_ns or 0) - 1, 0) for part in parts), default=last)
+        for _, parts in stages
     )
     return max(last, start + (held - start) // step * step)
 
@@ -197,19 +204,20 @@ def to_grid(part: SourceBins, start: int, step: int, count: int) -> ResampledSta
     filled.samples[index] = bins.samples
     filled.measured[index] = True
     if part.held_ns:
-        _hold(filled, part, start, step)
-    _bridge(filled)
+        _hold(filled, part.bins, part.held_ns, start, step)
+    if part.held_ns is not None:
+        _bridge(filled)
     return filled
 
 
-def _hold(filled: ResampledStage, part: SourceBins, start: int, step: int) -> None:
+def _hold(filled: ResampledStage, bins: Bins, held_ns: int, start: int, step: int) -> None:
     """Let each sample of a source slower than the step hold in the steps that begin within its interval."""
     empty = np.flatnonzero(~filled.measured)
     begins = start + empty * step
-    latest = np.searchsorted(part.bins.starts, begins, side="right") - 1
-    holds = (latest >= 0) & (begins < part.bins.last[latest] + part.held_ns)
+    latest = np.searchsorted(bins.starts, begins, side="right") - 1
+    holds = (latest >= 0) & (begins < bins.last[latest] + held_ns)
     for values in (filled.loads, filled.peaks, filled.ends):
-        values[empty[holds]] = part.bins.ends[latest[holds]]
+        values[empty[holds]] = bins.ends[latest[holds]]
     filled.measured[empty[holds]] = True
 
 

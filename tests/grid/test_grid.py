@@ -113,6 +113,25 @@ def test_a_single_hole_is_bridged_and_a_longer_one_is_not():
     assert [row["regime"] for row in steps][4:6] == ["no data", "no data"]
 
 
+def test_a_hole_between_two_runs_of_a_spider_is_not_bridged(tmp_path):
+    def run(minute):
+        when = f"2026-04-06 12:{minute:02}:00 [scrapy.extensions.logstats] INFO:"
+        return f"{when} Spider opened\n" + "".join(
+            f"{when.replace(f':{minute:02}:', f':{minute + more:02}:')} Crawled {60 * more} pages (at 60 pages/min), "
+            "scraped 0 items (at 0 items/min)\n"
+            for more in (1, 2)
+        )
+
+    log = tmp_path / "scrapy.log"
+    log.write_text(run(0) + run(3))
+    steps = analyze(log.read_bytes(), "--step", "1m", "--tz", "UTC")
+    assert column(steps, "load_scraper") == [1, 1, None, 1, 1]
+    stored = ["--history", str(tmp_path / "history"), "--tz", "UTC"]
+    assert entro("ingest", str(log), *stored, "--step", "1m").status == 0
+    shown = entro("history", "export", *stored, "--format", "csv")
+    assert [row["load_scraper"] for row in csv.DictReader(io.StringIO(shown.out))] == ["1.0", "1.0", "", "1.0", "1.0"]
+
+
 def test_a_slow_source_holds_for_its_own_interval():
     rows = [at(second, second, second if second % 10 == 0 else "") for second in range(25)]
     steps = analyze(table(rows), "--step", "1s")

@@ -13,7 +13,7 @@ from entro_cli.history.ingest.overlap import since
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.state import SeriesState, State
 from entro_cli.timeseries.join_sources import source_groups
-from entro_cli.timeseries.observations import Measure, Observations, Series
+from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 
 
@@ -115,7 +115,7 @@ def _series_state(series: Series, source: str, before: SeriesState | None) -> Se
         stage=series.stage,
         kind=str(series.kind),
         source=source,
-        interval_ns=series.interval_ns if series.measure is Measure.SAMPLES else None,  # only samples are held for it
+        interval_ns=series.held_interval_ns,
         samples=len(series.times),
         first=int(series.times[0]),
         last=int(series.times[-1]),
