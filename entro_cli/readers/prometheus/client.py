@@ -17,7 +17,7 @@ from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.core.http import HttpFailure, refusal, send
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
-from entro_cli.readers.prometheus.response import differ_at_one_time, parse_response
+from entro_cli.readers.prometheus.response import differ_at_one_time, parse_json, parse_response
 from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
 from entro_cli.timeseries.problems import Problem
 from entro_engine import EntroError
@@ -156,7 +156,7 @@ class PrometheusServer(_Source):
             times = {"start": _seconds(begin), "end": _seconds(end), "step": _seconds(time_range.step_ns)}
             form = urlencode({"query": query} | times).encode()
             answer = self._send(address, self.label, form, Accept="application/json")
-            warnings |= dict.fromkeys(parse_response(answer, where, samples))
+            warnings |= dict.fromkeys(parse_response(parse_json(answer), where, samples))
         series = samples.series(lambda labels: differ_at_one_time(labels, where))
         return PrometheusResponse(series, [*warnings], samples.not_finite)
 

@@ -109,7 +109,7 @@ class Pages:
             tally.count(ProblemKind.BEFORE_FIRST_TIME, int((times == 0).sum()))
         for place, time, value in zip(places.tolist(), times.tolist(), self._values, strict=True):
             if time > 0:
-                self._samples.add(place, time, value)
+                self._samples.extend(place, [time], [value])
             elif time < 0:
                 after.open.append((place, value))
         return after

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.prometheus.exports import Export
 from entro_cli.readers.prometheus.exposition import SAMPLE, Pages, PagesState, several_values
 from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
-from entro_cli.readers.prometheus.response import differ_at_one_time, parse_response
+from entro_cli.readers.prometheus.response import differ_at_one_time, parse_json, parse_response
 from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
 from entro_cli.readers.prometheus.stages import StagesState, new_part, no_stage, quantities_of
 from entro_cli.readers.quantities import choose_stages
@@ -138,14 +137,15 @@ class PrometheusReader(SeriesReader):
     def _parse(
         self, log: LogFile, options: ReadOptions, before: PagesState, samples: MetricSamples, tally: Tally
     ) -> _Parsed:
-        content, bad, good, offset = log.path.read_bytes(), BadLines(), 0, 0
-        lines = content.split(b"\n")
-        if samples.is_first and not _is_document(next(filter(bytes.strip, lines))):
-            lines = [content]  # one document over several lines
+        bad, good, offset, lines = BadLines(), 0, 0, log.path.read_bytes().split(b"\n")
+        filled = [line for line in lines if line.strip()]
+        if samples.is_first and (len(filled) < 2 or not isinstance(parse_json(filled[0]), dict)):
+            lines = [b"\n".join(lines)]  # one document
         for number, line in enumerate(lines, 1):
-            if _is_document(line) or len(lines) == 1:
+            document = parse_json(line)
+            if isinstance(document, dict) or len(lines) == 1:
                 where = log.label if len(lines) == 1 else f"{log.label}, line {number}"
-                for warning in parse_response(line.decode("utf-8-sig", "replace"), where, samples):
+                for warning in parse_response(document, where, samples):
                     tally.note(warning.kind, *warning.detail)
                 good += 1
             elif line.strip():
@@ -210,10 +210,3 @@ def _is_export(log: LogFile) -> bool:
     whole = replace(log, head=log.whole_head or log.head)
     text = head_text(whole)[:8192] if whole.head.lstrip().startswith(b"{") else ""
     return bool(_EXPORT.match("".join(text.split())))
-
-
-def _is_document(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line.decode("utf-8-sig", "replace")), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -15,21 +15,27 @@ from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 
-def parse_response(text: str, where: str, samples: MetricSamples) -> list[Problem]:
+def parse_json(text: bytes | str) -> object:
+    """Return a JSON document; None for any other text."""
+    try:
+        return json.loads(text.decode("utf-8-sig", "replace") if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def parse_response(document: object, where: str, samples: MetricSamples) -> list[Problem]:
     """Add the samples of a response to a range query, and return the warnings of the server.
 
     Args:
-        text: the JSON document.
+        document: the JSON document; None if the text is none.
         where: its name in messages.
         samples: receives the samples.
 
     Raises:
         EntroError: if it is not such a response, or the server reports an error.
     """
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EntroError("is not JSON, or is cut short", where=where, expected="a response to query_range") from error
+    if document is None:
+        raise EntroError("is not JSON, or is cut short", where=where, expected="a response to query_range")
     if not isinstance(document, dict):
         raise _not_a_response(where)
     if document.get("status") == "error":
@@ -86,6 +92,7 @@ def _add(part: Any, where: str, samples: MetricSamples) -> None:
     if not isinstance(metric, dict) or not isinstance(rows, list):
         raise _not_a_response(where)
     place = samples.place({str(label): str(value) for label, value in metric.items()})
+    times, values = [], []
     for row in rows:
         try:
             time, value = row
@@ -93,6 +100,7 @@ def _add(part: Any, where: str, samples: MetricSamples) -> None:
         except (TypeError, ValueError, OverflowError):
             seconds = number = math.nan
         if 0 < seconds < 9e9:
-            samples.add(place, round(seconds * 1000) * (NS // 1000), number)  # timestamps are whole milliseconds
-        else:
-            samples.malformed += 1
+            times.append(round(seconds * 1000) * (NS // 1000))  # timestamps are whole milliseconds
+            values.append(number)
+    samples.extend(place, times, values)
+    samples.malformed += len(rows) - len(times)

@@ -74,9 +74,7 @@ class MetricSamples:
         self._types: list[bool | None] = []
         self._of, self._times, self._values = array("q"), array("q"), array("d")
         for part in kept:
-            place = self.place(part.labels, part.is_counter)
-            for time, value in zip(part.times, part.values, strict=True):
-                self.add(place, time, value)
+            self.extend(self.place(part.labels, part.is_counter), part.times, part.values)
         self._kept = len(self._of)
         self.is_first = not self._kept
 
@@ -87,12 +85,13 @@ class MetricSamples:
             self._types.append(is_counter)
         return place
 
-    def add(self, place: int, time: int, value: float) -> None:
-        """Add a sample at a time in nanoseconds since the epoch."""
-        self._of.append(place)
-        self._times.append(time)
-        self._values.append(value)
-        self.last[place] = value
+    def extend(self, place: int, times: Sequence[int], values: Sequence[float]) -> None:
+        """Add samples of a series, with their times in nanoseconds since the epoch."""
+        self._of.extend([place] * len(times))
+        self._times.extend(times)
+        self._values.extend(values)
+        if values:
+            self.last[place] = values[-1]
 
     def labels(self, place: int) -> dict[str, str]:
         """Return the labels of a series."""
