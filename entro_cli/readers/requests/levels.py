@@ -36,14 +36,9 @@ class Requests:
     has_starts: bool
     has_finishes: bool
 
-    @classmethod
-    def of(
-        cls, arrivals: TimeArray, queued: TimeArray, starts: TimeArray | None, finishes: TimeArray | None
-    ) -> Requests:
-        """Return requests with these times, without starts or finishes if the log has none."""
-        never = np.full(len(arrivals), NEVER)
-        parts = [arrivals, queued, never if starts is None else starts, never if finishes is None else finishes]
-        return cls(np.stack(parts), starts is not None, finishes is not None)
+    def __len__(self) -> int:
+        """Return the number of requests."""
+        return len(self.times[0])
 
     @property
     def open(self) -> NDArray[np.bool_]:

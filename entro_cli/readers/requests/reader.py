@@ -15,7 +15,7 @@ from entro_cli.readers.reader import Overlap, Reading, StaleStateError
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
 from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, request_quantities
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
-from entro_cli.readers.requests.table import RequestRows, fetch_requests
+from entro_cli.readers.requests.table import RequestRows, check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, Table, connect, head_text, open_table
 from entro_cli.readers.tables.reader import TableReader
@@ -105,12 +105,14 @@ class EventsReader:
             table = open_table(connection, _with_header(log, header))
             columns = known.columns if known and (before or header) else _columns_of(table, options, tally)
             found = fetch_requests(table, columns, options, tally, known.clock_ns if known else None)
+        if before is None:
+            check_lengths(log.label, columns, found.requests)
         kept, again = _last_before(before, of_events)
         whole = kept.followed_by(found.requests) if kept else found.requests
-        rows = len(found.rows) - again
+        rows = len(found.requests) - again
         now = RequestState(
             columns,
-            header or self.header_of(log),
+            before.header if before else header or self.header_of(log),
             _is_settled(table, before, whole, of_events),
             rows + (before.rows if before else 0),
             found.skipped + (before.skipped if before else 0),
@@ -124,11 +126,11 @@ class EventsReader:
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=_stages(quantities, columns, options) if len(found.rows) else (),
+            series=_stages(quantities, columns, options) if len(found.requests) else (),
             rows_read=rows,
             rows_skipped=found.skipped,
             bad_rows=found.bad,
-            zone=found.zone if len(found.rows) else "",
+            zone=found.zone if len(found.requests) else "",
             problems=(*table.problems, *tally.problems),
             columns=tuple(part.column for part in quantities),
         )

@@ -80,6 +80,16 @@ class RequestColumns:
         return Role.ARRIVAL not in self.by_role
 
     @property
+    def has_starts(self) -> bool:
+        """True if the starts of requests are known."""
+        return Role.START in self.by_role or Role.WAIT in self.by_role
+
+    @property
+    def has_finishes(self) -> bool:
+        """True if the finishes of requests are known."""
+        return not self.by_role.keys().isdisjoint({Role.FINISH, Role.DURATION, Role.SERVICE})
+
+    @property
     def is_of_server(self) -> bool:
         """True if a server or a proxy logged what others sent, so that a log of theirs counts the same requests."""
         return self.stamps_are_ends or self.status is not None or self.access is not None
@@ -112,6 +122,11 @@ class RequestSample:
             role: [column for column in found if not has_date or not _is_small_number(column)]
             for role, found in named.items()
         }
+
+    @property
+    def lengths(self) -> list[RequestColumn]:
+        """The columns of lengths that end with a request."""
+        return self.by_role[Role.DURATION] or self.by_role[Role.SERVICE]
 
     @cached_property
     def dialect(self) -> Dialect | None:

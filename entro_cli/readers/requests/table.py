@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ class RequestRows:
 
     Attributes:
         requests: of the rows that could be read, in the order of the file.
-        rows: the index of each of them among all rows.
         skipped: number of rows that could not be read.
         bad: the first few of those, in the order of the file.
         zone: description of how the arrivals were read.
@@ -50,7 +49,6 @@ class RequestRows:
     """
 
     requests: Requests
-    rows: NDArray[np.int64]
     skipped: int
     bad: tuple[BadRow, ...]
     zone: str
@@ -81,14 +79,12 @@ def fetch_requests(
     moments, zone = _moments(table, cells, rows, options, tally)
     shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
     moments = _on_one_clock(columns, moments, shift)
-    found = _ordered(cells, rows, moments)
+    requests = _ordered(cells, rows, moments)
     is_good = cells.reasons[rows] == GOOD  # `_ordered` found more bad rows
-    arrivals, queued, starts, finishes = found
-    requests = Requests.of(arrivals, queued, starts, finishes).where(is_good)
-    _check_lengths(table.log.label, columns, requests)
+    requests = requests.where(is_good)
     _count_rows(cells, rows[is_good], tally)
     skipped = int((cells.reasons > GOOD).sum()) + table.rejected_count
-    return RequestRows(requests, rows[is_good], skipped, bad_cells(table, cells), zone, shift)
+    return RequestRows(requests, skipped, bad_cells(table, cells), zone, shift)
 
 
 def _moments(
@@ -150,56 +146,43 @@ def _on_one_clock(columns: RequestColumns, moments: dict[Role, TimeArray], shift
     }
 
 
-def _ordered(
-    cells: Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArray]
-) -> tuple[TimeArray, TimeArray, TimeArray | None, TimeArray | None]:
-    """Return arrivals, entries into the queue, starts and finishes; mark rows with these out of order as bad."""
-    if cells.columns.stamps_are_ends:
+def _ordered(cells: Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArray]) -> Requests:
+    """Return the requests of good rows; mark rows with their times out of order as bad."""
+    columns = cells.columns
+    if columns.stamps_are_ends:
         moments = {**moments, Role.ARRIVAL: _before_ends(moments)}
-    arrivals = moments[Role.ARRIVAL]
-    queued = moments.get(Role.QUEUED, arrivals)
-    queued = np.where(queued == MISSING, arrivals, queued)
-    starts = _first_known([moments.get(Role.START), _plus_length(queued, moments.get(Role.WAIT))])
-    base = queued if starts is None else starts
-    finishes = _first_known(
-        [
-            moments.get(Role.FINISH),
-            _plus_length(queued, moments.get(Role.DURATION)),
-            _plus_length(base, moments.get(Role.SERVICE)),
-        ]
-    )
+    known = {role: np.where(times == MISSING, NEVER, times) for role, times in moments.items()}
+    never = np.full(len(rows), NEVER)
+    known = {role: known.get(role, never) for role in Role}
+    queued = _first_known(known[Role.QUEUED], known[Role.ARRIVAL])
+    starts = _first_known(known[Role.START], _later(queued, known[Role.WAIT]))
+    base = starts if columns.has_starts else queued
+    finishes = _first_known(known[Role.FINISH], _later(queued, known[Role.DURATION]), _later(base, known[Role.SERVICE]))
     # Without entries into the queue, the lag is taken from a row's start, as if that request had not waited. So others
     # may seem to start before they arrive.
-    if Role.QUEUED not in moments and on_second_clock(cells.columns):
-        starts = None if starts is None else np.maximum(starts, queued)
-        finishes = None if finishes is None else np.maximum(finishes, queued)
+    if Role.QUEUED not in moments and on_second_clock(columns):
+        starts, finishes = np.maximum(starts, queued), np.maximum(finishes, queued)
     for reason, before, after in (
         (ORDER_START, queued, starts),
         (ORDER_FINISH, queued, finishes),
         (ORDER_BOTH, starts, finishes),
     ):
-        if before is not None and after is not None:
-            wrong = (after < before) & (before != NEVER)
-            is_new = wrong & (cells.reasons[rows] == GOOD)
-            cells.reasons[rows[is_new]] = reason
-    return arrivals, queued, starts, finishes
+        wrong = (after < before) & (before != NEVER)
+        is_new = wrong & (cells.reasons[rows] == GOOD)
+        cells.reasons[rows[is_new]] = reason
+    times = np.stack([known[Role.ARRIVAL], queued, starts, finishes])
+    return Requests(times, columns.has_starts, columns.has_finishes)
 
 
 def _before_ends(moments: dict[Role, TimeArray]) -> TimeArray:
     """Return the arrivals before the ends of requests; without the whole length, it is that of its parts."""
-    lengths = (
-        [moments[Role.DURATION]]
-        if Role.DURATION in moments
-        else [
-            np.where(moments[role] == MISSING, 0, moments[role])
-            for role in (Role.SERVICE, Role.WAIT)
-            if role in moments
-        ]
-    )
-    return moments[Role.FINISH] - np.sum(lengths, axis=0, dtype=np.int64)
+    if Role.DURATION in moments:
+        return moments[Role.FINISH] - moments[Role.DURATION]
+    parts = [moments[role] for role in (Role.SERVICE, Role.WAIT) if role in moments]
+    return moments[Role.FINISH] - np.sum([np.maximum(part, 0) for part in parts], axis=0, dtype=np.int64)
 
 
-def _check_lengths(label: str, columns: RequestColumns, requests: Requests) -> None:
+def check_lengths(label: str, columns: RequestColumns, requests: Requests) -> None:
     """Check that lengths of time do not put most ends days after the log, as those of a wrong unit do.
 
     Raises:
@@ -234,19 +217,11 @@ def _count_rows(cells: Cells, good: NDArray[np.int64], tally: Tally) -> None:
             tally.count(ProblemKind.REQUESTS_FAILED, count, failure)
 
 
-def _first_known(candidates: Sequence[TimeArray | None]) -> TimeArray | None:
-    """Return the first known time of each request, `NEVER` if none is known; None if there is no column at all."""
-    known = None
-    for times in candidates:
-        if times is not None:
-            marked = np.where(times == MISSING, NEVER, times)
-            known = marked if known is None else np.where(known == NEVER, marked, known)
-    return known
+def _first_known(*candidates: TimeArray) -> TimeArray:
+    """Return the first known time of each request; `NEVER` if none is known."""
+    return reduce(lambda known, times: np.where(known == NEVER, times, known), candidates)
 
 
-def _plus_length(begin: TimeArray, length: TimeArray | None) -> TimeArray | None:
-    """Return times by their distance from others, `MISSING` where one of both is unknown."""
-    if length is None:
-        return None
-    known = (length != MISSING) & (begin != NEVER)
-    return np.where(known, np.where(known, begin, 0) + np.where(known, length, 0), MISSING)
+def _later(begin: TimeArray, length: TimeArray) -> TimeArray:
+    """Return times by their distance from others, `NEVER` where one of both is."""
+    return np.where((begin == NEVER) | (length == NEVER), NEVER, begin + length)
