@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables.duckdb_table import csv_table, head_text, looks_like_json
-from entro_cli.readers.tables.fast_csv import NotPlainError, PlainRows, plain_blocks
+from entro_cli.readers.tables.fast_csv import NotPlainError, plain_blocks
 from entro_cli.readers.tables.reader import TableReader, note_columns_not_read, schema_of
 from entro_cli.readers.tables.rows import STRAY_NS, has_open_mark, load_columns
-from entro_cli.readers.tables.series import series_of
+from entro_cli.readers.tables.series import Rows, series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import Problem
@@ -53,7 +54,7 @@ class CsvStream:
             series, last_ns = self._block_series(rows, last_ns)
             yield series
 
-    def _block_series(self, rows: PlainRows, last_ns: int | None) -> tuple[tuple[Series, ...], int]:
+    def _block_series(self, rows: Rows, last_ns: int | None) -> tuple[tuple[Series, ...], int]:
         """Return the series of a block, and the time of its last row, nanoseconds since the epoch.
 
         Args:
@@ -70,7 +71,7 @@ class CsvStream:
         if is_stray or has_clock_change or zone != self._zone or (last_ns is not None and times[0] <= last_ns):
             raise NotPlainError
         before = tally.problems
-        series = series_of(times, rows.values, self._schema.stages, None, tally)
+        series = series_of(replace(rows, times=times), tally)
         if tally.problems != before:  # rows out of order, or two at one time
             raise NotPlainError
         self._rows += len(times)

@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
+from entro_cli.readers.tables.series import Rows
 from entro_cli.readers.timestamps import EPOCH_SECONDS, TimestampFormat
 from entro_cli.timeseries.observations import TimeArray
-from entro_engine.entropy import FloatArray
 
 WORTH_BYTES = 1 << 24
 """Size of a file from which the time saved makes up for importing Arrow."""
@@ -39,26 +37,11 @@ _THREADS = 2
 _ZONED_LENGTH, _LOCAL_LENGTH = len("2026-04-06T12:30:00Z"), len("2026-04-06T12:30:00")
 
 
-@dataclass(frozen=True)
-class PlainRows:
-    """Rows of a plain CSV, in the order of the file.
-
-    Attributes:
-        times: nanoseconds, as `timestamp_sql` defines them, shape (rows,).
-        zoned: whether the time named its zone, shape (rows,).
-        values: shape (loads, rows); NaN where a cell is empty.
-    """
-
-    times: TimeArray
-    zoned: NDArray[np.bool_]
-    values: FloatArray
-
-
 class NotPlainError(Exception):
     """A CSV is not plain throughout, or Arrow is not installed."""
 
 
-def read_plain_csv(table: Table, schema: TableSchema, loads: Sequence[int]) -> PlainRows | None:
+def read_plain_csv(table: Table, schema: TableSchema, loads: Sequence[int]) -> Rows | None:
     """Return all rows of a CSV that is plain throughout; None for any other table.
 
     Args:
@@ -70,14 +53,15 @@ def read_plain_csv(table: Table, schema: TableSchema, loads: Sequence[int]) -> P
         blocks = list(plain_blocks(table, schema, loads))
     except NotPlainError:
         return None
-    return PlainRows(
+    return Rows(
         np.concatenate([block.times for block in blocks]),
         np.concatenate([block.zoned for block in blocks]),
         np.concatenate([block.values for block in blocks], axis=1),
+        schema.stages,
     )
 
 
-def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Iterator[PlainRows]:
+def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Iterator[Rows]:
     """Yield the rows of a plain CSV block by block.
 
     Args:
@@ -95,7 +79,7 @@ def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Ite
     with table.path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
         for _ in range(table.header_offset + 1):
             file.readline()
-        pending = deque[Future[PlainRows]]()
+        pending = deque[Future[Rows]]()
         for block in _blocks(file):
             pending.append(threads.submit(_parse, block, table, schema, loads, returns))
             if len(pending) > _THREADS:
@@ -125,9 +109,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
         yield block + file.readline()
 
 
-def _parse(
-    block: bytes, table: Table, schema: TableSchema, load_columns: Sequence[int], has_returns: bool
-) -> PlainRows:
+def _parse(block: bytes, table: Table, schema: TableSchema, load_columns: Sequence[int], has_returns: bool) -> Rows:
     """Return the rows of a block.
 
     Raises:
@@ -167,7 +149,7 @@ def _parse(
     values += 0.0  # -0.0 becomes 0.0, as in what DuckDB reads
     if (values < 0).any() or (values > LARGEST_LOAD).any():
         raise NotPlainError
-    return PlainRows(times, np.full(len(times), is_zoned), values)
+    return Rows(times, np.full(len(times), is_zoned), values, schema.stages)
 
 
 def _epoch_times(cells: Any, form: TimestampFormat) -> TimeArray:

@@ -24,7 +24,7 @@ from entro_cli.readers.tables.duckdb_table import (
     sniff_csv,
     split_lines,
 )
-from entro_cli.readers.tables.rows import Rows, fetch_rows
+from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import (
     DEFAULT_NAMES,
     StageColumn,
@@ -33,10 +33,10 @@ from entro_cli.readers.tables.schema import (
     printable_name,
     printable_names,
 )
-from entro_cli.readers.tables.series import SourceColumns, series_of
+from entro_cli.readers.tables.series import Rows, series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
-from entro_cli.timeseries.observations import Observations, ReadOptions, Series, TimeArray
+from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
 
@@ -90,11 +90,8 @@ class TableReader:
         )
         tally = Tally(table.problems)
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
-        rows, times = _without_steps_back(rows, times, tally)
-        sources = SourceColumns(
-            rows.sources, [table.columns[column] for column in schema.sources], options.aggregate, rows.are_totals
-        )
-        series = series_of(times, rows.values, rows.stages, rows.codes, tally, sources)
+        rows = _without_steps_back(replace(rows, times=times), tally)
+        series = series_of(rows, tally, options.aggregate)
         note_columns_not_read(schema, rows.stages, series, tally)
         return Observations(
             path=log.label,
@@ -139,22 +136,18 @@ class TableReader:
         return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
 
 
-def _without_steps_back(rows: Rows, times: TimeArray, tally: Tally) -> tuple[Rows, TimeArray]:
-    """Leave out rows whose times earlier rows have because the clock stepped back. Return the rows and their times."""
-    if not np.any(times[1:] < times[:-1]):
-        return rows, times
+def _without_steps_back(rows: Rows, tally: Tally) -> Rows:
+    """Leave out rows whose times earlier rows have because the clock stepped back."""
+    if not np.any(rows.times[1:] < rows.times[:-1]):
+        return rows
     from entro_cli.readers.tables.clock_steps import rows_after_steps_back  # most tables are in order
 
     keys = [key for key in (rows.codes, rows.sources) if key is not None]
-    groups = np.unique(np.stack(keys), axis=1, return_inverse=True)[1] if keys else np.zeros(len(times), np.int64)
-    is_doubtful, steps = rows_after_steps_back(times, rows.values, groups)
+    groups = np.unique(np.stack(keys), axis=1, return_inverse=True)[1] if keys else np.zeros(len(rows.times), np.int64)
+    is_doubtful, steps = rows_after_steps_back(rows.times, rows.values, groups)
     if steps:
         tally.count(ProblemKind.ROWS_AFTER_STEP_BACK, is_doubtful.sum(), f"{max(steps) / NS:,.0f}")
-    keep = ~is_doubtful
-    codes, sources = (None if key is None else key[keep] for key in (rows.codes, rows.sources))
-    are_totals = None if rows.are_totals is None else rows.are_totals[keep]
-    kept = replace(rows, values=rows.values[:, keep], codes=codes, sources=sources, are_totals=are_totals)
-    return kept, times[keep]
+    return rows.take(~is_doubtful)
 
 
 def _recognise_csv(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
@@ -16,9 +15,10 @@ from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.column_names import TOTALS
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
-from entro_cli.readers.tables.schema import LARGEST_LOAD, StageColumn, TableSchema
+from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
+from entro_cli.readers.tables.series import Rows
 from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
-from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import ReadOptions, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -40,36 +40,6 @@ _STRAY_SHARE = 100
 _MISSING = ("", "nan", "null", "none", "n/a", "#n/a", "-")
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Good rows of a table, in the order of the file, and what was wrong with the others.
-
-    Attributes:
-        times: nanoseconds, as `timestamp_sql` defines them, shape (rows,).
-        zoned: whether the time named its zone, shape (rows,).
-        values: shape (columns, rows) for a wide table, the columns of each stage after those of the one before;
-            (1, rows) for a long one; NaN where missing.
-        stages: the stages.
-        codes: index of each row's stage in a long table, -1 for a stage that is not read, shape (rows,).
-        sources: hash of what each row is of, shape (rows,); None if nothing says that.
-        skipped: number of rows that could not be read.
-        bad: the first few of those, in the order of the file.
-        are_totals: whether each row is of a source that is called a total, shape (rows,); None if none is.
-        not_numbers: number of rows skipped because a load is not a number.
-    """
-
-    times: TimeArray
-    zoned: NDArray[np.bool_]
-    values: FloatArray
-    stages: tuple[StageColumn, ...]
-    codes: NDArray[np.int64] | None
-    skipped: int
-    bad: tuple[BadRow, ...]
-    not_numbers: int = 0
-    sources: NDArray[np.int64] | None = None
-    are_totals: NDArray[np.bool_] | None = None
-
-
 def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
     """Return the rows of a table.
 
@@ -86,7 +56,7 @@ def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
     is_plain = is_worth_it and not has_open_mark(table, schema, options)
     plain = fast_csv.read_plain_csv(table, schema, loads) if is_plain else None
     if plain is not None and _usual_times(plain.times) is None:
-        return Rows(plain.times, plain.zoned, plain.values, schema.stages, None, 0, ())
+        return plain
     schema = _with_date_order(table, schema)
     numbers = [_number_sql(f"c{column}") for column in loads]
     if not has_open_mark(table, schema, options):
@@ -143,6 +113,7 @@ def _fetch(
         values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(numbers))]),
         stages=stages,
         codes=codes,
+        source_names=[table.columns[column] for column in schema.sources],
         sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
         are_totals=totals if totals is not None and totals.any() and not totals.all() else None,
         skipped=int((~is_good).sum()) + table.rejected_count,

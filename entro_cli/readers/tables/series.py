@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.tables.schema import StageColumn, printable_name
-from entro_cli.timeseries.observations import Series, TimeArray
+from entro_cli.timeseries.observations import BadRow, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
@@ -28,128 +29,117 @@ _WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
 
 
 @dataclass(frozen=True)
-class SourceColumns:
-    """The sources of the rows of a table.
+class Rows:
+    """Good rows of a table, in the order of the file, and what was wrong with the others.
 
     Attributes:
-        codes: hash of the source of each row, shape (rows,); None if each time has one row.
-        names: names of the columns that say it.
-        aggregate: how sources are combined, as in `ReadOptions`.
-        are_totals: whether the name of each row's source is that of a total, shape (rows,); None if none is.
+        times: nanoseconds, as `timestamp_sql` defines them or since the epoch, shape (rows,).
+        zoned: whether the time named its zone, shape (rows,).
+        values: shape (columns, rows) for a wide table, the columns of each stage after those of the one before;
+            (1, rows) for a long one; NaN where missing.
+        stages: the stages.
+        codes: index of each row's stage in a long table, -1 for a stage that is not read, shape (rows,); else None.
+        sources: hash of what each row is of, shape (rows,); None if nothing says that.
+        are_totals: whether each row is of a source that is called a total, shape (rows,); None if none is.
+        source_names: names of the columns that say what a row is of.
+        skipped: number of rows that could not be read.
+        bad: the first few of those, in the order of the file.
+        not_numbers: number of rows skipped because a load is not a number.
     """
 
+    times: TimeArray
+    zoned: NDArray[np.bool_]
+    values: FloatArray
+    stages: Sequence[StageColumn]
     codes: NDArray[np.int64] | None = None
-    names: Sequence[str] = ()
-    aggregate: str | None = None
+    sources: NDArray[np.int64] | None = None
     are_totals: NDArray[np.bool_] | None = None
+    source_names: Sequence[str] = ()
+    skipped: int = 0
+    bad: tuple[BadRow, ...] = ()
+    not_numbers: int = 0
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Rows:
+        """Return some of the rows, in the order given."""
+        by_row = {"times": self.times, "zoned": self.zoned, "codes": self.codes, "sources": self.sources}
+        by_row["are_totals"] = self.are_totals
+        taken: dict[str, Any] = {name: part[rows] for name, part in by_row.items() if part is not None}
+        return replace(self, values=self.values[:, rows], **taken)
 
 
-def series_of(
-    times: TimeArray,
-    values: FloatArray,
-    stages: Sequence[StageColumn],
-    codes: NDArray[np.int64] | None,
-    tally: Tally,
-    sources: SourceColumns | None = None,
-) -> tuple[Series, ...]:
+def series_of(rows: Rows, tally: Tally, aggregate: str | None = None) -> tuple[Series, ...]:
     """Return the series in the rows of a table.
 
     Args:
-        times: nanoseconds since the epoch, shape (rows,), in the order of the file.
-        values: shape (columns, rows) if each row has all stages, or (1, rows) if each has one; NaN where missing.
-        stages: the stages.
-        codes: index of each row's stage, shape (rows,); None if each row has all stages.
+        rows: the rows, with times since the epoch.
         tally: receives the warnings.
-        sources: what the rows are of.
+        aggregate: how sources are combined, as in `ReadOptions`.
 
     Returns:
         One series per stage that has a sample. The order of the rows does not change a bit of it.
     """
-    sources = sources or SourceColumns()
-    if sources.are_totals is not None:
-        values = _without_totals(values, codes, sources.are_totals, tally)
-    keys = [part for part in (sources.codes, codes) if part is not None]
-    in_order = bool(np.all(times[1:] > times[:-1]))
+    rows = rows if rows.are_totals is None else _without_totals(rows, rows.are_totals, tally)
+    in_order = bool(np.all(rows.times[1:] > rows.times[:-1]))
     if not in_order:
-        tally.count(ProblemKind.OUT_OF_ORDER, (times[1:] < times[:-1]).sum())
+        tally.count(ProblemKind.OUT_OF_ORDER, (rows.times[1:] < rows.times[:-1]).sum())
+        keys = [part for part in (rows.sources, rows.codes) if part is not None]
         # The values are keys, too: rows of one time, averaged below, must be summed in one order to give the same bits.
-        order = np.lexsort([*values[::-1], *keys, times])
-        times, values, keys = times[order], values[:, order], [key[order] for key in keys]
-        times, values, keys = _without_repeats(times, values, keys, tally)
+        rows = _without_repeats(rows.take(np.lexsort([*rows.values[::-1], *keys, rows.times])), tally)
     column, series, averaged = 0, [], []
-    for index, stage in enumerate(stages):
-        rows = slice(None) if codes is None else keys[-1] == index
-        part = values[column : column + len(stage.columns)] if codes is None else values
-        column += len(stage.columns)
-        samples = Samples(times[rows], part[:, rows], None if sources.codes is None else keys[0][rows])
-        found, number = _series(stage, samples, sources, in_order, tally)
+    for index, stage in enumerate(rows.stages):
+        if rows.codes is None:
+            part = replace(rows, values=rows.values[column : column + len(stage.columns)])
+            column += len(stage.columns)
+        else:
+            part = rows.take(rows.codes == index)
+        found, number = _series(stage, part, aggregate, in_order, tally)
         series.append(found)
         averaged.append(number)
-    number = max(averaged) if codes is None else sum(averaged)  # a wide row counts once for all of its stages
-    tally.count(ProblemKind.AVERAGED, number)
+    # A wide row counts once for all of its stages.
+    tally.count(ProblemKind.AVERAGED, max(averaged) if rows.codes is None else sum(averaged))
     return tuple(found for found in series if len(found.times))
 
 
-def _without_totals(
-    values: FloatArray, codes: NDArray[np.int64] | None, are_totals: NDArray[np.bool_], tally: Tally
-) -> FloatArray:
-    """Return values without those of sources that are called totals and are the sum of the others, NaN instead."""
-    values, left_out = values.copy(), np.zeros(len(are_totals), np.bool_)
+def _without_totals(rows: Rows, are_totals: NDArray[np.bool_], tally: Tally) -> Rows:
+    """Return rows without the values of sources that are called totals and are the sum of the others, NaN instead."""
+    values, left_out = rows.values.copy(), np.zeros(len(are_totals), np.bool_)
     for row in values:
-        for code in [None] if codes is None else np.unique(codes).tolist():
-            of_stage = np.ones(len(row), np.bool_) if code is None else codes == code
-            totals, parts = (np.nansum(row[of_stage & rows]) for rows in (are_totals, ~are_totals))
+        for code in [None] if rows.codes is None else np.unique(rows.codes).tolist():
+            of_stage = np.ones(len(row), np.bool_) if code is None else rows.codes == code
+            totals, parts = (np.nansum(row[of_stage & which]) for which in (are_totals, ~are_totals))
             if abs(totals - parts) <= _TOTAL_MARGIN * parts:
                 row[of_stage & are_totals] = np.nan
                 left_out |= of_stage & are_totals
     tally.count(ProblemKind.TOTALS_LEFT_OUT, left_out.sum())
-    return values
+    return replace(rows, values=values)
 
 
-def _without_repeats(
-    times: TimeArray, values: FloatArray, keys: list[NDArray[np.int64]], tally: Tally
-) -> tuple[TimeArray, FloatArray, list[NDArray[np.int64]]]:
+def _without_repeats(rows: Rows, tally: Tally) -> Rows:
     """Return sorted rows without those that equal the previous row."""
-    same = np.diff(times) == 0
-    for row in values:
+    same = np.diff(rows.times) == 0
+    for row in rows.values:
         same &= (row[1:] == row[:-1]) | (np.isnan(row[1:]) & np.isnan(row[:-1]))
-    for key in keys:
-        same &= key[1:] == key[:-1]
+    for key in (rows.sources, rows.codes):
+        same &= True if key is None else key[1:] == key[:-1]
     tally.count(ProblemKind.REPEATED, same.sum())
-    keep = np.concatenate([[True], ~same])
-    return times[keep], values[:, keep], [key[keep] for key in keys]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Rows of one stage, sorted by time.
-
-    Attributes:
-        times: nanoseconds since the epoch, shape (rows,).
-        values: one row per column that adds to the stage, NaN where missing, shape (columns, rows).
-        sources: hash of the source of each row, shape (rows,); None if there is one.
-    """
-
-    times: TimeArray
-    values: FloatArray
-    sources: NDArray[np.int64] | None
+    return rows.take(np.concatenate([[True], ~same]))
 
 
 def _series(
-    stage: StageColumn, samples: Samples, sources: SourceColumns, are_distinct: bool, tally: Tally
+    stage: StageColumn, rows: Rows, aggregate: str | None, are_distinct: bool, tally: Tally
 ) -> tuple[Series, int]:
     """Return the samples of one stage, and how many values were averaged because they have one time.
 
     Args:
         stage: the stage.
-        samples: its rows.
-        sources: what the rows are of.
+        rows: its rows, sorted by time, with only its columns.
+        aggregate: how sources are combined.
         are_distinct: whether no two times are equal.
         tally: receives a warning if several sources were combined.
     """
-    times, values, codes = samples.times, samples.values[0], samples.sources
-    if len(samples.values) > 1 or codes is not None:
-        times, values, codes = _by_source(samples)
+    times, values, codes = rows.times, rows.values[0], rows.sources
+    if len(rows.values) > 1 or codes is not None:
+        times, values, codes = _by_source(rows)
     is_known = ~np.isnan(values)
     if not is_known.all():
         times, values, codes = times[is_known], values[is_known], None if codes is None else codes[is_known]
@@ -163,8 +153,8 @@ def _series(
         values = np.add.reduceat(values[order], starts) / counts
         times, codes = times[starts], None if codes is None else codes[starts]
     if codes is not None and count > 1:
-        how = sources.aggregate or ("mean" if stage.kind is Kind.GENERIC else "sum")
-        names = ", ".join(map(printable_name, sources.names)) or "column"
+        how = aggregate or ("mean" if stage.kind is Kind.GENERIC else "sum")
+        names = ", ".join(map(printable_name, rows.source_names)) or "column"
         tally.count(ProblemKind.SOURCES_COMBINED, count, printable_name(stage.source), names, _WORDS[how])
         times, values = combine_sources(times, values, codes, how)
         summed = count if how == "sum" else 1
@@ -172,12 +162,12 @@ def _series(
     return Series(stage.name, stage.kind, times, values, stage.full, stage.source, summed=summed), averaged
 
 
-def _by_source(samples: Samples) -> tuple[TimeArray, FloatArray, NDArray[np.int64]]:
+def _by_source(rows: Rows) -> tuple[TimeArray, FloatArray, NDArray[np.int64]]:
     """Return the samples of all columns one below the other, sorted by source, then by time, with codes of sources."""
-    columns, rows = samples.values.shape
-    codes = np.zeros(rows, np.int64) if samples.sources is None else np.unique(samples.sources, return_inverse=True)[1]
+    columns, count = rows.values.shape
+    codes = np.zeros(count, np.int64) if rows.sources is None else np.unique(rows.sources, return_inverse=True)[1]
     codes = (codes[None, :] * columns + np.arange(columns)[:, None]).ravel()
-    times, values = np.tile(samples.times, columns), samples.values.ravel()
+    times, values = np.tile(rows.times, columns), rows.values.ravel()
     order = np.lexsort([values, times, codes])
     return times[order], values[order], codes[order]
 
