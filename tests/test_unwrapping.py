@@ -79,6 +79,20 @@ def test_the_lines_inside_are_read(tmp_path, name, how):
     assert figures(path) == figures(SAMPLES / "formats" / name)
 
 
+@pytest.mark.parametrize("name", ["celery.log", "scrapy.log", "sglang.log"])
+def test_a_log_with_the_newest_line_first_is_turned_round(tmp_path, name):
+    lines = (SAMPLES / "formats" / name).read_text().splitlines()
+    (tmp_path / name).write_text("\n".join(reversed(lines)))
+    assert figures(tmp_path / name) == figures(SAMPLES / "formats" / name)
+
+
+def test_bad_rows_of_a_log_with_the_newest_line_first_have_their_numbers(tmp_path):
+    rows = [json.dumps({"time": f"2026-04-06T00:{at:02}:00Z", "rate": at % 3, "queue": at % 5}) for at in range(40)]
+    rows[9] = rows[9].replace('"rate": 0', '"rate": "broken"')
+    (tmp_path / "rows").write_text("\n".join(reversed(rows)) + "\n")
+    assert "line 31: not a number" in entro("analyze", tmp_path / "rows", "--tz", "UTC").err
+
+
 LAST = [BEGIN]
 
 

@@ -169,9 +169,6 @@ def _log_lines_csv(text: str) -> list[_Row]:
     logged = sum(_LOGGED.match(cells[texts[0]]) is not None for cells in rows[:200])
     if 2 * logged <= len(rows[:200]):
         return []
-    first, last = (rows[end][times[0]] for end in (0, -1))
-    if (len(last), last) < (len(first), first):  # the newest line is the first
-        rows.reverse()
     return [_log_line(dict(zip(header, cells, strict=True)), header[texts[0]], header[times[0]]) for cells in rows]
 
 

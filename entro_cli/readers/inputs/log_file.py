@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 
@@ -38,6 +39,10 @@ STDIN = "-"
 
 PARQUET_MAGIC = b"PAR1"
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\x00": "an xz file", b"%PDF": "a PDF"}
+
+_TIME = re.compile(rb"(?:(?:\d{4}-)?\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?|\b1\d{9}(?:\d{3})?(?:\.\d{1,9})?\b")
+_LINES_IN_ORDER, _LINE_BYTES = 200, 300
+"""So many lines, and so many bytes of each, show the order of a log."""
 
 _EXPORTS = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*"
@@ -289,12 +294,24 @@ def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile
         raise EntroError(f"cannot be read: {error.strerror or error}", where=label) from error
     if len(logs) != 1:
         logs = [log for log in logs if log.head.strip()]
-    if not logs:
-        _check(head, label)
-        return [LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)]
+    logs = logs or [LogFile(label, spool, head, spool.with_suffix(".mended"), changed_s)]
     for log in logs:
         _check(log.head, log.label)
-    return logs
+    return [_oldest_first(log) for log in logs]
+
+
+def _oldest_first(log: LogFile) -> LogFile:
+    """Return a log with its oldest line first. Exports of stores of logs often begin with the newest."""
+    lines = log.head.splitlines(keepends=True)[:_LINES_IN_ORDER]
+    stamps = [found[0] for line in lines if (found := _TIME.search(line, 0, _LINE_BYTES))]
+    steps = [before > after for before, after in pairwise(stamps) if before != after]
+    has_header = not _TIME.search(lines[0], 0, _LINE_BYTES)
+    if log.is_parquet or has_header or len(steps) < 5 or sum(steps) < 0.9 * len(steps):
+        return log
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    path = log.spool.with_suffix(".ordered")
+    path.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in reversed(lines)))
+    return replace(log, path=path, head=_head(path), numbers=(log.numbers or range(1, len(lines) + 1))[::-1])
 
 
 def _stream_log(stream: Stream, label: str, changed_s: float, is_part: bool) -> LogFile:
@@ -314,7 +331,7 @@ def stream_suffix(identity: Identity) -> str:
 
 def of_stream(found: Observations, log: LogFile) -> Observations:
     """Return the observations of a log with the writer of its lines, and bad rows with their lines in the file."""
-    if not log.identity:
+    if not (log.identity or log.numbers):
         return found
     rows = (
         replace(row, line=log.numbers[row.line - 1] if log.numbers and row.line else row.line) for row in found.bad_rows
