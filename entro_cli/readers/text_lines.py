@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally, masked, printable_row
 from entro_cli.readers.quantities import choose_stages
@@ -79,6 +82,24 @@ def _starts_with(content: bytes, literal: bytes, begin: int, end: int | None) ->
         place = content.find(literal, line_end, end) if line_end >= 0 else -1
 
 
+def equal_runs(content: bytes, places: NDArray[np.int64], width: int) -> dict[int, int]:
+    """Return runs of lines that begin with the same bytes: where each begins, and its length.
+
+    Args:
+        content: whole lines.
+        places: a place in each of some lines, sorted.
+        width: the number of bytes to compare.
+    """
+    if not len(places):
+        return {}
+    codes = np.frombuffer(content + bytes(width), np.uint8)
+    begins = np.concatenate([[0], np.flatnonzero(codes[: len(content)] == ord("\n")) + 1])
+    lines = begins[np.searchsorted(begins, places, side="right") - 1]
+    texts = codes[lines[:, None] + np.arange(width)]
+    firsts = np.flatnonzero(np.concatenate([[True], np.any(texts[1:] != texts[:-1], axis=1)]))
+    return dict(zip(lines[firsts].tolist(), np.diff(firsts, append=len(lines)).tolist(), strict=True))
+
+
 class BadLines:
     """The lines of a log that cannot be read: their number, and the first few of them."""
 
@@ -146,11 +167,13 @@ class LineLog(ABC):
     Attributes:
         bad: the lines that cannot be read.
         zone: how timestamps were read, in words, once they have times.
+        unread: the columns of quantities that were not read, because others hold the same.
     """
 
     def __init__(self) -> None:
         self.bad = BadLines()
         self.zone = ""
+        self.unread: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -209,6 +232,6 @@ class LineReader(ABC, Generic[FoundLines]):
             bad_rows=bad,
             zone=found.zone,
             problems=tally.problems,
-            columns=tuple(part.column for part in quantities if len(part.times)),
+            columns=(*(part.column for part in quantities if len(part.times)), *found.unread),
         )
         return Reading(observations, found.state())

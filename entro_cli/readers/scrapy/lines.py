@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile
@@ -22,7 +22,8 @@ from entro_cli.readers.partial_timestamps import (
     timestamp_in,
 )
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.text_lines import BadLines, Block, blocks, line_starts
+from entro_cli.readers.scrapy.spiders import SpiderLine, SpiderRun
+from entro_cli.readers.text_lines import LineLog, blocks, equal_runs, line_starts
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 
 _STAMP = rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)([+-]\d{4})? \[[^\]\n]{0,200}\] "
@@ -43,66 +44,129 @@ _LOOKED_AT = 1 << 12
 """Bytes of a line in another format that are searched for a message."""
 _LONGEST_DUMP_BYTES = 1 << 18
 _FETCHED = b"DEBUG: Crawled ("
-"""In every line of a response; 16 bytes, which are compared as two words."""
-_FETCHED_WORDS = tuple(int.from_bytes(_FETCHED[at : at + 8], "little") for at in (0, 8))
+"""In every line of a response."""
+_FETCHED_LINE = re.compile(re.escape(_FETCHED))
 _STAMP_BYTES = 19
 
 
-@dataclass(frozen=True)
-class SpiderLine:
-    """A line with the counts or the stats of a spider.
+class ScrapyState(msgspec.Struct):
+    """The state of a log behind some of its lines.
 
     Attributes:
-        offset: where in the log it begins.
-        wall: its timestamp, nanoseconds on the log's clock.
-        shift: the offset of that clock from UTC, nanoseconds; None if the timestamp has no zone.
-        pages: the number of pages crawled so far; -1 if the line has none.
-        items: the number of items scraped so far; -1 if the line has none.
-        stats: the numbers of dumped stats; None in other lines.
-        is_start: whether the spider begins here.
-        is_end: whether these are the closing stats.
+        clock: the clock behind timestamps without a date or year.
+        runs: the runs that go on.
+        offsets: the offsets of the log's clock from UTC so far, nanoseconds, without repeats.
+        has_zones: whether timestamps name their zone.
+        counted: whether a line has counted pages.
+        killed, overlapping: as in `Spiders`.
+        dump: a dump of stats that has no end yet.
+        latest: the time of the last responses, nanoseconds since the epoch, and their number.
     """
 
-    offset: int
-    wall: int
-    shift: int | None
-    pages: int = -1
-    items: int = -1
-    stats: Mapping[str, float] | None = None
-    is_start: bool = False
-    is_end: bool = False
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    runs: list[SpiderRun] = []
+    offsets: list[int] = []
+    has_zones: bool = False
+    counted: bool = False
+    killed: int = 0
+    overlapping: int = 0
+    dump: bytes = b""
+    latest: tuple[int, int] | None = None
 
 
-@dataclass
-class ScrapyLines:
-    """The lines of a log that matter.
+class ScrapyLines(LineLog):
+    """The lines of a log that matter, behind others.
 
     Attributes:
-        clock: the timestamps without a date or year.
-        undated: the indices of the points that have these.
+        before: the state behind the lines before, which becomes that behind these lines.
+        is_first: whether there are no lines before.
         points: the lines with counts or stats, in their order.
         responses: the number of lines of responses.
         fetched: their timestamps, nanoseconds on the log's clock, shape (responses,); empty if they are not needed.
         places: where in the log those lines begin, likewise.
-        bad: the lines that cannot be read.
-        dump: a last dump of stats that has no end yet.
     """
 
-    clock: LineTimestamps
-    undated: list[int] = field(default_factory=list)
-    points: list[SpiderLine] = field(default_factory=list)
-    responses: int = 0
-    fetched: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
-    places: TimeArray = field(default_factory=lambda: np.empty(0, np.int64))
-    bad: BadLines = field(default_factory=BadLines)
-    dump: bytes = b""
+    def __init__(self, before: ScrapyState, is_first: bool) -> None:
+        super().__init__()
+        self.before, self.is_first = before, is_first
+        self.points: list[SpiderLine] = []
+        self.responses = 0
+        self.fetched: TimeArray = np.empty(0, np.int64)
+        self.places: TimeArray = np.empty(0, np.int64)
+        self._undated: list[SpiderLine] = []
+        self._stamps = LineTimestamps(before.clock)
 
-    def date(self, log: LogFile, options: ReadOptions, tally: Tally) -> ClockState:
-        """Date the points without a date or year, as of a clock in UTC, and return the clock behind them."""
-        times, clock = self.clock.utc(log, options, tally)
-        for index, time in zip(self.undated, times.tolist(), strict=True):
-            self.points[index] = replace(self.points[index], wall=time, shift=0)
-        return clock
+    @property
+    def good(self) -> int:
+        """Number of lines with counts, stats or a response."""
+        return len(self.points) + self.responses
+
+    rows = good
+
+    def state(self) -> bytes:
+        """Return the state behind the lines."""
+        return msgspec.json.encode(self.before)
+
+    def find(self, log: LogFile, responses: bool) -> Self:
+        """Go through a log.
+
+        The timestamps of responses are collected only if no other line counts pages, because that takes a second pass.
+
+        Args:
+            log: the plain file.
+            responses: collect the timestamps of responses in any case.
+        """
+        if self.before.dump:
+            dump, self.before.dump = self.before.dump, b""
+            self._take(0, dump + _dump(log, 0))
+        for block in blocks(log):
+            for begin in line_starts(block, *_LITERALS):
+                line, at = block.line(begin)[0].rstrip(b"\r"), block.offset + begin
+                self._take(at, _dump(log, at) if _DUMP.search(line) else line)
+            self.responses += block.content.count(_FETCHED)
+        self.before.counted = self.before.counted or any(point.pages >= 0 for point in self.points)
+        if self.responses and (responses or not self.before.counted):
+            self._find_responses(log)
+        if self.responses and not len(self.fetched):
+            self.unread = ("responses",)
+        return self
+
+    def _take(self, offset: int, text: bytes) -> None:
+        """Add a line, with the lines of its dump if it has one."""
+        line = text.partition(b"\n")[0]
+        match = _STANDARD.search(line) or (None if _IS_STANDARD.match(line) else _find_other(line))
+        if match is None:
+            if b"Crawled " in line and b" pages/min" in line:
+                self.bad.add(offset, "not a logstats line", line)
+            return
+        stamp, shift = _stamp(match) if match.re is _STANDARD else _any_stamp(line, match.start())
+        if stamp is None:
+            self.bad.add(offset, "the time cannot be read", line)
+        elif match["dump"] and b"}" not in text:
+            self.before.dump = text if len(text) < _LONGEST_DUMP_BYTES else b""
+        elif point := _point(match, text, SpiderLine(offset, stamp[1], shift)):
+            self.points.append(point)
+            if stamp[0] in (PartialTimestampFormat.YEARLESS, PartialTimestampFormat.DAYLESS):
+                self._stamps.add(stamp)
+                self._undated.append(point)
+
+    def _find_responses(self, log: LogFile) -> None:
+        """Collect the timestamps of responses, one for all that follow one another at one second."""
+        found = []
+        for block in blocks(log):
+            places = np.array([match.start() for match in _FETCHED_LINE.finditer(block.content)], np.int64)
+            for begin, responses in equal_runs(block.content, places, _STAMP_BYTES).items():
+                stamp = timestamp_in(block.content[begin : begin + _STAMP_BYTES])
+                if stamp and stamp[0] is PartialTimestampFormat.LOCAL:
+                    found.append((stamp[1], block.offset + begin, responses))
+        walls, places, counts = np.array(found, np.int64).reshape(-1, 3).T
+        self.fetched, self.places = np.repeat(walls, counts), np.repeat(places, counts)
+
+    def date(self, log: LogFile, options: ReadOptions, tally: Tally) -> None:
+        """Date the points without a date or year, as of a clock in UTC."""
+        times, self.before.clock = self._stamps.utc(log, options, tally)
+        for point, time in zip(self._undated, times.tolist(), strict=True):
+            point.wall, point.shift = time, 0
 
 
 def holds_scrapy_lines(head: bytes) -> bool:
@@ -111,64 +175,6 @@ def holds_scrapy_lines(head: bytes) -> bool:
         return True
     others = ((line, _find_other(line)) for line in head.splitlines())
     return any(match is not None and _any_stamp(line, match.start())[0] is not None for line, match in others)
-
-
-def find_lines(
-    log: LogFile, before: ClockState, responses: bool, dump: bytes = b"", counted: bool = False
-) -> ScrapyLines:
-    """Find the lines of a log that matter.
-
-    The timestamps of responses are collected only if no other line counts pages, because that takes a second pass.
-
-    Args:
-        log: the plain file.
-        before: the clock behind the lines before, for timestamps without a date or year.
-        responses: collect the timestamps of responses in any case.
-        dump: the beginning of a dump of stats that goes on here.
-        counted: whether a line before has counted pages.
-    """
-    found = _find(log, before, responses, dump)
-    counted = counted or any(point.pages >= 0 for point in found.points)
-    return _find(log, before, True, dump) if found.responses and not (responses or counted) else found
-
-
-def _find(log: LogFile, before: ClockState, responses: bool, dump: bytes) -> ScrapyLines:
-    found = ScrapyLines(LineTimestamps(before))
-    stamps, places = [], []
-    if dump:
-        _take(0, dump + _dump(log, 0), found)
-    for block in blocks(log):
-        for begin in line_starts(block, *_LITERALS):
-            line = block.line(begin)[0].rstrip(b"\r")
-            _take(block.offset + begin, _dump(log, block.offset + begin) if _DUMP.search(line) else line, found)
-        found.responses += block.content.count(_FETCHED)
-        if responses:
-            starts, walls = _responses(block)
-            stamps.append(walls)
-            places.append(starts + block.offset)
-    if stamps:
-        found.fetched, found.places = np.concatenate(stamps), np.concatenate(places)
-    return found
-
-
-def _take(offset: int, text: bytes, found: ScrapyLines) -> None:
-    """Add a line, with the lines of its dump if it has one."""
-    line = text.partition(b"\n")[0]
-    match = _STANDARD.search(line) or (None if _IS_STANDARD.match(line) else _find_other(line))
-    if match is None:
-        if b"Crawled " in line and b" pages/min" in line:
-            found.bad.add(offset, "not a logstats line", line)
-        return
-    stamp, shift = _stamp(match) if match.re is _STANDARD else _any_stamp(line, match.start())
-    if stamp is None:
-        found.bad.add(offset, "the time cannot be read", line)
-    elif match["dump"] and b"}" not in text:
-        found.dump = text if len(text) < _LONGEST_DUMP_BYTES else b""
-    elif point := _point(match, text, SpiderLine(offset, stamp[1], shift)):
-        if stamp[0] in (PartialTimestampFormat.YEARLESS, PartialTimestampFormat.DAYLESS):
-            found.clock.add(stamp)
-            found.undated.append(len(found.points))
-        found.points.append(point)
 
 
 def _point(match: re.Match[bytes], text: bytes, stamped: SpiderLine) -> SpiderLine | None:
@@ -237,50 +243,3 @@ def _periodic(text: bytes) -> dict[str, float]:
     stats = document.get("stats", document) if isinstance(document, dict) else {}
     pairs = stats.items() if isinstance(stats, dict) else ()
     return {str(key): float(value) for key, value in pairs if type(value) in {int, float}}
-
-
-def _responses(block: Block) -> tuple[TimeArray, TimeArray]:
-    """Return where the lines of responses begin in a block, and their timestamps, without a loop over lines."""
-    content = block.content
-    if _FETCHED not in content:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    padded = content + bytes(16)
-    # Overlapping words: element i holds the eight bytes from place i on.
-    words = np.ndarray((len(padded) - 7,), np.dtype("<u8"), padded, 0, (1,))
-    at = np.flatnonzero(
-        (words[: len(content)] == _FETCHED_WORDS[0]) & (words[8 : len(content) + 8] == _FETCHED_WORDS[1])
-    )
-    codes = np.frombuffer(padded, np.uint8)
-    ends = np.flatnonzero(codes[: len(content)] == ord("\n"))
-    lines = np.searchsorted(ends, at)
-    starts = np.where(lines > 0, ends[np.maximum(lines - 1, 0)] + 1 if len(ends) else 0, 0)
-    starts = starts[at - starts > _STAMP_BYTES]
-    walls, valid = _parse_stamps(codes[starts[:, None] + np.arange(_STAMP_BYTES)])
-    return starts[valid], walls[valid]
-
-
-def _parse_stamps(texts: NDArray[np.uint8]) -> tuple[TimeArray, NDArray[np.bool_]]:
-    """Parse timestamps such as 2026-04-06 12:00:00, many at once.
-
-    Args:
-        texts: their bytes, shape (lines, 19).
-
-    Returns:
-        Nanoseconds on the clock they show, and whether each is valid, both of shape (lines,).
-    """
-    digits = texts.astype(np.int64) - ord("0")
-    at = [index for index, char in enumerate("0000-00-00 00:00:00") if char == "0"]
-    valid = np.all((digits[:, at] >= 0) & (digits[:, at] <= 9), axis=1)
-
-    def number(*places: int) -> TimeArray:
-        value = np.zeros(len(digits), np.int64)
-        for place in places:
-            value = 10 * value + digits[:, place]
-        return value
-
-    month, day = number(5, 6), number(8, 9)
-    valid &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    months = (number(0, 1, 2, 3) - 1970) * 12 + np.where(valid, month, 1) - 1
-    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
-    seconds = days * 86400 + number(11, 12) * 3600 + number(14, 15) * 60 + number(17, 18)
-    return np.where(valid, seconds, 0) * NS, valid

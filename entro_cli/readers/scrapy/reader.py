@@ -9,49 +9,28 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import RATE_STAGE, choose_stages
-from entro_cli.readers.reader import Reading
-from entro_cli.readers.scrapy.lines import ScrapyLines, SpiderLine, find_lines, holds_scrapy_lines
-from entro_cli.readers.scrapy.spiders import RunState, SpiderRun, Spiders, crawl_rates
+from entro_cli.readers.quantities import RATE_STAGE
+from entro_cli.readers.scrapy.lines import ScrapyLines, ScrapyState, holds_scrapy_lines
+from entro_cli.readers.scrapy.spiders import SpiderLine, SpiderRun, Spiders, crawl_rates
+from entro_cli.readers.text_lines import LineReader
 from entro_cli.readers.time_zones import local_to_utc
-from entro_cli.timeseries.observations import Idle, Measure, Observations, ReadOptions, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import Kind
 
 
-class ScrapyState(msgspec.Struct):
-    """The state of a log behind some of its lines.
+class ScrapyReader(LineReader[ScrapyLines]):
+    """Reads the logs of Scrapy spiders.
 
-    Attributes:
-        undated: the clock behind timestamps without a date or year.
-        runs: the runs that go on.
-        offsets: the offsets of the log's clock from UTC so far, nanoseconds, without repeats.
-        has_zones: whether timestamps name their zone.
-        counted: whether a line has counted pages.
-        killed, overlapping: as in `Spiders`.
-        dump: a dump of stats that has no end yet.
-        latest: the time of the last responses, nanoseconds since the epoch, and their number.
+    Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages since
+    the line before, however long ago that was.
     """
-
-    undated: ClockState = msgspec.field(default_factory=ClockState)
-    runs: list[RunState] = []
-    offsets: list[int] = []
-    has_zones: bool = False
-    counted: bool = False
-    killed: int = 0
-    overlapping: int = 0
-    dump: bytes = b""
-    latest: tuple[int, int] | None = None
-
-
-class ScrapyReader:
-    """Reads the logs of Scrapy spiders."""
 
     name = "scrapy"
     description = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
     gives = "pages as a rate (scraper); items, responses and frontier by name"
+    good_lines = "logstats lines"
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log is Scrapy's, 0..1, from its content."""
@@ -61,69 +40,36 @@ class ScrapyReader:
             return 0.97
         return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
 
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read the log of a spider; see `resume`."""
-        return self.resume(log, options, b"").observations
-
-    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
-        """Read lines of a spider's log; see `ResumableReader`.
-
-        Rates are computed from counts and timestamps. The pages per minute that a logstats line prints are the pages
-        since the line before, however long ago that was.
-        """
+    def find(self, log: LogFile, options: ReadOptions, state: bytes) -> ScrapyLines:
+        """Find the lines of a log that matter, behind those that left a state."""
         before = msgspec.json.decode(state, type=ScrapyState) if state else ScrapyState()
         named = any(spec.column == "responses" for spec in options.stages)
-        lines = find_lines(log, before.undated, named, before.dump, before.counted)
-        good = len(lines.points) + lines.responses
-        bad = lines.bad.check(log, good, options, "logstats lines")
-        if not (good or state):
+        return ScrapyLines(before, is_first=not state).find(log, named)
+
+    def quantities(self, found: ScrapyLines, log: LogFile, options: ReadOptions, tally: Tally) -> Sequence[Series]:
+        """Return the rates and the frontier; see `LineReader`."""
+        if found.is_first and not found.good:
             raise EmptyLogError(
                 "no line counts what was crawled",
                 where=log.label,
                 expected="lines such as `INFO: Crawled 44 pages (at 44 pages/min)`",
                 remedy="enable the extension LogStats, and set LOG_LEVEL to INFO or DEBUG",
             )
-        tally = Tally()
-        undated = lines.date(log, options, tally)
-        spiders = Spiders(before.runs, before.killed, before.overlapping, tally)
-        for point in lines.points:
+        state = found.before
+        found.date(log, options, tally)
+        spiders = Spiders(state.runs, state.killed, state.overlapping, tally)
+        for point in found.points:
             spiders.add(point)
-        clock = _Clock(spiders.runs, before, options, tally)
-        quantities = _quantities(lines, spiders, clock, before)
+        clock = _Clock(spiders.runs, state, options, tally)
+        quantities = _quantities(found, spiders, clock)
         tally.count(ProblemKind.RUNS_OVERLAP, spiders.overlapping)
         # The last one may still be running.
         tally.count(ProblemKind.RUNS_NOT_CLOSED, max(spiders.killed + len(spiders.running) - 1, 0))
-        columns = [part.column for part in quantities if len(part.times)]
-        columns += ["responses"] if lines.responses and "responses" not in columns else []
-        observations = Observations(
-            path=log.label,
-            format=self.name,
-            series=choose_stages(quantities, options),
-            rows_read=good,
-            rows_skipped=lines.bad.count,
-            bad_rows=bad,
-            zone=clock.words() if undated.last is None else undated.words,
-            problems=tally.problems,
-            columns=tuple(columns),
-        )
-        after = ScrapyState(
-            undated,
-            [run.state for run in spiders.running],
-            clock.offsets,
-            clock.has_zones,
-            before.counted or any(point.pages >= 0 for point in lines.points),
-            spiders.killed,
-            spiders.overlapping,
-            lines.dump,
-            _latest(quantities, before),
-        )
-        return Reading(observations, msgspec.json.encode(after))
-
-
-def _latest(quantities: Sequence[Series], before: ScrapyState) -> tuple[int, int] | None:
-    """Return the time of the last responses, and their number."""
-    found = next((part for part in quantities if part.column == "responses" and len(part.times)), None)
-    return (int(found.times[-1]), int(found.values[-1])) if found else before.latest
+        found.zone = clock.words() if state.clock.last is None else state.clock.words
+        state.runs = [run.stop() for run in spiders.running]
+        state.offsets, state.has_zones = clock.offsets, clock.has_zones
+        state.killed, state.overlapping = spiders.killed, spiders.overlapping
+        return quantities
 
 
 class _Clock:
@@ -197,7 +143,7 @@ def _offset(shift: int) -> str:
     return f"UTC{sign}{rest[0]}" + (f":{rest[1]:02}" if rest[1] else "")
 
 
-def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock, before: ScrapyState) -> list[Series]:
+def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock) -> list[Series]:
     """Return all quantities of the log; responses are a stage only if no line counts pages."""
     points = [*clock.points()]
     idle = _idle(spiders, points)
@@ -206,9 +152,12 @@ def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock, before: Scr
     begins, ends, rates = crawl_rates(points, "items")
     quantities.append(Series("", Kind.RATE, ends, rates, None, "items", Measure.SPANS, begins, idle=idle))
     fetched = clock.responses(lines)
-    if before.latest and len(fetched):  # those of one moment are one event
-        fetched = np.concatenate([np.full(before.latest[1], before.latest[0]), fetched])
+    state = lines.before
+    if state.latest and len(fetched):  # those of one moment are one event
+        fetched = np.concatenate([np.full(state.latest[1], state.latest[0]), fetched])
     moments, counts = np.unique(fetched, return_counts=True)
+    if len(moments):
+        state.latest = int(moments[-1]), int(counts[-1])
     stage = "" if len(quantities[0].times) else RATE_STAGE
     values = counts.astype(np.float64)
     quantities.append(Series(stage, Kind.RATE, moments, values, None, "responses", Measure.EVENTS))

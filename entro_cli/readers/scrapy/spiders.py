@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.scrapy.lines import SpiderLine
 from entro_cli.timeseries.observations import TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine.entropy import FloatArray
@@ -32,30 +31,31 @@ _ENOUGH_PAGES = 10
 """Pages of the best interval from which on a low rate is no accident."""
 
 
-class RunState(msgspec.Struct):
-    """A run that goes on behind some lines of its log.
+class SpiderLine(msgspec.Struct):
+    """A line with the counts or the stats of a spider.
 
     Attributes:
-        began, wall: the timestamps of its first and of its last line, nanoseconds on the log's clock.
-        pages, items: what it has counted so far.
-        is_fresh: whether its only line is its start.
-        overlaps: whether it overlaps with a run that began before it.
-        best: its highest rate so far, pages/s.
-        earlier: the timestamp and the counts of its last line with an earlier timestamp, if there is one.
+        offset: where in the log it begins; -1 if it was read before.
+        wall: its timestamp, nanoseconds on the log's clock.
+        shift: the offset of that clock from UTC, nanoseconds; None if the timestamp has no zone.
+        pages: the number of pages crawled so far; -1 if the line has none.
+        items: the number of items scraped so far; -1 if the line has none.
+        stats: the numbers of dumped stats; None in other lines.
+        is_start: whether the spider begins here.
+        is_end: whether these are the closing stats.
     """
 
-    began: int
+    offset: int
     wall: int
-    pages: int
-    items: int
-    is_fresh: bool
-    overlaps: bool
-    best: float
-    earlier: tuple[int, int, int] | None = None
+    shift: int | None
+    pages: int = -1
+    items: int = -1
+    stats: dict[str, float] | None = None
+    is_start: bool = False
+    is_end: bool = False
 
 
-@dataclass
-class SpiderRun:
+class SpiderRun(msgspec.Struct):
     """One run of a spider.
 
     Attributes:
@@ -72,37 +72,25 @@ class SpiderRun:
 
     points: list[SpiderLine]
     began: int
+    shift: int | None
     is_resumed: bool = False
     is_fresh: bool = True
-    dumps: list[SpiderLine] = field(default_factory=list)
-    shift: int | None = None
+    dumps: list[SpiderLine] = []
     overlaps: bool = False
     best: float = 0.0
     earlier: SpiderLine | None = None
-
-    @classmethod
-    def resumed(cls, state: RunState) -> SpiderRun:
-        """Return a run that was read in part before."""
-        last = SpiderLine(-1, state.wall, None, state.pages, state.items, is_start=state.is_fresh)
-        run = cls([last], state.began, is_resumed=True, is_fresh=state.is_fresh)
-        run.overlaps, run.best = state.overlaps, state.best
-        if state.earlier:
-            wall, pages, items = state.earlier
-            run.earlier = SpiderLine(-1, wall, None, pages, items)
-        return run
 
     @property
     def last(self) -> SpiderLine:
         """Its last line with counts."""
         return self.points[-1]
 
-    @property
-    def state(self) -> RunState:
-        """Its state behind its last line."""
-        last = self.last
-        past = next((point for point in reversed(self.points) if point.wall < last.wall), self.earlier)
-        earlier = (past.wall, past.pages, past.items) if past else None
-        return RunState(self.began, last.wall, last.pages, last.items, self.is_fresh, self.overlaps, self.best, earlier)
+    def stop(self) -> SpiderRun:
+        """Return the run as it goes on behind its last line, where reading stopped."""
+        past = next((point for point in reversed(self.points) if point.wall < self.last.wall), self.earlier)
+        last = replace(self.last, offset=-1)
+        earlier = past and replace(past, offset=-1)
+        return replace(self, points=[last], is_resumed=True, dumps=[], earlier=earlier)
 
 
 class Spiders:
@@ -119,8 +107,8 @@ class Spiders:
         tally: counts what is out of the ordinary.
     """
 
-    def __init__(self, before: Iterable[RunState], killed: int, overlapping: int, tally: Tally) -> None:
-        self.runs = [SpiderRun.resumed(state) for state in before]
+    def __init__(self, before: Iterable[SpiderRun], killed: int, overlapping: int, tally: Tally) -> None:
+        self.runs = [*before]
         self.running = [*self.runs]
         self.killed, self.overlapping, self.tally = killed, overlapping, tally
 
@@ -135,7 +123,7 @@ class Spiders:
             self._count(run, point)
             run.shift = point.shift if point.shift is not None else run.shift
         else:
-            self.runs.append(SpiderRun([point], point.wall, shift=point.shift))
+            self.runs.append(SpiderRun([point], point.wall, point.shift))
             self.running.append(self.runs[-1])
 
     def _run_of(self, point: SpiderLine) -> SpiderRun | None:
@@ -218,33 +206,21 @@ def crawl_rates(points: Sequence[tuple[SpiderRun, TimeArray]], name: str) -> tup
     Returns:
         The beginnings and ends of spans, nanoseconds since the epoch, and their rates, 1/s; each of shape (spans,).
     """
-    parts = [_spans(run, at, name) for run, at in points]
-    parts = [part for part in parts if len(part[0])]
-    if not parts:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    begins, ends, rates = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    order = np.lexsort([ends, begins])
-    begins, ends, rates = begins[order], ends[order], rates[order]
-    if np.all(begins[1:] >= ends[:-1]):
-        return begins, ends, rates
-    return _add_spans(parts)
+    runs = [_rates(run, at, name) for run, at in points]
+    runs = [(times, rates) for times, rates in runs if len(rates)]
+    edges = np.unique(np.concatenate([np.empty(0, np.int64), *(times for times, _ in runs)]))
+    total, covered = np.zeros(len(edges)), np.zeros(len(edges), np.bool_)
+    for times, rates in runs:  # all spans are cut where one of them begins or ends
+        places = np.searchsorted(edges, times)
+        total[places[0] : places[-1]] += np.repeat(rates, np.diff(places))
+        covered[places[0] : places[-1]] = True
+    begins = np.flatnonzero(covered)  # never the last edge, where a span ends
+    return edges[begins], edges[begins + 1], total[begins]
 
 
-def _spans(run: SpiderRun, times: TimeArray, name: str) -> tuple[TimeArray, TimeArray, FloatArray]:
-    """Return the spans of one run; lines of one time are one."""
+def _rates(run: SpiderRun, times: TimeArray, name: str) -> tuple[TimeArray, FloatArray]:
+    """Return the times of a run's lines, and the rates between them; lines of one time are one."""
     counts = np.array([getattr(point, name) for point in run.points], dtype=np.int64)
     moments = np.flatnonzero(np.diff(times, append=times[-1:] + 1) > 0)  # the last line of each time
     times, counts = times[moments], np.maximum.accumulate(counts[moments])  # a rate is never negative
-    return times[:-1], times[1:], np.diff(counts) / (np.diff(times) / NS)
-
-
-def _add_spans(parts: Sequence[tuple[TimeArray, TimeArray, FloatArray]]) -> tuple[TimeArray, TimeArray, FloatArray]:
-    """Add spans that overlap: all are cut where one of them begins or ends."""
-    edges = np.unique(np.concatenate([edge for begins, ends, _ in parts for edge in (begins, ends)]))
-    total, covered = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, np.bool_)
-    for begins, ends, rates in parts:
-        index = np.searchsorted(begins, edges[:-1], side="right") - 1
-        inside = (index >= 0) & (edges[:-1] < ends[np.maximum(index, 0)])
-        total[inside] += rates[index[inside]]
-        covered |= inside
-    return edges[:-1][covered], edges[1:][covered], total[covered]
+    return times, np.diff(counts) / (np.diff(times) / NS)

@@ -7,8 +7,6 @@ import re
 from functools import lru_cache
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.readers.access_log import find_requests
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
@@ -22,7 +20,7 @@ from entro_cli.readers.server_lines import (
     without_colours,
     without_time,
 )
-from entro_cli.readers.text_lines import Block, line_starts
+from entro_cli.readers.text_lines import Block, equal_runs, line_starts
 
 REQUESTS = -3
 """Key of requests: access lines of one timestamp that follow one another are one entry."""
@@ -110,10 +108,11 @@ class SglangLines(ServerLines[SglangState]):
     def find_in(self, block: Block) -> None:
         """Take batch lines and starts, and between them runs of requests."""
         lines = dict.fromkeys(line_starts(block, _BATCH, _START), 0)
-        runs = _runs(block, find_requests(block.content))
-        for begin, requests in sorted((lines | runs).items()):
-            if requests:
-                self._take_requests(block, begin, requests)
+        requests = find_requests(block.content)
+        runs = equal_runs(block.content, requests[requests < block.finished], _SAME)
+        for begin, length in sorted((lines | runs).items()):
+            if length:
+                self._take_requests(block, begin, length)
             elif batch := self.take(block, begin):
                 self.put(*batch)
 
@@ -189,21 +188,3 @@ def _rank(prefix: bytes) -> tuple[int, bytes]:
     """Return the data-parallel rank of a line, and the other ranks that it names, in which copies of it differ."""
     rank = _RANK.search(prefix)
     return min(int(rank[rank.lastindex or 0]), 1 << 20) if rank else 0, b"".join(_COPY.findall(prefix))
-
-
-def _runs(block: Block, places: NDArray[np.int64]) -> dict[int, int]:
-    """Return the runs of requests of one timestamp in a block: where each begins, and its length.
-
-    Args:
-        block: whole lines.
-        places: where requests are in it.
-    """
-    places = places[places < block.finished]
-    if not len(places):
-        return {}
-    codes = np.frombuffer(block.content + bytes(_SAME), np.uint8)
-    begins = np.concatenate([[0], np.flatnonzero(codes[: len(block.content)] == ord("\n")) + 1])
-    lines = begins[np.searchsorted(begins, places, side="right") - 1]
-    stamps = codes[lines[:, None] + np.arange(_SAME)]
-    firsts = np.flatnonzero(np.concatenate([[True], np.any(stamps[1:] != stamps[:-1], axis=1)]))
-    return dict(zip(lines[firsts].tolist(), np.diff(firsts, append=len(lines)).tolist(), strict=True))
