@@ -5,47 +5,21 @@ from __future__ import annotations
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.reader import Reading
 from entro_cli.readers.workers.celery_lines import WorkerLine, worker_line, worker_lines
-from entro_cli.readers.workers.task_log import TaskLog, read_tasks
+from entro_cli.readers.workers.task_log import TaskLog, TaskReader
 from entro_cli.readers.workers.tasks import UNDECIDED, UNKNOWN, TaskState
-from entro_cli.timeseries.observations import Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 
 _MOST_WORKERS = 1000
 """Workers that are known by name, so that a log cannot fill the memory with names."""
 
 
-class CeleryReader:
-    """Reads the logs of Celery workers."""
-
-    name = "celery"
-    description = "the log of a Celery worker: the tasks it receives and finishes"
-    gives = "tasks received as a rate (scraper), tasks that wait or are in flight as a queue (llm)"
-
-    def recognise(self, log: LogFile) -> float:
-        """Return the confidence that a log is Celery's, 0..1, from its content."""
-        if log.is_parquet:
-            return 0.0
-        lines = [line for line in map(worker_line, log.head.splitlines()) if line]
-        if any(line.is_of_task and line.stamp for line in lines):
-            return 0.97
-        return 0.7 if any(line.stamp and b"celery" in line.text.lower() for line in lines) else 0.0
-
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read a worker's log; see `resume`."""
-        return self.resume(log, options, b"").observations
-
-    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
-        """Read lines of a worker's log; see `ResumableReader`."""
-        return read_tasks(self.name, "Task NAME[ID] received", _CeleryLog, log, options, state)
-
-
 class _CeleryLog(TaskLog):
     """The content of some lines of a worker's log, behind others."""
 
     def __init__(self, log: LogFile, before: TaskState) -> None:
-        super().__init__(before)
+        super().__init__(log, before)
         self.slots = [(0, before.slots)] if before.slots > 0 else []
         self._slots, self._announced, self._workers = before.slots, before.announced, dict(before.workers)
         self._shared = 0  # starts of a worker beside others, whose tasks may be in flight
@@ -105,8 +79,27 @@ class _CeleryLog(TaskLog):
         if not self.slots:
             tally.note(ProblemKind.SLOTS_UNKNOWN)
 
-    def state(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
+    def state_behind(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
         """Return the state behind the last line."""
-        state = super().state(clock, began, times)
+        state = super().state_behind(clock, began, times)
         state.slots, state.announced, state.workers = self._slots, self._announced, self._workers
         return state
+
+
+class CeleryReader(TaskReader):
+    """Reads the logs of Celery workers."""
+
+    name = "celery"
+    description = "the log of a Celery worker: the tasks it receives and finishes"
+    gives = "tasks received as a rate (scraper), tasks that wait or are in flight as a queue (llm)"
+    example = "Task NAME[ID] received"
+    log_type = _CeleryLog
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is Celery's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        lines = [line for line in map(worker_line, log.head.splitlines()) if line]
+        if any(line.is_of_task and line.stamp for line in lines):
+            return 0.97
+        return 0.7 if any(line.stamp and b"celery" in line.text.lower() for line in lines) else 0.0

@@ -8,11 +8,9 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import json_timestamp, timestamp_in
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.reader import Reading
 from entro_cli.readers.text_lines import blocks, line_starts
-from entro_cli.readers.workers.task_log import TaskLog, read_tasks
+from entro_cli.readers.workers.task_log import TaskLog, TaskReader
 from entro_cli.readers.workers.tasks import TaskState
-from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_cli.timeseries.problems import ProblemKind
 
 _LOOKED_AT = 1 << 12
@@ -52,30 +50,6 @@ _LITERALS = (
 """One of these is in every line that matters."""
 
 
-class WorkerReader:
-    """Reads the logs of RQ, Dramatiq and Sidekiq workers."""
-
-    name = "worker"
-    description = "the log of an RQ, Dramatiq or Sidekiq worker: the jobs it starts and ends"
-    gives = "jobs started as a rate (scraper); jobs in flight by name"
-
-    def recognise(self, log: LogFile) -> float:
-        """Return the confidence that a log is such a worker's, 0..1, from its content."""
-        if log.is_parquet:
-            return 0.0
-        lines = (line for line in log.head.splitlines() if any(literal.rstrip() in line for literal in _LITERALS))
-        events = {found[0].split()[-1] for line in lines if (found := _event_in(_COLOUR.sub(b"", line)))}
-        return 0.96 if {"start", "end"} <= events else 0.6 if events & {"start", "end"} else 0.0
-
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read a worker's log; see `resume`."""
-        return self.resume(log, options, b"").observations
-
-    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
-        """Read lines of a worker's log; see `ResumableReader`."""
-        return read_tasks(self.name, "default: Job OK (ID)", _JobLog, log, options, state)
-
-
 def _event_in(line: bytes) -> tuple[str, re.Match[bytes]] | None:
     """Return the event of a line, and the match of its message; None if it has none."""
     found = ((event, pattern.search(line, 0, _LOOKED_AT)) for event, pattern in _PATTERNS)
@@ -88,7 +62,7 @@ class _JobLog(TaskLog):
     queue = ""
 
     def __init__(self, log: LogFile, before: TaskState) -> None:
-        super().__init__(before)
+        super().__init__(log, before)
         self._first: int | None = None  # the first timestamp, if the log begins here
         for block in blocks(log):
             for begin in line_starts(block, *_LITERALS):
@@ -121,3 +95,21 @@ class _JobLog(TaskLog):
         """Count what is out of the ordinary about the jobs."""
         super().count_problems(tally)
         tally.note(ProblemKind.STARTS_ONLY)
+
+
+class WorkerReader(TaskReader):
+    """Reads the logs of RQ, Dramatiq and Sidekiq workers."""
+
+    name = "worker"
+    description = "the log of an RQ, Dramatiq or Sidekiq worker: the jobs it starts and ends"
+    gives = "jobs started as a rate (scraper); jobs in flight by name"
+    example = "default: Job OK (ID)"
+    log_type = _JobLog
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that a log is such a worker's, 0..1, from its content."""
+        if log.is_parquet:
+            return 0.0
+        lines = (line for line in log.head.splitlines() if any(literal.rstrip() in line for literal in _LITERALS))
+        events = {found[0].split()[-1] for line in lines if (found := _event_in(_COLOUR.sub(b"", line)))}
+        return 0.96 if {"start", "end"} <= events else 0.6 if events & {"start", "end"} else 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -10,15 +11,14 @@ import numpy as np
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, choose_stages
-from entro_cli.readers.reader import Reading
-from entro_cli.readers.text_lines import BadLines
+from entro_cli.readers.quantities import QUEUE_STAGE
+from entro_cli.readers.text_lines import LineLog, LineReader
 from entro_cli.readers.workers.tasks import Tasks, TaskState, quantities
-from entro_cli.timeseries.observations import Observations, ReadOptions, TimeArray
+from entro_cli.timeseries.observations import ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 
 
-class TaskLog:
+class TaskLog(LineLog):
     """The content of some lines of a worker's log, behind others.
 
     Attributes:
@@ -26,15 +26,29 @@ class TaskLog:
         before: the state behind the lines before.
         tasks: the tasks.
         slots: the number of tasks that can run at once, each from some timestamp on; empty if it is not known.
-        bad: the lines of tasks that cannot be read.
     """
 
     queue = QUEUE_STAGE
 
-    def __init__(self, before: TaskState) -> None:
-        self.before, self.tasks, self.bad = before, Tasks(before), BadLines()
+    def __init__(self, log: LogFile, before: TaskState) -> None:
+        super().__init__()
+        self.before, self.tasks, self._after = before, Tasks(before), before
         self.slots: list[tuple[int, int]] = []
         self._stamps = LineTimestamps(before.clock)
+
+    @property
+    def rows(self) -> int:
+        """Number of lines of tasks."""
+        return self.tasks.lines
+
+    @property
+    def good(self) -> int:
+        """Number of lines of tasks."""
+        return self.rows
+
+    def state(self) -> bytes:
+        """Return the state behind the last line."""
+        return msgspec.json.encode(self._after)
 
     def stamp(self, stamp: Stamp | None, offset: int, line: bytes, is_needed: bool) -> bool:
         """Add the timestamp of a line; return False if it has none, which makes it a bad one if it is needed."""
@@ -46,7 +60,18 @@ class TaskLog:
         self.tasks.stamp(stamp[1])
         return True
 
-    def times(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
+    def quantities(self, log: LogFile, options: ReadOptions, tally: Tally) -> list[Series]:
+        """Return the quantities, and count what is out of the ordinary."""
+        times, clock = self._times(log, options, tally)
+        self.zone = clock.words
+        began = int(times.min()) if self.before.began is None else self.before.began
+        found, earlier = quantities(self.tasks, times, began, self.slots, self.queue)
+        tally.count(ProblemKind.TASKS_FROM_BEFORE, earlier)
+        self.count_problems(tally)
+        self._after = self.state_behind(clock, began, times)
+        return found
+
+    def _times(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
         """Return the timestamps as nanoseconds since the epoch, as tasks number them, and the clock behind them."""
         counted = Tally()
         times, clock = self._stamps.utc(log, options, counted)
@@ -62,7 +87,7 @@ class TaskLog:
         tally.count(ProblemKind.TASKS_NOT_DONE, len(self.tasks.in_flight) - self.tasks.lost)
         tally.count(ProblemKind.RETRIES_GONE, self.tasks.gone)
 
-    def state(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
+    def state_behind(self, clock: ClockState, began: int, times: TimeArray) -> TaskState:
         """Return the state behind the last line."""
         tasks, latest = self.tasks, int(times.max())
         # A task without a line of its arrival and without a length arrived when it ended.
@@ -72,49 +97,29 @@ class TaskLog:
         return TaskState(clock, began, latest, arrived, [*tasks.in_flight.items()], tasks.lost, sorted(tasks.dropped))
 
 
-def read_tasks(
-    name: str,
-    example: str,
-    find: Callable[[LogFile, TaskState], TaskLog],
-    log: LogFile,
-    options: ReadOptions,
-    state: bytes,
-) -> Reading:
-    """Read lines of a worker's log; see `ResumableReader`.
+class TaskReader(LineReader[TaskLog]):
+    """Reads the log of a worker.
 
-    Args:
-        name: of the reader.
+    Attributes:
         example: a line of a task.
-        find: reads the lines behind others.
-        log: the lines.
-        options: how they are read.
-        state: what the lines before them left.
+        log_type: reads the lines behind others.
     """
-    before = msgspec.json.decode(state, type=TaskState) if state else TaskState()
-    found = find(log, before)
-    bad = found.bad.check(log, found.tasks.lines, options, "lines of tasks with their time")
-    if not (found.tasks.lines or state):
-        raise EmptyLogError(
-            "no line is of a task",
-            where=log.label,
-            expected=f"lines such as `{example}`",
-            remedy="run the worker with --loglevel INFO",
-        )
-    tally = Tally()
-    times, clock = found.times(log, options, tally)
-    began = int(times.min()) if before.began is None else before.began
-    parts, earlier = quantities(found.tasks, times, began, found.slots, found.queue)
-    tally.count(ProblemKind.TASKS_FROM_BEFORE, earlier)
-    found.count_problems(tally)
-    observations = Observations(
-        path=log.label,
-        format=name,
-        series=choose_stages(parts, options),
-        rows_read=found.tasks.lines,
-        rows_skipped=found.bad.count,
-        bad_rows=bad,
-        zone=clock.words,
-        problems=tally.problems,
-        columns=tuple(part.column for part in parts if len(part.times)),
-    )
-    return Reading(observations, msgspec.json.encode(found.state(clock, began, times)))
+
+    good_lines = "lines of tasks with their time"
+    example: ClassVar[str]
+    log_type: ClassVar[type[TaskLog]]
+
+    def find(self, log: LogFile, options: ReadOptions, state: bytes) -> TaskLog:
+        """Find the lines of a log that matter, behind those that left a state."""
+        return self.log_type(log, msgspec.json.decode(state, type=TaskState) if state else TaskState())
+
+    def quantities(self, found: TaskLog, log: LogFile, options: ReadOptions, tally: Tally) -> Sequence[Series]:
+        """Return the arrivals and the number in flight; see `LineReader`."""
+        if not found.rows and found.before.began is None:
+            raise EmptyLogError(
+                "no line is of a task",
+                where=log.label,
+                expected=f"lines such as `{self.example}`",
+                remedy="run the worker with --loglevel INFO",
+            )
+        return found.quantities(log, options, tally)
