@@ -59,9 +59,7 @@ class DamagedDayError(EntroError):
 
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(
-            found,
-            where=printable(str(path)),
-            remedy="move it away and ingest its logs again with --again",
+            found, where=printable(str(path)), remedy="move it away and ingest its logs again with --again"
         )
         self.path = path
 

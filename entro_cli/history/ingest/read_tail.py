@@ -311,12 +311,7 @@ def _new_bad_rows(
 
 
 def _last_line(
-    log: LogFile,
-    part: UnreadRange,
-    whole: Observations,
-    seen: LogState,
-    before: LogState | None,
-    context: ReadContext,
+    log: LogFile, part: UnreadRange, whole: Observations, seen: LogState, before: LogState | None, context: ReadContext
 ) -> Observations | None:
     """Read a last line without an end; return None if it cannot be read.
 

@@ -33,9 +33,9 @@ def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
         OSError: if it cannot be read, or the disk is full.
     """
     if magic.startswith(GZIP_MAGIC):
-        _decompress(_open_gzip(source), plain, label, "gzip")
+        _decompress(cast(IO[bytes], gzip.GzipFile(source)), plain, label, "gzip")
     elif magic.startswith(ZSTD_MAGIC):
-        _decompress(_open_zstd(source), plain, label, "zstd")
+        _decompress(cast(IO[bytes], _zstd().open(source)), plain, label, "zstd")
     elif magic[:2] in _BOMS:
         with (
             source.open(encoding=_BOMS[magic[:2]], errors="replace", newline="") as text,
@@ -69,15 +69,6 @@ def _unpack_tar(source: Path, plain: Path, label: str) -> None:
                 shutil.copyfileobj(packed, out, 1 << 20)
     except (tarfile.TarError, EOFError) as error:
         raise EntroError(f"the tar archive is damaged: {error}", where=label, remedy="copy it again") from error
-
-
-def _open_gzip(source: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(source, "rb"))
-
-
-def _open_zstd(source: Path) -> IO[bytes]:
-    zstd = _zstd()
-    return cast(IO[bytes], zstd.open(source, "rb"))
 
 
 def _zstd() -> Any:

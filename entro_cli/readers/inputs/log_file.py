@@ -175,10 +175,7 @@ def _files_in(folder: str) -> list[str]:
     files.sort()
     if not files:
         raise EntroError(
-            "the folder contains no files",
-            where=printable(folder),
-            expected="logs",
-            remedy="name another",
+            "the folder contains no files", where=printable(folder), expected="logs", remedy="name another"
         )
     return files
 
@@ -381,7 +378,5 @@ def _check(head: bytes, label: str) -> None:
             )
     if b"\0" in head and not head.startswith(PARQUET_MAGIC):
         raise NoLogError(
-            "this is a binary file",
-            where=label,
-            expected="a text log or Parquet; `entro formats` lists the formats",
+            "this is a binary file", where=label, expected="a text log or Parquet; `entro formats` lists the formats"
         )
