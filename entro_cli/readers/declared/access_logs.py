@@ -134,7 +134,7 @@ class AccessLogReader:
 
     def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
         """Read the lines that follow others, which may be in the log before."""
-        before = msgspec.json.decode(state, type=AccessLogState) if state else None
+        before = msgspec.msgpack.decode(state, type=AccessLogState) if state else None
         known = _format_of(log, before)
         names = group_names(known.pattern)
         columns = {name: f"g.{quoted_name(name)}" for name in names}
@@ -149,7 +149,7 @@ class AccessLogReader:
         tally = Tally(reading.observations.problems)
         tally.count(ProblemKind.NO_REQUEST, lines.lines - lines.matched)
         found = replace(reading.observations, format=self.name, problems=tally.problems)
-        return replace(reading, observations=found, state=msgspec.json.encode(AccessLogState(known, reading.state)))
+        return replace(reading, observations=found, state=msgspec.msgpack.encode(AccessLogState(known, reading.state)))
 
 
 def _format_of(log: LogFile, before: AccessLogState | None) -> Declaration:

@@ -111,7 +111,7 @@ class DeclaredReader:
         columns, where = self._columns()
         time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
         options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
-        before = msgspec.json.decode(state, type=DeclaredState) if state else None
+        before = msgspec.msgpack.decode(state, type=DeclaredState) if state else None
         reading, lines = read_lines(
             log, self._declaration.pattern, columns, where, options, partial(self._read_table, before)
         )
@@ -136,12 +136,12 @@ class DeclaredReader:
             return self._read_events(before, connection, table, options, numbered)
         if self._groups.kind is LineKind.REQUEST:
             reading = EventsReader().resume(table, options, before.requests)
-            return replace(reading, state=msgspec.json.encode(DeclaredState(reading.state)))
+            return replace(reading, state=msgspec.msgpack.encode(DeclaredState(reading.state)))
         if self.reads_in_parts:
             return Reading(TableReader().read(table, options), b"")
         counts = TableReader().read(table, with_count_as_stage(options))
         state = DeclaredState(count=last_count(counts) or before.count)
-        return Reading(with_rates(counts, before.count), msgspec.json.encode(state))
+        return Reading(with_rates(counts, before.count), msgspec.msgpack.encode(state))
 
     def _read_events(
         self,
@@ -160,7 +160,7 @@ class DeclaredReader:
             tally.note(ProblemKind.ONLY_IN_FLIGHT)
             found = replace(found, series=tuple(replace(one, is_fallback=True) for one in found.series))
         found = replace(found, problems=(*tally.problems, *found.problems))
-        return replace(reading, observations=found, state=msgspec.json.encode(DeclaredState(reading.state, left)))
+        return replace(reading, observations=found, state=msgspec.msgpack.encode(DeclaredState(reading.state, left)))
 
     @property
     def _pattern(self) -> str:

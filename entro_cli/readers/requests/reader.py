@@ -95,7 +95,7 @@ class EventsReader:
             StaleStateError: if the rows before must be read again.
             EntroError: as in `read`.
         """
-        known = msgspec.json.decode(state, type=RequestState) if state else None
+        known = msgspec.msgpack.decode(state, type=RequestState) if state else None
         if log.begin and not (known and known.is_settled):
             raise StaleStateError("its first rows are not enough to go on", where=log.label)
         before = known if log.begin else None  # requests of another log count there
@@ -134,7 +134,7 @@ class EventsReader:
             problems=(*table.problems, *tally.problems),
             columns=tuple(part.column for part in quantities),
         )
-        return Reading(observations, msgspec.json.encode(now), _overlap(before, options))
+        return Reading(observations, msgspec.msgpack.encode(now), _overlap(before, options))
 
     def header_of(self, log: LogFile) -> bytes:
         """Return the header of a CSV, as the `table` format does."""
