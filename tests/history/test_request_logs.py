@@ -43,3 +43,18 @@ def test_a_log_that_is_rotated(tmp_path, name, together):
         ingest(tmp_path / "parts", *parts, *READING)
     parts, whole = recalled(tmp_path / "parts"), recalled(tmp_path / "whole")
     np.testing.assert_allclose(parts.loads, whole.loads, rtol=1e-14)  # a step's load is a sum over the logs
+
+
+def test_a_rotation_that_begins_without_a_request_counts_no_other_log(tmp_path):
+    rows = ALL["labelled, whole seconds"](run(count=600)).splitlines(keepends=True)
+    log, part, reading = tmp_path / "a.log", tmp_path / "parts", (*READING, "--input-format", "requests")
+    log.write_bytes(b"".join(rows[:300]))
+    ingest(part, log, *reading)
+    log.rename(tmp_path / "a.log.1")
+    for end in (0, 250, 300):
+        log.write_bytes(b"reopening logs\n" + b"".join(rows[300 : 300 + end]))
+        ingest(part, log, *reading)
+    (tmp_path / "whole.log").write_bytes(b"".join(rows))
+    ingest(tmp_path / "whole", tmp_path / "whole.log", *reading)
+    parts, whole = recalled(part), recalled(tmp_path / "whole")
+    np.testing.assert_allclose(parts.loads, whole.loads, rtol=1e-14)

@@ -145,7 +145,8 @@ class AccessLogReader:
         reading, lines = read_lines(log, known.pattern, columns, f"{columns[names[0]]} <> ''", options, read)
         if reading is None and not before:
             raise EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
-        reading = reading or Reading(Observations(log.label, "", (), 0), before.requests if before else b"")
+        same = before.requests if before and log.begin else b""
+        reading = reading or Reading(Observations(log.label, "", (), 0), same)
         tally = Tally(reading.observations.problems)
         tally.count(ProblemKind.NO_REQUEST, lines.lines - lines.matched)
         found = replace(reading.observations, format=self.name, problems=tally.problems)

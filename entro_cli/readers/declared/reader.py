@@ -17,7 +17,7 @@ from entro_cli.readers.declared.groups import Groups, LineKind, column_of, group
 from entro_cli.readers.declared.pairs import Event, requests_of_events
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.reader import Reading
+from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
 from entro_cli.readers.tables.matched_lines import MatchedLines, read_lines
@@ -108,6 +108,8 @@ class DeclaredReader:
 
     def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
         """Read the lines that follow others, which may be in the log before."""
+        if log.begin and not (state or self.reads_in_parts):
+            raise StaleStateError("nothing is known of its first lines", where=log.label)
         columns, where = self._columns()
         time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
         options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
@@ -117,7 +119,7 @@ class DeclaredReader:
         )
         if reading is None and not state:
             raise self._no_match(log, lines)
-        reading = reading or Reading(Observations(log.label, self.name, (), 0), state)
+        reading = reading or Reading(Observations(log.label, self.name, (), 0), state if log.begin else b"")
         tally = Tally(reading.observations.problems)
         tally.count(ProblemKind.LINES_UNMATCHED, lines.lines - lines.matched, printable(self.name))
         found = replace(reading.observations, format=self.name, problems=tally.problems)
