@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,7 +16,7 @@ from entro_cli.readers.prometheus.exports import Export
 from entro_cli.readers.prometheus.exposition import SAMPLE, Pages, PagesState, several_values
 from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
 from entro_cli.readers.prometheus.response import differ_at_one_time, parse_json, parse_response
-from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
+from entro_cli.readers.prometheus.series import MetricSamples
 from entro_cli.readers.prometheus.stages import StagesState, new_part, no_stage, quantities_of
 from entro_cli.readers.quantities import choose_stages
 from entro_cli.readers.reader import Reading
@@ -60,6 +61,7 @@ class SeriesReader(ABC):
 
     name: str
     _lines: str
+    _no_series: Mapping[str, str]
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read a log; see `resume`. Its last loads are given although a series may lack a sample there."""
@@ -80,17 +82,14 @@ class SeriesReader(ABC):
     ) -> _Parsed:
         """Add the samples of a log."""
 
-    @abstractmethod
-    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
-        """Refuse a log without series."""
-
     def _read(self, log: LogFile, options: ReadOptions, state: bytes, is_whole: bool) -> Reading:
         before = msgspec.msgpack.decode(state, type=MetricsState) if state else MetricsState()
         samples, tally = MetricSamples(before.stages.series), Tally()
         parsed = self._parse(log, options, before.pages, samples, tally)
         bad = parsed.bad.check(log, parsed.good, options, self._lines)
         series = samples.series(lambda labels: parsed.clash(labels, log.label))
-        self._check(log, series, parsed)
+        if not series and not parsed.names:
+            raise EmptyLogError(**self._no_series, where=log.label)
         quantities, problems = quantities_of(series, before.stages)
         names = parsed.names or tuple(part.column for part in quantities)
         given, after = (quantities, before.stages) if is_whole else new_part(quantities, series, before.stages)
@@ -122,6 +121,13 @@ class PrometheusReader(SeriesReader):
     description = "a saved response of a Prometheus server to query_range"
     gives = "the metrics queried: gauges as they are, counters as rates, known metrics as their stages"
     _lines = "responses to query_range"
+    _no_series = MappingProxyType(
+        {
+            "found": "the response is empty: no series matched",
+            "expected": "series with samples",
+            "remedy": "check the metric's name and labels, and the time of the query",
+        }
+    )
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log holds responses of a Prometheus server, 0..1, from its content."""
@@ -153,15 +159,6 @@ class PrometheusReader(SeriesReader):
             offset += len(line) + 1
         return _Parsed(bad, good, differ_at_one_time, before)
 
-    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
-        if not series:
-            raise EmptyLogError(
-                "the response is empty: no series matched",
-                where=log.label,
-                expected="series with samples",
-                remedy="check the metric's name and labels, and the time of the query",
-            )
-
 
 class MetricsReader(SeriesReader):
     """Reads pages of metrics saved over time, and exports of VictoriaMetrics and the OpenTelemetry collector."""
@@ -170,6 +167,7 @@ class MetricsReader(SeriesReader):
     description = "Prometheus or OpenMetrics text saved over time, or an export of VictoriaMetrics or OpenTelemetry"
     gives = "known metrics as their stages, and those that --stage names: gauges as they are, counters as rates"
     _lines = "pages of metrics"
+    _no_series = MappingProxyType({"found": "has no sample", "expected": "metrics with names"})
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log holds metrics, 0..1, from its content."""
@@ -200,10 +198,6 @@ class MetricsReader(SeriesReader):
         pages.read(log)
         after = pages.finish(log, options, tally)
         return _Parsed(pages.bad, pages.rows, several_values, after, tuple(pages.names))
-
-    def _check(self, log: LogFile, series: list[MetricSeries], parsed: _Parsed) -> None:
-        if not parsed.names and not series:
-            raise EmptyLogError("has no sample", where=log.label, expected="metrics with names")
 
 
 def _is_export(log: LogFile) -> bool:

@@ -107,7 +107,5 @@ def _joined(one: MetricSeries, other: MetricSeries) -> MetricSeries:
 
 def _nearest(times: TimeArray, wanted: TimeArray) -> TimeArray:
     """Return for each wanted time the index of the nearest of some sorted times."""
-    right = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
-    right = np.minimum(right, len(times) - 1)
-    left = np.maximum(right - 1, 0)
-    return np.where(wanted - times[left] <= times[right] - wanted, left, right)
+    nearest: TimeArray = np.rint(np.interp(wanted - times[0], times - times[0], np.arange(len(times)))).astype(np.int64)
+    return nearest
