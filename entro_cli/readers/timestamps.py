@@ -20,6 +20,7 @@ _WRITTEN = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PARTS = ("a", "b", "c", "hour", "minute", "second", "fraction", "half", "zone")
+_COMMA_DAYS = re.compile(r"^(\s*\d{5}),(\d+\s*)$")
 _MONTHS = [
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
     *("", "", "mär", "", "mai", "", "", "", "", "okt", "", "dez"),
@@ -76,7 +77,7 @@ def timestamp_format(
     Returns:
         The format of most of the sample; None if it does not look like times.
     """
-    texts = [text for text in sample if text.strip()]
+    texts = [_COMMA_DAYS.sub(r"\1.\2", text) for text in sample if text.strip()]
     numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
     written = [found for text in texts if (found := _written_match(text))]
     if len(written) * 2 > len(texts):
@@ -275,8 +276,9 @@ def _written_sql(text: str, order: str) -> tuple[str, str]:
 
 def _day_number_sql(text: str) -> str:
     """Return SQL of the days of a spreadsheet as nanoseconds. Up to eight decimals are whole seconds."""
-    seconds = f"((TRY_CAST(trim({text}) AS DOUBLE) - 25569) * 86400)"
-    places = f"CASE WHEN length(split_part(trim({text}), '.', 2)) > 8 THEN 3 ELSE 0 END"
+    number = f"replace(trim({text}), ',', '.')"
+    seconds = f"((TRY_CAST({number} AS DOUBLE) - 25569) * 86400)"
+    places = f"CASE WHEN length(split_part({number}, '.', 2)) > 8 THEN 3 ELSE 0 END"
     return f"CAST(round({seconds}, {places}) * 1000 AS BIGINT) * 1000000"
 
 

@@ -343,3 +343,22 @@ def test_grafana_names_a_metric_in_its_labels(tmp_path):
     name = '"{{__name__=""vllm:num_requests_waiting"", instance=""{}:8000""}}"'
     got = read(tmp_path, f"Time,{name.format('a')},{name.format('b')}\n1795694400000,1,2\n1795694410000,3,4\n")
     assert [part.values.tolist() for part in got.series] == [[3.0, 7.0]]
+
+
+def test_days_of_a_spreadsheet_with_decimal_commas(tmp_path):
+    rows = [f"{46081 + row / 96:.8f};{row},5;{row}\n".replace(".", ",") for row in range(50)]
+    got = read(tmp_path, "Datum;rate;queue\n" + "".join(rows))
+    assert got.rows_skipped == 0
+    assert got.series[0].times[0] == datetime(2026, 2, 28, tzinfo=UTC).timestamp() * 1e9
+    assert got.series[0].values.tolist() == [row + 0.5 for row in range(50)]
+
+
+def test_a_sample_that_is_undefined_is_missing(tmp_path):
+    got = read(tmp_path, "Time,rate,queue\n2026-11-26T12:00:00Z,1,undefined\n2026-11-26T12:00:10Z,2,3\n")
+    assert (got.rows_skipped, [part.values.tolist() for part in got.series]) == (0, [[1.0, 2.0], [3.0]])
+
+
+def test_datadog_names_the_source_behind_its_query(tmp_path):
+    names = ",".join(f"avg:vllm.num_requests.waiting{{*}} by {{host}} host:{host}" for host in "ab")
+    got = read(tmp_path, f"Time,{names}\n2026-11-26T12:00:00Z,1,2\n2026-11-26T12:00:10Z,3,4\n")
+    assert [part.values.tolist() for part in got.series] == [[3.0, 7.0]]

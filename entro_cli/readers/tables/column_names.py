@@ -101,6 +101,7 @@ def tokens(name: str) -> list[str]:
 
 def without_labels(name: str) -> str:
     """Return a name without the labels of a metric, which say what is measured where: `waiting{pod="a"}`."""
+    name = re.sub(r"\s+by\s+\{[^{}]*\}.*", "", name)  # of Datadog: waiting{*} by {host} host:a
     inside = _METRIC.search(name)
     return inside[1] if inside else re.sub(r"\{[^{}]*\}", "", name)
 

@@ -37,7 +37,7 @@ STRAY_NS = 300 * 86400 * NS
 """Gap in the times of a table behind which a few rows are taken for wrong."""
 
 _STRAY_SHARE = 100
-_MISSING = ("", "nan", "null", "none", "n/a", "#n/a", "-")
+_MISSING = ("", "nan", "null", "none", "n/a", "#n/a", "undefined", "-")
 
 
 def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
