@@ -29,7 +29,7 @@ _DATED = re.compile(
     rb"(?<!\d)(?:(?P<day>\d{4}[-/]\d\d[-/]\d\d)[T ]|(?<!-)(?P<yearless>\d\d-\d\d) )(\d\d):(\d\d):(\d\d)(?!\d)"
     rb"(?:[.,](\d{1,9})\d*)?(?P<zone>Z|[+-]\d\d:?\d\d(?![\d:]))?"
 )
-_BEFORE_COLON = 14
+BEFORE_COLON = 14
 """A date begins less than so many bytes before the first colon of its time."""
 _DAYLESS = re.compile(rb"(?<![\d:T] )(?<![\dT:])(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?![\d:])")
 
@@ -40,6 +40,10 @@ _JSON_TIME = re.compile(
 )
 """The fields in which loggers write the time, also of an object inside another one, or inside its text."""
 _EPOCH = re.compile(rb"(\d{10,19})(?:\.(\d{1,9})\d*)?")
+
+
+_FEW = 3
+"""So many lines with an earlier time than the line before show no order."""
 
 
 class PartialTimestampFormat(IntEnum):
@@ -61,7 +65,7 @@ Stamp = tuple[PartialTimestampFormat, int]
 
 def timestamp_in(text: bytes) -> Stamp | None:
     """Return the timestamp in the text before a message; None if there is none, or if it has a month 13 or the like."""
-    dated = _DATED.search(text, max(text.find(b":") - _BEFORE_COLON, 0))
+    dated = _DATED.search(text, max(text.find(b":") - BEFORE_COLON, 0))
     if dated and dated["day"] and not dated["zone"]:
         # The timestamp of a container runtime is better than the program's own only if it names its zone.
         dated = next((match for match in _DATED.finditer(text, dated.end()) if match["yearless"]), dated)
@@ -181,7 +185,7 @@ class LineTimestamps:
             Nanoseconds since the epoch, shape (lines,), in the order of the log, and the clock.
 
         Raises:
-            EntroError: if a timestamp is of February 29 in a year that has none.
+            EntroError: if the newest comes first, or a timestamp is of February 29 in a year that has none.
         """
         if not self._forms:
             return np.array([], np.int64), self._before
@@ -204,8 +208,31 @@ class LineTimestamps:
             times[naive] = local_to_utc(shown, options.zone, tally, len(wall))[len(wall) :]
             wall = [*clock_set_back(shown), int(shown[-1])]
             words.append(f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})")
+        if self._before.utc is None:
+            _check_order(times, log)
         _count_steps_back(times, self._before.utc, tally)
         return times, ClockState(self.last, undated, wall, int(times[-1]), ", ".join(words))
+
+
+def _check_order(times: TimeArray, log: LogFile) -> None:
+    """Check that the lines of a log are not in reverse, as some stores of logs export them.
+
+    Args:
+        times: nanoseconds, shape (lines,), in the order of the log.
+        log: the log.
+
+    Raises:
+        EntroError: if they are.
+    """
+    steps = np.diff(times)
+    back, forward = np.count_nonzero(steps < 0), np.count_nonzero(steps > 0)
+    if back > _FEW + 4 * forward:
+        raise EntroError(
+            f"its newest line comes first: {back} of {len(steps)} lines are earlier than the line before",
+            where=log.label,
+            expected="lines in the order in which they were written",
+            remedy="export them in ascending order, or reverse the file with tac",
+        )
 
 
 def _count_steps_back(times: TimeArray, before: int | None, tally: Tally) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from entro_cli.readers.access_log import has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
+from entro_cli.readers.partial_timestamps import BEFORE_COLON, ClockState, LineTimestamps, Stamp
 from entro_cli.readers.problems import Tally, masked, printable_row
 from entro_cli.readers.text_lines import Block, LineLog, blocks
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
@@ -23,8 +23,8 @@ from entro_engine import EntroError
 START = -1
 """Key of lines that are of no engine or rank: a server starts, or it stops."""
 
-_TIME = re.compile(rb"(?<![\d.])\d\d:\d\d[\d:.,]*(?:Z|[+-]\d\d:?\d\d)?")
-"""A time of day, which differs from line to line whoever writes it."""
+_TIME = re.compile(rb"(?<![\d.])(?:(?:\d{4}[-/])?\d\d[-/]\d\d[T ])?\d\d:\d\d[\d:.,]*(?:Z|[+-]\d\d:?\d\d)?")
+"""A time of day, maybe with its date, which differs from line to line whoever writes it."""
 _MOST_PREFIXES = 64
 """So many prefixes are remembered: those with a counter in them are no writers."""
 _FEWEST, _PART = 3, 10
@@ -55,14 +55,12 @@ class Writers:
         """
         last = self._last.get(key)
         self._last[key] = prefix, stamp, values
-        if last is None or prefix != last[0]:
-            if last and (key, prefix) in self._seen:
-                self._changes, self._differing = self._changes + 1, self._differing + 1
-                self._alternating = last[0], prefix
-            elif len(self._seen) < _MOST_PREFIXES:
-                self._seen.add((key, prefix))
-        elif stamp is not None and stamp == last[1]:
-            self._changes, self._differing = self._changes + 1, self._differing + (values != last[2])
+        alternates = last is not None and prefix != last[0] and (key, prefix) in self._seen
+        if last and (alternates or (stamp is not None and stamp == last[1])):
+            self._changes, self._differing = self._changes + 1, self._differing + (alternates or values != last[2])
+            self._alternating = (last[0], prefix) if alternates else self._alternating
+        elif len(self._seen) < _MOST_PREFIXES:
+            self._seen.add((key, prefix))
 
     def check(self, log: LogFile, lines: int, options: ReadOptions, tally: Tally, is_first: bool) -> None:
         """Warn if some lines seem to be of several servers.
@@ -213,7 +211,7 @@ class ServerLines(LineLog, Generic[FoundState]):
 
 def without_time(prefix: bytes) -> bytes:
     """Return the text before a message without times of day."""
-    begin = max(prefix.find(b":") - 3, 0)  # the byte before a time, too, decides whether it is one
+    begin = max(prefix.find(b":") - BEFORE_COLON, 0)
     return prefix[:begin] + _TIME.sub(b"", prefix[begin:])
 
 

@@ -89,6 +89,23 @@ def test_a_counter_that_goes_back_is_another_run(tmp_path):
     assert counts(found.series[0]) == [(0, 60, 50), (100, 160, 20)]
 
 
+def test_a_line_that_comes_late_is_put_in_its_place(tmp_path):
+    lines = [logstats(60 * minute, 30 * minute**2) for minute in range(9)]
+    late = [lines[at] for at in (1, 0, 2, 4, 3, 5, 8, 6, 7)]
+    found, expected = (read(written(tmp_path, *part)) for part in (late, lines))
+    assert counts(found.series[0]) == counts(expected.series[0])
+    assert found.problems == expected.problems
+
+
+@pytest.mark.parametrize("prefix", ["28.02.2026 23:40:00 INFO", "[02/28/26 23:40:00] INFO", "INFO:scrapy:"])
+def test_a_log_without_times_that_can_be_read_is_refused_by_its_name(tmp_path, prefix):
+    path = written(tmp_path, *(f"{prefix} {logstats(0, pages).partition('INFO: ')[2]}" for pages in range(9)))
+    with plain_log(str(path)) as log:
+        assert detect_format(log, ReadOptions(zone=UTC)) == "scrapy"
+    with pytest.raises(EntroError, match=r"9 of 9 lines cannot be read .*the time cannot be read.*LOG_DATEFORMAT"):
+        read(path)
+
+
 def opened(at, offset=""):
     return f"{BEGIN + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}{offset} [scrapy.core.engine] INFO: Spider opened\n"
 

@@ -27,10 +27,9 @@ from entro_cli.readers.text_lines import LineLog, blocks, equal_runs, line_start
 from entro_cli.timeseries.observations import ReadOptions, TimeArray
 
 _STAMP = rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)([+-]\d{4})? \[[^\]\n]{0,200}\] "
-_MESSAGE = (
-    rb"(?:Crawled (?P<pages>\d{1,15}) pages \(at -?\d+ pages/min\), scraped (?P<items>\d{1,15}) items \("
-    rb"|(?P<opened>Spider opened)|(?P<dump>Dumping (?:Scrapy|spider) stats:))"
-)
+COUNTS = re.compile(rb"Crawled (?P<pages>\d{1,15}) pages \(at -?\d+ pages/min\), scraped (?P<items>\d{1,15}) items \(")
+"""The message of a logstats line."""
+_MESSAGE = rb"(?:%b|(?P<opened>Spider opened)|(?P<dump>Dumping (?:Scrapy|spider) stats:))" % COUNTS.pattern
 _STANDARD = re.compile(_STAMP + rb"(?:INFO|DEBUG): (?:" + _MESSAGE + rb"|(?P<periodic>\{.*\})\s*$)")
 _OTHER = re.compile(_MESSAGE)
 """The same in a log of another format: text with another prefix, or JSON."""

@@ -11,8 +11,8 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import RATE_STAGE
-from entro_cli.readers.scrapy.lines import ScrapyLines, ScrapyState, holds_scrapy_lines
-from entro_cli.readers.scrapy.spiders import SpiderLine, SpiderRun, Spiders, crawl_rates
+from entro_cli.readers.scrapy.lines import COUNTS, ScrapyLines, ScrapyState, holds_scrapy_lines
+from entro_cli.readers.scrapy.spiders import SpiderLine, SpiderRun, Spiders, crawl_rates, in_order
 from entro_cli.readers.text_lines import LineReader
 from entro_cli.readers.time_zones import local_to_utc
 from entro_cli.timeseries.observations import Idle, Measure, ReadOptions, Series, TimeArray
@@ -30,7 +30,7 @@ class ScrapyReader(LineReader[ScrapyLines]):
     name = "scrapy"
     description = "the log of a Scrapy spider: its logstats lines, responses and closing stats"
     gives = "pages as a rate (scraper); items, responses and frontier by name"
-    good_lines = "logstats lines"
+    good_lines = "logstats lines with a time such as 2026-04-06 12:00:00, which LOG_FORMAT and LOG_DATEFORMAT set"
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log is Scrapy's, 0..1, from its content."""
@@ -38,7 +38,9 @@ class ScrapyReader(LineReader[ScrapyLines]):
             return 0.0
         if holds_scrapy_lines(log.head):
             return 0.97
-        return 0.8 if b" [scrapy." in log.head or b" [scrapy] " in log.head else 0.0
+        if b" [scrapy." in log.head or b" [scrapy] " in log.head:
+            return 0.8
+        return 0.6 if COUNTS.search(log.head) else 0.0
 
     def find(self, log: LogFile, options: ReadOptions, state: bytes) -> ScrapyLines:
         """Find the lines of a log that matter, behind those that left a state."""
@@ -58,7 +60,7 @@ class ScrapyReader(LineReader[ScrapyLines]):
         state = found.before
         found.date(log, options, tally)
         spiders = Spiders(state.runs, state.killed, state.overlapping, tally)
-        for point in found.points:
+        for point in in_order(found.points):
             spiders.add(point)
         clock = _Clock(spiders.runs, state, options, tally)
         quantities = _quantities(found, spiders, clock)

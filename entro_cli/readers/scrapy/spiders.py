@@ -20,6 +20,8 @@ _USUAL_NS = 60 * NS
 _SILENT_NS = 86400 * NS
 """A run without a line for so long was killed: its lines are not waited for any more."""
 
+_LATE = 10
+"""So many lines may be between a line and its place by time."""
 _QUARTER_NS = 900 * NS
 """The offset of a zone from UTC is a multiple of a quarter of an hour."""
 _SLACK_NS = 300 * NS
@@ -184,6 +186,21 @@ class Spiders:
             items = max(int(stats.get("item_scraped_count", run.last.items)), run.last.items)
             self._count(run, SpiderLine(point.offset, wall, point.shift, int(pages), items, is_end=True))
         self.running.remove(run)
+
+
+def in_order(points: Iterable[SpiderLine]) -> list[SpiderLine]:
+    """Return lines with those put right that came a few intervals late, by their times and by their counts."""
+    ordered: list[SpiderLine] = []
+    for point in points:
+        place = len(ordered)
+        while place > max(len(ordered) - _LATE, 0) and _is_before(point, ordered[place - 1]):
+            place -= 1
+        ordered.insert(place, point)
+    return ordered
+
+
+def _is_before(point: SpiderLine, other: SpiderLine) -> bool:
+    return 0 < other.wall - point.wall <= 3 * _USUAL_NS and 0 <= point.pages < other.pages
 
 
 def _shift_of_end(point: SpiderLine) -> int | None:

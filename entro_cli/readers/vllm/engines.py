@@ -248,7 +248,8 @@ class EngineStats:
             return
         if not all(state.is_idle for state in live):
             # Silence after a line without tokens, such as a long prefill: no data, and not idleness.
-            if rounded and 2 * gap > 3 * interval and all(state.is_zero for state in live):
+            is_stalled = all(state.is_zero for state in live) and any(state.values[1] for state in live)
+            if rounded and 2 * gap > 3 * interval and is_stalled:
                 self.stalled_ns += gap
             return
         ticks = round(gap / interval) if rounded else gap // interval + 1

@@ -33,6 +33,8 @@ _SERVER = re.compile(
     rb"\((?:APIServer|ApiServer_|EngineCore)\w* pid=\d+\)|vLLM API server|LLM engine \(v|\[loggers\.py:\d+\]"
 )
 _STAMPED = re.compile(rb"(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./]+:\d+\]")
+_PART = 10
+"""More than one sample in so many with the time of another is no accident."""
 
 
 class VllmReader(LineReader[VllmLines]):
@@ -109,7 +111,10 @@ def _average_repeated(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple
         return times[order], rows[order]
     order = np.lexsort([*rows.T[::-1], inverse])
     means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
-    tally.count(ProblemKind.AVERAGED, counts[counts > 1].sum())
+    repeated = counts[counts > 1].sum()
+    tally.count(ProblemKind.AVERAGED, repeated)
+    if _PART * repeated > len(times):
+        tally.note(ProblemKind.SERVERS_MIXED, "have the time of an earlier line, with other numbers")
     return at, means
 
 
