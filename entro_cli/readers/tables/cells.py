@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
-from entro_cli.readers.timestamps import UNKNOWN_ORDER, date_shown, given_format, written_parts_sql
+from entro_cli.readers.timestamps import date_shown, given_format, written_parts_sql
 from entro_engine import EntroError, Kind
 
 _FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G": 1e9}
@@ -33,14 +33,12 @@ def settle_order(table: Table, schema: TableSchema, time: str) -> TableSchema:
 
     Args:
         table: the table.
-        schema: its schema.
+        schema: its schema, which leaves the order open.
         time: SQL of the time as text.
 
     Raises:
         EntroError: if the dates fit both orders or none.
     """
-    if schema.form.order != UNKNOWN_ORDER:
-        return schema
     a, b, c = (f"({written_parts_sql(time)}).{part}" for part in "abc")
     above = ", ".join(
         f"coalesce(max(TRY_CAST({part} AS INTEGER)), 0) > 12 AS {name}" for part, name in ((a, "a"), (b, "b"))

@@ -108,18 +108,21 @@ def without_labels(name: str) -> str:
 
 def meaning(name: str) -> Meaning | None:
     """Return the meaning of a column's name; None if it is unknown, or if a word in it says that it is not a load."""
-    found = _term(without_labels(name))
-    return None if found is None or _is_qualified(found[0].kind, found[1]) else found[0]
+    known, is_qualified = _known(name)
+    return None if is_qualified else known
 
 
 def qualified_kind(name: str) -> Kind | None:
     """Return the kind of load that a name has the word of, if another word says that it is none: `retry_rate`."""
-    found = _term(without_labels(name))
-    return found[0].kind if found is not None and _is_qualified(found[0].kind, found[1]) else None
+    known, is_qualified = _known(name)
+    return known.kind if known is not None and is_qualified else None
 
 
-def _is_qualified(kind: Kind, words: list[str]) -> bool:
-    return bool((_NO_LOAD | (_NO_RATE if kind is Kind.RATE else _NO_QUEUE)) & set(words))
+def _known(name: str) -> tuple[Meaning | None, bool]:
+    """Return the load that a name has the word of, if any, and whether another word says that it is none."""
+    known, words = _term(without_labels(name)) or (None, [])
+    is_rate = known is not None and known.kind is Kind.RATE
+    return known, bool((_NO_LOAD | (_NO_RATE if is_rate else _NO_QUEUE)) & set(words))
 
 
 def _term(name: str) -> tuple[Meaning, list[str]] | None:

@@ -77,20 +77,7 @@ def _fetch(
     columns = load_columns(table, schema)
     time, zoned = timestamp_sql(_time_text(schema), schema.form)
     reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers, usual)
-    select = [
-        # Without NULLs, DuckDB returns plain arrays instead of masked ones.
-        f"coalesce({time}, 0) AS time",
-        f"coalesce({zoned}, false) AS zoned",
-        f"CAST({reason} AS TINYINT) AS reason",
-        *(f"coalesce({number}, 'nan'::DOUBLE) AS v{index}" for index, number in enumerate(numbers)),
-        *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
-    ]
-    if schema.sources:
-        names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
-        select.append(f"hash(concat_ws(chr(31), {names})) AS source")
-        are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
-        select.append(f"{are_totals} AS is_total")
-    fetched = table.fetch(", ".join(select))
+    fetched = table.fetch(_select_sql(schema, time, zoned, reason, numbers))
     reasons = np.asarray(fetched["reason"])
     is_good = np.equal(reasons, _GOOD)
     times = np.asarray(fetched["time"], dtype=np.int64)[is_good]
@@ -120,6 +107,24 @@ def _fetch(
         bad=bad,
         not_numbers=int(np.equal(reasons, _TEXT).sum()),
     )
+
+
+def _select_sql(schema: TableSchema, time: str, zoned: str, reason: str, numbers: Sequence[str]) -> str:
+    """Return SQL of the columns of the rows, given SQL of each."""
+    select = [
+        # Without NULLs, DuckDB returns plain arrays instead of masked ones.
+        f"coalesce({time}, 0) AS time",
+        f"coalesce({zoned}, false) AS zoned",
+        f"CAST({reason} AS TINYINT) AS reason",
+        *(f"coalesce({number}, 'nan'::DOUBLE) AS v{index}" for index, number in enumerate(numbers)),
+        *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
+    ]
+    if schema.sources:
+        names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
+        select.append(f"hash(concat_ws(chr(31), {names})) AS source")
+        are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
+        select.append(f"{are_totals} AS is_total")
+    return ", ".join(select)
 
 
 def _time_text(schema: TableSchema) -> str:
