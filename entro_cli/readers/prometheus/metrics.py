@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.readers.tables.column_names import meaning
@@ -30,42 +30,32 @@ class Metric:
     counts_done: bool = False
 
 
-def _named(meaning: Metric, names: str) -> dict[str, Metric]:
-    return dict.fromkeys(names.split(), meaning)
-
-
+_WAITING = Metric(Kind.QUEUE, QUEUE_STAGE, is_known=True)
+_RUNNING = Metric(Kind.GENERIC, is_known=True)
+_ARRIVED = Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True)
 _KNOWN = {
-    **_named(
-        Metric(Kind.QUEUE, QUEUE_STAGE, is_known=True),
-        "vllm:num_requests_waiting sglang:num_queue_reqs tgi_queue_size te_queue_size "
-        "llamacpp:requests_deferred nv_inference_pending_request_count "
-        "ray_serve_deployment_queued_queries",
-    ),
-    **_named(
-        Metric(Kind.GENERIC, is_known=True),
-        "vllm:num_requests_running vllm:num_requests_swapped sglang:num_running_reqs "
-        "tgi_batch_current_size llamacpp:requests_processing litellm_in_flight_requests "
-        "ray_serve_replica_processing_queries scrapy_requests_active",
-    ),
-    **_named(
-        Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True),
-        "tgi_request_count te_request_count litellm_proxy_total_requests_metric_total "
-        "ray_serve_num_http_requests_total ray_serve_num_http_requests scrapy_responses_total "
-        "scrapy_prometheus_response_received_count",
-    ),
-    **_named(
-        Metric(Kind.RATE, is_counter=True, is_known=True),
-        "tgi_request_success tgi_request_failure nv_inference_request_failure "
-        "litellm_proxy_total_requests_metric litellm_proxy_failed_requests_metric "
-        "scrapy_prometheus_scheduler_enqueued scrapy_prometheus_scheduler_dequeued "
-        "scrapy_prometheus_downloader_request_count",
-    ),
-    **_named(
-        Metric(Kind.RATE, RATE_STAGE, is_counter=True, is_known=True, counts_done=True),
-        "vllm:request_success_total sglang:num_requests_total nv_inference_request_success",
-    ),
-    # It waits in the scraper, not in the LLM server.
-    **_named(Metric(Kind.QUEUE, is_known=True), "scrapy_requests_pending"),
+    name: meaning
+    for meaning, names in (
+        (_WAITING, "vllm:num_requests_waiting sglang:num_queue_reqs tgi_queue_size te_queue_size"),
+        (_WAITING, "llamacpp:requests_deferred nv_inference_pending_request_count ray_serve_deployment_queued_queries"),
+        (
+            _RUNNING,
+            "vllm:num_requests_running vllm:num_requests_swapped sglang:num_running_reqs",
+        ),
+        (_RUNNING, "llamacpp:requests_processing litellm_in_flight_requests ray_serve_replica_processing_queries"),
+        (_RUNNING, "tgi_batch_current_size scrapy_requests_active"),
+        (_ARRIVED, "tgi_request_count te_request_count litellm_proxy_total_requests_metric_total"),
+        (_ARRIVED, "ray_serve_num_http_requests_total ray_serve_num_http_requests"),
+        (_ARRIVED, "scrapy_responses_total scrapy_prometheus_response_received_count"),
+        (replace(_ARRIVED, stage=""), "tgi_request_success tgi_request_failure nv_inference_request_failure"),
+        (replace(_ARRIVED, stage=""), "litellm_proxy_total_requests_metric litellm_proxy_failed_requests_metric"),
+        (replace(_ARRIVED, stage=""), "scrapy_prometheus_scheduler_enqueued scrapy_prometheus_scheduler_dequeued"),
+        (replace(_ARRIVED, stage=""), "scrapy_prometheus_downloader_request_count"),
+        (replace(_ARRIVED, counts_done=True), "vllm:request_success_total sglang:num_requests_total"),
+        (replace(_ARRIVED, counts_done=True), "nv_inference_request_success"),
+        (replace(_WAITING, stage=""), "scrapy_requests_pending"),  # in the scraper, not in the LLM server
+    )
+    for name in names.split()
 }
 IN_SYSTEM = ("vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:num_requests_swapped")
 """Gauges of vLLM that add up to the requests in the system; the last one exists only in V0."""
