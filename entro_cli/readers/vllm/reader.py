@@ -111,9 +111,9 @@ def _average_repeated(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple
         return times[order], rows[order]
     order = np.lexsort([*rows.T[::-1], inverse])
     means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
-    repeated = counts[counts > 1].sum()
-    tally.count(ProblemKind.AVERAGED, repeated)
-    if _PART * repeated > len(times):
+    tally.count(ProblemKind.AVERAGED, counts[counts > 1].sum())
+    differing = np.any((rows != means[inverse])[:, :2], axis=1)  # throughputs may be NaN
+    if _PART * np.count_nonzero(differing) > len(times):
         tally.note(ProblemKind.SERVERS_MIXED, "have the time of an earlier line, with other numbers")
     return at, means
 
