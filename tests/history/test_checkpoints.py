@@ -38,8 +38,10 @@ def parsed(monkeypatch):
     for reader in (*(type(one) for one in registry.READERS if isinstance(one, ResumableReader)), DeclaredReader):
 
         def counting(self, log, options, state, resume=reader.resume, **more):
-            counted[0] += log.path.stat().st_size
-            return resume(self, log, options, state, **more)
+            before = counted[0] + log.path.stat().st_size
+            found = resume(self, log, options, state, **more)
+            counted[0] = before  # one reader may let another one read the same lines
+            return found
 
         monkeypatch.setattr(reader, "resume", counting)
     read = TableReader.read

@@ -10,20 +10,19 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-import duckdb
 import msgspec
 
 from entro_cli.core.clock import NS
+from entro_cli.readers.declared.groups import Groups, LineKind
+from entro_cli.readers.declared.reader import DeclaredReader
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.requests.names import LENGTH_NS, Role, is_of_request, paths_of, unit_of
-from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.requests.sample import WITH_UNIT, RequestSample
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, quoted_name, split_lines
-from entro_cli.readers.tables.matched_lines import group_names, read_lines
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, split_lines
+from entro_cli.readers.tables.matched_lines import MatchedLines, group_names
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
-from entro_cli.timeseries.problems import ProblemKind
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
@@ -98,10 +97,25 @@ _ONE_TIME = r'[ "](?P<request_time>\d+\.\d{3})(?:"|$| [^a-zµ])'
 
 
 class AccessLogState(msgspec.Struct):
-    """The state of an access log behind some lines: their format, and the state of the reader of their requests."""
+    """The state of an access log behind some lines: their format, and the state of its reader."""
 
     format: Declaration
-    requests: bytes
+    lines: bytes
+
+
+class _AccessLines(DeclaredReader):
+    """Reads access lines of one format: all groups are columns of a table of requests, the first one is the stamp."""
+
+    name = "requests"
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        stamp, *others = group_names(declaration.pattern)
+        self._groups = Groups(LineKind.REQUEST, (stamp,), tuple(others))
+        self._unmatched = Problem(ProblemKind.NO_REQUEST)
+
+    def _no_match(self, log: LogFile, lines: MatchedLines) -> EntroError:
+        return EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
 
 
 class AccessLogReader:
@@ -136,21 +150,8 @@ class AccessLogReader:
         """Read the lines that follow others, which may be in the log before."""
         before = msgspec.msgpack.decode(state, type=AccessLogState) if state else None
         known = _format_of(log, before)
-        names = group_names(known.pattern)
-        columns = {name: f"g.{quoted_name(name)}" for name in names}
-
-        def read(_: duckdb.DuckDBPyConnection, table: LogFile, options: ReadOptions, __: bool) -> Reading:
-            return EventsReader().resume(table, options, before.requests if before else b"")
-
-        reading, lines = read_lines(log, known.pattern, columns, f"{columns[names[0]]} <> ''", options, read)
-        if reading is None and not before:
-            raise EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
-        same = before.requests if before and log.begin else b""
-        reading = reading or Reading(Observations(log.label, "", (), 0), same)
-        tally = Tally(reading.observations.problems)
-        tally.count(ProblemKind.NO_REQUEST, lines.lines - lines.matched)
-        found = replace(reading.observations, format=self.name, problems=tally.problems)
-        return replace(reading, observations=found, state=msgspec.msgpack.encode(AccessLogState(known, reading.state)))
+        reading = _AccessLines(known).resume(log, options, before.lines if before else b"")
+        return replace(reading, state=msgspec.msgpack.encode(AccessLogState(known, reading.state)))
 
 
 def _format_of(log: LogFile, before: AccessLogState | None) -> Declaration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -20,10 +20,10 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
-from entro_cli.readers.tables.matched_lines import MatchedLines, read_lines
+from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
-from entro_cli.timeseries.problems import ProblemKind
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
 _GIVES = {
@@ -59,6 +59,7 @@ class DeclaredReader:
         self._groups = groups_of(declaration)
         self.name = declaration.name
         self.description = declaration.description or "declared in entro.toml"
+        self._unmatched = Problem(ProblemKind.LINES_UNMATCHED, detail=(printable(self.name),))
         is_count = self._groups.kind is LineKind.LOADS and COUNT in self._groups.others
         self.gives = "the growth of its count, as a rate (scraper)" if is_count else _GIVES[self._groups.kind]
 
@@ -84,11 +85,9 @@ class DeclaredReader:
     def _matched(self, log: LogFile) -> tuple[int, int]:
         """Return how many of the first lines match the pattern, and their number."""
         lines = self._first_lines(log)
-        query = (
-            f"SELECT count(*) FROM (SELECT unnest(?::VARCHAR[]) AS text) WHERE regexp_matches(text, {self._pattern})"
-        )
+        query = "SELECT count(*) FROM (SELECT unnest($1::VARCHAR[]) AS text) WHERE regexp_matches(text, $2)"
         with connect(log.spool.parent) as connection:
-            (matched,) = connection.execute(query, [lines]).fetchall()[0]
+            (matched,) = connection.execute(query, [lines, self._declaration.pattern]).fetchall()[0]
         return int(matched), len(lines)
 
     def _first_lines(self, log: LogFile) -> list[str]:
@@ -110,32 +109,45 @@ class DeclaredReader:
         """Read the lines that follow others, which may be in the log before."""
         if log.begin and not (state or self.reads_in_parts):
             raise StaleStateError("nothing is known of its first lines", where=log.label)
-        columns, where = self._columns()
         time = options.time_column or ""  # an option for other logs, unless it names a group or the unit of one
-        options = replace(options, time_column=time if time.partition(":")[0] in columns else None)
-        before = msgspec.msgpack.decode(state, type=DeclaredState) if state else None
-        reading, lines = read_lines(
-            log, self._declaration.pattern, columns, where, options, partial(self._read_table, before)
-        )
+        options = replace(options, time_column=time if time.partition(":")[0] in self._columns() else None)
+        before = msgspec.msgpack.decode(state, type=DeclaredState) if state else DeclaredState()
+        try:  # DuckDB counts lines in one thread, so their numbers are only looked up if some row is bad
+            reading, lines = self._read(log, before, replace(options, strict=False), numbered=False)
+            is_good = reading is None or not reading.observations.rows_skipped
+        except EntroError:  # its message may name a line
+            is_good = False
+        if not is_good:
+            reading, lines = self._read(log, before, options, numbered=True)
         if reading is None and not state:
             raise self._no_match(log, lines)
         reading = reading or Reading(Observations(log.label, self.name, (), 0), state if log.begin else b"")
         tally = Tally(reading.observations.problems)
-        tally.count(ProblemKind.LINES_UNMATCHED, lines.lines - lines.matched, printable(self.name))
+        tally.count(self._unmatched.kind, lines.lines - lines.matched, *self._unmatched.detail)
         found = replace(reading.observations, format=self.name, problems=tally.problems)
         return replace(reading, observations=found)
 
+    def _read(
+        self, log: LogFile, before: DeclaredState, options: ReadOptions, numbered: bool
+    ) -> tuple[Reading | None, MatchedLines]:
+        """Return what the lines that match give, None if none does, and the lines."""
+        columns, where = self._columns(), _where(self._groups, self._declaration)
+        with connect(log.spool.parent) as connection:
+            lines = match_lines(connection, log, self._declaration.pattern, columns, where, numbered)
+            if not lines.matched:
+                return None, lines
+            return self._read_table(connection, lines.table, before, options, numbered), lines
+
     def _read_table(
         self,
-        before: DeclaredState | None,
         connection: duckdb.DuckDBPyConnection,
         table: LogFile,
+        before: DeclaredState,
         options: ReadOptions,
         numbered: bool,
     ) -> Reading:
-        before = before or DeclaredState()
         if self._groups.kind is LineKind.EVENT:
-            return self._read_events(before, connection, table, options, numbered)
+            return self._read_events(connection, table, before, options, numbered)
         if self._groups.kind is LineKind.REQUEST:
             reading = EventsReader().resume(table, options, before.requests)
             return replace(reading, state=msgspec.msgpack.encode(DeclaredState(reading.state)))
@@ -147,9 +159,9 @@ class DeclaredReader:
 
     def _read_events(
         self,
-        before: DeclaredState,
         connection: duckdb.DuckDBPyConnection,
         events: LogFile,
+        before: DeclaredState,
         options: ReadOptions,
         numbered: bool,
     ) -> Reading:
@@ -164,16 +176,11 @@ class DeclaredReader:
         found = replace(found, problems=(*tally.problems, *found.problems))
         return replace(reading, observations=found, state=msgspec.msgpack.encode(DeclaredState(reading.state, left)))
 
-    @property
-    def _pattern(self) -> str:
-        return sql_string(self._declaration.pattern)
-
-    def _columns(self) -> tuple[dict[str, str], str]:
-        """Return SQL of the columns of the table by name, and SQL of whether a line gives a row."""
+    def _columns(self) -> dict[str, str]:
+        """Return SQL of the columns of the table by name."""
         cells = {name: self._moment_sql(name) for name in self._groups.moments}
         cells |= {name: f"g.{quoted_name(name)}" for name in self._groups.others}
-        columns = {column_of(name, self._groups, self._declaration.unit): sql for name, sql in cells.items()}
-        return columns, _where(self._groups, self._declaration)
+        return {column_of(name, self._groups, self._declaration.unit): sql for name, sql in cells.items()}
 
     def _moment_sql(self, group: str) -> str:
         """Return SQL of a time: ISO 8601 if it is of the declared format, else the text itself."""
@@ -195,6 +202,7 @@ class DeclaredReader:
 
 
 def _where(groups: Groups, declaration: Declaration) -> str:
+    """Return SQL of whether a line gives a row."""
     has_time = " OR ".join(f"g.{quoted_name(name)} <> ''" for name in groups.moments)
     if groups.kind is not LineKind.EVENT:
         return has_time

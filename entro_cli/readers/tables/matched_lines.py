@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
-from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.duckdb_table import (
     LINE_COLUMN,
     MAX_LINE,
-    connect,
     lines_sql,
     quoted_name,
     run_query,
@@ -22,8 +20,6 @@ from entro_cli.readers.tables.duckdb_table import (
     unreadable,
 )
 from entro_cli.readers.text_lines import blocks
-from entro_cli.timeseries.observations import ReadOptions
-from entro_engine import EntroError
 
 _SEARCHED_CHARACTERS = 1 << 16
 """Characters of a line in which the pattern is searched, so that no line takes long whatever the pattern."""
@@ -75,48 +71,6 @@ def match_lines(
     target = log.spool.with_suffix(".matched")
     matched = write_parquet(connection, log, query, target)
     return MatchedLines(parquet_log(log, target), matched, lines)
-
-
-def read_lines(
-    log: LogFile,
-    pattern: str,
-    columns: Mapping[str, str],
-    where: str,
-    options: ReadOptions,
-    read: Callable[[duckdb.DuckDBPyConnection, LogFile, ReadOptions, bool], Reading],
-) -> tuple[Reading | None, MatchedLines]:
-    """Read the lines of a log that match a pattern.
-
-    The numbers of lines are only looked up if some row is bad, because DuckDB counts lines in one thread.
-
-    Args:
-        log: as in `match_lines`.
-        pattern: as there.
-        columns: as there.
-        where: as there.
-        options: how it is read.
-        read: reads the table of these lines, and learns whether their numbers are in it.
-
-    Returns:
-        The reading, None if no line matches, and the lines.
-
-    Raises:
-        EntroError: if they cannot be read.
-    """
-    for numbered in (False, True):
-        with connect(log.spool.parent) as connection:
-            lines = match_lines(connection, log, pattern, columns, where, numbered)
-            if not lines.matched:
-                return None, lines
-            try:
-                reading = read(connection, lines.table, replace(options, strict=options.strict and numbered), numbered)
-            except EntroError:  # its message may name a line
-                if numbered:
-                    raise
-                continue
-        if not reading.observations.rows_skipped:
-            break
-    return reading, lines
 
 
 def _groups_sql(path: Path, pattern: str, numbered: bool) -> str:
