@@ -8,8 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from entro_cli.core.console import printable
-from entro_cli.readers.declared.access_logs import AccessLogReader
-from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers
+from entro_cli.readers.declared.reader import AccessLogReader, DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
 from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader

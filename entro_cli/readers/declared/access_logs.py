@@ -1,4 +1,4 @@
-"""The `requests` format: lines of web servers, proxies and LLM servers, one per request, as patterns."""
+"""Formats of the lines of web servers, proxies and LLM servers, one per request, as declarations."""
 
 from __future__ import annotations
 
@@ -10,20 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-import msgspec
-
 from entro_cli.core.clock import NS
-from entro_cli.readers.declared.groups import Groups, LineKind
-from entro_cli.readers.declared.reader import DeclaredReader
-from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.reader import Reading
 from entro_cli.readers.requests.names import LENGTH_NS, Role, is_of_request, paths_of, unit_of
 from entro_cli.readers.requests.sample import WITH_UNIT, RequestSample
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, split_lines
-from entro_cli.readers.tables.matched_lines import MatchedLines, group_names
-from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
-from entro_cli.timeseries.problems import Problem, ProblemKind
-from entro_engine import EntroError
+from entro_cli.timeseries.observations import Declaration
 
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -96,93 +86,24 @@ _ONE_TIME = r'[ "](?P<request_time>\d+\.\d{3})(?:"|$| [^a-zµ])'
 """The form of $request_time, which nginx writes in seconds with three digits."""
 
 
-class AccessLogState(msgspec.Struct):
-    """The state of an access log behind some lines: their format, and the state of its reader."""
-
-    format: Declaration
-    lines: bytes
-
-
-class _AccessLines(DeclaredReader):
-    """Reads access lines of one format: all groups are columns of a table of requests, the first one is the stamp."""
-
-    name = "requests"
-
-    def __init__(self, declaration: Declaration) -> None:
-        self._declaration = declaration
-        stamp, *others = group_names(declaration.pattern)
-        self._groups = Groups(LineKind.REQUEST, (stamp,), tuple(others))
-        self._unmatched = Problem(ProblemKind.NO_REQUEST)
-
-    def _no_match(self, log: LogFile, lines: MatchedLines) -> EntroError:
-        return EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
+def confidence_in(lines: Sequence[str]) -> float:
+    """Return the confidence that first lines of a log are those of an access log, 0..1."""
+    if found := _best_format(lines):
+        return 1.0 if found[1] > 0.5 else 0.5
+    general = _general_format(lines)  # a server may write more than such lines
+    return 0.0 if general is None else 0.9 if _share(general.pattern, lines) > 0.5 else 0.3
 
 
-class AccessLogReader:
-    """Reads access logs in text."""
-
-    name = "requests"
-    description = "access log of nginx, Apache, Envoy, Traefik, HAProxy or AWS ALB, or the log of Ollama or TGI"
-    gives = "requests as a rate (scraper), requests in the system as a queue (llm)"
-
-    def recognise(self, log: LogFile) -> float:
-        """Return the confidence that lines of a log are those of an access log, 0..1, from its content."""
-        lines = [] if log.is_parquet else _first_lines(log)
-        found = _best_format(lines)
-        if found:
-            return 1.0 if found[1] > 0.5 else 0.5
-        general = _general_format(lines)  # a server may write more than such lines
-        return 0.0 if general is None else 0.9 if _share(general.pattern, lines) > 0.5 else 0.3
-
-    def read(self, log: LogFile, options: ReadOptions) -> Observations:
-        """Read an access log. Its other lines are left out and counted.
-
-        Args:
-            log: the plain file.
-            options: how it is read.
-
-        Raises:
-            EntroError: if it does not say how long a request took, or if most of its lines cannot be read.
-        """
-        return self.resume(log, options, b"").observations
-
-    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
-        """Read the lines that follow others, which may be in the log before."""
-        before = msgspec.msgpack.decode(state, type=AccessLogState) if state else None
-        known = _format_of(log, before)
-        reading = _AccessLines(known).resume(log, options, before.lines if before else b"")
-        return replace(reading, state=msgspec.msgpack.encode(AccessLogState(known, reading.state)))
-
-
-def _format_of(log: LogFile, before: AccessLogState | None) -> Declaration:
-    """Return the format of a log by its first lines, or else that of the lines before them.
+def access_format(lines: Sequence[str]) -> Declaration | None:
+    """Return the format of first lines of an access log; None if they are none.
 
     Raises:
-        EntroError: if it is not an access log, or one that does not say how long a request took.
+        ValueError: if they do not say how long a request took, in words.
     """
-    lines = _first_lines(log)
     found = _best_format(lines)
-    try:
-        if found:
-            return _with_timing(_ACCESS_LOG, lines) if found[0] is _ACCESS_LOG else found[0]
-        if general := _general_format(lines):
-            return general
-    except ValueError as error:
-        if before is None:
-            raise EntroError(
-                f"this looks like an nginx or Apache access log {error}",
-                where=log.label,
-                expected="how long each request took",
-                remedy="add $request_time to nginx's log_format, as rt=$request_time (of Apache: duration_us=%D)",
-            ) from error
-    if before is None:
-        raise EntroError("has no access line", where=log.label, expected="the log of a web server or a proxy")
-    return before.format
-
-
-def _first_lines(log: LogFile) -> list[str]:
-    head = head_text(replace(log, head=log.whole_head or log.head))
-    return [line for line in split_lines(head) if line.strip()][:SAMPLE_ROWS]
+    if found is None:
+        return _general_format(lines)
+    return _with_timing(_ACCESS_LOG, lines) if found[0] is _ACCESS_LOG else found[0]
 
 
 def _best_format(lines: Sequence[str]) -> tuple[Declaration, float] | None:

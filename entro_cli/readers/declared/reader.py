@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 
 from entro_cli.core.console import printable
+from entro_cli.readers.declared.access_logs import access_format, confidence_in
 from entro_cli.readers.declared.counters import COUNT, Sample, last_count, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import Event, requests_of_events
@@ -19,18 +20,16 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import connect, head_text, quoted_name, split_lines, sql_string
-from entro_cli.readers.tables.matched_lines import MatchedLines, match_lines
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, connect, head_text, quoted_name, split_lines, sql_string
+from entro_cli.readers.tables.matched_lines import MatchedLines, group_names, match_lines
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
-_GIVES = {
-    LineKind.LOADS: "the loads that its groups name",
-    LineKind.REQUEST: "requests as a rate (scraper), waiting requests as a queue (llm)",
-    LineKind.EVENT: "requests as a rate (scraper), waiting requests as a queue (llm)",
-}
+_GIVES_LOADS = "the loads that its groups name"
+_GIVES_COUNT = "the growth of its count, as a rate (scraper)"
+_GIVES_REQUESTS = "requests as a rate (scraper), waiting requests as a queue (llm)"
 
 
 class DeclaredState(msgspec.Struct):
@@ -60,8 +59,8 @@ class DeclaredReader:
         self.name = declaration.name
         self.description = declaration.description or "declared in entro.toml"
         self._unmatched = Problem(ProblemKind.LINES_UNMATCHED, detail=(printable(self.name),))
-        is_count = self._groups.kind is LineKind.LOADS and COUNT in self._groups.others
-        self.gives = "the growth of its count, as a rate (scraper)" if is_count else _GIVES[self._groups.kind]
+        gives_loads = _GIVES_LOADS if self.reads_in_parts else _GIVES_COUNT
+        self.gives = gives_loads if self._groups.kind is LineKind.LOADS else _GIVES_REQUESTS
 
     @property
     def reads_in_parts(self) -> bool:
@@ -84,14 +83,11 @@ class DeclaredReader:
 
     def _matched(self, log: LogFile) -> tuple[int, int]:
         """Return how many of the first lines match the pattern, and their number."""
-        lines = self._first_lines(log)
+        lines = _first_lines(log)
         query = "SELECT count(*) FROM (SELECT unnest($1::VARCHAR[]) AS text) WHERE regexp_matches(text, $2)"
         with connect(log.spool.parent) as connection:
             (matched,) = connection.execute(query, [lines, self._declaration.pattern]).fetchall()[0]
         return int(matched), len(lines)
-
-    def _first_lines(self, log: LogFile) -> list[str]:
-        return [] if log.is_parquet else [line for line in split_lines(head_text(log)) if line.strip()]
 
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read the lines that match the pattern.
@@ -201,6 +197,10 @@ class DeclaredReader:
         )
 
 
+def _first_lines(log: LogFile) -> list[str]:
+    return [] if log.is_parquet else [line for line in split_lines(head_text(log)) if line.strip()]
+
+
 def _where(groups: Groups, declaration: Declaration) -> str:
     """Return SQL of whether a line gives a row."""
     has_time = " OR ".join(f"g.{quoted_name(name)} <> ''" for name in groups.moments)
@@ -215,8 +215,84 @@ class ShippedReader(DeclaredReader):
 
     def _matched(self, log: LogFile) -> tuple[int, int]:
         # These patterns are known to be fast, and Python tries them before DuckDB would have started.
-        lines = self._first_lines(log)
+        lines = _first_lines(log)
         return sum(1 for line in lines if re.search(self._declaration.pattern, line)), len(lines)
+
+
+class AccessLogState(msgspec.Struct):
+    """The state of an access log behind some lines: their format, and the state of its reader."""
+
+    format: Declaration
+    lines: bytes
+
+
+class _AccessLines(DeclaredReader):
+    """Reads access lines of one format: all groups are columns of a table of requests, the first one is the stamp."""
+
+    name = "requests"
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        stamp, *others = group_names(declaration.pattern)
+        self._groups = Groups(LineKind.REQUEST, (stamp,), tuple(others))
+        self._unmatched = Problem(ProblemKind.NO_REQUEST)
+
+    def _no_match(self, log: LogFile, lines: MatchedLines) -> EntroError:
+        return EmptyLogError("has no line about a request so far", where=log.label, expected="access lines")
+
+
+class AccessLogReader:
+    """Reads access logs in text."""
+
+    name = "requests"
+    description = "access log of nginx, Apache, Envoy, Traefik, HAProxy or AWS ALB, or the log of Ollama or TGI"
+    gives = "requests as a rate (scraper), requests in the system as a queue (llm)"
+
+    def recognise(self, log: LogFile) -> float:
+        """Return the confidence that lines of a log are those of an access log, 0..1, from its content."""
+        return confidence_in(_first_lines(log)[:SAMPLE_ROWS])
+
+    def read(self, log: LogFile, options: ReadOptions) -> Observations:
+        """Read an access log. Its other lines are left out and counted.
+
+        Args:
+            log: the plain file.
+            options: how it is read.
+
+        Raises:
+            EntroError: if it does not say how long a request took, or if most of its lines cannot be read.
+        """
+        return self.resume(log, options, b"").observations
+
+    def resume(self, log: LogFile, options: ReadOptions, state: bytes) -> Reading:
+        """Read the lines that follow others, which may be in the log before."""
+        before = msgspec.msgpack.decode(state, type=AccessLogState) if state else None
+        known = self._format_of(log, before)
+        reading = _AccessLines(known).resume(log, options, before.lines if before else b"")
+        return replace(reading, state=msgspec.msgpack.encode(AccessLogState(known, reading.state)))
+
+    def _format_of(self, log: LogFile, before: AccessLogState | None) -> Declaration:
+        """Return the format of a log by its first lines, or else that of the lines before them.
+
+        Raises:
+            EntroError: if it is not an access log, or one that does not say how long a request took.
+        """
+        try:
+            found = access_format(_first_lines(replace(log, head=log.whole_head or log.head))[:SAMPLE_ROWS])
+        except ValueError as error:
+            if before is None:
+                raise EntroError(
+                    f"this looks like an nginx or Apache access log {error}",
+                    where=log.label,
+                    expected="how long each request took",
+                    remedy="add $request_time to nginx's log_format, as rt=$request_time (of Apache: duration_us=%D)",
+                ) from error
+            found = None
+        if found is not None:
+            return found
+        if before is None:
+            raise EntroError("has no access line", where=log.label, expected="the log of a web server or a proxy")
+        return before.format
 
 
 @cache

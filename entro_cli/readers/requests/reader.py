@@ -17,8 +17,7 @@ from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, req
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import RequestRows, check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, Table, connect, head_text, open_table
-from entro_cli.readers.tables.reader import TableReader
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, CsvHeaders, Table, connect, head_text, open_table
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
@@ -47,13 +46,12 @@ class RequestState(msgspec.Struct):
     last: LastRequests | None = None
 
 
-class EventsReader:
+class EventsReader(CsvHeaders):
     """Reads tables with one row per request."""
 
     name = "events"
     description = "one row per request: its arrival, and a start, a finish or a duration"
     gives = "requests as a rate (scraper), waiting requests as a queue (llm); in_system and running by name"
-    _table = TableReader()
 
     def recognise(self, log: LogFile) -> float:
         """Return the confidence that a log has one row per request, 0..1, from its content."""
@@ -135,14 +133,6 @@ class EventsReader:
             columns=tuple(part.column for part in quantities),
         )
         return Reading(observations, msgspec.msgpack.encode(now), _overlap(before, options))
-
-    def header_of(self, log: LogFile) -> bytes:
-        """Return the header of a CSV, as the `table` format does."""
-        return self._table.header_of(log)
-
-    def accepts_header(self, log: LogFile, header: bytes) -> bool:
-        """Return whether a log without a header continues another, as the `table` format does."""
-        return self._table.accepts_header(log, header)
 
 
 def _with_header(log: LogFile, header: bytes) -> LogFile:

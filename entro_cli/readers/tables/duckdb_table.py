@@ -19,6 +19,8 @@ import duckdb
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
+from entro_cli.readers.tables.column_names import is_number
+from entro_cli.readers.timestamps import timestamp_format
 from entro_cli.timeseries.observations import BadRow
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
@@ -290,6 +292,32 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
     if not counts or counts[0] < 2:
         return 0.0, 0
     return Counter(counts)[counts[0]] / len(counts), counts[0]
+
+
+class CsvHeaders:
+    """The part of a reader of tables that knows the headers of CSVs."""
+
+    def header_of(self, log: LogFile) -> bytes:
+        """Return the header of a CSV, without which no row can be read; nothing for other tables."""
+        text = head_text(log)
+        if log.is_parquet or looks_like_json(text):
+            return b""
+        _, header_offset, _ = sniff_csv(text)
+        return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1])
+
+    def accepts_header(self, log: LogFile, header: bytes) -> bool:
+        """Return whether a log without a header continues another: whether its first line is a row of such a table.
+
+        Args:
+            log: the plain file.
+            header: the header of the other log.
+        """
+        text = head_text(log)
+        delimiter, _, names = sniff_csv(header.decode("utf-8", "replace"))
+        if log.is_parquet or looks_like_json(text) or len(names) < 2:
+            return False
+        cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
+        return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
 
 
 def csv_table(log: LogFile) -> Table:

@@ -15,6 +15,7 @@ from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
 from entro_cli.readers.tables.duckdb_table import (
+    CsvHeaders,
     Table,
     connect,
     first_rows,
@@ -40,7 +41,7 @@ from entro_cli.timeseries.observations import Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
 
-class TableReader:
+class TableReader(CsvHeaders):
     """Reads CSV, JSON lines and Parquet with loads over time."""
 
     name = "table"
@@ -112,28 +113,6 @@ class TableReader:
         lines = state.count(b"\n") if part is not log else 0
         rows = (replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
         return Reading(replace(found, bad_rows=tuple(rows)), self.header_of(part))
-
-    def header_of(self, log: LogFile) -> bytes:
-        """Return the header of a CSV, without which no row can be read; nothing for other tables."""
-        text = head_text(log)
-        if log.is_parquet or looks_like_json(text):
-            return b""
-        _, header_offset, _ = sniff_csv(text)
-        return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1])
-
-    def accepts_header(self, log: LogFile, header: bytes) -> bool:
-        """Return whether a log without a header continues another: whether its first line is a row of such a table.
-
-        Args:
-            log: the plain file.
-            header: the header of the other log.
-        """
-        text = head_text(log)
-        delimiter, _, names = sniff_csv(header.decode("utf-8", "replace"))
-        if log.is_parquet or looks_like_json(text) or len(names) < 2:
-            return False
-        cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
-        return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
 
 
 def _without_steps_back(rows: Rows, tally: Tally) -> Rows:
