@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
@@ -158,21 +159,17 @@ def _changes(first_wall: int, last_wall: int, zone: tzinfo) -> list[_Change]:
     while low < last_wall + 2 * day:
         high = low + day
         if _offset(low, zone) != _offset(high, zone):
-            changes.append(_bisect(low, high, zone))
+            changes.append(_change_between(low, high, zone))
         low = high
     return changes
 
 
-def _bisect(low: int, high: int, zone: tzinfo) -> _Change:
+def _change_between(low: int, high: int, zone: tzinfo) -> _Change:
     """Return the only change of a zone's offset between two times, which is at a whole second."""
     before, after = _offset(low, zone), _offset(high, zone)
-    while high - low > NS:
-        middle = (low + high) // 2
-        if _offset(middle, zone) == before:
-            low = middle
-        else:
-            high = middle
-    return _Change(high // NS * NS, before, after)
+    seconds = range(low // NS, high // NS + 1)
+    first = bisect_left(seconds, True, key=lambda second: _offset(second * NS, zone) != before)
+    return _Change(seconds[first] * NS, before, after)
 
 
 def _offset(utc: int, zone: tzinfo) -> int:

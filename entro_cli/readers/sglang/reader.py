@@ -119,25 +119,19 @@ class _Batches:
 
 def _levels(batches: _Batches, is_fallback: bool) -> list[Series]:
     times, firsts = np.unique(np.array(batches.times, dtype=np.int64), return_index=True)
-    parts = []
-    for name, kind, stage, column in (
-        ("waiting", Kind.QUEUE, QUEUE_STAGE, batches.waiting),
-        ("running", Kind.GENERIC, "", batches.running),
-    ):
+    interval = batches.interval_ns()
+
+    def level(stage: str, kind: Kind, name: str, column: array[float]) -> Series:
         values = np.array(column)[firsts]
-        present = ~np.isnan(values)
-        parts.append(
-            Series(
-                stage,
-                kind,
-                times[present],
-                values[present],
-                column=name,
-                is_fallback=is_fallback,
-                known_interval_ns=batches.interval_ns(),
-            )
+        known = ~np.isnan(values)
+        return Series(
+            stage, kind, times[known], values[known], None, name, is_fallback=is_fallback, known_interval_ns=interval
         )
-    return parts
+
+    return [
+        level(QUEUE_STAGE, Kind.QUEUE, "waiting", batches.waiting),
+        level("", Kind.GENERIC, "running", batches.running),
+    ]
 
 
 def _count_nodes(lines: SglangLines, tally: Tally) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import find_requests, has_access_lines
@@ -85,22 +83,18 @@ def _without_stats(log: LogFile) -> EmptyLogError:
 
 
 def _quantities(stats: EngineStats, access_logged: bool, tally: Tally) -> list[Series]:
-    times, rows = _average_repeated(_int_array(stats.times), np.array(stats.values).reshape(-1, 4), tally)
+    times, rows = _average_repeated(np.array(stats.times, np.int64), np.array(stats.values).reshape(-1, 4), tally)
     quantities = []
     for (name, kind, stage), values in zip(_QUANTITIES, rows.T, strict=True):
         present = ~np.isnan(values)
         quantities.append(Series(stage, kind, times[present], values[present], column=name))
     if access_logged and len(stats.ends):
-        begins, ends = _int_array(stats.begins), _int_array(stats.ends)
+        begins, ends = np.array([stats.begins, stats.ends], np.int64)
         rates: FloatArray = np.array(stats.counts) / ((ends - begins) / NS)
         quantities.append(
             Series(RATE_STAGE, Kind.RATE, ends, rates, None, "requests", Measure.SPANS, begins, is_fallback=True)
         )
     return quantities
-
-
-def _int_array(numbers: array[int]) -> NDArray[np.int64]:
-    return np.array(numbers, dtype=np.int64)
 
 
 def _average_repeated(times: TimeArray, rows: FloatArray, tally: Tally) -> tuple[TimeArray, FloatArray]:
