@@ -73,8 +73,7 @@ class _Streams:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._streams: dict[Identity, Stream] = {}
-        self._buffers: dict[Identity, list[bytes]] = {}
+        self._streams: dict[Identity, tuple[Stream, list[bytes]]] = {}
         self._buffered = 0
 
     def add(self, identity: Identity, content: bytes, number: int) -> None:
@@ -83,24 +82,26 @@ class _Streams:
         Raises:
             EntroError: if there are too many streams.
         """
-        if identity not in self._streams:
-            if len(self._streams) >= _MOST_STREAMS:
-                raise EntroError(f"more than {_MOST_STREAMS} writers in one log", remedy="split it by pod or service")
-            path = self._target.with_name(f"{self._target.name}.{len(self._streams)}")
-            self._streams[identity], self._buffers[identity] = Stream(identity, path), []
-        self._buffers[identity].append(content)
-        numbers = self._streams[identity].numbers
-        numbers.append(number)
+        stream, lines = self._streams.get(identity) or self._begin(identity)
+        lines.append(content)
+        stream.numbers.append(number)
         if content.endswith(b"\n\n"):  # parts that were joined
-            numbers.extend([number] * (content.count(b"\n") - 1))
+            stream.numbers.extend([number] * (content.count(b"\n") - 1))
         self._buffered += len(content)
         if self._buffered > _MOST_BUFFERED_BYTES:
             self._flush()
 
+    def _begin(self, identity: Identity) -> tuple[Stream, list[bytes]]:
+        if len(self._streams) >= _MOST_STREAMS:
+            raise EntroError(f"more than {_MOST_STREAMS} writers in one log", remedy="split it by pod or service")
+        path = self._target.with_name(f"{self._target.name}.{len(self._streams)}")
+        self._streams[identity] = Stream(identity, path), []
+        return self._streams[identity]
+
     def _flush(self) -> None:
-        for identity, lines in self._buffers.items():
+        for stream, lines in self._streams.values():
             if lines:
-                with self._streams[identity].path.open("ab") as file:
+                with stream.path.open("ab") as file:
                     file.writelines(lines)
                 lines.clear()
         self._buffered = 0
@@ -108,7 +109,7 @@ class _Streams:
     def close(self) -> list[Stream]:
         """Write what is buffered, and return the streams."""
         self._flush()
-        return [*self._streams.values()]
+        return [stream for stream, _ in self._streams.values()]
 
 
 def _lines(
@@ -129,7 +130,7 @@ def _lines(
                 yield number, ((), raw)
             continue
         stamp, text, identity = unwrapped
-        if text.startswith(PART) or identity in open_parts:
+        if text.startswith(PART) or (open_parts and identity in open_parts):
             before, empty = open_parts.pop(identity, (b"", 0))
             if text.startswith(PART):
                 open_parts[identity] = before + text.removeprefix(PART), empty + 1
