@@ -82,6 +82,7 @@ class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
         first: the time of the first sample, nanoseconds since the epoch.
         last: the time of the last one.
         is_fallback: whether the source is used only if no other source has the stage.
+        is_additive: whether it has each request, so that it is the better one of two fallbacks.
     """
 
     stage: str
@@ -92,6 +93,12 @@ class SeriesState(msgspec.Struct, rename={"is_fallback": "stands_in"}):
     first: int
     last: int
     is_fallback: bool = False
+    is_additive: bool = False
+
+    @property
+    def rank(self) -> int:
+        """The rank of the source, as that of `Series`."""
+        return self.is_fallback * (2 - self.is_additive)
 
 
 class LogState(msgspec.Struct, kw_only=True):
@@ -187,12 +194,14 @@ class State(msgspec.Struct, kw_only=True):
         return self.origin_ns, self.step_ns
 
     def redundant_fallbacks(self) -> set[SampleKey]:
-        """Return the fallback sources of stages that another source measures: they are not used."""
-        parts = [part for log in self.logs for part in log.series]
-        measured = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if not part.is_fallback}
-        fallbacks = {SampleKey(part.stage, Kind(part.kind), part.source) for part in parts if part.is_fallback}
-        stages = {key.stage for key in measured}
-        return {key for key in fallbacks - measured if key.stage in stages}
+        """Return the sources of stages that another source measures better: they are not used."""
+        ranks: dict[SampleKey, int] = {}
+        best: dict[str, int] = {}
+        for part in (part for log in self.logs for part in log.series):
+            key, rank = SampleKey(part.stage, Kind(part.kind), part.source), part.rank
+            ranks[key] = min(ranks.get(key, rank), rank)
+            best[part.stage] = min(best.get(part.stage, rank), rank)
+        return {key for key, rank in ranks.items() if rank > best[key.stage]}
 
     def intervals_ns(self) -> dict[SampleKey, float]:
         """Return the usual time between two samples of each source: the median over its logs, weighted by samples."""

@@ -79,14 +79,15 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
 
 
 def _without_fallbacks(files: Sequence[Observations]) -> list[Observations]:
-    """Drop the fallback series of stages that another series measures.
+    """Drop the series of stages that other series measure better.
 
     A server's count of its requests and its client's are the same requests: using both would count them twice.
     """
-    measured = {series.stage for file in files for series in file.series if not series.is_fallback}
+    best: dict[str, int] = {}
+    for series in (series for file in files for series in file.series):
+        best[series.stage] = min(best.get(series.stage, series.rank), series.rank)
     return [
-        replace(file, series=tuple(part for part in file.series if not (part.is_fallback and part.stage in measured)))
-        for file in files
+        replace(file, series=tuple(part for part in file.series if part.rank == best[part.stage])) for file in files
     ]
 
 

@@ -224,6 +224,11 @@ class Series:
     idle: Idle = Idle.UNKNOWN
 
     @property
+    def rank(self) -> int:
+        """Rank among the sources of its stage, of which the lowest are used: each request is better than counts."""
+        return self.is_fallback * (2 - self.is_additive)
+
+    @property
     def first_ns(self) -> int:
         """Time of the first sample, or begin of the first span, nanoseconds since the epoch."""
         return int(self.times[0] if self.begins is None else self.begins[0])

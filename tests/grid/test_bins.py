@@ -102,3 +102,7 @@ def test_what_stands_in_is_used_only_alone():
     assert taken["spider"] == "a source"
     (rate, _), _ = join_sources([server])
     assert rate.parallel[0].values.tolist() == [3, 4]
+    gateway = observed("gateway", events([0, STEP], [4, 4], is_fallback=True, is_additive=True))
+    (rate, _), taken = join_sources([server, gateway])  # each request is better than counts
+    assert [part.values.tolist() for part in rate.parallel] == [[4, 4]]
+    assert taken["server"] == "a source; without r"

@@ -120,6 +120,7 @@ def _series_state(series: Series, source: str, before: SeriesState | None) -> Se
         first=int(series.times[0]),
         last=int(series.times[-1]),
         is_fallback=series.is_fallback,
+        is_additive=series.is_additive,
     )
     if before is None:
         return now
