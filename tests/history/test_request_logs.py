@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_logs import load_logs
@@ -26,6 +28,25 @@ def test_a_log_that_grows(tmp_path, name):
         ingest(tmp_path / "parts", log, *READING)
     assert days(tmp_path / "parts") == days(tmp_path / "whole")
     assert "nothing new" in ingest(tmp_path / "parts", log, *READING).out
+
+
+@pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 8)
+@given(
+    name=st.sampled_from([*ALL]),
+    seed=st.integers(0, 10**6),
+    cuts=st.lists(st.floats(0.3, 1), min_size=1, max_size=3),
+    step=st.sampled_from(["1s", "10s", "10min"]),
+)
+def test_a_log_that_grows_by_any_number_of_bytes(tmp_path_factory, name, seed, cuts, step):
+    folder, content = tmp_path_factory.mktemp("growing"), ALL[name](run(seed, 400))
+    log = folder / "a.log"
+    for cut in (*sorted(cuts), 1):
+        log.write_bytes(content[: int(cut * len(content))])
+        if name != "GenAI-Perf" or cut == 1:  # a document
+            ingest(folder / "parts", log, "--tz", "UTC", "--step", step)
+    ingest(folder / "whole", log, "--tz", "UTC", "--step", step)
+    assert days(folder / "parts") == days(folder / "whole")
 
 
 @pytest.mark.parametrize("name", NAMES)
