@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
+from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 from tests.running import entro
 
@@ -143,6 +144,13 @@ def test_a_total_among_the_sources_is_not_added_to_them(tmp_path, names, column)
 def test_a_source_called_total_that_is_no_sum_counts(tmp_path):
     rows = "".join(f"{stamp(10 * step)},{name},4\n" for step in range(5) for name in ("a", "b", "all"))
     assert stages(read(tmp_path, "time,queue,waiting\n" + rows))["llm"][1] == [12.0] * 5
+
+
+def test_a_total_below_the_rows_makes_the_time_no_source(tmp_path):
+    rows = "".join(f"{stamp(10 * step)},{step}\n" for step in range(45))
+    found = read(tmp_path, f"time,waiting\n{rows},\nTotal,\n")
+    assert stages(found)["llm"][1] == [float(step) for step in range(45)]
+    assert not any(problem.kind is ProblemKind.SOURCES_COMBINED for problem in found.problems)
 
 
 def test_rows_without_a_load_are_no_sources(tmp_path):

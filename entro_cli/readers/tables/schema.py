@@ -134,8 +134,8 @@ class _Columns:
     def schema(self) -> TableSchema:
         """Return the schema; see `find_schema`."""
         time, form, clock = self._time()
-        sources = self._sources()
         long = self._long()
+        sources = self._sources({time, clock, *(long or ())})
         if long is not None:
             return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
         not_loads = {self._names[index] for index in (time, *sources)}
@@ -214,10 +214,13 @@ class _Columns:
             f"add --time {printable_name(names[0] if names else 'COLUMN')}; {self._shown}",
         )
 
-    def _sources(self) -> tuple[int, ...]:
+    def _sources(self, others: Collection[int | None]) -> tuple[int, ...]:
         """Return the columns that name what a row is of: those that the user named, or those of such names.
 
-        A column called `queue` is a load, unless its cells begin with letters.
+        A column called `queue` is a load, unless its cells begin with letters. One with a total names its parts, too.
+
+        Args:
+            others: columns with another role.
         """
         if self._options.by:
             return tuple(index for index, name in enumerate(self._names) if name in self._options.by)
@@ -225,7 +228,7 @@ class _Columns:
             index
             for index, (name, cells) in enumerate(zip(self._names, self._cells, strict=True))
             if (names_source(name) and (meaning(name) is None or are_words(cells)))
-            or any(cell.strip().lower() in TOTALS for cell in cells)
+            or (index not in others and any(cell.strip().lower() in TOTALS for cell in cells))
         )
 
     def _long(self) -> tuple[int, int, int | None] | None:
