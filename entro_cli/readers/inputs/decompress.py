@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from entro_engine import EntroError
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BOMS = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 
 
 def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
@@ -38,7 +38,7 @@ def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
         _decompress(cast(IO[bytes], _zstd().open(source)), plain, label, "zstd")
     elif magic[:2] in _BOMS:
         with (
-            source.open(encoding=_BOMS[magic[:2]], errors="replace", newline="") as text,
+            source.open(encoding="utf-16", errors="replace", newline="") as text,
             plain.open("w", encoding="utf-8", newline="") as out,
         ):
             shutil.copyfileobj(text, out)

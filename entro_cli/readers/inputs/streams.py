@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from entro_cli.readers.inputs.wrappings import PART, Identity, Unwrapped, unwrapping, with_stamp, wrapping_of
+from entro_cli.readers.inputs.wrappings import PART, WRAPPINGS, Identity, Unwrapped, with_stamp, wrapping_of
 from entro_engine import EntroError
 
 _MOST_STREAMS = 1000
@@ -50,7 +50,7 @@ def split_streams(source: Path, head: bytes, target: Path, only: Identity | None
         return []
     streams = _Streams(target)
     with source.open("rb") as file:
-        for number, (identity, content) in _lines(file, unwrapping(wrapping)):
+        for number, (identity, content) in _lines(file, WRAPPINGS[wrapping]):
             if only is None or identity == only[: len(identity)]:
                 streams.add(identity, content, number)
     return [inner for stream in streams.close() for inner in _split_further(stream, len(head), only)]

@@ -73,7 +73,7 @@ def wrapping_of(head: bytes) -> str:
     """Return the name of the wrapping of a log's lines, from its first bytes; empty if there is none."""
     lines = [line for line in head.splitlines()[:200] if line.strip()]
     lines = lines[:-1] or lines  # the last one may be cut
-    for name, unwrap_line in _WRAPPINGS.items():
+    for name, unwrap_line in WRAPPINGS.items():
         found = [unwrapped for unwrapped in map(unwrap_line, lines) if unwrapped is not None]
         if lines and len(found) >= _LEAST_SHARE * len(lines) and not _is_other_text(name, found):
             return name
@@ -86,11 +86,6 @@ def _is_other_text(name: str, found: list[tuple[bytes, bytes, Identity]]) -> boo
         return False
     rows = sum(_TABLE_ROW.search(text) is not None for _, text, _ in found)
     return 2 * max(rows, len({identity for _, _, identity in found})) > max(len(found), 2)
-
-
-def unwrapping(wrapping: str) -> Callable[[bytes], Unwrapped]:
-    """Return the function that unwraps a line, given the name of a wrapping."""
-    return _WRAPPINGS[wrapping]
 
 
 def with_stamp(stamp: bytes, line: bytes) -> bytes:
@@ -248,10 +243,11 @@ _WRITER = re.compile(rb'"(?:_?container(?:_n|N)ame|pod(?:_n|N)ame|pod|host|hostn
 _TEXTS = "log", "message", "short_message", "textPayload", "line", "@message"
 _NUMBERS = {"date", "time", "timestamp", "@timestamp", "level", "severity", "priority", "pid", "offset", "version"}
 REQUEST_KEYS = {"status", "status_code", "method", "path", "url", "uri", "duration", "latency", "request_time"}
-_WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
+WRAPPINGS: dict[str, Callable[[bytes], Unwrapped]] = {
     "Docker": _docker,
     "a collector of logs": _collected,
     "fluentd": _fluentd,
     "journald (JSON)": _journal_json,
     **{name: _by_pattern(pattern) for name, pattern in _PATTERNS.items()},
 }
+"""By the name of a wrapping, the function that unwraps a line."""

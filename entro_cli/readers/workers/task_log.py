@@ -41,10 +41,7 @@ class TaskLog(LineLog):
         """Number of lines of tasks."""
         return self.tasks.lines
 
-    @property
-    def good(self) -> int:
-        """Number of lines of tasks."""
-        return self.rows
+    good = rows
 
     def state(self) -> bytes:
         """Return the state behind the last line."""
