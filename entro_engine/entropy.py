@@ -41,6 +41,21 @@ REFERENCE_FULL_LOAD: dict[Kind, float] = {
 """x_ref by kind: the published r_max (req/s) and q_max (requests). A `generic` load of x_ref has Psi = Psi_c = 2."""
 
 
+def full_loads_from(capacity: float, wait_s: float) -> dict[Kind, float]:
+    """Return the load at which a rate and a queue are full, in their units; a generic stage has none.
+
+    The rate has the published ratio to the capacity. The queue is what the accepted wait allows, by Little's law.
+
+    Args:
+        capacity: the rate that the server can serve, req/s.
+        wait_s: the longest accepted wait, s.
+    """
+    return {
+        Kind.RATE: capacity * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY,
+        Kind.QUEUE: capacity * wait_s,
+    }
+
+
 @dataclass(frozen=True)
 class Stage:
     """One coupled stage of a pipeline.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -13,14 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.percentile import percentile
-from entro_cli.analysis.results import Calibration, FullLoad
+from entro_cli.analysis.results import Calibration, FullLoad, FullLoads
 from entro_cli.core.clock import moment
-from entro_cli.timeseries.steps import Steps, StepSource, in_parts
+from entro_cli.timeseries.steps import StageView, Steps, StepSource, in_parts
 from entro_engine import EntroError, Kind, Run, Stage, psi_budget
-from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
+from entro_engine.entropy import (
+    DEFAULT_ACCEPTED_WAIT_S,
+    PUBLISHED_CAPACITY,
+    REFERENCE_FULL_LOAD,
+    FloatArray,
+    full_loads_from,
+)
 
 _WINDOW_S = 60.0
 _MIN_WINDOW_STEPS = 5
+_GOOD_WINDOWS = 20
+"""With fewer windows the evidence is thin."""
+
 _FAR_OVER_FULL = 5.0
 """A load of so many times the full load is far over full."""
 
@@ -37,11 +46,15 @@ class MeasuredCapacity:
         value: req/s.
         evidence: how it was measured, in words.
         is_guess: True if the log never kept the server busy for long enough to measure it.
+        mark: a reservation about the evidence: `thin`, `at least`, `usual rate`; empty without one.
+        is_thin: True if the evidence is too thin to be kept.
     """
 
     value: float
     evidence: str
     is_guess: bool
+    mark: str = ""
+    is_thin: bool = False
 
 
 def is_rate_queue_pair(steps: StepSource) -> bool:
@@ -103,7 +116,9 @@ def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> 
     return np.asarray(waiting & ~np.isnan(served), dtype=np.bool_)
 
 
-def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> MeasuredCapacity:
+def measure_capacity(
+    steps: StepSource, initial_queue: float = 0.0, windows: _BusyWindows | None = None
+) -> MeasuredCapacity:
     """Measure the capacity of the server behind a queue stage that a rate stage feeds.
 
     It is the 95th percentile of the mean served rate over sliding windows of a minute (at least five steps) in which
@@ -112,17 +127,95 @@ def measure_capacity(steps: StepSource, initial_queue: float = 0.0) -> MeasuredC
     Args:
         steps: steps of a pipeline for which `is_rate_queue_pair` is true.
         initial_queue: queue before the first step, requests.
+        windows: gets the counts of the busy windows of these steps.
     """
-    windows = _BusyWindows(steps, initial_queue)
+    windows = windows or _BusyWindows(steps, initial_queue)
     capacity = percentile(windows.means, 95)
     if capacity is not None:
         length = f"{windows.length * steps.step_s:g} s"
-        return MeasuredCapacity(capacity, f"95th percentile over {windows.count} busy windows of {length}", False)
+        return MeasuredCapacity(capacity, f"95th percentile over {windows.count:,} busy windows of {length}", False)
     if windows.busy:
         number = "1 busy step" if windows.busy == 1 else f"{windows.busy} busy steps"
         return MeasuredCapacity(windows.served / windows.busy, f"mean over {number}, as no window is busy", True)
     rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
     return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
+
+
+def learn_capacity(steps: StepSource) -> MeasuredCapacity | None:
+    """Learn the capacity that the full loads of a pipeline follow from, rounded to three significant digits.
+
+    With one rate and one queue it is the measured capacity, or, if a queue never formed, at least the largest mean rate
+    over a minute. With one rate alone it is the usual rate: the 95th percentile of the mean rates over a minute.
+
+    Args:
+        steps: steps of the pipeline.
+
+    Returns:
+        The capacity; None for other pipelines, and if the log shows none.
+    """
+    kinds = [stage.kind for stage in steps.stages]
+    if kinds.count(Kind.RATE) != 1 or kinds.count(Kind.QUEUE) > 1:
+        return None
+    named = [kinds.index(kind) for kind in (Kind.RATE, Kind.QUEUE) if kind in kinds]
+    found = _learned(StageView(steps, tuple(steps.stages[index] for index in named), tuple(named)))
+    value = float(f"{found.value:.3g}") if found else 0.0
+    return replace(found, value=value) if found and value > 0 else None
+
+
+def _learned(steps: StepSource) -> MeasuredCapacity | None:
+    """Learn from one rate, or from one rate that feeds one queue."""
+    if is_rate_queue_pair(steps):
+        windows = _BusyWindows(steps, 0.0)
+        measured = measure_capacity(steps, windows=windows)
+        if windows.busy:
+            is_thin = windows.count < _GOOD_WINDOWS
+            return replace(measured, mark="thin" if is_thin else "", is_thin=is_thin)
+    rates = _RateWindows(steps)
+    usual = percentile(rates.means, 95)
+    if usual is None:
+        return None
+    number, is_thin = f"{rates.count:,} windows of {rates.length * steps.step_s:g} s", rates.count < _GOOD_WINDOWS
+    if is_rate_queue_pair(steps):
+        evidence = f"highest mean rate of {number}, in which no queue formed"
+        return MeasuredCapacity(rates.highest, evidence, True, "at least", is_thin)
+    return MeasuredCapacity(usual, f"95th percentile of the mean rates of {number}", True, "usual rate", is_thin)
+
+
+def _window_steps(step_s: float) -> int:
+    """Return the length of a window, steps."""
+    return max(math.ceil(_WINDOW_S / step_s), _MIN_WINDOW_STEPS)
+
+
+@dataclass
+class _RateWindows:
+    """The windows of steps with data, and the mean rates in them.
+
+    Attributes:
+        steps: steps of a pipeline whose first stage is a rate.
+        count: number of windows. This and the next are complete once `means` is exhausted.
+        highest: the highest mean rate, req/s.
+    """
+
+    steps: StepSource
+    count: int = 0
+    highest: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """Length of a window, steps."""
+        return _window_steps(self.steps.step_s)
+
+    def means(self) -> Iterator[FloatArray]:
+        """Yield the mean rate in each window, req/s, some windows at a time."""
+        self.count, self.highest, rate = 0, 0.0, np.empty(0)  # `percentile` may iterate several times
+        for part in in_parts(self.steps):
+            rate = np.concatenate([rate, np.where(np.isnan(part.loads).any(axis=0), math.nan, part.loads[0])])
+            means = _sums(rate, self.length) / self.length
+            rate = rate[len(means) :]  # steps of windows that reach into the next part
+            means = means[~np.isnan(means)]
+            self.count += len(means)
+            self.highest = max(self.highest, float(means.max(initial=0.0)))
+            yield means
 
 
 @dataclass
@@ -146,7 +239,7 @@ class _BusyWindows:
     @property
     def length(self) -> int:
         """Length of a window, steps."""
-        return max(math.ceil(_WINDOW_S / self.steps.step_s), _MIN_WINDOW_STEPS)
+        return _window_steps(self.steps.step_s)
 
     def means(self) -> Iterator[FloatArray]:
         """Yield the mean rate served in each window, req/s, some windows at a time."""
@@ -203,16 +296,14 @@ def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo)
             expected="logs that overlap outside of maintenance windows",
             remedy="name other logs, set --tz or --offset, or check `exclude` in entro.toml",
         )
-    capacity = measure_capacity(steps)
-    if not capacity.value > 0:
+    capacity = learn_capacity(steps)
+    if capacity is None:
         raise EntroError(
-            "the log does not show the server's capacity: requests only filled the queue",
-            expected="a log in which requests were served",
+            "the log does not show the server's capacity: it is short, or requests only filled the queue",
+            expected="a log of some minutes in which requests were served",
         )
     rate, queue = steps.stages
-    # The published ratios: full_rate = 2.5 c, and by Little's law full_queue = c W.
-    full_rate = capacity.value * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
-    full_queue = capacity.value * wait_s
+    fulls = full_loads_from(capacity.value, wait_s)
     is_default = math.isclose(wait_s, DEFAULT_ACCEPTED_WAIT_S)
     return Calibration(
         start=moment(steps.start_ns, zone),
@@ -221,15 +312,40 @@ def calibration_of(steps: StepSource, wait_s: float, gamma: float, zone: tzinfo)
         capacity=capacity.value,
         evidence=capacity.evidence,
         is_guess=capacity.is_guess,
+        mark=capacity.mark,
+        is_thin=capacity.is_thin,
         wait_s=wait_s,
         wait_evidence="the published default, q_max / c_max" if is_default else "as asked for",
         stages=(
-            FullLoad(rate.name, str(rate.kind), full_rate, "req/s", "capacity x 3.0 / 1.2"),
-            FullLoad(queue.name, str(queue.kind), full_queue, "requests", "capacity x longest accepted wait"),
+            FullLoad(rate.name, str(rate.kind), fulls[rate.kind], "req/s", "capacity x 3.0 / 1.2"),
+            FullLoad(queue.name, str(queue.kind), fulls[queue.kind], "requests", "capacity x longest accepted wait"),
         ),
         gamma=gamma,
         budget=psi_budget(len(steps.stages), gamma),
     )
+
+
+def full_loads_of(
+    steps: StepSource, wait_s: float, capacity: MeasuredCapacity | None, learns: bool = True
+) -> tuple[tuple[Stage, ...], FullLoads]:
+    """Return the stages of a pipeline with their full loads, and the origin of those that were not set.
+
+    Args:
+        steps: steps of the pipeline. A stage whose full load was set keeps it.
+        wait_s: the longest accepted wait, s.
+        capacity: what was learned earlier; None to learn it from these steps.
+        learns: whether full loads may be learned. If not, the published ones are used.
+    """
+    if all(stage.full is not None or stage.kind is Kind.GENERIC for stage in steps.stages):
+        return steps.stages, FullLoads("set", wait_s)
+    found = (capacity or learn_capacity(steps)) if learns else None
+    if found is None:
+        return steps.stages, FullLoads("published", wait_s)
+    fulls = full_loads_from(found.value, wait_s)
+    stages = tuple(
+        stage if stage.full is not None else replace(stage, full=fulls.get(stage.kind)) for stage in steps.stages
+    )
+    return stages, FullLoads("learned", wait_s, found.value, found.evidence, found.mark, found.is_guess)
 
 
 @dataclass

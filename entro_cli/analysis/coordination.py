@@ -17,12 +17,12 @@ from entro_cli.analysis.calibration import (
     served_per_step,
     with_queue_before,
 )
-from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts
+from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, HeldHour, RegimeCounts
 from entro_cli.core.clock import hours_of_week
 from entro_cli.timeseries.steps import PART_STEPS, Steps, StepSource, in_parts
-from entro_engine import Kind, Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
+from entro_engine import Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay
-from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD, FloatArray
+from entro_engine.entropy import FloatArray, full_loads_from
 from entro_engine.log_plant import LogPlantState, LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
@@ -53,7 +53,7 @@ class CoordinationParameters:
         budget: Psi_budget, nat.
         alpha: control authority.
         beta: steepness, 1/nat.
-        capacity: rate that the server can serve, req/s; None to measure it.
+        capacity: rate that the server can serve, with its evidence; None to measure it.
         zone: the zone of the hours of the day.
     """
 
@@ -61,7 +61,7 @@ class CoordinationParameters:
     budget: float
     alpha: float
     beta: float
-    capacity: float | None = None
+    capacity: MeasuredCapacity | None = None
     zone: tzinfo = UTC
 
 
@@ -77,13 +77,28 @@ def coordinate(steps: StepSource, parameters: CoordinationParameters, initial_qu
         return Coordination("it needs one rate stage that feeds one queue stage")
     if all(np.isnan(part.loads).any(axis=0).all() for part in in_parts(steps)):
         return Coordination("no step has data")
-    if parameters.capacity is None:
-        capacity = measure_capacity(steps, initial_queue)
-    else:
-        capacity = MeasuredCapacity(parameters.capacity, "as configured", False)
+    capacity = parameters.capacity or measure_capacity(steps, initial_queue)
     if capacity.value < _LEAST_CAPACITY:
         return Coordination("the log does not show the server's capacity: requests only filled the queue")
     return _compare(steps, parameters, capacity, initial_queue)
+
+
+def with_measured_counts(coordination: Coordination, figures: Figures) -> Coordination:
+    """Return a comparison whose measured counts are those of the figures beside it.
+
+    The plant knows the queue at the end of a step only, and the log its mean. Counted twice, a page would show two
+    numbers of violations.
+    """
+    if coordination.measured is None:
+        return coordination
+    measured = replace(
+        coordination.measured,
+        violations=figures.violations,
+        excess_nat_s=figures.excess_nat_s,
+        peak_psi_total=figures.peak_psi_total or 0.0,
+        regimes=figures.regimes,
+    )
+    return replace(coordination, measured=measured)
 
 
 def _compare(
@@ -129,13 +144,11 @@ def _compare(
 
 def _stages(steps: StepSource, capacity: float, wait_s: float) -> tuple[Stage, Stage]:
     """Return both stages with their full loads: those that were set, else those that capacity and wait give."""
-    rate, queue = steps.stages
-    fulls = capacity * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY, capacity * wait_s
-    first, second = (
-        stage if stage.full is not None else replace(stage, full=full)
-        for stage, full in zip((rate, queue), fulls, strict=True)
+    fulls = full_loads_from(capacity, wait_s)
+    rate, queue = (
+        stage if stage.full is not None else replace(stage, full=fulls[stage.kind]) for stage in steps.stages
     )
-    return first, second
+    return rate, queue
 
 
 def _block_steps(step_s: float) -> int:

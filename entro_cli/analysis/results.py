@@ -147,6 +147,29 @@ class Coordination:
 
 
 @dataclass(frozen=True)
+class FullLoads:
+    """The origin of the full loads of a pipeline, which everything on a page is counted with.
+
+    Attributes:
+        origin: `set` if the user set them, or the capacity; `learned` from the log or when it was stored; `published`
+            if nothing could be learned, or nothing should be.
+        wait_s: the longest accepted wait, s.
+        capacity: the learned capacity, req/s; None if it was not learned.
+        evidence: how it was learned, in words.
+        mark: a reservation: `thin` evidence, `at least` that much as no queue ever formed, or the `usual rate` of a
+            pipeline whose server is not known; empty without one.
+        is_guess: True if the log never kept the server busy for long enough to measure it.
+    """
+
+    origin: str
+    wait_s: float
+    capacity: float | None = None
+    evidence: str = ""
+    mark: str = ""
+    is_guess: bool = False
+
+
+@dataclass(frozen=True)
 class FullLoad:
     """The load at which a stage is full, in its unit, and the evidence for it."""
 
@@ -161,7 +184,8 @@ class FullLoad:
 class Calibration:
     """The capacity of a log's server in req/s, the full loads, and the budget in nats.
 
-    `is_guess` is true if the log never kept the server busy for long enough to measure the capacity.
+    `is_guess` is true if the log never kept the server busy for long enough to measure the capacity. `mark` is a
+    reservation about the evidence, as in `FullLoads`; evidence that `is_thin` is not kept in a history.
     """
 
     start: datetime
@@ -170,6 +194,8 @@ class Calibration:
     capacity: float
     evidence: str
     is_guess: bool
+    mark: str
+    is_thin: bool
     wait_s: float
     wait_evidence: str
     stages: tuple[FullLoad, ...]

@@ -82,9 +82,8 @@ def analyze(
     answers of a Prometheus server. Several logs become one pipeline.
     """
     from entro_cli.analysis.gates import check_gates, failed_gates
-    from entro_cli.analysis.replay import replay_steps
     from entro_cli.commands.views.analysis import analysis_document, analysis_view
-    from entro_cli.workflows.analyze import analyze_replay, repeating_command, write_steps
+    from entro_cli.workflows.analyze import analyze_replay, repeating_command, replay_logs, write_steps
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
@@ -113,13 +112,12 @@ def analyze(
         parallel.executor(),
     )
     print_load_warnings(loaded, terminal)
-    budget = settings.budget if limits.budget is None else limits.budget
     span_ns = period_ns(within.since, within.until, loaded.zone)
-    replayed = replay_steps(settings.maintenance().view(loaded.steps), budget, *span_ns)
+    replayed, full_loads = replay_logs(loaded, settings, limits.budget, *span_ns)
     again = repeating_command(
         ["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within)
     )
-    analysis, advice = analyze_replay(replayed, loaded, settings, again)
+    analysis, advice = analyze_replay(replayed, loaded, full_loads, settings, again)
     if advice:
         terminal.warn(advice)
     document = analysis_document(analysis) if as_json or gates else {}  # gates are tried on its numbers

@@ -11,9 +11,10 @@ from entro_cli.commands.options import (
     INPUT,
     OUTPUT,
     CommonOptions,
-    ConfigFile,
+    HistoryOptions,
     Json,
     Logs,
+    PipelineName,
     ReadingOptions,
     expand_options,
     keys_set_by,
@@ -25,11 +26,19 @@ EPILOG = """\
 [cyan]entro calibrate scrapy.log vllm.log[/cyan]
 
 [cyan]entro calibrate requests.jsonl --step 1s --target-wait 5s --out -[/cyan]
+
+[cyan]entro calibrate scrapy.log vllm.log --save[/cyan]  (the reports from the history use it from now on)
 """
 
 ConfigOut = Annotated[
     Path,
     typer.Option("--out", metavar="PATH", help="File to write; - for standard output.", rich_help_panel=OUTPUT),
+]
+SaveLearned = Annotated[
+    bool,
+    typer.Option(
+        "--save", help="Keep them in the history of the pipeline; no file is written.", rich_help_panel=OUTPUT
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.", rich_help_panel=OUTPUT)]
 TargetWait = Annotated[
@@ -52,19 +61,23 @@ def calibrate(
     reading: ReadingOptions,
     out: ConfigOut = Path("entro.toml"),
     force: Force = False,
-    config_file: ConfigFile = None,
+    save: SaveLearned = False,
+    pipeline: PipelineName = "default",
+    store: HistoryOptions,
     as_json: Json = False,
     common: CommonOptions,
 ) -> None:
     """Measure the capacity of the server and the full load of each stage, and write them to entro.toml with evidence.
 
-    The logs must show a rate stage that feeds a queue stage, and the server at work.
+    The logs must show a rate stage that feeds a queue stage, and the server at work. With --save the history of the
+    pipeline keeps them, in place of those that it learned before.
     """
     from entro_cli.analysis.calibration import calibration_of
     from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
     from entro_cli.core.files import refuse_to_overwrite, write_whole
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
+    from entro_cli.workflows.history_admin import keep_calibration
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.settings import load_options, read_settings
@@ -73,22 +86,24 @@ def calibrate(
     to_stdout = str(out) == "-"
     if as_json and to_stdout:
         raise typer.BadParameter("--json already prints to standard output", param_hint="--out")
-    settings = read_settings(config_file, "default", terminal, **keys_set_by(reading), wait=target_wait)
-    if not to_stdout:
+    settings = read_settings(store.config_file, pipeline, terminal, **keys_set_by(reading, store), wait=target_wait)
+    if not (to_stdout or save):
         _refuse_existing(out, force)
     loaded = load_logs(logs, load_options(settings, reading.stage))
     print_load_warnings(loaded, terminal)
     found = calibration_of(settings.maintenance().view(loaded.steps), settings.wait_s, settings.gamma, loaded.zone)
     text = calibration_toml(found, tuple(map(label_of, loaded.paths)))
-    if to_stdout:
+    written = keep_calibration(found, settings) if save else str(out)
+    if to_stdout and not save:
         terminal.text(text)
         return
-    refuse_to_overwrite(out, loaded.paths)
-    write_whole(out, text)
+    if not save:
+        refuse_to_overwrite(out, loaded.paths)
+        write_whole(out, text)
     if as_json:
-        terminal.document({"schema": SCHEMA, "written": str(out), **to_builtins(found)})
+        terminal.document({"schema": SCHEMA, "written": written, **to_builtins(found)})
     elif not common.quiet:
-        terminal.show(*calibration_view(found, str(out)))
+        terminal.show(*calibration_view(found, written))
 
 
 def _refuse_existing(out: Path, force: bool) -> None:

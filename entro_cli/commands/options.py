@@ -196,6 +196,16 @@ Budget = Annotated[
         rich_help_panel=ADVANCED,
     ),
 ]
+FullLoadsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--full-loads",
+        metavar="FROM",
+        help="Full loads of stages without one: `learned` from the log, or `published`.",
+        show_default="learned",
+        rich_help_panel=ADVANCED,
+    ),
+]
 SelfContained = Annotated[
     bool,
     typer.Option(
@@ -446,9 +456,10 @@ class PeriodOptions:
 
 @dataclass(frozen=True)
 class BudgetOptions:
-    """The entropy budget, and how often it may be exceeded."""
+    """The entropy budget, how often it may be exceeded, and the loads at which stages are full."""
 
     budget: Budget = None
+    full_loads: FullLoadsFrom = None
     objective: Annotated[
         str | None,
         typer.Option(

@@ -61,6 +61,7 @@ KEYS = (
     ConfigKey("objective", validators.SHARE, DEFAULT_TARGET),
     ConfigKey("capacity", validators.POSITIVE),
     ConfigKey("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),
+    ConfigKey("full_loads", validators.FULL_LOADS, "learned"),
     ConfigKey("retention", validators.DURATION),
     ConfigKey("silence", validators.DURATION),
     ConfigKey("exclude", validators.WINDOWS, ()),

@@ -14,7 +14,7 @@ from entro_cli.timeseries.maintenance import Maintenance, parse_maintenance
 from entro_cli.timeseries.observations import Declaration, StageSpec
 from entro_engine import EntroError, Kind
 from entro_engine.budget import psi_budget
-from entro_engine.entropy import PUBLISHED_CAPACITY, REFERENCE_FULL_LOAD
+from entro_engine.entropy import full_loads_from
 
 Described = TypeVar("Described")
 
@@ -35,6 +35,7 @@ class Settings:
         objective: the share of observed steps that should be within the budget, 0..1.
         capacity: the rate at which the stage that serves the queue works, req/s; None if not set.
         wait_s: the longest accepted wait, s.
+        full_loads: `learned` from the log where they are not set, or `published`.
         stages: the described stages; an empty column is recognised by its name.
         formats: the declared formats.
         time: the column that holds the time; None to recognise it.
@@ -67,6 +68,7 @@ class Settings:
     objective: float
     capacity: float | None
     wait_s: float
+    full_loads: str
     stages: tuple[StageSpec, ...]
     formats: tuple[Declaration, ...]
     time: str | None
@@ -113,11 +115,7 @@ class Settings:
         spec = next((spec for spec in self.stages if spec.name == name), None)
         if spec is not None and spec.full is not None and spec.kind in {None, kind}:
             return spec.full
-        if self.capacity is None or kind is Kind.GENERIC:
-            return None
-        if kind is Kind.QUEUE:
-            return self.capacity * self.wait_s
-        return self.capacity * REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
+        return None if self.capacity is None else full_loads_from(self.capacity, self.wait_s).get(kind)
 
 
 def build_settings(pipeline: str, resolved: Layer) -> Settings:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
@@ -14,7 +16,9 @@ from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import read_digests, refuse_altered
 from entro_cli.timeseries.problems import Problem, ProblemKind
-from entro_engine import EntroError
+from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
+from entro_cli.timeseries.steps import Steps
+from entro_engine import EntroError, Stage
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,37 @@ def read_bins(
     content, problems = _readable(paths, days)
     cut = {key: bins.between(begin, after) for key, bins in content.items()}
     return StoredBins(state, {key: bins for key, bins in cut.items() if len(bins)}, problems)
+
+
+def steps_of(state: State, bins: BinsByKey, stages: Sequence[Stage], begin_ns: int | None = None) -> Steps:
+    """Return stored bins as steps.
+
+    Args:
+        state: the state of the pipeline.
+        bins: the bins of some time.
+        stages: the stages of the pipeline, in the order of the steps.
+        begin_ns: the begin of the time, nanoseconds since the epoch, where empty steps start; None for any.
+    """
+    intervals, left_out = state.intervals_ns(), state.redundant_fallbacks()
+    bins = {key: part for key, part in bins.items() if key not in left_out}
+    sources = [
+        (
+            stage,
+            [
+                SourceBins(part, held_ns(intervals.get(key), state.step_ns))
+                for key, part in sorted(bins.items())
+                if key.stage == stage.name
+            ],
+        )
+        for stage in stages
+    ]
+    if bins:
+        return fill_steps(sources, state.step_ns)
+    # No steps, at the first step's boundary from `begin_ns` on: the report of a time without data is a report, too.
+    empty = np.empty((len(stages), 0))
+    start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
+    samples, measured = empty.astype(np.int64), empty.astype(np.bool_)
+    return Steps(tuple(stages), start, state.step_ns, empty, empty, empty, samples, measured)
 
 
 def _readable(paths: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:

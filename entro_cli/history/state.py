@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
@@ -169,6 +170,15 @@ class StageState(msgspec.Struct):
     full: float | None = None
 
 
+class LearnedCapacity(msgspec.Struct):
+    """The capacity that full loads follow from, as it was learned when logs were stored (`MeasuredCapacity`)."""
+
+    value: float
+    evidence: str
+    is_guess: bool = False
+    mark: str = ""
+
+
 class State(msgspec.Struct, kw_only=True):
     """Everything in a pipeline's history but the steps.
 
@@ -179,6 +189,8 @@ class State(msgspec.Struct, kw_only=True):
         step_is_known: whether the step is fixed; false while there are too few samples to determine it.
         stages: the stages by name.
         logs: the logs that were read, in the order in which they were first read.
+        learns: whether full loads are learned. Histories of before 0.9.0 keep those that they had.
+        learned: what was learned; None as long as the evidence was thin.
     """
 
     version: int = VERSION
@@ -187,6 +199,17 @@ class State(msgspec.Struct, kw_only=True):
     step_is_known: bool = False
     stages: dict[str, StageState] = {}
     logs: list[LogState] = []
+    learns: bool = False
+    learned: LearnedCapacity | None = None
+
+    def learned_capacity(self) -> MeasuredCapacity | None:
+        """Return the capacity that was learned; None if none was."""
+        return MeasuredCapacity(**msgspec.structs.asdict(self.learned)) if self.learned else None
+
+    def learn(self, found: MeasuredCapacity | None) -> None:
+        """Keep a capacity that was learned, unless its evidence is thin."""
+        if found and not found.is_thin:
+            self.learned = LearnedCapacity(found.value, found.evidence, found.is_guess, found.mark)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -284,14 +307,14 @@ def state_from_days(paths: PipelinePaths) -> State:
 
     Damaged files are skipped.
     """
-    state = State()
+    state = State(learns=True)
     stages: dict[str, StageState] = {}
     with connect() as connection:
         for path in map(paths.day_file, reversed(paths.days())):  # the newest file that is intact has the grid
             with suppress(DamagedDayError):
                 grid, keys = read_grid(connection, path), read_keys(connection, path)
                 if not state.step_is_known:
-                    state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages)
+                    state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages, learns=True)
                 for key in keys:
                     stages.setdefault(key.stage, StageState(str(key.kind)))
     return state

@@ -18,6 +18,7 @@ from entro_cli.analysis.results import (
     BurnAlert,
     Coordination,
     Figures,
+    FullLoads,
     MaintenanceSpan,
     Recommendation,
     RegimeCounts,
@@ -33,6 +34,7 @@ from entro_cli.timeseries.maintenance import NONE, Maintenance
 from entro_cli.timeseries.steps import StepSource
 from entro_engine import RegimeParameters, Run, __version__
 from entro_engine.entro_engine_v9 import ENERGY_WEIGHT, LAMBDA_ENERGY, LAMBDA_MEMORY
+from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S
 
 SCHEMA = "entro/report/1"
 
@@ -125,17 +127,22 @@ NO_ADVICE = Recommendations(Coordination("it was not requested"), ())
 """For a report on a Run that was not read from a log."""
 
 
+_AS_SET = FullLoads("set", DEFAULT_ACCEPTED_WAIT_S)
+
+
 @dataclass(frozen=True)
 class ReportContext:
-    """The pipeline of a report, and its excluded times.
+    """The pipeline of a report, the origin of its full loads, and its excluded times.
 
     Attributes:
         pipeline: name of the pipeline.
         maintenance: the excluded times; the Run has no data in them.
+        full_loads: the origin of the full loads.
     """
 
     pipeline: str
     maintenance: Maintenance = NONE
+    full_loads: FullLoads = _AS_SET
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,8 @@ class Provenance:
         log_end: end of the log's last step in the period; None if the log has no step in it.
         log_share: share of the period's steps that lie within the log, with or without data.
         step_s: length of a step, s.
-        budget: Psi_budget, nat.
+        budget: the budget, nat.
+        full_loads: the origin of the full loads.
         parameters: parameters of the regime engine.
         version: version of entro.
     """
@@ -165,6 +173,7 @@ class Provenance:
     log_share: float
     step_s: float
     budget: float
+    full_loads: FullLoads
     parameters: tuple[Parameter, ...]
     version: str
 
@@ -254,7 +263,7 @@ def summarise(
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,
         recommendations=advice.recommendations,
-        made=_provenance(run, period, sources, figures),
+        made=_provenance(run, period, sources, figures, context.full_loads),
         glossary=GLOSSARY,
     )
 
@@ -338,7 +347,9 @@ def name_of(period: Period) -> PeriodName:
     )
 
 
-def _provenance(part: Run, period: Period, sources: tuple[Source, ...], figures: Figures) -> Provenance:
+def _provenance(
+    part: Run, period: Period, sources: tuple[Source, ...], figures: Figures, full_loads: FullLoads
+) -> Provenance:
     return Provenance(
         sources=sources,
         rows_read=sum(source.rows_read for source in sources),
@@ -349,6 +360,7 @@ def _provenance(part: Run, period: Period, sources: tuple[Source, ...], figures:
         log_share=part.steps / figures.steps if figures.steps else 0.0,
         step_s=part.step_s,
         budget=part.budget,
+        full_loads=full_loads,
         parameters=_parameters(RegimeParameters(part.budget)),
         version=__version__,
     )

@@ -119,6 +119,30 @@ class StepRange(StepView):
 
 
 @dataclass(frozen=True)
+class StageView(StepView):
+    """A view of some stages of a pipeline, maybe with other full loads.
+
+    Attributes:
+        viewed: the stages.
+        rows: the index of each in the underlying steps.
+    """
+
+    viewed: tuple[Stage, ...]
+    rows: tuple[int, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages."""
+        return self.viewed
+
+    def part(self, first: int, after: int) -> Steps:
+        """Return the steps from `first` up to but not including `after`."""
+        part, rows = self.whole.part(first, after), list(self.rows)
+        arrays = {name: getattr(part, name)[rows] for name in ("loads", "peaks", "ends", "samples", "measured")}
+        return replace(part, stages=self.stages, **(arrays if rows != list(range(len(part.stages))) else {}))
+
+
+@dataclass(frozen=True)
 class Steps:
     """Steps in memory, arrays with one entry per step.
 

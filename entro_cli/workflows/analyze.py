@@ -6,31 +6,68 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entro_cli.analysis.calibration import LoadAccumulator, is_rate_queue_pair, misfit_advice
-from entro_cli.analysis.coordination import CoordinationParameters, coordinate
+from entro_cli.analysis.calibration import (
+    LoadAccumulator,
+    MeasuredCapacity,
+    full_loads_of,
+    is_rate_queue_pair,
+    misfit_advice,
+)
+from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
 from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.recommendations import recommendations
-from entro_cli.analysis.replay import Replay
-from entro_cli.analysis.results import Coordination, Figures, Recommendation, Source
+from entro_cli.analysis.replay import Replay, replay_steps
+from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import is_url, shown_url
-from entro_cli.timeseries.steps import StepRange, StepSource
+from entro_cli.timeseries.steps import StageView, StepRange, StepSource
 from entro_cli.timeseries.steps_csv import steps_csv
 from entro_cli.workflows.load_logs import Loaded
 
 
-def analyze_replay(replayed: Replay, loaded: Loaded, settings: Settings, command: str) -> tuple[Analysis, str | None]:
+def judged_steps(steps: StepSource, settings: Settings) -> tuple[StepSource, FullLoads]:
+    """Return the steps of logs with maintenance windows as steps without data and with full loads, and their origin.
+
+    Args:
+        steps: the steps of the logs, all of them, so that what is learned does not depend on a period.
+        settings: the pipeline's settings.
+    """
+    view = settings.maintenance().view(steps)
+    stages, origin = full_loads_of(view, settings.wait_s, None, settings.full_loads == "learned")
+    return StageView(view, stages, tuple(range(len(stages)))), origin
+
+
+def replay_logs(
+    loaded: Loaded, settings: Settings, budget: float | None, since_ns: int | None, until_ns: int | None
+) -> tuple[Replay, FullLoads]:
+    """Return the replay of the steps of logs that begin in a period, and the origin of their full loads.
+
+    Args:
+        loaded: the logs.
+        settings: the pipeline's settings.
+        budget: the budget, nat; None for that of the settings.
+        since_ns: the begin of the period, ns since the epoch; None for the first step.
+        until_ns: its end; None for the last step.
+    """
+    steps, full_loads = judged_steps(loaded.steps, settings)
+    return replay_steps(steps, settings.budget if budget is None else budget, since_ns, until_ns), full_loads
+
+
+def analyze_replay(
+    replayed: Replay, loaded: Loaded, full_loads: FullLoads, settings: Settings, command: str
+) -> tuple[Analysis, str | None]:
     """Analyze a replay of a pipeline's steps.
 
     Args:
         replayed: the replay.
         loaded: the logs of the steps.
+        full_loads: the origin of the full loads.
         settings: the pipeline's settings.
         command: the command that prints the same as JSON.
 
@@ -40,18 +77,20 @@ def analyze_replay(replayed: Replay, loaded: Loaded, settings: Settings, command
     loads = LoadAccumulator()
     # The compiled loops release the GIL: while one processor runs the coordinated plant, another counts the figures.
     with ThreadPoolExecutor(1) as executor:
-        future = executor.submit(compute_coordination, replayed, settings)
+        future = executor.submit(compute_coordination, replayed, full_loads, settings)
         figures = _figures(replayed, loaded, settings, loads)
-        coordination = future.result()
+        coordination = with_measured_counts(future.result(), figures)
     analysis = Analysis(
         pipeline=settings.pipeline,
+        full_loads=full_loads,
         figures=figures,
         coordination=coordination,
         recommendations=recommend(coordination, replayed.steps, command),
         sources=loaded.sources,
         summed_sources=loaded.summed_sources,
     )
-    return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s)
+    is_published = full_loads.origin == "published"
+    return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s) if is_published else None
 
 
 def _figures(replayed: Replay, loaded: Loaded, settings: Settings, loads: LoadAccumulator) -> Figures:
@@ -69,6 +108,7 @@ class Analysis:
 
     Attributes:
         pipeline: the pipeline's name.
+        full_loads: the origin of the full loads.
         figures: the figures of the period.
         coordination: what coordination would have changed.
         recommendations: what the user can do.
@@ -77,6 +117,7 @@ class Analysis:
     """
 
     pipeline: str
+    full_loads: FullLoads
     figures: Figures
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
@@ -84,11 +125,12 @@ class Analysis:
     summed_sources: dict[str, int]
 
 
-def compute_coordination(replayed: Replay, settings: Settings) -> Coordination:
+def compute_coordination(replayed: Replay, full_loads: FullLoads, settings: Settings) -> Coordination:
     """Return what coordination would have changed.
 
     Args:
         replayed: the replay.
+        full_loads: the origin of the full loads. A learned capacity is that of the simulated server.
         settings: the pipeline's settings.
     """
     steps, first, after = replayed.steps, replayed.first, replayed.after
@@ -97,10 +139,16 @@ def compute_coordination(replayed: Replay, settings: Settings) -> Coordination:
     # The queue at the end of the step before the first one: the coordinated run starts from it.
     before = float(steps.part(first - 1, first).ends[1][0]) if is_rate_queue_pair(steps) and first > 0 else 0.0
     zone = zone_of(settings.zone)
-    parameters = CoordinationParameters(
-        settings.wait_s, replayed.budget, settings.alpha, settings.beta, settings.capacity, zone
-    )
-    return coordinate(StepRange(steps, first, after), parameters, 0.0 if math.isnan(before) else before)
+    capacity = None
+    if settings.capacity is not None:
+        capacity = MeasuredCapacity(settings.capacity, "as configured", False)
+    elif full_loads.capacity is not None:
+        capacity = MeasuredCapacity(full_loads.capacity, full_loads.evidence, full_loads.is_guess)
+    parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.alpha, settings.beta, capacity, zone)
+    # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
+    stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
+    judged = StageView(StepRange(steps, first, after), stages, tuple(range(len(stages))))
+    return coordinate(judged, parameters, 0.0 if math.isnan(before) else before)
 
 
 def recommend(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
 
+from entro_cli.analysis.calibration import MeasuredCapacity
+from entro_cli.analysis.results import Calibration
 from entro_cli.config import OptionValue, Settings
 from entro_cli.core.clock import NS, duration_ns, moment_ns, zone_of
 from entro_cli.core.console import Terminal, printable
@@ -25,6 +27,7 @@ from entro_cli.history.inventory import (
     stage_inventories,
     take_inventory,
 )
+from entro_cli.history.learned import keep_learned
 from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
 from entro_cli.history.prune import prune
 from entro_cli.history.read import nothing_stored_error
@@ -38,6 +41,19 @@ from entro_engine import EntroError
 
 _EARLIEST_NS = -(1 << 62)
 """Keeps a very long --older-than within the range of dates."""
+
+
+def keep_calibration(found: Calibration, settings: Settings) -> str:
+    """Keep a calibration in the history of its pipeline, and return its folder or URL, for messages.
+
+    Raises:
+        EntroError: if nothing is stored of the pipeline, or the evidence is too thin to be kept.
+    """
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    capacity = MeasuredCapacity(found.capacity, found.evidence, found.is_guess, found.mark, found.is_thin)
+    with working_copy(paths, writes=True):
+        keep_learned(paths, capacity)
+    return f"{paths.shown}/{paths.folder.name}"
 
 
 @dataclass(frozen=True)

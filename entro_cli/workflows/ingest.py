@@ -17,7 +17,7 @@ from entro_cli.core.console import Recorder, Terminal, printable, replay_message
 from entro_cli.core.formatting import counted
 from entro_cli.core.parallel import Executor
 from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
-from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.paths import PipelinePaths, pipeline_paths
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.readers.inputs.log_file import STDIN
 from entro_cli.readers.options import LoadOptions
@@ -94,13 +94,20 @@ def save_logs(names: Sequence[str], options: LoadOptions, settings: Settings, te
         )
     paths = pipeline_paths(settings.history, settings.pipeline)
     with working_copy(paths, writes=True):
-        result = ingest(names, options, IngestOptions(paths, oldest_ns=oldest_ns(settings.retention_s, time_ns())))
+        result = ingest(names, options, ingest_options(paths, settings, time_ns()))
     for failure in result.failures:
         raise failure
     print_problems(result.problems, terminal)
     days = counted(len(result.days), "day")
     terminal.note(f"saved into {printable(f'{paths.shown}/{paths.folder.name}')}, {days} changed")
     return replace(options, step=f"{result.step_s:.9f}s") if options.step is None else options
+
+
+def ingest_options(paths: PipelinePaths, settings: Settings, now_ns: int) -> IngestOptions:
+    """Return how the logs of a pipeline are stored, by its settings."""
+    return IngestOptions(
+        paths, oldest_ns=oldest_ns(settings.retention_s, now_ns), learns=settings.full_loads == "learned"
+    )
 
 
 def ingest_tasks(
@@ -132,7 +139,7 @@ def ingest_tasks(
                 raise EntroError(
                     "no log is named", where="entro ingest", expected="LOGS, or `logs = [...]` in entro.toml"
                 )
-            options = IngestOptions(paths, again, source, oldest_ns(settings.retention_s, time_ns()))
+            options = replace(ingest_options(paths, settings, time_ns()), again=again, source=source)
             tasks.append(IngestTask(list(found), load_options(settings, stage), options))
         except EntroError as error:  # the other pipelines are stored all the same
             failures.append(error)

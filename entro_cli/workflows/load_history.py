@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.results import Source
+from entro_cli.analysis.calibration import full_loads_of
+from entro_cli.analysis.results import FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
 from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import PipelinePaths, day_start_ns
-from entro_cli.history.read import load_stored_state, read_bins
+from entro_cli.history.read import load_stored_state, read_bins, steps_of
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.observations import coupled_stages
 from entro_cli.timeseries.problems import Problem, failures, sentences
-from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
 
@@ -27,12 +27,14 @@ class HistorySlice:
     """The part of a pipeline's history within a time range.
 
     Attributes:
-        steps: the steps; empty if nothing is stored for the time.
+        steps: the steps, with maintenance windows as steps without data; empty if nothing is stored for the time.
+        full_loads: the origin of the full loads.
         sources: the logs that have samples in the time.
         problems: warnings about days that could not be read.
     """
 
     steps: Steps
+    full_loads: FullLoads
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
 
@@ -42,7 +44,8 @@ def load_history(
 ) -> HistorySlice:
     """Load the steps of a time range.
 
-    The full load of each stage is that of the settings, else the one that was stored with its logs.
+    The full load of each stage is that of the settings, else the one that was stored with its logs. Else it follows
+    from the capacity that was learned when logs were stored, or from these steps as long as none was.
 
     Args:
         paths: the pipeline's files.
@@ -57,7 +60,10 @@ def load_history(
     state = load_stored_state(paths)
     stored = read_bins(paths, state, begin_ns, after_ns)
     sources = stored_sources(state, zone, begin_ns, after_ns)
-    return HistorySlice(_steps(state, stored.bins, settings, begin_ns), sources, stored.problems)
+    steps = settings.maintenance().apply(_steps(state, stored.bins, settings, begin_ns))
+    learns = state.learns and settings.full_loads == "learned"
+    stages, origin = full_loads_of(steps, settings.wait_s, state.learned_capacity(), learns)
+    return HistorySlice(replace(steps, stages=stages), origin, sources, stored.problems)
 
 
 def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -95,28 +101,10 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
 
 
 def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
-    intervals, left_out = state.intervals_ns(), state.redundant_fallbacks()
-    bins = {key: part for key, part in bins.items() if key not in left_out}
     # In the order of `load_logs`, so that a report is the same from logs and from the history.
     names = sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
-    stages = [
-        (
-            stage,
-            [
-                SourceBins(part, held_ns(intervals.get(key), state.step_ns))
-                for key, part in sorted(bins.items())
-                if key.stage == stage.name
-            ],
-        )
-        for _, stage in coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
-    ]
-    if bins:
-        return fill_steps(stages, state.step_ns)
-    # No steps, at the first step's boundary from `begin_ns` on: the report of a time without data is a report, too.
-    empty = np.empty((len(stages), 0))
-    start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
-    samples, measured = empty.astype(np.int64), empty.astype(np.bool_)
-    return Steps(tuple(stage for stage, _ in stages), start, state.step_ns, empty, empty, empty, samples, measured)
+    coupled = coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
+    return steps_of(state, bins, [stage for _, stage in coupled], begin_ns)
 
 
 def _stage(state: State, settings: Settings, name: str) -> Stage:

@@ -9,11 +9,12 @@ from datetime import date, datetime, tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.calibration import LoadAccumulator, misfit_advice
+from entro_cli.analysis.calibration import LoadAccumulator, is_rate_queue_pair, measure_capacity, misfit_advice
+from entro_cli.analysis.coordination import with_measured_counts
 from entro_cli.analysis.error_budget import RULES
 from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
-from entro_cli.analysis.results import Figures, Source
+from entro_cli.analysis.results import Figures, FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, moment, zone_of
 from entro_cli.history.paths import PipelinePaths, pipeline_paths
@@ -23,13 +24,16 @@ from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportCont
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_of, range_of
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
-from entro_cli.workflows.analyze import compute_coordination, recommend, repeating_command
+from entro_cli.workflows.analyze import compute_coordination, judged_steps, recommend, repeating_command
 from entro_cli.workflows.load_history import check_stages, last_data_ns, load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import EntroError, Run
 
 _DEFAULT_PIPELINE = "default"
 _FLAGS = {PeriodKind.DAY: "--daily", PeriodKind.WEEK: "--weekly", PeriodKind.MONTH: "--monthly"}
+_CHANGED_SHARE = 0.25
+"""Deviation of a period's capacity from the learned one above which the server has changed."""
+
 _LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
 
 
@@ -41,6 +45,7 @@ class ReportInput:
         steps: the steps of the period, of the previous one, and of the time before that burn windows look back on.
         sources: a summary of each log.
         columns: the column of each stage's samples, as `--stage` names it.
+        full_loads: the origin of the full loads.
         notes: sentences to show in the report.
         logs: the files that were read; empty for data from the history.
     """
@@ -48,6 +53,7 @@ class ReportInput:
     steps: StepSource
     sources: tuple[Source, ...]
     columns: Mapping[str, str]
+    full_loads: FullLoads
     notes: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
 
@@ -60,8 +66,9 @@ def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None,
         settings: the pipeline's settings.
         within: the begin and the end of the steps to use, ns since the epoch; None for an open end.
     """
-    steps = StepRange(loaded.steps, *step_range(loaded.steps, *within))
-    return ReportInput(settings.maintenance().view(steps), loaded.sources, loaded.columns, logs=loaded.paths)
+    steps, full_loads = judged_steps(loaded.steps, settings)
+    within_steps = StepRange(steps, *step_range(steps, *within))
+    return ReportInput(within_steps, loaded.sources, loaded.columns, full_loads, logs=loaded.paths)
 
 
 def data_from_history(
@@ -85,8 +92,7 @@ def data_from_history(
     after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
     history = load_history(paths, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in history.steps.stages}
-    steps = settings.maintenance().apply(history.steps)
-    return ReportInput(steps, history.sources, columns, sentences(history.problems))
+    return ReportInput(history.steps, history.sources, columns, history.full_loads, sentences(history.problems))
 
 
 def summarise_period(
@@ -113,11 +119,27 @@ def summarise_period(
     figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
     before = _replayed(data.steps, limit, period.previous)
     previous = _figures(before, before.runs(), settings, period.previous)
-    advice = misfit_advice(replayed.steps, loads, data.columns, settings.wait_s)
-    notes = (*data.notes, *([advice] if advice else []))
-    advised = _advice(replayed, data, period, settings) if advise else NO_ADVICE
-    context = ReportContext(shown_as or settings.pipeline, maintenance)
+    advice = None
+    if data.full_loads.origin == "published":
+        advice = misfit_advice(replayed.steps, loads, data.columns, settings.wait_s)
+    notes = (*data.notes, *(note for note in (advice, _change_of_server(replayed, data.full_loads)) if note))
+    advised = _advice(replayed, figures, data, period, settings) if advise else NO_ADVICE
+    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads)
     return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
+
+
+def _change_of_server(replayed: Replay, full_loads: FullLoads) -> str | None:
+    """Return a note if the period shows a capacity far from the learned one; None otherwise."""
+    steps = StepRange(replayed.steps, replayed.first, replayed.after)
+    if full_loads.capacity is None or full_loads.mark or not steps.count or not is_rate_queue_pair(steps):
+        return None
+    measured = measure_capacity(steps)
+    if measured.is_guess or abs(measured.value - full_loads.capacity) <= _CHANGED_SHARE * full_loads.capacity:
+        return None
+    return (
+        f"the server has changed: it served {measured.value:.3g} req/s in this period ({measured.evidence}), and the "
+        f"full loads were learned at {full_loads.capacity:g} req/s; `entro calibrate LOGS --save` learns them again"
+    )
 
 
 def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
@@ -139,9 +161,11 @@ def _first_needed_ns(period: Period, step_ns: int) -> int:
     return period.previous.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * step_ns)
 
 
-def _advice(replayed: Replay, data: ReportInput, period: Period, settings: Settings) -> Recommendations:
+def _advice(
+    replayed: Replay, figures: Figures, data: ReportInput, period: Period, settings: Settings
+) -> Recommendations:
     """Return what coordination would have changed in a period, and recommendations."""
-    coordination = compute_coordination(replayed, settings)
+    coordination = with_measured_counts(compute_coordination(replayed, data.full_loads, settings), figures)
     return Recommendations(coordination, recommend(coordination, replayed.steps, _command(data, period, settings)))
 
 

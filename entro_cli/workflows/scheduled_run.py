@@ -122,7 +122,8 @@ def _ingest(run: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
     if not run.logs:
         return
     settings = run.settings
-    options = IngestOptions(run.paths, oldest_ns=oldest_ns(settings.retention_s, nanoseconds(run.now)))
+    oldest = oldest_ns(settings.retention_s, nanoseconds(run.now))
+    options = IngestOptions(run.paths, oldest_ns=oldest, learns=settings.full_loads == "learned")
     result = ingest(run.logs, load_options(settings), options)
     print_ingest_warnings(result, terminal, log_problems=False)
     outcome.failures += [str(failure) for failure in result.failures[:1]]
@@ -179,7 +180,7 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
     zone = run.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
     history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
-    steps = run.settings.maintenance().apply(history.steps)
+    steps = history.steps
     budget = run.settings.budget
     if not steps.count:
         return (), budget

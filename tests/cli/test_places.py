@@ -153,7 +153,7 @@ def test_a_traceback_only_for_those_who_ask(log, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("division by [/x] zero")
 
-    monkeypatch.setattr("entro_cli.analysis.replay.replay_steps", broken)
+    monkeypatch.setattr("entro_cli.workflows.analyze.replay_steps", broken)
     outcome = entro("analyze", log)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.splitlines()[-1] == (

@@ -11,6 +11,7 @@ from tests.running import entro
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("ENTRO_CONFIG")
+    monkeypatch.delenv("ENTRO_FULL_LOADS")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -71,7 +71,9 @@ def test_a_stage_of_the_command_line_keeps_what_it_leaves_out(analysis):
 
 def test_a_stage_without_a_column_describes_the_one_recognised(analysis):
     log = WIDE.replace(",waiting", ",gpu")
-    config = 'zone = "UTC"\n[stages.llm]\nfull = 22\n[stages.gpu]\nkind = "generic"\nfull = 4\n'
+    config = (
+        'zone = "UTC"\nfull_loads = "published"\n[stages.llm]\nfull = 22\n[stages.gpu]\nkind = "generic"\nfull = 4\n'
+    )
     document, errors = analysis(config, log=log)
     assert errors == ""
     assert full_loads(document) == {"gpu": ("generic", 4.0), "scraper": ("rate", 3.0), "llm": ("queue", 22.0)}
@@ -119,7 +121,7 @@ def test_strict_and_redact(write, monkeypatch, way):
 def test_the_advice_reckons_with_the_accepted_wait(write):
     rows = "".join(f"2026-04-06T12:{n // 60:02}:{n % 60:02}Z,300,{500 + n}\n" for n in range(600))
     write("time,rate,queue\n" + rows, "log.csv")
-    write("wait = 4\n")
+    write('wait = 4\nfull_loads = "published"\n')
     assert "an accepted wait of 4 s" in entro("analyze", "log.csv").err
     write("wait = 4\ncapacity = 300\n")
     assert entro("analyze", "log.csv").err == ""

@@ -5,11 +5,12 @@ import dataclasses
 from msgspec.structs import fields
 
 from entro_cli.history.remote_copy import _Commit
-from entro_cli.history.state import LogState, PackedSamples, SeriesState, StageState, State
+from entro_cli.history.state import LearnedCapacity, LogState, PackedSamples, SeriesState, StageState, State
 from entro_cli.readers.continuation import Checkpoint
 
 NAMES = {
-    State: "version step_ns origin_ns step_is_known stages logs",
+    State: "version step_ns origin_ns step_is_known stages logs learns learned",
+    LearnedCapacity: "value evidence is_guess mark",
     StageState: "kind full",
     LogState: "path place head head_bytes offset tail options format header seen series rows_read rows_skipped "
     "problems zone edges unfinished pruned_ns identity after checkpoint",

@@ -116,7 +116,8 @@ def test_calibrate_and_report(web, tmp_path):
     assert written[0].out.replace(str(here), names[1]) == written[1].out != ""
 
 
-def test_the_configuration_names_it(web, tmp_path):
+def test_the_configuration_names_it(web, tmp_path, monkeypatch):
+    monkeypatch.delenv("ENTRO_FULL_LOADS")
     put(web.folder, "log.csv", ROWS)
     config = tmp_path / "entro.toml"
     config.write_text(f'logs = ["{web.url}/*.csv"]\n')

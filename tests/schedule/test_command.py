@@ -13,6 +13,11 @@ from tests.running import COMMAND, entro
 MINE = b"# mine\r\n\xff 100%\nMAILTO=me\n0 3 * * * backup"  # its last line is unfinished
 
 
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    monkeypatch.delenv("ENTRO_FULL_LOADS")
+
+
 def added(*options):
     outcome = entro("schedule", "add", *options)
     assert (outcome.status, outcome.out) == (0, ""), outcome.err

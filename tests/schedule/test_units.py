@@ -18,6 +18,11 @@ HOSTILE = ("", "100%", "%h $HOME ${HOME} $$", "\\", r"a\x41\n", "it's", 'say "hi
 words = st.text(st.sampled_from("ab \\%'\"$;{}#h-é") | st.characters(exclude_categories=["Cc", "Cs"]))
 
 
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    monkeypatch.delenv("ENTRO_FULL_LOADS")
+
+
 def job(*arguments, every=Frequency.DAILY, program="/bin/echo", environment=(LOCALE,), log=""):
     return Job("nightly", every, 6, 5, (program, *arguments), environment, log)
 

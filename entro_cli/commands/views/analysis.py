@@ -10,7 +10,7 @@ from entro_cli.analysis.results import Figures, Source
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.rich_table import grid
 from entro_cli.workflows.analyze import Analysis
 
@@ -43,6 +43,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "pipeline": analysis.pipeline,
         **{name: part if part is figures.incidents else to_builtins(part) for name, part in vars(figures).items()},
         "stages": stages,
+        "full_loads": to_builtins(analysis.full_loads),
         "coordination": to_builtins(analysis.coordination),
         "recommendations": to_builtins(analysis.recommendations),
         "rows_read": sum(source.rows_read for source in sources),
@@ -58,12 +59,15 @@ def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[Renderab
         analysis: the analysis.
         unicode: whether bars have block characters; ASCII otherwise.
     """
+    from rich.text import Text
+
     figures, sources = analysis.figures, analysis.sources
     yield from _headline(figures, analysis.pipeline)
     yield ""
     yield from _regimes(figures, _BLOCKS if unicode else _ASCII_BLOCKS)
     yield ""
     yield _stages(figures)
+    yield Text(full_load_terms(analysis.full_loads), style="dim")
     yield ""
     yield from _violations(figures)
     if figures.incidents:

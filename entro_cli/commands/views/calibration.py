@@ -40,27 +40,41 @@ def calibration_toml(calibration: Calibration, logs: Sequence[str]) -> str:
         calibration: the calibration.
         logs: the files it was made from.
     """
-    guess = "; a GUESS, because the log never kept the server busy for long enough" if calibration.is_guess else ""
     named = ", ".join(printable(log) for log in logs[:3]) + (f" and {len(logs) - 3} more" if len(logs) > 3 else "")
     period = f"{calibration.start.isoformat()} to {calibration.end.isoformat()}"
+    evidence = calibration.evidence + _reservation(calibration)
     lines = [
         f"# Measured by `entro calibrate` in {named},",
         f"# {period}, steps of {calibration.step_s:g} s.",
         "",
-        f"capacity = {calibration.capacity!r}  # req/s when the server is busy: {calibration.evidence}{guess}",
+        f"capacity = {calibration.capacity!r}  # req/s when the server is busy: {evidence}",
         f"wait = {calibration.wait_s!r}  # s, the longest accepted wait: {calibration.wait_evidence}",
         f"gamma = {calibration.gamma!r}  # a budget of {calibration.budget:g} nat for two stages",
         "",
         "# The full loads follow from these values. Delete the tables to let them follow every change.",
     ]
     for stage in calibration.stages:
-        lines += [f"[stages.{_key(stage.name)}]", f"full = {stage.full!r}  # {stage.unit}: {stage.evidence}", ""]
+        lines += [
+            f"[stages.{_key(stage.name)}]",
+            f"full = {float(f'{stage.full:.3g}')!r}  # {stage.unit}: {stage.evidence}",
+            "",
+        ]
     return "\n".join(lines)
 
 
+_RESERVATIONS = {
+    "thin": "; THIN evidence: the server was busy for a short time only",
+    "at least": "; AT LEAST that, because no queue ever formed",
+}
+
+
+def _reservation(calibration: Calibration) -> str:
+    return _RESERVATIONS.get(calibration.mark, "")
+
+
 def _rows(calibration: Calibration) -> Iterator[tuple[str, str, str]]:
-    guess = " (a guess, because the log never kept the server busy for long enough)" if calibration.is_guess else ""
-    yield "Capacity", f"{formatting.quantity(calibration.capacity)} req/s", calibration.evidence + guess
+    reservation = _reservation(calibration)
+    yield "Capacity", f"{formatting.quantity(calibration.capacity)} req/s", calibration.evidence + reservation
     yield "Longest accepted wait", f"{calibration.wait_s:.3g} s", calibration.wait_evidence
     for stage in calibration.stages:
         yield f"{stage.name} is full at", f"{formatting.quantity(stage.full)} {stage.unit}", stage.evidence

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
+from functools import reduce
 
 import numpy as np
 
+from entro_cli.analysis.calibration import learn_capacity
 from entro_cli.analysis.results import IngestedLog, IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
@@ -27,13 +29,14 @@ from entro_cli.history.ingest.merge import (
 )
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.paths import PipelinePaths, utc_day
+from entro_cli.history.read import steps_of
 from entro_cli.history.state import VERSION, StageState, State, encode_state, load_state
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind, Stage
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class IngestOptions:
         again: read logs from their beginning, whatever was read of them before.
         source: the source of new logs; None to determine it.
         oldest_ns: days that end before it are removed, nanoseconds since the epoch; None to keep all.
+        learns: learn the full loads, unless they are learned.
     """
 
     paths: PipelinePaths
     again: bool = False
     source: str | None = None
     oldest_ns: int | None = None
+    learns: bool = True
 
 
 @dataclass
@@ -125,6 +130,8 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
         result.updates, result.statuses = scanner.updates, scanner.statuses
         result.failures += scanner.failures
         days = _add(result, state, options, step_ns, zone) if result.updates else {}
+        if options.learns and state.learns and state.learned is None:
+            _learn(state, reduce(merge_days, days.values(), {}))
         for spec in parse_stage_options(load_options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
@@ -135,6 +142,13 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
         result.step_s = state.step_ns / NS
         result.days = tuple(sorted(days))
     return result
+
+
+def _learn(state: State, bins: BinsByKey) -> None:
+    """Learn the capacity from the days that change, if they show it."""
+    if state.step_is_known and bins:
+        stages = [Stage(name, Kind(stage.kind)) for name, stage in sorted(state.stages.items())]
+        state.learn(learn_capacity(steps_of(state, bins, stages)))
 
 
 def _check_step(state: State, step_ns: int | None, paths: PipelinePaths) -> None:

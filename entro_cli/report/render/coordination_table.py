@@ -1,4 +1,4 @@
-"""The effect of coordination as rows of text: the measured and the simulated courses side by side."""
+"""The effect of coordination as rows of text, and the full loads that it and everything else is counted with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entro_cli.analysis.coordination import LEAST_BUSY_SHARE
-from entro_cli.analysis.results import Coordination, CoordinationRun
+from entro_cli.analysis.results import Coordination, CoordinationRun, FullLoads
 from entro_cli.core import formatting
 
 
@@ -45,6 +45,25 @@ def coordination_rows(coordination: Coordination) -> tuple[CoordinationRow, ...]
     if len(known) < len(runs):
         return ()
     return tuple(CoordinationRow(label, *(form(run) for run in known)) for label, form in _FIGURES)
+
+
+_MARKS = {
+    "thin": ", on thin evidence",
+    "at least": ", at least, as no queue ever formed",
+    "usual rate": ": the log is compared with its own usual rate, as no server is known",
+}
+
+
+def full_load_terms(full_loads: FullLoads) -> str:
+    """Return the origin of the full loads, in a sentence."""
+    if full_loads.origin == "set":
+        return "Full loads: as set by the user."
+    if full_loads.capacity is None:
+        return "Full loads: the published ones, which may not fit this log."
+    return (
+        f"Full loads: learned from {formatting.quantity(full_loads.capacity)} req/s ({full_loads.evidence}"
+        f"{_MARKS.get(full_loads.mark, '')}) and an accepted wait of {full_loads.wait_s:.3g} s."
+    )
 
 
 def coordination_terms(coordination: Coordination) -> str:

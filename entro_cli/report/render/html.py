@@ -11,7 +11,7 @@ from entro_cli.report.calendar import calendar_of
 from entro_cli.report.charts.charts import buckets_chart, stage_colour, stages_chart, timeline_chart
 from entro_cli.report.charts.sparkline import shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Summary
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.figure_table import figure_table, headline
 from entro_cli.report.render.index import PageMetadata
 from entro_cli.report.render.page import chart, render_page
@@ -41,6 +41,7 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
+        "full_loads": full_load_terms(summary.made.full_loads),
         "shown": shown_span(summary),
         "columns": sparkline(summary, _COLUMNS),
         "ceiling": _ceiling(summary),

@@ -9,7 +9,7 @@ from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
 from entro_cli.report.daily_report import MOST_LISTED, Summary
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.figure_table import figure_table
 from entro_cli.report.render.page import render_template, template_environment
 
@@ -37,6 +37,7 @@ def render(summary: Summary, template_dir: Path | None = None) -> str:
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
+        "full_loads": full_load_terms(summary.made.full_loads),
         "calendar": calendar_of(summary),
         "most": MOST_LISTED,
         "n": formatting,

@@ -16,7 +16,7 @@ from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
 from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms
+from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.figure_table import figure_table
 from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.week_map import LEVELS, Weekday
@@ -108,6 +108,7 @@ def render(
         "groups": figure_table(summary.figures, summary.previous_figures),
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
+        "full_loads": full_load_terms(summary.made.full_loads),
         "shown": shown_span(summary),
         "columns": sparkline(summary, pen.width - 2),
         "calendar": calendar_of(summary),
