@@ -27,8 +27,8 @@ from entro_cli.readers.text_lines import Block, line_starts
 from entro_cli.readers.vllm.engines import Engine, EnginesState, EngineStats, ServerLine
 from entro_cli.timeseries.observations import TimeArray
 
-_RATES = b"Avg prompt throughput: ", b"Throughput: "
-"""All stats lines have the first, but those of 0.1 have only the second."""
+_PROMPT_RATE, _ONLY_RATE = b"Avg prompt throughput: ", b"Throughput: "
+"""All stats lines have the first, but those of 0.1 have the second."""
 _BEFORE, _BEHIND = 400, 600
 """Bytes of a line that matter before and after its first rate. A line in which it comes later quotes a prompt."""
 
@@ -96,7 +96,7 @@ class VllmLines(ServerLines[VllmState]):
     def find_in(self, block: Block) -> None:
         """Take stats lines, starts and stops, with the number of requests before each."""
         places, after = array("q"), 0
-        for begin in line_starts(block, *_RATES):
+        for begin in line_starts(block, _PROMPT_RATE) or line_starts(block, _ONLY_RATE):
             stats = self.take(block, begin)
             if stats is None:
                 continue
