@@ -24,6 +24,7 @@ class Run:
         start_ns: start of the first step, nanoseconds since the epoch.
         loads: shape (N, steps), each stage's load in its unit; NaN without data.
         peaks: shape (N, steps), the largest sample in each step, in the stage's unit; NaN without data.
+        ends: shape (N, steps), the last sample in each step, in the stage's unit; NaN without data.
         own: shape (steps,), True if a step has data of its own, not carried over from the previous step.
         psi: shape (N, steps), Psi of each stage, nat.
         psi_total: shape (steps,), nat; NaN where a stage has no data.
@@ -38,6 +39,7 @@ class Run:
     start_ns: int
     loads: FloatArray
     peaks: FloatArray
+    ends: FloatArray
     own: NDArray[np.bool_]
     psi: FloatArray
     psi_total: FloatArray
@@ -98,6 +100,7 @@ class Run:
             start_ns=self.start_ns + self.step_ns * first,
             loads=self.loads[:, cut],
             peaks=self.peaks[:, cut],
+            ends=self.ends[:, cut],
             own=self.own[cut],
             psi=self.psi[:, cut],
             psi_total=self.psi_total[cut],
@@ -130,7 +133,7 @@ def replay_loads(
         of: number of steps of all parts together, which decides if compiling pays off. The default is this part alone.
 
     Returns:
-        The Run, with every step marked as its own data. Use `dataclasses.replace` to set other peaks or marks.
+        The Run, with every step marked as its own data. Use `dataclasses.replace` to set other peaks, ends or marks.
 
     Raises:
         ParameterError: if a load is negative or infinite, or the shapes do not fit.
@@ -149,4 +152,4 @@ def replay_loads(
         earlier, _ = replay(judged[:rest_before], state, parameters, of)
         trace = earlier.followed_by(trace)
     with_data = trace.regime != Regime.NO_DATA
-    return Run(stages, limit, step_s, start_ns, loads, loads, with_data, psi, total, judged, trace, final)
+    return Run(stages, limit, step_s, start_ns, loads, loads, loads, with_data, psi, total, judged, trace, final)

@@ -16,11 +16,19 @@ from entro_cli.analysis.results import Figures, RegimeCounts, StageFigures
 from entro_cli.core.clock import moment
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 from entro_cli.timeseries.steps import PART_STEPS
-from entro_engine import Regime, Run, Stage
-from entro_engine.entropy import FloatArray
+from entro_engine import Kind, Regime, Run, Stage
+from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, FloatArray
 
 
-def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maintenance: Maintenance = NONE) -> Figures:
+def measure(
+    run: Run,
+    first: int,
+    after: int,
+    target: float,
+    zone: tzinfo,
+    maintenance: Maintenance = NONE,
+    wait_s: float = DEFAULT_ACCEPTED_WAIT_S,
+) -> Figures:
     """Return the figures of the steps from `first` up to but not including `after` of a run.
 
     Args:
@@ -30,9 +38,10 @@ def measure(run: Run, first: int, after: int, target: float, zone: tzinfo, maint
         target: the objective, a share of observed steps, 0..1.
         zone: the zone of the times in the result.
         maintenance: the maintenance windows. The run has no data in them.
+        wait_s: the longest accepted wait, s.
     """
     span = run.start_ns + first * run.step_ns, run.step_ns, after - first
-    accumulator = FigureAccumulator(run.stages, run.budget, target, zone)
+    accumulator = FigureAccumulator(run.stages, run.budget, target, zone, after - first, wait_s)
     accumulator.count(parts_of(run, first, after), span[0])
     return accumulator.figures(span, maintenance.count_steps(*span))
 
@@ -70,11 +79,41 @@ class _RunningStats:
         return self.total / self.count if self.count else None
 
 
+class _Highest:
+    """The highest 5 % of some values, which give their 95th percentile without the others.
+
+    Args:
+        most: the most values that there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._kept = math.ceil(0.05 * most) + 2
+        self._values, self._count = np.empty(0), 0
+
+    def add(self, values: FloatArray) -> None:
+        """Add values, none of them NaN."""
+        self._count += len(values)
+        self._values = np.concatenate([self._values, values])
+        if len(self._values) > 2 * self._kept:
+            self._values = np.partition(self._values, -self._kept)[-self._kept :]
+
+    @property
+    def percentile_95(self) -> float | None:
+        """The 95th percentile with linear interpolation; None without values."""
+        if not self._count:
+            return None
+        highest = np.sort(self._values)
+        place = 0.95 * (self._count - 1) - (self._count - len(highest))
+        return float(np.interp(place, np.arange(len(highest)), highest))
+
+
 @dataclass
 class _StageStats:
+    waits: _Highest
     load: _RunningStats = field(default_factory=_RunningStats)
     peak: _RunningStats = field(default_factory=_RunningStats)
     share: _RunningStats = field(default_factory=_RunningStats)
+    wait: _RunningStats = field(default_factory=_RunningStats)
 
 
 class FigureAccumulator:
@@ -85,12 +124,23 @@ class FigureAccumulator:
         budget: the budget of the coupled load, nat.
         target: the objective, a share of observed steps, 0..1.
         zone: the zone of the times in the result.
+        steps: number of steps that may count, at most.
+        wait_s: the longest accepted wait, s.
 
     Raises:
         ParameterError: if the target is outside 0..1.
     """
 
-    def __init__(self, stages: tuple[Stage, ...], budget: float, target: float, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        budget: float,
+        target: float,
+        zone: tzinfo,
+        steps: int,
+        wait_s: float = DEFAULT_ACCEPTED_WAIT_S,
+    ) -> None:
+        self._wait_s, self._late = wait_s, 0
         self._stages, self._budget, self._zone = stages, budget, zone
         self._start_ns: int | None = None  # start of the first part that counts
         self._measured = self._violations = self._transitions = 0
@@ -98,7 +148,7 @@ class FigureAccumulator:
         self._regimes = np.zeros(len(Regime), np.int64)
         self._last_regime = np.empty(0, np.int8)
         self._psi, self._load, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(5))
-        self._loads = [_StageStats() for _ in stages]
+        self._loads = [_StageStats(_Highest(steps)) for _ in stages]
         self._incidents = IncidentFinder(stages, budget)
         self._error_budget = ErrorBudgetAccumulator(target, zone)
 
@@ -141,8 +191,19 @@ class FigureAccumulator:
             accumulator.load.add(load[selection])
             accumulator.peak.add(peak[selection])
             accumulator.share.add(share[selection])
+        self._add_waits(run, selection)
         self._incidents.add(run, violated, delta, evidence)
         self._error_budget.add(run, violated, observed)
+
+    def _add_waits(self, run: Run, selection: slice | NDArray[np.bool_]) -> None:
+        """Add the wait at the end of each observed step, as the queues of a part suggest it."""
+        late = np.zeros(run.steps, np.bool_)[selection]
+        for accumulator, wait in zip(self._loads, estimated_waits(run, self._wait_s), strict=True):
+            if wait is not None:
+                accumulator.wait.add(wait[selection])
+                accumulator.waits.add(wait[selection])
+                late = late | (wait[selection] > self._wait_s)
+        self._late += int(late.sum())
 
     def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
         """Return the figures of all parts.
@@ -154,6 +215,7 @@ class FigureAccumulator:
         """
         start_ns, step_ns, steps = span
         step_s, counted = step_ns / 1e9, steps - excluded
+        has_queue = any(stage.kind is Kind.QUEUE for stage in self._stages)
         return Figures(
             start=moment(start_ns, self._zone),
             end=moment(start_ns + steps * step_ns, self._zone),
@@ -180,9 +242,28 @@ class FigureAccumulator:
             memory_max=self._memory.known(self._memory.maximum),
             transitions=self._transitions,
             time_to_budget_s=self._incidents.time_to_budget_s if self._psi.count else None,
+            late_share=self._late / self._psi.count if self._psi.count and has_queue else None,
             incidents=self._incidents.incidents(self._start_ns or start_ns, step_ns, self._zone),
             objective=self._error_budget.error_budget(step_s),
         )
+
+
+def estimated_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
+    """Return the estimated wait at the end of each step for each stage that is a queue, s, shape (steps,).
+
+    By Little's law the wait is the queue over the capacity, and a full queue is the capacity times the accepted wait.
+
+    Args:
+        run: the run.
+        wait_s: the longest accepted wait, s.
+
+    Returns:
+        One entry per stage; None for stages that are no queue. NaN without data.
+    """
+    return [
+        ends * (wait_s / stage.full_load) if stage.kind is Kind.QUEUE else None
+        for stage, ends in zip(run.stages, run.ends, strict=True)
+    ]
 
 
 def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
@@ -193,6 +274,8 @@ def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
         mean_load=accumulator.load.mean,
         peak_load=accumulator.peak.known(accumulator.peak.maximum),
         mean_share=accumulator.share.mean,
+        longest_wait_s=accumulator.wait.known(accumulator.wait.maximum),
+        wait_95_s=accumulator.waits.percentile_95,
     )
 
 

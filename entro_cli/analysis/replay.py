@@ -105,11 +105,11 @@ def replay_from(steps: Steps, budget: float | None, first: int) -> Run:
 def _replayed(steps: Steps, budget: float | None, rest_before: int, state: RegimeState, of: int) -> Run:
     """Replay steps. A step in which any stage has no data has none."""
     covered = ~np.isnan(steps.loads).any(axis=0)
-    loads, peaks = steps.loads, steps.peaks
+    loads, peaks, ends = steps.loads, steps.peaks, steps.ends
     if not covered.all():
-        loads, peaks = (np.where(covered, values, np.nan) for values in (loads, peaks))
+        loads, peaks, ends = (np.where(covered, values, np.nan) for values in (loads, peaks, ends))
     run = replay_loads(steps.stages, loads, steps.step_s, budget, steps.start_ns, rest_before, state, of)
-    return replace(run, peaks=peaks, own=np.logical_and(covered, steps.measured.all(axis=0)))
+    return replace(run, peaks=peaks, ends=ends, own=np.logical_and(covered, steps.measured.all(axis=0)))
 
 
 def step_range(steps: StepSource, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:

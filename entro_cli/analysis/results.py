@@ -24,6 +24,9 @@ class StageFigures:
         mean_load: the mean load over observed steps, req/s of a rate, requests of a queue; None without any.
         peak_load: the largest load, in the same unit; None without any.
         mean_share: its mean share of Psi_total, 0..1; None without any.
+        longest_wait_s: of a queue, the longest estimated wait at the end of a step, s: the queue over the capacity that
+            its full load stands for; None for other stages and without any.
+        wait_95_s: the 95th percentile of these waits, s.
     """
 
     name: str
@@ -32,6 +35,8 @@ class StageFigures:
     mean_load: float | None
     peak_load: float | None
     mean_share: float | None
+    longest_wait_s: float | None = None
+    wait_95_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -327,6 +332,8 @@ class Figures:
         transitions: changes of the regime between one observed step and the next.
         time_to_budget_s: time until the budget is reached at the slope of the last steps, s; None if the load is not
             growing.
+        late_share: share of the observed steps at whose end the estimated wait in some queue is longer than the
+            accepted one; None without a queue.
         incidents: runs of steps over the budget, by time.
         objective: the error budget of the objective.
     """
@@ -356,6 +363,7 @@ class Figures:
     memory_max: float | None
     transitions: int
     time_to_budget_s: float | None
+    late_share: float | None
     incidents: Incidents
     objective: ErrorBudget
 

@@ -123,7 +123,7 @@ def analyze(
     document = analysis_document(analysis) if as_json or gates else {}  # gates are tried on its numbers
     failed = failed_gates(gates, document)
     if steps_csv:
-        write_steps(replayed, loaded, None if to_stdout else steps_csv, terminal)
+        write_steps(replayed, loaded, settings.wait_s, None if to_stdout else steps_csv, terminal)
     if as_json:
         terminal.document(document)
     elif not to_stdout:

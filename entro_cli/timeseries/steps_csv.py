@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
+
+import numpy as np
 
 from entro_cli.timeseries.step_rows import Column, csv_text
 from entro_engine import Regime, Run
+from entro_engine.entropy import FloatArray
 
 _STATES = ("energy", "memory", "stress_threshold", "critical_threshold", "effective_load", "stability")
 
 
-def steps_csv(runs: Iterable[Run], zone: tzinfo) -> Iterator[str]:
+def steps_csv(runs: Iterable[Run], zone: tzinfo, waits: Callable[[Run], Sequence[FloatArray | None]]) -> Iterator[str]:
     """Write every step of a run as a row.
 
     Args:
         runs: the steps to write, as consecutive parts of one run. At least one.
         zone: the time zone to write the times in.
+        waits: returns the wait at the end of each step for each stage that is a queue, s.
 
     Yields:
         CSV text, one part at a time, the first with a header: time, load_STAGE..., psi_STAGE..., psi_total,
-        coupled_load, regime, energy, memory, stress_threshold, critical_threshold, effective_load, stability. A step
-        without data has the regime `no data` and its relaxed states; its other cells are empty.
+        coupled_load, wait_s (the longest of the queues, if there is one), regime, energy, memory, stress_threshold,
+        critical_threshold, effective_load, stability. A step without data has the regime `no data` and its relaxed
+        states; its other cells are empty.
     """
     for number, run in enumerate(runs):
-        yield csv_text(run.times_ns.tolist(), zone, _columns(run), header=number == 0)
+        yield csv_text(run.times_ns.tolist(), zone, _columns(run, waits(run)), header=number == 0)
 
 
-def _columns(run: Run) -> list[Column]:
+def _columns(run: Run, waits: Sequence[FloatArray | None]) -> list[Column]:
     labels = {int(regime): regime.label for regime in Regime}
     names = [stage.name for stage in run.stages]
+    queues = [wait for wait in waits if wait is not None]
     # A list and not a dict: a stage called "total" has a column psi_total beside the sum's.
     return [
         *((f"load_{name}", loads.tolist()) for name, loads in zip(names, run.loads, strict=True)),
         *((f"psi_{name}", psi.tolist()) for name, psi in zip(names, run.psi, strict=True)),
         ("psi_total", run.psi_total.tolist()),
         ("coupled_load", run.coupled_load.tolist()),
+        *([("wait_s", np.max(queues, axis=0).tolist())] if queues else []),
         ("regime", [labels[code] for code in run.trace.regime.tolist()]),
         *((state, getattr(run.trace, state).tolist()) for state in _STATES),
     ]

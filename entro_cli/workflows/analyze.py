@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from entro_cli.analysis.calibration import (
@@ -17,7 +18,7 @@ from entro_cli.analysis.calibration import (
     misfit_advice,
 )
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
-from entro_cli.analysis.figures import FigureAccumulator
+from entro_cli.analysis.figures import FigureAccumulator, estimated_waits
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
@@ -96,7 +97,10 @@ def analyze_replay(
 def _figures(replayed: Replay, loaded: Loaded, settings: Settings, loads: LoadAccumulator) -> Figures:
     """Return the figures of a replay, and count its loads in the same pass."""
     steps = replayed.steps
-    accumulator = FigureAccumulator(steps.stages, replayed.budget, settings.objective, loaded.zone)
+    length = replayed.after - replayed.first
+    accumulator = FigureAccumulator(
+        steps.stages, replayed.budget, settings.objective, loaded.zone, length, settings.wait_s
+    )
     accumulator.count(loads.counted(replayed.runs()), replayed.begin_ns)
     span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
     return accumulator.figures(span, settings.maintenance().count_steps(*span))
@@ -195,19 +199,20 @@ def _options(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:
                 yield origin, str(value)
 
 
-def write_steps(replayed: Replay, loaded: Loaded, path: Path | None, terminal: Terminal) -> None:
+def write_steps(replayed: Replay, loaded: Loaded, wait_s: float, path: Path | None, terminal: Terminal) -> None:
     """Write the replayed steps as CSV.
 
     Args:
         replayed: the steps.
         loaded: the logs they are from, which are not overwritten.
+        wait_s: the longest accepted wait, s.
         path: the file to write; None for standard output.
         terminal: gets the rows without a file.
 
     Raises:
         EntroError: if the file cannot be written, or is one of the logs.
     """
-    rows = steps_csv(replayed.period_runs(), loaded.zone)
+    rows = steps_csv(replayed.period_runs(), loaded.zone, partial(estimated_waits, wait_s=wait_s))
     if path is None:
         for part in rows:
             terminal.text(part)

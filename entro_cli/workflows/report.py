@@ -151,7 +151,10 @@ def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
 
 def _figures(replayed: Replay, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
     """Return the figures of a period from its replay."""
-    accumulator = FigureAccumulator(replayed.steps.stages, replayed.budget, settings.objective, period.zone)
+    length = replayed.after - replayed.first
+    accumulator = FigureAccumulator(
+        replayed.steps.stages, replayed.budget, settings.objective, period.zone, length, settings.wait_s
+    )
     accumulator.count(runs, replayed.begin_ns)
     return period_figures(accumulator, replayed.steps, period, settings.maintenance())
 

@@ -129,7 +129,7 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_rights(log, tmp_path):
     assert link.is_symlink()
     assert steps.stat().st_mode & 0o777 == 0o640
     assert steps.read_text().startswith(
-        "time,load_scraper,load_llm,psi_scraper,psi_llm,psi_total,coupled_load,regime,energy,memory,"
+        "time,load_scraper,load_llm,psi_scraper,psi_llm,psi_total,coupled_load,wait_s,regime,energy,memory,"
     )
 
 

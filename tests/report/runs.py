@@ -67,7 +67,10 @@ def summarised(run: Run, period: Period, terms: ReportContext, target: float = 0
 
 
 def figures_of(run: Run, period: Period, terms: ReportContext, target: float) -> Figures:
-    tally, (first, after) = FigureAccumulator(run.stages, run.budget, target, period.zone), steps_in(run, period)
+    tally, (first, after) = (
+        FigureAccumulator(run.stages, run.budget, target, period.zone, run.steps),
+        steps_in(run, period),
+    )
     tally.count(parts_of(run, first, after), run.start_ns + first * run.step_ns)
     return period_figures(tally, run, period, terms.maintenance)
 

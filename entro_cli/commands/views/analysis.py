@@ -162,6 +162,15 @@ def _violations(figures: Figures) -> Iterator[Text]:
         over = formatting.share((objective.requests_over or 0.0) / objective.requests)
         used = formatting.optional(formatting.share, objective.consumed_by_requests)
         yield Text(f"By requests: {over} of them arrived over the budget, {used} of its error budget used")
+    if figures.late_share is not None and figures.observed_steps:
+        waits = [stage for stage in figures.stages if stage.longest_wait_s is not None]
+        longest = max(waits, key=lambda stage: stage.longest_wait_s or 0.0)
+        yield Text(
+            f"Waits at {_short(longest.name)}, as its queue suggests: up to "
+            f"{formatting.optional(formatting.duration, longest.longest_wait_s)}, 95% of the time at most "
+            f"{formatting.optional(formatting.duration, longest.wait_95_s)}; {formatting.share(figures.late_share)} of "
+            "the steps are late"
+        )
     firing = [alert for alert in objective.alerts if alert.until is None]
     if firing:
         alert = max(firing, key=lambda alert: alert.threshold)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from entro_cli.analysis.results import Figures, StageFigures
 from entro_cli.core import formatting
+from entro_engine import Kind
 
 _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
@@ -59,7 +60,11 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
         before: figures of the previous period. If they are None, the table has dashes instead.
     """
     groups = {
-        "Budget": (*_BUDGET, *([_BY_REQUESTS] if now.objective.requests is not None else [])),
+        "Budget": (
+            *_BUDGET,
+            *([_BY_REQUESTS] if now.objective.requests is not None else []),
+            *([_LATE] if now.late_share is not None else []),
+        ),
         "Regimes": (*_REGIMES, *([_LEFT_OUT] if _has_excluded(now) or (before and _has_excluded(before)) else [])),
         "Load": (*_loads(now), *(figure for index in range(len(now.stages)) for figure in _stage(now, index))),
         "Engine": _ENGINE,
@@ -145,6 +150,7 @@ _BY_REQUESTS = _Figure(
     formatting.points,
     lambda figures: f"{formatting.optional(formatting.quantity, figures.objective.requests_over)} requests over",
 )
+_LATE = _Figure("Late steps", lambda figures: figures.late_share, formatting.share, formatting.points)
 _REGIMES = (
     _regime("Stable", lambda figures: figures.regimes.stable),
     _regime("Stress", lambda figures: figures.regimes.stress),
@@ -204,10 +210,15 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
     def of_stage(read: Callable[[StageFigures], float | None]) -> Callable[[Figures], float | None]:
         return lambda figures: read(figures.stages[index])
 
+    waits = (
+        _Figure(f"{stage.name}, longest wait", of_stage(lambda stage: stage.longest_wait_s), formatting.duration),
+        _Figure(f"{stage.name}, wait, 95th pct", of_stage(lambda stage: stage.wait_95_s), formatting.duration),
+    )
     return (
         _Figure(f"{stage.name}, mean {loads}", of_stage(lambda stage: stage.mean_load), formatting.quantity),
         _Figure(f"{stage.name}, peak {loads}", of_stage(lambda stage: stage.peak_load), formatting.quantity),
         _Figure(
             f"{stage.name}, share of Psi", of_stage(lambda stage: stage.mean_share), formatting.share, formatting.points
         ),
+        *(waits if stage.kind == Kind.QUEUE else ()),
     )

@@ -1,0 +1,76 @@
+"""Estimated waits: against NumPy and by hand, for any cut of a run into parts."""
+
+import csv
+import io
+import json
+import math
+from datetime import UTC
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entro_cli.analysis.figures import FigureAccumulator, measure, parts_of
+from entro_engine import LLM, SCRAPER, Kind, Stage, replay_loads
+from tests.running import entro
+
+QUEUES = st.lists(st.one_of(st.floats(0.0, 500.0), st.just(0.0), st.just(math.nan)), min_size=1, max_size=300)
+
+
+def run_of(queue, full=20.0):
+    stages = SCRAPER, Stage("llm", Kind.QUEUE, full)
+    return replay_loads(stages, np.stack([np.where(np.isnan(queue), np.nan, 1.0), queue]), 1.0)
+
+
+@given(QUEUES, st.integers(1, 100))
+def test_they_are_those_of_numpy_however_the_run_is_cut(queue, size):
+    run = run_of(np.array(queue))
+    accumulator = FigureAccumulator(run.stages, run.budget, 0.99, UTC, run.steps, 4.0)
+    accumulator.count((run.part(begin, min(begin + size, run.steps)) for begin in range(0, run.steps, size)), 0)
+    figures = accumulator.figures((0, run.step_ns, run.steps), 0)
+    waits = np.array([value / 5.0 for value in queue if not math.isnan(value)])  # 20 requests in 4 s are 5 req/s
+    stage = figures.stages[1]
+    if not len(waits):
+        assert (stage.longest_wait_s, stage.wait_95_s, figures.late_share) == (None, None, None)
+        return
+    assert stage.longest_wait_s == pytest.approx(waits.max())
+    assert stage.wait_95_s == pytest.approx(np.percentile(waits, 95), abs=1e-9)
+    assert figures.late_share == pytest.approx(np.mean(np.array(queue)[~np.isnan(queue)] * 0.2 > 4.0))
+
+
+def test_a_long_run_keeps_only_its_highest_waits():
+    queue = np.random.default_rng(7).exponential(10.0, 200_000)
+    run = run_of(queue)
+    accumulator = FigureAccumulator(run.stages, run.budget, 0.99, UTC, run.steps, 4.0)
+    accumulator.count(parts_of(run, 0, run.steps), 0)
+    found = accumulator.figures((0, run.step_ns, run.steps), 0).stages[1].wait_95_s
+    assert found == pytest.approx(np.percentile(queue * 0.2, 95))
+
+
+def test_a_pipeline_without_a_queue_has_none():
+    figures = measure(replay_loads((SCRAPER,), np.ones((1, 5)), 1.0), 0, 5, 0.99, UTC)
+    assert (figures.late_share, figures.stages[0].longest_wait_s) == (None, None)
+
+
+def test_the_longest_queue_makes_a_step_late():
+    stages = SCRAPER, LLM, Stage("parse", Kind.QUEUE, 100.0)
+    run = replay_loads(stages, np.array([[1.0, 1.0], [5.0, 0.0], [10.0, 101.0]]), 1.0)
+    figures = measure(run, 0, 2, 0.99, UTC, wait_s=10.0)
+    assert [stage.longest_wait_s for stage in figures.stages] == [None, 5.0, pytest.approx(10.1)]
+    assert figures.late_share == 0.5
+
+
+def test_every_step_has_its_wait(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("t,scraper_rate,llm_queue\n" + "".join(f"{t},1,{t}\n" for t in range(30)))
+    options = ("--start", "2026-04-06", "--tz", "UTC", "--stage", "llm=llm_queue:queue:20", "--stage")
+    options += ("scraper=scraper_rate:rate:3",)
+    steps = entro("analyze", log, "--steps-csv", "-", *options).out
+    waits = [float(row["wait_s"]) for row in csv.DictReader(io.StringIO(steps))]
+    assert waits == pytest.approx([queue * (10 / 1.2) / 20 for queue in range(30)])
+    document = json.loads(entro("analyze", log, "--json", *options).out)
+    assert document["stages"][1]["longest_wait_s"] == pytest.approx(max(waits))
+    assert document["late_share"] == pytest.approx(9 / 30)
+    text = entro("analyze", log, *options).out
+    assert "Waits at llm, as its queue suggests: up to 12" in text
