@@ -1,8 +1,9 @@
 """A second implementation of the engine, slow and plain, that the library is compared with.
 
-It was written from the definition of the quantities alone, by someone who had not seen the library, and it shares no
-code with it: it imports nothing of `entro_engine` or `entro_cli` (tests/test_architecture.py holds it to that), uses
-the standard library only, and works on plain lists, where None is a step without data.
+It was written from the definition of the quantities alone, by someone who had not seen the library (the coupled load
+excepted, whose author is the same), and it shares no code with it: it imports nothing of `entro_engine` or `entro_cli`
+(tests/test_architecture.py holds it to that), uses the standard library only, and works on plain lists, where None is a
+step without data.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def coupled_load(stages: Sequence[tuple[str, str]], feeds: dict[str, list[str]],
 
 
 def edges(stages: Sequence[tuple[str, str]], feeds: dict[str, list[str]]) -> list[tuple[list[int], int]]:
-    """Which stages feed which, by index; rates that feed one queue together as one entry."""
+    """The stages that feed others, by index; rates that feed one queue together as one entry."""
     names = [name for name, _ in stages]
     kinds = [kind for _, kind in stages]
     if any(feeds.values()):

@@ -22,7 +22,7 @@ def recognised(reader, content, folder):
 
 
 def resumed(reader, parts, folder, **options):
-    """What each part of a log gives, read where the one before it stopped."""
+    """Yield the reading of each part of a log, begun where the one before it stopped."""
     path, state = folder / "a.log", b""
     for part in parts:
         path.write_bytes(part)

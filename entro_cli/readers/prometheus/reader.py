@@ -57,7 +57,7 @@ class _Parsed:
 
 
 class SeriesReader(ABC):
-    """What readers of metrics have in common: they differ in how a sample is written."""
+    """Base of the readers of metrics, which differ in how a sample is written."""
 
     name: str
     _lines: str

@@ -42,7 +42,7 @@ class Requests:
 
     @property
     def open(self) -> NDArray[np.bool_]:
-        """Whether each goes on where the log ends."""
+        """Mask of the requests that go on where the log ends."""
         never: NDArray[np.bool_] = self.ends == NEVER
         return never
 
