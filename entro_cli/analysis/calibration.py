@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from entro_cli.analysis.percentile import percentile
 from entro_cli.analysis.results import Calibration, FullLoad, FullLoads
 from entro_cli.core.clock import moment
+from entro_cli.core.formatting import counted
 from entro_cli.timeseries.steps import StageView, Steps, StepSource, in_parts
 from entro_engine import EntroError, Kind, Run, Stage, psi_budget
 from entro_engine.entropy import (
@@ -133,10 +134,12 @@ def measure_capacity(
     capacity = percentile(windows.means, 95)
     if capacity is not None:
         length = f"{windows.length * steps.step_s:g} s"
-        return MeasuredCapacity(capacity, f"95th percentile over {windows.count:,} busy windows of {length}", False)
+        return MeasuredCapacity(
+            capacity, f"95th percentile over {counted(windows.count, 'busy window')} of {length}", False
+        )
     if windows.busy:
-        number = "1 busy step" if windows.busy == 1 else f"{windows.busy} busy steps"
-        return MeasuredCapacity(windows.served / windows.busy, f"mean over {number}, as no window is busy", True)
+        evidence = f"mean over {counted(windows.busy, 'busy step')}, as no window is busy"
+        return MeasuredCapacity(windows.served / windows.busy, evidence, True)
     rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
     return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
 
@@ -174,7 +177,10 @@ def _learned(steps: StepSource) -> MeasuredCapacity | None:
     usual = percentile(rates.means, 95)
     if usual is None:
         return None
-    number, is_thin = f"{rates.count:,} windows of {rates.length * steps.step_s:g} s", rates.count < _GOOD_WINDOWS
+    number, is_thin = (
+        f"{counted(rates.count, 'window')} of {rates.length * steps.step_s:g} s",
+        rates.count < _GOOD_WINDOWS,
+    )
     if is_rate_queue_pair(steps):
         evidence = f"highest mean rate of {number}, in which no queue formed"
         return MeasuredCapacity(rates.highest, evidence, True, "at least", is_thin)

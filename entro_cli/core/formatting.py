@@ -100,6 +100,6 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def load_name(stages: int) -> str:
+def load_name(stages: int, in_sentence: bool = False) -> str:
     """Return the name of the load that a pipeline is judged by: of two stages, the coupled load is Psi_total itself."""
-    return "Psi_total" if stages == 2 else "Coupled load"
+    return "Psi_total" if stages == 2 else "coupled load" if in_sentence else "Coupled load"

@@ -75,4 +75,8 @@ def test_a_report_names_the_load_that_is_judged():
     logs = ("--logs", "log.csv", "--start", "2026-04-06", "--tz", "UTC", "--stage=scraper=scraper:rate", *STAGES)
     text = entro("report", "--daily", *logs, "--format", "terminal").out
     assert "Coupled load, peak (nat)" in text
-    assert "Timeline of Coupled load" in text
+    assert "Timeline of coupled load" in text
+
+
+def test_the_load_has_no_capital_in_the_middle_of_a_line():
+    assert "peak coupled load " in entro("analyze", "log.csv", "--stage=scraper=scraper:rate", *STAGES).out

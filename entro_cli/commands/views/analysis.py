@@ -151,7 +151,7 @@ def _violations(figures: Figures) -> Iterator[Text]:
     )
     yield Text(
         f"Excess {formatting.quantity(figures.excess_nat_s)} nat s, "
-        f"peak {formatting.load_name(len(figures.stages))} "
+        f"peak {formatting.load_name(len(figures.stages), in_sentence=True)} "
         f"{formatting.optional(formatting.nats, figures.peak_coupled_load)} nat"
     )
     left = formatting.duration(abs(objective.remaining_s))
