@@ -2,8 +2,8 @@
 
 `python benchmarks/meaning.py [REQUESTS...]`, with the Python that entro is installed for. REQUESTS are logs with one
 row per request, its arrival and its start. The sample log and logs made here are always included. Each log is
-calibrated with an accepted wait W, replayed with one-second steps, and compared with its own timestamps: a step is late
-if a request that waits in it waits for longer than W in total.
+replayed in one-second steps with the full loads that a report learns from it for an accepted wait W, and compared with
+its own timestamps: a step is late if a request that waits in it waits for longer than W in total.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.calibration import measure_capacity
+from entro_cli.analysis.calibration import learn_capacity
 from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
 from entro_cli.workflows.load_logs import load_logs
@@ -103,8 +103,11 @@ def late_steps(steps: Steps, came: NDArray[np.int64], began: NDArray[np.int64], 
 
 
 def calibrated(steps: Steps, wait_s: float) -> tuple[Run, float]:
-    """Replay the steps at the full loads of their own capacity and an accepted wait; with that capacity, req/s."""
-    capacity = measure_capacity(steps).value
+    """Replay the steps at the full loads that they teach for an accepted wait; return that and the capacity, req/s."""
+    learned = learn_capacity(steps)
+    if learned is None:
+        raise ValueError("the log is too short to learn a capacity from")
+    capacity = learned.value
     stages = (Stage("rate", Kind.RATE, capacity * 3.0 / 1.2), Stage("queue", Kind.QUEUE, capacity * wait_s))
     return replay_loads(stages, steps.loads, steps.step_s, start_ns=steps.start_ns), capacity
 
@@ -130,8 +133,18 @@ def rows_of(name: str, path: Path) -> Iterator[str]:
             np.asarray(steps.loads[1] > capacity * wait),
         )
         figures = [agreement(rule, late) for rule in rules]
-        cells = [f"{figures[0][0]:.2f}", f"{figures[0][1]:.2f}", *(f"{one[2]:.2f}" for one in figures)]
+        cells = [f"{figures[0][0]:.2f}", f"{figures[0][1]:.2f}", *(f"{one[2]:.3f}" for one in figures)]
         yield f"| {name} | {wait:.2f} | {int(late.sum())} of {steps.count} | " + " | ".join(cells) + " |"
+
+
+def labelled(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return paths by their ends, as long as it takes to tell them apart: logs of one name are different logs."""
+    longest = max((len(path.parts) for path in paths), default=1)
+    for length in range(1, longest + 1):
+        labels = {"/".join(path.parts[-length:]): path for path in paths}
+        if len(labels) == len(set(paths)):
+            break
+    return labels if paths else {}
 
 
 def main() -> None:
@@ -143,7 +156,7 @@ def main() -> None:
         for seed, (name, course) in enumerate(COURSES.items()):
             logs[name] = Path(folder) / f"{name}.csv"
             logs[name].write_text("".join(made(course, seed)))
-        for name, path in (logs | {Path(one).name: Path(one) for one in sys.argv[1:]}).items():
+        for name, path in [*logs.items(), *labelled([Path(one).resolve() for one in sys.argv[1:]]).items()]:
             for row in rows_of(name, path):
                 print(row)
 

@@ -31,6 +31,9 @@ class Run:
         coupled_load: shape (steps,), nat, the load that is judged: Psi_total for two stages; NaN as Psi_total is.
         trace: the engine's result for each step, arrays of shape (steps,).
         final: the engine's state after the last step, for the next part.
+        ages: shape (N, steps), how long the oldest request that waits at the end of the step has waited, s; negative
+            where single requests are not known, None if that is everywhere.
+        waits: shape (N, steps), the longest that any request that waits in the step waits in all, s; likewise.
     """
 
     stages: tuple[Stage, ...]
@@ -46,6 +49,8 @@ class Run:
     coupled_load: FloatArray
     trace: RegimeTrace
     final: RegimeState
+    ages: FloatArray | None = None
+    waits: FloatArray | None = None
 
     @property
     def steps(self) -> int:
@@ -106,6 +111,8 @@ class Run:
             psi_total=self.psi_total[cut],
             coupled_load=self.coupled_load[cut],
             trace=self.trace.part(first, after),
+            ages=None if self.ages is None else self.ages[:, cut],
+            waits=None if self.waits is None else self.waits[:, cut],
         )
 
 

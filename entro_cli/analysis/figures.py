@@ -114,6 +114,7 @@ class _StageStats:
     peak: _RunningStats = field(default_factory=_RunningStats)
     share: _RunningStats = field(default_factory=_RunningStats)
     wait: _RunningStats = field(default_factory=_RunningStats)
+    estimated: int = 0  # steps whose wait follows from the queue alone
 
 
 class FigureAccumulator:
@@ -196,14 +197,13 @@ class FigureAccumulator:
         self._error_budget.add(run, violated, observed)
 
     def _add_waits(self, run: Run, selection: slice | NDArray[np.bool_]) -> None:
-        """Add the wait at the end of each observed step, as the queues of a part suggest it."""
-        late = np.zeros(run.steps, np.bool_)[selection]
-        for accumulator, wait in zip(self._loads, estimated_waits(run, self._wait_s), strict=True):
+        """Add the wait at the end of each observed step."""
+        self._late += int(late_steps(run, self._wait_s)[selection].sum())
+        for accumulator, wait, age in zip(self._loads, end_waits(run, self._wait_s), _each(run, run.ages), strict=True):
             if wait is not None:
                 accumulator.wait.add(wait[selection])
                 accumulator.waits.add(wait[selection])
-                late = late | (wait[selection] > self._wait_s)
-        self._late += int(late.sum())
+                accumulator.estimated += int((age[selection] < 0).sum())
 
     def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
         """Return the figures of all parts.
@@ -248,10 +248,11 @@ class FigureAccumulator:
         )
 
 
-def estimated_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
-    """Return the estimated wait at the end of each step for each stage that is a queue, s, shape (steps,).
+def end_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
+    """Return the wait at the end of each step for each stage that is a queue, s, shape (steps,).
 
-    By Little's law the wait is the queue over the capacity, and a full queue is the capacity times the accepted wait.
+    Where single requests are known, it is the time that the oldest one in the queue has waited. Elsewhere it is
+    estimated by Little's law as the queue over the capacity; a full queue is the capacity times the accepted wait.
 
     Args:
         run: the run.
@@ -261,9 +262,33 @@ def estimated_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
         One entry per stage; None for stages that are no queue. NaN without data.
     """
     return [
-        ends * (wait_s / stage.full_load) if stage.kind is Kind.QUEUE else None
-        for stage, ends in zip(run.stages, run.ends, strict=True)
+        np.where((age >= 0) & ~np.isnan(ends), age, ends * (wait_s / stage.full_load))
+        if stage.kind is Kind.QUEUE
+        else None
+        for stage, ends, age in zip(run.stages, run.ends, _each(run, run.ages), strict=True)
     ]
+
+
+def late_steps(run: Run, wait_s: float) -> NDArray[np.bool_]:
+    """Return whether requests in some queue wait too long in each step, shape (steps,); False without data.
+
+    Where single requests are known, a step is late if one that waits in it waits too long in all, sooner or later.
+    Elsewhere it is late if the estimated wait at its end is too long.
+
+    Args:
+        run: the run.
+        wait_s: the longest accepted wait, s.
+    """
+    late = np.zeros(run.steps, np.bool_)
+    for wait, whole in zip(end_waits(run, wait_s), _each(run, run.waits), strict=True):
+        if wait is not None:
+            late |= np.where((whole >= 0) & ~np.isnan(wait), whole, wait) > wait_s
+    return late
+
+
+def _each(run: Run, known: FloatArray | None) -> FloatArray:
+    """Return what is known of single requests in each stage: -1 where they are not known."""
+    return np.broadcast_to(-1.0, run.loads.shape) if known is None else known
 
 
 def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
@@ -276,6 +301,7 @@ def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
         mean_share=accumulator.share.mean,
         longest_wait_s=accumulator.wait.known(accumulator.wait.maximum),
         wait_95_s=accumulator.waits.percentile_95,
+        waits_are_exact=None if not accumulator.wait.count else accumulator.estimated == 0,
     )
 
 

@@ -109,7 +109,8 @@ def _replayed(steps: Steps, budget: float | None, rest_before: int, state: Regim
     if not covered.all():
         loads, peaks, ends = (np.where(covered, values, np.nan) for values in (loads, peaks, ends))
     run = replay_loads(steps.stages, loads, steps.step_s, budget, steps.start_ns, rest_before, state, of)
-    return replace(run, peaks=peaks, ends=ends, own=np.logical_and(covered, steps.measured.all(axis=0)))
+    own = np.logical_and(covered, steps.measured.all(axis=0))
+    return replace(run, peaks=peaks, ends=ends, own=own, ages=steps.ages, waits=steps.waits)
 
 
 def step_range(steps: StepSource, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:

@@ -24,9 +24,11 @@ class StageFigures:
         mean_load: the mean load over observed steps, req/s of a rate, requests of a queue; None without any.
         peak_load: the largest load, in the same unit; None without any.
         mean_share: its mean share of Psi_total, 0..1; None without any.
-        longest_wait_s: of a queue, the longest estimated wait at the end of a step, s: the queue over the capacity that
-            its full load stands for; None for other stages and without any.
+        longest_wait_s: of a queue, the longest wait at the end of a step, s: how long the oldest request in it has
+            waited, or the queue over its capacity where single requests are not known; None for other stages and
+            without any.
         wait_95_s: the 95th percentile of these waits, s.
+        waits_are_exact: whether single requests are known in every observed step.
     """
 
     name: str
@@ -37,6 +39,7 @@ class StageFigures:
     mean_share: float | None
     longest_wait_s: float | None = None
     wait_95_s: float | None = None
+    waits_are_exact: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -332,8 +335,9 @@ class Figures:
         transitions: changes of the regime between one observed step and the next.
         time_to_budget_s: time until the budget is reached at the slope of the last steps, s; None if the load is not
             growing.
-        late_share: share of the observed steps at whose end the estimated wait in some queue is longer than the
-            accepted one; None without a queue.
+        late_share: share of the observed steps that are late, 0..1. A request that waits in such a step waits longer in
+            all than is accepted; where single requests are not known, the wait at its end is longer. None without a
+            queue.
         incidents: runs of steps over the budget, by time.
         objective: the error budget of the objective.
     """

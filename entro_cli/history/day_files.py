@@ -30,12 +30,19 @@ COLUMNS = {
     "end_value": "DOUBLE",
     "samples": "INTEGER",
     "last_ns": "BIGINT",
+    "age_s": "DOUBLE",
+    "wait_s": "DOUBLE",
 }
 """The columns of a day file.
 
 `peak` and `end_value` are null for a step with a single sample, because they equal the load. `last_ns` is the time of
-that single sample, in nanoseconds after the start of the step, and null for a step with several samples.
+that single sample, in nanoseconds after the start of the step, and null for a step with several samples. `age_s` and
+`wait_s` are null where single requests are not known; a day without any has no such columns.
 """
+
+
+WAITS = ("age_s", "wait_s")
+"""The columns that only days with single requests have."""
 
 
 class SampleKey(NamedTuple):
@@ -89,10 +96,12 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
     parts = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
     connection.register("bins", {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     if_several = "CASE WHEN samples > 1 THEN {0} END AS {0}"
+    is_known = any(part["wait_s"].max() >= 0 for part in parts)
+    waits = ", nullif(age_s, -1.0) AS age_s, nullif(wait_s, -1.0) AS wait_s" if is_known else ""
     select = (
         f"make_timestamp_ns(time) AS time, stage, kind, source, load, {if_several.format('peak')}, "
         f"{if_several.format('end_value')}, CAST(samples AS INTEGER) AS samples, "
-        "CASE WHEN samples = 1 THEN last_ns END AS last_ns"
+        f"CASE WHEN samples = 1 THEN last_ns END AS last_ns{waits}"
     )
     try:
         connection.execute(
@@ -117,6 +126,8 @@ def _columns_of(key: SampleKey, bins: Bins) -> dict[str, Any]:
         "end_value": bins.ends,
         "samples": bins.samples,
         "last_ns": bins.last - bins.starts,
+        "age_s": bins.ages,
+        "wait_s": bins.waits,
     }
 
 
@@ -146,7 +157,7 @@ def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsB
 def _table_of(*paths: Path) -> str:
     """Return day files as a table in SQL."""
     # Without hive_partitioning the folder names `pipeline=` and `date=` would become columns.
-    return f"read_parquet([{', '.join(map(_path_literal, paths))}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(_path_literal, paths))}], hive_partitioning = false, union_by_name = true)"
 
 
 def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[SampleKey]:
@@ -190,19 +201,21 @@ def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
 
 
 def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bins:
+    known = {column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description or ()}
+    waits = [f"coalesce({name}, -1.0) AS {name}" if name in known else f"-1.0::DOUBLE AS {name}" for name in WAITS]
     select = (
         "epoch_ns(time) AS start, load, coalesce(peak, load) AS peak, coalesce(end_value, load) AS end_value, "
-        "samples, epoch_ns(time) + coalesce(last_ns, 0) AS last"
+        f"samples, epoch_ns(time) + coalesce(last_ns, 0) AS last, {', '.join(waits)}"
     )
     where = "stage = ? AND kind = ? AND source = ?"
     found = connection.execute(f"SELECT {select} FROM {source} WHERE {where} ORDER BY time", list(key)).fetchnumpy()
     if any(np.ma.is_masked(column) for column in found.values()):  # DuckDB returns NULLs as masked values
         raise ValueError("a step without a load")
     integers = {name: np.asarray(found[name]).astype(np.int64) for name in ("start", "samples", "last")}
-    loads = {name: np.asarray(found[name]).astype(np.float64) for name in ("load", "peak", "end_value")}
-    return Bins(
-        integers["start"], loads["load"], loads["peak"], loads["end_value"], integers["samples"], integers["last"]
-    )
+    loads = {name: np.asarray(found[name]).astype(np.float64) for name in ("load", "peak", "end_value", *WAITS)}
+    start, samples, last = integers.values()
+    load, peak, end, age, wait = loads.values()
+    return Bins(start, load, peak, end, samples, last, age, wait)
 
 
 def split_by_day(content: Mapping[SampleKey, Bins]) -> dict[date, BinsByKey]:

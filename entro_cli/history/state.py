@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -39,23 +40,24 @@ class PackedSamples(msgspec.Struct):
     measure: str = Measure.SAMPLES.value
     begins: bytes = b""
     idle: int = 0
+    waiting: bytes = b""
 
     @classmethod
     def pack(cls, series: Series) -> PackedSamples:
         """Compress a series: times in nanoseconds since the epoch, loads in the stage's unit."""
         begins = b"" if series.begins is None else _pack_times(series.begins)
         values = zlib.compress(series.values.astype("<f8").tobytes())
-        measure = series.measure.value
-        return cls(
-            series.stage, _pack_times(series.times), values, series.kind.value, measure, begins, int(series.idle)
-        )
+        waiting = b"" if series.waiting is None else _pack_times(series.waiting)
+        measure, kind, idle = series.measure.value, series.kind.value, int(series.idle)
+        return cls(series.stage, _pack_times(series.times), values, kind, measure, begins, idle, waiting)
 
     def unpack(self) -> Series:
         """Return the series again, without its full load and column."""
         times, values = _unpack_times(self.times), np.frombuffer(zlib.decompress(self.values), "<f8").astype(np.float64)
         begins = _unpack_times(self.begins) if self.begins else None
-        measure, idle = Measure(self.measure), Idle(self.idle)
-        return Series(self.stage, Kind(self.kind), times, values, measure=measure, begins=begins, idle=idle)
+        series = Series(self.stage, Kind(self.kind), times, values, measure=Measure(self.measure), begins=begins)
+        waiting = _unpack_times(self.waiting).reshape(2, -1) if self.waiting else None
+        return replace(series, idle=Idle(self.idle), waiting=waiting)
 
 
 def _pack_times(times: TimeArray) -> bytes:

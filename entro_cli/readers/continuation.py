@@ -98,4 +98,4 @@ def _beyond(series: Series, end: int, counted: float) -> Series:
         values = np.where(times == end, np.maximum(values - counted, 0.0), values)
     later = times >= end if series.measure is Measure.EVENTS else times > end
     cut = None if begins is None else np.maximum(begins, end)[later]
-    return replace(series, times=times[later], values=values[later], begins=cut)
+    return replace(replace(series, values=values).take(later), begins=cut)

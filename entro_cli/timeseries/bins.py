@@ -24,6 +24,9 @@ class Bins:
         ends: the last of them.
         samples: number of samples, at least 1.
         last: time of the last sample, nanoseconds since the epoch.
+        ages: of a queue whose requests are known one by one, how long the oldest request that waits at the end of the
+            step has waited, s; 0 where none waits. -1 where single requests are not known.
+        waits: the longest that any request that waits in the step waits in all, s; likewise.
     """
 
     starts: TimeArray
@@ -32,6 +35,8 @@ class Bins:
     ends: FloatArray
     samples: NDArray[np.int64]
     last: TimeArray
+    ages: FloatArray
+    waits: FloatArray
 
     def __len__(self) -> int:
         """Return the number of bins."""
@@ -72,7 +77,7 @@ def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int)
     firsts = np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     if len(firsts) == len(index):  # with one sample per step, mean, peak and end are the sample: copy nothing
         ones = np.ones(len(index), dtype=np.int64)
-        return Bins(origin + index * step_ns, values, values, values, ones, times)
+        return Bins(origin + index * step_ns, values, values, values, ones, times, *_unknown(len(index)))
     sizes = np.diff(firsts, append=len(index))
     return Bins(
         origin + index[firsts] * step_ns,
@@ -81,7 +86,13 @@ def _of_samples(times: TimeArray, values: FloatArray, origin: int, step_ns: int)
         values[firsts + sizes - 1],
         sizes,
         times[firsts + sizes - 1],
+        *_unknown(len(firsts)),
     )
+
+
+def _unknown(count: int) -> tuple[FloatArray, FloatArray]:
+    """Return the ages and waits of bins whose single requests are not known."""
+    return (np.broadcast_to(-1.0, count),) * 2
 
 
 def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) -> Bins:
@@ -93,7 +104,8 @@ def _of_events(times: TimeArray, counts: FloatArray, origin: int, step_ns: int) 
     last = starts.copy()
     last[step_of] = times  # of several times in one step, the last assignment wins
     # A step without events counts as one sample: it is known that none happened.
-    return Bins(starts, rates, rates, rates, np.maximum(happened, 1).astype(np.int64), last)
+    samples = np.maximum(happened, 1).astype(np.int64)
+    return Bins(starts, rates, rates, rates, samples, last, *_unknown(len(starts)))
 
 
 def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> Bins:
@@ -111,18 +123,23 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     time = np.add.reduceat(covered, firsts)
     if series.is_additive:  # time that its spans do not cover is a level of 0, not a gap
         time = np.full(len(firsts), float(step_ns))
-    if series.idle:
+    elif series.idle:
         time = _known_time(series, time, starts[firsts], step_ns)
     alone = (in_step == 1) & (covered[firsts] == time)  # one span covers the step: its level needs no rounding
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
-    return Bins(
-        starts[firsts],
-        means,
-        np.maximum.reduceat(loads, firsts),
-        loads[firsts + in_step - 1],
-        in_step,
-        np.minimum(ends[span], starts + step_ns)[firsts + in_step - 1] - 1,  # the last moment before the end
-    )
+    lasts = firsts + in_step - 1
+    until = np.minimum(ends[span], starts + step_ns)[lasts]
+    final = loads[lasts]
+    if Idle.AFTER & series.idle and until[-1] < starts[lasts[-1]] + step_ns:
+        final[-1] = 0.0
+    ages, waits = _unknown(len(firsts))
+    if series.waiting is not None:
+        age, whole = series.waiting
+        ages = np.where(final > 0, age[span[lasts]] - (ends[span[lasts]] - until), 0) / NS
+        waits = np.maximum.reduceat(whole[span], firsts) / NS
+    peaks = np.maximum.reduceat(loads, firsts)
+    # The last sample is of the last moment before the end.
+    return Bins(starts[firsts], means, peaks, final, in_step, until - 1, ages, waits)
 
 
 def _known_time(series: Series, covered: FloatArray, starts: TimeArray, step_ns: int) -> FloatArray:
@@ -143,14 +160,16 @@ def merge_bins(parts: Sequence[Bins]) -> Bins:
     """Merge bins of one source from several readings of its log.
 
     Each step keeps the bin with the most samples. Between bins with equally many, the order of their values decides. So
-    the order of the readings does not matter, and reading a log twice changes nothing.
+    the order of the readings does not matter, and reading a log twice changes nothing. Between equal loads the longer
+    waits count: of requests that still waited when the log was read first, a later reading knows more.
     """
     every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)}
-    order = np.lexsort([every[name] for name in ("last", "ends", "peaks", "loads", "samples", "starts")])
+    names = ("ages", "waits", "last", "ends", "peaks", "loads", "samples", "starts")
+    order = np.lexsort([every[name] for name in names])
     starts = every["starts"][order]
     best = order[np.diff(starts, append=starts[-1:] + 1) != 0]
     return Bins(**{name: values[best] for name, values in every.items()})
 
 
-EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64)))
+EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64, float, float)))
 """No bins."""

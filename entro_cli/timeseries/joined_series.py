@@ -73,7 +73,12 @@ class JoinedSeries:
             self._change_from(later.first_ns, later, lambda first, second: _summed([first, second]))
         elif later.times[0] > self.pieces[-1].times[-1]:
             like_first = replace(
-                self.pieces[0], times=later.times, values=later.values, begins=later.begins, idle=later.idle
+                self.pieces[0],
+                times=later.times,
+                values=later.values,
+                begins=later.begins,
+                idle=later.idle,
+                waiting=later.waiting,
             )
             self.pieces.append(like_first)
         else:
@@ -98,19 +103,13 @@ class JoinedSeries:
         """Change the samples from a moment on, and the last sample before it, whose span may reach further."""
         last = self._last_from(moment)
         place = max(int(np.searchsorted(last.times, moment, side="right")) - 1, 0)
-        before = [_part(last, 0, place)] if place else []
-        self.pieces[-1:] = [*before, change(_part(last, place, None), later)]
-
-
-def _part(series: Series, begin: int, end: int | None) -> Series:
-    part = slice(begin, end)
-    begins = None if series.begins is None else series.begins[part]
-    return replace(series, times=series.times[part], values=series.values[part], begins=begins)
+        before = [last.take(slice(0, place))] if place else []
+        self.pieces[-1:] = [*before, change(last.take(slice(place, None)), later)]
 
 
 def _between(series: Series, low: int, high: int) -> Series:
     first, after = np.searchsorted(series.times, [low, high + 1]).tolist()
-    return _part(series, first, after)
+    return series.take(slice(first, after))
 
 
 def _contains(series: Series, part: Series) -> bool:
@@ -134,7 +133,13 @@ def _concatenated(pieces: list[Series]) -> Series:
     begins = [piece.begins for piece in pieces if piece.begins is not None]
     whole = np.concatenate(begins) if len(begins) == len(pieces) else None
     idle = Idle.joined(pieces[0].idle, pieces[-1].idle)
-    return replace(pieces[0], times=times, values=values, begins=whole, idle=idle)
+    return replace(pieces[0], times=times, values=values, begins=whole, idle=idle, waiting=waiting_of_all(pieces))
+
+
+def waiting_of_all(pieces: Sequence[Series]) -> TimeArray | None:
+    """Return the waiting requests of several series, one after the other; None if one does not know its own."""
+    known = [piece.waiting for piece in pieces if piece.waiting is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(pieces) else None
 
 
 def _merged(first: Series, second: Series) -> Series:
@@ -150,8 +155,15 @@ def _merged(first: Series, second: Series) -> Series:
     begins = None
     if first.begins is not None and second.begins is not None:
         begins = np.concatenate([first.begins, second.begins])[places]
-    last = max(first, second, key=lambda one: int(one.times[-1]))
-    return replace(first, times=times, values=values, begins=begins, idle=Idle.joined(first.idle, last.idle))
+    waiting = waiting_of_all([first, second])
+    return replace(
+        first,
+        times=times,
+        values=values,
+        begins=begins,
+        idle=Idle.joined(first.idle, max(first, second, key=lambda one: int(one.times[-1])).idle),
+        waiting=None if waiting is None else waiting[:, places],
+    )
 
 
 def _summed(parts: Sequence[Series]) -> Series:
@@ -165,9 +177,13 @@ def _summed(parts: Sequence[Series]) -> Series:
     edges = np.unique(np.concatenate([*begins, *ends]))
     levels = np.sum([_level_at(part, edges[:-1]) for part in parts], axis=0)
     changes = np.flatnonzero(np.diff(levels, prepend=np.nan) != 0)
-    return replace(
-        parts[0], begins=edges[changes], times=np.append(edges[changes[1:]], edges[-1]), values=levels[changes]
-    )
+    times = np.append(edges[changes[1:]], edges[-1])
+    waiting = [_waiting_at(one, one.waiting, edges[:-1], edges[1:]) for one in parts if one.waiting is not None]
+    longest = np.max(waiting, axis=0) if len(waiting) == len(parts) else None
+    if longest is not None:  # of equal neighbours, the end of the last and the longest of all
+        last = np.append(changes[1:], len(levels)) - 1
+        longest = np.stack([longest[0][last], np.maximum.reduceat(longest[1], changes)])
+    return replace(parts[0], begins=edges[changes], times=times, values=levels[changes], waiting=longest)
 
 
 def _level_at(series: Series, moments: TimeArray) -> FloatArray:
@@ -176,3 +192,13 @@ def _level_at(series: Series, moments: TimeArray) -> FloatArray:
     place = np.searchsorted(begins, moments, side="right") - 1
     inside = (place >= 0) & (moments < series.times[np.maximum(place, 0)])
     return np.where(inside, series.values[np.maximum(place, 0)], 0.0)
+
+
+def _waiting_at(series: Series, waiting: TimeArray, begins: TimeArray, ends: TimeArray) -> TimeArray:
+    """Return the waiting requests of spans in shorter ones that none of its own begins or ends within."""
+    own = series.times if series.begins is None else series.begins
+    place = np.searchsorted(own, begins, side="right") - 1
+    own = np.maximum(place, 0)
+    inside = (place >= 0) & (begins < series.times[own]) & (series.values[own] > 0)
+    age, whole = waiting[:, own]
+    return np.where(inside, [age - (series.times[own] - ends), whole], 0)

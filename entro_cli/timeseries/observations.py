@@ -207,6 +207,9 @@ class Series:
             that print one after the other, nanoseconds; None to take it from the times.
         summed: the number of sources whose values were summed, such as instances in one table.
         idle: the times at which the level of spans is known to be 0.
+        waiting: for spans of a queue whose requests are known one by one, nanoseconds, shape (2, samples): how long the
+            oldest request in it has waited at the end of the span, and the longest that any in it waits in all; 0
+            where none waits. None where single requests are not known.
     """
 
     stage: str
@@ -222,6 +225,17 @@ class Series:
     known_interval_ns: float | None = None
     summed: int = 1
     idle: Idle = Idle.UNKNOWN
+    waiting: TimeArray | None = None
+
+    def take(self, selection: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Series:
+        """Return the samples that an index or a mask selects."""
+        return replace(
+            self,
+            times=self.times[selection],
+            values=self.values[selection],
+            begins=None if self.begins is None else self.begins[selection],
+            waiting=None if self.waiting is None else self.waiting[:, selection],
+        )
 
     @property
     def rank(self) -> int:

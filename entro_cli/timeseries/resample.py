@@ -14,7 +14,7 @@ from entro_cli.core.clock import NS, local_midnight, moment
 from entro_cli.timeseries.bins import Bins, bins_of
 from entro_cli.timeseries.join_sources import StageSources
 from entro_cli.timeseries.observations import Series
-from entro_cli.timeseries.steps import Steps
+from entro_cli.timeseries.steps import ARRAYS, Steps
 from entro_engine import EntroError, Stage
 from entro_engine.entropy import FloatArray
 
@@ -52,6 +52,8 @@ class ResampledStage:
     ends: FloatArray
     samples: NDArray[np.int64]
     measured: NDArray[np.bool_]
+    ages: FloatArray
+    waits: FloatArray
 
 
 def default_step_ns(stages: Sequence[StageSources]) -> int:
@@ -133,16 +135,10 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) 
     start = min(int(part.bins.starts[0]) for _, parts in stages for part in parts)
     count = (_last_start(stages, start, step) - start) // step + 1
     bins = [_sum_sources([to_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
-    return Steps(
-        tuple(stage for stage, _ in stages),
-        start,
-        step,
-        np.stack([part.loads for part in bins]),
-        np.stack([part.peaks for part in bins]),
-        np.stack([part.ends for part in bins]),
-        np.stack([part.samples for part in bins]),
-        np.stack([part.measured for part in bins]),
-    )
+    is_known = any(part.waits.max(initial=-1.0) >= 0 for part in bins)
+    names = ARRAYS if is_known else ARRAYS[:-2]
+    arrays = {name: np.stack([getattr(part, name) for part in bins]) for name in names}
+    return Steps(tuple(stage for stage, _ in stages), start, step, **arrays)
 
 
 def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
@@ -196,10 +192,12 @@ def to_grid(part: SourceBins, start: int, step: int, count: int) -> ResampledSta
     bins = part.bins
     if len(bins) == count:  # most logs have a sample in every step: no copies then
         measured = np.ones(count, np.bool_)
-        return ResampledStage(bins.loads, bins.peaks, bins.ends, bins.samples, measured)
+        return ResampledStage(bins.loads, bins.peaks, bins.ends, bins.samples, measured, bins.ages, bins.waits)
     index = (bins.starts - start) // step
     loads, peaks, ends = (np.full(count, math.nan) for _ in range(3))
-    filled = ResampledStage(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+    ages, waits = (np.full(count, -1.0) for _ in range(2))
+    filled = ResampledStage(loads, peaks, ends, np.zeros(count, np.int64), np.zeros(count, np.bool_), ages, waits)
+    ages[index], waits[index] = bins.ages, bins.waits
     loads[index], peaks[index], ends[index] = bins.loads, bins.peaks, bins.ends
     filled.samples[index] = bins.samples
     filled.measured[index] = True
@@ -234,8 +232,9 @@ def _sum_sources(sources: Sequence[ResampledStage], count: int) -> ResampledStag
     A source counts from its first step with data to its last. A gap of one source in between is a gap of the sum.
     """
     if not sources:
-        nothing = np.full(count, math.nan)
-        return ResampledStage(nothing, nothing, nothing, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+        nothing, unknown = np.full(count, math.nan), np.broadcast_to(-1.0, count)
+        no_samples, no_data = np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        return ResampledStage(nothing, nothing, nothing, no_samples, no_data, unknown, unknown)
     if len(sources) == 1:
         return sources[0]
     inside = [_within_span(source) for source in sources]
@@ -249,12 +248,18 @@ def _sum_sources(sources: Sequence[ResampledStage], count: int) -> ResampledStag
         )
         return np.where(covered, stacked.sum(axis=0), math.nan)
 
+    def longest(parts: list[FloatArray]) -> FloatArray:
+        stacked = np.stack([np.where(mask, part, 0.0) for part, mask in zip(parts, inside, strict=True)])
+        return np.where((stacked < 0).any(axis=0), -1.0, stacked.max(axis=0))
+
     return ResampledStage(
         total([source.loads for source in sources]),
         total([source.peaks for source in sources]),
         total([source.ends for source in sources]),
         np.sum([source.samples for source in sources], axis=0),
         measured,
+        longest([source.ages for source in sources]),
+        longest([source.waits for source in sources]),
     )
 
 

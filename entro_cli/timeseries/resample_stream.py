@@ -14,7 +14,7 @@ from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
 from entro_cli.timeseries.observations import Series
 from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
 from entro_cli.timeseries.steps import Steps
-from entro_cli.timeseries.steps_on_disk import StoredSteps
+from entro_cli.timeseries.steps_on_disk import STREAMED, StoredSteps
 from entro_engine import Stage
 
 _MAX_INTERVALS = 1 << 20
@@ -110,8 +110,7 @@ class StreamResampler:
             to_grid(SourceBins(stage.bins.between(from_ns, known_ns), 0), from_ns, step_ns, width)
             for stage in self._stages.values()
         ]
-        names = ("loads", "peaks", "ends", "samples", "measured")
-        arrays = {name: np.stack([getattr(part, name)[cut] for part in filled]) for name in names}
+        arrays = {name: np.stack([getattr(part, name)[cut] for part in filled]) for name in STREAMED}
         steps.append(Steps(steps.stages, begin_ns, step_ns, **arrays))
         for stage in self._stages.values():
             stage.bins = stage.bins.take(slice(int(np.searchsorted(stage.bins.starts, after_ns - step_ns)), None))
@@ -128,8 +127,8 @@ class _StageBuffer:
     """
 
     def __init__(self, series: Series) -> None:
-        self._first = _part(series, 0, 1)
-        self._last = self._rest = _part(series, 0, 0)
+        self._first = series.take(slice(0, 1))
+        self._last = self._rest = series.take(slice(0, 0))
         self._intervals = Counter[int]()
         self.bins = EMPTY
 
@@ -137,11 +136,11 @@ class _StageBuffer:
         """Add the next samples, if any. All steps before the seam are complete then."""
         if series is not None:
             self._count(np.diff(np.concatenate([self._last.times, series.times])))
-            self._last = _part(series, -1, None)
+            self._last = series.take(slice(-1, None))
             self._rest = _joined(self._rest, series)
         done = int(np.searchsorted(self._rest.times, seam_ns))
-        self._add_bins(_part(self._rest, 0, done), origin_ns, step_ns)
-        self._rest = _part(self._rest, done, None)
+        self._add_bins(self._rest.take(slice(0, done)), origin_ns, step_ns)
+        self._rest = self._rest.take(slice(done, None))
 
     def end(self, origin_ns: int, step_ns: int) -> None:
         """Turn the remaining samples into bins, after the last block."""
@@ -183,10 +182,6 @@ class _StageBuffer:
     def edges(self) -> Series:
         """The first and the last sample, or the only one."""
         return _joined(self._first, self._last) if self._last.times[0] > self._first.times[0] else self._first
-
-
-def _part(series: Series, begin: int, end: int | None) -> Series:
-    return replace(series, times=series.times[begin:end], values=series.values[begin:end])
 
 
 def _joined(first: Series, second: Series) -> Series:

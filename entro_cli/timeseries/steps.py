@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PART_STEPS = 1 << 16
 """Steps per part. This many fit into a processor's cache, and are enough that the cost of the calls does not matter."""
+
+
+ARRAYS = ("loads", "peaks", "ends", "samples", "measured", "ages", "waits")
+"""The arrays of `Steps`."""
 
 
 class StepSource(Protocol):
@@ -138,7 +142,7 @@ class StageView(StepView):
     def part(self, first: int, after: int) -> Steps:
         """Return the steps from `first` up to but not including `after`."""
         part, rows = self.whole.part(first, after), list(self.rows)
-        arrays = {name: getattr(part, name)[rows] for name in ("loads", "peaks", "ends", "samples", "measured")}
+        arrays = {name: array[rows] for name, array in part.arrays().items()}
         return replace(part, stages=self.stages, **(arrays if rows != list(range(len(part.stages))) else {}))
 
 
@@ -155,6 +159,10 @@ class Steps:
         ends: shape (N, steps), the last of them; NaN without data.
         samples: shape (N, steps), number of samples; 0 where an earlier sample holds or a gap is bridged.
         measured: shape (N, steps), False where there is no data or a gap is bridged.
+        ages: shape (N, steps), of a queue whose requests are known one by one, how long the oldest request that waits
+            at the end of the step has waited, s; 0 where none waits. -1 where single requests are not known; None if
+            that is everywhere.
+        waits: shape (N, steps), the longest that any request that waits in the step waits in all, s; likewise.
     """
 
     stages: tuple[Stage, ...]
@@ -165,6 +173,8 @@ class Steps:
     ends: FloatArray
     samples: NDArray[np.int64]
     measured: NDArray[np.bool_]
+    ages: FloatArray | None = None
+    waits: FloatArray | None = None
 
     @property
     def count(self) -> int:
@@ -176,11 +186,14 @@ class Steps:
         """Length of a step, s."""
         return self.step_ns / 1e9
 
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays that are known, by name."""
+        return {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+
     def part(self, first: int, after: int) -> Steps:
         """Return the steps from `first` up to but not including `after`, as views."""
         cut = slice(first, after)
-        names = ("loads", "peaks", "ends", "samples", "measured")
-        arrays = {name: getattr(self, name)[:, cut] for name in names}
+        arrays = {name: array[:, cut] for name, array in self.arrays().items()}
         return replace(self, start_ns=self.start_ns + first * self.step_ns, **arrays)
 
     def to_frame(self) -> pd.DataFrame:

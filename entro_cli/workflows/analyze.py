@@ -18,7 +18,7 @@ from entro_cli.analysis.calibration import (
     misfit_advice,
 )
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
-from entro_cli.analysis.figures import FigureAccumulator, estimated_waits
+from entro_cli.analysis.figures import FigureAccumulator, end_waits
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
@@ -212,7 +212,7 @@ def write_steps(replayed: Replay, loaded: Loaded, wait_s: float, path: Path | No
     Raises:
         EntroError: if the file cannot be written, or is one of the logs.
     """
-    rows = steps_csv(replayed.period_runs(), loaded.zone, partial(estimated_waits, wait_s=wait_s))
+    rows = steps_csv(replayed.period_runs(), loaded.zone, partial(end_waits, wait_s=wait_s))
     if path is None:
         for part in rows:
             terminal.text(part)

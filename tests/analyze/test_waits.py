@@ -1,4 +1,4 @@
-"""Estimated waits: against NumPy and by hand, for any cut of a run into parts."""
+"""Waits: against NumPy and by hand, for any cut of a run into parts; of single requests against their stamps."""
 
 import csv
 import io
@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.analysis.figures import FigureAccumulator, measure, parts_of
+from entro_cli.readers.options import LoadOptions
+from entro_cli.workflows.load_logs import load_logs
 from entro_engine import LLM, SCRAPER, Kind, Stage, replay_loads
 from tests.running import entro
 
@@ -74,3 +76,72 @@ def test_every_step_has_its_wait(tmp_path):
     assert document["late_share"] == pytest.approx(9 / 30)
     text = entro("analyze", log, *options).out
     assert "Waits at llm, as its queue suggests: up to 12" in text
+
+
+@st.composite
+def requests(draw):
+    """Requests that wait for any time, and some that never start, in any order, with the length of the steps."""
+    arrivals = draw(st.lists(st.integers(0, 90_000), min_size=2, max_size=60))
+    waits = draw(st.lists(st.integers(0, 40_000), min_size=len(arrivals), max_size=len(arrivals)))
+    never = draw(st.lists(st.booleans(), min_size=len(arrivals), max_size=len(arrivals)))
+    rows = [
+        (arrival, None if is_open and draw(st.booleans()) else arrival + wait)
+        for arrival, wait, is_open in zip(arrivals, waits, never, strict=True)
+    ]
+    rows.append((95_000, 96_000))  # some request waits, and starts
+    return rows, draw(st.sampled_from([1000, 2000, 7000]))
+
+
+def counted(rows, step, steps):
+    """Return how many wait at the end of each step, how long the oldest, and the longest whole wait, by the stamps."""
+    last = max(max(arrival, start or 0) for arrival, start in rows)
+    ends, ages, waits = np.zeros((3, steps))
+    first = min(arrival for arrival, _ in rows) // step
+    for number in range(steps):
+        begin, end = (first + number) * step, (first + number + 1) * step
+        known_until = min(end, last) if any(start is None for _, start in rows) else end
+        for arrival, start in rows:
+            until = last if start is None else start
+            if arrival < end and until > begin and until > arrival:
+                waits[number] = max(waits[number], until - arrival)
+                if until >= known_until:
+                    ends[number] += 1
+                    ages[number] = max(ages[number], known_until - arrival)
+    return ends, ages / 1000, waits / 1000
+
+
+def as_lines(rows):
+    origin = 1_780_000_000_000 - 1_780_000_000_000 % 14_000
+    times = ([None if time is None else (origin + time) / 1000 for time in row] for row in rows)
+    return "".join(json.dumps({"arrival_time": arrival, "start_time": start}) + "\n" for arrival, start in times)
+
+
+@given(requests())
+def test_those_of_single_requests_are_counted_from_the_stamps(tmp_path_factory, log_of):
+    rows, step = log_of
+    log = tmp_path_factory.mktemp("requests") / "requests.jsonl"
+    log.write_text(as_lines(rows))
+    steps = load_logs([str(log)], LoadOptions(tz="UTC", step=f"{step}ms", input_format="events")).steps
+    queue = [stage.name for stage in steps.stages].index("llm")
+    ends, ages, waits = counted(rows, step, steps.count)
+    known = ~np.isnan(steps.loads[queue])  # at the end of the log a step may begin in which nobody waited
+    assert known[:-1].all()
+    assert steps.ends[queue][known].tolist() == ends[known].tolist()
+    assert steps.waits[queue][known] == pytest.approx(waits[known], abs=1e-6)
+    assert steps.ages[queue][known] == pytest.approx(ages[known], abs=1e-6)
+
+
+def test_the_history_keeps_them(tmp_path):
+    rows = [(100 * number, 100 * number + (number * 7919) % 20_000) for number in range(900)]
+    log, history = tmp_path / "requests.jsonl", tmp_path / "history"
+    lines = as_lines(rows).splitlines(keepends=True)
+    for end in (500, 700, 900):
+        log.write_text("".join(lines[:end]))
+        assert entro("ingest", log, "--history", history, "--tz", "UTC", "--step", "1s").status == 0
+    whole = json.loads(entro("analyze", log, "--tz", "UTC", "--step", "1s", "--json").out)
+    day = whole["start"][:10]
+    report = entro("report", "--daily", "--date", day, "--history", history, "--tz", "UTC", "--json")
+    figures = json.loads(report.out)["figures"]
+    for name in ("longest_wait_s", "wait_95_s", "waits_are_exact"):
+        assert figures["stages"][1][name] == whole["stages"][1][name]
+    assert figures["late_share"] == whole["late_share"] > 0.5

@@ -15,7 +15,7 @@ NAMES = {
     LogState: "path place head head_bytes offset tail options format header seen series rows_read rows_skipped "
     "problems zone edges unfinished pruned_ns identity after checkpoint",
     SeriesState: "stage kind source interval_ns samples first last stands_in is_additive",
-    PackedSamples: "stage times values kind measure begins idle",
+    PackedSamples: "stage times values kind measure begins idle waiting",
     _Commit: "writer files gone",
 }
 

@@ -165,8 +165,9 @@ def _violations(figures: Figures) -> Iterator[Text]:
     if figures.late_share is not None and figures.observed_steps:
         waits = [stage for stage in figures.stages if stage.longest_wait_s is not None]
         longest = max(waits, key=lambda stage: stage.longest_wait_s or 0.0)
+        origin = "as its requests show" if longest.waits_are_exact else "as its queue suggests"
         yield Text(
-            f"Waits at {_short(longest.name)}, as its queue suggests: up to "
+            f"Waits at {_short(longest.name)}, {origin}: up to "
             f"{formatting.optional(formatting.duration, longest.longest_wait_s)}, 95% of the time at most "
             f"{formatting.optional(formatting.duration, longest.wait_95_s)}; {formatting.share(figures.late_share)} of "
             "the steps are late"

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from entro_cli.timeseries.joined_series import waiting_of_all
 from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 
 Grid = tuple[int, int]
@@ -22,20 +22,14 @@ def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
 
 def _since(begin: float, series: Series) -> Series:
     if series.begins is None:
-        return take(series, series.times >= begin)
+        return series.take(series.times >= begin)
     left = series.times > begin
     begins = np.maximum(series.begins[left], int(begin) if math.isfinite(begin) else series.begins[left])
-    return replace(take(series, left), begins=begins)
+    return replace(series.take(left), begins=begins)
 
 
 def _has_any(series: Series) -> bool:
     return len(series.times) > 0
-
-
-def take(series: Series, selection: NDArray[np.bool_] | NDArray[np.int64]) -> Series:
-    """Return the samples of a series that a mask or an index selects."""
-    begins = None if series.begins is None else series.begins[selection]
-    return replace(series, times=series.times[selection], values=series.values[selection], begins=begins)
 
 
 def merge_samples(parts: Iterable[Series]) -> Series:
@@ -52,8 +46,9 @@ def merge_samples(parts: Iterable[Series]) -> Series:
     if first.begins is not None:
         ends = [part for part in readings if len(part.times)] or readings[:1]
         begin, end = min(ends, key=lambda part: part.first_ns), max(ends, key=lambda part: int(part.times[-1]))
-        first = replace(first, idle=Idle.joined(begin.idle, end.idle))
-        return _merge_spans(first, np.concatenate([_begins(part) for part in readings]), times, values)
+        begins = np.concatenate([_begins(part) for part in readings])
+        first = replace(first, idle=Idle.joined(begin.idle, end.idle), waiting=waiting_of_all(readings))
+        return _merge_spans(replace(first, begins=begins, times=times, values=values))
     order = np.lexsort([values, times])
     times, values = times[order], values[order]
     new = (np.diff(times, prepend=times[:1] - 1) != 0) | (np.diff(values, prepend=values[:1]) != 0)
@@ -71,12 +66,14 @@ def _begins(part: Series) -> TimeArray:
     return part.times if part.begins is None else part.begins
 
 
-def _merge_spans(like: Series, begins: TimeArray, times: TimeArray, values: NDArray[np.float64]) -> Series:
-    order = np.lexsort([values, times, begins])
-    begins, times, values = begins[order], times[order], values[order]
-    reached = np.maximum.accumulate(times)
-    begins = np.maximum(begins, np.concatenate([begins[:1], reached[:-1]]))
-    return take(replace(like, begins=begins, times=times, values=values), begins < times)
+def _merge_spans(spans: Series) -> Series:
+    begins = _begins(spans)
+    # Of spans that differ only in the waits of their requests, the later reading knows longer ones, and counts.
+    waits = [] if spans.waiting is None else [-spans.waiting[1]]
+    order = np.lexsort([*waits, spans.values, spans.times, begins])
+    spans, begins = spans.take(order), begins[order]
+    begins = np.maximum(begins, np.concatenate([begins[:1], np.maximum.accumulate(spans.times)[:-1]]))
+    return replace(spans, begins=begins).take(begins < spans.times)
 
 
 def step_numbers(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
@@ -92,7 +89,7 @@ def in_steps(series: Series, numbers: Iterable[int], grid: Grid) -> Series:
     """Return the samples that belong to some steps."""
     steps = np.unique(np.fromiter(numbers, np.int64))
     first, last = step_numbers(series, grid)
-    return take(series, np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first))
+    return series.take(np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first))
 
 
 def edge_steps(series: Series, grid: Grid) -> tuple[int, int]:

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.core.clock import NS
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
-from entro_cli.timeseries.observations import Measure, Series, TimeArray
+from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 from entro_engine import Kind
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -18,6 +19,8 @@ NEVER = int(np.iinfo(np.int64).max)
 
 _FEWEST_KEPT, _MOST_KEPT = 1 << 10, 1 << 16
 """Limits of the number of requests that a checkpoint keeps, besides those that are not finished."""
+_LONGEST_WAIT_NS = 86400 * NS
+"""Requests that have waited for longer without a start change no wait any more, which would change all steps since."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ def select_last(requests: Requests, before: LastRequests | None) -> tuple[NDArra
     number = len(ends) - int(np.searchsorted(ends, latest[-1] - 2 * late_ns))
     number = min(max(number, _FEWEST_KEPT), _MOST_KEPT)
     begin = int(ends[-number] if number < len(ends) else requests.times[0].min())
+    if requests.has_starts:  # those that still wait change the waits of the steps in which they do
+        still = requests.times[1, (requests.times[2] == NEVER) & (requests.times[3] == NEVER)]
+        begin = int(still[still > latest[-1] - _LONGEST_WAIT_NS].min(initial=begin))
     begin = max(begin, before.begin) if before else begin
     return requests.ends >= begin, begin, late_ns
 
@@ -134,7 +140,8 @@ def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[
     found = [arrivals]
     if requests.has_starts:
         stage = QUEUE_STAGE if has_own_queue else ""
-        found.append(_level("waiting", Kind.QUEUE, stage, queued, np.minimum(starts, finishes), last))
+        waiting = _level("waiting", Kind.QUEUE, stage, queued, np.minimum(starts, finishes), last)
+        found.append(_with_waits(waiting, queued, np.minimum(starts, finishes), last))
     if requests.has_finishes:
         stage = "" if requests.has_starts and has_own_queue else QUEUE_STAGE
         found.append(_level("in_system", Kind.QUEUE, stage, queued, finishes, last))
@@ -161,3 +168,48 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
     counts = np.searchsorted(begins, changes[:-1], side="right") - np.searchsorted(ends, changes[:-1], side="right")
     values = counts.astype(np.float64)
     return Series(stage, kind, changes[1:], values, None, name, Measure.SPANS, changes[:-1], is_additive=True)
+
+
+def _with_waits(level: Series, begins: TimeArray, ends: TimeArray, last: int) -> Series:
+    """Return the number of waiting requests with how long they wait; the arguments are those of `_level`."""
+    spans = level.times if level.begins is None else level.begins
+    order = np.argsort(begins)
+    is_done, begins, ends = ends[order] <= last, begins[order], np.minimum(ends[order], last)
+    waits = np.where(is_done, ends - begins, np.minimum(ends - begins, _LONGEST_WAIT_NS))
+    some = np.flatnonzero(ends > begins)
+    first, after = np.searchsorted(spans, begins[some]), np.searchsorted(level.times, ends[some], "right")
+    # A request is the oldest one from the time on at which all that came before it have left.
+    left = np.maximum.accumulate(after)
+    is_oldest = np.diff(left, prepend=0) > 0
+    since, until = np.maximum(first, np.append(0, left[:-1]))[is_oldest], after[is_oldest]
+    # The ranges of the oldest are in order and do not overlap.
+    oldest = np.searchsorted(since, np.arange(len(level.times)), "right") - 1
+    ages = np.zeros(len(level.times), np.int64)
+    covered = (oldest >= 0) & (np.arange(len(level.times)) < np.append(until, 0)[oldest])
+    ages[covered] = level.times[covered] - begins[some][is_oldest][oldest[covered]]
+    longest = _longest_of(waits[some], first, after, len(level.times))
+    idle = level.idle | (Idle.AFTER if is_done.all() else Idle.UNKNOWN)
+    return replace(level, waiting=np.stack([ages, longest]), idle=idle)
+
+
+def _longest_of(values: TimeArray, first: TimeArray, after: TimeArray, count: int) -> TimeArray:
+    """Return the largest of the values in whose range each of `count` places is; 0 in none.
+
+    A range is covered by two of a power of two places. Those are halved down to single places.
+
+    Args:
+        values: above 0, shape (ranges,).
+        first: the first place of each range.
+        after: the place after its last, beyond the first.
+        count: number of places.
+    """
+    powers = np.frexp(after - first)[1] - 1
+    found = np.zeros(count, np.int64)
+    for power in range(int(powers.max(initial=0)), -1, -1):
+        some, length = powers == power, 1 << power
+        np.maximum.at(found, first[some], values[some])
+        np.maximum.at(found, after[some] - length, values[some])
+        half = length >> 1
+        if half:  # `found` holds ranges of `length` places by their first; below, of `half`
+            found[half:] = np.maximum(found[half:], found[:-half])
+    return found
