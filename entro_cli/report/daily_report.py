@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
-
 from entro_cli.analysis.figures import FigureAccumulator, regimes_of
+from entro_cli.analysis.gaps import Activity, activity_of
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.results import (
     BurnAlert,
@@ -24,12 +23,12 @@ from entro_cli.analysis.results import (
     RegimeCounts,
     Source,
 )
-from entro_cli.core.clock import moment, nanoseconds
+from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.timeline import Timeline, timeline_of
-from entro_cli.report.verdict import Verdict, judge
-from entro_cli.report.week_map import Weekday, week_map
+from entro_cli.report.verdict import Silence, Verdict, judge
+from entro_cli.report.week_map import SHORTEST_S, Weekday, week_map
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 from entro_cli.timeseries.steps import StepSource
 from entro_engine import RegimeParameters, Run, __version__
@@ -138,11 +137,13 @@ class ReportContext:
         pipeline: name of the pipeline.
         maintenance: the excluded times; the Run has no data in them.
         full_loads: the origin of the full loads.
+        activity: the times with data in the period and the weeks before; None for those of the Run.
     """
 
     pipeline: str
     maintenance: Maintenance = NONE
     full_loads: FullLoads = _AS_SET
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,9 @@ class Summary:
         pipeline: name of the pipeline.
         period: the period of the report.
         verdict: overall health, and a sentence a person can act on.
+        usual_gap_s: the usual time between the begins of two runs of the pipeline, s. It is a step if the pipeline runs
+            continuously, and None if too little data is known.
+        silences: the last 20 silences that reach into the period, in order. They may have begun before it.
         notes: caveats to know before relying on the figures, in sentences.
         maintenance: the excluded times of the period, in order.
         figures: figures of the period. Steps outside the log count as steps without data. Burn rates up to the end of
@@ -207,6 +211,8 @@ class Summary:
     pipeline: str
     period: PeriodName
     verdict: Verdict
+    usual_gap_s: float | None
+    silences: tuple[Silence, ...]
     notes: tuple[str, ...]
     maintenance: tuple[MaintenanceSpan, ...]
     figures: Figures
@@ -246,18 +252,23 @@ def summarise(
     """
     maintenance = context.maintenance
     incidents = figures.incidents.worst(MOST_LISTED)
+    activity = context.activity or activity_of(run.times_ns[run.observed], run.step_ns)
+    usual_gap_s = None if activity.usual_gap_ns is None else activity.usual_gap_ns / NS
+    silences = _silences(activity, period, maintenance)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
         pipeline=context.pipeline,
         period=name_of(period),
-        verdict=judge(period, figures, incidents[0] if incidents else None, _last_data(run, period), maintenance),
+        verdict=judge(period, figures, incidents[0] if incidents else None, silences, usual_gap_s),
+        usual_gap_s=usual_gap_s,
+        silences=silences[-MOST_LISTED:],
         notes=notes,
         maintenance=_excluded_times(period, maintenance),
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
-        week=week_map(run, period.zone, period.length_s),
+        week=week_map(run, period.zone) if period.length_s > SHORTEST_S else (),
         course=timeline_of(run, period.zone),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
@@ -327,10 +338,18 @@ def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
     )
 
 
-def _last_data(part: Run, period: Period) -> datetime | None:
-    """Return the end of the last step with data; None without any."""
-    observed = np.flatnonzero(part.observed)
-    return moment(part.start_ns + (int(observed[-1]) + 1) * part.step_ns, period.zone) if len(observed) else None
+def _silences(activity: Activity, period: Period, maintenance: Maintenance) -> tuple[Silence, ...]:
+    """Return the silences that reach into a period, as they are known at its end."""
+    return tuple(
+        Silence(
+            moment(gap.start_ns, period.zone),
+            moment(gap.end_ns, period.zone),
+            (gap.end_ns - gap.start_ns - maintenance.length_ns(*gap)) / NS,
+            gap.end_ns == period.end_ns,
+        )
+        for gap in activity.silences(period.end_ns, maintenance)
+        if gap.end_ns > period.start_ns
+    )
 
 
 def name_of(period: Period) -> PeriodName:

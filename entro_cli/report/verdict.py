@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.results import Figures
-from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.formatting import count, counted, duration, share
 from entro_cli.report.periods import Period, PeriodKind
-from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 LOW_COVERAGE = 0.9
 """Below this coverage the verdict warns of missing data. The value is a choice, not a measurement."""
@@ -19,10 +18,8 @@ LOW_COVERAGE = 0.9
 NO_DATA = "No data"
 """First words of the sentence if the period has no data at all, or none at its end. The JUnit report tests for them."""
 
-# A period ends silent only if more than five minutes, and more than two steps, at its end have no data.
-_QUIET_S = 300.0
-_QUIET_STEPS = 2
 _LONGEST_NAME = 40
+_MOST_NAMED = 3
 
 
 class Health(StrEnum):
@@ -40,21 +37,43 @@ class Verdict:
 
     Attributes:
         health: `bad` if there were more violations than the objective allows; `watch` if a step was over the budget or
-            Critical, an alert fired, the period ends without data or its coverage is below 90 %; `no data` without an
-            observed step; else `good`.
-        sentence: the state of the period and where to look first. If the period ends without data, it says so first.
+            Critical, an alert fired, the pipeline was silent or its coverage is low; `no data` without an observed
+            step; else `good`.
+        sentence: the state of the period and where to look first. If the period ends in silence, it says so first.
     """
 
     health: Health
     sentence: str
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A time in which the pipeline should have had data, and had none.
+
+    Attributes:
+        start: the end of the last step with data before it.
+        end: the begin of the next step with data, or the end of the period.
+        length_s: its length without maintenance, s.
+        is_ongoing: whether it lasts until the end of the period.
+    """
+
+    start: datetime
+    end: datetime
+    length_s: float
+    is_ongoing: bool
+
+
+def has_low_coverage(figures: Figures, usual_gap_s: float | None) -> bool:
+    """Return whether too many steps have no data. In a pipeline with usual gaps between its runs, gaps are normal."""
+    return figures.coverage < LOW_COVERAGE and (usual_gap_s or 0.0) <= figures.step_s
+
+
 def judge(
     period: Period,
     figures: Figures,
     worst: Incident | None,
-    last_data: datetime | None,
-    maintenance: Maintenance = NONE,
+    silences: Sequence[Silence] = (),
+    usual_gap_s: float | None = None,
 ) -> Verdict:
     """Return the verdict on a period.
 
@@ -62,42 +81,52 @@ def judge(
         period: the period.
         figures: the figures of its steps.
         worst: its worst incident, None without any.
-        last_data: end of its last step with data, None without any.
-        maintenance: the excluded times, in which no data is expected.
+        silences: its silences, in order.
+        usual_gap_s: the usual time between the begins of two runs, s; a step if the pipeline runs continuously, None
+            if it is not known.
     """
-    if last_data is None and figures.steps == figures.excluded_steps > 0:
+    if not figures.observed_steps and figures.steps == figures.excluded_steps > 0:
         return Verdict(Health.NO_DATA, f"All of this {period.kind} is excluded as maintenance.")
-    if last_data is None:
+    if not figures.observed_steps and not silences and usual_gap_s is not None:
+        return Verdict(Health.NO_DATA, f"This {period.kind} lies in a usual gap of the pipeline, without data.")
+    if not figures.observed_steps:
         return Verdict(
             Health.NO_DATA,
             f"{NO_DATA} for this {period.kind}: check that the pipeline ran and that entro reads its logs.",
         )
-    last_ns = nanoseconds(last_data)
-    silent_s = (period.end_ns - last_ns - maintenance.length_ns(last_ns, period.end_ns)) / NS
-    ends_silent = silent_s > max(_QUIET_S, _QUIET_STEPS * figures.step_s)
+    is_low = has_low_coverage(figures, usual_gap_s)
     parts = [
-        _silence(period, last_data, silent_s) if ends_silent else "",
+        *_silences(period, silences, usual_gap_s if (usual_gap_s or 0.0) > figures.step_s else None),
         _load(period, figures, worst),
-        f"Data for only {share(figures.coverage)} of the {period.kind}." if figures.coverage < LOW_COVERAGE else "",
+        f"Data for only {share(figures.coverage)} of the {period.kind}." if is_low else "",
     ]
-    return Verdict(_health(figures, ends_silent), " ".join(part for part in parts if part))
+    return Verdict(_health(figures, is_low or bool(silences)), " ".join(part for part in parts if part))
 
 
-def _health(figures: Figures, ends_silent: bool) -> Health:
+def _health(figures: Figures, misses_data: bool) -> Health:
     objective = figures.objective
     if figures.violations > objective.allowed_steps:
         return Health.BAD
-    strained = figures.regimes.critical or figures.violations or objective.alerts
-    if strained or ends_silent or figures.coverage < LOW_COVERAGE:
+    if figures.regimes.critical or figures.violations or objective.alerts or misses_data:
         return Health.WATCH
     return Health.GOOD
 
 
-def _silence(period: Period, last_data: datetime, silent_s: float) -> str:
-    return (
-        f"{NO_DATA} since {_time(period, last_data)}, for the last {duration(silent_s)} of the {period.kind}: "
-        "check that the pipeline is running and that its logs arrive."
-    )
+def _silences(period: Period, silences: Sequence[Silence], usual_gap_s: float | None) -> Iterator[str]:
+    """Yield the sentences on silences: on the one at the end, on earlier ones, and on the usual gap between runs."""
+    for silence in silences:
+        if silence.is_ongoing:
+            yield (
+                f"{NO_DATA} since {_time(period, silence.start)}, for the last {duration(silence.length_s)} "
+                f"of the {period.kind}: check that the pipeline is running and that its logs arrive."
+            )
+    ended = [silence for silence in silences if not silence.is_ongoing]
+    spans = [f"{_time(period, one.start)} until {_time(period, one.end)} ({duration(one.length_s)})" for one in ended]
+    if spans:
+        more = f", and {counted(len(spans) - _MOST_NAMED, 'more time')}" if len(spans) > _MOST_NAMED else ""
+        yield f"Silent from {', from '.join(spans[:_MOST_NAMED])}{more}."
+    if silences and usual_gap_s is not None:
+        yield f"A run usually begins every {duration(usual_gap_s)}."
 
 
 def _load(period: Period, figures: Figures, worst: Incident | None) -> str:
@@ -136,6 +165,6 @@ def _shortened(name: str) -> str:
 def _time(period: Period, when: datetime) -> str:
     """Return the time of day in a daily report, with the date in a longer one."""
     # The end of a day is the midnight of the next one: without its date, 00:00 would read as the day's beginning.
-    if period.kind is PeriodKind.DAY and when < period.end:
+    if period.kind is PeriodKind.DAY and period.start <= when < period.end:
         return f"{when:%H:%M}"
     return f"{when:%a} {when.day} {when:%b} {when:%H:%M}"

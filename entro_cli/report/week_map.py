@@ -11,7 +11,7 @@ import numpy as np
 from entro_cli.core.clock import hours_of_week
 from entro_engine import Regime, Run
 
-LEAST_S = 14 * 86400.0
+SHORTEST_S = 14 * 86400.0
 """A map needs a longer period: in two weeks, an hour of the week occurs only twice and shows no pattern."""
 
 LEVELS = (0.05, 0.25, 0.5)
@@ -54,19 +54,16 @@ class Weekday:
     worst: HourOfWeek | None
 
 
-def week_map(run: Run, zone: tzinfo, length_s: float) -> tuple[Weekday, ...]:
+def week_map(run: Run, zone: tzinfo) -> tuple[Weekday, ...]:
     """Return the map of the week.
 
     Args:
         run: the steps of the period, and no others.
         zone: the time zone of the hours.
-        length_s: duration of the period, s.
 
     Returns:
-        Seven days, Monday first; empty if the period is not longer than two weeks.
+        Seven days, Monday first.
     """
-    if length_s <= LEAST_S:
-        return ()
     hours = hours_of_week(run.times_ns, zone)  # 0 for Monday 00:00 to 167 for Sunday 23:00
     observed = np.bincount(hours[run.observed], minlength=168).reshape(7, 24).tolist()
     critical = np.bincount(hours[run.trace.regime == Regime.CRITICAL], minlength=168).reshape(7, 24).tolist()

@@ -9,17 +9,21 @@ from datetime import tzinfo
 import numpy as np
 
 from entro_cli.analysis.calibration import full_loads_of
+from entro_cli.analysis.gaps import Activity, activity_of, times_with_data
 from entro_cli.analysis.results import FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
 from entro_cli.history.day_files import BinsByKey
-from entro_cli.history.paths import PipelinePaths, day_start_ns
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import load_stored_state, read_bins, steps_of
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.observations import coupled_stages
 from entro_cli.timeseries.problems import Problem, failures, sentences
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
+
+_READ_NS = 7 * DAY_NS
+"""Time of which the steps are in memory at once while only those with data are looked for."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,28 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns
     return None
+
+
+def load_activity(paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int) -> Activity:
+    """Load the times at which a pipeline had data.
+
+    Args:
+        paths: the pipeline's files.
+        settings: the pipeline's settings.
+        begin_ns: the begin of the range, ns since the epoch.
+        after_ns: its end.
+
+    Raises:
+        EntroError: if nothing is stored of the pipeline.
+    """
+    state = load_stored_state(paths)
+    days = [day_start_ns(day) for day in paths.days()]
+    times = [
+        times_with_data(settings.maintenance().apply(_steps(state, bins, settings, begin)))
+        for begin in range(max(begin_ns, days[0]), min(after_ns, days[-1] + DAY_NS), _READ_NS)
+        if (bins := read_bins(paths, state, begin, min(begin + _READ_NS, after_ns)).bins)
+    ]
+    return activity_of(np.concatenate([np.empty(0, np.int64), *times]), state.step_ns)
 
 
 def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:

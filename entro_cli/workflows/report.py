@@ -13,6 +13,7 @@ from entro_cli.analysis.calibration import LoadAccumulator, is_rate_queue_pair, 
 from entro_cli.analysis.coordination import with_measured_counts
 from entro_cli.analysis.error_budget import RULES
 from entro_cli.analysis.figures import FigureAccumulator
+from entro_cli.analysis.gaps import LOOK_BACK_NS, Activity, activity_of, times_with_data
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, FullLoads, Source
 from entro_cli.config import Settings
@@ -25,7 +26,7 @@ from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, 
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import compute_coordination, judged_steps, recommend, repeating_command
-from entro_cli.workflows.load_history import check_stages, last_data_ns, load_history
+from entro_cli.workflows.load_history import check_stages, last_data_ns, load_activity, load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import EntroError, Run
 
@@ -48,6 +49,7 @@ class ReportInput:
         full_loads: the origin of the full loads.
         notes: sentences to show in the report.
         logs: the files that were read; empty for data from the history.
+        activity: the times with data, up to the end of the period; None for those of the steps.
     """
 
     steps: StepSource
@@ -56,6 +58,7 @@ class ReportInput:
     full_loads: FullLoads
     notes: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    activity: Activity | None = None
 
 
 def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
@@ -92,7 +95,9 @@ def data_from_history(
     after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
     history = load_history(paths, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in history.steps.stages}
-    return ReportInput(history.steps, history.sources, columns, history.full_loads, sentences(history.problems))
+    activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after)
+    notes = sentences(history.problems)
+    return ReportInput(history.steps, history.sources, columns, history.full_loads, notes, activity=activity)
 
 
 def summarise_period(
@@ -124,8 +129,15 @@ def summarise_period(
         advice = misfit_advice(replayed.steps, loads, data.columns, settings.wait_s)
     notes = (*data.notes, *(note for note in (advice, _change_of_server(replayed, data.full_loads)) if note))
     advised = _advice(replayed, figures, data, period, settings) if advise else NO_ADVICE
-    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads)
+    activity = data.activity or _activity(data.steps, period)
+    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads, activity)
     return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
+
+
+def _activity(steps: StepSource, period: Period) -> Activity:
+    """Return the times with data of a period and the weeks before its end."""
+    begin_ns = min(period.start_ns, period.end_ns - LOOK_BACK_NS)
+    return activity_of(times_with_data(StepRange(steps, *step_range(steps, begin_ns, period.end_ns))), steps.step_ns)
 
 
 def _change_of_server(replayed: Replay, full_loads: FullLoads) -> str | None:

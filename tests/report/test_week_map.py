@@ -1,14 +1,15 @@
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 
 from entro_cli.core.clock import moment
-from entro_cli.report.periods import PeriodKind
+from entro_cli.report.daily_report import ReportContext
+from entro_cli.report.periods import PeriodKind, range_of
 from entro_cli.report.render import html, markdown, terminal
 from entro_cli.report.week_map import WEEKDAYS, week_map
 from entro_engine import Regime
-from tests.report.runs import ZONE, busy, calm, run_of, summary_of
-
-MONTH_S = 31 * 86400.0
+from tests.report.runs import ZONE, busy, calm, run_of, summarised, summary_of
 
 
 def counted(run):
@@ -27,7 +28,7 @@ def test_each_hour_counts_the_steps_that_begin_in_it(start):
 
     found = {
         (day, hour.hour): (hour.observed_steps, hour.critical_steps)
-        for day, weekday in enumerate(week_map(run, ZONE, MONTH_S))
+        for day, weekday in enumerate(week_map(run, ZONE))
         for hour in weekday.hours
     }
 
@@ -38,14 +39,14 @@ def test_each_hour_counts_the_steps_that_begin_in_it(start):
 def test_an_hour_the_clock_shows_twice_is_one():
     run = calm(21 * 1440, "2026-10-12")
 
-    sunday = week_map(run, ZONE, MONTH_S)[6]
+    sunday = week_map(run, ZONE)[6]
 
     assert sunday.hours[2].observed_steps == 4 * 60  # three Sundays, one of them with two such hours
     assert sunday.hours[3].observed_steps == 3 * 60
 
 
 def test_steps_longer_than_an_hour_are_where_they_begin():
-    days = week_map(run_of(np.full((2, 80), 0.3), "2026-03-02", step_s=6 * 3600), ZONE, MONTH_S)
+    days = week_map(run_of(np.full((2, 80), 0.3), "2026-03-02", step_s=6 * 3600), ZONE)
 
     assert {hour.hour for hour in days[0].hours if hour.observed_steps} == {0, 6, 12, 18}
     assert days[0].hours[1].critical_share is None
@@ -64,10 +65,12 @@ def test_only_a_long_period_has_it(kind, there):
 
 
 def test_two_weeks_are_not_long_enough():
-    run = calm(10, "2026-03-02")
+    run, start = calm(10, "2026-03-02"), datetime(2026, 3, 2, tzinfo=ZONE)
 
-    assert week_map(run, ZONE, 14 * 86400.0) == ()
-    assert len(week_map(run, ZONE, 14 * 86400.0 + 3600)) == 7
+    two_weeks, longer = (range_of(start, start + timedelta(days=14, hours=more)) for more in (0, 1))
+
+    assert summarised(run, two_weeks, ReportContext("crawler")).week == ()
+    assert len(summarised(run, longer, ReportContext("crawler")).week) == 7
 
 
 def test_a_period_without_data_has_an_empty_one():
@@ -88,12 +91,12 @@ def bursts(share):
 
 
 def test_the_worst_hour_and_the_levels():
-    tuesday = week_map(bursts(1), ZONE, MONTH_S)[1]
+    tuesday = week_map(bursts(1), ZONE)[1]
 
     assert tuesday.worst is tuesday.hours[10]
     assert (tuesday.hours[10].critical_share, tuesday.hours[10].level) == (1.0, 4)
     assert tuesday.hours[9].level == 0
-    levels = [week_map(bursts(share), ZONE, MONTH_S)[1].hours[10].level for share in (1 / 60, 0.2, 0.4, 1)]
+    levels = [week_map(bursts(share), ZONE)[1].hours[10].level for share in (1 / 60, 0.2, 0.4, 1)]
     assert levels == sorted(levels)
     assert levels[-1] == 4
 

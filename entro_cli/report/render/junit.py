@@ -9,7 +9,7 @@ from entro_cli.analysis.gates import FailedGate
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.daily_report import Summary
-from entro_cli.report.verdict import LOW_COVERAGE, NO_DATA
+from entro_cli.report.verdict import LOW_COVERAGE, NO_DATA, has_low_coverage
 
 Case = tuple[str, str]
 """Name of a check, and its failure; empty if it passed."""
@@ -48,7 +48,7 @@ def _cases(summary: Summary) -> Iterator[Case]:
     allowed = formatting.quantity(objective.allowed_steps)
     used = f"{formatting.counted(figures.violations, 'violation')}, {allowed} allowed"
     yield f"objective {100 * objective.target:g}%", used if over else ""
-    low = figures.coverage < LOW_COVERAGE
+    low = has_low_coverage(figures, summary.usual_gap_s)
     yield f"coverage of {LOW_COVERAGE:.0%}", f"data for only {formatting.share(figures.coverage)}" if low else ""
     silent = summary.verdict.sentence.startswith(NO_DATA)
     yield "data until the end", summary.verdict.sentence.partition(":")[0] if silent else ""
