@@ -63,7 +63,7 @@ KEYS = (
     ConfigKey("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),
     ConfigKey("full_loads", validators.FULL_LOADS, "learned"),
     ConfigKey("retention", validators.DURATION),
-    ConfigKey("silence", validators.DURATION),
+    ConfigKey("silence", validators.SILENCE),
     ConfigKey("exclude", validators.WINDOWS, ()),
     ConfigKey("fail_on", validators.TEXTS, ()),
     ConfigKey("logs", validators.PATTERNS, ()),

@@ -50,7 +50,8 @@ class Settings:
         redact: mask the text of bad rows in the output.
         logs: the logs that are read if a command names none.
         retention_s: the age at which stored days are pruned, s; None to keep them for ever.
-        silence_s: the longest time without data before an alert, s; None for no such alert.
+        silence: the longest time without data before an alert, s; `usual` for three times the usual gap between runs;
+            None for no such alert.
         exclude: maintenance windows as the user wrote them; steps in them are not judged.
         fail_on: the gates of a scheduled run.
         alerts: the channels for alerts.
@@ -83,7 +84,7 @@ class Settings:
     redact: bool
     logs: tuple[str, ...]
     retention_s: float | None
-    silence_s: float | None
+    silence: float | str | None
     exclude: tuple[str, ...]
     fail_on: tuple[str, ...]
     alerts: AlertSettings
@@ -133,7 +134,6 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
         pipeline=pipeline,
         wait_s=plain.pop("wait"),
         retention_s=plain.pop("retention"),
-        silence_s=plain.pop("silence"),
         stages=_described("stages", resolved, StageSpec),
         formats=_formats(resolved),
         alerts=build_alerts(resolved),

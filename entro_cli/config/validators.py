@@ -135,6 +135,10 @@ def _seconds(value: str, at: KeyPosition) -> float:
     return duration_ns(value, at.where) / NS
 
 
+def _silence(value: str, at: KeyPosition) -> float | str:
+    return value if value == "usual" else _seconds(value, at)
+
+
 def _seconds_or_none(value: str, at: KeyPosition) -> float:
     return 0.0 if re.fullmatch(r"0+(ms|s|min|m|h|d|w)?", value.strip()) else _seconds(value, at)
 
@@ -223,6 +227,7 @@ PATH = Rule(str, "a path", _path)
 PATH_OR_URL = Rule(str, "a path or a URL", _path_or_url)
 ZONE = Rule(str, "the name of a time zone, such as UTC or Europe/Berlin", _zone)
 STEP_LENGTH = Rule(str, 'a duration such as "10s"', _step_length)
+SILENCE = Rule(str, 'a duration such as "2h", or "usual"', _silence)
 DURATION = Rule(str, 'a duration such as "2h" or "400d"', _seconds)
 DURATION_OR_NONE = Rule(str, 'a duration such as "5min", or "0s"', _seconds_or_none)
 WAIT = Rule(str | float, 'a duration such as "8s", or seconds as a number, above 0', _wait)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from entro_cli.analysis.figures import measure
+from entro_cli.analysis.gaps import LOOK_BACK_NS
 from entro_cli.analysis.gates import failed_gates
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
@@ -20,7 +21,7 @@ from entro_cli.automation.alerts.alert import Alert
 from entro_cli.automation.alerts.command import Command
 from entro_cli.automation.alerts.deliver import Channels, deliver
 from entro_cli.automation.alerts.email import Email
-from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert
+from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert, unusual_silence_alert
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, record_reported
 from entro_cli.config import AlertSettings, Settings
@@ -34,7 +35,7 @@ from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.transaction import task_lock
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Period, PeriodKind, due
-from entro_cli.workflows.load_history import last_data_ns, load_history
+from entro_cli.workflows.load_history import last_data_ns, load_activity, load_history
 from entro_cli.workflows.print_warnings import print_ingest_warnings
 from entro_cli.workflows.report import data_from_history, summarise_period
 from entro_cli.workflows.settings import load_options
@@ -163,11 +164,8 @@ def _deliver_alerts(run: ScheduledRun, since: datetime, outcome: RunOutcome) -> 
         incidents, budget = _incidents(run, since)
         page = str(run.out / "index.html")
         alerts += incident_alerts(run.paths.name, incidents, settings.at_least_s, budget=budget, report=page)
-    if run.settings.silence_s is not None:
-        silence = silence_alert(
-            run.paths.name, _last_data(run), run.now, run.settings.silence_s, run.settings.maintenance()
-        )
-        alerts += [silence] if silence else []
+    silence = _silence_alert(run)
+    alerts += [silence] if silence else []
     # Runs of all kinds share this lock and the file. Version 0.6.0 uses the same names, so they must not change.
     with task_lock(run.paths, "tell", wait=True):
         outcome.failures += deliver(
@@ -187,6 +185,19 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
     replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
     figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
     return [incident for incident in figures.incidents if incident.end > since], budget
+
+
+def _silence_alert(run: ScheduledRun) -> Alert | None:
+    """Return the alert if the pipeline is silent for longer than the configuration allows."""
+    name, longest, maintenance = run.paths.name, run.settings.silence, run.settings.maintenance()
+    if longest == "usual" and run.paths.days():
+        now_ns = nanoseconds(run.now)
+        activity = load_activity(run.paths, run.settings, now_ns - LOOK_BACK_NS, now_ns)
+        return unusual_silence_alert(name, activity, run.now, maintenance)
+    if longest is None:
+        return None
+    longest_s = 0.0 if longest == "usual" else float(longest)  # without any data, no length matters
+    return silence_alert(name, _last_data(run), run.now, longest_s, maintenance)
 
 
 def _last_data(run: ScheduledRun) -> datetime | None:

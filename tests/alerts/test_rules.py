@@ -1,14 +1,18 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entro_cli.analysis.gaps import activity_of
 from entro_cli.analysis.gates import FailedGate
 from entro_cli.analysis.incidents import Incident
-from entro_cli.automation.alerts.alert import Alert
-from entro_cli.automation.alerts.rules import digest, gate_alert, incident_alerts, silence_alert
+from entro_cli.automation.alerts.alert import Alert, utc_timestamp
+from entro_cli.automation.alerts.rules import digest, gate_alert, incident_alerts, silence_alert, unusual_silence_alert
+from entro_cli.core.clock import NS, nanoseconds
+from entro_cli.timeseries.maintenance import parse_maintenance
 from tests.alerts.conftest import NOW
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -139,3 +143,33 @@ def test_whatever_the_names_are_an_alert_is_short_and_printable(pipeline, driver
 def test_two_long_names_are_two_keys():
     first, second = (silence_alert("x" * 10_000 + end, None, NOW, 1) for end in "ab")
     assert first.key != second.key
+
+
+def runs_at(*hours_ago):
+    """The activity of runs of ten minutes that began some hours before `NOW`."""
+    begins = np.sort([nanoseconds(NOW - timedelta(hours=hours)) for hours in hours_ago])
+    return activity_of(np.concatenate([begin + np.arange(10) * 60 * NS for begin in begins]), 60 * NS)
+
+
+@pytest.mark.parametrize(("missed_h", "is_silent"), [(8, False), (23.9, False), (24.1, True), (50, True)])
+def test_a_silence_that_is_not_usual(missed_h, is_silent):
+    alert = unusual_silence_alert("default", runs_at(*(missed_h + 8 * number for number in range(30))), NOW)
+    assert (alert is not None) is is_silent
+    if alert is not None:
+        assert alert.key == f"silence default {utc_timestamp(NOW - timedelta(hours=missed_h, minutes=-10))}"
+        assert "A run usually begins every 8 h." in alert.text
+
+
+@pytest.mark.parametrize("hours_ago", [(), (5,), (5, 10)], ids=str)
+def test_without_a_usual_gap_nothing_is_unusual(hours_ago):
+    activity = runs_at(*hours_ago) if hours_ago else activity_of(np.empty(0, np.int64), 60 * NS)
+    assert unusual_silence_alert("default", activity, NOW) is None
+
+
+def test_maintenance_is_no_unusual_silence():
+    activity, window = (
+        runs_at(*(26 + 8 * number for number in range(30))),
+        parse_maintenance(["daily 00:00-06:00"], UTC, ""),
+    )
+    assert unusual_silence_alert("default", activity, NOW) is not None
+    assert unusual_silence_alert("default", activity, NOW, window) is None

@@ -26,7 +26,7 @@ VALUES = {
     "full_loads": [("published", "published"), ("learned", "learned")],
     "wait": [("8s", 8.0), (2.5, 2.5), ("1min", 60.0)],
     "retention": [("400d", 400 * 86400.0), ("2w", 14 * 86400.0)],
-    "silence": [("2h", 7200.0), ("90s", 90.0)],
+    "silence": [("2h", 7200.0), ("usual", "usual")],
     "time": [("ts", "ts"), ("when", "when")],
     "start": [("2026-04-06", "2026-04-06"), ("2026-04-07T01:00:00Z", "2026-04-07T01:00:00Z")],
     "year": [(2025, 2025), (2026, 2026)],
@@ -94,7 +94,7 @@ def test_the_later_wins(key, data):
 def test_an_option_reaches_the_settings(settings, key):
     written, made = VALUES[key][-1]
     found = settings(as_toml(key, VALUES[key][0][0]), **{key: OptionValue(written, "--option")})
-    name = f"{key}_s" if key in {"wait", "retention", "silence"} else key
+    name = f"{key}_s" if key in {"wait", "retention"} else key
     assert getattr(found, name) == made
 
 

@@ -155,11 +155,24 @@ def test_each_incident_and_each_silence_is_one_alert(job, tmp_path):
     assert "failed 1 gate in day 2026-04-13" in subjects()[2]
 
 
-def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path):
-    config = alerting(tmp_path, f'silence = "2h"\n[alerts]\ncommand = ["sh", "-c", "echo x >>{tmp_path}/alerts"]\n')
+@pytest.mark.parametrize("silence", ["2h", "usual"])
+def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path, silence):
+    config = alerting(
+        tmp_path, f'silence = "{silence}"\n[alerts]\ncommand = ["sh", "-c", "echo x >>{tmp_path}/alerts"]\n'
+    )
     for _ in range(2):
         assert job("2026-04-09T06:00", *config, ingest=None).status == 1
     assert (tmp_path / "alerts").read_text() == "x\n"
+
+
+def test_a_silence_that_is_not_usual_is_one_alert(job, tmp_path):
+    script = f"echo $ENTRO_ALERT_KIND >>{tmp_path}/alerts"
+    config = alerting(tmp_path, f'silence = "usual"\n[alerts]\nat_least = "9d"\ncommand = ["sh", "-c", "{script}"]\n')
+    job("2026-04-12T06:00", *config)  # the log goes on to the 13th
+    assert not (tmp_path / "alerts").exists()
+    for _ in range(2):
+        job("2026-04-13T06:00", *config)
+    assert (tmp_path / "alerts").read_text() == "silence\n"
 
 
 def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, mail_server, hook):

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from entro_cli.analysis.gaps import Activity
 from entro_cli.analysis.gates import FailedGate
 from entro_cli.analysis.incidents import Incident
 from entro_cli.automation.alerts.alert import Alert, local_time, utc_timestamp
-from entro_cli.core.clock import NS, nanoseconds
+from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.core.formatting import duration, nats, quantity, shortened
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
@@ -74,12 +75,36 @@ def silence_alert(
     silent_s = (now - last_data).total_seconds()
     if silent_s - maintenance.length_ns(nanoseconds(last_data), nanoseconds(now)) / NS <= longest_s:
         return None
+    return _silence(pipeline, last_data, silent_s, f"The longest silence allowed is {duration(longest_s)}.")
+
+
+def unusual_silence_alert(
+    pipeline: str, activity: Activity, now: datetime, maintenance: Maintenance = NONE
+) -> Alert | None:
+    """Return an alert if a pipeline is silent for longer than is usual; None otherwise, or without a known usual gap.
+
+    Args:
+        pipeline: the pipeline's name.
+        activity: the times with data in the weeks before now.
+        now: the current time.
+        maintenance: windows that do not count as silence.
+    """
+    usual_ns, now_ns = activity.usual_gap_ns, nanoseconds(now)
+    silences = activity.silences(now_ns, maintenance)
+    if usual_ns is None or not silences or silences[-1].end_ns < now_ns:
+        return None
+    start_ns = silences[-1].start_ns
+    rhythm = f"A run usually begins every {duration(usual_ns / NS)}." if activity.runs_at_times else ""
+    return _silence(pipeline, moment(start_ns, now.tzinfo or UTC), (now_ns - start_ns) / NS, rhythm)
+
+
+def _silence(pipeline: str, last_data: datetime, silent_s: float, allowed: str) -> Alert:
     return Alert(
         key=f"silence {pipeline} {utc_timestamp(last_data)}",
         pipeline=pipeline,
         subject=f"entro: {_name(pipeline)} silent for {duration(silent_s)}",
         text=f"No data has arrived for {_name(pipeline)} since {local_time(last_data)}, {duration(silent_s)} ago.\n"
-        f"The longest silence allowed is {duration(longest_s)}.\n{_ADVICE}",
+        + "\n".join(line for line in (allowed, _ADVICE) if line),
         kind="silence",
         start=last_data,
     )

@@ -83,7 +83,7 @@ def _format(key: str, value: Any) -> str:
     """Return a value as it is printed; a dash for a value that is not set."""
     if value is None or value == ():
         return "-"
-    if key in _DURATIONS:
+    if key in _DURATIONS and not isinstance(value, str):
         return formatting.duration(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
