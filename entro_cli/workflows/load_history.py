@@ -105,13 +105,7 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
 
 
 def load_activity(paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int) -> Activity:
-    """Load the times at which a pipeline had data.
-
-    Args:
-        paths: the pipeline's files.
-        settings: the pipeline's settings.
-        begin_ns: the begin of the range, ns since the epoch.
-        after_ns: its end.
+    """Load the times at which a pipeline had data, in a time range as for `load_history`.
 
     Raises:
         EntroError: if nothing is stored of the pipeline.

@@ -191,8 +191,8 @@ def _silence_alert(run: ScheduledRun) -> Alert | None:
     """Return the alert if the pipeline is silent for longer than the configuration allows."""
     name, longest, maintenance = run.paths.name, run.settings.silence, run.settings.maintenance()
     if longest == "usual" and run.paths.days():
-        now_ns = nanoseconds(run.now)
-        activity = load_activity(run.paths, run.settings, now_ns - LOOK_BACK_NS, now_ns)
+        now_ns = nanoseconds(run.now)  # data of the future, from a clock that is wrong, ends a silence
+        activity = load_activity(run.paths, run.settings, now_ns - LOOK_BACK_NS, now_ns + LOOK_BACK_NS)
         return unusual_silence_alert(name, activity, run.now, maintenance)
     if longest is None:
         return None

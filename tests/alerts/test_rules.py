@@ -166,6 +166,12 @@ def test_without_a_usual_gap_nothing_is_unusual(hours_ago):
     assert unusual_silence_alert("default", activity, NOW) is None
 
 
+@pytest.mark.parametrize("ahead_h", [-1, -1000])
+def test_data_of_the_future_is_no_unusual_silence(ahead_h):
+    activity = runs_at(*(30 + 8 * number for number in range(30)), ahead_h)
+    assert unusual_silence_alert("default", activity, NOW) is None
+
+
 def test_maintenance_is_no_unusual_silence():
     activity, window = (
         runs_at(*(26 + 8 * number for number in range(30))),

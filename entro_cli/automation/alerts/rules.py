@@ -83,15 +83,11 @@ def unusual_silence_alert(
 ) -> Alert | None:
     """Return an alert if a pipeline is silent for longer than is usual; None otherwise, or without a known usual gap.
 
-    Args:
-        pipeline: the pipeline's name.
-        activity: the times with data in the weeks before now.
-        now: the current time.
-        maintenance: windows that do not count as silence.
+    The arguments are those of `silence_alert`, with the times with data from weeks before now on.
     """
     usual_ns, now_ns = activity.usual_gap_ns, nanoseconds(now)
     silences = activity.silences(now_ns, maintenance)
-    if usual_ns is None or not silences or silences[-1].end_ns < now_ns:
+    if usual_ns is None or not silences or silences[-1].end_ns != now_ns:
         return None
     start_ns = silences[-1].start_ns
     rhythm = f"A run usually begins every {duration(usual_ns / NS)}." if activity.runs_at_times else ""
