@@ -1,6 +1,7 @@
 """The numbers of a page equal those of the JSON document of the same report."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -121,3 +122,101 @@ def test_the_same_period_twice_is_the_same_bytes(form):
     )
     first, second = entro(*command), entro(*command)
     assert first.out == second.out != ""
+
+
+class Words(HTMLParser):
+    """The text of a page, a space between any two elements."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts, self._hidden = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self._hidden += tag in {"script", "style"}
+        self.parts.append(" ")
+
+    def handle_endtag(self, tag):
+        self._hidden -= tag in {"script", "style"}
+        self.parts.append(" ")
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.parts.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.parts).split())
+
+
+NUMBER = r"([\d,]+(?:\.\d+)?)"
+LENGTH = r"((?:\d+ (?:d|h|min|s|ms) ?)+)"
+
+
+def quantities(document):
+    """Return what a page may say of each quantity: every place where it stands, and what it has to say there."""
+    figures, made, loads = document["figures"], document["made"], document["made"]["full_loads"]
+    rate, queue = figures["stages"]
+    coordination = document["coordination"]
+    measured = coordination["measured"]
+    over = numbers.duration(figures["violation_time_s"])
+    used = numbers.share(figures["objective"]["consumed"])
+    return {
+        "time over the budget": (rf"Over the budget for {LENGTH} ", rf"Time over budget {LENGTH} \d", over),
+        "violations": (
+            rf"Time over budget [\w ]*? {NUMBER} steps",
+            rf"Steps over the budget {NUMBER} ",
+            numbers.count(figures["violations"]),
+        ),
+        "excess": (
+            rf"Excess \(nat s\) {NUMBER}",
+            rf"Excess, nat s {NUMBER}",
+            numbers.quantity(figures["excess_nat_s"]),
+        ),
+        "budget used": (r"Error budget used ([\d,.]+%)", used),
+        "budget": (
+            rf"budget {NUMBER} nat",
+            rf"Psi_total budget {NUMBER}",
+            rf"\(nat\) [\d.]+ budget {NUMBER}",
+            numbers.nats(made["budget"]),
+        ),
+        "capacity": (
+            rf"{NUMBER} req/s \(",
+            rf"to {NUMBER} req/s, the rate",
+            numbers.quantity(loads["capacity"]),
+        ),
+        "accepted wait": (rf"accepted wait (?:of )?{NUMBER} s", f"{loads['wait_s']:.3g}"),
+        "full rate": (rf"full at {NUMBER} req/s", rf" {rate['name']} rate {NUMBER}", numbers.quantity(rate["full"])),
+        "full queue": (
+            rf"req/s and {NUMBER} requests",
+            rf" {queue['name']} queue {NUMBER}",
+            numbers.quantity(queue["full"]),
+        ),
+        "longest queue": (
+            rf"Longest queue {NUMBER} ",
+            rf"\(was {NUMBER}\)\.",
+            numbers.quantity(measured["peak_queue"]),
+        ),
+        "queue with coordination": (
+            rf"with at most {NUMBER} requests waiting",
+            rf"Longest queue [\d,.]+ [\d,.]+ {NUMBER} ",
+            numbers.quantity(coordination["coordinated"]["peak_queue"]),
+        ),
+        "critical": (r"Critical ([\d.]+%)", numbers.share(figures["regimes"]["critical"] / figures["observed_steps"])),
+    }
+
+
+@pytest.mark.parametrize("full_loads", ["learned", "published"])
+@pytest.mark.parametrize("log", ["five-weeks.csv", "formats/requests.csv"])
+def test_a_page_never_shows_two_values_of_one_quantity(log, full_loads):
+    command = ("report", "--daily", "--logs", SAMPLE.parent / log, "--tz", "UTC", "--full-loads", full_loads)
+    if log == "five-weeks.csv":
+        command += ("--date", "2026-04-09")
+    document = json.loads(entro(*command, "--json").out)
+    words = Words()
+    words.feed(entro(*command, "--format", "html", "--out", "-").out)
+    document["made"]["full_loads"]["capacity"] = document["coordination"]["capacity"]
+    for name, (*places, expected) in quantities(document).items():
+        found = [[value.strip() for value in re.findall(place, words.text)] for place in places]
+        assert all(found), (name, found)
+        assert {value for values in found for value in values} == {expected}, name
+    assert f"Full at ({full_loads})" in words.text

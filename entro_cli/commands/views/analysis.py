@@ -66,7 +66,7 @@ def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[Renderab
     yield ""
     yield from _regimes(figures, _BLOCKS if unicode else _ASCII_BLOCKS)
     yield ""
-    yield _stages(figures)
+    yield _stages(figures, analysis.full_loads.origin)
     yield Text(full_load_terms(analysis.full_loads), style="dim")
     yield ""
     yield from _violations(figures)
@@ -124,10 +124,9 @@ def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
         )
 
 
-def _stages(figures: Figures) -> Table:
-    table = grid(
-        ("Stage", "left"), ("Kind", "left"), *((name, "right") for name in ("Full at", "Mean", "Peak", "Share of Psi"))
-    )
+def _stages(figures: Figures, origin: str) -> Table:
+    numbers = (f"Full at ({origin})", "Mean", "Peak", "Share of Psi")
+    table = grid(("Stage", "left"), ("Kind", "left"), *((name, "right") for name in numbers))
     for stage in figures.stages:
         table.add_row(
             _short(stage.name),
