@@ -1,6 +1,5 @@
-"""All kinds of pages pass the rules of axe (WCAG 2 A and AA, and good practice), on screen and on paper."""
+"""All kinds of pages pass the rules of axe (WCAG 2 A and AA, and good practice)."""
 
-import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -73,11 +72,3 @@ def test_axe_finds_nothing(browser, folder, name):
             assert [(one["id"], one["nodes"][0]["html"]) for one in result["violations"]] == []
         assert found.complaints == []
         assert all(url.startswith(("file:", "data:")) for url in found.requests)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "most"), [("week", 2), ("long-day", 2), ("month", 3), ("fleet", 1)])
-def test_it_fits_on_paper(browser, folder, name, most):
-    with opened(browser, folder / f"{name}.html", width=1000) as found:
-        paper = found.page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "12mm"))
-        assert 1 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= most
