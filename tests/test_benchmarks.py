@@ -32,6 +32,12 @@ def test_a_benchmark_runs(words, tmp_path):
     assert [part for part in RUNS[words] if part not in done.stdout] == []
 
 
+def test_the_early_warning_is_as_the_page_says():
+    script = BENCHMARKS / "early_warning.py"
+    table = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    assert table in (BENCHMARKS.parent / "docs" / "engine.md").read_text()
+
+
 def test_what_is_timed_in_turn(tmp_path):
     """Each command in each round, the first ones not counted; a ratio is the median of those of the rounds."""
     timing = _timing()
