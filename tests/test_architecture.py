@@ -71,7 +71,7 @@ LIBRARIES = {
     "msgspec": {"config", "history", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
-    "subprocess": {"automation"},
+    "subprocess": {"automation", "report"},
     "typer": {"app", "commands"},
 }
 

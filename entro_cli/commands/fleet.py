@@ -33,7 +33,7 @@ terminal.
 [cyan]entro fleet --daily --format terminal[/cyan]
 """
 
-_FORMATS = ("html", "terminal", "markdown", "json")
+_FORMATS = ("html", "terminal", "markdown", "json", "pdf")
 
 FleetFormat = Annotated[
     str | None,
@@ -88,6 +88,8 @@ def fleet(
     places = (pipeline_paths(settings.history, settings.pipeline) for settings in pipelines)
     rows = list(parallel.executor(shared_folders(places)).map(run_fleet_task, tasks))
     found = build_fleet(chosen, rows, None if str(folder) == "-" else folder)
-    output = OutputOptions(form, files.out or shared.reports, indexed=True, templates=files.template_dir)
+    output = OutputOptions(
+        form, files.out or shared.reports, indexed=True, templates=files.template_dir, browser=shared.browser
+    )
     write_fleet_report(found, chosen.file_stem(), output, terminal)
     exit_if_failed([f"{row.member.pipeline}: {gate}" for row in rows for gate in row.failed_gates], terminal)

@@ -41,7 +41,7 @@ week of a log that is not in the history.
 [cyan]entro report --weekly --logs spider.log server.log --tz Europe/Berlin[/cyan]
 """
 
-_FORMATS = ("html", "terminal", "markdown", "json", "junit")
+_FORMATS = ("html", "terminal", "markdown", "json", "junit", "pdf")
 
 ReportedLogs = Annotated[
     list[str] | None,
@@ -146,7 +146,13 @@ def report(
         output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
     summary = summarise_period(source, chosen, settings, limits.budget)
     failed = failed_gates(gates, to_builtins(summary.figures)) if gates else []
-    output = replace(output, gates=tuple(gates), failed_gates=tuple(failed), templates=files.template_dir)
+    output = replace(
+        output,
+        gates=tuple(gates),
+        failed_gates=tuple(failed),
+        templates=files.template_dir,
+        browser=settings.browser,
+    )
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)

@@ -27,6 +27,7 @@ class Settings:
         pipeline: the name.
         history: the stored history: an absolute folder, or a URL without a slash at its end.
         reports: the folder of the reports; None if not set.
+        browser: the browser that prints a PDF; None for one on the PATH.
         zone: the time zone of timestamps without one, and of output; None for the machine's.
         step: the length of a step as the user wrote it; None for the interval of the slowest source.
         gamma: the share of the critical entropy that is the budget.
@@ -61,6 +62,7 @@ class Settings:
     pipeline: str
     history: Path | str
     reports: Path | None
+    browser: Path | None
     zone: str | None
     step: str | None
     gamma: float

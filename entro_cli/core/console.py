@@ -46,9 +46,12 @@ class Terminal:
         sys.stdout.writelines(json_parts(document))
         sys.stdout.write("\n")
 
-    def text(self, text: str) -> None:
-        """Print text as it is."""
-        sys.stdout.write(text)
+    def text(self, text: str | bytes) -> None:
+        """Print text or a binary file as it is."""
+        if isinstance(text, str):
+            sys.stdout.write(text)
+        else:
+            sys.stdout.buffer.write(text)
 
     def note(self, text: str) -> None:
         """Print a message that is neither a result nor an error, unless --quiet is given."""
@@ -80,8 +83,9 @@ class Recorder(Terminal):
         super().__init__()
         self.messages: list[tuple[str, str]] = []
 
-    def text(self, text: str) -> None:
+    def text(self, text: str | bytes) -> None:
         """Record text to be printed as it is."""
+        assert isinstance(text, str)  # noqa: S101 - a worker prints no binary file
         self.messages.append(("text", text))
 
     def note(self, text: str) -> None:

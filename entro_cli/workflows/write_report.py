@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class OutputOptions:
     """The format of a report, and where it is written.
 
     Attributes:
-        format: html, terminal, markdown, json, junit; empty for a page and the terminal.
+        format: html, terminal, markdown, json, junit, pdf; empty for a page and the terminal.
         path: a file or a folder; `-` for standard output; None if the user named none.
         self_contained: whether a page includes plotly.js.
         inputs: the files that were read, which must not be overwritten.
@@ -32,6 +33,7 @@ class OutputOptions:
         gates: the user's gates.
         failed_gates: the failed ones among them.
         templates: a folder whose templates replace the bundled ones of the same name.
+        browser: the browser that prints a PDF; None for one on the PATH.
     """
 
     format: str = ""
@@ -42,6 +44,7 @@ class OutputOptions:
     gates: tuple[str, ...] = ()
     failed_gates: tuple[FailedGate, ...] = ()
     templates: Path | None = None
+    browser: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class _Renderers:
         has_charts: whether the page needs plotly.js at all.
         text: renders the terminal report; takes whether the output shows block characters, and whether colours.
         files: by format, the suffix of its file and the function that renders it.
+        end: the end of the period.
     """
 
     page: Callable[[bool], str]
     has_charts: bool
     text: Callable[[bool, bool], str]
     files: Mapping[str, tuple[str, Callable[[], str]]]
+    end: datetime
 
 
 def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: Terminal) -> None:
@@ -88,6 +93,7 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
             "markdown": ("md", lambda: markdown.render(summary, templates)),
             "junit": ("xml", lambda: junit.render(summary, output.gates, output.failed_gates)),
         },
+        end=summary.period.end,
     )
     _write(renderers, stem, output, terminal)
 
@@ -115,6 +121,7 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
             "json": ("json", lambda: as_json(fleet) + "\n"),
             "markdown": ("md", lambda: fleet_view.render_markdown(fleet, templates)),
         },
+        end=fleet.period.end,
     )
     _write(renderers, stem, output, terminal)
 
@@ -122,6 +129,11 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
 def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
     if output.format in {"", "html"}:
         _write_page(renderers, stem, output, terminal)
+    if output.format == "pdf":
+        from entro_cli.report.render import pdf
+
+        document = pdf.render(renderers.page(False), renderers.end, output.browser)
+        _put(document, output.path or Path(), f"{stem}.pdf", output.inputs, terminal)
     if output.format in renderers.files:
         suffix, render = renderers.files[output.format]
         _put(render(), output.path, f"{stem}.{suffix}", output.inputs, terminal)
@@ -176,7 +188,7 @@ def _file(path: Path, name: str) -> Path:
     return path / name if path.is_dir() or not path.suffix else path
 
 
-def _put(content: str, target: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
+def _put(content: str | bytes, target: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:
     """Write content to a file, into a folder, or to standard output."""
     if target is None or _is_stdout(target):
         terminal.text(content)

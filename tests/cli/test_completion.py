@@ -29,8 +29,8 @@ def completed(line, **variables):
         ("entro simulate --scenario ", list(SCENARIOS)),
         ("entro analyze --preset ", list(PRESETS)),
         ("entro report --tz Europe/Ber", ["Europe/Berlin"]),
-        ("entro report --format ", ["html", "terminal", "markdown", "json", "junit"]),
-        ("entro fleet --format ", ["html", "terminal", "markdown", "json"]),
+        ("entro report --format ", ["html", "terminal", "markdown", "json", "junit", "pdf"]),
+        ("entro fleet --format ", ["html", "terminal", "markdown", "json", "pdf"]),
         ("entro history export --format ", ["csv", "jsonl", "parquet"]),
     ],
 )

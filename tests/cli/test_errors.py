@@ -47,8 +47,8 @@ def on_a_terminal(*arguments, columns=60, **variables):
             "--template-dir: dir '\\x1b[1m/none' does not exist; see `entro report --help`",
         ),
         (
-            ["report", "--format", "pdf"],
-            "--format: 'pdf' is not one of html, terminal, markdown, json, junit; see `entro report --help`",
+            ["report", "--format", "docx"],
+            "--format: 'docx' is not one of html, terminal, markdown, json, junit, pdf; see `entro report --help`",
         ),
         (["schedule", "add"], "choose one of --daily, --weekly and --monthly; see `entro schedule add --help`"),
         (["history", "prune"], "choose one of --older-than and --before; see `entro history prune --help`"),

@@ -16,6 +16,7 @@ from tests.running import entro
 VALUES = {
     "history": [("/a", Path("/a")), ("/b", Path("/b"))],
     "reports": [("/a", Path("/a")), ("/b", Path("/b"))],
+    "browser": [("/a", Path("/a")), ("/b", Path("/b"))],
     "zone": [("UTC", "UTC"), ("Europe/Berlin", "Europe/Berlin")],
     "step": [("10s", "10s"), ("1min", "1min")],
     "gamma": [(0.5, 0.5), (1, 1.0), (2.25, 2.25)],
