@@ -138,12 +138,15 @@ class ReportContext:
         maintenance: the excluded times; the Run has no data in them.
         full_loads: the origin of the full loads.
         activity: the times with data in the period and the weeks before; None for those of the Run.
+        until_ns: the time up to which there should be data, ns since the epoch: now, if the period goes on; None for
+            the end of the period.
     """
 
     pipeline: str
     maintenance: Maintenance = NONE
     full_loads: FullLoads = _AS_SET
     activity: Activity | None = None
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -254,13 +257,14 @@ def summarise(
     incidents = figures.incidents.worst(MOST_LISTED)
     activity = context.activity or activity_of(run.times_ns[run.observed], run.step_ns)
     usual_gap_s = None if activity.usual_gap_ns is None else activity.usual_gap_ns / NS
-    silences = _silences(activity, period, maintenance)
+    until_ns = period.end_ns if context.until_ns is None else context.until_ns
+    silences = _silences(activity, period, until_ns, maintenance)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
         pipeline=context.pipeline,
         period=name_of(period),
-        verdict=judge(period, figures, incidents[0] if incidents else None, silences, usual_gap_s),
+        verdict=judge(period, figures, incidents[0] if incidents else None, silences, usual_gap_s, until_ns),
         usual_gap_s=usual_gap_s,
         silences=silences[-MOST_LISTED:],
         notes=notes,
@@ -338,16 +342,16 @@ def _bucket(run: Run, span: Span, maintenance: Maintenance) -> Bucket:
     )
 
 
-def _silences(activity: Activity, period: Period, maintenance: Maintenance) -> tuple[Silence, ...]:
-    """Return the silences that reach into a period, as they are known at its end."""
+def _silences(activity: Activity, period: Period, until_ns: int, maintenance: Maintenance) -> tuple[Silence, ...]:
+    """Return the silences that reach into a period, as they are known at some time."""
     return tuple(
         Silence(
             moment(gap.start_ns, period.zone),
             moment(gap.end_ns, period.zone),
             (gap.end_ns - gap.start_ns - maintenance.length_ns(*gap)) / NS,
-            gap.end_ns == period.end_ns,
+            gap.end_ns == until_ns,
         )
-        for gap in activity.silences(period.end_ns, maintenance)
+        for gap in activity.silences(until_ns, maintenance)
         if gap.end_ns > period.start_ns
     )
 

@@ -74,6 +74,7 @@ def judge(
     worst: Incident | None,
     silences: Sequence[Silence] = (),
     usual_gap_s: float | None = None,
+    until_ns: int | None = None,
 ) -> Verdict:
     """Return the verdict on a period.
 
@@ -84,7 +85,9 @@ def judge(
         silences: its silences, in order.
         usual_gap_s: the usual time between the begins of two runs, s; a step if the pipeline runs continuously, None
             if it is not known.
+        until_ns: the time up to which there should be data, ns since the epoch; None for the end of the period.
     """
+    is_over = until_ns is None or until_ns >= period.end_ns
     if not figures.observed_steps and figures.steps == figures.excluded_steps > 0:
         return Verdict(Health.NO_DATA, f"All of this {period.kind} is excluded as maintenance.")
     if not figures.observed_steps and not silences and usual_gap_s is not None:
@@ -94,9 +97,9 @@ def judge(
             Health.NO_DATA,
             f"{NO_DATA} for this {period.kind}: check that the pipeline ran and that entro reads its logs.",
         )
-    is_low = has_low_coverage(figures, usual_gap_s)
+    is_low = is_over and has_low_coverage(figures, usual_gap_s)
     parts = [
-        *_silences(period, silences, usual_gap_s if (usual_gap_s or 0.0) > figures.step_s else None),
+        *_silences(period, silences, is_over, usual_gap_s if (usual_gap_s or 0.0) > figures.step_s else None),
         _load(period, figures, worst),
         f"Data for only {share(figures.coverage)} of the {period.kind}." if is_low else "",
     ]
@@ -112,13 +115,14 @@ def _health(figures: Figures, misses_data: bool) -> Health:
     return Health.GOOD
 
 
-def _silences(period: Period, silences: Sequence[Silence], usual_gap_s: float | None) -> Iterator[str]:
+def _silences(period: Period, silences: Sequence[Silence], is_over: bool, usual_gap_s: float | None) -> Iterator[str]:
     """Yield the sentences on silences: on the one at the end, on earlier ones, and on the usual gap between runs."""
     for silence in silences:
         if silence.is_ongoing:
+            last = f"{duration(silence.length_s)}{f' of the {period.kind}' if is_over else ''}"
             yield (
-                f"{NO_DATA} since {_time(period, silence.start)}, for the last {duration(silence.length_s)} "
-                f"of the {period.kind}: check that the pipeline is running and that its logs arrive."
+                f"{NO_DATA} since {_time(period, silence.start)}, for the last {last}: "
+                "check that the pipeline is running and that its logs arrive."
             )
     ended = [silence for silence in silences if not silence.is_ongoing]
     spans = [f"{_time(period, one.start)} until {_time(period, one.end)} ({duration(one.length_s)})" for one in ended]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, tzinfo
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from entro_cli.analysis.gaps import LOOK_BACK_NS, Activity, activity_of, times_w
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, FullLoads, Source
 from entro_cli.config import Settings
-from entro_cli.core.clock import NS, moment, zone_of
+from entro_cli.core.clock import NS, moment, nanoseconds, zone_of
 from entro_cli.history.paths import PipelinePaths, pipeline_paths
 from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
@@ -130,7 +130,10 @@ def summarise_period(
     notes = (*data.notes, *(note for note in (advice, _change_of_server(replayed, data.full_loads)) if note))
     advised = _advice(replayed, figures, data, period, settings) if advise else NO_ADVICE
     activity = data.activity or _activity(data.steps, period)
-    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads, activity)
+    if data.logs and activity.usual_gap_ns is None:  # a short log by itself just ends: that is no silence
+        activity = replace(activity, begins=activity.begins[:0], ends=activity.ends[:0])
+    until_ns = min(period.end_ns, nanoseconds(datetime.now(UTC)))
+    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads, activity, until_ns)
     return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
 
 

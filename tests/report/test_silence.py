@@ -1,6 +1,7 @@
 """Silence in reports: a pipeline that runs at times is not silent between its runs, and is when runs are missed."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -166,3 +167,25 @@ def test_no_day_of_freenodes_is_called_silent_without_a_real_gap(freenodes):
         assert len(found.silences) >= len(known) - (day == date(2024, 9, 10))
         assert ("Data for only" in found.verdict.sentence) == (day == date(2024, 9, 1))
         assert found.silences or found.verdict.health is not Health.NO_DATA
+
+
+def test_a_day_that_is_not_over_is_silent_only_until_now(tmp_path):
+    now = datetime.now(UTC)
+    zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is around noon
+    begin = int(now.timestamp()) - 9 * 3600
+    rows = (f"{begin + at},1,0\n" for at in range(0, 7 * 3600, 10))
+    (tmp_path / "log.csv").write_text("time,scraper_rate,llm_queue\n" + "".join(rows))
+    assert entro("ingest", tmp_path / "log.csv", "--history", tmp_path / "history", "--tz", "UTC").status == 0
+    report = entro("report", "--daily", "--history", tmp_path / "history", "--tz", zone, "--json")
+    sentence = json.loads(report.out)["verdict"]["sentence"]
+    assert re.match(r"No data since \d\d:\d\d, for the last 2 h( \d+ \w+)?: check", sentence)
+    assert "Data for only" not in sentence
+
+
+def test_a_short_log_by_itself_is_not_silent(tmp_path):
+    rows = (f"{1_775_470_000 + at},1,0\n" for at in range(600))
+    (tmp_path / "log.csv").write_text("time,scraper_rate,llm_queue\n" + "".join(rows))
+    report = entro("report", "--daily", "--logs", tmp_path / "log.csv", "--tz", "UTC", "--json")
+    document = json.loads(report.out)
+    assert document["silences"] == []
+    assert document["verdict"]["sentence"].endswith("Data for only 0.7% of the day.")
