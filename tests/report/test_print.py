@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 MARGIN = 12 / 25.4 * 72  # of style.css, in points
 TOUCHING = 2  # points by which the boxes of letters reach into the line above
 WIDTHS = {"A4": 703, "Letter": 725}  # px, without the margins
-MOST_PAGES = {"week": 2, "long-day": 2, "month": 3, "fleet": 1, "index": 1, "simulation": 2}
+MOST_PAGES = {"week": 2, "long-day": 2, "month": 3, "fleet": 1, "index": 1, "simulation": 2, "hostile": 6}
 
 HEADINGS = "[...document.querySelectorAll('h1, h2, h3')].map((one) => one.textContent.trim())"
 OVERLAPPING = """() => {
@@ -40,12 +40,12 @@ OUTSIDE = """() => [...document.querySelectorAll('.chart')].flatMap((chart) => {
 
 @pytest.fixture
 def path(request, name):
-    return request.getfixturevalue("few_pages" if name == "month" else "folder") / f"{name}.html"
+    return request.getfixturevalue("few_pages" if name in {"month", "hostile"} else "folder") / f"{name}.html"
 
 
 @pytest.mark.parametrize("paper", ["A4", slow("Letter")])
 @pytest.mark.parametrize("event", ["beforeprint", slow("none")])
-@pytest.mark.parametrize("name", ["month", *map(slow, ("week", "long-day", "simulation"))])
+@pytest.mark.parametrize("name", ["month", *map(slow, ("week", "long-day", "simulation", "hostile"))])
 def test_no_chart_is_larger_than_its_box(browser, path, event, paper):
     with opened(browser, path, width=1000, dark=True) as found:
         found.page.evaluate(f"dispatchEvent(new Event('{event}'))")
