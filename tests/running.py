@@ -5,13 +5,18 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+import typer.main
+
 from entro_cli import app
 
 COMMAND = str(Path(sys.executable).with_name("entro"))
+# A process builds its commands once; here there are thousands of runs in one.
+_build_once = cache(typer.main.get_command)
 
 
 class Outcome(NamedTuple):
@@ -39,6 +44,7 @@ def entro(*arguments, stdin=b"", columns=80):
         redirect_stderr(err),
         patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         patch.dict(os.environ, {"COLUMNS": str(columns)}),
+        patch.object(typer.main, "get_command", _build_once),
     ):
         status = app._guarded([str(argument) for argument in arguments])
     return Outcome(status, out.getvalue(), err.getvalue())

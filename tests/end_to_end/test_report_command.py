@@ -108,7 +108,7 @@ def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> No
         ((), 2, "--weekly"),
         (("--weekly", "--daily", "--logs", FIVE_WEEKS), 2, "choose one"),
         (("--weekly", "--logs", FIVE_WEEKS, "--date", "today"), 1, "is not a date"),
-        (("--weekly", "--logs", FIVE_WEEKS, "--format", "pdf"), 2, "html, terminal, markdown"),
+        (("--weekly", "--logs", FIVE_WEEKS, "--format", "docx"), 2, "html, terminal, markdown"),
         (("--weekly", "--logs", "nowhere.csv"), 1, "nowhere.csv"),
         (("--weekly", "--logs", FIVE_WEEKS, "--out", "/proc/nowhere/x.html"), 1, "cannot be written"),
         (("--weekly", "--logs", FIVE_WEEKS, "--tz", "Mars/Olympus"), 1, "unknown time zone"),

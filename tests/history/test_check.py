@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.history.stored import HEADER, START, ingest, line
+from tests.marks import slow
 from tests.running import entro
 
 DAY = 86400 * 10**9
@@ -119,7 +120,7 @@ def made_a_folder(path):
 DAMAGES = [truncated, emptied, of_another_day, of_another_step, made_text, made_a_folder]
 
 
-@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("listed", [True, slow(False)])
 @pytest.mark.parametrize(
     "damage",
     [truncated, emptied, of_another_day, of_another_step, made_text, made_a_folder],

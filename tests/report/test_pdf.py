@@ -9,7 +9,6 @@ import pypdfium2
 import pytest
 
 from entro_cli.report.render import pdf
-from tests.browser_page import browser  # noqa: F401 - a fixture
 from tests.running import entro, entro_process
 
 SAMPLE = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"

@@ -100,6 +100,7 @@ def test_while_another_run_is_at_work_nothing_is_done(job, tmp_path):
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.slow
 def test_one_file_of_several_pipelines_is_one_line(tmp_path):
     config = tmp_path / "entro.toml"
     config.write_text(
@@ -115,6 +116,7 @@ def test_one_file_of_several_pipelines_is_one_line(tmp_path):
     assert "--pipeline" in entro("schedule", "run", "--daily", "--config", config, "--ingest", FIVE_WEEKS).error
 
 
+@pytest.mark.slow
 def test_retention_is_kept(job, tmp_path):
     config = tmp_path / "entro.toml"
     config.write_text('retention = "10d"\n')
@@ -165,6 +167,7 @@ def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path, silence)
     assert (tmp_path / "alerts").read_text() == "x\n"
 
 
+@pytest.mark.slow
 def test_a_silence_that_is_not_usual_is_one_alert(job, tmp_path):
     script = f"echo $ENTRO_ALERT_KIND >>{tmp_path}/alerts"
     config = alerting(tmp_path, f'silence = "usual"\n[alerts]\nat_least = "9d"\ncommand = ["sh", "-c", "{script}"]\n')
