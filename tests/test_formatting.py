@@ -57,3 +57,10 @@ def test_numbers_are_short_and_plain(value, say):
 @given(st.floats(0, 1e9))
 def test_a_duration_has_at_most_two_units(seconds):
     assert len(numbers.duration(seconds).split()) in (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.4e9, "1.4e9"), (1e40, "1.0e40"), (-2.5e12, "-2.5e12"), (999e6, "999,000,000")]
+)
+def test_very_large_numbers_are_powers_of_ten(value, text):
+    assert numbers.quantity(value) == text

@@ -50,6 +50,8 @@ def quantity(value: float) -> str:
     size = abs(value)
     if 0 < size < 0.0005:
         return f"{value:.1e}"
+    if 1e9 <= size < math.inf:
+        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 or size == 0 else 3
     return f"{value:,.{digits}f}"
 

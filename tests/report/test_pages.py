@@ -1,9 +1,13 @@
 import json
 import re
+from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
+from entro_cli.report.charts.charts import stage_colour
 from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html, page
 from entro_engine import EntroError, Stage
@@ -130,3 +134,13 @@ def test_plotly_js_is_the_version_that_its_name_says_and_that_the_figures_are_ma
 def test_a_page_that_holds_everything_is_small_enough_to_mail(kind, weeks, most):
     text = html.render(summary_of(busy(weeks), kind, "2026-03-10"), self_contained=True)
     assert len(text.encode()) <= most
+
+
+def test_ten_stages_have_ten_colours_in_either_theme():
+    style = (Path(__file__).parents[2] / "templates" / "style.css").read_text()
+    for theme in style.split("@media (prefers-color-scheme: dark)")[:2]:
+        colours = dict(re.findall(r"--(stage-\d+): #(\w{6});", theme))
+        assert [*colours] == [f"stage-{number}" for number in range(1, 11)]
+        levels = [np.frombuffer(bytes.fromhex(colour), np.uint8).astype(float) for colour in colours.values()]
+        assert min(np.linalg.norm(one - other) for one, other in combinations(levels, 2)) > 40
+    assert sorted({stage_colour(index) for index in range(30)}) == [*range(1, 11)]

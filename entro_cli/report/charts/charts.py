@@ -35,7 +35,7 @@ from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.render.page import escape_for_plotly
 from entro_cli.report.timeline import Timeline
 
-_STAGE_COLOURS = 6  # --stage-1 to --stage-6 of style.css
+_STAGE_COLOURS = 10  # --stage-1 to --stage-10 of style.css
 
 
 def timeline_chart(summary: Summary) -> go.Figure:
@@ -82,7 +82,7 @@ def _draw_maintenance(figure: go.Figure, summary: Summary, height: float) -> Non
 
 
 def stage_colour(index: int) -> int:
-    """Return the number of a stage's colour in the style sheet, from 1. Colours repeat after the sixth stage."""
+    """Return the number of a stage's colour in the style sheet, from 1. Colours repeat after the tenth stage."""
     return index % _STAGE_COLOURS + 1
 
 
