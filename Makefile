@@ -15,6 +15,8 @@ WORKERS := 2
 LOCK := $(if $(shell command -v flock),flock Makefile)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start entro hundreds of times: without its bytecode every start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # In CI the slow tests run too, and a test that finds no browser or no cron fails instead of being skipped.
 ifneq ($(filter-out 0 false,$(CI)),)
