@@ -35,7 +35,7 @@ COLUMNS = {
 }
 """The columns of a day file.
 
-`peak` and `end_value` are null for a step with a single sample, because they equal the load. `last_ns` is the time of
+`peak` and `end_value` are null for a step with a single sample that equals the load. `last_ns` is the time of
 that single sample, in nanoseconds after the start of the step, and null for a step with several samples. `age_s` and
 `wait_s` are null where single requests are not known; a day without any has no such columns.
 """
@@ -95,7 +95,8 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
     """
     parts = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
     connection.register("bins", {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    if_several = "CASE WHEN samples > 1 THEN {0} END AS {0}"
+    # The load of a step that a single span covers in part is not its level.
+    if_several = "CASE WHEN samples > 1 OR {0} <> load THEN {0} END AS {0}"
     is_known = any(part["wait_s"].max() >= 0 for part in parts)
     waits = ", nullif(age_s, -1.0) AS age_s, nullif(wait_s, -1.0) AS wait_s" if is_known else ""
     select = (

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from entro_cli.readers.options import LoadOptions
 from entro_cli.workflows.load_logs import load_logs
+from tests.analyze.test_waits import as_lines, counted
 from tests.history.stored import days, ingest
 from tests.history.test_merging import recalled
 from tests.marks import slow
@@ -79,3 +80,23 @@ def test_a_rotation_that_begins_without_a_request_counts_no_other_log(tmp_path):
     ingest(tmp_path / "whole", tmp_path / "whole.log", *reading)
     parts, whole = recalled(part), recalled(tmp_path / "whole")
     np.testing.assert_allclose(parts.loads, whole.loads, rtol=1e-14)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_queues_and_waits_at_the_end_of_a_step_are_counted_from_the_stamps(tmp_path, together, seed):
+    draw = np.random.default_rng(seed)
+    arrivals = np.sort(draw.integers(0, 90_000, 60))
+    rows = [(int(at), int(at + wait)) for at, wait in zip(arrivals, draw.integers(0, 40_000, 60), strict=True)]
+    parts = [tmp_path / "requests.jsonl.1", tmp_path / "requests.jsonl"]
+    for place, some in zip(parts, (rows[:30], rows[30:]), strict=True):
+        place.write_text(as_lines(some))
+        if not together:
+            ingest(tmp_path / "history", place, "--tz", "UTC", "--step", "2s")
+    if together:
+        ingest(tmp_path / "history", *parts, "--tz", "UTC", "--step", "2s")
+    steps = recalled(tmp_path / "history")
+    queue = [stage.name for stage in steps.stages].index("llm")
+    known = ~np.isnan(steps.loads[queue])
+    for found, expected in zip((steps.ends, steps.ages, steps.waits), counted(rows, 2000, steps.count), strict=True):
+        assert found[queue][known] == pytest.approx(expected[known], abs=1e-6)
