@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import reduce
+from operator import and_
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
 from entro_engine.entropy import FloatArray
@@ -173,32 +176,43 @@ def _summed(parts: Sequence[Series]) -> Series:
         times, places = np.unique(np.concatenate(ends), return_inverse=True)
         values = np.bincount(places, np.concatenate([part.values for part in parts])).astype(np.float64)
         return replace(parts[0], times=times, values=values)
-    # Between two neighbouring edges no level changes. Equal neighbours become one span.
+    # Between two neighbouring edges nothing changes. Equal neighbours become one span.
     edges = np.unique(np.concatenate([*begins, *ends]))
     levels = np.sum([_level_at(part, edges[:-1]) for part in parts], axis=0)
-    changes = np.flatnonzero(np.diff(levels, prepend=np.nan) != 0)
-    times = np.append(edges[changes[1:]], edges[-1])
-    waiting = [_waiting_at(one, one.waiting, edges[:-1], edges[1:]) for one in parts if one.waiting is not None]
-    longest = np.max(waiting, axis=0) if len(waiting) == len(parts) else None
-    if longest is not None:  # of equal neighbours, the end of the last and the longest of all
-        last = np.append(changes[1:], len(levels)) - 1
-        longest = np.stack([longest[0][last], np.maximum.reduceat(longest[1], changes)])
-    return replace(parts[0], begins=edges[changes], times=times, values=levels[changes], waiting=longest)
+    is_new = np.diff(levels, prepend=np.nan) != 0
+    known = [_waiting_at(part, part.waiting, edges) for part in parts if part.waiting is not None]
+    waiting = np.max(known, axis=0) if len(known) == len(parts) else None
+    if waiting is not None:
+        arrivals = np.where(levels > 0, edges[1:] - waiting[0], 0)  # of the oldest request
+        is_new |= (np.diff([arrivals, waiting[1]], prepend=-1) != 0).any(axis=0)
+    first = np.flatnonzero(is_new)
+    last = np.append(first[1:], len(levels)) - 1
+    return replace(
+        parts[0],
+        begins=edges[first],
+        times=edges[last + 1],
+        values=levels[first],
+        idle=reduce(and_, (part.idle for part in parts)),
+        waiting=None if waiting is None else waiting[:, last],
+    )
 
 
 def _level_at(series: Series, moments: TimeArray) -> FloatArray:
     """Return the level of spans from each moment on; 0 where there is no span."""
+    span, is_inside = _spans_at(series, moments)
+    return np.where(is_inside, series.values[span], 0.0)
+
+
+def _waiting_at(series: Series, waiting: TimeArray, edges: TimeArray) -> TimeArray:
+    """Return the waiting requests of spans between neighbouring edges, among which are all of its own."""
+    span, is_inside = _spans_at(series, edges[:-1])
+    age, whole = waiting[:, span]
+    return np.where(is_inside & (series.values[span] > 0), [age - (series.times[span] - edges[1:]), whole], 0)
+
+
+def _spans_at(series: Series, moments: TimeArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the index of the last span that begins at each moment or before, and whether it still goes on there."""
     begins = series.times if series.begins is None else series.begins
     place = np.searchsorted(begins, moments, side="right") - 1
-    inside = (place >= 0) & (moments < series.times[np.maximum(place, 0)])
-    return np.where(inside, series.values[np.maximum(place, 0)], 0.0)
-
-
-def _waiting_at(series: Series, waiting: TimeArray, begins: TimeArray, ends: TimeArray) -> TimeArray:
-    """Return the waiting requests of spans in shorter ones that none of its own begins or ends within."""
-    own = series.times if series.begins is None else series.begins
-    place = np.searchsorted(own, begins, side="right") - 1
-    own = np.maximum(place, 0)
-    inside = (place >= 0) & (begins < series.times[own]) & (series.values[own] > 0)
-    age, whole = waiting[:, own]
-    return np.where(inside, [age - (series.times[own] - ends), whole], 0)
+    span = np.maximum(place, 0)
+    return span, (place >= 0) & (moments < series.times[span])

@@ -80,15 +80,20 @@ def test_every_step_has_its_wait(tmp_path):
 
 @st.composite
 def requests(draw):
-    """Requests that wait for any time, and some that never start, in any order, with the length of the steps."""
-    arrivals = draw(st.lists(st.integers(0, 90_000), min_size=2, max_size=60))
-    waits = draw(st.lists(st.integers(0, 40_000), min_size=len(arrivals), max_size=len(arrivals)))
+    """Requests that wait for any time, and some that never start, in any order, with the length of the steps.
+
+    In half of the logs the stamps are whole seconds, so that one request often leaves as another arrives.
+    """
+    grain = draw(st.sampled_from([1, 1000]))
+    arrivals = [grain * at for at in draw(st.lists(st.integers(0, 90_000 // grain), min_size=2, max_size=60))]
+    lengths = st.lists(st.integers(0, 40_000 // grain), min_size=len(arrivals), max_size=len(arrivals))
+    waits = [grain * wait for wait in draw(lengths)]
     never = draw(st.lists(st.booleans(), min_size=len(arrivals), max_size=len(arrivals)))
     rows = [
         (arrival, None if is_open and draw(st.booleans()) else arrival + wait)
         for arrival, wait, is_open in zip(arrivals, waits, never, strict=True)
     ]
-    rows.append((95_000, 96_000))  # some request waits, and starts
+    rows.append((131_000, 132_000))  # some request waits, and starts, and the log ends with it
     return rows, draw(st.sampled_from([1000, 2000, 7000]))
 
 
@@ -116,12 +121,15 @@ def as_lines(rows):
     return "".join(json.dumps({"arrival_time": arrival, "start_time": start}) + "\n" for arrival, start in times)
 
 
-@given(requests())
-def test_those_of_single_requests_are_counted_from_the_stamps(tmp_path_factory, log_of):
+@given(requests(), st.integers(1, 3))
+def test_those_of_single_requests_are_counted_from_the_stamps(tmp_path_factory, log_of, files):
     rows, step = log_of
-    log = tmp_path_factory.mktemp("requests") / "requests.jsonl"
-    log.write_text(as_lines(rows))
-    steps = load_logs([str(log)], LoadOptions(tz="UTC", step=f"{step}ms", input_format="events")).steps
+    folder = tmp_path_factory.mktemp("requests")
+    logs = [folder / f"{number}.jsonl" for number in range(files)]
+    rows += [(131_000 + number, 132_000) for number in range(1, files)]  # each log ends there; none is a copy
+    for number, log in enumerate(logs):
+        log.write_text(as_lines(rows[number::files]))
+    steps = load_logs([*map(str, logs)], LoadOptions(tz="UTC", step=f"{step}ms", input_format="events")).steps
     queue = [stage.name for stage in steps.stages].index("llm")
     ends, ages, waits = counted(rows, step, steps.count)
     known = ~np.isnan(steps.loads[queue])  # at the end of the log a step may begin in which nobody waited
