@@ -114,7 +114,7 @@ class _StageStats:
     peak: _RunningStats = field(default_factory=_RunningStats)
     share: _RunningStats = field(default_factory=_RunningStats)
     wait: _RunningStats = field(default_factory=_RunningStats)
-    estimated: int = 0  # steps whose wait follows from the queue alone
+    are_exact: bool = True  # whether single requests are known in every step
 
 
 class FigureAccumulator:
@@ -197,13 +197,19 @@ class FigureAccumulator:
         self._error_budget.add(run, violated, observed)
 
     def _add_waits(self, run: Run, selection: slice | NDArray[np.bool_]) -> None:
-        """Add the wait at the end of each observed step."""
-        self._late += int(late_steps(run, self._wait_s)[selection].sum())
-        for accumulator, wait, age in zip(self._loads, end_waits(run, self._wait_s), _each(run, run.ages), strict=True):
+        """Add the wait at the end of each observed step, and count the late ones.
+
+        Where single requests are known, a step is late if one that waits in it waits too long in all, sooner or later.
+        Elsewhere it is late if the estimated wait at its end is too long.
+        """
+        late = np.zeros(run.steps, np.bool_)
+        for index, (accumulator, wait) in enumerate(zip(self._loads, end_waits(run, self._wait_s), strict=True)):
             if wait is not None:
                 accumulator.wait.add(wait[selection])
                 accumulator.waits.add(wait[selection])
-                accumulator.estimated += int((age[selection] < 0).sum())
+                accumulator.are_exact &= run.ages is not None and bool((run.ages[index, selection] >= 0).all())
+                late |= _known_or(wait, run.waits, index) > self._wait_s
+        self._late += int(late[selection].sum())
 
     def figures(self, span: tuple[int, int, int], excluded: int) -> Figures:
         """Return the figures of all parts.
@@ -262,33 +268,16 @@ def end_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
         One entry per stage; None for stages that are no queue. NaN without data.
     """
     return [
-        np.where((age >= 0) & ~np.isnan(ends), age, ends * (wait_s / stage.full_load))
-        if stage.kind is Kind.QUEUE
-        else None
-        for stage, ends, age in zip(run.stages, run.ends, _each(run, run.ages), strict=True)
+        _known_or(ends * (wait_s / stage.full_load), run.ages, index) if stage.kind is Kind.QUEUE else None
+        for index, (stage, ends) in enumerate(zip(run.stages, run.ends, strict=True))
     ]
 
 
-def late_steps(run: Run, wait_s: float) -> NDArray[np.bool_]:
-    """Return whether requests in some queue wait too long in each step, shape (steps,); False without data.
-
-    Where single requests are known, a step is late if one that waits in it waits too long in all, sooner or later.
-    Elsewhere it is late if the estimated wait at its end is too long.
-
-    Args:
-        run: the run.
-        wait_s: the longest accepted wait, s.
-    """
-    late = np.zeros(run.steps, np.bool_)
-    for wait, whole in zip(end_waits(run, wait_s), _each(run, run.waits), strict=True):
-        if wait is not None:
-            late |= np.where((whole >= 0) & ~np.isnan(wait), whole, wait) > wait_s
-    return late
-
-
-def _each(run: Run, known: FloatArray | None) -> FloatArray:
-    """Return what is known of single requests in each stage: -1 where they are not known."""
-    return np.broadcast_to(-1.0, run.loads.shape) if known is None else known
+def _known_or(estimated: FloatArray, known: FloatArray | None, stage: int) -> FloatArray:
+    """Return what is known of single requests in a stage, and an estimate elsewhere; NaN where the estimate is."""
+    if known is None:
+        return estimated
+    return np.where((known[stage] >= 0) & ~np.isnan(estimated), known[stage], estimated)
 
 
 def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
@@ -301,7 +290,7 @@ def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
         mean_share=accumulator.share.mean,
         longest_wait_s=accumulator.wait.known(accumulator.wait.maximum),
         wait_95_s=accumulator.waits.percentile_95,
-        waits_are_exact=None if not accumulator.wait.count else accumulator.estimated == 0,
+        waits_are_exact=accumulator.are_exact if accumulator.wait.count else None,
     )
 
 
