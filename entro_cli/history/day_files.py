@@ -152,7 +152,9 @@ def read_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> B
 
 def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsByKey:
     source = _table_of(*paths)
-    return {key: _read_bins(connection, source, *map(str, key)) for key in _read_keys(connection, source)}
+    known = {column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description or ()}
+    waits = [f"coalesce({name}, -1.0) AS {name}" if name in known else f"-1.0::DOUBLE AS {name}" for name in WAITS]
+    return {key: _read_bins(connection, source, waits, *map(str, key)) for key in _read_keys(connection, source)}
 
 
 def _table_of(*paths: Path) -> str:
@@ -201,9 +203,7 @@ def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
         raise _damaged(path, error) from error
 
 
-def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, *key: str) -> Bins:
-    known = {column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description or ()}
-    waits = [f"coalesce({name}, -1.0) AS {name}" if name in known else f"-1.0::DOUBLE AS {name}" for name in WAITS]
+def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, waits: Sequence[str], *key: str) -> Bins:
     select = (
         "epoch_ns(time) AS start, load, coalesce(peak, load) AS peak, coalesce(end_value, load) AS end_value, "
         f"samples, epoch_ns(time) + coalesce(last_ns, 0) AS last, {', '.join(waits)}"

@@ -104,20 +104,31 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
     return None
 
 
-def load_activity(paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int) -> Activity:
-    """Load the times at which a pipeline had data, in a time range as for `load_history`.
+def load_activity(
+    paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int, loaded: Steps | None = None
+) -> Activity:
+    """Load the times at which a pipeline had data.
+
+    Args:
+        paths: the pipeline's files.
+        settings: the pipeline's settings.
+        begin_ns: the begin of the range, ns since the epoch.
+        after_ns: its end.
+        loaded: the last steps before the end as `load_history` returns them, which are not read again.
 
     Raises:
         EntroError: if nothing is stored of the pipeline.
     """
     state = load_stored_state(paths)
-    days = [day_start_ns(day) for day in paths.days()]
+    known = np.empty(0, np.int64) if loaded is None else times_with_data(loaded)
+    unread_after = after_ns if loaded is None else min(loaded.start_ns, after_ns)
+    days = [day_start_ns(day) for day in paths.days()] or [begin_ns]
     times = [
         times_with_data(settings.maintenance().apply(_steps(state, bins, settings, begin)))
-        for begin in range(max(begin_ns, days[0]), min(after_ns, days[-1] + DAY_NS), _READ_NS)
-        if (bins := read_bins(paths, state, begin, min(begin + _READ_NS, after_ns)).bins)
+        for begin in range(max(begin_ns, days[0]), min(unread_after, days[-1] + DAY_NS), _READ_NS)
+        if (bins := read_bins(paths, state, begin, min(begin + _READ_NS, unread_after)).bins)
     ]
-    return activity_of(np.concatenate([np.empty(0, np.int64), *times]), state.step_ns)
+    return activity_of(np.concatenate([*times, known[known >= begin_ns]]), state.step_ns)
 
 
 def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:

@@ -95,7 +95,7 @@ def data_from_history(
     after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
     history = load_history(paths, settings, zone, begin, after)
     columns = {stage.name: stage.name for stage in history.steps.stages}
-    activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after)
+    activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after, history.steps)
     notes = sentences(history.problems)
     return ReportInput(history.steps, history.sources, columns, history.full_loads, notes, activity=activity)
 
