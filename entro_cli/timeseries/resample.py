@@ -14,7 +14,7 @@ from entro_cli.core.clock import NS, local_midnight, moment
 from entro_cli.timeseries.bins import Bins, bins_of
 from entro_cli.timeseries.join_sources import StageSources
 from entro_cli.timeseries.observations import Series
-from entro_cli.timeseries.steps import ARRAYS, Steps
+from entro_cli.timeseries.steps import ARRAYS, LOAD_ARRAYS, Steps
 from entro_engine import EntroError, Stage
 from entro_engine.entropy import FloatArray
 
@@ -136,7 +136,7 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) 
     count = (_last_start(stages, start, step) - start) // step + 1
     bins = [_sum_sources([to_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     is_known = any(part.waits.max(initial=-1.0) >= 0 for part in bins)
-    names = ARRAYS if is_known else ARRAYS[:-2]
+    names = ARRAYS if is_known else LOAD_ARRAYS
     arrays = {name: np.stack([getattr(part, name) for part in bins]) for name in names}
     return Steps(tuple(stage for stage, _ in stages), start, step, **arrays)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
 from entro_cli.timeseries.observations import Series
 from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
-from entro_cli.timeseries.steps import Steps
-from entro_cli.timeseries.steps_on_disk import STREAMED, StoredSteps
+from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
+from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_engine import Stage
 
 _MAX_INTERVALS = 1 << 20
@@ -110,7 +110,7 @@ class StreamResampler:
             to_grid(SourceBins(stage.bins.between(from_ns, known_ns), 0), from_ns, step_ns, width)
             for stage in self._stages.values()
         ]
-        arrays = {name: np.stack([getattr(part, name)[cut] for part in filled]) for name in STREAMED}
+        arrays = {name: np.stack([getattr(part, name)[cut] for part in filled]) for name in LOAD_ARRAYS}
         steps.append(Steps(steps.stages, begin_ns, step_ns, **arrays))
         for stage in self._stages.values():
             stage.bins = stage.bins.take(slice(int(np.searchsorted(stage.bins.starts, after_ns - step_ns)), None))

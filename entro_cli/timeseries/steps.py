@@ -19,8 +19,11 @@ PART_STEPS = 1 << 16
 """Steps per part. This many fit into a processor's cache, and are enough that the cost of the calls does not matter."""
 
 
-ARRAYS = ("loads", "peaks", "ends", "samples", "measured", "ages", "waits")
-"""The arrays of `Steps`."""
+LOAD_ARRAYS = ("loads", "peaks", "ends", "samples", "measured")
+"""The arrays that all `Steps` have."""
+
+ARRAYS = (*LOAD_ARRAYS, "ages", "waits")
+"""The arrays of `Steps`, with those of single requests."""
 
 
 class StepSource(Protocol):

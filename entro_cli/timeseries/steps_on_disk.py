@@ -1,4 +1,4 @@
-"""Steps in a temporary file, for logs whose steps do not fit into memory."""
+"""Steps in a temporary file, for logs whose steps do not fit into memory. None of them has single requests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.timeseries.steps import Steps
+from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
 from entro_engine import EntroError, Stage
 
 _Number = TypeVar("_Number", bound=np.generic)
 
 _FLOAT_BYTES = 8
-STREAMED = ("loads", "peaks", "ends", "samples", "measured")
-"""The arrays of `Steps` that logs in blocks have: none of these logs has single requests."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class StoredSteps:
         """
         is_plain = bool(steps.measured.all() and (steps.samples == 1).all() and (steps.peaks == steps.loads).all())
         is_plain = is_plain and bool((steps.ends == steps.loads).all())
-        arrays = [getattr(steps, name) for name in (STREAMED[:1] if is_plain else STREAMED)]
+        arrays = [getattr(steps, name) for name in (LOAD_ARRAYS[:1] if is_plain else LOAD_ARRAYS)]
         self._segments.append(_Segment(self.count, steps.count, self._size, is_plain))
         try:
             for array in arrays:
@@ -131,7 +129,7 @@ class StoredSteps:
             empty = np.empty((len(self.stages), 0))
             counts, masks = empty.astype(np.int64), empty.astype(np.bool_)
             return Steps(self.stages, start_ns, self.step_ns, empty, empty, empty, counts, masks)
-        joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=1) for name in STREAMED}
+        joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=1) for name in LOAD_ARRAYS}
         return Steps(self.stages, start_ns, self.step_ns, **joined)
 
     def _read(self, segment: _Segment, begin: int, end: int) -> Steps:
@@ -140,9 +138,9 @@ class StoredSteps:
             loads = self._array(segment, segment.offset, begin, end, np.float64)
             ones, measured = np.ones(loads.shape, np.int64), np.ones(loads.shape, np.bool_)
             return Steps(self.stages, 0, self.step_ns, loads, loads, loads, ones, measured)
-        # The arrays of a segment follow each other in the order of `STREAMED`, all but the last with 8 bytes per value.
+        # The arrays of a segment follow each other in this order, all but the last with 8 bytes per value.
         size = len(self.stages) * segment.count * _FLOAT_BYTES
-        offsets = [segment.offset + number * size for number in range(len(STREAMED))]
+        offsets = [segment.offset + number * size for number in range(len(LOAD_ARRAYS))]
         loads, peaks, ends = (self._array(segment, offset, begin, end, np.float64) for offset in offsets[:3])
         samples = self._array(segment, offsets[3], begin, end, np.int64)
         measured = self._array(segment, offsets[4], begin, end, np.bool_)

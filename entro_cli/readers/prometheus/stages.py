@@ -91,9 +91,7 @@ def new_part(
 
 
 def _between(part: Series, after: int, until: int) -> Series:
-    inside = (part.times > after) & (part.times <= until)
-    begins = None if part.begins is None else part.begins[inside]
-    return replace(part, times=part.times[inside], values=part.values[inside], begins=begins)
+    return part.take((part.times > after) & (part.times <= until))
 
 
 def _with_arrivals(quantities: list[Series], state: StagesState, problems: list[Problem]) -> list[Series]:

@@ -140,8 +140,8 @@ def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[
     found = [arrivals]
     if requests.has_starts:
         stage = QUEUE_STAGE if has_own_queue else ""
-        waiting = _level("waiting", Kind.QUEUE, stage, queued, np.minimum(starts, finishes), last)
-        found.append(_with_waits(waiting, queued, np.minimum(starts, finishes), last))
+        left = np.minimum(starts, finishes)
+        found.append(_with_waits(_level("waiting", Kind.QUEUE, stage, queued, left, last), queued, left, last))
     if requests.has_finishes:
         stage = "" if requests.has_starts and has_own_queue else QUEUE_STAGE
         found.append(_level("in_system", Kind.QUEUE, stage, queued, finishes, last))
