@@ -103,7 +103,7 @@ def late_steps(steps: Steps, came: NDArray[np.int64], began: NDArray[np.int64], 
 
 
 def calibrated(steps: Steps, wait_s: float) -> tuple[Run, float]:
-    """Replay the steps at the full loads that they teach for an accepted wait; return that and the capacity, req/s."""
+    """Replay the steps at the full loads learned from them for an accepted wait; with the capacity, req/s."""
     learned = learn_capacity(steps)
     if learned is None:
         raise ValueError("the log is too short to learn a capacity from")
@@ -138,7 +138,7 @@ def rows_of(name: str, path: Path) -> Iterator[str]:
 
 
 def labelled(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return paths by their ends, as long as it takes to tell them apart: logs of one name are different logs."""
+    """Return paths by the shortest ends that are all different: logs of one name are different logs."""
     longest = max((len(path.parts) for path in paths), default=1)
     for length in range(1, longest + 1):
         labels = {"/".join(path.parts[-length:]): path for path in paths}

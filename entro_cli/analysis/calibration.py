@@ -177,10 +177,8 @@ def _learned(steps: StepSource) -> MeasuredCapacity | None:
     usual = percentile(rates.means, 95)
     if usual is None:
         return None
-    number, is_thin = (
-        f"{counted(rates.count, 'window')} of {rates.length * steps.step_s:g} s",
-        rates.count < _GOOD_WINDOWS,
-    )
+    number = f"{counted(rates.count, 'window')} of {rates.length * steps.step_s:g} s"
+    is_thin = rates.count < _GOOD_WINDOWS
     if is_rate_queue_pair(steps):
         evidence = f"highest mean rate of {number}, in which no queue formed"
         return MeasuredCapacity(rates.highest, evidence, True, "at least", is_thin)

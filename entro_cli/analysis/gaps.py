@@ -35,11 +35,6 @@ class Activity:
     ends: NDArray[np.int64]
     step_ns: int
 
-    @property
-    def quiet_ns(self) -> int:
-        """The longest pause within a stretch, nanoseconds: five minutes, or two steps if that is longer."""
-        return max(_QUIET_NS, _QUIET_STEPS * self.step_ns)
-
     @cached_property
     def usual_gap_ns(self) -> int | None:
         """The usual time between the begins of two runs, nanoseconds; None if there is too little data to know.
@@ -79,7 +74,7 @@ class Activity:
         if not len(self.begins):
             return []
         usual, known = (self.usual_gap_ns or 0, len(self.begins)) if self.runs_at_times else (0, 1)
-        limit = _FACTOR * usual or self.quiet_ns
+        limit = _FACTOR * usual or _longest_pause_ns(self.step_ns)
         ends, after = self.ends[-known:], np.append(self.begins[1:], until_ns)[-known:]
         waited = after - np.maximum(self.begins[-known:], ends - usual)
         late = np.flatnonzero(waited > limit)
@@ -101,6 +96,11 @@ class Activity:
         return index + 1 < len(self.begins) and int(self.begins[index + 1]) >= end - tolerance
 
 
+def _longest_pause_ns(step_ns: int) -> int:
+    """Return the longest pause within a stretch, nanoseconds: five minutes, or two steps if that is longer."""
+    return max(_QUIET_NS, _QUIET_STEPS * step_ns)
+
+
 def activity_of(times: NDArray[np.int64], step_ns: int) -> Activity:
     """Return the stretches of some steps with data.
 
@@ -108,7 +108,7 @@ def activity_of(times: NDArray[np.int64], step_ns: int) -> Activity:
         times: the begin of each step with data, ns since the epoch, in order.
         step_ns: length of a step, nanoseconds.
     """
-    edges = np.flatnonzero(np.diff(times) - step_ns > max(_QUIET_NS, _QUIET_STEPS * step_ns)) + 1
+    edges = np.flatnonzero(np.diff(times) - step_ns > _longest_pause_ns(step_ns)) + 1
     begins, ends = np.append(0, edges), np.append(edges, len(times)) - 1
     if not len(times):
         begins = ends = np.empty(0, np.int64)

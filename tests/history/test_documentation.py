@@ -37,9 +37,9 @@ def test_the_columns(tmp_path):
         for name, kind, *_ in duckdb.sql(f"DESCRIBE FROM read_parquet('{file}', hive_partitioning=0)").fetchall()
     }
     rows = re.findall(r"^\| (`.*?) \| ([A-Z_]+) \|", PAGE, re.MULTILINE)
-    told = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
-    assert told == COLUMNS
-    assert told == {**there, "age_s": "DOUBLE", "wait_s": "DOUBLE"}  # a day without single requests lacks them
+    documented = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+    assert documented == COLUMNS
+    assert documented == {**there, "age_s": "DOUBLE", "wait_s": "DOUBLE"}  # a day without single requests lacks them
 
 
 def test_a_file_from_a_backup(tmp_path):
