@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import overload
 
 import numpy as np
@@ -41,6 +41,11 @@ class Incident:
     excess_nat_s: float
     driver: str
     time_to_budget_s: float | None
+
+    @property
+    def anchor(self) -> str:
+        """The id of the incident in a page, for links. It holds the start in UTC, as ranks and zones change."""
+        return f"incident-{self.start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 @dataclass(frozen=True)
