@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
+from urllib.parse import quote
 
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_engine import EntroError
@@ -15,7 +16,7 @@ _HOUR_NS = 3600 * NS
 # A range of up to 3 days is divided into hours, one of up to 93 days into days, a longer one into months.
 _MOST_DAYS_BY_HOUR, _MOST_DAYS_BY_DAY = 3, 93
 
-_LONGEST_NAME = 100
+_LONGEST_NAME = 180
 """The most bytes of a pipeline's name in a file name. File systems allow 255 for the whole name."""
 
 
@@ -132,7 +133,7 @@ class Period:
         """Return the file name of its report without a suffix: `PIPELINE-day-2026-04-06`, or `day-2026-04-06`.
 
         Args:
-            pipeline: name of the pipeline; characters unfit for a file name become `_`. None for all pipelines.
+            pipeline: name of the pipeline, which is percent-encoded. None for all pipelines.
         """
         stem = f"{self.kind}-{self.label}"
         return stem if pipeline is None else f"{_file_name(pipeline)}-{stem}"
@@ -272,7 +273,10 @@ def _moment(when: datetime) -> str:
 
 
 def _file_name(pipeline: str) -> str:
-    """Return the pipeline's name without characters that are special in a path, a shell or a terminal."""
-    safe = re.sub(r"[^\w.+-]+", "_", pipeline).lstrip(".-")
-    # The limit counts bytes; a letter of several bytes cut in half is dropped.
-    return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or "_"
+    """Return the percent-encoded name of a pipeline. Two pipelines never have the same."""
+    name = quote(pipeline, safe="", errors="surrogateescape")
+    if name[:1] in {"", ".", "-", "~"}:  # a hidden file, an option, or a home; the empty name becomes a mere `%`
+        name = f"%{name[:1].encode().hex().upper()}{name[1:]}"
+    if len(name) > _LONGEST_NAME:  # longer in all than any name that is written out
+        name = f"{name[:_LONGEST_NAME]}~{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+    return name

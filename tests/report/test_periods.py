@@ -86,16 +86,18 @@ def test_the_latest_period_is_the_one_with_the_last_moment_in_it(kind, day, zone
     assert period.start_ns <= last_ns < period.end_ns
 
 
-@pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "a b", "x\x1b[31m", "-rf", ".hidden", "日本" * 200, "", "a/b\\c:d"]
-)
-def test_a_pipeline_of_any_name_makes_a_safe_file_name(name):
-    stem = period_of(PeriodKind.DAY, date(2026, 4, 6), BERLIN).file_stem(name)
-
-    assert stem.endswith("-day-2026-04-06")
-    assert not set(stem) & set("/\\: \x1b")
-    assert not stem.startswith((".", "-"))
-    assert len(stem.encode()) < 200
+def test_each_pipeline_of_any_name_has_a_safe_file_name_of_its_own():
+    names = ["../../etc/passwd", "a b", "x\x1b[31m", "-rf", ".hidden", "..", "~root", "日本" * 200, "日本" * 201, ""]
+    names += ["a/b", "a_b", "a%2Fb", "%", "%2Ehidden", "a\udc80b", "x" * 180, "x" * 181, "a/b\\c:d"]
+    period = range_of(datetime(2026, 4, 6, 1, tzinfo=BERLIN), datetime(2026, 4, 8, 1, tzinfo=BERLIN))
+    stems = [period.file_stem(name) for name in names]
+    assert len(set(stems)) == len(names)
+    for stem in stems:
+        assert stem.endswith(f"-range-{period.label}")
+        assert not set(stem) & set("/\\: \x1b")
+        assert not stem.startswith((".", "-", "~"))
+        assert len(f"{stem}.html".encode()) <= 255
+    assert period.file_stem("a/b").startswith("a%2Fb-")
 
 
 def test_titles_say_what_people_say():
