@@ -53,6 +53,7 @@ class ConfigKey:
 KEYS = (
     ConfigKey("history", validators.PATH_OR_URL),
     ConfigKey("reports", validators.PATH),
+    ConfigKey("base_url", validators.BASE_URL),
     ConfigKey("browser", validators.PATH),
     ConfigKey("zone", validators.ZONE),
     ConfigKey("step", validators.STEP_LENGTH),

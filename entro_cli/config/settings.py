@@ -27,6 +27,7 @@ class Settings:
         pipeline: the name.
         history: the stored history: an absolute folder, or a URL without a slash at its end.
         reports: the folder of the reports; None if not set.
+        base_url: the web address of that folder, without a slash at its end; None if not set.
         browser: the browser that prints a PDF; None for one on the PATH.
         zone: the time zone of timestamps without one, and of output; None for the machine's.
         step: the length of a step as the user wrote it; None for the interval of the slowest source.
@@ -62,6 +63,7 @@ class Settings:
     pipeline: str
     history: Path | str
     reports: Path | None
+    base_url: str | None
     browser: Path | None
     zone: str | None
     step: str | None

@@ -206,6 +206,12 @@ def _web_address(value: str, at: KeyPosition) -> str:
     return value
 
 
+def _base_url(value: str, at: KeyPosition) -> str:
+    parts = urlsplit(_web_address(value, at))
+    _require(not (parts.query or parts.fragment or "@" in parts.netloc))  # it is shown: a password has no place in it
+    return value.rstrip("/")
+
+
 def _one_of(*names: str) -> Rule:
     def choice(value: str, at: KeyPosition) -> str:
         _require(value in names)
@@ -241,6 +247,7 @@ FULL_LOADS = _one_of("learned", "published")
 SECURITY = _one_of("none", "starttls", "tls")
 ADDRESS = Rule(str, "a mail address", _address)
 WEB_ADDRESS = Rule(str, "a URL that begins with https:// or http://", _web_address)
+BASE_URL = Rule(str, "the URL of a folder, such as https://reports.example.org/entro", _base_url)
 TEXTS = Rule(list[str], "a list of non-empty texts", _texts)
 NAMES = Rule(
     str | list[str],

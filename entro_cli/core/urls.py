@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import quote
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/?#@]*@")
@@ -30,3 +32,16 @@ def shown_url(url: str) -> str:
 def scheme_of(url: str) -> str:
     """Return the part before `://`, in lower case."""
     return url.partition("://")[0].lower()
+
+
+def page_address(base_url: str | None, page: Path, anchor: str = "") -> str:
+    """Return the address of a page: its place under the web address of its folder, or its path where there is none.
+
+    Args:
+        base_url: the web address of the folder; None if no server shows it.
+        page: the page.
+        anchor: the id of an element in it; empty for the whole page.
+    """
+    if base_url is None:
+        return str(page)
+    return f"{base_url}/{quote(page.name)}" + (f"#{anchor}" if anchor else "")

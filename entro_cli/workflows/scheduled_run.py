@@ -29,12 +29,13 @@ from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.json_document import to_builtins
 from entro_cli.core.secrets import secret_of
+from entro_cli.core.urls import page_address
 from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.transaction import task_lock
 from entro_cli.report.fleet import Member, member_of
-from entro_cli.report.periods import Period, PeriodKind, due
+from entro_cli.report.periods import Period, PeriodKind, due, period_of
 from entro_cli.workflows.load_history import last_data_ns, load_activity, load_history
 from entro_cli.workflows.print_warnings import print_ingest_warnings
 from entro_cli.workflows.report import data_from_history, summarise_period
@@ -147,7 +148,8 @@ def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
         outcome.failed_gates += [
             f"{printable(run.paths.name)}, {period_name}: {gate}; see {printable(page)}" for gate in failed
         ]
-        alert = gate_alert(run.paths.name, period_name, failed, report=page)
+        address = page_address(run.settings.base_url, Path(page))
+        alert = gate_alert(run.paths.name, period_name, failed, report=address)
         outcome.alerts += [alert] if alert else []
         # After each report, so that a kill repeats at most the one that was being written.
         record_reported(_reported(run), str(run.kind), period.first)
@@ -162,8 +164,13 @@ def _deliver_alerts(run: ScheduledRun, since: datetime, outcome: RunOutcome) -> 
     settings, alerts = run.settings.alerts, [*outcome.alerts]
     if run.paths.days():
         incidents, budget = _incidents(run, since)
-        page = str(run.out / "index.html")
-        alerts += incident_alerts(run.paths.name, incidents, settings.at_least_s, budget=budget, report=page)
+        alerts += incident_alerts(
+            run.paths.name,
+            incidents,
+            settings.at_least_s,
+            budget=budget,
+            report_of=lambda incident: _incident_address(run, incident),
+        )
     silence = _silence_alert(run)
     alerts += [silence] if silence else []
     # Runs of all kinds share this lock and the file. Version 0.6.0 uses the same names, so they must not change.
@@ -185,6 +192,16 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
     replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
     figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
     return [incident for incident in figures.incidents if incident.end > since], budget
+
+
+def _incident_address(run: ScheduledRun, incident: Incident) -> str:
+    """Return the address of an incident in its page; of the index without a web address, or without a page yet."""
+    zone = incident.start.tzinfo
+    assert zone is not None  # noqa: S101 - times of incidents are in a zone
+    page = run.out / f"{period_of(run.kind, incident.start.date(), zone).file_stem(run.paths.name)}.html"
+    if run.settings.base_url is None or not page.exists():
+        return page_address(run.settings.base_url, run.out / "index.html")
+    return page_address(run.settings.base_url, page, incident.anchor)
 
 
 def _silence_alert(run: ScheduledRun) -> Alert | None:

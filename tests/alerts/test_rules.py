@@ -33,7 +33,7 @@ def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driv
 
 
 def test_an_incident():
-    (alert,) = incident_alerts("default", [incident()], 0, budget=3.0, report="/reports/default-day-2026-04-09.html")
+    (alert,) = incident_alerts("default", [incident()], 0, budget=3.0, report_of=lambda one: f"/reports/{one.anchor}")
     assert alert == Alert(
         key="incident default 2026-04-09T14:21:00Z",
         pipeline="default",
@@ -44,7 +44,7 @@ def test_an_incident():
         "Peak: 8.029 nat, 2.7 times the budget of 3.000 nat\n"
         "Excess: 6,137 nat s\n"
         "Driver: llm (look here first)\n"
-        "Report: /reports/default-day-2026-04-09.html",
+        "Report: /reports/incident-20260409T142100Z",
         kind="incident",
         start=incident().start,
     )
@@ -128,7 +128,7 @@ def test_a_digest_has_the_silence_first_and_the_newest_incidents():
 def test_whatever_the_names_are_an_alert_is_short_and_printable(pipeline, driver, hostile):
     names = pipeline + hostile, driver + hostile
     alerts = [
-        *incident_alerts(names[0], [incident(driver=names[1])], 0, budget=3.0, report=hostile),
+        *incident_alerts(names[0], [incident(driver=names[1])], 0, budget=3.0, report_of=lambda _: hostile),
         silence_alert(names[0], None, NOW, 1),
         gate_alert(names[0], hostile, [FailedGate(hostile, names[1])]),
     ]

@@ -16,6 +16,7 @@ from tests.running import entro
 VALUES = {
     "history": [("/a", Path("/a")), ("/b", Path("/b"))],
     "reports": [("/a", Path("/a")), ("/b", Path("/b"))],
+    "base_url": [("https://a.example/r/", "https://a.example/r"), ("http://b:8080", "http://b:8080")],
     "browser": [("/a", Path("/a")), ("/b", Path("/b"))],
     "zone": [("UTC", "UTC"), ("Europe/Berlin", "Europe/Berlin")],
     "step": [("10s", "10s"), ("1min", "1min")],

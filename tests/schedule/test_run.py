@@ -186,6 +186,7 @@ def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, m
         secret.chmod(0o600)
         config = alerting(
             tmp_path,
+            f'base_url = "https://reports.example.org/entro/"\n'
             f'[alerts.email]\nto = ["ops@example.org"]\nfrom = "entro@example.org"\nhost = "127.0.0.1"\n'
             f'port = {port}\nsecurity = "none"\n[alerts.webhook]\nurl_file = "{secret}"\n',
         )
@@ -194,7 +195,10 @@ def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, m
     assert outcomes == [(0, "", "")] * 2
     (message,) = mailbox.messages
     assert message["Subject"] == "entro: default over its budget for 29 min, driven by llm"
-    assert "llm" in json.loads(server.posted[0].body)["text"]
+    link = "https://reports.example.org/entro/default-day-2026-04-09.html#incident-20260409T142100Z"
+    assert f"\nReport: {link}" in message.get_content().replace("\r\n", "\n")
+    assert f"\nReport: {link}" in json.loads(server.posted[0].body)["text"]
+    assert 'id="incident-20260409T142100Z"' in (tmp_path / "reports" / "default-day-2026-04-09.html").read_text()
     assert len(server.posted) == 1
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != secret)
     assert b"s3cr3t" not in everything

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from entro_cli.analysis.gaps import Activity
@@ -21,7 +21,12 @@ _ADVICE = "Check that the pipeline runs, that it writes its logs, and that entro
 
 
 def incident_alerts(
-    pipeline: str, incidents: Iterable[Incident], at_least_s: float, *, budget: float, report: str = ""
+    pipeline: str,
+    incidents: Iterable[Incident],
+    at_least_s: float,
+    *,
+    budget: float,
+    report_of: Callable[[Incident], str] = lambda _: "",
 ) -> tuple[Alert, ...]:
     """Return an alert for each incident that lasted long enough, in the given order.
 
@@ -32,7 +37,7 @@ def incident_alerts(
         incidents: from the `Figures` of a run.
         at_least_s: the shortest duration to alert on, s.
         budget: Psi_budget of the pipeline, nat, as in `Figures.budget`.
-        report: the path or address of the report; empty without one.
+        report_of: returns the path or address of the report of an incident; empty without one.
     """
     return tuple(
         Alert(
@@ -40,7 +45,7 @@ def incident_alerts(
             pipeline=pipeline,
             subject=f"entro: {_name(pipeline)} over its budget for {duration(incident.duration_s)}, "
             f"driven by {_name(incident.driver)}",
-            text=_incident_text(pipeline, incident, budget, report),
+            text=_incident_text(pipeline, incident, budget, report_of(incident)),
             kind="incident",
             start=incident.start,
         )
