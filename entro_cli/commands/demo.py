@@ -24,32 +24,29 @@ _NO_CONFIG = Path(os.devnull)  # an entro.toml of the user must not change the t
 
 @expand_options
 def demo(*, out: DemoFolder = Path("entro-demo"), common: CommonOptions) -> None:
-    """Take the tour: simulate a surge, analyze a sample log and write its weekly report, a page to open."""
-    from entro_cli.commands.analyze import analyze
+    """Take the tour: turn a sample log into a page to open, report on its last week, and simulate a surge."""
     from entro_cli.commands.report import report
     from entro_cli.commands.simulate import simulate
     from entro_cli.core.console import printable
     from entro_cli.core.files import bundled
 
     terminal = common.terminal()
-    page = out / "week.html"
     log = _relative(bundled("sample_logs") / "five-weeks.csv")
 
     def announce(number: int, title: str, command: str) -> None:
         terminal.text(f"\n{number}. {title}\n   $ {command}\n\n")
 
-    announce(1, "A surge, under four controllers", "entro simulate")
-    simulate(config_file=_NO_CONFIG, quiet=common.quiet)
+    page, week = out / "five-weeks.html", out / "week.html"
+    options = {"logs": [str(log)], "zone": _ZONE, "config_file": _NO_CONFIG}
     arguments = f"{log} --tz {_ZONE}"
-    announce(2, "Five weeks of a pipeline, from its log", f"entro analyze {arguments}")
-    analyze(logs=[str(log)], zone=_ZONE, config_file=_NO_CONFIG, quiet=common.quiet)
-    announce(
-        3,
-        "The report of its last week, as a page",
-        f"entro report --weekly --format html --out {page} --logs {arguments}",
-    )
-    report(weekly=True, logs=[str(log)], zone=_ZONE, output_format="html", out=page, quiet=True)
-    terminal.text(f"Open this page: {printable(str(page.resolve()))}\n")
+    announce(1, "Five weeks of a pipeline, from its log to a page", f"entro report {arguments} --out {page}")
+    report(**options, out=page, quiet=common.quiet)
+    weekly = f"entro report {arguments} --weekly --format html --out {week}"
+    announce(2, "Its last week, with the week before beside it", weekly)
+    report(**options, weekly=True, output_format="html", out=week, quiet=common.quiet)
+    announce(3, "A surge, under four controllers", "entro simulate")
+    simulate(config_file=_NO_CONFIG, quiet=common.quiet)
+    terminal.text(f"\nOpen this page: {printable(str(page.resolve()))}\n")
 
 
 def _relative(path: Path) -> Path:

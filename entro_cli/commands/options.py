@@ -440,17 +440,20 @@ class PeriodOptions:
         """Return the kind of the period.
 
         Args:
-            has_range: whether other options name a range, which is the period if no kind is chosen.
+            has_range: whether logs or other options give a range, which is the period if no kind is chosen.
 
         Raises:
-            typer.BadParameter: when several kinds are chosen, or there is neither a kind nor a range.
+            typer.BadParameter: when several kinds are chosen, or there is neither a kind nor a range, or a date
+                without a kind.
         """
         from entro_cli.report.periods import PeriodKind
 
         flags = {PeriodKind.DAY: self.daily, PeriodKind.WEEK: self.weekly, PeriodKind.MONTH: self.monthly}
         chosen = [kind for kind, is_set in flags.items() if is_set]
         if len(chosen) > 1 or (not chosen and not has_range):
-            raise typer.BadParameter("choose one of --daily, --weekly and --monthly, or a range with --since")
+            raise typer.BadParameter("choose one of --daily, --weekly and --monthly, or a range with --since, or LOGS")
+        if not chosen and (self.date is not None or self.last):
+            raise typer.BadParameter("--date and --last need one of --daily, --weekly and --monthly")
         return chosen[0] if chosen else PeriodKind.RANGE
 
 

@@ -31,14 +31,16 @@ from entro_cli.commands.options import (
 )
 
 EPILOG = """\
-[bold]Examples[/bold]: the last complete week of the history, into a folder with an index; the last two days; and a \
-week of a log that is not in the history.
+[bold]Examples[/bold]: logs as one page, in the browser; a week of them; the last complete week of the history, into a \
+folder with an index; and its last two days.
+
+[cyan]entro report spider.log server.log --open[/cyan]
+
+[cyan]entro report spider.log server.log --weekly --tz Europe/Berlin[/cyan]
 
 [cyan]entro report --weekly --last --out reports/[/cyan]
 
 [cyan]entro report --since 2d --format terminal[/cyan]
-
-[cyan]entro report --weekly --logs spider.log server.log --tz Europe/Berlin[/cyan]
 """
 
 _FORMATS = ("html", "terminal", "markdown", "json", "junit", "pdf")
@@ -48,15 +50,19 @@ ReportedLogs = Annotated[
     typer.Option(
         "--logs",
         metavar="LOGS...",
-        help="Report on these logs: files, folders, patterns, -.",
+        help="The same as LOGS.",
         show_default="the history",
         rich_help_panel=INPUT,
     ),
 ]
 # A shell expands --logs *.csv to --logs a.csv b.csv, and Typer takes b.csv for an argument.
 MoreLogs = Annotated[
-    list[str] | None, typer.Argument(metavar="LOGS", help="More logs, as a shell writes a pattern after --logs.")
+    list[str] | None,
+    typer.Argument(
+        metavar="LOGS", help="Report on these logs: files, folders, patterns, -; all of them without a period."
+    ),
 ]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.", rich_help_panel=OUTPUT)]
 ReportFormat = Annotated[
     str | None,
     typer.Option(
@@ -94,14 +100,16 @@ def report(
     output_format: ReportFormat = None,
     files: ReportFileOptions,
     self_contained: SelfContained = False,
+    open_page: Open = False,
     metrics_file: MetricsFile = None,
     fail_on: FailOn = None,
     as_json: Json = False,
     common: CommonOptions,
 ) -> None:
-    """Write the report of a day, a week, a month or any range, with the figures of the previous one beside it.
+    """Write the report of logs or of the history: of a day, a week, a month or any range, beside the one before.
 
-    The report is a page that opens offline, named after pipeline and period, and the same as text for the terminal.
+    Without a period it is about all of the logs. The report is a page that opens offline, named after pipeline and
+    period, and the same as text for the terminal.
     """
     from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.core.clock import zone_of
@@ -120,7 +128,7 @@ def report(
     from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
 
     terminal = common.terminal()
-    form = chosen_format(output_format, as_json, _FORMATS)
+    form = _format(output_format, as_json, files.out, open_page)
     if gates := fail_on or []:
         check_gates(gates)
     names = [*(logs or []), *(more_logs or [])]
@@ -130,7 +138,7 @@ def report(
     settings = read_settings(store.config_file, pipeline, terminal, **keys, exclude=exclude, stages=stages)
     zone = zone_of(settings.zone)
     within_ns = period_ns(within.since, within.until, zone)
-    kind = period.kind(has_range=bool(within.since or within.until))
+    kind = period.kind(has_range=bool(names or within.since or within.until))
     request = PeriodRequest(kind, period.date, period.last, within_ns, zone)
     # --since and --until of a range are the period itself, and must not cut off the one before it.
     data_within_ns = (None, None) if kind == "range" else within_ns
@@ -138,7 +146,7 @@ def report(
         loaded = load_logs(names, load_options(settings, reading.stage))
         print_load_warnings(loaded, terminal)
         source = data_from_logs(loaded, settings, data_within_ns)
-        chosen = request.period(last_observed_ns(source.steps))
+        chosen = request.period(last_observed_ns(source.steps), source.steps)
         output = OutputOptions(form, files.out, self_contained, loaded.paths)
     else:
         chosen, source = stored_period(settings, [stage.name for stage in stages], request, data_within_ns)
@@ -152,8 +160,21 @@ def report(
         failed_gates=tuple(failed),
         templates=files.template_dir,
         browser=settings.browser,
+        opens=open_page,
     )
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:
         write_metrics(summary, metrics_file, output.inputs)
     exit_if_failed(failed, terminal)
+
+
+def _format(name: str | None, as_json: bool, out: Path | None, open_page: bool) -> str:
+    """Return the output format, empty without one.
+
+    Raises:
+        typer.BadParameter: when there is no such format, or --open comes without the file of a page.
+    """
+    form = chosen_format(name, as_json, _FORMATS)
+    if open_page and (form not in {"", "html", "pdf"} or str(out) == "-"):
+        raise typer.BadParameter("--open needs a page: --format html or pdf, in a file")
+    return form

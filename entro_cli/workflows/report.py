@@ -229,17 +229,18 @@ class PeriodRequest:
     within_ns: tuple[int | None, int | None]
     zone: tzinfo
 
-    def period(self, last_ns: int | None) -> Period:
+    def period(self, last_ns: int | None, logs: StepSource | None = None) -> Period:
         """Return the period.
 
         Args:
             last_ns: the begin of the last step with data, ns since the epoch; None without data.
+            logs: the steps of logs: a range without a beginning is all of them.
 
         Raises:
             EntroError: if the date cannot be read, or the range has no beginning or is empty.
         """
         if self.kind is PeriodKind.RANGE:
-            return _range(self.within_ns, self.zone)
+            return _range(self.within_ns, self.zone, logs)
         if self.date is not None:
             return period_of(self.kind, _date(self.date), self.zone)
         if self.last or last_ns is None:
@@ -247,9 +248,12 @@ class PeriodRequest:
         return latest(self.kind, last_ns, self.zone)
 
 
-def _range(within_ns: tuple[int | None, int | None], zone: tzinfo) -> Period:
-    """Return a range; without an end it goes on until now."""
+def _range(within_ns: tuple[int | None, int | None], zone: tzinfo, logs: StepSource | None) -> Period:
+    """Return a range. With a beginning alone it goes on until now; without one it begins and ends as the logs do."""
     since, until = within_ns
+    if since is None and logs is not None:
+        end_ns = logs.start_ns + logs.count * logs.step_ns if until is None else until
+        return range_of(moment(logs.start_ns, zone), moment(end_ns, zone))
     if since is None:
         raise EntroError("the range has no beginning", where="entro report", remedy="add --since, as --since 7d")
     end = datetime.now(zone) if until is None else moment(until, zone)

@@ -34,6 +34,7 @@ class OutputOptions:
         failed_gates: the failed ones among them.
         templates: a folder whose templates replace the bundled ones of the same name.
         browser: the browser that prints a PDF; None for one on the PATH.
+        opens: whether to open the page, or the PDF, in the user's browser.
     """
 
     format: str = ""
@@ -45,6 +46,7 @@ class OutputOptions:
     failed_gates: tuple[FailedGate, ...] = ()
     templates: Path | None = None
     browser: Path | None = None
+    opens: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Te
 
         document = pdf.render(renderers.page(False), renderers.end, output.browser)
         _put(document, output.path or Path(), f"{stem}.pdf", output.inputs, terminal)
+        if output.opens:
+            _open(_file(output.path or Path(), f"{stem}.pdf"), terminal)
     if output.format in renderers.files:
         suffix, render = renderers.files[output.format]
         _put(render(), output.path, f"{stem}.{suffix}", output.inputs, terminal)
@@ -169,6 +173,21 @@ def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, termina
         problem = update_index(path.parent)
         if problem:
             terminal.warn(problem)
+    if output.opens:
+        _open(path, terminal)
+
+
+def _open(path: Path, terminal: Terminal) -> None:
+    """Open a page in the user's browser, or say why that is not possible."""
+    import webbrowser
+
+    # Without a display Python would run a browser for terminals, such as w3m, and wait for it.
+    has_display = sys.platform in {"darwin", "win32"} or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not (has_display and webbrowser.open(path.resolve().as_uri())):
+        reason = "no browser was found" if has_display else "there is no display"
+        terminal.warn(f"{reason}; open {printable(str(path.resolve()))} yourself")
 
 
 def _render_text(renderers: _Renderers, path: Path | None, terminal: Terminal) -> str:

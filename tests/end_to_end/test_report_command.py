@@ -45,6 +45,34 @@ def test_a_week_is_a_page_in_this_folder_and_text_on_the_terminal(tmp_path: Path
     assert len(names) == 2
 
 
+def test_logs_without_a_period_are_one_page_without_a_column_of_what_was_before(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("".join(FIVE_WEEKS.read_text().splitlines(keepends=True)[:2001]))
+    text = entro("report", log, *BERLIN, cwd=tmp_path).out
+    page = (tmp_path / "default-range-2026-03-09T000000_2026-03-10T092000.html").read_text(encoding="utf-8")
+    markdown = entro("report", log, *BERLIN, "--format", "markdown", cwd=tmp_path).out
+    document = json.loads(entro("report", "--logs", log, *BERLIN, "--json", cwd=tmp_path).out)
+    for report in (text, page, markdown):
+        assert "this range" in report
+        assert "previous range" not in report
+    assert document["previous_figures"] is None
+    assert document["silences"] == []
+    assert (document["figures"]["steps"], document["figures"]["coverage"]) == (2000, 1)
+    assert document["period"]["end"] == document["made"]["log_end"] == "2026-03-10T09:20:00+01:00"
+    cut = json.loads(entro("report", log, *BERLIN, "--until", "2026-03-10", "--json", cwd=tmp_path).out)
+    assert (cut["period"]["label"], cut["figures"]["steps"]) == ("2026-03-09_2026-03-10", 1440)
+
+
+def test_the_page_is_opened_in_the_browser_or_the_reason_is_said(tmp_path: Path) -> None:
+    opened = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BROWSER": "echo"}
+    command = ("report", FIVE_WEEKS, *BERLIN, "--format", "html", "--out", "a page.html", "--open", "--quiet")
+    browser = running.entro_process(*command, cwd=tmp_path, env=opened)
+    assert (browser.returncode, browser.stdout) == (0, f"{(tmp_path / 'a page.html').as_uri()}\n")
+    assert "there is no display; open" in installed(*command, cwd=tmp_path).err
+    for wrong in (("--json",), ("--out", "-")):
+        assert "--open needs a page" in entro("report", FIVE_WEEKS, "--open", *wrong, cwd=tmp_path, status=2).err
+
+
 def test_the_same_report_twice_is_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         installed(
@@ -106,6 +134,7 @@ def test_a_broken_gate_is_status_3_and_the_report_is_there(tmp_path: Path) -> No
     [
         (("--weekly",), 1, "`entro ingest LOGS` fills it"),
         ((), 2, "--weekly"),
+        ((FIVE_WEEKS, "--date", "2026-04-06"), 2, "need one of --daily"),
         (("--weekly", "--daily", "--logs", FIVE_WEEKS), 2, "choose one"),
         (("--weekly", "--logs", FIVE_WEEKS, "--date", "today"), 1, "is not a date"),
         (("--weekly", "--logs", FIVE_WEEKS, "--format", "docx"), 2, "html, terminal, markdown"),
@@ -121,8 +150,9 @@ def test_wrong_use_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], s
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html"]
 
 
-def test_the_tour_ends_with_the_page_to_open(tmp_path: Path) -> None:
+def test_the_tour_begins_with_a_page_and_ends_with_its_path(tmp_path: Path) -> None:
     result = installed("demo", cwd=tmp_path)
+    assert result.out.splitlines()[2].startswith("   $ entro report ")
     last = result.out.splitlines()[-1]
     assert last.startswith("Open this page: ")
     page = Path(last.removeprefix("Open this page: "))

@@ -57,7 +57,7 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
 
     Args:
         now: figures of this period.
-        before: figures of the previous period. If they are None, the table has dashes instead.
+        before: figures of the previous period. None without any: the rows then have dashes, which renderers leave out.
     """
     groups = {
         "Budget": (
