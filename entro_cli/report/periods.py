@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
@@ -184,6 +185,31 @@ def period_of(kind: PeriodKind, day: date, zone: tzinfo) -> Period:
     """
     first = _first(kind, day)
     return Period(kind, first, midnight(first, zone), midnight(_next(kind, first), zone), zone)
+
+
+_LABELS = (
+    (PeriodKind.MONTH, re.compile(r"\d{4}-\d\d")),
+    (PeriodKind.WEEK, re.compile(r"\d{4}-W\d\d")),
+    (PeriodKind.DAY, re.compile(r"\d{4}-\d\d-\d\d")),
+)
+
+
+def period_named(label: str, zone: tzinfo) -> Period:
+    """Return the day, week or month that a label such as 2026-W15 names.
+
+    Raises:
+        EntroError: if the label names none.
+    """
+    kind = next((kind for kind, form in _LABELS if form.fullmatch(label)), None)
+    try:
+        if kind is not None:
+            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is PeriodKind.MONTH else label), zone)
+    except (ValueError, OverflowError):  # such as the 30th of February, or the last day of the year 9999
+        pass
+    raise EntroError(
+        f"{label!r} is not a period",
+        expected="a day such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
+    )
 
 
 def range_of(start: datetime, end: datetime) -> Period:

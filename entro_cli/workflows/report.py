@@ -22,7 +22,7 @@ from entro_cli.history.paths import PipelinePaths, pipeline_paths
 from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
-from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_of, range_of
+from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_named, period_of, range_of
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import compute_coordination, judged_steps, recommend, repeating_command
@@ -269,32 +269,6 @@ def _date(text: str) -> date:
             where="--date",
             expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
         ) from error
-
-
-_LABELS = (
-    (PeriodKind.MONTH, re.compile(r"\d{4}-\d\d")),
-    (PeriodKind.WEEK, re.compile(r"\d{4}-W\d\d")),
-    (PeriodKind.DAY, re.compile(r"\d{4}-\d\d-\d\d")),
-)
-
-
-def period_named(label: str, zone: tzinfo) -> Period:
-    """Return the day, week or month that a label such as 2026-W15 names.
-
-    Raises:
-        EntroError: if the label names none.
-    """
-    kind = next((kind for kind, form in _LABELS if form.fullmatch(label)), None)
-    try:
-        if kind is not None:
-            return period_of(kind, date.fromisoformat(f"{label}-01" if kind is PeriodKind.MONTH else label), zone)
-    except ValueError:  # such as the 30th of February
-        pass
-    raise EntroError(
-        f"{label!r} is not a period",
-        where="entro compare",
-        expected="a day such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
-    )
 
 
 def stored_summary(settings: Settings, label: str, budget: float | None) -> Summary:

@@ -159,7 +159,6 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
 
 
 def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
-    from entro_cli.report.render.index import update_index
     from entro_cli.report.render.page import store_page
 
     target = output.path or Path()
@@ -170,7 +169,9 @@ def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, termina
     store_page(path, renderers.page, output.self_contained or not renderers.has_charts, output.inputs)
     terminal.note(f"wrote {printable(str(path))}")
     if output.indexed and path.name == f"{stem}.html":  # a page named by the user is not part of a series
-        problem = update_index(path.parent)
+        from entro_cli.report.render.index import update_index
+
+        problem = update_index(path.parent, path.name)
         if problem:
             terminal.warn(problem)
     if output.opens:

@@ -137,7 +137,9 @@ def test_a_scheduled_run_of_several_writes_the_same_page(config):
 def test_links_lead_to_the_reports(config):
     text = (config.parent / "reports" / "week-2026-W15.html").read_text()
     targets = [html.unescape(target) for target in re.findall(r'href="([^"]*\.html)"', text)]
-    assert targets == ["../elsewhere/backend-week-2026-W15.html", "frontend-week-2026-W15.html"]
+    assert targets == ["index.html", "../elsewhere/backend-week-2026-W15.html", "frontend-week-2026-W15.html"]
+    back = '<a href="week-2026-W15.html" title="Week 15, 6 to 12 April 2026">All pipelines</a>'
+    assert back in (config.parent / "reports" / "frontend-week-2026-W15.html").read_text()
     assert all((config.parent / "reports" / target).exists() for target in targets)
     assert "href=" not in surveyed(config, "--format", "html", "--out", "-").partition("<body>")[2]
 

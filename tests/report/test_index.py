@@ -5,10 +5,12 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from entro_cli.report.render.index import PageMetadata, update_index
+from entro_cli.report.navigation import PageMetadata
+from entro_cli.report.render.index import update_index
 from tests.browser_page import opened
 from tests.running import entro, entro_process
 
@@ -60,6 +62,59 @@ def test_reports_of_logs_and_of_other_names_keep_no_index(history, tmp_path):
     write(history, tmp_path / "page.html", "--weekly")
     assert entro("report", "--weekly", "--logs", FIVE_WEEKS, "--out", tmp_path, "-q").status == 0
     assert not (tmp_path / "index.html").exists()
+    assert page_links(tmp_path, "page.html") == {}
+
+
+def page_links(out, name):
+    text = re.search(r"<!-- entro-pages -->(.*?)<!-- /entro-pages -->", (out / name).read_text(), re.DOTALL)[1]
+    return {shown.strip("← →"): unquote(target) for target, shown in re.findall(r'<a href="(.*?)".*?>(.*?)</a>', text)}
+
+
+def test_pages_link_to_each_other_and_only_to_what_is_there(history, tmp_path):
+    for name in ("a/b", "a_b"):
+        assert entro("ingest", FIVE_WEEKS, "--history", history, "--pipeline", name).status == 0
+    write(history, tmp_path, "--daily", "--date", "2026-03-31", "--pipeline", "a_b")
+    days = {day: f"a%2Fb-day-2026-{day}.html" for day in ("03-31", "04-04", "04-01")}
+    first = {}
+    for day, page in days.items():
+        write(history, tmp_path, "--daily", "--date", f"2026-{day}", "--pipeline", "a/b")
+        first[day] = page_links(tmp_path, page)
+    assert first["03-31"] == {"All reports": "index.html"}
+    assert first["04-01"] == {
+        "All reports": "index.html",
+        "Tuesday 31 March 2026": days["03-31"],
+        "Saturday 4 April 2026": days["04-04"],
+    }
+    assert page_links(tmp_path, days["03-31"])["Wednesday 1 April 2026"] == days["04-01"]  # it came later
+    (tmp_path / "edited.html").write_text((tmp_path / days["03-31"]).read_text().replace("entro-pages", "mine"))
+    untouched = (tmp_path / "edited.html").read_bytes()
+
+    week = ("--weekly", "--date", "2026-04-01", "--pipeline", "a/b")
+    write(history, tmp_path, *week)
+    write(history, tmp_path, "--monthly", "--date", "2026-04-01", "--pipeline", "a/b")
+    month, week_page = "a%2Fb-month-2026-04.html", "a%2Fb-week-2026-W14.html"
+    days_of_week = {"Tue 31": days["03-31"], "Wed 1": days["04-01"], "Sat 4": days["04-04"]}
+    assert page_links(tmp_path, week_page) == {"All reports": "index.html", "April 2026": month} | days_of_week
+    up = page_links(tmp_path, days["04-01"])
+    assert (up["Week 14"], up["April 2026"]) == (week_page, month)
+    assert "April 2026" not in page_links(tmp_path, days["03-31"])
+    assert page_links(tmp_path, month) == {
+        "All reports": "index.html",
+        "14": week_page,
+        "1": days["04-01"],
+        "4": days["04-04"],
+    }
+    assert (tmp_path / "edited.html").read_bytes() == untouched
+
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.html")}
+    write(history, tmp_path, *week)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.html")} == before
+    (tmp_path / days["04-01"]).unlink()
+    write(history, tmp_path, *week)
+    assert "Wed 1" not in page_links(tmp_path, week_page)
+    linked = [link for name in (*days.values(), month, week_page) if name != days["04-01"]
+              for link in page_links(tmp_path, name).values()]  # fmt: skip
+    assert all((tmp_path / link).exists() for link in linked)
 
 
 @pytest.mark.browser
@@ -74,6 +129,14 @@ def test_names_are_inert_and_links_lead_there(browser, history, tmp_path):
         page.page.wait_for_load_state()
         assert page.page.locator("h1").inner_text().startswith("Week 15")
         assert page.page.locator("b[onclick]").count() == 0
+        page.page.emulate_media(media="print")
+        assert not page.page.locator("nav").is_visible()
+        page.page.emulate_media(media="screen")
+        page.page.keyboard.press("Tab")
+        assert page.page.evaluate("document.activeElement.innerText") == "All reports"
+        page.page.keyboard.press("Enter")
+        page.page.wait_for_url("**/index.html")
+        assert page.page.locator("h1").inner_text() == "Reports"
     assert page.complaints == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from entro_cli.core import formatting
 from entro_cli.report.charts.sparkline import REGIMES, SparklineBar
 from entro_cli.report.fleet import Fleet
-from entro_cli.report.render.index import PageMetadata
+from entro_cli.report.navigation import PageMetadata
 from entro_cli.report.render.markdown import plain_text
 from entro_cli.report.render.page import render_page, render_template, template_environment
 from entro_cli.report.render.terminal import ASCII, UNICODE, Pen, text_templates

@@ -11,9 +11,9 @@ from entro_cli.report.calendar import calendar_of
 from entro_cli.report.charts.charts import buckets_chart, stage_colour, stages_chart, timeline_chart
 from entro_cli.report.charts.sparkline import shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Summary
+from entro_cli.report.navigation import PageMetadata
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.figure_table import figure_table, headline
-from entro_cli.report.render.index import PageMetadata
 from entro_cli.report.render.page import chart, render_page
 
 _COLUMNS = 240  # bars of the picture that a page shows until its charts are drawn, or without JavaScript

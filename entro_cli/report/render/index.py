@@ -1,71 +1,36 @@
-"""Write the index of a folder of reports: all pages that `entro report` wrote there, latest first.
+"""Write the index of a folder of reports, all pages that `entro report` wrote there, and link the pages to each other.
 
-The index is made from the metadata in the pages' heads. Nothing else is stored, so deleted pages disappear from it.
+Both are made from the metadata in the pages' heads. Nothing else is stored, so deleted pages disappear from them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import html
 import json
-import os
 import re
 from calendar import monthcalendar
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
-from entro_cli.report.render.page import render_page
+from entro_cli.report.navigation import IndexEntry, Navigation, PageMetadata, navigation
+from entro_cli.report.render.page import folder_lock, render_page, template_environment
+from entro_engine import EntroError
 
 INDEX = "index.html"
 
 _METADATA = re.compile(rb'<meta name="entro-report" content="([^"]*)">')
 _INDEX_TAG = b'<meta name="entro-index" content="">'
+_NAVIGATION = re.compile(rb"<!-- entro-pages -->\n(.*?)<!-- /entro-pages -->", re.DOTALL)
 _HEAD_BYTES = 1 << 14  # the metadata is in the first lines; a page may have megabytes
+_NAVIGATION_BYTES = 1 << 16  # the links follow the style sheet
 # Beyond 14 daily reports, calendars show all of them, and only the latest 7 are listed.
 _MOST_DAYS, _FEW_DAYS = 14, 7
 _KINDS = {"month": "Months", "week": "Weeks", "day": "Days", "range": "Ranges"}
-
-
-@dataclass(frozen=True)
-class PageMetadata:
-    """Metadata in the head of a page, for the index. Pages of older versions hold these fields: do not rename them.
-
-    Attributes:
-        pipeline: name of the pipeline; empty if the page covers all pipelines.
-        kind: day, week, month or range.
-        label: label of the period, such as `2026-W15`.
-        title: the label in words.
-        start: beginning of the period, ISO 8601 in UTC.
-        health: good, watch, bad or no data.
-        sentence: sentence of the verdict.
-    """
-
-    pipeline: str
-    kind: str
-    label: str
-    title: str
-    start: str
-    health: str
-    sentence: str
-
-    @property
-    def text(self) -> str:
-        """The metadata as JSON, as stored in the page."""
-        return json.dumps(asdict(self))
-
-
-@dataclass(frozen=True)
-class IndexEntry:
-    """A report in the index: its file and its metadata."""
-
-    file: str
-    mark: PageMetadata
 
 
 @dataclass(frozen=True)
@@ -101,35 +66,57 @@ class PipelineReports:
     months: tuple[MonthCalendar, ...]
 
 
-def update_index(folder: Path) -> str:
-    """Write the index of all reports in a folder. An index.html that entro did not write stays untouched.
+def update_index(folder: Path, written: str | None = None) -> str:
+    """Write the index of all reports in a folder, and the links between them. Files of others stay untouched.
 
     Args:
         folder: folder with at least one report.
+        written: the file of the new report, to link only the pages that it concerns; None to link all.
 
     Returns:
-        A warning if the index was not written; empty if it was.
+        A warning if something was not written; empty if all was.
 
     Raises:
         EntroError: if the index cannot be written.
     """
     path = folder / INDEX
-    with _locked(folder):
-        if path.exists() and _INDEX_TAG not in _head(path):
-            return f"{printable(str(path))} was not written by entro: left unchanged, without an index of the reports"
-        write_whole(path, render_index(folder))
-    return ""
+    with folder_lock(folder):
+        reports = list(_reports(folder))
+        is_foreign = path.exists() and _INDEX_TAG not in _head(path)
+        if not is_foreign:
+            write_whole(path, render_index(reports))
+        failure = _link_pages(folder, navigation(reports, written), "" if is_foreign else INDEX)
+    if is_foreign:
+        return f"{printable(str(path))} was not written by entro: left unchanged, without an index of the reports"
+    return failure
 
 
-def render_index(folder: Path) -> str:
+def render_index(entries: Iterable[IndexEntry]) -> str:
     """Return the index of the reports in a folder, with identical bytes for identical reports."""
-    reports = sorted(_reports(folder), key=lambda report: (report.mark.start, report.file), reverse=True)
+    reports = sorted(entries, key=lambda report: (report.mark.start, report.file), reverse=True)
     names = sorted({report.mark.pipeline for report in reports})
     shelves = [
         _pipeline_reports(number, name, [report for report in reports if report.mark.pipeline == name])
         for number, name in enumerate(names)
     ]
     return render_page("index.html", {"shelves": shelves}, charts=False)
+
+
+def _link_pages(folder: Path, pages: Iterable[tuple[IndexEntry, Navigation]], index: str) -> str:
+    """Write the links of pages between their two marks, where they have changed, and return a warning if it failed."""
+    template = template_environment(escaping=True).get_template("navigation.html")
+    failure = ""
+    for entry, links in pages:
+        path = folder / entry.file
+        marked = _NAVIGATION.search(_head(path, _NAVIGATION_BYTES))
+        block = template.render(links=links, index=index, nothing=Navigation()).encode()
+        if marked and marked[1] != block:
+            try:
+                page = path.read_bytes()
+                write_whole(path, page[: marked.start(1)] + block + page[marked.end(1) :])
+            except (OSError, EntroError) as error:  # the page of somebody else, perhaps
+                failure = failure or f"{printable(str(path))} was not linked to the other pages: {error}"
+    return failure
 
 
 def _pipeline_reports(number: int, name: str, reports: list[IndexEntry]) -> PipelineReports:
@@ -183,23 +170,9 @@ def _metadata_of(path: Path) -> PageMetadata | None:
         return None
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, size: int = _HEAD_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(size)
     except OSError:
         return b""
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a folder while its index is made.
-
-    Several pipelines may finish at once. With the lock, the last one to write the index has seen all reports.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -7,9 +7,12 @@ into the page. A content-security policy forbids everything else.
 from __future__ import annotations
 
 import base64
+import fcntl
 import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,7 +192,27 @@ def store_page(
     page = render(packed)
     if not packed:
         store_plotly(path.parent)
-    write_whole(path, page)
+    with folder_lock(path.parent):
+        write_whole(path, page)
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock a folder while a page or the index is written to it, if the folder exists.
+
+    Several pipelines may finish at once. With the lock, the last one to write the index has seen all reports, and none
+    adds links to a page that another one is replacing.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def store_plotly(folder: Path) -> Path:
