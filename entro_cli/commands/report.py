@@ -43,7 +43,7 @@ folder with an index; and its last two days.
 [cyan]entro report --since 2d --format terminal[/cyan]
 """
 
-_FORMATS = ("html", "terminal", "markdown", "json", "junit", "pdf")
+_FORMATS = ("html", "terminal", "markdown", "json", "junit", "email", "pdf")
 
 ReportedLogs = Annotated[
     list[str] | None,
@@ -161,6 +161,7 @@ def report(
         templates=files.template_dir,
         browser=settings.browser,
         opens=open_page,
+        base_url=settings.base_url,
     )
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:

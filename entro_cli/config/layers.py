@@ -22,6 +22,7 @@ FILE_VARIABLE = "ENTRO_CONFIG"
 _PREFIX = "ENTRO_"
 
 _ALTERNATIVES = (
+    ("report.email.password_env", "report.email.password_file"),
     ("alerts.email.password_env", "alerts.email.password_file"),
     ("alerts.webhook.url", "alerts.webhook.url_env", "alerts.webhook.url_file"),
 )

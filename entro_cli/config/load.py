@@ -28,8 +28,6 @@ from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_engine import EntroError
 
-_PORT, _SECURITY = ("alerts", "email", "port"), ("alerts", "email", "security")
-
 _STANDARD_PORTS = {"none": 25, "starttls": 587, "tls": 465}
 """The ports that mail servers use for each kind of security (RFC 5321, 6409, 8314)."""
 
@@ -80,8 +78,10 @@ class Config:
         resolved["history",] = OptionValue(default_path("history"), DEFAULT)
         for layer in (*self._file_layers(pipeline), self._variables, self._options_layer(options)):
             merge_layer(resolved, layer)
-        if resolved[_PORT].value is None:
-            resolved[_PORT] = OptionValue(_STANDARD_PORTS[resolved[_SECURITY].value], DEFAULT)
+        for table in ("report", "alerts"):
+            port, security = (table, "email", "port"), resolved[table, "email", "security"].value
+            if resolved[port].value is None and security is not None:
+                resolved[port] = OptionValue(_STANDARD_PORTS[security], DEFAULT)
         return resolved
 
     def _file_layers(self, pipeline: str) -> tuple[Layer, ...]:

@@ -31,8 +31,8 @@ def list_entries(resolved: Layer) -> Iterator[ConfigEntry]:
 
 
 def _table_order(path: KeyPath) -> int:
-    """Return the position of a key's table: the keys outside of tables, stages, formats, alerts."""
-    return ("stages", "formats", "alerts").index(path[0]) + 1 if len(path) > 1 else 0
+    """Return the position of a key's table: the keys outside of tables, stages, formats, report, alerts."""
+    return ("stages", "formats", "report", "alerts").index(path[0]) + 1 if len(path) > 1 else 0
 
 
 def _without_secret(address: str) -> str:

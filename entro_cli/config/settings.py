@@ -56,6 +56,7 @@ class Settings:
             None for no such alert.
         exclude: maintenance windows as the user wrote them; steps in them are not judged.
         fail_on: the gates of a scheduled run.
+        report_email: the mail of scheduled reports; None to send none.
         alerts: the channels for alerts.
         origins: the origin of each key's value: `default`, a file, a variable or an option.
     """
@@ -91,6 +92,7 @@ class Settings:
     silence: float | str | None
     exclude: tuple[str, ...]
     fail_on: tuple[str, ...]
+    report_email: ReportEmailSettings | None
     alerts: AlertSettings
     origins: Mapping[str, str]
 
@@ -140,6 +142,7 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
         retention_s=plain.pop("retention"),
         stages=_described("stages", resolved, StageSpec),
         formats=_formats(resolved),
+        report_email=_report_email(resolved),
         alerts=build_alerts(resolved),
         origins={".".join(path): option.origin for path, option in resolved.items()},
         **plain,
@@ -172,7 +175,7 @@ def _formats(resolved: Layer) -> tuple[Declaration, ...]:
 
 @dataclass(frozen=True)
 class EmailSettings:
-    """The mail server and the recipients of alerts.
+    """A mail server and the recipients of what is sent through it.
 
     Attributes:
         to: the recipients, at least one.
@@ -193,6 +196,19 @@ class EmailSettings:
     user: str | None = None
     password_env: str | None = None
     password_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReportEmailSettings:
+    """The mail of scheduled reports.
+
+    Attributes:
+        email: the mail server and the recipients.
+        when: `problems` for periods whose health is not good, or `always`.
+    """
+
+    email: EmailSettings
+    when: str
 
 
 @dataclass(frozen=True)
@@ -249,6 +265,32 @@ def _email(resolved: Layer) -> EmailSettings | None:
     if not values["to"]:
         return None
     return EmailSettings(sender=values.pop("from"), **values)
+
+
+def _report_email(resolved: Layer) -> ReportEmailSettings | None:
+    """Build the mail settings of reports: those of alerts, with what reports set.
+
+    Raises:
+        EntroError: when mail is configured without a recipient.
+    """
+    own, alerts = (
+        {path[-1]: option for path, option in resolved.items() if path[:2] == (table, "email")}
+        for table in ("report", "alerts")
+    )
+    set_by = next((option.origin for option in own.values() if option.origin != DEFAULT), "")
+    if not set_by:
+        return None
+    if own["to"].origin == alerts["to"].origin == DEFAULT:
+        raise EntroError("report.email.to is missing", where=set_by, expected='to = ["someone@example.org"]')
+    values = {name: option.value for name, option in own.items() if option.value is not None}
+    inherited = {name: option.value for name, option in alerts.items()}
+    if "host" in values:  # another server: the login of the first one is not for it
+        inherited |= {"port": 25, "security": "none", "user": None}
+    if values.keys() & {"host", "password_env", "password_file"}:
+        inherited |= {"password_env": None, "password_file": None}
+    merged = inherited | values
+    when, sender = merged.pop("when"), merged.pop("from")
+    return ReportEmailSettings(EmailSettings(sender=sender, **merged), when) if merged["to"] else None
 
 
 def _webhook(values: Mapping[str, Any]) -> WebhookSettings | None:

@@ -6,7 +6,7 @@ A step that fails does not keep the others from being done.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,14 +17,15 @@ from entro_cli.analysis.gaps import LOOK_BACK_NS
 from entro_cli.analysis.gates import failed_gates
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
-from entro_cli.automation.alerts.alert import Alert
+from entro_cli.automation.alerts.alert import Alert, Channel
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import Channels, deliver
-from entro_cli.automation.alerts.email import Email
+from entro_cli.automation.alerts.deliver import Channels, Ledger, deliver
+from entro_cli.automation.alerts.email import Email, ReportEmail
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert, unusual_silence_alert
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, record_reported
 from entro_cli.config import AlertSettings, Settings
+from entro_cli.config.settings import EmailSettings
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.json_document import to_builtins
@@ -34,8 +35,10 @@ from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.transaction import task_lock
+from entro_cli.report.daily_report import Summary
 from entro_cli.report.fleet import Member, member_of
 from entro_cli.report.periods import Period, PeriodKind, due, period_of
+from entro_cli.report.verdict import Health
 from entro_cli.workflows.load_history import last_data_ns, load_activity, load_history
 from entro_cli.workflows.print_warnings import print_ingest_warnings
 from entro_cli.workflows.report import data_from_history, summarise_period
@@ -132,9 +135,10 @@ def _ingest(run: ScheduledRun, terminal: Terminal, outcome: RunOutcome) -> None:
 
 
 def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, outcome: RunOutcome) -> None:
-    """Write every report that is due, the oldest first."""
+    """Write and mail every report that is due, the oldest first."""
     if not run.paths.days():
         raise nothing_stored_error(run.paths, names_others=False)
+    is_mailed = True
     for period in periods:
         stored = data_from_history(run.paths, run.settings, period.zone, period, (None, None))
         outcome.failures += [note for note in stored.notes if note not in outcome.failures]
@@ -151,8 +155,41 @@ def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
         address = page_address(run.settings.base_url, Path(page))
         alert = gate_alert(run.paths.name, period_name, failed, report=address)
         outcome.alerts += [alert] if alert else []
-        # After each report, so that a kill repeats at most the one that was being written.
-        record_reported(_reported(run), str(run.kind), period.first)
+        # After a failure the rest waits: the next run does all again from the first period without its mail.
+        if is_mailed:
+            is_mailed = _mail(run, summary, Path(page), outcome)
+            done = period if is_mailed else period.previous
+            # After each report, so that a kill repeats at most the one that was being written.
+            record_reported(_reported(run), str(run.kind), done.first)
+
+
+def _mail(run: ScheduledRun, summary: Summary, page: Path, outcome: RunOutcome) -> bool:
+    """Mail a report, once per period; return False if it has to be tried again."""
+    settings = run.settings.report_email
+    if settings is None or (settings.when == "problems" and summary.verdict.health is Health.GOOD):
+        return True
+    from entro_cli.report.mail import message  # it draws with Pillow
+
+    address = page_address(run.settings.base_url, page)
+    channel = ReportEmail(_email(settings.email, "report.email"), lambda: message.render(summary, page.name, address))
+    key = f"report {run.paths.name} {summary.period.kind} {summary.period.label}"
+    alert = Alert(key, run.paths.name, message.subject(summary), text="", kind="report")
+    try:
+        outcome.failures += _deliver(run, [alert], [channel])
+        return Ledger.load(_ledger(run)).contains(alert.key, channel.name)
+    except EntroError as error:  # the other reports are written all the same
+        outcome.failures.append(str(error))
+        return False
+
+
+def _deliver(run: ScheduledRun, alerts: Sequence[Alert], channels: Iterable[Channel]) -> list[str]:
+    # Runs of all kinds share this lock and the file. Version 0.6.0 uses the same names, so they must not change.
+    with task_lock(run.paths, "tell", wait=True):
+        return deliver(alerts, channels, _ledger(run), run.now, os.environ)
+
+
+def _ledger(run: ScheduledRun) -> Path:
+    return run.paths.metadata_dir / "told.json"
 
 
 def _reported(run: ScheduledRun) -> Path:
@@ -173,11 +210,7 @@ def _deliver_alerts(run: ScheduledRun, since: datetime, outcome: RunOutcome) -> 
         )
     silence = _silence_alert(run)
     alerts += [silence] if silence else []
-    # Runs of all kinds share this lock and the file. Version 0.6.0 uses the same names, so they must not change.
-    with task_lock(run.paths, "tell", wait=True):
-        outcome.failures += deliver(
-            alerts, _channels(settings), run.paths.metadata_dir / "told.json", run.now, os.environ
-        )
+    outcome.failures += _deliver(run, alerts, _channels(settings))
 
 
 def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], float]:
@@ -231,16 +264,19 @@ def _channels(settings: AlertSettings) -> Channels:
     address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
     return Channels(
         command=Command(settings.command) if settings.command else None,
-        email=Email(
-            mail.to,
-            mail.sender,
-            mail.host,
-            mail.port,
-            cast(Literal["none", "starttls", "tls"], mail.security),
-            mail.user,
-            secret_of(variable=mail.password_env, path=mail.password_file),
-        )
-        if mail
-        else None,
+        email=_email(mail, "alerts.email") if mail else None,
         webhook=Webhook(address) if address else None,
+    )
+
+
+def _email(mail: EmailSettings, table: str) -> Email:
+    return Email(
+        mail.to,
+        mail.sender,
+        mail.host,
+        mail.port,
+        cast(Literal["none", "starttls", "tls"], mail.security),
+        mail.user,
+        secret_of(variable=mail.password_env, path=mail.password_file),
+        table=table,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.json_document import as_json
+from entro_cli.core.urls import page_address
 
 if TYPE_CHECKING:
     from entro_cli.analysis.gates import FailedGate
@@ -25,7 +26,7 @@ class OutputOptions:
     """The format of a report, and where it is written.
 
     Attributes:
-        format: html, terminal, markdown, json, junit, pdf; empty for a page and the terminal.
+        format: html, terminal, markdown, json, junit, email, pdf; empty for a page and the terminal.
         path: a file or a folder; `-` for standard output; None if the user named none.
         self_contained: whether a page includes plotly.js.
         inputs: the files that were read, which must not be overwritten.
@@ -35,6 +36,7 @@ class OutputOptions:
         templates: a folder whose templates replace the bundled ones of the same name.
         browser: the browser that prints a PDF; None for one on the PATH.
         opens: whether to open the page, or the PDF, in the user's browser.
+        base_url: the web address of the folder of reports, for links; None if there is none.
     """
 
     format: str = ""
@@ -47,6 +49,7 @@ class OutputOptions:
     templates: Path | None = None
     browser: Path | None = None
     opens: bool = False
+    base_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class _Renderers:
     page: Callable[[bool], str]
     has_charts: bool
     text: Callable[[bool, bool], str]
-    files: Mapping[str, tuple[str, Callable[[], str]]]
+    files: Mapping[str, tuple[str, Callable[[], str | bytes]]]
     end: datetime
 
 
@@ -93,11 +96,20 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
         files={
             "json": ("json", lambda: as_json(summary) + "\n"),
             "markdown": ("md", lambda: markdown.render(summary, templates)),
+            "email": ("eml", lambda: _email_file(summary, stem, output)),
             "junit": ("xml", lambda: junit.render(summary, output.gates, output.failed_gates)),
         },
         end=summary.period.end,
     )
     _write(renderers, stem, output, terminal)
+
+
+def _email_file(summary: Summary, stem: str, output: OutputOptions) -> bytes:
+    from entro_cli.report.mail.message import file_bytes, render
+
+    page = f"{stem}.html"
+    address = page_address(output.base_url, Path(page)) if output.base_url else ""
+    return file_bytes(render(summary, page, address, output.templates), summary.period.end)
 
 
 def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal: Terminal) -> None:

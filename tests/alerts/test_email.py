@@ -3,6 +3,7 @@ import socket
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -203,15 +204,17 @@ HOSTILE = "x\r\nBcc: victim@example.org\r\n\r\nbody \x1b[31m \u202e \ud800 <!cha
 
 
 def built(alert):
-    message = email(25)._message(alert, DeliveryContext(NOW, {}, print))
-    return message_from_bytes(bytes(message), policy=policy.default)
+    posted = []
+    with patch.object(Email, "_deliver", lambda _, message, login: posted.append(bytes(message))):
+        email(25).send(alert, DeliveryContext(NOW, {}, print))
+    return message_from_bytes(posted[0], policy=policy.default)
 
 
 def assert_faithful(alert):
     message = built(alert)
     assert message.keys() == [
-        *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
-        *("Content-Type", "Content-Transfer-Encoding", "MIME-Version"),
+        *("Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version"),
+        *("From", "To", "Date", "Message-ID", "Auto-Submitted"),
     ]
     assert not message.defects
     assert read(message) == alert.text + "\n"

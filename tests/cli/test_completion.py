@@ -29,7 +29,7 @@ def completed(line, **variables):
         ("entro simulate --scenario ", list(SCENARIOS)),
         ("entro analyze --preset ", list(PRESETS)),
         ("entro report --tz Europe/Ber", ["Europe/Berlin"]),
-        ("entro report --format ", ["html", "terminal", "markdown", "json", "junit", "pdf"]),
+        ("entro report --format ", ["html", "terminal", "markdown", "json", "junit", "email", "pdf"]),
         ("entro fleet --format ", ["html", "terminal", "markdown", "json", "pdf"]),
         ("entro history export --format ", ["csv", "jsonl", "parquet"]),
     ],

@@ -48,7 +48,8 @@ def on_a_terminal(*arguments, columns=60, **variables):
         ),
         (
             ["report", "--format", "docx"],
-            "--format: 'docx' is not one of html, terminal, markdown, json, junit, pdf; see `entro report --help`",
+            "--format: 'docx' is not one of html, terminal, markdown, json, junit, email, pdf; "
+            "see `entro report --help`",
         ),
         (["schedule", "add"], "choose one of --daily, --weekly and --monthly; see `entro schedule add --help`"),
         (["history", "prune"], "choose one of --older-than and --before; see `entro history prune --help`"),

@@ -37,6 +37,14 @@ VALUES = {
     "decimal": [("comma", "comma"), ("point", "point")],
     "strict": [(True, True), (False, False)],
     "redact": [(True, True), (False, False)],
+    "report.email.from": [("a@b", "a@b"), ("c@d", "c@d")],
+    "report.email.host": [("mail", "mail"), ("192.0.2.1", "192.0.2.1")],
+    "report.email.port": [(26, 26), (587, 587)],
+    "report.email.security": [("tls", "tls"), ("starttls", "starttls")],
+    "report.email.user": [("me", "me"), ("you", "you")],
+    "report.email.password_env": [("A", "A"), ("B", "B")],
+    "report.email.password_file": [("/a", Path("/a")), ("/b", Path("/b"))],
+    "report.email.when": [("always", "always"), ("problems", "problems")],
     "alerts.at_least": [("0s", 0.0), ("5min", 300.0)],
     "alerts.email.from": [("a@b", "a@b"), ("c@d", "c@d")],
     "alerts.email.host": [("mail", "mail"), ("192.0.2.1", "192.0.2.1")],
@@ -194,3 +202,20 @@ def test_alerts(settings):
     assert settings(text, "quiet").alerts.email is None
     assert settings(text.replace("tls", "none")).alerts.email.port == 25
     assert settings().alerts.email is settings().alerts.webhook is None
+
+
+def test_the_mail_of_reports_is_that_of_alerts_with_what_is_set_for_reports(settings):
+    alerts = (
+        '[alerts.email]\nto = ["a@b"]\nfrom = "s@b"\nhost = "mail"\nsecurity = "starttls"\nuser = "me"\n'
+        'password_env = "A"\n'
+    )
+    assert settings(alerts).report_email is None
+    one = settings(f'{alerts}[report.email]\nwhen = "always"\n')
+    assert (one.report_email.email, one.report_email.when) == (one.alerts.email, "always")
+    one = settings(f'{alerts}[report.email]\nto = ["c@d"]\npassword_file = "/a"\n').report_email
+    assert (one.email.to, one.email.host, one.email.port, one.when) == (("c@d",), "mail", 587, "problems")
+    assert (one.email.user, one.email.password_env, one.email.password_file) == ("me", None, Path("/a"))
+    other = settings(f'{alerts}[report.email]\nhost = "other"\nsecurity = "tls"\n').report_email.email
+    assert (other.to, other.sender, other.port) == (("a@b",), "s@b", 465)
+    assert (other.user, other.password_env, other.password_file) == (None, None, None)
+    assert settings(f"{alerts}[report.email]\nto = []\n").report_email is None

@@ -22,7 +22,7 @@ _MAX_SUBJECT = 150
 _MAX_LINE = 1000
 _MAX_LINES = 60
 
-AlertKind = Literal["incident", "silence", "gate", "digest"]
+AlertKind = Literal["incident", "silence", "gate", "digest", "report"]
 
 
 @dataclass(frozen=True)

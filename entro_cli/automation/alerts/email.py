@@ -1,4 +1,4 @@
-"""Alerts sent as e-mail."""
+"""Alerts and reports sent as e-mail."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Email:
         user: the login; None to send without one.
         password: the user's password.
         timeout_s: how long the server may stay silent in each step, s.
+        table: the table of the configuration that errors name.
     """
 
     to: tuple[str, ...]
@@ -51,11 +52,28 @@ class Email:
     user: str | None = None
     password: Secret | None = None
     timeout_s: float = 20.0
+    table: str = "alerts.email"
     name: ClassVar[str] = "email"
 
     def send(self, alert: Alert, context: DeliveryContext) -> None:
         """Send an alert; see `Channel`."""
-        message = self._message(alert, context)
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = alert.subject
+        message.set_content(alert.text, charset="utf-8", cte="quoted-printable")
+        self.post(message, alert.key, context)
+
+    def post(self, message: EmailMessage, key: str, context: DeliveryContext) -> None:
+        """Send a message.
+
+        Args:
+            message: its subject and content; the other headers are added.
+            key: the identity of what it says; messages of one key have one id.
+            context: the clock and the environment.
+
+        Raises:
+            PartlyDeliveredError, EntroError: as `Channel.send` does.
+        """
+        self._address(message, key, context)
         login = self._login(context.environ)
         with lost_connections_as_errors():
             try:
@@ -63,7 +81,7 @@ class Email:
             except OSError as error:  # SMTPException is an OSError
                 raise self._failure(error, login) from None  # the cause may hold the password
             except UnicodeError:  # from the IDNA encoding of the host
-                raise EntroError(f"{one_line(self.host)!r} is not a host name", where="[alerts.email] host") from None
+                raise EntroError(f"{one_line(self.host)!r} is not a host name", where=f"[{self.table}] host") from None
         if refused:
             raise PartlyDeliveredError(
                 f"{_masked(f'refused {_replies(refused)}', login)}; the other recipients received the message",
@@ -90,18 +108,14 @@ class Email:
         finally:
             server.close()
 
-    def _message(self, alert: Alert, context: DeliveryContext) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
+    def _address(self, message: EmailMessage, key: str, context: DeliveryContext) -> None:
         sender = self._addresses("from", (self.sender,))
         recipients = self._addresses("to", self.to)
         message["From"] = sender[:1]
         message["To"] = recipients
-        message["Subject"] = alert.subject
         message["Date"] = format_datetime(context.now)
-        message["Message-ID"] = _message_id(alert.key, sender[0].domain)
+        message["Message-ID"] = _message_id(key, sender[0].domain)
         message["Auto-Submitted"] = "auto-generated"  # keeps vacation responders from replying (RFC 3834)
-        message.set_content(alert.text, charset="utf-8", cte="quoted-printable")
-        return message
 
     def _addresses(self, key: str, written: tuple[str, ...]) -> tuple[Address, ...]:
         """Parse the addresses of a key of the configuration, before anything is sent.
@@ -113,7 +127,7 @@ class Email:
         if not parsed or not all(parsed):
             raise EntroError(
                 f"{one_line(', '.join(written))!r} is not an e-mail address",
-                where=f"[alerts.email] {key}",
+                where=f"[{self.table}] {key}",
                 expected="an address such as ops@example.org",
             )
         return tuple(address for addresses in parsed for address in addresses)
@@ -124,14 +138,14 @@ class Email:
         password = self.password.reveal(environ) if self.password else ""
         if not password:
             raise EntroError(
-                "has a user and no password", where="[alerts.email]", remedy="set password_env or password_file"
+                "has a user and no password", where=f"[{self.table}]", remedy="set password_env or password_file"
             )
         if self.security == "none" and not _is_this_machine(self.host):
             raise EntroError(
-                "would send the password in the clear", where="[alerts.email]", remedy='set security = "starttls"'
+                "would send the password in the clear", where=f"[{self.table}]", remedy='set security = "starttls"'
             )
         if not (self.user + password).isascii():  # smtplib encodes a login as ASCII
-            raise EntroError("the user or the password has characters that are not ASCII", where="[alerts.email]")
+            raise EntroError("the user or the password has characters that are not ASCII", where=f"[{self.table}]")
         return self.user, password
 
     @property
@@ -140,7 +154,25 @@ class Email:
 
     def _failure(self, error: OSError, login: tuple[str, str] | None) -> EntroError:
         found, keys = _describe(error, self.timeout_s)
-        return EntroError(_masked(found, login), where=self._where, remedy=f"check {keys} of [alerts.email]")
+        return EntroError(_masked(found, login), where=self._where, remedy=f"check {keys} of [{self.table}]")
+
+
+@dataclass(frozen=True)
+class ReportEmail:
+    """The mail of a report as a channel. Its alert stands for the report.
+
+    Attributes:
+        email: the mail server and the recipients.
+        message: makes the message, if it has not been delivered yet.
+    """
+
+    email: Email
+    message: Callable[[], EmailMessage]
+    name: ClassVar[str] = "report email"
+
+    def send(self, alert: Alert, context: DeliveryContext) -> None:
+        """Send the mail; see `Channel`."""
+        self.email.post(self.message(), alert.key, context)
 
 
 def _parse_addresses(text: str) -> list[Address]:
