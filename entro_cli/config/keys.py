@@ -114,6 +114,9 @@ KEYS = (
     ConfigKey("alerts.webhook.url", validators.WEB_ADDRESS, secret=True),
     ConfigKey("alerts.webhook.url_env", validators.WORD),
     ConfigKey("alerts.webhook.url_file", validators.PATH),
+    ConfigKey("alerts.apprise", validators.SERVICES, (), secret=True),
+    ConfigKey("alerts.apprise_env", validators.WORD),
+    ConfigKey("alerts.apprise_file", validators.PATH),
 )
 
 KEYS_BY_NAME = {key.name: key for key in KEYS}

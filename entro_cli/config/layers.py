@@ -25,6 +25,7 @@ _ALTERNATIVES = (
     ("report.email.password_env", "report.email.password_file"),
     ("alerts.email.password_env", "alerts.email.password_file"),
     ("alerts.webhook.url", "alerts.webhook.url_env", "alerts.webhook.url_file"),
+    ("alerts.apprise", "alerts.apprise_env", "alerts.apprise_file"),
 )
 """Groups of keys of which only one may be set in one place: each names the same secret."""
 

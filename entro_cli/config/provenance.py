@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from entro_cli.config.keys import KeyPath, find_key
 from entro_cli.config.layers import Layer
+from entro_cli.core.urls import scheme_of
 
 
 class ConfigEntry(NamedTuple):
@@ -35,7 +36,12 @@ def _table_order(path: KeyPath) -> int:
     return ("stages", "formats", "report", "alerts").index(path[0]) + 1 if len(path) > 1 else 0
 
 
-def _without_secret(address: str) -> str:
-    """Return only scheme and host of a URL: its path, query and user may each let its reader post there."""
+def _without_secret(address: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Return only scheme and host of a URL: its path, query and user may each let its reader post there.
+
+    Of the URLs of services only the scheme is left: the host can be a token.
+    """
+    if isinstance(address, tuple):
+        return tuple(f"{scheme_of(url)}://..." for url in address)
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname}/..."

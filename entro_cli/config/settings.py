@@ -229,12 +229,18 @@ class AlertSettings:
         at_least_s: incidents shorter than this are not reported, s.
         email: the mail settings; None to send no mail.
         webhook: the webhook; None to post nothing.
+        apprise: the Apprise URLs of services, one a line; None without any.
+        apprise_env: the variable that holds them.
+        apprise_file: the file that holds them.
     """
 
     command: tuple[str, ...] = ()
     at_least_s: float = 0.0
     email: EmailSettings | None = None
     webhook: WebhookSettings | None = None
+    apprise: str | None = None
+    apprise_env: str | None = None
+    apprise_file: Path | None = None
 
 
 def build_alerts(resolved: Layer) -> AlertSettings:
@@ -247,7 +253,15 @@ def build_alerts(resolved: Layer) -> AlertSettings:
         EntroError: when mail is configured without a recipient.
     """
     values = {".".join(path[1:]): option.value for path, option in resolved.items() if path[0] == "alerts"}
-    return AlertSettings(values["command"], values["at_least"], _email(resolved), _webhook(values))
+    return AlertSettings(
+        values["command"],
+        values["at_least"],
+        _email(resolved),
+        _webhook(values),
+        "\n".join(values["apprise"] or ()) or None,
+        values["apprise_env"],
+        values["apprise_file"],
+    )
 
 
 def _email(resolved: Layer) -> EmailSettings | None:

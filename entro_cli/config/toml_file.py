@@ -169,7 +169,7 @@ class _Reader:
     def _unknown(self, name: str, path: KeyPath, outer: KeyPath) -> EntroError:
         where = self._where((*outer, *path, name))
         if name.lower() in _PASSWORDS and path[:1] in {("alerts",), ("report",)}:
-            keys = [known for known in child_names(path) if known.endswith(("_env", "_file"))]
+            keys = [known for known in child_names(path) if len(path) > 1 and known.endswith(("_env", "_file"))]
             return EntroError(
                 "a secret does not belong in the file",
                 where=where,

@@ -212,6 +212,11 @@ def _base_url(value: str, at: KeyPosition) -> str:
     return value.rstrip("/")
 
 
+def _services(values: list[str], at: KeyPosition) -> tuple[str, ...]:
+    _require(all(is_url(_word(value, at)) for value in values))
+    return tuple(values)
+
+
 def _one_of(*names: str) -> Rule:
     def choice(value: str, at: KeyPosition) -> str:
         _require(value in names)
@@ -258,6 +263,7 @@ NAMES = Rule(
 ADDRESSES = Rule(
     list[str], "a list of mail addresses", lambda values, at: tuple(_address(value, at) for value in values)
 )
+SERVICES = Rule(list[str], "a list of Apprise URLs, each SERVICE://...", _services)
 PATTERNS = Rule(list[str], "a list of files, folders, patterns or URLs", _patterns)
 WINDOWS = Rule(list[str], f"a list of {WINDOWS_EXPECTED}", _windows)
 SHIFTS = Rule(list[str], 'a list of offsets, such as ["scraper.csv=+3s"]', _shifts)

@@ -18,6 +18,7 @@ from entro_cli.analysis.gates import failed_gates
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert, Channel
+from entro_cli.automation.alerts.apprise import Apprise
 from entro_cli.automation.alerts.command import Command
 from entro_cli.automation.alerts.deliver import Channels, Ledger, deliver
 from entro_cli.automation.alerts.email import Email, ReportEmail
@@ -262,10 +263,12 @@ def _channels(settings: AlertSettings) -> Channels:
     """Return the configured channels. Their secrets are read only when something is sent."""
     mail, hook = settings.email, settings.webhook
     address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
+    services = secret_of(variable=settings.apprise_env, path=settings.apprise_file, text=settings.apprise)
     return Channels(
         command=Command(settings.command) if settings.command else None,
         email=_email(mail, "alerts.email") if mail else None,
         webhook=Webhook(address) if address else None,
+        apprise=Apprise(services) if services else None,
     )
 
 

@@ -56,6 +56,8 @@ VALUES = {
     "alerts.webhook.url": [("https://a.example/x", "https://a.example/..."), ("http://b/", "http://b/...")],
     "alerts.webhook.url_env": [("A", "A"), ("B", "B")],
     "alerts.webhook.url_file": [("/a", Path("/a")), ("/b", Path("/b"))],
+    "alerts.apprise_env": [("A", "A"), ("B", "B")],
+    "alerts.apprise_file": [("/a", Path("/a")), ("/b", Path("/b"))],
 }
 ORIGINS = ("entro.toml", "entro.toml [pipelines.one]")
 

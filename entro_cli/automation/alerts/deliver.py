@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from entro_cli.automation.alerts.alert import Alert, Channel, DeliveryContext, PartlyDeliveredError
+from entro_cli.automation.alerts.apprise import Apprise
 from entro_cli.automation.alerts.command import Command
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import digest
@@ -195,7 +196,8 @@ class Channels:
     command: Command | None = None
     email: Email | None = None
     webhook: Webhook | None = None
+    apprise: Apprise | None = None
 
     def __iter__(self) -> Iterator[Channel]:
-        channels: tuple[Channel | None, ...] = (self.command, self.email, self.webhook)
+        channels: tuple[Channel | None, ...] = (self.command, self.email, self.webhook, self.apprise)
         return iter([channel for channel in channels if channel is not None])
