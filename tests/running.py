@@ -1,10 +1,14 @@
 """`entro` as a user runs it: arguments in, status and both streams out; in this process, or in one of its own."""
 
+import fcntl
 import io
 import os
+import pty
+import struct
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+import termios
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,3 +58,20 @@ def entro_process(*arguments, **options):
     """Run the installed command in a process of its own."""
     options = {"capture_output": True, "text": True, **options}
     return subprocess.run([COMMAND, *map(str, arguments)], check=False, **options)
+
+
+def entro_terminal(*arguments, columns=80, cwd=None):
+    """Run the installed command on a terminal; return its status and what it shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+    environment |= {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    process = subprocess.Popen([COMMAND, *map(str, arguments)], cwd=cwd, env=environment, **streams)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal is an error on Linux
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    return process.wait(), shown.decode().replace("\r\n", "\n")

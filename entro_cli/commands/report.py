@@ -74,6 +74,7 @@ ReportFormat = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+Long = Annotated[bool, typer.Option("--long", help="Print all of the report as text.", rich_help_panel=OUTPUT)]
 MetricsFile = Annotated[
     Path | None,
     typer.Option(
@@ -101,6 +102,7 @@ def report(
     files: ReportFileOptions,
     self_contained: SelfContained = False,
     open_page: Open = False,
+    long: Long = False,
     metrics_file: MetricsFile = None,
     fail_on: FailOn = None,
     as_json: Json = False,
@@ -109,7 +111,7 @@ def report(
     """Write the report of logs or of the history: of a day, a week, a month or any range, beside the one before.
 
     Without a period it is about all of the logs. The report is a page that opens offline, named after pipeline and
-    period, and the same as text for the terminal.
+    period; the terminal shows the gist of it.
     """
     from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.core.clock import zone_of
@@ -128,7 +130,7 @@ def report(
     from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
 
     terminal = common.terminal()
-    form = _format(output_format, as_json, files.out, open_page)
+    form = _format(output_format, as_json, files.out, open_page, long)
     if gates := fail_on or []:
         check_gates(gates)
     names = [*(logs or []), *(more_logs or [])]
@@ -162,6 +164,7 @@ def report(
         browser=settings.browser,
         opens=open_page,
         base_url=settings.base_url,
+        long=long,
     )
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
     if metrics_file:
@@ -169,13 +172,16 @@ def report(
     exit_if_failed(failed, terminal)
 
 
-def _format(name: str | None, as_json: bool, out: Path | None, open_page: bool) -> str:
+def _format(name: str | None, as_json: bool, out: Path | None, open_page: bool, long: bool) -> str:
     """Return the output format, empty without one.
 
     Raises:
-        typer.BadParameter: when there is no such format, or --open comes without the file of a page.
+        typer.BadParameter: when there is no such format, or --open comes without the file of a page, or --long without
+            a text.
     """
     form = chosen_format(name, as_json, _FORMATS)
     if open_page and (form not in {"", "html", "pdf"} or str(out) == "-"):
         raise typer.BadParameter("--open needs a page: --format html or pdf, in a file")
+    if long and form not in {"", "terminal"}:
+        raise typer.BadParameter(f"--long is for the terminal: --format {form} has all of the report")
     return form

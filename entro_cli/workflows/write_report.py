@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class OutputOptions:
         browser: the browser that prints a PDF; None for one on the PATH.
         opens: whether to open the page, or the PDF, in the user's browser.
         base_url: the web address of the folder of reports, for links; None if there is none.
+        long: whether the text has all of the report.
     """
 
     format: str = ""
@@ -50,6 +52,7 @@ class OutputOptions:
     browser: Path | None = None
     opens: bool = False
     base_url: str | None = None
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,17 @@ class _Renderers:
     Attributes:
         page: renders the HTML page; takes whether the page includes plotly.js.
         has_charts: whether the page needs plotly.js at all.
-        text: renders the terminal report; takes whether the output shows block characters, and whether colours.
+        text: renders the terminal report; takes its width, whether the output shows block characters, whether colours,
+            and the file of the page.
+        names_page: whether the terminal report says where the page is.
         files: by format, the suffix of its file and the function that renders it.
         end: the end of the period.
     """
 
     page: Callable[[bool], str]
     has_charts: bool
-    text: Callable[[bool, bool], str]
+    text: Callable[[int, bool, bool, Path | None], str]
+    names_page: bool
     files: Mapping[str, tuple[str, Callable[[], str | bytes]]]
     end: datetime
 
@@ -87,12 +93,21 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
     from entro_cli.report.render import terminal as terminal_report
 
     templates = output.templates
+    # A folder from the time before there was a short text replaces the one text there was.
+    is_long = output.long or (
+        templates is not None
+        and (templates / "report.txt").is_file()
+        and not (templates / terminal_report.SHORT).is_file()
+    )
     renderers = _Renderers(
         page=lambda self_contained: html.render(summary, self_contained, templates),
         has_charts=True,
-        text=lambda unicode, color: terminal_report.render(
-            summary, unicode=unicode, color=color, template_dir=templates
+        text=lambda width, unicode, color, page: (
+            terminal_report.render(summary, width, unicode, color, templates)
+            if is_long
+            else terminal_report.render_short(summary, width, unicode, color, page, templates)
         ),
+        names_page=not is_long,
         files={
             "json": ("json", lambda: as_json(summary) + "\n"),
             "markdown": ("md", lambda: markdown.render(summary, templates)),
@@ -130,7 +145,8 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
     renderers = _Renderers(
         page=lambda _: fleet_view.render_page_of(fleet, templates),
         has_charts=False,
-        text=lambda unicode, color: fleet_view.render_text(fleet, unicode, color, templates),
+        text=lambda _width, unicode, color, _page: fleet_view.render_text(fleet, unicode, color, templates),
+        names_page=False,
         files={
             "json": ("json", lambda: as_json(fleet) + "\n"),
             "markdown": ("md", lambda: fleet_view.render_markdown(fleet, templates)),
@@ -141,8 +157,16 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
 
 
 def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
+    prints_text = output.format == "terminal" or (
+        not output.format
+        and not (output.path is not None and _is_stdout(output.path))
+        and (output.long or not terminal.quiet)
+    )
+    page = None
     if output.format in {"", "html"}:
-        _write_page(renderers, stem, output, terminal)
+        page = _write_page(renderers, stem, output, terminal)
+        if page is not None and not (prints_text and renderers.names_page):
+            terminal.note(f"wrote {printable(str(page))}")
     if output.format == "pdf":
         from entro_cli.report.render import pdf
 
@@ -153,9 +177,11 @@ def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Te
     if output.format in renderers.files:
         suffix, render = renderers.files[output.format]
         _put(render(), output.path, f"{stem}.{suffix}", output.inputs, terminal)
-    if output.format in {"", "terminal"}:
+    if prints_text:
         path = output.path if output.format else None  # without a format, --out is the place of the page alone
-        _put(_render_text(renderers, path, terminal), path, f"{stem}.txt", output.inputs, terminal)
+        _put(_render_text(renderers, path, page, terminal), path, f"{stem}.txt", output.inputs, terminal)
+    if page is not None and output.opens:
+        _open(page, terminal)
 
 
 def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
@@ -170,24 +196,23 @@ def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None
     write_whole(path, openmetrics.render(summary))
 
 
-def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:
+def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> Path | None:
+    """Write the page, and bring the index of its folder up to date; return its file, None for standard output."""
     from entro_cli.report.render.page import store_page
 
     target = output.path or Path()
     if _is_stdout(target):
         terminal.text(renderers.page(True))  # no folder to put plotly.js into
-        return
+        return None
     path = _file(target, f"{stem}.html")
     store_page(path, renderers.page, output.self_contained or not renderers.has_charts, output.inputs)
-    terminal.note(f"wrote {printable(str(path))}")
     if output.indexed and path.name == f"{stem}.html":  # a page named by the user is not part of a series
         from entro_cli.report.render.index import update_index
 
         problem = update_index(path.parent, path.name)
         if problem:
             terminal.warn(problem)
-    if output.opens:
-        _open(path, terminal)
+    return path
 
 
 def _open(path: Path, terminal: Terminal) -> None:
@@ -203,11 +228,12 @@ def _open(path: Path, terminal: Terminal) -> None:
         terminal.warn(f"{reason}; open {printable(str(path.resolve()))} yourself")
 
 
-def _render_text(renderers: _Renderers, path: Path | None, terminal: Terminal) -> str:
-    """Render the terminal report, in colour only for a terminal."""
-    to_file = path is not None and not _is_stdout(path)
-    unicode = to_file or terminal.unicode
-    return renderers.text(unicode, not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+def _render_text(renderers: _Renderers, path: Path | None, page: Path | None, terminal: Terminal) -> str:
+    """Render the terminal report: in colour, and in another width than 80 columns, only for a terminal."""
+    if path is not None and not _is_stdout(path):
+        return renderers.text(80, True, False, page)
+    has_color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return renderers.text(shutil.get_terminal_size().columns, terminal.unicode, has_color, page)
 
 
 def _is_stdout(path: Path) -> bool:

@@ -73,7 +73,7 @@ def test_every_step_shows_both_loads():
 
 def test_a_report_names_the_load_that_is_judged():
     logs = ("--logs", "log.csv", "--start", "2026-04-06", "--tz", "UTC", "--stage=scraper=scraper:rate", *STAGES)
-    text = entro("report", "--daily", *logs, "--format", "terminal").out
+    text = entro("report", "--daily", *logs, "--format", "terminal", "--long").out
     assert "Coupled load, peak (nat)" in text
     assert "Timeline of coupled load" in text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import chdir
 from pathlib import Path
 from unittest.mock import patch
@@ -48,7 +49,7 @@ def test_a_week_is_a_page_in_this_folder_and_text_on_the_terminal(tmp_path: Path
 def test_logs_without_a_period_are_one_page_without_a_column_of_what_was_before(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("".join(FIVE_WEEKS.read_text().splitlines(keepends=True)[:2001]))
-    text = entro("report", log, *BERLIN, cwd=tmp_path).out
+    text = entro("report", log, *BERLIN, "--long", cwd=tmp_path).out
     page = (tmp_path / "default-range-2026-03-09T000000_2026-03-10T092000.html").read_text(encoding="utf-8")
     markdown = entro("report", log, *BERLIN, "--format", "markdown", cwd=tmp_path).out
     document = json.loads(entro("report", "--logs", log, *BERLIN, "--json", cwd=tmp_path).out)
@@ -61,6 +62,29 @@ def test_logs_without_a_period_are_one_page_without_a_column_of_what_was_before(
     assert document["period"]["end"] == document["made"]["log_end"] == "2026-03-10T09:20:00+01:00"
     cut = json.loads(entro("report", log, *BERLIN, "--until", "2026-03-10", "--json", cwd=tmp_path).out)
     assert (cut["period"]["label"], cut["figures"]["steps"]) == ("2026-03-09_2026-03-10", 1440)
+
+
+def test_quiet_prints_nothing_but_a_text_that_is_asked_for(tmp_path: Path) -> None:
+    command = ("report", FIVE_WEEKS, "--weekly", *BERLIN, "--quiet")
+    assert entro(*command, cwd=tmp_path)[1:] == ("", "")
+    assert (tmp_path / "default-week-2026-W15.html").is_file()
+    asked = installed(*command, "--format", "terminal", cwd=tmp_path)
+    assert asked.err == ""
+    installed(*command, "--format", "terminal", "--out", "week.txt", cwd=tmp_path)
+    assert (tmp_path / "week.txt").read_text(encoding="utf-8") == asked.out
+    assert len(entro(*command, "--long", cwd=tmp_path).out.splitlines()) > 100
+
+
+def test_a_terminal_gets_its_width_and_colours_for_better_and_worse(tmp_path: Path) -> None:
+    command = ("report", FIVE_WEEKS, "--weekly", *BERLIN, "--format", "terminal")
+    for columns in (40, 132):
+        status, shown = running.entro_terminal(*command, cwd=tmp_path, columns=columns)
+        assert status == 0
+        assert "\x1b[31m   +11 min\x1b[0m" in shown  # more time over the budget is worse
+        assert "\x1b[32m   +2.2 pp\x1b[0m" in shown  # more coverage is better
+        lines = re.sub(r"\x1b\[\d*m", "", shown).splitlines()
+        assert len(lines) <= 24
+        assert max(map(len, lines)) == columns
 
 
 def test_the_page_is_opened_in_the_browser_or_the_reason_is_said(tmp_path: Path) -> None:

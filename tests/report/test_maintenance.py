@@ -172,7 +172,7 @@ def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
 
 def test_every_format_shows_it(tmp_path):
     exclude = ("--exclude", "Thu 14:00-15:00")
-    assert "excluded as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal").out
+    assert "excluded as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal", "--long").out
     assert "Excluded as maintenance: 1 h: 2026-04-09 14:00 UTC to 2026-04-09 15:00 UTC." in (
         entro(*WEEK, *exclude, "--format", "markdown").out
     )

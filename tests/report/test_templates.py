@@ -12,9 +12,9 @@ from tests.template_fields import PAGE, brought_up_to_date, documented, sentence
 FIVE_WEEKS = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
 
 
-def report(folder, form):
+def report(folder, form, *more):
     options = ("--logs", FIVE_WEEKS, "--tz", "Europe/Berlin", "--out", "-", "--format", form)
-    return entro("report", "--weekly", *options, "--template-dir", folder)
+    return entro("report", "--weekly", *options, "--template-dir", folder, *more)
 
 
 @pytest.mark.parametrize("kind", documented(), ids=lambda kind: kind.__name__)
@@ -30,9 +30,13 @@ def test_the_page_that_lists_them_is_up_to_date():
 def test_one_template_is_replaced_and_the_others_stay(tmp_path):
     (tmp_path / "report.md").write_text("{{ summary.pipeline }}: {{ n.count(summary.figures.violations) }}\n")
     assert report(tmp_path, "markdown").out == "default: 29\n"
-    assert report(tmp_path, "terminal").out.startswith("Weekly report: default\n")
+    assert report(tmp_path, "terminal").out.startswith("Weekly report: default, Week")
     (tmp_path / "report.txt").write_text("{{ summary.verdict.sentence }}")
+    # A folder with a text from before there was a short one replaces both.
     assert report(tmp_path, "terminal").out.startswith("Over the budget for 29 min")
+    (tmp_path / "report-short.txt").write_text("{{ headline[0].trend }} at {{ most }}")
+    assert report(tmp_path, "terminal").out == "worse at 5\n"
+    assert report(tmp_path, "terminal", "--long").out.startswith("Over the budget for 29 min")
 
 
 def test_the_looks_of_the_page(tmp_path):

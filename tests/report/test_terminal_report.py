@@ -1,10 +1,13 @@
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from entro_cli.analysis.results import Recommendation
 from entro_cli.report.periods import PeriodKind
-from entro_cli.report.render.terminal import render
+from entro_cli.report.render.terminal import MOST_LINES, render, render_short
 from tests.report.runs import busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
 
@@ -67,3 +70,41 @@ def test_a_period_without_data_still_makes_a_text():
 
 def test_the_same_summary_gives_the_same_text():
     assert len({render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06")) for _ in range(2)}) == 1
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("name", ["crawler", *HOSTILE, "x" * 200])
+def test_the_short_text_fits_a_terminal(name, unicode):
+    summary, long = hostile_summary(name), f"{name} was slow. " * 40
+    crowded = replace(
+        summary,
+        incidents=summary.incidents * 20,
+        notes=(long, long),
+        verdict=replace(summary.verdict, sentence=long),
+        recommendations=(Recommendation(long, 1, "", "", "", ""),),
+    )
+    for width in (40, 57, 80, 140, 200):
+        for one, page in ((summary, None), (crowded, Path("reports") / name.replace("/", "") / "page.html")):
+            lines = render_short(one, width, unicode, page=page).splitlines()
+            assert len(lines) <= MOST_LINES < 24
+            assert max(map(cell_len, lines)) <= width
+            assert all(line.isprintable() and (unicode or line.isascii()) for line in lines)
+            assert any("Time over budget" in line for line in lines)
+
+
+def test_the_short_text_has_the_figures_of_the_long_one():
+    summary = summary_of(busy(21), PeriodKind.WEEK, "2026-03-10")
+    short, long = render_short(summary, page=Path("week.html")), render(summary)
+
+    for label in ("Time over budget", "Error budget used", "Critical", "Coverage"):
+        figure, change = re.search(rf"^{label} +(.+?)  +([+-].+?|=)(?: |$)", short, re.MULTILINE).groups()
+        assert re.search(rf"^  {label} +{re.escape(figure)} .* {re.escape(change)}", long, re.MULTILINE)
+    assert short.endswith("\n\nPage: week.html\n")
+
+
+def test_fewer_steps_than_columns_leave_no_gaps():
+    run = calm(30, "2026-03-02")
+    whole = summary_of(run, PeriodKind.DAY, "2026-03-02")
+    assert f"  {'░' * 24}" in render(whole, 200)
+    strip = next(line for line in render_short(whole, 200).splitlines() if "░░" in line)
+    assert " " not in strip.strip()

@@ -9,18 +9,31 @@ from entro_cli.analysis.results import Figures, StageFigures
 from entro_cli.core import formatting
 from entro_engine import Kind
 
+_TRENDS = {"worse": ("better", "worse"), "better": ("worse", "better"), "neither": ("", "")}
+"""By what a rise of a figure means: what a fall is, and what a rise is."""
+
 _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
 
 @dataclass(frozen=True)
 class FigureRow:
-    """One figure. `beside` is the same figure in another unit, such as a number of steps; empty without one."""
+    """One figure.
+
+    Attributes:
+        label: its name.
+        value: the figure of this period.
+        beside: the same figure in another unit, such as a number of steps; empty without one.
+        previous: the figure of the previous period.
+        change: the difference.
+        trend: `better` or `worse`; empty if the figure did not change, or if neither is true of it.
+    """
 
     label: str
     value: str
     beside: str
     previous: str
     change: str
+    trend: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,22 +46,25 @@ class FigureGroup:
 
 @dataclass(frozen=True)
 class _Figure:
-    """The definition of a row: how to read the figure, and how to format it and its change (by default alike)."""
+    """The definition of a row: how to read the figure, how to format it and its change, and what a rise means."""
 
     label: str
     value: Callable[[Figures], float | None]
     form: Callable[[float], str]
     change_form: Callable[[float], str] | None = None
     beside: Callable[[Figures], str] = lambda _: ""
+    rise: str = "worse"
 
     def row(self, now: Figures, before: Figures | None) -> FigureRow:
         value, previous = self.value(now), self.value(before) if before else None
+        change = formatting.change(self.change_form or self.form, value, previous)
         return FigureRow(
             label=self.label,
             value=formatting.optional(self.form, value),
             beside=self.beside(now),
             previous=formatting.optional(self.form, previous),
-            change=formatting.change(self.change_form or self.form, value, previous),
+            change=change,
+            trend=_TRENDS[self.rise][change[0] == "+"] if change[0] in "+-" and change != formatting.NONE else "",
         )
 
 
@@ -97,13 +113,14 @@ def _steps(number: int) -> str:
     return formatting.counted(number, "step")
 
 
-def _regime(label: str, steps: Callable[[Figures], int]) -> _Figure:
+def _regime(label: str, steps: Callable[[Figures], int], rise: str = "worse") -> _Figure:
     return _Figure(
         label,
         lambda figures: _share_of_observed(steps(figures), figures),
         formatting.share,
         formatting.points,
         lambda figures: _steps(steps(figures)),
+        rise,
     )
 
 
@@ -127,6 +144,7 @@ _COVERAGE = _Figure(
     formatting.share,
     formatting.points,
     lambda figures: f"of {_steps(_expected_steps(figures))}",
+    "better",
 )
 _HEADLINE = (_OVER, _OBJECTIVE, _CRITICAL, _COVERAGE)
 
@@ -152,7 +170,7 @@ _BY_REQUESTS = _Figure(
 )
 _LATE = _Figure("Late steps", lambda figures: figures.late_share, formatting.share, formatting.points)
 _REGIMES = (
-    _regime("Stable", lambda figures: figures.regimes.stable),
+    _regime("Stable", lambda figures: figures.regimes.stable, "better"),
     _regime("Stress", lambda figures: figures.regimes.stress),
     _CRITICAL,
     _Figure(
@@ -163,16 +181,17 @@ _REGIMES = (
         lambda figures: _steps(figures.regimes.no_data),
     ),
     _COVERAGE,
-    _Figure("Transitions", lambda figures: figures.transitions, formatting.count),
+    _Figure("Transitions", lambda figures: figures.transitions, formatting.count, rise="neither"),
 )
 _LEFT_OUT = _Figure(
     "Excluded as maintenance",
     lambda figures: figures.excluded_steps * figures.step_s,
     formatting.duration,
     beside=lambda figures: _steps(figures.excluded_steps),
+    rise="neither",
 )
 _PSI_TOTAL = (
-    _Figure("Psi_total, mean (nat)", lambda figures: figures.mean_psi_total, formatting.nats),
+    _Figure("Psi_total, mean (nat)", lambda figures: figures.mean_psi_total, formatting.nats, rise="neither"),
     _Figure("Psi_total, peak (nat)", lambda figures: figures.peak_psi_total, formatting.nats),
 )
 
@@ -182,7 +201,7 @@ def _loads(now: Figures) -> tuple[_Figure, ...]:
     title = formatting.load_name(len(now.stages))
     return (
         *(_PSI_TOTAL if len(now.stages) != 2 else ()),
-        _Figure(f"{title}, mean (nat)", lambda figures: figures.mean_coupled_load, formatting.nats),
+        _Figure(f"{title}, mean (nat)", lambda figures: figures.mean_coupled_load, formatting.nats, rise="neither"),
         _Figure(
             f"{title}, peak (nat)",
             lambda figures: figures.peak_coupled_load,
@@ -193,8 +212,8 @@ def _loads(now: Figures) -> tuple[_Figure, ...]:
 
 
 _ENGINE = (
-    _Figure("Stability, mean", lambda figures: figures.stability_mean, formatting.nats),
-    _Figure("Stability, lowest", lambda figures: figures.stability_min, formatting.nats),
+    _Figure("Stability, mean", lambda figures: figures.stability_mean, formatting.nats, rise="better"),
+    _Figure("Stability, lowest", lambda figures: figures.stability_min, formatting.nats, rise="better"),
     _Figure("Energy, mean (nat)", lambda figures: figures.energy_mean, formatting.nats),
     _Figure("Energy, highest (nat)", lambda figures: figures.energy_max, formatting.nats),
     _Figure("Memory, mean", lambda figures: figures.memory_mean, formatting.nats),
@@ -206,6 +225,7 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
     """Return the rows of a stage: its loads and its share of Psi_total."""
     stage = now.stages[index]
     loads = _LOAD_UNITS.get(stage.kind, "load")
+    rise = "worse" if stage.kind == Kind.QUEUE else "neither"  # a higher rate is more work done
 
     def of_stage(read: Callable[[StageFigures], float | None]) -> Callable[[Figures], float | None]:
         return lambda figures: read(figures.stages[index])
@@ -215,10 +235,14 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
         _Figure(f"{stage.name}, wait, 95th pct", of_stage(lambda stage: stage.wait_95_s), formatting.duration),
     )
     return (
-        _Figure(f"{stage.name}, mean {loads}", of_stage(lambda stage: stage.mean_load), formatting.quantity),
-        _Figure(f"{stage.name}, peak {loads}", of_stage(lambda stage: stage.peak_load), formatting.quantity),
+        _Figure(f"{stage.name}, mean {loads}", of_stage(lambda stage: stage.mean_load), formatting.quantity, rise=rise),
+        _Figure(f"{stage.name}, peak {loads}", of_stage(lambda stage: stage.peak_load), formatting.quantity, rise=rise),
         _Figure(
-            f"{stage.name}, share of Psi", of_stage(lambda stage: stage.mean_share), formatting.share, formatting.points
+            f"{stage.name}, share of Psi",
+            of_stage(lambda stage: stage.mean_share),
+            formatting.share,
+            formatting.points,
+            rise="neither",
         ),
         *(waits if stage.kind == Kind.QUEUE else ()),
     )

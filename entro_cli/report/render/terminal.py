@@ -12,17 +12,27 @@ from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli.core import formatting
+from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
 from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
 from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
-from entro_cli.report.render.figure_table import figure_table
+from entro_cli.report.render.figure_table import figure_table, headline
 from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.week_map import LEVELS, Weekday
 
 LEAST_WIDTH = 72
-"""The columns of the tables need this width."""
+"""The columns of the tables of the long text need this width."""
+
+MOST_LINES = 23
+"""The most lines of the short text: with the prompt of a shell below it, it fills a terminal of 24 lines."""
+
+SHORT = "report-short.txt"
+"""The template of the short text."""
+
+_FITS = ((5, 8), (4, 8), (3, 8), (2, 8), (1, 6), (1, 4), (1, 2))
+"""Incidents and lines of a paragraph in the short text. The first of these that gives few enough lines is taken."""
 
 _COLOURS = {
     "good": "32",
@@ -30,6 +40,8 @@ _COLOURS = {
     "watch": "33",
     "stress": "33",
     "bad": "31",
+    "better": "32",
+    "worse": "31",
     "critical": "31",
     "no data": "2",
     "maintenance": "2",
@@ -87,7 +99,7 @@ ASCII = Glyphs(
 def render(
     summary: Summary, width: int = 80, unicode: bool = True, color: bool = False, template_dir: Path | None = None
 ) -> str:
-    """Return the report as text.
+    """Return all of the report as text.
 
     Args:
         summary: the Summary to render.
@@ -110,7 +122,7 @@ def render(
         "terms": coordination_terms(summary.coordination),
         "full_loads": full_load_terms(summary.made.full_loads),
         "shown": shown_span(summary),
-        "columns": sparkline(summary, pen.width - 2),
+        "columns": _columns(summary, pen.width - 2),
         "calendar": calendar_of(summary),
         "most": MOST_LISTED,
         "n": formatting,
@@ -119,6 +131,61 @@ def render(
     }
     text = render_template(text_templates(pen, template_dir), "report.txt", context, template_dir)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def render_short(
+    summary: Summary,
+    width: int = 80,
+    unicode: bool = True,
+    color: bool = False,
+    page: Path | None = None,
+    template_dir: Path | None = None,
+) -> str:
+    """Return the report as text that fits a terminal of 24 lines: the verdict, four figures, the worst incidents.
+
+    Args:
+        summary: the Summary to render.
+        width: the most columns of a line, at least 40.
+        unicode: draw with block characters. Otherwise the text is ASCII, with escapes for other letters.
+        color: add colours, as ANSI escapes.
+        page: the file of the page, which the text names.
+        template_dir: a folder with templates that replace the built-in ones of the same name.
+
+    Returns:
+        The text, ending with a newline, identical for identical arguments.
+
+    Raises:
+        EntroError: if the templates are missing.
+    """
+    pen = Pen(UNICODE if unicode else ASCII, color, max(width, 40))
+    context = {
+        "summary": summary,
+        "headline": headline(summary.figures, summary.previous_figures),
+        "shown": shown_span(summary),
+        "columns": _columns(summary, pen.width),
+        "page": page,
+        "n": formatting,
+        "pen": pen,
+        "glyphs": pen.glyphs,
+    }
+    templates = text_templates(pen, template_dir)
+    lines: list[str] = []
+    for incidents, prose in _FITS:
+        text = render_template(templates, SHORT, {**context, "most": incidents, "prose": prose}, template_dir)
+        lines = [line.rstrip() for line in text.splitlines()]
+        if len(lines) > MOST_LINES and incidents <= 2:
+            lines = [line for line in lines if line]
+        if len(lines) <= MOST_LINES:
+            break
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _columns(summary: Summary, width: int) -> tuple[SparklineBar, ...]:
+    """Return the timeline as one bar per cell. Where there are fewer steps than cells, bars are repeated."""
+    start, end = shown_span(summary)
+    steps = (nanoseconds(end) - nanoseconds(start)) // round(summary.made.step_s * NS)
+    bars = sparkline(summary, min(width, max(steps, 1)))
+    return tuple(bars[cell * len(bars) // width] for cell in range(width))
 
 
 def text_templates(pen: Pen, template_dir: Path | None) -> Environment:
@@ -161,13 +228,14 @@ class Pen:
         short = self._shortened(str(text), width)
         return " " * (width - cell_len(short)) + short
 
-    def wrap(self, text: str, indent: int = 0, first: int = 0) -> list[str]:
+    def wrap(self, text: str, indent: int = 0, first: int = 0, most: int | None = None) -> list[str]:
         """Return a paragraph as lines of the pen's width, without their indent. A word wider than a line is cut.
 
         Args:
             text: the paragraph.
             indent: cells that the caller puts before each line.
             first: cells that the caller puts before the first line in addition.
+            most: the most lines; a longer paragraph is cut. None for any number.
         """
         room, lines, line = self.width - indent, [], " " * first
         for word in self._words(text, room - first):
@@ -177,6 +245,9 @@ class Pen:
                 longer = word
             line = longer
         lines.append(line)
+        if most is not None and len(lines) > most:
+            kept = self._shortened(lines[most - 1], room - len(self.glyphs.more))
+            lines[most - 1 :] = [kept.removesuffix(self.glyphs.more) + self.glyphs.more]
         return [lines[0][first:], *lines[1:]]
 
     def _words(self, text: str, most: int) -> Iterator[str]:
@@ -185,9 +256,11 @@ class Pen:
             yield from chop_cells(word, most)
 
     def paint(self, text: str, style: str) -> Markup:
-        """Return text in the colour of a style, if colours are on."""
+        """Return text in the colour of a style, if colours are on; the empty style has none."""
         shown = self.clean(text)
-        return Markup(f"\x1b[{_COLOURS[style]}m{shown}\x1b[0m" if self.color and shown.strip() else shown)  # noqa: S704
+        if self.color and style and shown.strip():
+            shown = f"\x1b[{_COLOURS[style]}m{shown}\x1b[0m"
+        return Markup(shown)  # noqa: S704
 
     def spark(self, parts: tuple[SparklineBar, ...], ceiling: float) -> Markup:
         """Return a sparkline of the bars' peaks, from 0 to the ceiling (nat)."""
