@@ -23,47 +23,124 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
 
-  // A reviver for JSON.parse that replaces var(--NAME) in the colours of a figure by the value in the present theme.
-  function themed() {
+  const parsed = (id, reviver) => JSON.parse(document.getElementById(`${id}-figure`)?.textContent ?? "[]", reviver);
+
+  // A reviver for JSON.parse that replaces var(--NAME) in the colours of a figure by the value in the present theme, and
+  // #NUMBER by an array that the charts of the page share.
+  function resolver() {
     const style = getComputedStyle(document.documentElement);
+    const arrays = parsed("arrays");
     const resolve = (value) => typeof value === "string"
       ? value.replace(/^var\((--[\w-]+)\)$/, (_, name) => style.getPropertyValue(name).trim())
       : value;
-    return (key, value) => !/colou?r$/i.test(key) ? value : Array.isArray(value) ? value.map(resolve) : resolve(value);
+    return (key, value) => {
+      if (key === "bdata") return value[0] === "#" ? arrays[value.slice(1)] : value;
+      return !/colou?r$/i.test(key) ? value : Array.isArray(value) ? value.map(resolve) : resolve(value);
+    };
+  }
+
+  // The numbers of an array as Plotly's Python library writes it.
+  function numbersOf(array) {
+    if (Array.isArray(array)) return array; // an empty one
+    const { dtype, bdata } = array;
+    const bytes = Uint8Array.from(atob(bdata), (char) => char.charCodeAt(0));
+    return dtype === "i1" ? new Int8Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  }
+
+  const withThreeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en");
+
+  function duration(seconds) {
+    if (seconds < 60) return `${withThreeDigits(seconds)} s`;
+    const [size, large, small, part] = seconds < 3600 ? [60, "min", "s", 1]
+      : seconds < 86400 ? [3600, "h", "min", 60] : [86400, "d", "h", 3600];
+    const rounded = Math.round(seconds / part) * part;
+    return `${Math.floor(rounded / size)} ${large} ${Math.floor((rounded % size) / part)} ${small}`;
+  }
+
+  // The local time at a second of the time axis, as Wed 8 Apr 14:50:10.
+  function localTime(second, { start_s: start, offsets }) {
+    const offset = offsets.findLast(([from]) => from <= second)[1];
+    const [day, date, month, , time] = new Date((start + second + offset) * 1000).toUTCString().split(" ");
+    return `${day.slice(0, 3)} ${Number(date)} ${month} ${time.replace(/:00$/, "")}`;
+  }
+
+  // The text of each point of the timeline: its time, its regime and its loads in their units.
+  function textsOf({ hover, ...clock }, x) {
+    const regimes = numbersOf(hover.regime);
+    const lines = hover.lines.map((line) => ({ ...line, values: numbersOf(line.values) }));
+    const text = ({ before, values, after, is_duration: isDuration }, at) => Number.isNaN(values[at]) ? []
+      : `${before}${(isDuration ? duration : withThreeDigits)(values[at])}${after}`;
+    return [...numbersOf(x)].map((second, at) => [
+      `<b>${localTime(second, clock)}, ${hover.regimes[regimes[at]]}</b>`, ...lines.flatMap((line) => text(line, at)),
+    ].join("<br>"));
   }
 
   const widthOf = (chart) => printing ? PAPER.width : chart.clientWidth;
 
-  // Return the finest ticks that the chart has room for. A figure without ticks in its layout keeps Plotly's.
-  function ticksFor(chart, layout, range) {
-    const levels = layout.meta?.marks ?? [];
-    const visible = (level) => level.at.filter((at) => at >= range[0] && at <= range[1]).length;
-    const width = (level) => LETTER * (Math.max(...level.text.map((text) => text.length)) + 0.8);
-    const fitting = levels.filter((level) => visible(level) * width(level) <= widthOf(chart) - 52); // 52 px are margins
-    return fitting.at(-1) ?? levels[0];
+  // Intervals of ticks and the form of each, from coarse to fine.
+  const DAY = 86400;
+  const INTERVALS = [
+    [28 * DAY, "month"], [7 * DAY, "date"], [DAY, "date"], [DAY, "weekday"],
+    ...[43200, 21600, 10800, 3600, 1800, 900, 300, 60, 30, 10, 5, 1].map((interval) => [interval, "clock"]),
+  ];
+
+  function labelOf(local, form) {
+    const [day, date, month, year, time] = new Date(local * 1000).toUTCString().split(" ");
+    if (form === "month") return month === "Jan" ? `${month} ${year}` : month;
+    if (form === "date") return `${Number(date)} ${month}`;
+    return form === "clock" && local % DAY ? time.replace(/:00$/, "") : `${day.slice(0, 3)} ${Number(date)}`;
   }
 
-  function tickSettings(chart, layout, range) {
-    const level = ticksFor(chart, layout, range);
-    return level && { tickvals: level.at, ticktext: level.text };
+  // Return the ticks at the multiples of an interval on the local clock: Mondays for a week, the first of each month.
+  function ticksAt([interval, form], { start_s: start, offsets }, [from, until]) {
+    const ticks = [];
+    offsets.forEach(([begin, offset], at) => {
+      const zero = start + offset; // the local time at second 0 of the axis, as long as this offset holds
+      const last = Math.min(until, offsets[at + 1]?.[0] ?? Infinity);
+      const monday = interval === 7 * DAY ? 4 * DAY : 0; // 1 January 1970 was a Thursday
+      const step = form === "month" ? DAY : interval;
+      const first = Math.ceil((zero + Math.max(from, begin) - monday) / step) * step + monday;
+      for (let local = first; local - zero < last || local - zero === until; local += step) {
+        const isTick = form !== "month" || new Date(local * 1000).getUTCDate() === 1;
+        if (isTick) ticks.push([local - zero, labelOf(local, form)]);
+      }
+    });
+    return ticks;
   }
+
+  // Return the finest ticks that the chart has room for, none in less than a second. Other charts keep Plotly's ticks.
+  function tickSettings(chart, layout, range) {
+    const fits = ([interval]) => (range[1] - range[0]) / interval <= 100;
+    const width = (ticks) => ticks.length * LETTER * (Math.max(...ticks.map(([, text]) => text.length)) + 0.8);
+    const room = widthOf(chart) - 66; // px of margins
+    const fitting = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range))
+      .filter((ticks) => ticks.length && width(ticks) <= room);
+    const ticks = fitting.at(-1) ?? [];
+    return { tickvals: ticks.map(([at]) => at), ticktext: ticks.map(([, text]) => text) };
+  }
+
+  let texts = null; // of the points of the timeline, which several charts share
 
   function figureOf(chart) {
-    const figure = JSON.parse(document.getElementById(`${chart.id}-figure`).textContent, themed());
+    const figure = parsed(chart.id, resolver());
     const layout = figure.layout;
+    for (const trace of figure.data.filter((each) => each.hovertemplate?.includes("hovertext") && !each.hovertext)) {
+      texts ??= textsOf(layout.meta, trace.x);
+      trace.hovertext = texts;
+    }
     if (printing) layout.width = PAPER.width; // on a screen it follows the window
     layout.height = printing ? PAPER.height * chart.clientHeight : chart.clientHeight;
     if (chart.layout) layout.xaxis.range = chart.layout.xaxis.range; // drawn anew, a chart stays zoomed
     if (touch) layout.dragmode = false; // a finger on a chart scrolls the page and does not zoom
-    if (layout.meta?.marks) Object.assign(layout.xaxis, tickSettings(chart, layout, layout.xaxis.range));
+    if (layout.meta) Object.assign(layout.xaxis, tickSettings(chart, layout, layout.xaxis.range));
     return figure;
   }
 
   // After a zoom or a resize, other ticks fit.
   function updateTicks(chart) {
-    const level = tickSettings(chart, chart.layout, chart.layout.xaxis.range);
-    if (level && chart.layout.xaxis.tickvals.length !== level.tickvals.length) {
-      Plotly.relayout(chart, { "xaxis.tickvals": level.tickvals, "xaxis.ticktext": level.ticktext });
+    const { tickvals, ticktext } = tickSettings(chart, chart.layout, chart.layout.xaxis.range);
+    if (chart.layout.xaxis.tickvals.join() !== tickvals.join()) {
+      Plotly.relayout(chart, { "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext });
     }
   }
 
@@ -91,7 +168,61 @@
   }
 
   const charts = [...document.querySelectorAll(".chart")];
-  const drawAll = () => Promise.all(charts.map(draw));
+  const isShown = (chart) => !chart.closest("details:not([open])");
+  const drawAll = () => Promise.all(charts.filter(isShown).map(draw));
+
+  const timed = () => charts.filter((chart) => chart.layout?.meta && isShown(chart));
+  const reset = document.querySelector(".reset");
+  const wholes = new Map(); // the range of each chart as the page shows it first
+  let zoomed = null;
+
+  // Move all time axes to a range, and back to their own without one.
+  async function zoom(range) {
+    zoomed = range;
+    reset.hidden = !range;
+    await Promise.all(timed().map((chart) => {
+      const wanted = range ?? wholes.get(chart.id);
+      const is = chart.layout.xaxis.range;
+      return is[0] === wanted[0] && is[1] === wanted[1] ? null : Plotly.relayout(chart, { "xaxis.range": [...wanted] });
+    }));
+  }
+
+  function followZoom(chart, change) {
+    const isZoom = Object.keys(change).some((key) => key.startsWith("xaxis."));
+    const [from, until] = chart.layout.xaxis.range;
+    const is = (range) => range?.[0] === from && range[1] === until;
+    const whole = is(wholes.get(chart.id));
+    return !isZoom || printing || (zoomed ? is(zoomed) : whole) ? null : zoom(whole ? null : [from, until]);
+  }
+
+  async function prepare(chart) {
+    makeScalable(chart);
+    chart.on("plotly_afterplot", () => makeScalable(chart));
+    if (!chart.layout.meta) return;
+    wholes.set(chart.id, [...chart.layout.xaxis.range]);
+    chart.on("plotly_relayout", (change) => {
+      updateTicks(chart);
+      if (reset) followZoom(chart, change);
+    });
+    new ResizeObserver(() => updateTicks(chart)).observe(chart);
+  }
+
+  // A chart in a closed part has no width: it is drawn when the part is opened.
+  async function open(part) {
+    const inside = charts.filter((chart) => part.contains(chart));
+    if (!part.open || document.documentElement.dataset.charts !== "drawn" || inside.every((chart) => chart.layout)) return;
+    await Promise.all(inside.map(draw));
+    inside.forEach(prepare);
+    if (zoomed) await zoom(zoomed);
+  }
+
+  function zoomToIncident(event) {
+    const link = event.target.closest("a[data-from]");
+    if (!link) return;
+    const [from, until] = [Number(link.dataset.from), Number(link.dataset.until)];
+    const margin = Math.max((until - from) * 0.3, 1);
+    zoom([from - margin, until + margin]);
+  }
 
   function fail(error) {
     document.documentElement.dataset.charts = "failed";
@@ -102,21 +233,21 @@
 
   async function start() {
     await unpackPlotly();
+    for (const part of document.querySelectorAll("details.charts")) {
+      part.open = false;
+      part.addEventListener("toggle", () => open(part));
+    }
     await drawAll();
-    for (const chart of charts) {
-      makeScalable(chart);
-      chart.on("plotly_afterplot", () => makeScalable(chart));
-    }
-    for (const chart of charts.filter((drawn) => drawn.layout.meta?.marks)) {
-      chart.on("plotly_relayout", () => updateTicks(chart));
-      new ResizeObserver(() => updateTicks(chart)).observe(chart);
-    }
+    charts.filter(isShown).forEach(prepare);
+    reset?.addEventListener("click", () => zoom(null));
+    addEventListener("click", zoomToIncident);
     dark.addEventListener("change", drawAll); // Plotly holds the old colours: draw anew
     // Paper is white and narrow. The page still has its layout of the screen when this event comes.
     addEventListener("beforeprint", () => print(true));
     addEventListener("afterprint", () => print(false));
-    for (const table of document.querySelectorAll("details[open]")) table.open = false; // the charts show the same figures
+    for (const table of document.querySelectorAll("details[open]:not(.charts)")) table.open = false; // the charts show the same figures
     document.documentElement.dataset.charts = "drawn";
+    document.querySelectorAll("details.charts").forEach(open);
   }
 
   start().catch(fail);

@@ -79,7 +79,7 @@ class Opened:
 def opened(
     browser: Any, path: Path, width: int = 1440, dark: bool = False, javascript: bool = True
 ) -> Iterator[Opened]:
-    """Open a page from disk and wait until its charts are drawn.
+    """Open a page from disk, unfold its charts and wait until they are drawn.
 
     Args:
         browser: the fixture's.
@@ -103,11 +103,16 @@ def opened(
     page.goto(path.resolve().as_uri())
     if javascript and page.locator(".chart").count():
         page.wait_for_selector("html[data-charts]")
+        page.evaluate("for (const part of document.querySelectorAll('details.charts')) part.open = true")
+        found.until(_OPENED)
     try:
         yield found
     finally:
         context.close()
 
+
+_OPENED = """document.documentElement.dataset.charts === 'failed'
+  || [...document.querySelectorAll('.chart')].every((chart) => chart.layout)"""
 
 _FOLLOWED = """[...document.querySelectorAll('.chart')].every((chart) =>
   chart.layout.font.color === getComputedStyle(document.documentElement).getPropertyValue('--soft').trim()

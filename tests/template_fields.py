@@ -36,10 +36,11 @@ def documented() -> dict[type, None]:
 
 
 def sentences(kind: type) -> dict[str, str]:
-    """Return the descriptions of a dataclass's fields from its docstring."""
+    """Return the descriptions of a dataclass's fields from its docstring and those of the classes it extends."""
+    extended = sentences(kind.__base__) if dataclasses.is_dataclass(kind.__base__) else {}
     attributes = re.search(r"(?ms)^Attributes:\n(.*?)(?:\n\n|\Z)", inspect.getdoc(kind) or "")
     entries = re.findall(r"(?ms)^    (\w+): (.*?)(?=^    \w+: |\Z)", attributes[1] if attributes else "")
-    return {name: " ".join(text.split()) for name, text in entries}
+    return extended | {name: " ".join(text.split()) for name, text in entries}
 
 
 def tables() -> str:

@@ -6,6 +6,7 @@ An int64 of nanoseconds is exact, so rounding never moves a sample into the wron
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -178,3 +179,18 @@ def hours_of_week(times_ns: NDArray[np.int64], zone: tzinfo) -> NDArray[np.int64
     quarters, quarter_of = np.unique(times_ns // _QUARTER_NS, return_inverse=True)
     local_times = (moment(quarter * _QUARTER_NS, zone) for quarter in quarters.tolist())
     return np.array([24 * local.weekday() + local.hour for local in local_times], dtype=np.int64)[quarter_of]
+
+
+def utc_offsets(start: datetime, end: datetime) -> list[tuple[float, float]]:
+    """Return the offsets from UTC in a time span: from which second after its start each holds, and the offset, s."""
+
+    def offset(ns: int) -> timedelta | None:
+        return moment(ns, start.tzinfo or UTC).utcoffset()
+
+    begin, last, day_ns = nanoseconds(start), nanoseconds(end), 86400 * NS
+    changes = [begin]
+    for ns in range(begin, last, day_ns):
+        minutes = range(ns, min(ns + day_ns, last) + 1, 60 * NS)
+        if offset(minutes[0]) != offset(minutes[-1]):
+            changes.append(minutes[bisect_left(minutes, True, key=lambda at: offset(at) != offset(minutes[0]))])
+    return [((ns - begin) / NS, (offset(ns) or timedelta()).total_seconds()) for ns in changes]

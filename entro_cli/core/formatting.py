@@ -46,14 +46,13 @@ def nats(value: float) -> str:
 
 
 def quantity(value: float) -> str:
-    """Return a load or another quantity of any size, to about four digits."""
+    """Return a load or another quantity of any size, to three digits: 8.24, 885, 2,538."""
     size = abs(value)
     if 0 < size < 0.0005:
         return f"{value:.1e}"
     if 1e9 <= size < math.inf:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 or size == 0 else 3
-    return f"{value:,.{digits}f}"
+    return f"{value:,.0f}" if size >= 99.95 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

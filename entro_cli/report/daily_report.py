@@ -12,7 +12,7 @@ from datetime import datetime
 
 from entro_cli.analysis.figures import FigureAccumulator, regimes_of
 from entro_cli.analysis.gaps import Activity, activity_of
-from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.incident_details import DetailedIncident, detailed, incident_steps, known_capacity
 from entro_cli.analysis.results import (
     BurnAlert,
     Coordination,
@@ -201,8 +201,10 @@ class Summary:
         previous_figures: figures of the previous period; None if the log has no data in it.
         buckets: the parts of the period: hours of a day, days of a week or month.
         week: Critical share of each hour of the week; empty if the period is not longer than two weeks.
-        course: the timeline: the steps of the period, thinned to at most 2000 points with all extremes kept.
-        incidents: the 20 worst incidents by excess, the worst first; `figures.incidents` has all, by time.
+        course: the timeline: the steps of the period, thinned to at most 2000 points with all extremes kept, and the
+            worst incidents in full.
+        incidents: the 20 worst incidents by excess, the worst first, with the loads of their stages;
+            `figures.incidents` has all, by time.
         alerts: the first 20 alerts by severity, then by time; `figures.objective.alerts` has all.
         coordination: simulation of the period's demand, without a controller and with the v9 controller.
         recommendations: actions, each with its number, the command that shows it, and the setting to change.
@@ -223,7 +225,7 @@ class Summary:
     buckets: tuple[Bucket, ...]
     week: tuple[Weekday, ...]
     course: Timeline
-    incidents: tuple[Incident, ...]
+    incidents: tuple[DetailedIncident, ...]
     alerts: tuple[BurnAlert, ...]
     coordination: Coordination
     recommendations: tuple[Recommendation, ...]
@@ -254,7 +256,9 @@ def summarise(
         advice: the effect of coordination, and the recommendations.
     """
     maintenance = context.maintenance
-    incidents = figures.incidents.worst(MOST_LISTED)
+    wait_s = context.full_loads.wait_s
+    capacity = known_capacity(figures.stages, context.full_loads)
+    incidents = detailed(run, figures.incidents.worst(MOST_LISTED), wait_s, capacity)
     activity = context.activity or activity_of(run.times_ns[run.observed], run.step_ns)
     usual_gap_s = None if activity.usual_gap_ns is None else activity.usual_gap_ns / NS
     until_ns = period.end_ns if context.until_ns is None else context.until_ns
@@ -273,7 +277,7 @@ def summarise(
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
         week=week_map(run, period.zone) if period.length_s > SHORTEST_S else (),
-        course=timeline_of(run, period.zone),
+        course=timeline_of(run, period.zone, [incident_steps(run, each) for each in incidents], wait_s),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
         coordination=advice.coordination,

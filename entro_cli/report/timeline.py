@@ -1,22 +1,32 @@
-"""The timeline of a period: a run thinned to the points that a chart can show, with all extremes kept."""
+"""The timeline of a period: a run thinned to the points that a chart can show, with all extremes kept.
+
+The worst incidents are kept in full, so that zooming into one shows each of its steps.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.analysis.figures import end_waits
 from entro_cli.core.clock import moment
 from entro_engine import Regime, Run
-from entro_engine.entropy import FloatArray
+from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, FloatArray
 
 MOST_POINTS = 2000
 """The most points of a chart, so that a page stays small however long the log is."""
 
-_KEPT_PER_BIN = 4  # the lowest, the highest, the first of the worst regime, the first without data
+MOST_INCIDENT_STEPS = 10_000
+"""The most steps of incidents that are kept in full."""
+
+_MARGIN_STEPS = 10  # before and after an incident, to show how it began and ended
+
+_KEPT_PER_BIN = 3  # the lowest load, the first step of the worst regime, the first without data
 
 
 @dataclass(frozen=True)
@@ -24,8 +34,9 @@ class Timeline:
     """Selected steps of the period, oldest first, as tuples with one entry per point.
 
     The period's part of the log is divided into bins of equal length. Each bin contributes the steps with the lowest
-    and the highest coupled load, the first step with its worst regime, and the first step without data, so that gaps
-    stay visible. A period of at most 2000 steps is complete.
+    and the highest coupled load, the highest load of each stage, the first step with its worst regime, and the first
+    step without data, so that gaps stay visible. A period of at most 2000 steps is complete. So are the worst
+    incidents, up to 10,000 steps in all.
 
     Attributes:
         times: start of each step.
@@ -36,6 +47,10 @@ class Timeline:
         stress_threshold: t_S, nat: the effective load from which the step is in Stress.
         critical_threshold: t_C, nat: the effective load from which the step is Critical.
         psi: Psi of each stage, nat: one tuple per stage, in the order of the figures' stages.
+        loads: the mean load of each stage, req/s of a rate, requests of a queue: one tuple per stage.
+        peaks: the largest load of each stage, in the same units.
+        wait_s: the longest wait at the end of each step over all queues, s; None without data or queues.
+        whole_incidents: number of the worst incidents of which every step is kept.
         steps: number of the log's steps in the period, before thinning.
         end: end of the last of those steps.
     """
@@ -48,20 +63,35 @@ class Timeline:
     stress_threshold: tuple[float | None, ...]
     critical_threshold: tuple[float | None, ...]
     psi: tuple[tuple[float | None, ...], ...]
+    loads: tuple[tuple[float | None, ...], ...]
+    peaks: tuple[tuple[float | None, ...], ...]
+    wait_s: tuple[float | None, ...]
+    whole_incidents: int
     steps: int
     end: datetime
 
 
-def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
+def timeline_of(
+    run: Run,
+    zone: tzinfo,
+    incidents: Sequence[tuple[int, int]] = (),
+    accepted_wait_s: float = DEFAULT_ACCEPTED_WAIT_S,
+    most: int = MOST_POINTS,
+) -> Timeline:
     """Return the timeline of a run.
 
     Args:
         run: the steps of the period, and no others.
         zone: the time zone of the times.
-        most: the most points to keep, at least 4.
+        incidents: the first step of each of the worst incidents and the step after its last, the worst first.
+        accepted_wait_s: the longest accepted wait, s.
+        most: the most points to keep besides those of incidents.
     """
-    kept = thin(run.coupled_load, run.trace.regime, most)
+    kept = thin(np.vstack([run.coupled_load, run.peaks]), run.trace.regime, most)
+    whole = _whole_incidents(incidents, run.steps)
+    kept = np.unique(np.concatenate([kept, *whole]))
     labels = {int(regime): regime.label for regime in Regime}
+    waits = [wait[kept] for wait in end_waits(run, accepted_wait_s) if wait is not None]
     return Timeline(
         times=tuple(moment(ns, zone) for ns in run.times_ns[kept].tolist()),
         psi_total=_none_for_nan(run.psi_total[kept]),
@@ -71,36 +101,52 @@ def timeline_of(run: Run, zone: tzinfo, most: int = MOST_POINTS) -> Timeline:
         stress_threshold=_none_for_nan(run.trace.stress_threshold[kept]),
         critical_threshold=_none_for_nan(run.trace.critical_threshold[kept]),
         psi=tuple(_none_for_nan(stage[kept]) for stage in run.psi),
+        loads=tuple(_none_for_nan(stage[kept]) for stage in run.loads),
+        peaks=tuple(_none_for_nan(stage[kept]) for stage in run.peaks),
+        wait_s=_none_for_nan(np.fmax.reduce(waits) if waits else np.full(len(kept), math.nan)),
+        whole_incidents=len(incidents) if len(kept) == run.steps else len(whole),
         steps=run.steps,
         end=moment(run.end_ns, zone),
     )
 
 
-def thin(load: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
-    """Select the steps to draw: all, or of each bin the lowest, the highest, the first in its worst regime or a gap.
+def _whole_incidents(incidents: Sequence[tuple[int, int]], steps: int) -> list[NDArray[np.intp]]:
+    """Return the steps of as many of the worst incidents as may be kept in full, with some steps around each."""
+    kept: list[NDArray[np.intp]] = []
+    for first, after in incidents:
+        span = np.arange(max(first - _MARGIN_STEPS, 0), min(after + _MARGIN_STEPS, steps))
+        if sum(map(len, kept)) + len(span) <= MOST_INCIDENT_STEPS:
+            kept.append(span)
+    return kept
+
+
+def thin(series: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
+    """Select the steps to draw: all, or of each bin the extremes, and the first in its worst regime or a gap.
 
     Args:
-        load: shape (steps,), nat; NaN without data.
+        series: shape (series, steps), NaN without data: of the first, the lowest value of a bin is kept; of all, the
+            highest.
         regime: shape (steps,), codes of `Regime`.
         most: the most steps to keep.
 
     Returns:
         The indices of the steps, ascending.
     """
-    steps = len(load)
+    steps = series.shape[1]
     if steps <= most:
         return np.arange(steps)
-    bins = max(most // _KEPT_PER_BIN, 1)
+    bins = max(most // (_KEPT_PER_BIN + len(series)), 1)
     size = math.ceil(steps / bins)
     missing = size * math.ceil(steps / size) - steps  # pad the last bin with values that are never chosen
-    low = np.pad(np.nan_to_num(load, nan=math.inf), (0, missing), constant_values=math.inf).reshape(-1, size)
-    high = np.pad(np.nan_to_num(load, nan=-math.inf), (0, missing), constant_values=-math.inf).reshape(-1, size)
+    low = np.pad(np.nan_to_num(series[0], nan=math.inf), (0, missing), constant_values=math.inf).reshape(-1, size)
+    high = np.pad(np.nan_to_num(series, nan=-math.inf), ((0, 0), (0, missing)), constant_values=-math.inf)
+    high = high.reshape(len(series), -1, size)
     # Codes grow with severity, and that of "no data" is below them: argmax finds the first step of the worst regime.
     codes = np.pad(regime, (0, missing), constant_values=-2).reshape(-1, size)
-    has_data = np.isfinite(high).any(axis=1)
+    has_data = np.isfinite(high[0]).any(axis=1)
     gap = codes == Regime.NO_DATA
     starts = size * np.arange(len(codes))
-    observed = [(starts + values.argmax(axis=1))[has_data] for values in (-low, high, codes)]
+    observed = [(starts + values.argmax(axis=1))[has_data] for values in (-low, *high, codes)]
     return np.unique(np.concatenate([*observed, (starts + gap.argmax(axis=1))[gap.any(axis=1)]]))
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.incident_details import DetailedIncident
 from entro_cli.analysis.results import Figures
-from entro_cli.core.formatting import count, counted, duration, share
+from entro_cli.core.formatting import counted, duration, quantity, share, shortened
 from entro_cli.report.periods import Period, PeriodKind
 
 LOW_COVERAGE = 0.9
@@ -17,6 +17,9 @@ LOW_COVERAGE = 0.9
 
 NO_DATA = "No data"
 """First words of the sentence if the period has no data at all, or none at its end. The JUnit report tests for them."""
+
+LARGE_SHARE = 0.25
+"""A state that lasts this share of the observed time is named first. The value is a choice, not a measurement."""
 
 _LONGEST_NAME = 40
 _MOST_NAMED = 3
@@ -71,7 +74,7 @@ def has_low_coverage(figures: Figures, usual_gap_s: float | None) -> bool:
 def judge(
     period: Period,
     figures: Figures,
-    worst: Incident | None,
+    worst: DetailedIncident | None,
     silences: Sequence[Silence] = (),
     usual_gap_s: float | None = None,
     until_ns: int | None = None,
@@ -133,22 +136,32 @@ def _silences(period: Period, silences: Sequence[Silence], is_over: bool, usual_
         yield f"A run usually begins every {duration(usual_gap_s)}."
 
 
-def _load(period: Period, figures: Figures, worst: Incident | None) -> str:
-    """Return the sentence on the load: how long it was over the budget, and where to look first."""
+def _load(period: Period, figures: Figures, worst: DetailedIncident | None) -> str:
+    """Return the sentences on the load: the largest fact first, then how much of the error budget was used."""
+    critical = figures.regimes.critical / figures.observed_steps
+    length = duration(figures.regimes.critical * figures.step_s)
+    time = f"Critical for {share(critical)} of the observed time ({length})"
+    late = figures.late_share or 0.0
+    waits = f"Requests waited too long in {share(late)} of the steps. " if late >= LARGE_SHARE else ""
     if worst is None:
-        critical = figures.regimes.critical
-        if critical:
-            time = duration(critical * figures.step_s)
-            return f"Within the budget throughout, but Critical for {time}: there is little room for more load."
-        return f"Within the budget in every observed step ({count(figures.observed_steps)}): nothing to do."
-    incidents = len(figures.incidents)
-    which = "the incident" if incidents == 1 else "the worst incident"
+        state = f"{time}, but never over the budget" if critical else "Never Critical, and never over the budget"
+        return f"{waits}{state}{_most_waiting(figures)}."
+    lead = f"{time}. " if critical >= LARGE_SHARE else ""
     return (
-        f"Over the budget for {duration(figures.violation_time_s)} in {counted(incidents, 'incident')}, "
-        f"{_objective(figures)}. Look first at {_shortened(worst.driver)}, the driver of {which} "
-        f"({_time(period, worst.start)}, {duration(worst.duration_s)}, "
-        f"up to {worst.peak_coupled_load / figures.budget:.1f} times the budget)."
+        f"{lead}{waits}{_time(period, worst.start)}, {duration(worst.duration_s)}: {worst.sentence}. "
+        f"Over the budget for {duration(figures.violation_time_s)} in {counted(len(figures.incidents), 'incident')}, "
+        f"{_objective(figures)}."
     )
+
+
+def _most_waiting(figures: Figures) -> str:
+    """Return the longest queue in words; empty without a queue."""
+    queues = [stage for stage in figures.stages if stage.longest_wait_s is not None]
+    longest = max(queues, key=lambda stage: stage.longest_wait_s or 0.0, default=None)
+    if longest is None:
+        return ""
+    waiting = f"{quantity(longest.peak_load or 0.0)} requests waiting at {shortened(longest.name, _LONGEST_NAME)}"
+    return f": at most {waiting}, up to {duration(longest.longest_wait_s or 0.0)} wait"
 
 
 def _objective(figures: Figures) -> str:
@@ -160,10 +173,6 @@ def _objective(figures: Figures) -> str:
     used = figures.violations / objective.allowed_steps
     amount = f"{used:.1f} times" if used > 1 else f"{share(used)} of"
     return f"{amount} what the {target} objective allows"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def _time(period: Period, when: datetime) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.coordination import CoordinationParameters, block_capacity, coordinate
-from entro_cli.report.render.coordination_table import coordination_terms
+from entro_cli.report.render.figure_table import coordination_terms
 from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
 

@@ -15,7 +15,7 @@ PSI = st.lists(st.one_of(st.none(), st.floats(0, 8)), min_size=1, max_size=300).
 def test_a_thinned_series_is_bounded_and_keeps_every_extreme_regime_and_gap(psi, most):
     regime = replay(psi)[0].regime
 
-    kept = thin(psi, regime, most)
+    kept = thin(psi[None], regime, most)
 
     assert len(kept) <= max(most, 4)
     assert list(kept) == sorted(set(kept.tolist()))

@@ -73,15 +73,21 @@ def test_a_good_period_says_that_nothing_is_to_be_done():
     verdict = summary_of(calm(1440, "2026-03-02"), PeriodKind.DAY, "2026-03-02").verdict
 
     assert verdict.health is Health.GOOD
-    assert verdict.sentence == "Within the budget in every observed step (1,440): nothing to do."
+    assert verdict.sentence == (
+        "Never Critical, and never over the budget: at most 0.3 requests waiting at llm, up to 0.2 s wait."
+    )
 
 
 def test_a_period_with_an_incident_says_how_long_how_bad_and_where_to_look():
     verdict = summary_of(busy(7), PeriodKind.DAY, "2026-03-03").verdict
 
     assert verdict.health is Health.BAD
-    assert verdict.sentence.startswith("Over the budget for 2 h in 1 incident, 8.3 times what the 99% objective allows")
-    assert "Look first at llm, the driver of the incident (10:00, 2 h," in verdict.sentence
+    assert verdict.sentence == (
+        "Critical for 29.7% of the observed time (7 h 8 min). "
+        "10:00, 2 h: 63.8 requests waiting at llm (full at 10), up to 53 s wait; "
+        "scraper sent up to 1.15 req/s (full at 3). "
+        "Over the budget for 2 h in 1 incident, 8.3 times what the 99% objective allows."
+    )
 
 
 def test_an_incident_within_the_objective_is_one_to_watch():

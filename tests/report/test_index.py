@@ -48,7 +48,7 @@ def test_every_report_is_listed_the_latest_first(history, tmp_path):
     assert links(tmp_path) == ["default-month-2026-04.html", "default-week-2026-W15.html", *days]
     text = (tmp_path / "index.html").read_text()
     assert "Thursday 9 April 2026" in text
-    assert "Look first at llm" in text
+    assert "885 requests waiting at llm" in text
 
 
 def test_somebody_elses_index_is_left_alone(history, tmp_path):

@@ -94,9 +94,9 @@ def test_the_page_says_what_the_document_says(period):
         (row,) = (row for row in rows if row[0] == f"◆ {rank}")
         assert row[2:6] == (
             numbers.duration(incident["duration_s"]),
+            incident["sentence"],
             incident["driver"],
             f"{numbers.quantity(incident['excess_nat_s'])} nat s",
-            numbers.nats(incident["peak_psi_total"]),
         )
     coordination = document["coordination"]
     (row,) = (row for row in rows if row[0] == "Steps over the budget")
@@ -180,8 +180,9 @@ def quantities(document):
             numbers.nats(made["budget"]),
         ),
         "capacity": (
-            rf"{NUMBER} req/s \(",
+            rf"(?:learned from|Simulated server:) {NUMBER} req/s \(",
             rf"to {NUMBER} req/s, the rate",
+            *([rf"to a server of {NUMBER}", rf"capacity {NUMBER} req/s"] if loads["origin"] == "learned" else []),
             numbers.quantity(loads["capacity"]),
         ),
         "accepted wait": (rf"accepted wait (?:of )?{NUMBER} s", f"{loads['wait_s']:.3g}"),
@@ -189,11 +190,13 @@ def quantities(document):
         "full queue": (
             rf"req/s and {NUMBER} requests",
             rf" {queue['name']} queue {NUMBER}",
+            rf"waiting at {queue['name']} \(full at {NUMBER}\)",
             numbers.quantity(queue["full"]),
         ),
         "longest queue": (
             rf"Longest queue {NUMBER} ",
             rf"\(was {NUMBER}\)\.",
+            rf"(?:Watch|Bad) .{{0,200}}?{NUMBER} requests waiting at {queue['name']} \(full",
             numbers.quantity(measured["peak_queue"]),
         ),
         "queue with coordination": (

@@ -44,7 +44,7 @@ def test_a_report_is_printed_with_its_charts(tmp_path, monkeypatch):
     assert document.get_metadata_value("CreationDate") == "D:20260413000000+00'00'"
     assert [round(length) for length in document[0].get_size()] == [595, 842]
     text = document[0].get_textpage().get_text_bounded()
-    for words in ("Week 15, 6 to 12 April 2026", "Sun 12", "12:00", "Psi, nat", "Load by stage"):
+    for words in ("Week 15, 6 to 12 April 2026", "Sun 12", "12:00", "req/s", "requests", "Incidents"):
         assert words in text
     assert "As a table" not in text
 

@@ -59,9 +59,9 @@ def test_no_chart_is_larger_than_its_box(browser, path, event, paper):
 
 @pytest.mark.parametrize("name", ["month"])
 def test_a_chart_has_its_size_and_zoom_again_after_printing(browser, path):
-    state = "[course.querySelector('.main-svg').clientWidth, course.clientWidth, ...course.layout.xaxis.range]"
+    state = "[load.querySelector('.main-svg').clientWidth, load.clientWidth, ...load.layout.xaxis.range]"
     with opened(browser, path) as found:
-        found.page.evaluate("Plotly.relayout(course, {'xaxis.range': [1000, 9000]})")
+        found.page.evaluate("Plotly.relayout(load, {'xaxis.range': [1000, 9000]})")
         before = found.page.evaluate(state)
         assert before[0] == before[1]
         found.page.pdf()

@@ -1,5 +1,8 @@
 """The page in a browser: opened from disk, offline, on a phone, in the dark theme, without scripts."""
 
+import re
+from datetime import datetime
+
 import pytest
 
 from entro_cli.report.periods import PeriodKind
@@ -7,7 +10,7 @@ from entro_cli.report.render import html
 from entro_cli.report.render.page import store_plotly
 from tests.browser_page import opened
 from tests.marks import slow
-from tests.report.runs import busy, calm, summary_of, three_phase
+from tests.report.runs import ZONE, busy, calm, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
 
 pytestmark = pytest.mark.browser
@@ -15,6 +18,7 @@ pytestmark = pytest.mark.browser
 SUMMARIES = {
     "month": lambda: summary_of(busy(35), PeriodKind.MONTH, "2026-03-03"),
     "week": lambda: summary_of(busy(21), PeriodKind.WEEK, "2026-03-10"),
+    "incident": lambda: summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"),
     "day": lambda: summary_of(three_phase(), PeriodKind.DAY, "2026-04-06"),
     "hostile": lambda: hostile_summary("".join(HOSTILE)),
 }
@@ -44,7 +48,10 @@ def test_it_is_drawn_fits_and_can_be_read(browser, folder, name):
 
 def test_names_from_a_log_make_no_elements(browser, folder):
     with opened(browser, folder / "hostile.html", width=390) as found:
-        assert found.page.locator("main img, main a, main script:not([type='application/json'])").count() == 0
+        assert (
+            found.page.locator("main img, main a:not([data-from]), main script:not([type='application/json'])").count()
+            == 0
+        )
         assert found.page.locator(".chart").count() == 3
 
 
@@ -59,7 +66,7 @@ def test_it_can_be_read_without_scripts(browser, folder):
 
 
 def test_paper_is_white_whatever_the_screen_is(browser, folder):
-    ink = "document.querySelector('#course').layout.font.color"
+    ink = "document.querySelector('#load').layout.font.color"
     with opened(browser, folder / "week.html", dark=True) as found:
         dark = found.page.evaluate(ink)
         found.page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -70,15 +77,73 @@ def test_paper_is_white_whatever_the_screen_is(browser, folder):
 
 
 def test_zooming_in_shows_finer_marks(browser, folder):
-    marks = "document.querySelector('#course').layout.xaxis.tickvals.length"
+    marks = "document.querySelector('#load').layout.xaxis.tickvals.length"
     with opened(browser, folder / "week.html") as found:
         before = found.page.evaluate(marks)
         found.page.evaluate(
-            "() => { const chart = document.querySelector('#course'); const [a, b] = chart.layout.xaxis.range;"
+            "() => { const chart = document.querySelector('#load'); const [a, b] = chart.layout.xaxis.range;"
             " return Plotly.relayout(chart, {'xaxis.range': [a, a + (b - a) / 8]}); }"
         )
         found.until(f"{marks} > {before}")
         assert found.complaints == []
+
+
+RANGES = "[...document.querySelectorAll('.chart')].map((chart) => chart.layout.xaxis.range.map(Math.round).join())"
+
+
+def test_all_time_axes_move_together_and_back(browser, folder):
+    with opened(browser, folder / "incident.html") as found:
+        whole = found.page.evaluate(RANGES)
+        assert found.page.locator(".reset").is_hidden()
+        found.page.locator("a[data-from]").first.click()
+        found.until(f"new Set({RANGES}).size === 1 && {RANGES}[0] !== '{whole[0]}'")
+        found.page.locator(".reset").click()
+        found.until(f"{RANGES}.join() === '{','.join(whole)}'")
+        box = found.page.locator("#load").bounding_box()
+        middle = box["y"] + box["height"] / 2
+        found.page.mouse.move(box["x"] + 300, middle)
+        found.page.mouse.down()
+        found.page.mouse.move(box["x"] + 500, middle, steps=4)
+        found.page.mouse.up()
+        found.until(f"new Set({RANGES}).size === 1 && {RANGES}[0] !== '{whole[0]}'")
+        found.page.locator("#psi").dblclick(position={"x": 300, "y": 100})
+        found.until(f"{RANGES}.join() === '{','.join(whole)}'")
+        assert found.page.locator(".reset").is_hidden()
+        assert found.complaints == []
+
+
+def test_a_point_shows_its_local_time_and_its_loads_in_their_units(browser, folder):
+    with opened(browser, folder / "incident.html") as found:
+        found.page.locator("a[data-from]").first.click()
+        found.until(f"new Set({RANGES}).size === 1")
+        text = "document.querySelector('#load .hovertext')?.textContent ?? ''"
+        box = found.page.locator("#load").bounding_box()
+        found.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.8)
+        found.until(f"{text}.length > 0")
+        assert re.fullmatch(
+            r"Tue 3 Mar 1[01]:\d\d, Criticalscraper: [\d.]+ req/s \(capacity 1\.2\)"
+            r"llm: 6\d\.?\d* requests \(full at 10\)"
+            r"longest wait: 5\d\.?\d* sPsi_total: [\d.]+ nat \(budget 3\.000\)",
+            found.page.evaluate(text),
+        )
+        assert found.page.locator("#load .axistext:visible").count() == 0
+
+
+@pytest.mark.parametrize(("day", "times"), [("2026-03-29", 0), ("2026-10-25", 2)])
+def test_marks_follow_the_clock_when_it_changes(browser, tmp_path, day, times):
+    store_plotly(tmp_path)
+    path = tmp_path / "day.html"
+    path.write_text(html.render(summary_of(calm(1440, day), PeriodKind.DAY, day)), encoding="utf-8")
+    with opened(browser, path) as found:
+        found.page.evaluate("Plotly.relayout(load, {'xaxis.range': [0, 18000]})")
+        found.until("load.layout.xaxis.tickvals.length > 8")
+        texts, seconds = found.page.evaluate("[load.layout.xaxis.ticktext, load.layout.xaxis.tickvals]")
+    assert texts.count("02:00") == times
+    assert seconds == sorted(seconds)
+    start = datetime.fromisoformat(day).replace(tzinfo=ZONE)
+    for text, second in zip(texts, seconds, strict=True):
+        local = datetime.fromtimestamp(start.timestamp() + second, ZONE)
+        assert text in {f"{local:%H:%M}", f"{local:%a} {local.day}"}
 
 
 def test_a_page_with_plotly_inside_needs_no_other_file(browser, tmp_path):

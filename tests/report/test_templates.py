@@ -33,10 +33,10 @@ def test_one_template_is_replaced_and_the_others_stay(tmp_path):
     assert report(tmp_path, "terminal").out.startswith("Weekly report: default, Week")
     (tmp_path / "report.txt").write_text("{{ summary.verdict.sentence }}")
     # A folder with a text from before there was a short one replaces both.
-    assert report(tmp_path, "terminal").out.startswith("Over the budget for 29 min")
+    assert report(tmp_path, "terminal").out.startswith("Thu 9 Apr 16:21, 29 min: 885 requests")
     (tmp_path / "report-short.txt").write_text("{{ headline[0].trend }} at {{ most }}")
     assert report(tmp_path, "terminal").out == "worse at 5\n"
-    assert report(tmp_path, "terminal", "--long").out.startswith("Over the budget for 29 min")
+    assert report(tmp_path, "terminal", "--long").out.startswith("Thu 9 Apr 16:21, 29 min: 885 requests")
 
 
 def test_the_looks_of_the_page(tmp_path):

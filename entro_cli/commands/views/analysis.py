@@ -10,7 +10,7 @@ from entro_cli.analysis.results import Figures, Source
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
+from entro_cli.report.render.figure_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.rich_table import grid
 from entro_cli.workflows.analyze import Analysis
 

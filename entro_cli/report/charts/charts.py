@@ -2,83 +2,268 @@
 
 Colours are custom properties of `style.css`. Regimes differ in pattern as well as in colour, for readers who do not see
 the colours. The x axis counts seconds from the start of the period, with ticks in its time zone. The legend is part of
-the page and not of the chart, so that it can wrap on a phone.
+the page and not of the chart, so that it can wrap on a phone. `meta` of a layout is for the page's script, which sets
+the ticks, as Plotly's own date axis knows no time zones, and shows texts.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from entro_cli.analysis.incident_details import known_capacity
 from entro_cli.analysis.incidents import Incident
-from entro_cli.core.clock import NS, nanoseconds
-from entro_cli.core.formatting import count, duration, load_name, nats, optional, share
+from entro_cli.analysis.results import MaintenanceSpan
+from entro_cli.core.clock import NS, nanoseconds, utc_offsets
+from entro_cli.core.formatting import count, duration, load_name, nats, optional, quantity, share
 from entro_cli.report.charts.figure import (
     PATTERNS,
     REGIMES,
+    Points,
     area,
     bands,
+    close_at,
     draw_regimes,
     layout,
-    split_at_gaps,
+    line,
     to_array,
     to_float32,
+    value_axis,
 )
 from entro_cli.report.charts.sparkline import shown_span
-from entro_cli.report.charts.ticks import tick_levels
 from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.render.page import escape_for_plotly
-from entro_cli.report.timeline import Timeline
+from entro_engine import Kind
+from entro_engine.entropy import FloatArray
+
+LOG_DECADES = 2
+"""A queue that spans more decades than this is drawn on a logarithmic axis."""
+
+UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: "load"}
+"""The unit of each kind of load."""
 
 _STAGE_COLOURS = 10  # --stage-1 to --stage-10 of style.css
+_CODES = ("no data", *REGIMES)
+_BAND_SHARE, _GAP_SHARE = 0.13, 0.05  # of the height of the load chart
 
 
-def timeline_chart(summary: Summary) -> go.Figure:
-    """Draw the judged load with the budget and both thresholds. The area below is coloured by regime."""
+@dataclass(frozen=True)
+class _Row:
+    """The stages of one kind, drawn in one row of the load chart: their numbers, and the values of each point."""
+
+    kind: Kind
+    stages: tuple[int, ...]
+    values: dict[int, FloatArray]
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether the values span so many decades that a linear axis would hide most of them."""
+        known = np.concatenate([values[~np.isnan(values)] for values in self.values.values()])
+        lowest = float(np.maximum(known, 1.0).min(initial=math.inf))  # below one request, nothing waits
+        return self.kind is Kind.QUEUE and lowest * 10**LOG_DECADES < float(known.max(initial=0.0))
+
+
+def load_chart(summary: Summary) -> go.Figure:
+    """Draw a band of the regimes, the rates with the capacity, and the queues with their full loads, on one time axis.
+
+    Rates are the means of the steps, queues the most requests that waited in them.
+    """
+    seconds, rows = _seconds(summary), load_rows(summary)
+    figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
+    figure.update_layout(meta=figure.layout.meta | {"hover": _hover(summary)})
+    _draw_band(figure, summary, seconds)
+    height = (1 - _BAND_SHARE - _GAP_SHARE * len(rows)) / len(rows)
+    for number, row in enumerate(rows):
+        bottom = (height + _GAP_SHARE) * (len(rows) - 1 - number)
+        axis = f"y{number + 2}"
+        figure.update_layout({f"yaxis{number + 2}": _value_axis(summary, row) | {"domain": [bottom, bottom + height]}})
+        _draw_row(figure, summary, seconds, row, axis)
+    figure.update_layout(xaxis={"anchor": f"y{len(rows) + 1}"})
+    for gap in summary.maintenance:
+        _draw_span(figure, _edges(summary, gap), "var(--maintenance-bar)")
+    for incident in summary.incidents:
+        _draw_span(figure, _edges(summary, incident), "var(--critical-fill)")
+    return figure
+
+
+def load_rows(summary: Summary) -> list[_Row]:
+    """Return the rows of the load chart: rates, queues and others."""
+    course = summary.course
+    kinds = [Kind(stage.kind) for stage in summary.figures.stages]
+    return [
+        _Row(
+            kind,
+            (stages := tuple(number for number, each in enumerate(kinds) if each is kind)),
+            {number: to_array((course.peaks if kind is Kind.QUEUE else course.loads)[number]) for number in stages},
+        )
+        for kind in UNITS
+        if kind in kinds
+    ]
+
+
+def _draw_band(figure: go.Figure, summary: Summary, seconds: FloatArray) -> None:
+    """Draw the regimes as a band, with the incidents above it. An invisible line in it carries the texts."""
+    course = summary.course
+    edges = np.append(seconds, (nanoseconds(course.end) - nanoseconds(summary.period.start)) / NS)
+    stretches: dict[str, list[Points]] = {regime: [] for regime in REGIMES}
+    first = 0
+    for regime, group in groupby(course.regime):
+        after = first + len(list(group))
+        if regime in stretches:
+            stretches[regime].append(close_at(0.0, [(float(edges[first]), 1.0), (float(edges[after]), 1.0)]))
+        first = after
+    for regime, parts in stretches.items():
+        figure.add_trace(area(parts, f"var(--{regime}-bar)", PATTERNS[regime], "var(--panel)"))
+    figure.add_trace(_hover_line(seconds, np.full(len(seconds), 0.5)))
+    middles = [sum(_edges(summary, incident)) / 2 for incident in summary.incidents]
+    figure.add_trace(
+        go.Scatter(
+            x=middles,
+            y=[1.5] * len(middles),
+            mode="markers+text",
+            marker={"symbol": "diamond", "size": 7, "color": "var(--critical-ink)"},
+            text=[str(rank) for rank in range(1, len(middles) + 1)],
+            textposition="middle right",
+            textfont={"color": "var(--critical-ink)", "size": 12},
+            hoverinfo="skip",
+            cliponaxis=False,
+        )
+    )
+    figure.update_layout(yaxis={"range": [0, 2], "visible": False, "domain": [1 - _BAND_SHARE, 1]})
+
+
+def _edges(summary: Summary, span: Incident | MaintenanceSpan) -> tuple[float, float]:
+    """Return the begin and the end of a span, s from the start of the period."""
+    start = nanoseconds(summary.period.start)
+    return (nanoseconds(span.start) - start) / NS, (nanoseconds(span.end) - start) / NS
+
+
+def _draw_span(figure: go.Figure, edges: tuple[float, float], colour: str) -> None:
+    """Draw a span of time behind all rows."""
+    x0, x1 = edges
+    figure.add_shape(
+        type="rect",
+        x0=x0,
+        x1=x1,
+        y0=0,
+        y1=1,
+        yref="paper",
+        fillcolor=colour,
+        opacity=0.45,
+        line={"width": 0},
+        layer="below",
+    )
+
+
+def _draw_row(figure: go.Figure, summary: Summary, seconds: FloatArray, row: _Row, axis: str) -> None:
+    """Draw the loads of a row, and the capacity or the loads at which the stages are full."""
+    scale = np.log1p if row.is_logarithmic else np.positive
+    capacity = _capacity(summary) if row.kind is Kind.RATE else None
+    if capacity is not None:
+        _draw_level(figure, capacity, "var(--budget)", "dash", axis)
+    for number, values in row.values.items():
+        colour = f"var(--stage-{stage_colour(number)})"
+        if capacity is None:
+            _draw_level(figure, float(scale(summary.figures.stages[number].full)), colour, "dot", axis)
+        figure.add_trace(line(seconds, scale(values), colour, "solid", 1.5).update(yaxis=axis))
+    figure.add_trace(_hover_line(seconds, scale(np.fmax.reduce(list(row.values.values())))).update(yaxis=axis))
+
+
+def _draw_level(figure: go.Figure, level: float, colour: str, dash: str, axis: str) -> None:
+    figure.add_shape(
+        type="line",
+        x0=0,
+        x1=1,
+        xref="paper",
+        y0=level,
+        y1=level,
+        yref=axis,
+        line={"color": colour, "width": 1.5, "dash": dash},
+    )
+
+
+def _value_axis(summary: Summary, row: _Row) -> dict[str, Any]:
+    """Return the y axis of a row, which includes the capacity or the full loads.
+
+    A logarithmic axis shows log(1 + load), because a queue is often empty.
+    """
+    capacity = _capacity(summary) if row.kind is Kind.RATE else None
+    levels = [capacity] if capacity is not None else [summary.figures.stages[number].full for number in row.stages]
+    highest = max([*levels, *(float(np.nanmax(values, initial=0.0)) for values in row.values.values())])
+    axis = value_axis(title={"text": UNITS[row.kind], "standoff": 6}, nticks=5)
+    if not row.is_logarithmic:
+        return axis | {"range": [0, 1.08 * highest]}
+    ticks = [0, *(10**power for power in range(math.ceil(math.log10(highest)) + 1))]
+    return axis | {
+        "range": [0, 1.04 * math.log1p(highest)],
+        "tickvals": [math.log1p(tick) for tick in ticks],
+        "ticktext": [count(tick) for tick in ticks],
+    }
+
+
+def _capacity(summary: Summary) -> float | None:
+    return known_capacity(summary.figures.stages, summary.made.full_loads)
+
+
+def _hover_line(x: FloatArray, y: FloatArray) -> go.Scatter:
+    """Return an invisible line. The page's script gives each of its points the texts of `meta.hover`."""
+    return go.Scatter(
+        x=to_float32(x),
+        y=to_float32(y),
+        mode="lines",
+        line={"color": "rgba(0,0,0,0)"},
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _hover(summary: Summary) -> dict[str, Any]:
+    """Return what the page's script shows for each point: its time, its regime and its loads in their units."""
+    course, stages, capacity = summary.course, summary.figures.stages, _capacity(summary)
+    lines = []
+    for number, stage in enumerate(stages):
+        kind, name = Kind(stage.kind), escape_for_plotly(stage.name)
+        values = course.peaks[number] if kind is Kind.QUEUE else course.loads[number]
+        limit = (
+            f"capacity {quantity(capacity)}" if capacity and kind is Kind.RATE else f"full at {quantity(stage.full)}"
+        )
+        lines.append(_hover_values(f"{name}: ", values, f" {UNITS[kind]} ({limit})"))
+    if any(stage.kind == Kind.QUEUE for stage in stages):
+        lines.append({**_hover_values("longest wait: ", course.wait_s, ""), "is_duration": True})
+    name = load_name(len(stages))
+    lines.append(_hover_values(f"{name}: ", course.coupled_load, f" nat (budget {nats(summary.figures.budget)})"))
+    return {
+        "regimes": [regime.capitalize() for regime in _CODES],
+        "regime": np.array([_CODES.index(regime) for regime in course.regime], dtype=np.int8),
+        "lines": lines,
+    }
+
+
+def _hover_values(before: str, values: Sequence[float | None], after: str) -> dict[str, Any]:
+    return {"before": before, "values": to_float32(to_array(values)), "after": after}
+
+
+def psi_chart(summary: Summary) -> go.Figure:
+    """Draw the judged load with the budget and both thresholds, the area below by regime, and the Psi of each stage."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
-    highest = max((load for load in course.coupled_load if load is not None), default=0.0)
-    top = 1.1 * max(highest, budget)  # room for the ranks above the incident marks
-    _draw_maintenance(figure, summary, top)
+    highest = max((load for load in (*course.coupled_load, *course.psi_total) if load is not None), default=0.0)
+    top = 1.1 * max(highest, budget)
+    figure.add_trace(bands([_edges(summary, gap) for gap in summary.maintenance], top))
     draw_regimes(figure, seconds, course, budget)
-    figure.add_trace(_load_line(seconds, course, load_name(len(summary.figures.stages))))
-    figure.add_trace(_incident_marks(summary, seconds))
+    for number, psi in enumerate(course.psi):
+        figure.add_trace(line(seconds, to_array(psi), f"var(--stage-{stage_colour(number)})", "solid", 1.0))
+    load = to_array(course.coupled_load)
+    figure.add_trace(line(seconds, load, "var(--series)", "solid", 1.0))
+    figure.add_trace(_hover_line(seconds, load))
     figure.update_yaxes(range=[0, top], title_text="Psi, nat")
     return figure
-
-
-def stages_chart(summary: Summary) -> go.Figure:
-    """Draw the Psi of each stage, stacked to Psi_total."""
-    seconds, course = _seconds(summary), summary.course
-    figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
-    highest = max((psi for psi in course.psi_total if psi is not None), default=1.0)
-    top = 1.1 * highest or 1.0
-    _draw_maintenance(figure, summary, top)
-    below = np.zeros(len(seconds))
-    for index, psi in enumerate(course.psi):
-        above = below + to_array(psi)
-        lines = split_at_gaps(seconds, above)
-        floor = dict(zip(seconds.tolist(), below.tolist(), strict=True))
-        # An area runs along its upper edge and back along its lower one, the upper edge of the stage below.
-        areas = [[*line, *((x, floor[x]) for x, _ in reversed(line))] for line in lines]
-        figure.add_trace(area(areas, f"var(--stage-{stage_colour(index)})"))
-        below = above
-    figure.add_trace(_stage_hover(summary, seconds))
-    figure.update_yaxes(range=[0, top], title_text="Psi, nat")
-    return figure
-
-
-def _draw_maintenance(figure: go.Figure, summary: Summary, height: float) -> None:
-    """Draw the excluded times, behind everything else."""
-    if summary.maintenance:
-        origin = nanoseconds(summary.period.start)
-        gaps = [(nanoseconds(gap.start) - origin, nanoseconds(gap.end) - origin) for gap in summary.maintenance]
-        figure.add_trace(bands([(start / NS, end / NS) for start, end in gaps], height))
 
 
 def stage_colour(index: int) -> int:
@@ -111,90 +296,15 @@ def _seconds(summary: Summary) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _layout(summary: Summary, start: datetime, end: datetime) -> dict[str, Any]:
-    """Return the layout that all charts of a report share. The page's script chooses one level of `meta.marks`."""
+    """Return the layout that all charts of a report share. The page's script sets the ticks of the time axis."""
     origin = nanoseconds(summary.period.start)
     return layout(
-        margin={"l": 44, "r": 8, "t": 8, "b": 28},
+        margin={"l": 58, "r": 8, "t": 8, "b": 28},
         xaxis={"range": [(nanoseconds(edge) - origin) / NS for edge in (start, end)]},
         yaxis={"title": {"standoff": 6}},
         hovermode="x",
-        meta={"marks": [asdict(level) for level in tick_levels(summary.period.start, start, end)]},
+        meta={"start_s": origin / NS, "offsets": utc_offsets(summary.period.start, summary.period.end)},
     )
-
-
-def _load_line(seconds: Any, course: Timeline, name: str) -> go.Scatter:
-    """Return the line of the judged load. Its tooltip shows the regime and the thresholds of a step."""
-    tooltips = [
-        [_time(when), regime.capitalize(), optional(nats, stress), optional(nats, critical)]
-        for when, regime, stress, critical in zip(
-            course.times, course.regime, course.stress_threshold, course.critical_threshold, strict=True
-        )
-    ]
-    return go.Scatter(
-        x=to_float32(seconds),
-        y=to_float32(to_array(course.coupled_load)),
-        mode="lines",
-        line={"color": "var(--series)", "width": 1},
-        customdata=tooltips,
-        hovertemplate=f"%{{customdata[0]}}<br><b>{name} %{{y:.3f}}</b>, %{{customdata[1]}}"
-        "<br>Stress from %{customdata[2]}, Critical from %{customdata[3]}<extra></extra>",
-    )
-
-
-def _incident_marks(summary: Summary, seconds: Any) -> go.Scatter:
-    """Return a diamond at the peak of each incident, with its rank in the list."""
-    peaks = [_peak(summary, incident, seconds) for incident in summary.incidents]
-    return go.Scatter(
-        x=[x for x, _ in peaks],
-        y=[y for _, y in peaks],
-        mode="markers+text",
-        marker={"symbol": "diamond", "size": 7, "color": "var(--critical-ink)"},
-        text=[str(rank) for rank in range(1, len(peaks) + 1)],
-        textposition="top center",
-        textfont={"color": "var(--critical-ink)", "size": 12},
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
-
-
-def _peak(summary: Summary, incident: Incident, seconds: Any) -> tuple[float, float]:
-    """Return the peak of an incident on the curve, or above its middle if thinning removed the peak.
-
-    A bin of the timeline keeps one highest step: of two incidents in one bin, only one keeps its peak.
-    """
-    start = nanoseconds(summary.period.start)
-    first, after = ((nanoseconds(edge) - start) / NS for edge in (incident.start, incident.end))
-    load = np.where((seconds >= first) & (seconds < after), to_array(summary.course.coupled_load), -math.inf)
-    at = int(np.argmax(np.nan_to_num(load, nan=-math.inf)))
-    found = math.isclose(float(load[at]), incident.peak_coupled_load)
-    return float(seconds[at]) if found else (first + after) / 2, incident.peak_coupled_load
-
-
-def _stage_hover(summary: Summary, seconds: Any) -> go.Scatter:
-    """Return an invisible line on top whose tooltip shows the Psi of each stage."""
-    names = [escape_for_plotly(stage.name) for stage in summary.figures.stages]
-    tooltips = []
-    for when, total, *psi in zip(summary.course.times, summary.course.psi_total, *summary.course.psi, strict=True):
-        parts = [
-            f"{name}: {optional(nats, part)}{_percent_of(part, total)}" for name, part in zip(names, psi, strict=True)
-        ]
-        tooltips.append("<br>".join([_time(when), *parts]))
-    return go.Scatter(
-        x=to_float32(seconds),
-        y=to_float32(to_array(summary.course.psi_total)),
-        mode="lines",
-        line={"color": "rgba(0,0,0,0)"},
-        hovertext=tooltips,
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
-
-
-def _percent_of(part: float | None, total: float | None) -> str:
-    return f" ({share(part / total)})" if part is not None and total else ""
-
-
-def _time(when: datetime) -> str:
-    return f"{when:%a} {when.day} {when:%b} {when:%H:%M:%S}".removesuffix(":00")
 
 
 def _bars(middle: Any, width: Any, parts: list[float], regime: str) -> go.Bar:

@@ -24,6 +24,9 @@ REGIMES = ("stable", "stress", "critical")
 """The regimes of steps with data, as named in the colours of the style sheet."""
 
 
+_QUIET = {"zeroline": False, "linecolor": "var(--line)", "tickcolor": "var(--line)"}
+
+
 def layout(margin: dict[str, int], xaxis: dict[str, Any], yaxis: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return the layout that all charts share, extended by the settings of one chart.
 
@@ -33,7 +36,6 @@ def layout(margin: dict[str, int], xaxis: dict[str, Any], yaxis: dict[str, Any],
         yaxis: settings of the y axis besides its grid.
         more: other settings of Plotly's layout.
     """
-    quiet = {"showgrid": False, "zeroline": False, "linecolor": "var(--line)", "tickcolor": "var(--line)"}
     return {
         "template": go.layout.Template(),  # without it, the default template adds 6 kB to each chart
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -47,10 +49,23 @@ def layout(margin: dict[str, int], xaxis: dict[str, Any], yaxis: dict[str, Any],
             "font": {"color": "var(--ink)", "size": 13},
             "align": "left",
         },
-        "xaxis": {**quiet, "showline": True, "ticks": "outside", "ticklen": 4, "tickangle": 0, **xaxis},
-        "yaxis": {**quiet, "fixedrange": True, "showgrid": True, "gridcolor": "var(--grid)", **yaxis},
+        "xaxis": {
+            **_QUIET,
+            "showgrid": False,
+            "showline": True,
+            "ticks": "outside",
+            "ticklen": 4,
+            "tickangle": 0,
+            **xaxis,
+        },
+        "yaxis": value_axis(**yaxis),
         **more,
     }
+
+
+def value_axis(**settings: Any) -> dict[str, Any]:
+    """Return the y axis that all charts share, extended by the settings of one chart."""
+    return {**_QUIET, "fixedrange": True, "showgrid": True, "gridcolor": "var(--grid)", **settings}
 
 
 def to_float32(values: Any) -> Any:

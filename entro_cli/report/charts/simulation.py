@@ -87,7 +87,7 @@ def _overlay(
 
 def _drawn_steps(values: FloatArray) -> Any:
     """Select at most 2000 steps of a series to draw, with all extremes."""
-    return thin(values, np.zeros(len(values), dtype=np.int8), MOST_POINTS)
+    return thin(values[None], np.zeros(len(values), dtype=np.int8), MOST_POINTS)
 
 
 def _step_numbers(run: Run, course: Timeline) -> FloatArray:

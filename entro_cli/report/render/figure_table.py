@@ -1,11 +1,12 @@
-"""The figures of a report as rows of text: this period, the previous period, and the change."""
+"""The figures of a report as rows of text, and what coordination would have changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from entro_cli.analysis.results import Figures, StageFigures
+from entro_cli.analysis.coordination import LEAST_BUSY_SHARE
+from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, FullLoads, StageFigures
 from entro_cli.core import formatting
 from entro_engine import Kind
 
@@ -91,8 +92,11 @@ def figure_table(now: Figures, before: Figures | None) -> tuple[FigureGroup, ...
 
 
 def headline(now: Figures, before: Figures | None) -> tuple[FigureRow, ...]:
-    """Return the four key figures."""
-    return tuple(figure.row(now, before) for figure in _HEADLINE)
+    """Return the four key figures: those of the queue with the longest wait where there is one."""
+    waits = [stage.longest_wait_s for stage in now.stages]
+    known = [wait for wait in waits if wait is not None]
+    load = _queue(waits.index(max(known))) if known else (_OBJECTIVE, _COVERAGE)
+    return tuple(figure.row(now, before) for figure in (_OVER, *load, _CRITICAL))
 
 
 def _has_excluded(figures: Figures) -> bool:
@@ -146,7 +150,6 @@ _COVERAGE = _Figure(
     lambda figures: f"of {_steps(_expected_steps(figures))}",
     "better",
 )
-_HEADLINE = (_OVER, _OBJECTIVE, _CRITICAL, _COVERAGE)
 
 _BUDGET = (
     _OVER,
@@ -221,6 +224,28 @@ _ENGINE = (
 )
 
 
+def _queue(index: int) -> tuple[_Figure, ...]:
+    """Return the key figures of a queue."""
+    return (
+        _Figure(
+            "Longest wait",
+            lambda figures: figures.stages[index].longest_wait_s,
+            formatting.duration,
+            beside=lambda figures: (
+                f"95% of the time {formatting.optional(formatting.duration, figures.stages[index].wait_95_s)}"
+            ),
+        ),
+        _Figure(
+            "Most requests waiting",
+            lambda figures: figures.stages[index].peak_load,
+            formatting.quantity,
+            beside=lambda figures: (
+                f"{figures.stages[index].name} is full at {formatting.quantity(figures.stages[index].full)}"
+            ),
+        ),
+    )
+
+
 def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
     """Return the rows of a stage: its loads and its share of Psi_total."""
     stage = now.stages[index]
@@ -245,4 +270,81 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
             rise="neither",
         ),
         *(waits if stage.kind == Kind.QUEUE else ()),
+    )
+
+
+@dataclass(frozen=True)
+class CoordinationRow:
+    """One figure of the three courses: measured, simulated without a controller, and with the v9 controller."""
+
+    label: str
+    measured: str
+    uncontrolled: str
+    coordinated: str
+
+
+def _wait(run: CoordinationRun) -> str:
+    """Return the mean wait, marked as a lower bound if requests are left at the end."""
+    if run.mean_wait_s is None:
+        return formatting.NONE
+    # A fluid model leaves fractions of a request: below half of one, nothing is left.
+    return (">= " if run.unserved > 0.5 else "") + formatting.duration(round(run.mean_wait_s, 1))
+
+
+_COMPARED: tuple[tuple[str, Callable[[CoordinationRun], str]], ...] = (
+    ("Steps over the budget", lambda run: formatting.count(run.violations)),
+    ("Excess, nat s", lambda run: formatting.quantity(run.excess_nat_s)),
+    ("Longest queue", lambda run: formatting.quantity(run.peak_queue)),
+    ("Most held back", lambda run: formatting.quantity(run.peak_frontier)),
+    ("Mean wait", _wait),
+    ("Unserved at the end", lambda run: formatting.quantity(run.unserved)),
+)
+
+
+def coordination_rows(coordination: Coordination) -> tuple[CoordinationRow, ...]:
+    """Return the rows; none if there is no comparison."""
+    runs = (coordination.measured, coordination.uncontrolled, coordination.coordinated)
+    known = [run for run in runs if run is not None]
+    if len(known) < len(runs):
+        return ()
+    return tuple(CoordinationRow(label, *(form(run) for run in known)) for label, form in _COMPARED)
+
+
+_MARKS = {
+    "thin": ", on thin evidence",
+    "at least": ", at least, as no queue ever formed",
+    "usual rate": ": the log is compared with its own usual rate, as no server is known",
+}
+
+
+def full_load_terms(full_loads: FullLoads) -> str:
+    """Return the origin of the full loads, in a sentence."""
+    if full_loads.origin == "set":
+        return "Full loads: as set by the user."
+    if full_loads.capacity is None:
+        return "Full loads: the published ones, which may not fit this log."
+    return (
+        f"Full loads: learned from {formatting.quantity(full_loads.capacity)} req/s ({full_loads.evidence}"
+        f"{_MARKS.get(full_loads.mark, '')}) and an accepted wait of {full_loads.wait_s:.3g} s."
+    )
+
+
+def coordination_terms(coordination: Coordination) -> str:
+    """Return the assumptions of the comparison, in sentences; empty if there is no comparison."""
+    if coordination.capacity is None or coordination.accepted_wait_s is None:
+        return ""
+    guess = ", a guess" if coordination.capacity_is_guess else ""
+    full_rate, full_queue = coordination.full_rate or 0.0, coordination.full_queue or 0.0
+    error = formatting.optional(formatting.share, coordination.model_error)
+    busy = coordination.busy_share
+    idle = (
+        f" Waits are not compared, as the server was busy in {formatting.share(busy)} of the steps only."
+        if busy is not None and busy < LEAST_BUSY_SHARE
+        else ""
+    )
+    return (
+        f"Simulated server: {formatting.quantity(coordination.capacity)} req/s "
+        f"({coordination.capacity_evidence}{guess}), accepted wait {coordination.accepted_wait_s:.3g} s, "
+        f"full at {formatting.quantity(full_rate)} req/s and {formatting.quantity(full_queue)} requests. "
+        f"The simulated queue is {error} off the measured one.{idle}"
     )

@@ -5,17 +5,24 @@ from __future__ import annotations
 from datetime import UTC
 from pathlib import Path
 
+from entro_cli.analysis.incident_details import known_capacity
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
-from entro_cli.report.charts.charts import buckets_chart, stage_colour, stages_chart, timeline_chart
+from entro_cli.report.charts.charts import UNITS, buckets_chart, load_chart, load_rows, psi_chart, stage_colour
 from entro_cli.report.charts.sparkline import shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.navigation import PageMetadata
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
-from entro_cli.report.render.figure_table import figure_table, headline
-from entro_cli.report.render.page import chart, render_page
+from entro_cli.report.render.figure_table import (
+    coordination_rows,
+    coordination_terms,
+    figure_table,
+    full_load_terms,
+    headline,
+)
+from entro_cli.report.render.page import chart, render_page, share_arrays
 
+_BAND_HEIGHT, _ROW_HEIGHT = 84, 190  # px, of the regimes with the time axis, and of the loads of one kind
 _COLUMNS = 240  # bars of the picture that a page shows until its charts are drawn, or without JavaScript
 _LONGEST_NAME = 200  # the index reads only the first 16 KiB of a page: a name from a log must not fill them
 
@@ -34,6 +41,14 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
     Raises:
         EntroError: if the templates are missing.
     """
+    rows = load_rows(summary)
+    height = _BAND_HEIGHT + _ROW_HEIGHT * len(rows)
+    figures = {
+        "load": chart("load", "Regimes, rates and queues over the period", load_chart(summary), height),
+        "buckets": chart("buckets", f"Time in each regime, by {summary.period.parts}", buckets_chart(summary), 190),
+        "psi": chart("psi", "Psi over the period, with budget, thresholds and regimes", psi_chart(summary), 300),
+    }
+    charts, arrays = share_arrays(figures)
     context = {
         "summary": summary,
         "mark": _metadata(summary),
@@ -42,17 +57,15 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
         "full_loads": full_load_terms(summary.made.full_loads),
+        "capacity": known_capacity(summary.figures.stages, summary.made.full_loads),
         "shown": shown_span(summary),
         "columns": sparkline(summary, _COLUMNS),
         "ceiling": _ceiling(summary),
         "calendar": calendar_of(summary),
-        "charts": {
-            "course": chart(
-                "course", "Psi_total over the period, with budget, thresholds and regimes", timeline_chart(summary), 340
-            ),
-            "buckets": chart("buckets", f"Time in each regime, by {summary.period.parts}", buckets_chart(summary), 190),
-            "stages": chart("stages", "Psi_total by stage", stages_chart(summary), 240),
-        },
+        "charts": charts,
+        "arrays": arrays,
+        "is_logarithmic": any(row.is_logarithmic for row in rows),
+        "units": UNITS,
         "stage_colour": stage_colour,
         "most": MOST_LISTED,
         "n": formatting,

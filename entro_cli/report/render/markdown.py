@@ -9,8 +9,7 @@ from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
 from entro_cli.report.daily_report import MOST_LISTED, Summary
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
-from entro_cli.report.render.figure_table import figure_table
+from entro_cli.report.render.figure_table import coordination_rows, coordination_terms, figure_table, full_load_terms
 from entro_cli.report.render.page import render_template, template_environment
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&@]")

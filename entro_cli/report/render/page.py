@@ -11,9 +11,10 @@ import fcntl
 import gzip
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ from entro_engine import EntroError
 
 _PLOTLY_VERSION = "4.1.1"
 """Version of templates/plotly: the cartesian bundle of plotly.js, a third of the size of the one in plotly.py."""
+
+_ARRAY = re.compile(r'"bdata":"([^"#]+)"')
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -77,6 +80,30 @@ def chart(name: str, description: str, figure: Figure, height: int = 320) -> Cha
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Chart(name, description, height, Markup(text))  # noqa: S704 - every < > & was escaped above
+
+
+def share_arrays(charts: Mapping[str, Chart]) -> tuple[dict[str, Chart], Chart]:
+    """Return charts whose arrays are stored once for all of them, and these arrays.
+
+    The charts of a page have the same times, and a long report has megabytes of them.
+
+    Args:
+        charts: the charts of a page.
+
+    Returns:
+        The charts, with `#NUMBER` in place of each array, and a Chart without a box whose figure is the list of arrays.
+    """
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f'"bdata":"#{numbers.setdefault(found[1], len(numbers))}"'
+
+    shared = {
+        name: replace(each, figure=Markup(_ARRAY.sub(number, each.figure)))  # noqa: S704 - base64 became a number
+        for name, each in charts.items()
+    }
+    listed = ",".join(f'"{array}"' for array in numbers)  # as Plotly wrote it, with escapes
+    return shared, Chart("arrays", "", 0, Markup(f"[{listed}]"))  # noqa: S704 - base64
 
 
 def escape_for_plotly(text: str) -> str:

@@ -79,6 +79,6 @@ def _psi(simulation: Simulation, scenario: Scenario, ceiling: float) -> Chart:
 def _still(simulation: Simulation, ceiling: float) -> str:
     """Return Psi_total as the points of an SVG polyline in a picture of 1000 by 300."""
     psi = simulation.run.psi_total
-    kept = thin(psi, simulation.run.trace.regime, _STILL_POINTS)
+    kept = thin(psi[None], simulation.run.trace.regime, _STILL_POINTS)
     xs, ys = 1000 * (kept + 0.5) / len(psi), 300 * (1 - psi[kept] / ceiling)
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True))

@@ -17,8 +17,13 @@ from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
 from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
-from entro_cli.report.render.coordination_table import coordination_rows, coordination_terms, full_load_terms
-from entro_cli.report.render.figure_table import figure_table, headline
+from entro_cli.report.render.figure_table import (
+    coordination_rows,
+    coordination_terms,
+    figure_table,
+    full_load_terms,
+    headline,
+)
 from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.week_map import LEVELS, Weekday
 
