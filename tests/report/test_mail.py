@@ -12,7 +12,7 @@ from PIL import Image
 
 from entro_cli.core import formatting
 from entro_cli.core.files import bundled
-from entro_cli.report.mail import message
+from entro_cli.report.mail import message, pictures
 from entro_cli.report.mail.pictures import COLOURS
 from entro_cli.report.periods import PeriodKind
 from entro_engine import Kind, Stage
@@ -122,6 +122,13 @@ def test_periods_with_nothing_to_draw(day):
     mail = read_mail(bytes(message.render(summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, day), "page.html")))
     assert "None: no step was over the budget." in mail.html
     assert mail.message["Subject"].endswith(": no data" if day == "2026-07-01" else ": watch")
+
+
+def test_a_short_log_has_no_gaps_between_its_steps():
+    picture = pictures.timeline_picture(summary_of(calm(7, "2026-03-02T12:00"), PeriodKind.DAY, "2026-03-02"), ())
+    image = Image.open(io.BytesIO(picture.png)).convert("RGBA")
+    row = [image.getpixel((x, image.height - 1))[3] > 0 for x in range(image.width)]
+    assert all(row[row.index(True) : image.width - row[::-1].index(True)])
 
 
 def test_the_colours_are_those_of_pages():

@@ -54,10 +54,11 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
         EntroError: if the templates are missing, or the user's template is faulty.
     """
     labels = _labels(summary)
-    marks = tuple(sum(label.percent for label in labels[:index]) / 100 for index in range(len(labels)))
-    pictures = [timeline_picture(summary, marks)]
     if shown_span(summary)[0] == summary.period.start:
-        pictures.append(buckets_picture(summary, marks))
+        marks = tuple(sum(label.percent for label in labels[:index]) / 100 for index in range(len(labels)))
+        pictures = [timeline_picture(summary, marks), buckets_picture(summary, marks)]
+    else:
+        pictures = [timeline_picture(summary, ())]
     page = html.render(summary, self_contained=True, template_dir=template_dir).encode()
     is_attached = len(page) <= LARGEST_PAGE
     context = {

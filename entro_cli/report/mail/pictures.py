@@ -22,7 +22,7 @@ _PALETTE = ("#ffffff", *COLOURS.values(), *_NEUTRAL.values())  # the first one i
 _INK = {name: index + 1 for index, name in enumerate((*COLOURS, *_NEUTRAL))}
 
 _WIDTH, _PLOT, _GAP, _BAND = 1200, 240, 12, 36  # px; shown at half the size, for displays of high density
-_BARS = 300
+_MOST_BARS = 300
 _LEVELS = {"no data": 0.0, "maintenance": 0.0, "stable": 1 / 3, "stress": 2 / 3, "critical": 1.0}
 _BUCKET_HEIGHT = 110
 
@@ -55,11 +55,13 @@ def timeline_picture(summary: Summary, marks: tuple[float, ...]) -> Picture:
     """
     image, draw = _canvas(_PLOT + _GAP + _BAND)
     _grid(draw, marks, _PLOT)
-    bars = sparkline(summary, _BARS, shown_span(summary))
+    start, end = (when.timestamp() for when in shown_span(summary))
+    # No bar is shorter than a step, or there would be gaps between the steps of a short log.
+    bars = sparkline(summary, max(min(int((end - start) / summary.made.step_s), _MOST_BARS), 1))
     ceiling = 1.05 * max(summary.figures.peak_coupled_load or 0.0, summary.figures.budget)
-    bottom, width = _PLOT + _GAP + _BAND - 1, _WIDTH // _BARS
+    bottom = _PLOT + _GAP + _BAND - 1
     for number, bar in enumerate(bars):
-        left, right = number * width, (number + 1) * width - 1
+        left, right = _WIDTH * number // len(bars), _WIDTH * (number + 1) // len(bars) - 1
         if bar.peak is not None:
             top = _PLOT - max(round(_PLOT * bar.peak / ceiling), 1)
             draw.rectangle((left, top, right, _PLOT - 1), _INK[bar.regime])
