@@ -74,7 +74,7 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
         "is_attached": is_attached,
         "n": formatting,
     }
-    text = terminal.render(summary, width=_TEXT_WIDTH, template_dir=template_dir)
+    text = terminal.render_short(summary, width=_TEXT_WIDTH, template_dir=template_dir)
     if address:
         text += f"\nThe report: {printable(address)}\n"
 
