@@ -28,7 +28,7 @@ class CalendarDay:
         bucket: figures of the day.
         state: over the budget in any step, else Critical in any step, else calm. Without data: maintenance if all of
             the day is excluded, else no data.
-        critical_share: Critical steps as a share of observed steps; None without an observed step.
+        critical_share: Critical steps as a share of the steps that are not excluded; None without an observed step.
     """
 
     bucket: Bucket
@@ -54,7 +54,8 @@ def calendar_of(summary: Summary) -> tuple[Week, ...]:
 def _day(bucket: Bucket) -> CalendarDay:
     regimes = bucket.regimes
     observed = regimes.stable + regimes.stress + regimes.critical
-    return CalendarDay(bucket, _state(bucket, observed), regimes.critical / observed if observed else None)
+    share = regimes.critical / (bucket.steps - bucket.excluded_steps) if observed else None
+    return CalendarDay(bucket, _state(bucket, observed), share)
 
 
 def _state(bucket: Bucket, observed: int) -> DayState:

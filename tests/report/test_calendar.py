@@ -8,6 +8,7 @@ from entro_cli.report.calendar import DayState, calendar_of
 from entro_cli.report.daily_report import ReportContext
 from entro_cli.report.periods import PeriodKind, period_of
 from entro_cli.report.render import html, markdown, terminal
+from entro_cli.report.render.figure_table import figure_table
 from entro_cli.timeseries.maintenance import parse_maintenance
 from tests.report.runs import ZONE, busy, summarised, summary_of, without
 
@@ -43,7 +44,16 @@ def test_how_a_day_was():
     for day in days.values():
         regimes = day.bucket.regimes
         observed = regimes.stable + regimes.stress + regimes.critical
-        assert day.critical_share == (regimes.critical / observed if observed else None)
+        expected = day.bucket.steps - day.bucket.excluded_steps
+        assert day.critical_share == (regimes.critical / expected if observed else None)
+
+
+def test_the_shares_of_the_regimes_and_of_no_data_add_up():
+    figures = march("2026-03-05/1d").figures
+    assert min(figures.excluded_steps, figures.regimes.no_data, figures.regimes.critical) > 0
+    rows = {row.label: row.value for group in figure_table(figures, None) for row in group.rows}
+    shares = [float(rows[name].removesuffix("%")) for name in ("Stable", "Stress", "Critical", "No data")]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
 
 
 @pytest.mark.parametrize("kind", [PeriodKind.DAY, PeriodKind.WEEK])

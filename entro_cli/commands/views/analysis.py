@@ -114,14 +114,12 @@ def _regimes(figures: Figures, blocks: Mapping[str, str]) -> Iterator[Text]:
     for name, steps in counts.items():
         if name == "no_data" and not steps:
             continue
-        share = steps / max(figures.steps if name == "no_data" else figures.observed_steps, 1)
+        share = steps / max(figures.steps - figures.excluded_steps, 1)
         filled = round(_BAR_WIDTH * share) or (1 if steps else 0)  # a single critical step must be seen
         line = Text(
             f"{name.replace('_', ' ').capitalize():<9}{formatting.count(steps):>9} {formatting.share(share):>7}  "
         )
-        yield line.append(blocks[name] * filled, style=_STYLES[name]).append(
-            " of all steps" if name == "no_data" else "", style="dim"
-        )
+        yield line.append(blocks[name] * filled, style=_STYLES[name])
 
 
 def _stages(figures: Figures, origin: str) -> Table:

@@ -118,9 +118,10 @@ def _steps(number: int) -> str:
 
 
 def _regime(label: str, steps: Callable[[Figures], int], rise: str = "worse") -> _Figure:
+    """Return the row of a regime: its share of all steps that are not excluded. With `No data` they add up to 100 %."""
     return _Figure(
         label,
-        lambda figures: _share_of_observed(steps(figures), figures),
+        lambda figures: steps(figures) / _expected_steps(figures) if figures.observed_steps or steps(figures) else None,
         formatting.share,
         formatting.points,
         lambda figures: _steps(steps(figures)),
@@ -176,13 +177,7 @@ _REGIMES = (
     _regime("Stable", lambda figures: figures.regimes.stable, "better"),
     _regime("Stress", lambda figures: figures.regimes.stress),
     _CRITICAL,
-    _Figure(
-        "No data",
-        lambda figures: figures.regimes.no_data / _expected_steps(figures) if _expected_steps(figures) else None,
-        formatting.share,
-        formatting.points,
-        lambda figures: _steps(figures.regimes.no_data),
-    ),
+    _regime("No data", lambda figures: figures.regimes.no_data),
     _COVERAGE,
     _Figure("Transitions", lambda figures: figures.transitions, formatting.count, rise="neither"),
 )
