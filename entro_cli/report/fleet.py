@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from entro_cli.core.formatting import count, counted
 from entro_cli.report.charts.sparkline import SparklineBar, sparkline
 from entro_cli.report.daily_report import PeriodName, Summary
-from entro_cli.report.verdict import Health, Verdict
+from entro_cli.report.verdict import Health, Verdict, has_low_coverage
 
 SCHEMA = "entro/fleet/1"
 
@@ -37,6 +37,10 @@ class Member:
         incidents: number of incidents.
         budget: Psi_budget, nat.
         glance: 84 equal parts of the period, each with its highest coupled load and its worst regime.
+        observed_time_s: time with data, s.
+        critical_part: Critical steps as a share of the steps that are not excluded, as its report shows it; None
+            without an observed step.
+        is_sparse: whether so little was seen that its report says so.
     """
 
     pipeline: str
@@ -51,6 +55,9 @@ class Member:
     incidents: int
     budget: float
     glance: tuple[SparklineBar, ...]
+    observed_time_s: float
+    critical_part: float | None
+    is_sparse: bool
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,8 @@ class Fleet:
         schema: `entro/fleet/1`.
         period: the period of all reports.
         verdict: health of the worst pipeline, and the number of pipelines in each state.
-        members: the pipelines by health (bad, no data, watch, good), then by used share of the error budget.
+        members: the pipelines by health (bad, no data, watch, good), then by the time over the budget and the time in
+            Critical that were seen. Shares are not compared: those of a sliver of the period would lead.
         missing: the pipelines without a report.
     """
 
@@ -107,6 +115,9 @@ def member_of(summary: Summary, report: str) -> Member:
         incidents=len(figures.incidents),
         budget=figures.budget,
         glance=sparkline(summary, GLANCE, (summary.period.start, summary.period.end)),
+        observed_time_s=observed * figures.step_s,
+        critical_part=figures.regimes.critical / (figures.steps - figures.excluded_steps) if observed else None,
+        is_sparse=has_low_coverage(figures, summary.usual_gap_s),
     )
 
 
@@ -123,9 +134,11 @@ def fleet_of(period: PeriodName, members: Iterable[Member], missing: Iterable[Mi
     return Fleet(SCHEMA, period, _judge(ordered, absent), ordered, absent)
 
 
-def _badness(member: Member) -> tuple[int, float, float, str]:
+def _badness(member: Member) -> tuple[int, float, float, float, str]:
+    critical_s = (member.critical_share or 0.0) * member.observed_time_s
+    # Of equals, the one that was seen least comes first: it may hide the most.
     order = _ORDER.index(member.verdict.health)
-    return order, -(member.consumed or 0.0), -(member.critical_share or 0.0), member.pipeline
+    return order, -member.violation_time_s, -critical_s, member.coverage, member.pipeline
 
 
 def _judge(members: tuple[Member, ...], missing: tuple[Missing, ...]) -> Verdict:

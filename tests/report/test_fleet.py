@@ -79,6 +79,20 @@ def test_the_worst_come_first():
     )
 
 
+def test_a_sliver_of_data_neither_leads_nor_hides():
+    over = [[5.0] * 15, [50.0] * 15]  # 15 minutes of a day, all over the budget
+    sliver, glimpse = member("sliver", run_of(over, "2026-03-03")), member("glimpse", calm(15, "2026-03-03"))
+    busy_day, dull = member("busy", busy(7)), member("dull", calm(1300, "2026-03-03"))
+    assert sliver.consumed > busy_day.consumed
+    found = fleet_of(summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period, [dull, glimpse, sliver, busy_day])
+    assert [one.pipeline for one in found.members] == ["busy", "sliver", "glimpse", "dull"]
+    assert sliver.critical_share == 1
+    assert sliver.critical_part == 15 / 1440  # of all the day, as in its own report
+    for page in (render_page_of(found), render_markdown(found)):
+        assert page.count("only 15 min") == 2
+        assert "only 21 h 40 min" not in page
+
+
 def test_a_good_fleet_needs_no_look():
     period = summary_of(busy(7), PeriodKind.DAY, "2026-03-03").period
     assert fleet_of(period, [member("a", calm(1440, "2026-03-03"))]).verdict.sentence == "1 pipeline: 1 good."
