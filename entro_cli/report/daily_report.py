@@ -28,7 +28,7 @@ from entro_cli.report.glossary import GLOSSARY, Term
 from entro_cli.report.periods import Period, Span
 from entro_cli.report.timeline import Timeline, timeline_of
 from entro_cli.report.verdict import Silence, Verdict, judge
-from entro_cli.report.week_map import SHORTEST_S, Weekday, week_map
+from entro_cli.report.week_map import SHORTEST_S, Weekday, mapped_stage, week_map
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 from entro_cli.timeseries.steps import StepSource
 from entro_engine import RegimeParameters, Run, __version__
@@ -200,7 +200,8 @@ class Summary:
             the period end with the last step of the log.
         previous_figures: figures of the previous period; None if the log has no data in it.
         buckets: the parts of the period: hours of a day, days of a week or month.
-        week: Critical share of each hour of the week; empty if the period is not longer than two weeks.
+        week: load and Critical share of each hour of the week; empty if the period is not longer than two weeks.
+        week_stage: name of the stage whose load it is, the queue that adds most to Psi_total if there is one.
         course: the timeline: the steps of the period, thinned to at most 2000 points with all extremes kept, and the
             worst incidents in full.
         incidents: the 20 worst incidents by excess, the worst first, with the loads of their stages;
@@ -224,6 +225,7 @@ class Summary:
     previous_figures: Figures | None
     buckets: tuple[Bucket, ...]
     week: tuple[Weekday, ...]
+    week_stage: str
     course: Timeline
     incidents: tuple[DetailedIncident, ...]
     alerts: tuple[BurnAlert, ...]
@@ -263,6 +265,7 @@ def summarise(
     usual_gap_s = None if activity.usual_gap_ns is None else activity.usual_gap_ns / NS
     until_ns = period.end_ns if context.until_ns is None else context.until_ns
     silences = _silences(activity, period, until_ns, maintenance)
+    stage = mapped_stage(run)
     alerts = sorted(figures.objective.alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), alert.start))
     return Summary(
         schema=SCHEMA,
@@ -276,7 +279,8 @@ def summarise(
         figures=figures,
         previous_figures=previous if previous.observed_steps else None,
         buckets=tuple(_bucket(run, span, maintenance) for span in period.spans),
-        week=week_map(run, period.zone) if period.length_s > SHORTEST_S else (),
+        week=week_map(run, period.zone, stage) if period.length_s > SHORTEST_S else (),
+        week_stage=run.stages[stage].name,
         course=timeline_of(run, period.zone, [incident_steps(run, each) for each in incidents], wait_s),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),

@@ -1,4 +1,4 @@
-"""The map of the week: how often each of its 168 hours was Critical over a whole period."""
+"""The map of the week: the load of each of its 168 hours over a whole period, and how often it was Critical."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import tzinfo
 import numpy as np
 
 from entro_cli.core.clock import hours_of_week
-from entro_engine import Regime, Run
+from entro_engine import Kind, Regime, Run
 
 SHORTEST_S = 14 * 86400.0
 """A map needs a longer period: in two weeks, an hour of the week occurs only twice and shows no pattern."""
@@ -30,6 +30,7 @@ class HourOfWeek:
         critical_steps: steps in Critical.
         critical_share: Critical steps as a share of observed steps; None without an observed step.
         level: the share as a level: 0 (never), 1 (below 5 %), 2 (below 25 %), 3 (below half), 4 (half or more).
+        mean_load: mean load of the map's stage, in its unit; None without an observed step.
     """
 
     hour: int
@@ -37,6 +38,7 @@ class HourOfWeek:
     critical_steps: int
     critical_share: float | None
     level: int
+    mean_load: float | None
 
 
 @dataclass(frozen=True)
@@ -54,32 +56,42 @@ class Weekday:
     worst: HourOfWeek | None
 
 
-def week_map(run: Run, zone: tzinfo) -> tuple[Weekday, ...]:
+def mapped_stage(run: Run) -> int:
+    """Return the stage whose load the map shows: the queue that adds most to Psi_total, or such a rate without one."""
+    queues = [index for index, stage in enumerate(run.stages) if stage.kind is Kind.QUEUE]
+    return max(queues or range(len(run.stages)), key=lambda index: float(np.nansum(run.psi[index])))
+
+
+def week_map(run: Run, zone: tzinfo, stage: int) -> tuple[Weekday, ...]:
     """Return the map of the week.
 
     Args:
         run: the steps of the period, and no others.
         zone: the time zone of the hours.
+        stage: the stage whose load is shown.
 
     Returns:
         Seven days, Monday first.
     """
     hours = hours_of_week(run.times_ns, zone)  # 0 for Monday 00:00 to 167 for Sunday 23:00
-    observed = np.bincount(hours[run.observed], minlength=168).reshape(7, 24).tolist()
-    critical = np.bincount(hours[run.trace.regime == Regime.CRITICAL], minlength=168).reshape(7, 24).tolist()
-    return tuple(_weekday(name, *counts) for name, *counts in zip(WEEKDAYS, observed, critical, strict=True))
+    is_observed = run.observed
+    observed = np.bincount(hours[is_observed], minlength=168)
+    critical = np.bincount(hours[run.trace.regime == Regime.CRITICAL], minlength=168)
+    loads = np.bincount(hours[is_observed], run.loads[stage, is_observed], minlength=168) / np.maximum(observed, 1)
+    days = zip(*(counts.reshape(7, 24).tolist() for counts in (observed, critical, loads)), strict=True)
+    return tuple(_weekday(name, *counts) for name, counts in zip(WEEKDAYS, days, strict=True))
 
 
-def _weekday(name: str, observed: list[int], critical: list[int]) -> Weekday:
-    hours = tuple(_hours(observed, critical))
+def _weekday(name: str, observed: list[int], critical: list[int], loads: list[float]) -> Weekday:
+    hours = tuple(_hours(observed, critical, loads))
     worst = max(hours, key=lambda hour: hour.critical_share or 0.0)
     return Weekday(name, hours, worst if worst.critical_steps else None)
 
 
-def _hours(observed: list[int], critical: list[int]) -> Iterator[HourOfWeek]:
-    for hour, (steps, critical_steps) in enumerate(zip(observed, critical, strict=True)):
+def _hours(observed: list[int], critical: list[int], loads: list[float]) -> Iterator[HourOfWeek]:
+    for hour, (steps, critical_steps, load) in enumerate(zip(observed, critical, loads, strict=True)):
         share = critical_steps / steps if steps else None
-        yield HourOfWeek(hour, steps, critical_steps, share, _level(share or 0.0))
+        yield HourOfWeek(hour, steps, critical_steps, share, _level(share or 0.0), load if steps else None)
 
 
 def _level(share: float) -> int:

@@ -11,12 +11,13 @@ from entro_cli.report.render.page import store_plotly
 from tests.browser_page import opened
 from tests.marks import slow
 from tests.report.runs import ZONE, busy, calm, summary_of, three_phase
+from tests.report.test_calendar import march
 from tests.report.test_pages import HOSTILE, hostile_summary
 
 pytestmark = pytest.mark.browser
 
 SUMMARIES = {
-    "month": lambda: summary_of(busy(35), PeriodKind.MONTH, "2026-03-03"),
+    "month": lambda: march("2026-03-05/1d"),
     "week": lambda: summary_of(busy(21), PeriodKind.WEEK, "2026-03-10"),
     "incident": lambda: summary_of(busy(7), PeriodKind.WEEK, "2026-03-03"),
     "day": lambda: summary_of(three_phase(), PeriodKind.DAY, "2026-04-06"),
@@ -33,6 +34,11 @@ def folder(tmp_path_factory):
     return pages
 
 
+_TOO_WIDE = """[...document.querySelectorAll('.calendar td, .week td')]
+  .filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText)"""
+# Words are never broken: a cell would be too small for one.
+
+
 @pytest.mark.parametrize("name", ["month", slow("week"), slow("day"), "hostile"])
 def test_it_is_drawn_fits_and_can_be_read(browser, folder, name):
     with opened(browser, folder / f"{name}.html", width=390) as found:
@@ -40,6 +46,7 @@ def test_it_is_drawn_fits_and_can_be_read(browser, folder, name):
             found.show(width, dark)
             assert found.undrawn() == []
             assert found.overflow() <= 0
+            assert found.page.evaluate(_TOO_WIDE) == []
             assert found.faint() == []
         assert found.complaints == []
         assert all(url.startswith("file:") for url in found.requests)

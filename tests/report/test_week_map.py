@@ -13,13 +13,17 @@ from tests.report.runs import ZONE, busy, calm, run_of, summarised, summary_of
 
 
 def counted(run):
-    """Count step by step: (weekday, hour) to observed and Critical steps."""
+    """Count step by step: (weekday, hour) to observed steps, Critical steps and the mean queue."""
     found = {}
-    for ns, regime in zip(run.times_ns.tolist(), run.trace.regime.tolist(), strict=True):
+    for ns, regime, load in zip(run.times_ns.tolist(), run.trace.regime.tolist(), run.loads[1].tolist(), strict=True):
         local = moment(ns, ZONE)
-        seen, bad = found.get((local.weekday(), local.hour), (0, 0))
-        found[local.weekday(), local.hour] = (seen + (regime != Regime.NO_DATA), bad + (regime == Regime.CRITICAL))
-    return found
+        seen, bad, loads = found.setdefault((local.weekday(), local.hour), (0, 0, []))
+        found[local.weekday(), local.hour] = (
+            seen + (regime != Regime.NO_DATA),
+            bad + (regime == Regime.CRITICAL),
+            loads + [load] * (regime != Regime.NO_DATA),
+        )
+    return {hour: (seen, bad, pytest.approx(sum(loads) / seen)) for hour, (seen, bad, loads) in found.items()}
 
 
 @pytest.mark.parametrize("start", ["2026-03-02", "2026-03-16", "2026-10-12"])  # the clock is changed in the latter two
@@ -27,26 +31,26 @@ def test_each_hour_counts_the_steps_that_begin_in_it(start):
     run = busy(20, start)
 
     found = {
-        (day, hour.hour): (hour.observed_steps, hour.critical_steps)
-        for day, weekday in enumerate(week_map(run, ZONE))
+        (day, hour.hour): (hour.observed_steps, hour.critical_steps, hour.mean_load)
+        for day, weekday in enumerate(week_map(run, ZONE, 1))
         for hour in weekday.hours
     }
 
     assert found == counted(run)
-    assert sum(critical for _, critical in found.values()) > 100
+    assert sum(critical for _, critical, _ in found.values()) > 100
 
 
 def test_an_hour_the_clock_shows_twice_is_one():
     run = calm(21 * 1440, "2026-10-12")
 
-    sunday = week_map(run, ZONE)[6]
+    sunday = week_map(run, ZONE, 1)[6]
 
     assert sunday.hours[2].observed_steps == 4 * 60  # three Sundays, one of them with two such hours
     assert sunday.hours[3].observed_steps == 3 * 60
 
 
 def test_steps_longer_than_an_hour_are_where_they_begin():
-    days = week_map(run_of(np.full((2, 80), 0.3), "2026-03-02", step_s=6 * 3600), ZONE)
+    days = week_map(run_of(np.full((2, 80), 0.3), "2026-03-02", step_s=6 * 3600), ZONE, 1)
 
     assert {hour.hour for hour in days[0].hours if hour.observed_steps} == {0, 6, 12, 18}
     assert days[0].hours[1].critical_share is None
@@ -77,7 +81,9 @@ def test_a_period_without_data_has_an_empty_one():
     days = summary_of(calm(10, "2026-03-02"), PeriodKind.MONTH, "2026-07-01").week
 
     assert [day.name for day in days] == list(WEEKDAYS)
-    assert {(hour.critical_share, hour.level) for day in days for hour in day.hours} == {(None, 0)}
+    assert {(hour.critical_share, hour.level, hour.mean_load) for day in days for hour in day.hours} == {
+        (None, 0, None)
+    }
     assert all(day.worst is None for day in days)
 
 
@@ -91,12 +97,12 @@ def bursts(share):
 
 
 def test_the_worst_hour_and_the_levels():
-    tuesday = week_map(bursts(1), ZONE)[1]
+    tuesday = week_map(bursts(1), ZONE, 1)[1]
 
     assert tuesday.worst is tuesday.hours[10]
     assert (tuesday.hours[10].critical_share, tuesday.hours[10].level) == (1.0, 4)
     assert tuesday.hours[9].level == 0
-    levels = [week_map(bursts(share), ZONE)[1].hours[10].level for share in (1 / 60, 0.2, 0.4, 1)]
+    levels = [week_map(bursts(share), ZONE, 1)[1].hours[10].level for share in (1 / 60, 0.2, 0.4, 1)]
     assert levels == sorted(levels)
     assert levels[-1] == 4
 
@@ -109,6 +115,7 @@ def test_words_and_shapes_stand_beside_the_colour():
     assert "10:00     100%" in text
     assert "Mon ················································             never" in text
     assert "Tue ....................##" in terminal.render(summary, unicode=False)
-    assert '<td class="level-4">100</td>' in html.render(summary)
-    assert '<td class="level-0">·</td>' in html.render(summary)
-    assert "| 10:00 | · | **100%** |" in markdown.render(summary)
+    assert '<td class="level-4">500 <small>100%</small></td>' in html.render(summary)
+    assert '<td class="level-0">0.1</td>' in html.render(summary)
+    assert "| 10:00 | 0.1 | 500 **100%** |" in markdown.render(summary)
+    assert "Mean requests waiting at llm" in markdown.render(summary)

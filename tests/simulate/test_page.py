@@ -8,6 +8,8 @@ import pytest
 from tests.browser_page import opened
 from tests.marks import slow
 
+_LINES_OF_ROWS = """[...document.querySelectorAll('.comparison tbody tr')].map(
+  (row) => new Set([...row.cells].slice(1).map((cell) => cell.offsetTop)).size)"""
 CHARTS = ["psi-uncontrolled", "psi-static", "psi-eq14", "psi-v9", "rate", "queue", "frontier"]
 
 
@@ -94,6 +96,7 @@ def test_a_browser_draws_it_without_a_network(browser, folder, name, width, sche
         assert found.page.evaluate("document.documentElement.dataset.charts") == "drawn"
         assert found.page.locator(".chart:has(path.js-line)").count() == len(CHARTS)
         assert found.overflow() <= 0
+        assert found.page.evaluate(_LINES_OF_ROWS) == [1] * 15  # the controllers are side by side
         assert found.complaints == []
         assert all(url.startswith(folder.as_uri()) for url in found.requests)
 
