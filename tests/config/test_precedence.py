@@ -207,17 +207,13 @@ def test_alerts(settings):
 
 
 def test_the_mail_of_reports_is_that_of_alerts_with_what_is_set_for_reports(settings):
-    alerts = (
-        '[alerts.email]\nto = ["a@b"]\nfrom = "s@b"\nhost = "mail"\nsecurity = "starttls"\nuser = "me"\n'
-        'password_env = "A"\n'
-    )
+    alerts = '[alerts.email]\nto = ["a@b"]\nhost = "mail"\nsecurity = "starttls"\nuser = "me"\npassword_env = "A"\n'
     assert settings(alerts).report_email is None
     one = settings(f'{alerts}[report.email]\nwhen = "always"\n')
     assert (one.report_email.email, one.report_email.when) == (one.alerts.email, "always")
     one = settings(f'{alerts}[report.email]\nto = ["c@d"]\npassword_file = "/a"\n').report_email
     assert (one.email.to, one.email.host, one.email.port, one.when) == (("c@d",), "mail", 587, "problems")
     assert (one.email.user, one.email.password_env, one.email.password_file) == ("me", None, Path("/a"))
-    other = settings(f'{alerts}[report.email]\nhost = "other"\nsecurity = "tls"\n').report_email.email
-    assert (other.to, other.sender, other.port) == (("a@b",), "s@b", 465)
-    assert (other.user, other.password_env, other.password_file) == (None, None, None)
+    other = settings(f'{alerts}[report.email]\nhost = "other"\n').report_email.email
+    assert (other.to, other.port, other.security, other.user, other.password_env) == (("a@b",), 25, "none", None, None)
     assert settings(f"{alerts}[report.email]\nto = []\n").report_email is None

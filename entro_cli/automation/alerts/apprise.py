@@ -16,12 +16,9 @@ _WHERE = "[alerts] apprise"
 
 @dataclass(frozen=True)
 class Apprise:
-    """Services, each named by an Apprise URL.
+    """Services, named by Apprise URLs that white space separates.
 
     A URL holds tokens and is a secret as a whole, even its host. Messages of entro name it by its number.
-
-    Attributes:
-        urls: the URLs, separated by white space.
     """
 
     urls: Secret

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from itertools import pairwise
 from pathlib import Path
 
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.charts.sparkline import shown_span
 from entro_cli.report.daily_report import Summary
-from entro_cli.report.mail.pictures import COLOURS, buckets_picture, timeline_picture
+from entro_cli.report.mail.pictures import COLOURS, load_pictures
 from entro_cli.report.render import html, terminal
 from entro_cli.report.render.figure_table import figure_table, headline
 from entro_cli.report.render.page import render_template, template_environment
@@ -28,14 +28,6 @@ _MOST_LABELS = 8
 _MOST_INCIDENTS = 5
 _LONGEST_NAME = 60  # leaves room for the period and the health in a subject
 _TEXT_WIDTH = 76  # mail programs wrap at 78
-
-
-@dataclass(frozen=True)
-class _Label:
-    """A label below a picture, and the share of the width it has, percent."""
-
-    text: str
-    percent: float
 
 
 def render(summary: Summary, page_name: str, address: str = "", template_dir: Path | None = None) -> EmailMessage:
@@ -54,11 +46,8 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
         EntroError: if the templates are missing, or the user's template is faulty.
     """
     labels = _labels(summary)
-    if shown_span(summary)[0] == summary.period.start:
-        marks = tuple(sum(label.percent for label in labels[:index]) / 100 for index in range(len(labels)))
-        pictures = [timeline_picture(summary, marks), buckets_picture(summary, marks)]
-    else:
-        pictures = [timeline_picture(summary, ())]
+    is_whole = shown_span(summary)[0] == summary.period.start
+    pictures = load_pictures(summary, [start for _, start, _ in labels if is_whole])
     page = html.render(summary, self_contained=True, template_dir=template_dir).encode()
     is_attached = len(page) <= LARGEST_PAGE
     context = {
@@ -67,7 +56,7 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
         "groups": figure_table(summary.figures, summary.previous_figures),
         "incidents": summary.incidents[:_MOST_INCIDENTS],
         "labels": labels,
-        "shown": shown_span(summary),
+        "is_whole": is_whole,
         "pictures": pictures,
         "colours": COLOURS,
         "address": address,
@@ -124,15 +113,18 @@ def file_bytes(message: EmailMessage, date: datetime) -> bytes:
     return bytes(message)
 
 
-def _labels(summary: Summary) -> list[_Label]:
-    """Return the labels below the pictures: the first part of every few, or the ends where only a stretch is shown."""
+def _labels(summary: Summary) -> list[tuple[str, float, float]]:
+    """Return the labels below the pictures, each with its beginning and end as shares of the width.
+
+    They name the first part of every few, or the ends where only a stretch of the period is shown.
+    """
     start, end = shown_span(summary)
     if start != summary.period.start:
-        return [_Label(f"{start:%-d %b %H:%M:%S}", 50), _Label(f"to {end:%-d %b %H:%M:%S}", 50)]
+        return [(f"{start:%-d %b %H:%M:%S}", 0.0, 0.5), (f"{end:%-d %b %H:%M:%S}", 0.5, 1.0)]
     named = summary.buckets[:: -(-len(summary.buckets) // _MOST_LABELS)]
-    edges = [*(bucket.start.timestamp() for bucket in named), end.timestamp()]
-    widths = [100 * (edges[index + 1] - edge) / summary.period.length_s for index, edge in enumerate(edges[:-1])]
-    return [_Label(bucket.label, round(width, 2)) for bucket, width in zip(named, widths, strict=True)]
+    times = [*(bucket.start for bucket in named), end]
+    shares = [(when.timestamp() - start.timestamp()) / summary.period.length_s for when in times]
+    return [(bucket.label, *edges) for bucket, edges in zip(named, pairwise(shares), strict=True)]
 
 
 def _set_boundaries(message: EmailMessage, key: str) -> None:
