@@ -96,9 +96,11 @@ def test_the_short_text_has_the_figures_of_the_long_one():
     summary = summary_of(busy(21), PeriodKind.WEEK, "2026-03-10")
     short, long = render_short(summary, page=Path("week.html")), render(summary)
 
-    for label in ("Time over budget", "Error budget used", "Critical", "Coverage"):
+    labels = {"Longest wait": "llm, longest wait", "Most requests waiting": "llm, peak requests"}
+    for label in ("Time over budget", *labels, "Critical"):
         figure, change = re.search(rf"^{label} +(.+?)  +([+-].+?|=)(?: |$)", short, re.MULTILINE).groups()
-        assert re.search(rf"^  {label} +{re.escape(figure)} .* {re.escape(change)}", long, re.MULTILINE)
+        longer = labels.get(label, label)
+        assert re.search(rf"^  {longer} +{re.escape(figure)} .* {re.escape(change)}", long, re.MULTILINE)
     assert short.endswith("\n\nPage: week.html\n")
 
 
