@@ -15,6 +15,7 @@ import numpy as np
 from entro_cli.core.console import printable
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import EMPTY, Bins, merge_bins
+from entro_cli.timeseries.observations import is_signal
 from entro_engine import EntroError, Kind
 
 FORMAT = "entro/history/1"
@@ -169,13 +170,13 @@ def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[Sampl
 
 
 def read_keys(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
-    """Return the stages and sources in a day file.
+    """Return the stages and sources in a day file, without signals.
 
     Raises:
         DamagedDayError: when the file cannot be read.
     """
     try:
-        return _read_keys(connection, _table_of(path))
+        return [key for key in _read_keys(connection, _table_of(path)) if not is_signal(key.stage)]
     except (duckdb.Error, ValueError) as error:
         raise _damaged(path, error) from error
 
@@ -197,7 +198,10 @@ def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
     """
     counts = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
     try:
-        found = connection.execute(f"SELECT {counts} FROM {_table_of(path)}").fetchall()[0]
+        table = _table_of(path)
+        stages = [key.stage for key in _read_keys(connection, table) if not is_signal(key.stage)]
+        query = f"SELECT {counts} FROM {table} WHERE list_contains(?, stage)"
+        found = connection.execute(query, [stages]).fetchall()[0]
         return DayCount(*map(int, found))
     except (duckdb.Error, ValueError, TypeError) as error:  # TypeError: min() of no rows is None
         raise _damaged(path, error) from error

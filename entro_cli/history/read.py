@@ -108,7 +108,7 @@ def steps_of(state: State, bins: BinsByKey, stages: Sequence[Stage], begin_ns: i
         )
         for stage in stages
     ]
-    if bins:
+    if any(parts for _, parts in sources):
         return fill_steps(sources, state.step_ns)
     # No steps, at the first step's boundary from `begin_ns` on: the report of a time without data is a report, too.
     empty = np.empty((len(stages), 0))

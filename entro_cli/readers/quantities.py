@@ -31,3 +31,16 @@ def choose_stages(quantities: Sequence[Series], options: ReadOptions) -> tuple[S
         )
     default = (part for part in by_name.values() if part.stage)
     return tuple(replace(part, kind=options.kind_of(part.stage) or part.kind) for part in default)
+
+
+def with_owner(signals: Sequence[Series], options: ReadOptions, columns: Sequence[str], default: str) -> list[Series]:
+    """Return signals as series of the stage that they are about.
+
+    Args:
+        signals: of a log, each with its name as its column; those without samples are left out.
+        options: how the log is read.
+        columns: the quantities of its format; the signals are about the stage that the user made of one of them.
+        default: the stage without such a one.
+    """
+    owner = next((spec.name for column in columns for spec in options.stages if spec.column == column), default)
+    return [replace(one, stage=f"{owner}!{one.column}") for one in signals if len(one.times)]

@@ -10,18 +10,24 @@ from collections.abc import Sequence
 from typing import ClassVar, Generic, Self, TypeVar
 
 import msgspec
+import numpy as np
 
 from entro_cli.readers.access_log import has_access_lines
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import BEFORE_COLON, ClockState, LineTimestamps, Stamp
 from entro_cli.readers.problems import Tally, masked, printable_row
 from entro_cli.readers.text_lines import Block, LineLog, blocks
-from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.timeseries.observations import (
+    RESTARTS,
+    ReadOptions,
+    Series,
+    TimeArray,
+)
 from entro_cli.timeseries.problems import ProblemKind
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 
-START = -1
-"""Key of lines that are of no engine or rank: a server starts, or it stops."""
+START, EVENT = -1, -2
+"""Keys of lines that are of no engine or rank: a server starts, or it stops; and something else happens to it."""
 
 _TIME = re.compile(rb"(?<![\d.])(?:(?:\d{4}[-/])?\d\d[-/]\d\d[T ])?\d\d:\d\d[\d:.,]*(?:Z|[+-]\d\d:?\d\d)?")
 """A time of day, maybe with its date, which differs from line to line whoever writes it."""
@@ -107,10 +113,14 @@ class ServerState(msgspec.Struct):
     Attributes:
         clock: its clock.
         access_logged: whether the log has access lines at all.
+        is_up: whether an engine has printed a line since the server was started last.
+        signals: by name, the time of the last signal, nanoseconds since the epoch, and how many before it have that.
     """
 
     clock: ClockState = msgspec.field(default_factory=ClockState)
     access_logged: bool = False
+    is_up: bool = False
+    signals: dict[str, tuple[int, int]] = {}
 
 
 Measured = tuple[int, Stamp, tuple[float, ...]]
@@ -143,6 +153,8 @@ class ServerLines(LineLog, Generic[FoundState]):
         self.before, self.is_first = before, is_first
         self.stamps, self.keys, self.values = LineTimestamps(before.clock), array("i"), array("d")
         self.writers = Writers()
+        self._signals: dict[str, list[tuple[int, float]]] = {}
+        self._times, self._started = np.empty(0, np.int64), 0
 
     def find(self, log: LogFile) -> Self:
         """Go through a log, block by block, without a loop over lines that do not matter.
@@ -193,6 +205,39 @@ class ServerLines(LineLog, Generic[FoundState]):
         self.stamps.add(stamp)
         self.values.extend(values or (math.nan,) * self.WIDTH)
 
+    def signal(self, name: str, value: float = 1.0) -> None:
+        """Add a signal of the last line that was put."""
+        self._signals.setdefault(name, []).append((len(self.keys) - 1, value))
+
+    def start(self, stamp: Stamp) -> None:
+        """Add a line with which a server starts, which may print several."""
+        self._note_up()
+        self.put(START, stamp)
+        if self.before.is_up:
+            self.signal(RESTARTS)
+        self.before.is_up, self._started = False, len(self.keys)
+
+    def _note_up(self) -> None:
+        self.before.is_up = self.before.is_up or any(key >= 0 for key in self.keys[self._started :])
+
+    def signals(self) -> list[Series]:
+        """Return the signals, once the lines are dated; see `with_owner`.
+
+        Those of one timestamp are a nanosecond apart, so that a log cut in two loses none of them.
+        """
+        found = []
+        for name, signals in self._signals.items():
+            last, number = self.before.signals.get(name, (-1, 0))
+            at = []
+            for time in self._times[[line for line, _ in signals]].tolist():
+                last, number = time, number + 1 if time == last else 0
+                at.append(last + number)
+            self.before.signals[name] = (last, number)
+            times, places = np.unique(np.array(at, np.int64), return_index=True)
+            values = np.array([value for _, value in signals])[places]
+            found.append(Series("", Kind.GENERIC, times, values, column=name))
+        return found
+
     def date(self, log: LogFile, options: ReadOptions, tally: Tally) -> TimeArray:
         """Return when the lines were printed, nanoseconds, shape (lines,).
 
@@ -200,12 +245,13 @@ class ServerLines(LineLog, Generic[FoundState]):
             EntroError: if they seem to be of several servers, or a timestamp is of no day of its year.
         """
         self.writers.check(log, self.good, options, tally, self.is_first)
-        times, self.before.clock = self.stamps.utc(log, options, tally)
+        self._times, self.before.clock = self.stamps.utc(log, options, tally)
         self.zone = self.before.clock.words
-        return times
+        return self._times
 
     def state(self) -> bytes:
         """Return the state behind the lines."""
+        self._note_up()
         return msgspec.msgpack.encode(self.before)
 
 

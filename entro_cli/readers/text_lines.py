@@ -212,6 +212,10 @@ class LineReader(ABC, Generic[FoundLines]):
             EntroError: if the lines cannot be used.
         """
 
+    def signals(self, found: FoundLines, options: ReadOptions) -> Sequence[Series]:
+        """Return the signals of these lines, once `quantities` has dated them."""
+        return ()
+
     def read(self, log: LogFile, options: ReadOptions) -> Observations:
         """Read a log; see `resume`."""
         return self.resume(log, options, b"").observations
@@ -225,7 +229,7 @@ class LineReader(ABC, Generic[FoundLines]):
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=choose_stages(quantities, options),
+            series=(*choose_stages(quantities, options), *self.signals(found, options)),
             rows_read=found.rows,
             rows_skipped=found.bad.count,
             bad_rows=bad,

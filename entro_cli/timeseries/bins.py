@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
+from entro_cli.timeseries.observations import KV_CACHE_USAGE, Idle, Measure, Series, TimeArray, signal_of
 from entro_engine.entropy import FloatArray
 
 
@@ -173,3 +173,39 @@ def merge_bins(parts: Sequence[Bins]) -> Bins:
 
 EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64, float, float)))
 """No bins."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal on the grid of the steps, in the order of time.
+
+    Attributes:
+        stage: the stage that it is about.
+        name: its name.
+        starts: starts of the steps that have it, nanoseconds since the epoch, without repeats.
+        values: of each, the highest KV cache usage, 0..1, or a number of events.
+    """
+
+    stage: str
+    name: str
+    starts: TimeArray
+    values: FloatArray
+
+
+def signals_of(parts: Iterable[tuple[str, Bins]]) -> tuple[Signal, ...]:
+    """Return the signals among the bins of sources, given with the names of their series."""
+    by_stage: dict[str, list[Bins]] = {}
+    for stage, bins in parts:
+        if signal_of(stage)[1] and len(bins):
+            by_stage.setdefault(stage, []).append(bins)
+    return tuple(_signal(*signal_of(stage), by_stage[stage]) for stage in sorted(by_stage))
+
+
+def _signal(stage: str, name: str, parts: Sequence[Bins]) -> Signal:
+    is_level = name == KV_CACHE_USAGE
+    every = np.concatenate([part.starts for part in parts])
+    values = np.concatenate([part.peaks if is_level else part.loads * part.samples for part in parts])
+    starts, places = np.unique(every, return_inverse=True)
+    found = np.zeros(len(starts))
+    (np.maximum if is_level else np.add).at(found, places, values)
+    return Signal(stage, name, starts, found if is_level else np.rint(found))

@@ -10,7 +10,7 @@ from entro_cli.core.clock import NS
 from entro_cli.core.files import rotation_stem
 from entro_cli.core.formatting import duration
 from entro_cli.timeseries.joined_series import JoinedSeries, Relation
-from entro_cli.timeseries.observations import Observations, Series
+from entro_cli.timeseries.observations import Observations, Series, is_signal
 from entro_engine import EntroError, Kind, Stage
 
 # These words, like the values of `Relation`, are values of `taken_as` in JSON documents.
@@ -41,7 +41,9 @@ class StageSources:
         return max((part.interval_ns for part in self.parallel if part.interval_ns), default=None)
 
 
-def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...], dict[str, str]]:
+def join_sources(
+    files: Sequence[Observations],
+) -> tuple[tuple[StageSources, ...], dict[str, str], tuple[Series, ...]]:
     """Return the series of all files by stage, with the files of one source joined.
 
     Files that follow one another are one source. Files that overlap and have the same samples are one source, too, if
@@ -51,7 +53,7 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
         files: the observations of each file.
 
     Returns:
-        The stages (rates, then queues, then others), and for each file how it was joined, in words.
+        The stages (rates, then queues, then others), for each file how it was joined, in words, and the signals.
 
     Raises:
         EntroError: if files disagree on the kind of a stage, or two stages have no time in common.
@@ -59,13 +61,13 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     used = _without_fallbacks(files)
     sources, taken, _ = _join(used)
     for file, rest in zip(files, used, strict=True):
-        dropped = ", ".join(sorted({series.stage for series in file.series} - {series.stage for series in rest.series}))
+        dropped = ", ".join(sorted({series.stage for series in file.stages} - {series.stage for series in rest.stages}))
         if dropped:
             taken[file.path] = f"{taken[file.path]}; without {dropped}" if rest.series else _NOT_USED
     files = used
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
-        for series in file.series:
+        for series in file.stages:
             named.setdefault(series.stage, []).append((file.path, series))
     stages = [
         StageSources(_stage(name, parts), tuple(source[name].series for source in sources if name in source))
@@ -73,9 +75,10 @@ def join_sources(files: Sequence[Observations]) -> tuple[tuple[StageSources, ...
     ]
     rank = {Kind.RATE: 0, Kind.QUEUE: 1, Kind.GENERIC: 2}
     stages.sort(key=lambda part: (rank[part.stage.kind], part.stage.name))
-    if not any(len(file.series) == len(stages) for file in files):  # the stages of one file share its clock
+    if not any(len(file.stages) == len(stages) for file in files):  # the stages of one file share its clock
         _check_overlap(stages)
-    return tuple(stages), taken
+    signals = tuple(part.series for source in sources for name, part in source.items() if is_signal(name))
+    return tuple(stages), taken, signals
 
 
 def _without_fallbacks(files: Sequence[Observations]) -> list[Observations]:
@@ -149,7 +152,7 @@ def _relation(source: _Source, members: Sequence[Observations], file: Observatio
     A file is joined as a whole: it is part of a source only if that holds for every stage they share.
     """
     found = set()
-    for series in (series for series in file.series if series.stage in source):
+    for series in (series for series in file.stages if series.stage in source):
         relation = source[series.stage].relation(series)
         if relation is Relation.COPY and not any(_may_be_copies(member, file) for member in members):
             relation = Relation.ADDS if series.is_additive else Relation.PARALLEL

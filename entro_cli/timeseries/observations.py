@@ -31,6 +31,25 @@ class Measure(StrEnum):
     """Numbers of events at single times. There are no others from the first time to the last, so the rate is exact."""
 
 
+KV_CACHE_USAGE, PREEMPTIONS, RESTARTS, FAILED = "kv_cache_usage", "preemptions", "restarts", "failed_"
+"""Names of signals, and the beginning of the names of failed requests by class.
+
+KV cache usage is a signal from 0.9 on: below it says nothing, and would take a row of the history per step.
+"""
+
+
+def signal_of(stage: str) -> tuple[str, str]:
+    """Return the stage that the series of a signal is about, and the name of the signal; both empty for a stage."""
+    stage, _, name = stage.rpartition("!")
+    is_signal = name in (KV_CACHE_USAGE, PREEMPTIONS, RESTARTS) or name.startswith(FAILED)
+    return (stage, name) if stage and is_signal else ("", "")
+
+
+def is_signal(stage: str) -> bool:
+    """Return whether the name of a series is that of a signal: a hint at the cause of an incident, and no load."""
+    return bool(signal_of(stage)[1])
+
+
 class Idle(IntFlag):
     """The times at which a level is known to be 0, though no span says so.
 
@@ -190,7 +209,7 @@ class Series:
     """One stage's samples in one file, sorted by time, with each time once.
 
     Attributes:
-        stage: name of the stage.
+        stage: name of the stage; of a signal, `STAGE!SIGNAL`.
         kind: the quantity that its load measures.
         times: nanoseconds since the epoch, shape (samples,); the ends of spans.
         values: loads in the stage's unit, or numbers of events, shape (samples,). Events have a 0 where only the
@@ -293,6 +312,11 @@ class Observations:
     problems: tuple[Problem, ...] = ()
     columns: tuple[str, ...] = ()
     identity: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stages(self) -> tuple[Series, ...]:
+        """The series that are loads of a stage, and no signals."""
+        return tuple(part for part in self.series if not is_signal(part.stage))
 
     def has_stage(self, spec: StageSpec) -> bool:
         """Return whether the log has samples of a stage that the user described with its column."""

@@ -17,7 +17,8 @@ from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import load_stored_state, read_bins, steps_of
 from entro_cli.history.state import LogState, State
-from entro_cli.timeseries.observations import coupled_stages
+from entro_cli.timeseries.bins import Signal, signals_of
+from entro_cli.timeseries.observations import coupled_stages, is_signal
 from entro_cli.timeseries.problems import Problem, failures, sentences
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
@@ -35,12 +36,14 @@ class HistorySlice:
         full_loads: the origin of the full loads.
         sources: the logs that have samples in the time.
         problems: warnings about days that could not be read.
+        signals: hints at the causes of incidents.
     """
 
     steps: Steps
     full_loads: FullLoads
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
+    signals: tuple[Signal, ...] = ()
 
 
 def load_history(
@@ -67,7 +70,8 @@ def load_history(
     steps = settings.maintenance().apply(_steps(state, stored.bins, settings, begin_ns))
     learns = state.learns and settings.full_loads == "learned"
     stages, origin = full_loads_of(steps, settings.wait_s, state.learned_capacity(), learns)
-    return HistorySlice(replace(steps, stages=stages), origin, sources, stored.problems)
+    signals = signals_of((key.stage, part) for key, part in stored.bins.items())
+    return HistorySlice(replace(steps, stages=stages), origin, sources, stored.problems, signals)
 
 
 def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -167,14 +171,15 @@ def _overlaps(log: LogState, begin_ns: int | None, after_ns: int | None) -> bool
 
 
 def _source(log: LogState, zone: tzinfo) -> Source:
+    stages = [series for series in log.series if not is_signal(series.stage)]
     return Source(
         path=log.path,
         format=log.format,
-        stages=tuple(series.stage for series in log.series),
+        stages=tuple(series.stage for series in stages),
         rows_read=log.rows_read,
         rows_skipped=log.rows_skipped,
-        start=moment(min(series.first for series in log.series), zone) if log.series else None,
-        end=moment(max(series.last for series in log.series), zone) if log.series else None,
+        start=moment(min(series.first for series in stages), zone) if stages else None,
+        end=moment(max(series.last for series in stages), zone) if stages else None,
         zone=log.zone,
         taken_as="stored",
         problems=sentences(log.known_problems()),

@@ -19,6 +19,7 @@ from entro_cli.readers.registry import detect_format
 from entro_cli.readers.tables.csv_stream import CsvStream
 from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.readers.tables.reader import TableReader
+from entro_cli.timeseries.bins import Signal, bins_of, signals_of
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec, coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
@@ -45,6 +46,7 @@ class Loaded:
         columns: the column of each stage's samples, as `--stage` names it.
         notes: problems that concern more than one file.
         summed_sources: by stage, the number of parallel sources that its loads are the sum of.
+        signals: hints at the causes of incidents.
     """
 
     steps: StepSource
@@ -54,6 +56,7 @@ class Loaded:
     columns: dict[str, str]
     notes: tuple[Problem, ...] = ()
     summed_sources: dict[str, int] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
 
 
 def load_logs(
@@ -86,7 +89,7 @@ def load_logs(
     check_options_used(files, options)
     files = [_with_full_loads(shift_clock(file, shifts), options.full_of) for file in files]
     notes += _missing_columns(files, read.stages)
-    stages, uses = join_sources(files)
+    stages, uses, signals = join_sources(files)
     coupled = coupled_stages([joined.stage for joined in stages], read.stages)
     stages = tuple(replace(stages[index], stage=stage) for index, stage in coupled)
     sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
@@ -94,9 +97,11 @@ def load_logs(
         steps: StepSource = to_steps(stages, zone, step_ns)
     else:
         steps = streamed.steps.of(tuple(joined.stage for joined in stages))
-    columns = {series.stage: printable(series.column) for file in files for series in file.series}
+    columns = {series.stage: printable(series.column) for file in files for series in file.stages}
     summed = {joined.stage.name: sum(part.summed for part in joined.parallel) for joined in stages}
-    return Loaded(steps, sources, zone, tuple(found), columns, (*notes, *_data_gap(steps, zone)), summed)
+    notes += _data_gap(steps, zone)
+    on_grid = signals_of((series.stage, bins_of(series, steps.start_ns, steps.step_ns)) for series in signals)
+    return Loaded(steps, sources, zone, tuple(found), columns, tuple(notes), summed, on_grid)
 
 
 def _data_gap(steps: StepSource, zone: tzinfo) -> list[Problem]:
@@ -133,11 +138,11 @@ def _missing_columns(files: Sequence[Observations], specs: Sequence[StageSpec]) 
 
 
 def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
-    times = [edge for series in file.series for edge in (series.first_ns, int(series.times[-1]))]
+    times = [edge for series in file.stages for edge in (series.first_ns, int(series.times[-1]))]
     return Source(
         path=file.path,
         format=file.format,
-        stages=tuple(series.stage for series in file.series),
+        stages=tuple(series.stage for series in file.stages),
         rows_read=file.rows_read,
         rows_skipped=file.rows_skipped,
         start=moment(min(times), zone) if times else None,

@@ -136,7 +136,7 @@ LINES = {
 @pytest.mark.parametrize("version", LINES)
 def test_every_version(version):
     observations = observed(vllm, text(LINES[version]), stages=named(*NAMES))
-    values = {part.column: part.values.tolist() for part in observations.series}
+    values = {part.column: part.values.tolist() for part in observations.stages}
     rates = {} if version == "0.1" else {"prompt_throughput": [1.5], "generation_throughput": [2.5]}
     assert values == {"waiting": [3], "running": [2]} | rates
     assert seconds_of(observations.series[0].times) == [0]
@@ -161,7 +161,7 @@ def test_line_ends_and_a_byte_order_mark(end):
 
 def test_what_is_a_stage_and_what_is_not():
     observations = observed(vllm, text(v1(at(0)), ACCESS, v1(at(10))))
-    assert {(part.stage, part.kind, part.measure, part.is_fallback) for part in observations.series} == {
+    assert {(part.stage, part.kind, part.measure, part.is_fallback) for part in observations.stages} == {
         ("llm", Kind.QUEUE, Measure.SAMPLES, False),
         ("scraper", Kind.RATE, Measure.SPANS, True),
     }
@@ -654,7 +654,7 @@ def test_real_logs_against_a_count_of_their_own(name):
             truth[int(when.timestamp())] = (int(match[3]), int(match[2]))
     with log_of(path.read_bytes(), datetime(2026, 9, 1, tzinfo=UTC)) as log:
         observations = vllm.read(log, options(stages=named("waiting", "running", "requests")))
-    parts = {part.column: part for part in observations.series}
+    parts = {part.column: part for part in observations.stages}
     seen = [(parts[name].times // 10**9).tolist() for name in ("waiting", "running")]
     values = {
         when: (waiting, running)

@@ -34,6 +34,7 @@ from entro_cli.history.state import VERSION, StageState, State, encode_state, lo
 from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
+from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.problems import Problem, ProblemKind, sentences
 from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_ns
 from entro_engine import EntroError, Kind, Stage
@@ -87,7 +88,7 @@ class IngestResult:
                 path=update.log.path,
                 taken=self.statuses[update.log.path],
                 format=update.log.format,
-                stages=tuple(series.stage for series in update.observations.series),
+                stages=tuple(series.stage for series in update.observations.stages),
                 rows_read=update.rows,
                 rows_skipped=update.skipped,
                 problems=sentences(update.observations.problems),
@@ -192,6 +193,8 @@ def _add_stages(logs: Sequence[SourcedLog], state: State, paths: PipelinePaths) 
     """
     history = f"the history of {printable(paths.name)}"
     for series in (series for log in logs for series in (*log.series, *log.unfinished)):
+        if is_signal(series.stage):
+            continue
         known = state.stages.setdefault(series.stage, StageState(str(series.kind)))
         if known.kind != series.kind:
             raise EntroError(
@@ -203,7 +206,7 @@ def _add_stages(logs: Sequence[SourcedLog], state: State, paths: PipelinePaths) 
 
 def _determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
     """Set the step that --step gives, or that the samples of all logs so far suggest; fix it if they are enough."""
-    samples = all_samples(state, logs)
+    samples = {key: series for key, series in all_samples(state, logs).items() if not is_signal(key.stage)}
     intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
     first = min(series.first_ns for series in samples.values())

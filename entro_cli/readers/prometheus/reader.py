@@ -17,6 +17,7 @@ from entro_cli.readers.prometheus.exposition import SAMPLE, Pages, PagesState, s
 from entro_cli.readers.prometheus.metrics import IN_SYSTEM, metric, server_name
 from entro_cli.readers.prometheus.response import differ_at_one_time, parse_json, parse_response
 from entro_cli.readers.prometheus.series import MetricSamples
+from entro_cli.readers.prometheus.signals import metric_signals, signal_name
 from entro_cli.readers.prometheus.stages import StagesState, new_part, no_stage, quantities_of
 from entro_cli.readers.quantities import choose_stages
 from entro_cli.readers.reader import Reading
@@ -90,9 +91,14 @@ class SeriesReader(ABC):
         series = samples.series(lambda labels: parsed.clash(labels, log.label))
         if not series and not parsed.names:
             raise EmptyLogError(**self._no_series, where=log.label)
-        quantities, problems = quantities_of(series, before.stages)
+        named = {spec.column for spec in options.stages}
+        loads = [part for part in series if part.name in named or not signal_name(part.name)]
+        quantities, problems = quantities_of(loads or series, before.stages)
+        signals = metric_signals(series, quantities, options, before.stages.scrapes)
         names = parsed.names or tuple(part.column for part in quantities)
-        given, after = (quantities, before.stages) if is_whole else new_part(quantities, series, before.stages)
+        given, after, number = [*quantities, *signals], before.stages, len(quantities)
+        if not is_whole:
+            given, after = new_part(given, series, before.stages)
         counts = ((ProblemKind.NOT_FINITE, samples.not_finite), (ProblemKind.NOT_A_SAMPLE, samples.malformed))
         problems += [Problem(kind, count) for kind, count in counts if count]
         if samples.malformed and options.strict:
@@ -103,7 +109,7 @@ class SeriesReader(ABC):
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=choose_stages(given, options),
+            series=(*choose_stages(given[:number], options), *(part for part in given[number:] if len(part.times))),
             rows_read=samples.new,
             rows_skipped=parsed.bad.count + samples.malformed,
             bad_rows=bad,
@@ -188,7 +194,8 @@ class MetricsReader(SeriesReader):
 
         def is_wanted(name: str) -> bool:
             known = metric(name) if metric(name).is_known else metric(name, is_counter=True)
-            return name in named or (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
+            is_load = (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
+            return name in named or is_load or bool(signal_name(name))
 
         if _is_export(log):
             export = Export(samples, is_wanted)

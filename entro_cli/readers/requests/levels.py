@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
-from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
+from entro_cli.timeseries.observations import FAILED, Idle, Measure, Series, TimeArray
 from entro_engine import Kind
 
 NEVER = int(np.iinfo(np.int64).max)
 """Time of a start or finish that did not happen: after every other, so that comparisons need no special case."""
+
+FAILURES = ("429", "499", "5xx", "no response")
+"""Classes of failed requests. Their places are stored in checkpoints."""
 
 _FEWEST_KEPT, _MOST_KEPT = 1 << 10, 1 << 16
 """Limits of the number of requests that a checkpoint keeps, besides those that are not finished."""
@@ -33,11 +36,13 @@ class Requests:
             finishes.
         has_starts: whether the log has starts.
         has_finishes: whether it has finishes.
+        failures: of each, the place of its class in `FAILURES`, or -1 for one that did not fail, shape (requests,).
     """
 
     times: TimeArray
     has_starts: bool
     has_finishes: bool
+    failures: NDArray[np.int8]
 
     def __len__(self) -> int:
         """Return the number of requests."""
@@ -63,11 +68,12 @@ class Requests:
 
     def followed_by(self, later: Requests) -> Requests:
         """Return these requests and later ones of the same log."""
-        return replace(later, times=np.hstack([self.times, later.times]))
+        failures = np.concatenate([self.failures, later.failures])
+        return replace(later, times=np.hstack([self.times, later.times]), failures=failures)
 
     def where(self, selection: NDArray[np.bool_]) -> Requests:
         """Return those that a mask selects."""
-        return replace(self, times=self.times[:, selection])
+        return replace(self, times=self.times[:, selection], failures=self.failures[selection])
 
 
 class LastRequests(msgspec.Struct):
@@ -79,6 +85,7 @@ class LastRequests(msgspec.Struct):
         times: as in `Requests`, compressed.
         has_starts: as in `Requests`.
         has_finishes: as in `Requests`.
+        failures: as in `Requests`, compressed; empty if none failed.
     """
 
     begin: int
@@ -86,6 +93,7 @@ class LastRequests(msgspec.Struct):
     times: bytes
     has_starts: bool
     has_finishes: bool
+    failures: bytes = b""
 
     @classmethod
     def of(cls, requests: Requests, before: LastRequests | None = None) -> LastRequests:
@@ -94,12 +102,17 @@ class LastRequests(msgspec.Struct):
         # The times of requests that go on do not matter before `begin`, and equal ones are compressed well.
         times = np.where(requests.open, np.maximum(requests.times, begin - 1), requests.times)[:, kept]
         packed = zlib.compress(times.astype("<i8").tobytes())
-        return cls(begin, late_ns, packed, requests.has_starts, requests.has_finishes)
+        failed = requests.failures[kept]
+        failures = zlib.compress(failed.tobytes()) if (failed >= 0).any() else b""
+        return cls(begin, late_ns, packed, requests.has_starts, requests.has_finishes, failures)
 
     def unpack(self) -> Requests:
         """Return the requests."""
         times = np.frombuffer(zlib.decompress(self.times), "<i8").astype(np.int64).reshape(4, -1)
-        return Requests(times, self.has_starts, self.has_finishes)
+        failures = np.full(times.shape[1], -1, np.int8)
+        if self.failures:
+            failures = np.frombuffer(zlib.decompress(self.failures), np.int8)
+        return Requests(times, self.has_starts, self.has_finishes, failures)
 
 
 def select_last(requests: Requests, before: LastRequests | None) -> tuple[NDArray[np.bool_], int, int]:
@@ -149,6 +162,16 @@ def request_quantities(requests: Requests, has_own_queue: bool = True) -> tuple[
     if requests.has_finishes and started.any():
         found.append(_level("running", Kind.GENERIC, "", starts[started], finishes[started], last))
     return tuple(found)
+
+
+def request_signals(requests: Requests) -> list[Series]:
+    """Return the requests that failed, by class, at their ends; see `with_owner`."""
+    found = []
+    for place in np.unique(requests.failures[requests.failures >= 0]).tolist():
+        times, counts = np.unique(requests.latest[requests.failures == place], return_counts=True)
+        name = FAILED + FAILURES[place].replace(" ", "_")
+        found.append(Series("", Kind.GENERIC, times, counts.astype(np.float64), column=name, is_additive=True))
+    return found
 
 
 def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray, last: int) -> Series:

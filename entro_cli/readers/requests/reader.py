@@ -10,10 +10,10 @@ import msgspec
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
-from entro_cli.readers.quantities import choose_stages
+from entro_cli.readers.quantities import RATE_STAGE, choose_stages, with_owner
 from entro_cli.readers.reader import Overlap, Reading, StaleStateError
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
-from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, request_quantities
+from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, request_quantities, request_signals
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import RequestRows, check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
@@ -124,7 +124,7 @@ class EventsReader(CsvHeaders):
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=_stages(quantities, columns, options) if len(found.requests) else (),
+            series=_stages(whole, quantities, columns, options) if len(found.requests) else (),
             rows_read=rows,
             rows_skipped=found.skipped,
             bad_rows=found.bad,
@@ -192,12 +192,18 @@ def _overlap(before: RequestState | None, options: ReadOptions) -> Overlap | Non
     """Return what the last requests before gave, if there are any."""
     if before is None or before.last is None:
         return None
-    quantities = request_quantities(before.last.unpack(), has_own_queue=not before.columns.stamps_are_ends)
-    return Overlap(_stages(quantities, before.columns, options), before.last.begin)
+    last = before.last.unpack()
+    quantities = request_quantities(last, has_own_queue=not before.columns.stamps_are_ends)
+    return Overlap(_stages(last, quantities, before.columns, options), before.last.begin)
 
 
-def _stages(quantities: Sequence[Series], columns: RequestColumns, options: ReadOptions) -> tuple[Series, ...]:
-    return tuple(replace(one, is_fallback=columns.is_of_server) for one in choose_stages(quantities, options))
+def _stages(
+    requests: Requests, quantities: Sequence[Series], columns: RequestColumns, options: ReadOptions
+) -> tuple[Series, ...]:
+    """Return the stages among the quantities of requests, and their signals."""
+    signals = with_owner(request_signals(requests), options, ("requests",), RATE_STAGE)
+    found = (*choose_stages(quantities, options), *signals)
+    return tuple(replace(one, is_fallback=columns.is_of_server) for one in found)
 
 
 def _count_problems(requests: Requests, state: RequestState, tally: Tally) -> None:

@@ -22,7 +22,7 @@ from entro_cli.readers.requests.cells import (
     bad_cells,
     fetch_cells,
 )
-from entro_cli.readers.requests.levels import NEVER, Requests
+from entro_cli.readers.requests.levels import FAILURES, NEVER, Requests
 from entro_cli.readers.requests.names import Role
 from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.tables.duckdb_table import Table
@@ -32,7 +32,7 @@ from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
 
-_FAILURES = {429: "429", 499: "499", 0: "no response", -1: "no response"}
+_NO_RESPONSE = (0, -1)
 _DAY_NS = 86400 * NS
 
 
@@ -82,7 +82,7 @@ def fetch_requests(
     requests = _ordered(cells, rows, moments)
     is_good = cells.reasons[rows] == GOOD  # `_ordered` found more bad rows
     requests = requests.where(is_good)
-    _count_rows(cells, rows[is_good], tally)
+    _count_rows(cells, requests, tally)
     skipped = int((cells.reasons > GOOD).sum()) + table.rejected_count
     return RequestRows(requests, skipped, bad_cells(table, cells), zone, shift)
 
@@ -171,7 +171,13 @@ def _ordered(cells: Cells, rows: NDArray[np.int64], moments: dict[Role, TimeArra
         is_new = wrong & (cells.reasons[rows] == GOOD)
         cells.reasons[rows[is_new]] = reason
     times = np.stack([known[Role.ARRIVAL], queued, starts, finishes])
-    return Requests(times, columns.has_starts, columns.has_finishes)
+    return Requests(times, columns.has_starts, columns.has_finishes, _failures(cells.statuses[rows]))
+
+
+def _failures(statuses: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return the places of the classes of requests in `FAILURES` by their statuses; -1 for those that did not fail."""
+    classes = (statuses == 429, statuses == 499, statuses // 100 == 5, np.isin(statuses, _NO_RESPONSE))
+    return np.select(classes, range(len(FAILURES)), -1).astype(np.int8)
 
 
 def _before_ends(moments: dict[Role, TimeArray]) -> TimeArray:
@@ -206,15 +212,12 @@ def check_lengths(label: str, columns: RequestColumns, requests: Requests) -> No
         )
 
 
-def _count_rows(cells: Cells, good: NDArray[np.int64], tally: Tally) -> None:
+def _count_rows(cells: Cells, requests: Requests, tally: Tally) -> None:
     """Count the rows that are left out, and the requests that failed, by their status."""
     tally.count(ProblemKind.MONITORING, (cells.reasons == MONITORING).sum())
     tally.count(ProblemKind.NO_REQUEST, (cells.reasons == NO_REQUEST).sum())
-    statuses, counts = np.unique(cells.statuses[good], return_counts=True)
-    for status, count in zip(statuses.tolist(), counts.tolist(), strict=True):
-        failure = _FAILURES.get(status) or ("5xx" if 500 <= status <= 599 else "")
-        if failure:
-            tally.count(ProblemKind.REQUESTS_FAILED, count, failure)
+    for place, failure in enumerate(FAILURES):
+        tally.count(ProblemKind.REQUESTS_FAILED, (requests.failures == place).sum(), failure)
 
 
 def _first_known(*candidates: TimeArray) -> TimeArray:

@@ -11,6 +11,7 @@ import msgspec
 from entro_cli.readers.access_log import find_requests
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
 from entro_cli.readers.server_lines import (
+    EVENT,
     START,
     Measured,
     ServerLines,
@@ -21,11 +22,12 @@ from entro_cli.readers.server_lines import (
     without_time,
 )
 from entro_cli.readers.text_lines import Block, equal_runs, line_starts
+from entro_cli.timeseries.observations import KV_CACHE_USAGE, PREEMPTIONS
 
 REQUESTS = -3
 """Key of requests: access lines of one timestamp that follow one another are one entry."""
 
-_BATCH, _START = b"batch", b"server_args=ServerArgs("
+_BATCH, _START, _RETRACTED = b"batch", b"server_args=ServerArgs(", b"#retracted_reqs"
 _BEFORE, _STAMP = 200, 48
 """Bytes of a line within which its message begins, and within which its timestamp ends."""
 _SAME = 24
@@ -41,6 +43,9 @@ _COUNTS = {
     True: (re.compile(b'"num_queue_reqs?"' + _COUNT), re.compile(b'"num_running_reqs?"' + _COUNT)),
 }
 """The numbers of queued and of running requests in text, and in the fields of JSON."""
+_USAGE = re.compile(rb'usage"?: ?(0\.9\d*|1\.\d+)')
+"""Used tokens as a share of those that fit, where that is high; some models have several pools of them."""
+_RETRACTIONS = re.compile(rb"(?:pool is full\. Retract|out of memory happened).{,60}#retracted_reqs: (\d{1,9})\b")
 _MODE = re.compile(rb"disaggregation_mode='(prefill|decode)'")
 _NODE = re.compile(rb"#(?:(?P<prefill>(?:un)?bootstrap(?:ped)?|transferring|inflight)|transfer)-req:")
 """Text of a line from a node of a server whose prefill and decode are disaggregated: where it starts, and of others."""
@@ -99,6 +104,7 @@ class SglangLines(ServerLines[SglangState]):
     def __init__(self, before: SglangState, is_first: bool) -> None:
         super().__init__(before, is_first)
         self.unstamped = self.left_out = self.before_queue = self._requests = 0
+        self._usages: list[bytes] = []  # of the last batch line, whose signal follows once it is put
 
     @property
     def rows(self) -> int:
@@ -107,7 +113,7 @@ class SglangLines(ServerLines[SglangState]):
 
     def find_in(self, block: Block) -> None:
         """Take batch lines and starts, and between them runs of requests."""
-        lines = dict.fromkeys(line_starts(block, _BATCH, _START), 0)
+        lines = dict.fromkeys(line_starts(block, _BATCH, _START, _RETRACTED), 0)
         requests = find_requests(block.content)
         runs = equal_runs(block.content, requests[requests < block.finished], _SAME)
         for begin, length in sorted((lines | runs).items()):
@@ -115,6 +121,8 @@ class SglangLines(ServerLines[SglangState]):
                 self._take_requests(block, begin, length)
             elif batch := self.take(block, begin):
                 self.put(*batch)
+                if self._usages:
+                    self.signal(KV_CACHE_USAGE, min(max(map(float, self._usages)), 1.0))
 
     def _take_requests(self, block: Block, begin: int, requests: int) -> None:
         """Add a run of requests with the timestamp of its first line, which ends before the quoted request."""
@@ -129,7 +137,7 @@ class SglangLines(ServerLines[SglangState]):
         """Read a batch line or a start; see `ServerLines`."""
         message = _MESSAGE.search(line, 0, _BEFORE)
         if not message:
-            self._start(line)
+            self._take_event(line)
             return None
         begin = message.start()
         prefix = without_time(line[:begin])
@@ -144,6 +152,7 @@ class SglangLines(ServerLines[SglangState]):
         stamp = timestamp_in(line[: min(begin, _STAMP)]) or json_timestamp(line)
         if not stamp:
             raise UnreadableLineError("the time cannot be read")
+        self._usages = _USAGE.findall(line, begin)
         node = _NODE.search(line, begin)
         if (node or b"pre-allocated usage:" in line) and self._is_left_out(bool(node and node["prefill"]), stamp):
             return None
@@ -153,13 +162,22 @@ class SglangLines(ServerLines[SglangState]):
         self.writers.add(key, writer if bracket else prefix)
         return key, stamp, (request_count(queued[1]), request_count(running[1]) if running else math.nan)
 
-    def _start(self, line: bytes) -> None:
-        start = line.find(_START, 0, _BEFORE)
-        stamp = timestamp_in(line[: min(start, _STAMP)]) if start >= 0 else None
-        if stamp:
-            self.put(START, stamp)
-            if mode := _MODE.search(line):
-                self._is_left_out(mode[1] == b"prefill", stamp)
+    def _take_event(self, line: bytes) -> None:
+        """Take a line with which the server starts, or retracts requests because its KV cache is full."""
+        start, retracted = line.find(_START, 0, _BEFORE), _RETRACTIONS.search(line, 0, _BEFORE)
+        begin = retracted.start() if retracted else start
+        stamp = timestamp_in(line[: min(begin, _STAMP)]) if begin >= 0 else None
+        if not stamp:
+            return
+        if retracted:
+            key, copy = _rank(without_time(line[:begin]))
+            if self.before.copies.get(key, copy) == copy:
+                self.put(EVENT, stamp)
+                self.signal(PREEMPTIONS, float(retracted[1]))
+            return
+        self.start(stamp)
+        if mode := _MODE.search(line):
+            self._is_left_out(mode[1] == b"prefill", stamp)
 
     def _is_left_out(self, is_prefill: bool, stamp: Stamp) -> bool:
         """Return whether a line is of a decode node beside a prefill node: a request is at both, and counts once."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, with_owner
+from entro_cli.readers.server_lines import EVENT
 from entro_cli.readers.sglang.lines import REQUESTS, SglangLines, SglangState, holds_batches
 from entro_cli.readers.text_lines import LineReader
 from entro_cli.timeseries.observations import Measure, ReadOptions, Series, TimeArray
@@ -62,6 +63,10 @@ class SglangReader(LineReader[SglangLines]):
         is_decode_only = found.before.is_decode and not found.before.is_prefill
         return [*_levels(batches, is_decode_only), *_requests(found, times, earlier)]
 
+    def signals(self, found: SglangLines, options: ReadOptions) -> Sequence[Series]:
+        """Return KV cache usage, retractions and restarts; see `LineReader`."""
+        return with_owner(found.signals(), options, ("waiting", "running"), QUEUE_STAGE)
+
 
 class _Batches:
     """The batch lines over time: the last line of each rank holds until its next one, and all ranks are summed.
@@ -79,7 +84,7 @@ class _Batches:
         self.state = state = lines.before.ranks
         waiting, running = lines.values[::2], lines.values[1::2]
         for key, time, *numbers in zip(lines.keys, times.tolist(), waiting, running, strict=True):
-            if key == REQUESTS:
+            if key in (REQUESTS, EVENT):
                 continue
             if key < 0 or key in state.open or time != state.open_at:
                 self._close()

@@ -14,6 +14,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import AccessLines
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
 from entro_cli.readers.server_lines import (
+    EVENT,
     START,
     Measured,
     ServerLines,
@@ -25,7 +26,7 @@ from entro_cli.readers.server_lines import (
 )
 from entro_cli.readers.text_lines import Block, line_starts
 from entro_cli.readers.vllm.engines import Engine, EnginesState, EngineStats, ServerLine
-from entro_cli.timeseries.observations import TimeArray
+from entro_cli.timeseries.observations import KV_CACHE_USAGE, PREEMPTIONS, TimeArray
 
 _PROMPT_RATE, _ONLY_RATE = b"Avg prompt throughput: ", b"Throughput: "
 """All stats lines have the first, but those of 0.1 have the second."""
@@ -45,10 +46,14 @@ _STATS = re.compile(
 )
 _PROCESS = re.compile(rb"\((?P<part>ApiServer_)?\w[\w.-]* pid=(?P<pid>\d+)\)")
 _EDGE = re.compile(
-    rb"Initializing an? (?:V1 )?LLM engine|vLLM API server version|(?:Start|Finish)ed server process|\[shutdown\]"
-    rb"|[Ss]hutting down|Application shutdown complete|EngineCore encountered a fatal error|EngineDeadError"
-    rb"|(?:Engine core|Worker) proc \S+ died|is already dead, terminating"
+    rb"(?P<start>Initializing an? (?:V1 )?LLM engine|vLLM API server version)|(?:Start|Finish)ed server process"
+    rb"|\[shutdown\]|[Ss]hutting down|Application shutdown complete|EngineCore encountered a fatal error"
+    rb"|EngineDeadError|(?:Engine core|Worker) proc \S+ died|is already dead, terminating"
 )
+_FULL = re.compile(rb"KV cache usage: (9\d(?:\.\d+)?|100(?:\.0+)?)%")
+_PREEMPTIONS, _PREEMPTED = re.compile(rb", Preemptions: ([1-9]\d{,8}),"), b"total_num_cumulative_preemption="
+_TOTAL = re.compile(rb"is preempted by .{,300}total_num_cumulative_preemption=(\d{1,9})")
+"""V1 counts preemptions in its stats lines. V0 prints a line at every 50th, with their number so far."""
 _STARTS = b"Initializing a", b"API server v"
 _STOPS = b"server process", b"hutdown", b"hutting down", b"fatal err", b"DeadError", b" died", b"dead,"
 """Literals of lines with which a server starts or stops, in any version. Some of them have no timestamp."""
@@ -63,11 +68,15 @@ class VllmState(ServerState):
         engines: its engines.
         requests: the number of requests that are in no span yet.
         is_resting: whether the last stats line is of an engine that runs nothing.
+        is_near_full: whether it is of one whose KV cache is nearly full.
+        preempted: the number of preemptions so far, in V0.
     """
 
     engines: EnginesState = msgspec.field(default_factory=EnginesState)
     requests: int = 0
     is_resting: bool = False
+    is_near_full: bool = False
+    preempted: int = 0
 
 
 class VllmLines(ServerLines[VllmState]):
@@ -86,6 +95,8 @@ class VllmLines(ServerLines[VllmState]):
         super().__init__(before, is_first)
         self.requests, self.requests_in_all, self._earlier = array("q"), before.requests, before.requests
         self._keys: dict[Engine, int] = {}
+        self._full: re.Match[bytes] | None = None  # of the last stats line, whose signals follow once it is put
+        self._preemptions: re.Match[bytes] | None = None
         self._access_lines = AccessLines()
 
     @property
@@ -103,28 +114,51 @@ class VllmLines(ServerLines[VllmState]):
             # A search of all lines for starts and stops would take as long as everything else. Both need a gap.
             if _is_gap(self.stamps.last, stats[1]):
                 places.extend(self._take_edges(block, after, begin))
+            elif self.before.is_near_full:
+                places.extend(self._take_edges(block, after, begin, ()))
             self.put(*stats)
             places.append(begin)
             self.before.is_resting = stats[2][1] == 0
+            self.before.is_near_full = self._full is not None
+            if self._full:
+                self.signal(KV_CACHE_USAGE, float(self._full[1]) / 100)
+            if self._preemptions:
+                self.signal(PREEMPTIONS, float(self._preemptions[1]))
             after = begin + 1
         places.extend(self._take_edges(block, after, len(block.content)))
         *before, in_block = self._access_lines.count_before(block.content[: block.finished], places.tolist())
         self.requests.extend(self.requests_in_all + requests for requests in before)
         self.requests_in_all += in_block
 
-    def _take_edges(self, block: Block, begin: int, end: int) -> Iterator[int]:
+    def _take_edges(
+        self, block: Block, begin: int, end: int, literals: tuple[bytes, ...] | None = None
+    ) -> Iterator[int]:
         """Take the lines between two stats lines with which a server starts or stops, and yield where they begin.
 
-        Only behind a line of zeros does it matter when a server stops.
+        Only behind a line of zeros does it matter when a server stops, and only behind one of a full cache are there
+        preemptions.
         """
-        literals = (*_STARTS, *_STOPS) if self.before.is_resting else _STARTS
-        for place in line_starts(block, *literals, begin=begin, end=end):
+        if literals is None:
+            literals = (*_STARTS, *_STOPS) if self.before.is_resting else _STARTS
+        preempted = (_PREEMPTED,) if self.before.is_near_full else ()
+        for place in line_starts(block, *literals, *preempted, begin=begin, end=end):
             line = without_colours(block.line(place)[0])
-            edge = _EDGE.search(line, 0, _BEFORE)
-            stamp = edge and (timestamp_in(line[: edge.start()]) or json_timestamp(line) or self.stamps.last)
-            if stamp:
+            found = _EDGE.search(line, 0, _BEFORE) or _TOTAL.search(line)
+            if not found:
+                continue
+            stamp = timestamp_in(line[: min(found.start(), _BEFORE)]) or json_timestamp(line) or self.stamps.last
+            if not stamp:
+                continue
+            if found.re is _TOTAL:
+                self.put(EVENT, stamp)
+                total, before = int(found[1]), self.before.preempted
+                self.signal(PREEMPTIONS, total - before if total > before else 1)  # it was restarted
+                self.before.preempted = total
+            elif found["start"]:
+                self.start(stamp)
+            else:
                 self.put(START, stamp)
-                yield place
+            yield place
 
     def parse(self, line: bytes, is_whole: bool) -> Measured | None:
         """Read a stats line; see `ServerLines`."""
@@ -141,6 +175,7 @@ class VllmLines(ServerLines[VllmState]):
         values = request_count(stats["waiting"]), request_count(stats["running"]), first, generation
         if stats["generation"] is None:  # 0.1 prints one throughput, of prompts and generation together
             values = (*values[:2], math.nan, math.nan)
+        self._full, self._preemptions = _FULL.search(line, stats.end()), _PREEMPTIONS.search(line, stats.end())
         prefix = line[: candidate.start()]
         stamp = timestamp_in(prefix) or json_timestamp(line)
         if not stamp:
@@ -155,7 +190,7 @@ class VllmLines(ServerLines[VllmState]):
         engines = [*self._keys]
         numbers = iter(self.values)
         of_lines = zip(self.keys, times.tolist(), self.requests, zip(*[numbers] * self.WIDTH, strict=True), strict=True)
-        lines = (ServerLine(engines[key] if key >= 0 else None, *rest) for key, *rest in of_lines)
+        lines = (ServerLine(engines[key] if key >= 0 else None, *rest) for key, *rest in of_lines if key != EVENT)
         stats = EngineStats(lines, engines, self.before.engines)
         self.before.requests = self.requests_in_all - stats.counted
         return stats

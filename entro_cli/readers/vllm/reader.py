@@ -12,7 +12,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.access_log import find_requests, has_access_lines
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
+from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE, with_owner
 from entro_cli.readers.text_lines import LineReader
 from entro_cli.readers.vllm.engines import EngineStats
 from entro_cli.readers.vllm.lines import VllmLines, VllmState, holds_stats
@@ -68,6 +68,10 @@ class VllmReader(LineReader[VllmLines]):
         quantities = _quantities(stats, found.before.access_logged, tally)
         _count_problems(stats, found.before.requests, tally)
         return quantities
+
+    def signals(self, found: VllmLines, options: ReadOptions) -> Sequence[Series]:
+        """Return KV cache usage, preemptions and restarts; see `LineReader`."""
+        return with_owner(found.signals(), options, [name for name, *_ in _QUANTITIES], QUEUE_STAGE)
 
 
 def _without_stats(log: LogFile) -> EmptyLogError:
