@@ -526,7 +526,7 @@ def test_failures_are_a_figure_of_the_analysis_and_of_the_report(tmp_path, monke
     assert document["sources"][0]["failed"] == {"429": 2, "5xx": 1}
     period = ("--daily", "--date", "2026-04-06", "--tz", "UTC", "--history", history)
     assert json.loads(entro("report", *period, "--json").out)["made"]["failed"] == {"429": 2, "5xx": 1}
-    assert "3 requests failed (429: 2, 5xx: 1)" in " ".join(entro("report", *period).out.split())
+    assert "3 requests failed (429: 2, 5xx: 1)" in " ".join(entro("report", *period, "--long").out.split())
 
 
 def test_other_lines_of_a_server_are_left_out(tmp_path):
