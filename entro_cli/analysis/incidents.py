@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import overload
 
@@ -13,6 +13,27 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import moment
 from entro_engine.entropy import FloatArray
+
+_MOST_EXPLAINED = 1000
+"""Chosen: so many incidents get causes, which takes some 0.1 ms each. Reports list 20."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause of an incident that the log shows.
+
+    Attributes:
+        kind: `kv_cache_usage`, `preemptions`, `restarts`, `failed`, `rate` or `no_data`.
+        sentence: the cause in words, with its number and its time.
+        value: the highest KV cache usage, 0..1; a number of preemptions, restarts or failed requests; the rate after
+            its fall, req/s; or how long there was no data, s.
+        start: when it began.
+    """
+
+    kind: str
+    sentence: str
+    value: float
+    start: datetime
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,7 @@ class Incident:
         driver: the stage that drove it: of up to two stages, the one with the largest mean share of Psi_total.
         time_to_budget_s: the forecast one step before it: time until the budget would be reached at the slope of that
             moment, s. None if the load was not growing.
+        causes: its causes as far as the logs show them, in the order of their times.
     """
 
     start: datetime
@@ -41,6 +63,7 @@ class Incident:
     excess_nat_s: float
     driver: str
     time_to_budget_s: float | None
+    causes: tuple[Cause, ...]
 
     @property
     def anchor(self) -> str:
@@ -89,6 +112,8 @@ class Incidents(Sequence[Incident]):
     ) -> None:
         self._spans, self._stages = spans, stages
         self._start_ns, self._step_ns, self._zone = start_ns, step_ns, zone
+        self._explained: frozenset[int] = frozenset()
+        self._causes: Callable[[Incident], tuple[Cause, ...]] = lambda incident: ()
 
     def __len__(self) -> int:
         """Return the number of incidents."""
@@ -115,14 +140,24 @@ class Incidents(Sequence[Incident]):
 
     def worst(self, most: int) -> tuple[Incident, ...]:
         """Return at most `most` incidents by excess, the worst first. Among equals, the earlier comes first."""
+        return tuple(map(self._incident, self._worst(most)))
+
+    def explained(self, causes: Callable[[Incident], tuple[Cause, ...]]) -> Incidents:
+        """Return the same incidents, the worst 1000 of them with the causes that a function gives."""
+        found = Incidents(self._spans, self._stages, self._start_ns, self._step_ns, self._zone)
+        found._explained, found._causes = frozenset(self._worst(_MOST_EXPLAINED)), causes
+        return found
+
+    def _worst(self, most: int) -> list[int]:
         # float32 has seven digits, so excesses that differ only by rounding are equal and stay in order of time.
         order = np.argsort(-self._spans.excess.astype(np.float32), kind="stable")[:most]
-        return tuple(map(self._incident, order.tolist()))
+        worst: list[int] = order.tolist()
+        return worst
 
     def _incident(self, index: int) -> Incident:
         spans, step_s = self._spans, self._step_ns / 1e9
         first, length, forecast = int(spans.first[index]), int(spans.length[index]), float(spans.forecast[index])
-        return Incident(
+        found = Incident(
             start=moment(self._start_ns + first * self._step_ns, self._zone),
             end=moment(self._start_ns + (first + length) * self._step_ns, self._zone),
             duration_s=length * step_s,
@@ -132,4 +167,6 @@ class Incidents(Sequence[Incident]):
             excess_nat_s=float(spans.excess[index]) * step_s,
             driver=self._stages[int(spans.driver[index])],
             time_to_budget_s=forecast if math.isfinite(forecast) else None,
+            causes=(),
         )
+        return replace(found, causes=self._causes(found)) if index in self._explained else found

@@ -19,6 +19,7 @@ from entro_cli.analysis.calibration import (
 )
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
+from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
@@ -81,10 +82,11 @@ def analyze_replay(
         future = executor.submit(compute_coordination, replayed, full_loads, settings)
         figures = _figures(replayed, loaded, settings, loads)
         coordination = with_measured_counts(future.result(), figures)
+    causes = partial(causes_of, replayed.steps, loaded.signals)
     analysis = Analysis(
         pipeline=settings.pipeline,
         full_loads=full_loads,
-        figures=figures,
+        figures=replace(figures, incidents=figures.incidents.explained(causes)),
         coordination=coordination,
         recommendations=recommend(coordination, replayed.steps, command),
         sources=loaded.sources,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from entro_cli.analysis.coordination import with_measured_counts
 from entro_cli.analysis.error_budget import RULES
 from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.gaps import LOOK_BACK_NS, Activity, activity_of, times_with_data
+from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, FullLoads, Source
 from entro_cli.config import Settings
@@ -23,6 +25,7 @@ from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_named, period_of, range_of
+from entro_cli.timeseries.bins import Signal
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
 from entro_cli.workflows.analyze import compute_coordination, judged_steps, recommend, repeating_command
@@ -50,6 +53,7 @@ class ReportInput:
         notes: sentences to show in the report.
         logs: the files that were read; empty for data from the history.
         activity: the times with data, up to the end of the period; None for those of the steps.
+        signals: hints at the causes of incidents.
     """
 
     steps: StepSource
@@ -59,6 +63,7 @@ class ReportInput:
     notes: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     activity: Activity | None = None
+    signals: tuple[Signal, ...] = ()
 
 
 def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
@@ -71,7 +76,9 @@ def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None,
     """
     steps, full_loads = judged_steps(loaded.steps, settings)
     within_steps = StepRange(steps, *step_range(steps, *within))
-    return ReportInput(within_steps, loaded.sources, loaded.columns, full_loads, logs=loaded.paths)
+    return ReportInput(
+        within_steps, loaded.sources, loaded.columns, full_loads, logs=loaded.paths, signals=loaded.signals
+    )
 
 
 def data_from_history(
@@ -97,7 +104,15 @@ def data_from_history(
     columns = {stage.name: stage.name for stage in history.steps.stages}
     activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after, history.steps)
     notes = sentences(history.problems)
-    return ReportInput(history.steps, history.sources, columns, history.full_loads, notes, activity=activity)
+    return ReportInput(
+        history.steps,
+        history.sources,
+        columns,
+        history.full_loads,
+        notes,
+        activity=activity,
+        signals=history.signals,
+    )
 
 
 def summarise_period(
@@ -122,6 +137,8 @@ def summarise_period(
     loads, maintenance = LoadAccumulator(), settings.maintenance()
     replayed = _replayed(data.steps, limit, period)
     figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
+    explained = figures.incidents.explained(partial(causes_of, data.steps, data.signals))
+    figures = replace(figures, incidents=explained)
     before = _replayed(data.steps, limit, period.previous)
     previous = _figures(before, before.runs(), settings, period.previous)
     advice = None

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gaps import LOOK_BACK_NS
 from entro_cli.analysis.gates import failed_gates
+from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert, Channel
@@ -225,7 +227,8 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], 
         return (), budget
     replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
     figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
-    return [incident for incident in figures.incidents if incident.end > since], budget
+    incidents = figures.incidents.explained(partial(causes_of, steps, history.signals))
+    return [incident for incident in incidents if incident.end > since], budget
 
 
 def _incident_address(run: ScheduledRun, incident: Incident) -> str:

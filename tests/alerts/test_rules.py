@@ -18,7 +18,7 @@ from tests.alerts.conftest import NOW
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driver="llm"):
+def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driver="llm", causes=()):
     return Incident(
         start=start,
         end=start + timedelta(minutes=minutes),
@@ -29,6 +29,7 @@ def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driv
         excess_nat_s=6137.2,
         driver=driver,
         time_to_budget_s=None,
+        causes=causes,
     )
 
 

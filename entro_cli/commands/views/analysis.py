@@ -210,6 +210,10 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
             formatting.optional(formatting.duration, incident.time_to_budget_s),
         )
     yield table
+    for incident in worst:
+        if incident.causes:
+            causes = "; ".join(cause.sentence for cause in incident.causes)
+            yield Text(f"{_minute(incident.start)}: {causes}", style="dim")
 
 
 def _coordination(analysis: Analysis) -> Iterator[RenderableType]:
