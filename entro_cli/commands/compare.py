@@ -7,24 +7,43 @@ from typing import Annotated
 import typer
 
 from entro_cli.commands.options import (
+    OUTPUT,
     BudgetOptions,
     CommonOptions,
     HistoryOptions,
     Json,
     PipelineName,
+    ReportFileOptions,
     TimeZone,
+    alternatives,
+    chosen_format,
     expand_options,
     keys_set_by,
 )
 
 EPILOG = """\
-[bold]Examples[/bold]: two weeks of a pipeline, and the same day of two pipelines.
+[bold]Examples[/bold]: two weeks of a pipeline, the same as a page, and the same day of two pipelines.
 
 [cyan]entro compare 2026-W14 2026-W15[/cyan]
+
+[cyan]entro compare 2026-W14 2026-W15 --out reports/[/cyan]
 
 [cyan]entro compare frontend:2026-04-06 backend:2026-04-06[/cyan]
 """
 
+_FORMATS = ("html", "terminal", "markdown", "json")
+
+CompareFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"Output format: {alternatives(_FORMATS)}.",
+        show_default="terminal; with --out html, too",
+        autocompletion=lambda: list(_FORMATS),
+        rich_help_panel=OUTPUT,
+    ),
+]
 Side = Annotated[
     str,
     typer.Argument(
@@ -43,22 +62,29 @@ def compare(
     zone: TimeZone = None,
     store: HistoryOptions,
     limits: BudgetOptions,
+    output_format: CompareFormat = None,
+    files: ReportFileOptions,
     as_json: Json = False,
     common: CommonOptions,
 ) -> None:
-    """Compare two periods, or two pipelines, of the history: every figure, and its change."""
-    from entro_cli.commands.views.compare import compare_document, compare_view
+    """Compare two periods, or two pipelines, of the history: every figure, and its change.
+
+    The page also shows both timelines, and links to the reports of both if they have pages.
+    """
+    from entro_cli.report.comparison import ReportPair
     from entro_cli.workflows.report import stored_summary
     from entro_cli.workflows.settings import read_settings
+    from entro_cli.workflows.write_report import OutputOptions, write_comparison
 
     terminal = common.terminal()
-    sides = []
+    form = chosen_format(output_format, as_json, _FORMATS) or ("" if files.out else "terminal")
+    sides, folders = [], []
     for text in (first, second):
         name, _, period = text.rpartition(":")
         keys = keys_set_by(store, limits)
         settings = read_settings(store.config_file, name or pipeline, terminal, **keys, zone=zone)
         sides.append(stored_summary(settings, period, limits.budget))
-    if as_json:
-        terminal.document(compare_document(*sides))
-    else:
-        terminal.show(*compare_view(*sides))
+        folders.append(settings.reports)
+    path = files.out or (folders[0] if form == "html" else None)
+    output = OutputOptions(form, path, templates=files.template_dir)
+    write_comparison(ReportPair(sides[0], sides[1]), (folders[0], folders[1]), output, terminal)

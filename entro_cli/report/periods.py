@@ -137,7 +137,7 @@ class Period:
             pipeline: name of the pipeline, which is percent-encoded. None for all pipelines.
         """
         stem = f"{self.kind}-{self.label}"
-        return stem if pipeline is None else f"{_file_name(pipeline)}-{stem}"
+        return stem if pipeline is None else f"{file_name(pipeline)}-{stem}"
 
     @property
     def _is_of_days(self) -> bool:
@@ -298,9 +298,9 @@ def _moment(when: datetime) -> str:
     return f"{_day(when)} {when:%H:%M:%S}".removesuffix(" 00:00:00").removesuffix(":00")
 
 
-def _file_name(pipeline: str) -> str:
-    """Return the percent-encoded name of a pipeline. Two pipelines never have the same."""
-    name = quote(pipeline, safe="", errors="surrogateescape")
+def file_name(*pipelines: str) -> str:
+    """Return the percent-encoded names of pipelines, with commas between them. Others never have the same."""
+    name = ",".join(quote(pipeline, safe="", errors="surrogateescape") for pipeline in pipelines)
     if name[:1] in {"", ".", "-", "~"}:  # a hidden file, an option, or a home; the empty name becomes a mere `%`
         name = f"%{name[:1].encode().hex().upper()}{name[1:]}"
     if len(name) > _LONGEST_NAME:  # longer in all than any name that is written out

@@ -18,6 +18,7 @@ from entro_cli.core.urls import page_address
 
 if TYPE_CHECKING:
     from entro_cli.analysis.gates import FailedGate
+    from entro_cli.report.comparison import ReportPair
     from entro_cli.report.daily_report import Summary
     from entro_cli.report.fleet import Fleet
 
@@ -154,6 +155,51 @@ def write_fleet_report(fleet: Fleet, stem: str, output: OutputOptions, terminal:
         end=fleet.period.end,
     )
     _write(renderers, stem, output, terminal)
+
+
+def write_comparison(
+    comparison: ReportPair, folders: tuple[Path | None, Path | None], output: OutputOptions, terminal: Terminal
+) -> None:
+    """Write two reports side by side.
+
+    Args:
+        comparison: the two reports.
+        folders: the folder of reports of each pipeline, to link to their own pages if they are in it or beside this.
+        output: the format, and where it is written.
+        terminal: prints the paths of the written files, and a comparison without a file.
+
+    Raises:
+        EntroError: if a file cannot be written.
+    """
+    from entro_cli.report import comparison as view
+
+    target, templates = output.path or Path(), output.templates
+    here = _file(target, f"{comparison.stem}.html").parent
+
+    def page() -> str:
+        reports = zip((comparison.first, comparison.second), folders, strict=True)
+        first, second = (_linked(view.report_file(side), here, folder) for side, folder in reports)
+        links = ("", "") if _is_stdout(target) else (first, second)
+        return view.render_page_of(comparison, links, templates)
+
+    renderers = _Renderers(
+        page=lambda _: page(),
+        has_charts=False,
+        text=lambda width, _unicode, color, _page: view.render_text(comparison, width, color),
+        names_page=False,
+        files={
+            "json": ("json", lambda: as_json(view.document(comparison)) + "\n"),
+            "markdown": ("md", lambda: view.render_markdown(comparison, templates)),
+        },
+        end=comparison.second.period.end,
+    )
+    _write(renderers, comparison.stem, output, terminal)
+
+
+def _linked(name: str, here: Path, folder: Path | None) -> str:
+    """Return the path of a page relative to a folder: one beside it or in the folder of reports; empty without one."""
+    places = [place / name for place in (here, folder) if place is not None]
+    return next((Path(os.path.relpath(page, here)).as_posix() for page in places if page.is_file()), "")
 
 
 def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> None:

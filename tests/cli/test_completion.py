@@ -31,6 +31,7 @@ def completed(line, **variables):
         ("entro report --tz Europe/Ber", ["Europe/Berlin"]),
         ("entro report --format ", ["html", "terminal", "markdown", "json", "junit", "email", "pdf"]),
         ("entro fleet --format ", ["html", "terminal", "markdown", "json", "pdf"]),
+        ("entro compare --format ", ["html", "terminal", "markdown", "json"]),
         ("entro history export --format ", ["csv", "jsonl", "parquet"]),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from entro_cli.report import comparison
 from entro_cli.report.daily_report import ReportContext
 from entro_cli.report.fleet import Missing, fleet_of, member_of
 from entro_cli.report.periods import PeriodKind, period_of
@@ -50,6 +51,8 @@ def folder(tmp_path_factory):
     (pages / "month.html").write_text(html.render(with_maintenance()))
     (pages / "day.html").write_text(html.render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06")))
     (pages / "fleet.html").write_text(render_page_of(fleet()))
+    sides = [summary_of(busy(7), PeriodKind.DAY, f"2026-03-0{day}") for day in (2, 3)]
+    (pages / "compare.html").write_text(comparison.render_page_of(comparison.ReportPair(*sides), ("day.html", "")))
     update_index(pages)
     report = ("report", "--weekly", "--date", "2026-04-06", "--logs", SAMPLE, "--tz", "UTC", "-q")
     assert entro(*report, "--out", pages / "week.html").status == 0
@@ -61,7 +64,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["day", "week", "month", "simulation", "fleet", "index"])
+@pytest.mark.parametrize("name", ["day", "week", "month", "simulation", "fleet", "compare", "index"])
 def test_axe_finds_nothing(browser, folder, name):
     with opened(browser, folder / f"{name}.html", width=390) as found:
         for width, scheme in ((390, "light"), (1440, "dark")):
