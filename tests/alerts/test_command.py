@@ -44,6 +44,7 @@ def test_gets_the_document_and_the_variables(tmp_path, alert, environ):
         "text": alert.text,
         "kind": "incident",
         "start": "2026-04-09T14:21:00+00:00",
+        "report": "",
     }
     assert received["environ"] == {
         "ENTRO_ALERT_SUBJECT": alert.subject,

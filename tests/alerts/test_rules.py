@@ -48,6 +48,7 @@ def test_an_incident():
         "Report: /reports/incident-20260409T142100Z",
         kind="incident",
         start=incident().start,
+        report="/reports/incident-20260409T142100Z",
     )
 
 
@@ -113,12 +114,18 @@ def test_gates():
 
 def test_a_digest_has_the_silence_first_and_the_newest_incidents():
     starts = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(30)]
-    alerts = [*incident_alerts("default", map(incident, starts), 0, budget=3.0), silence_alert("b", None, NOW, 1)]
+    made = incident_alerts(
+        "default", map(incident, starts), 0, budget=3.0, report_of=lambda one: f"https://r/#{one.anchor}"
+    )
+    alerts = [*made, silence_alert("b", None, NOW, 1)]
     combined = digest(alerts)
     lines = combined.text.splitlines()
     assert combined.subject == "entro: 31 alerts for b, default, in one message"
     assert lines[1] == "- b has no data yet"
-    assert lines[2] == "- 2026-01-30 00:00 UTC: default over its budget for 29 min, driven by llm"
+    assert (
+        lines[2]
+        == "- 2026-01-30 00:00 UTC: default over its budget for 29 min, driven by llm https://r/#incident-20260130T000000Z"
+    )
     assert lines[-1] == "and 11 more"
     assert len(lines) == 22
     assert (combined.kind, combined.start) == ("digest", starts[0])

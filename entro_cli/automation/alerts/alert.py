@@ -39,6 +39,7 @@ class Alert:
         text: a few lines to act on.
         kind: the kind of event.
         start: when the event began; None if that is not known.
+        report: the path or the web address of the report, maybe of an incident in it; empty without one.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Alert:
     text: str
     kind: AlertKind
     start: datetime | None = None
+    report: str = ""
 
     def __post_init__(self) -> None:
         lines = [shortened(printable(line), _MAX_LINE) for line in self.text.split("\n")[:_MAX_LINES]]
@@ -55,6 +57,7 @@ class Alert:
             "pipeline": shortened(printable(self.pipeline), _MAX_NAME),
             "subject": shortened(printable(self.subject), _MAX_SUBJECT),
             "text": "\n".join(lines).strip("\n"),
+            "report": shortened(printable(self.report), _MAX_LINE),
         }
         for name, value in safe.items():
             object.__setattr__(self, name, value)  # the dataclass is frozen, so plain assignment is refused

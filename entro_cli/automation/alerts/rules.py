@@ -12,6 +12,7 @@ from entro_cli.analysis.incidents import Incident
 from entro_cli.automation.alerts.alert import Alert, local_time, utc_timestamp
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.core.formatting import duration, nats, quantity, shortened
+from entro_cli.core.urls import is_url
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
 _MAX_NAME = 40  # two names fit into a subject of 150 characters
@@ -48,6 +49,7 @@ def incident_alerts(
             text=_incident_text(pipeline, incident, budget, report_of(incident)),
             kind="incident",
             start=incident.start,
+            report=report_of(incident),
         )
         for incident in incidents
         if incident.duration_s >= at_least_s
@@ -133,6 +135,7 @@ def gate_alert(pipeline: str, period: str, failed: Sequence[FailedGate], *, repo
         subject=f"entro: {_name(pipeline)} failed {count} in {period}: {failed[0]}",
         text="\n".join([f"Failed in {period}:", *map(str, failed), *_report(report)]),
         kind="gate",
+        report=report,
     )
 
 
@@ -163,7 +166,8 @@ def digest(alerts: Sequence[Alert]) -> Alert:
 
 def _line(alert: Alert) -> str:
     since = f"{local_time(alert.start)}: " if alert.start else ""
-    return f"- {since}{alert.subject.removeprefix('entro: ')}"
+    link = f" {alert.report}" if is_url(alert.report) else ""
+    return f"- {since}{alert.subject.removeprefix('entro: ')}{link}"
 
 
 def _incident_text(pipeline: str, incident: Incident, budget: float, report: str) -> str:
