@@ -222,7 +222,9 @@ def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Te
             _open(_file(output.path or Path(), f"{stem}.pdf"), terminal)
     if output.format in renderers.files:
         suffix, render = renderers.files[output.format]
-        _put(render(), output.path, f"{stem}.{suffix}", output.inputs, terminal)
+        # A terminal is no place for a mail with files in it.
+        path = output.path or (Path() if output.format == "email" else None)
+        _put(render(), path, f"{stem}.{suffix}", output.inputs, terminal)
     if prints_text:
         path = output.path if output.format else None  # without a format, --out is the place of the page alone
         _put(_render_text(renderers, path, page, terminal), path, f"{stem}.txt", output.inputs, terminal)

@@ -60,8 +60,8 @@ def test_what_a_mail_holds(mails, kind):
 
 
 def test_the_same_period_twice_gives_the_same_bytes(mails, tmp_path):
-    entro_process("report", "--daily", *OPTIONS, "--format", "email", "--out", tmp_path / "again.eml")
-    assert (tmp_path / "again.eml").read_bytes() == mails["daily"]
+    assert entro_process("report", "--daily", *OPTIONS, "--format", "email", cwd=tmp_path).stdout == ""
+    assert (tmp_path / "default-day-2026-04-09.eml").read_bytes() == mails["daily"]
 
 
 @pytest.mark.parametrize("address", ["https://reports.example.org/r/page.html", "/srv/reports/page.html"])

@@ -88,10 +88,11 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
 
 
 def _body(context: dict[str, object], template_dir: Path | None) -> str:
-    def clean(text: str) -> str:
-        return formatting.shortened(printable(text), _LONGEST_TEXT)
-
-    templates = template_environment(escaping=True, clean=clean, template_dir=template_dir)
+    templates = template_environment(
+        escaping=True,
+        clean=lambda text: formatting.shortened(printable(text), _LONGEST_TEXT),
+        template_dir=template_dir,
+    )
     return render_template(templates, "mail.html", context, template_dir)
 
 

@@ -59,7 +59,7 @@ def load_pictures(summary: Summary, marks: Sequence[float]) -> list[Picture]:
     number = max(min(int((end - start) / summary.made.step_s), _MOST_BARS), 1)
     bars = sparkline(summary, number)
     in_band = [replace(bar, peak=None if bar.peak is None else _LEVELS[bar.regime]) for bar in bars]
-    pictures = [Picture("regimes", "Regimes", _drawn(_BAND, (), in_band, ()))]
+    pictures = [Picture("regimes", "Regimes over the period", _drawn(_BAND, (), in_band, ()))]
     capacity = known_capacity(summary.figures.stages, summary.made.full_loads)
     for row in load_rows(summary):
         loads = np.fmax.reduce(list(row.values.values()))
