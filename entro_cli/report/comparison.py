@@ -25,7 +25,8 @@ from entro_engine import EntroError
 SCHEMA = "entro/comparison/1"
 _MAX_NAME_LENGTH = 16
 _BARS = 240
-_MOST_LABELS = 8
+_MOST_LABELS = 7  # as many as a phone is wide; one that begins further right than this, %, would not fit
+_LAST_LABEL = 90
 _STYLES = {"better": "green", "worse": "red"}
 
 
@@ -169,9 +170,9 @@ def _side(summary: Summary, report: str, longest_s: float) -> _Side:
     start = summary.period.start
     start_ns, longest_ns = nanoseconds(start), round(longest_s * 1e9)
     parts = summary.buckets[:: ceil(len(summary.buckets) / _MOST_LABELS)]
-    labels = [(100 * (nanoseconds(part.start) - start_ns) / longest_ns, part.label) for part in parts]
+    places = [(100 * (nanoseconds(part.start) - start_ns) / longest_ns, part.label) for part in parts]
     bars = sparkline(summary, _BARS, (start, moment(start_ns + longest_ns, start.tzinfo or UTC)))
-    return _Side(summary, report, bars, tuple(labels))
+    return _Side(summary, report, bars, tuple(place for place in places if place[0] < _LAST_LABEL))
 
 
 def _title(summary: Summary) -> str:

@@ -116,8 +116,8 @@ def navigation(entries: Iterable[IndexEntry], written: str | None = None) -> Ite
 
     Args:
         entries: all pages of the folder, in any order.
-        written: the file of a new page. Only pages of its pipeline or of its period are yielded, as no others change.
-            None for all.
+        written: the file of a new page. Only pages that may change with it are yielded: those of its pipeline, and for
+            a page on all pipelines those of its period. None for all.
     """
     series: dict[tuple[str, PeriodKind], _Series] = {}
     dated = [(entry, _period_of(entry)) for entry in entries]
@@ -128,7 +128,7 @@ def navigation(entries: Iterable[IndexEntry], written: str | None = None) -> Ite
     new = next((entry.mark for entry, _ in dated if entry.file == written), None)
     for entry, period in dated:
         mark = entry.mark
-        if new is None or new.pipeline == mark.pipeline or new.label == mark.label:
+        if new is None or new.pipeline == mark.pipeline or (not new.pipeline and new.label == mark.label):
             yield entry, Navigation() if period is None else _links(series, mark.pipeline, period)
 
 
