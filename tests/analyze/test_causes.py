@@ -1,10 +1,12 @@
 """The causes of incidents: made logs with known ones, from the logs themselves and from the history in parts."""
 
+import html
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from entro_cli.report.render.markdown import plain_text
 from tests.running import entro
 
 START = datetime(2026, 4, 6, 13, 0, tzinfo=UTC)
@@ -197,9 +199,16 @@ def test_what_is_no_cause(tmp_path):
     assert of_logs(logs[1]) == [[], []]
 
 
-def test_names_of_stages_are_escaped(tmp_path):
+def test_every_output_names_them_and_escapes_stages(tmp_path):
     log = tmp_path / "a.log"
     log.write_text("".join(f"{line}\n" for line in vllm_log()))
-    outcome = entro("analyze", log, *OPTIONS, "--json", "--stage", "{0}<b>\x1b[1m=waiting")
-    causes = [cause for incident in json.loads(outcome.out)["incidents"] for cause in incident["causes"]]
-    assert causes[0]["sentence"] == r"KV cache of {0}<b>\x1b[1m at 99% from 13:39"
+    reading = (log, *OPTIONS, "--stage", "{0}<b>\x1b[1m=waiting")
+    expected = r"KV cache of {0}<b>\x1b[1m at 99% from 13:39; 12 preemptions at {0}<b>\x1b[1m, the first at 13:40"
+    incidents = json.loads(entro("analyze", *reading, "--json").out)["incidents"]
+    assert "; ".join(cause["sentence"] for cause in incidents[1]["causes"]) == expected
+    for command in (("analyze",), ("report", "--format", "terminal", "--long", "--out", "-")):
+        assert expected in " ".join(entro(*command, *reading).out.split())
+    for form, escaped in (("html", html.escape(expected)), ("markdown", plain_text(expected))):
+        assert entro("report", *reading, "--format", form, "--out", tmp_path).status == 0
+        (written,) = tmp_path.glob(f"*.{form[:4].replace('mark', 'md')}")
+        assert escaped in written.read_text()

@@ -180,7 +180,7 @@ def _incident_text(pipeline: str, incident: Incident, budget: float, report: str
             f"Peak: {nats(incident.peak_coupled_load)} nat{ratio}",
             f"Excess: {quantity(incident.excess_nat_s)} nat s",
             f"Driver: {_name(incident.driver)} (look here first)",
-            *(f"Seen: {cause.sentence}" for cause in incident.causes),
+            *(f"Cause: {cause.sentence}" for cause in incident.causes),
             *_report(report),
         ]
     )
