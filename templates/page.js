@@ -13,38 +13,51 @@
     const packed = document.getElementById("plotly-packed");
     if (!packed) return;
     const script = document.createElement("script");
-    script.textContent = await unpacked(packed); // the content-security policy allows it by its hash
+    script.textContent = await new Response(unpacked(packed)).text(); // the content-security policy allows it by its hash
     document.head.append(script);
-    for (const figure of document.querySelectorAll("script.packed")) figure.textContent = await unpacked(figure);
+    for (const figure of document.querySelectorAll("script.packed:not(#arrays-figure)")) {
+      figure.textContent = await new Response(unpacked(figure)).text();
+    }
   }
 
-  async function unpacked(element) {
-    const bytes = Uint8Array.from(atob(element.textContent), (char) => char.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const unpacked = (element) => new Blob([bytesOf(element.textContent)]).stream()
+    .pipeThrough(new DecompressionStream("gzip"));
+
+  // The bytes of the arrays that the charts of the page share.
+  async function sharedArrays() {
+    const element = document.getElementById("arrays-figure");
+    if (!element?.classList.contains("packed")) return parsed("arrays").map(bytesOf);
+    const bytes = new Uint8Array(await new Response(unpacked(element)).arrayBuffer());
+    let at = bytes.indexOf(10) + 1; // after the line of lengths
+    return JSON.parse(new TextDecoder().decode(bytes.slice(0, at))).map((length) => inOrder(bytes.slice(at, at += length)));
+  }
+
+  // Put the bytes of floats in order again: the page has their first bytes first, then their second ones, and so on.
+  function inOrder(bytes) {
+    const ordered = new Uint8Array(bytes.length);
+    let at = 0;
+    for (let place = 0; place < 4; place += 1) {
+      for (let target = place; target < bytes.length; target += 4) ordered[target] = bytes[at++];
+    }
+    return ordered;
   }
 
   const parsed = (id, reviver) => JSON.parse(document.getElementById(`${id}-figure`)?.textContent ?? "[]", reviver);
+  const KINDS = { f4: Float32Array, f8: Float64Array, i1: Int8Array };
+  let arrays;
 
   // A reviver for JSON.parse that replaces var(--NAME) in the colours of a figure by the value in the present theme, and
-  // #NUMBER by an array that the charts of the page share.
+  // #NUMBER by a shared array.
   function resolver() {
     const style = getComputedStyle(document.documentElement);
-    const arrays = parsed("arrays");
     const resolve = (value) => typeof value === "string"
       ? value.replace(/^var\((--[\w-]+)\)$/, (_, name) => style.getPropertyValue(name).trim())
       : value;
     return (key, value) => {
-      if (key === "bdata") return value[0] === "#" ? arrays[value.slice(1)] : value;
+      if (value?.bdata?.[0] === "#") return new KINDS[value.dtype](arrays[value.bdata.slice(1)].buffer);
       return !/colou?r$/i.test(key) ? value : Array.isArray(value) ? value.map(resolve) : resolve(value);
     };
-  }
-
-  // The numbers of an array as Plotly's Python library writes it.
-  function numbersOf(array) {
-    if (Array.isArray(array)) return array; // an empty one
-    const { dtype, bdata } = array;
-    const bytes = Uint8Array.from(atob(bdata), (char) => char.charCodeAt(0));
-    return dtype === "i1" ? new Int8Array(bytes.buffer) : new Float32Array(bytes.buffer);
   }
 
   const withThreeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en");
@@ -66,12 +79,10 @@
 
   // The text of each point of the timeline: its time, its regime and its loads in their units.
   function textsOf({ hover, ...clock }, x) {
-    const regimes = numbersOf(hover.regime);
-    const lines = hover.lines.map((line) => ({ ...line, values: numbersOf(line.values) }));
     const text = ({ before, values, after, is_duration: isDuration }, at) => Number.isNaN(values[at]) ? []
       : `${before}${(isDuration ? duration : withThreeDigits)(values[at])}${after}`;
-    return [...numbersOf(x)].map((second, at) => [
-      `<b>${localTime(second, clock)}, ${hover.regimes[regimes[at]]}</b>`, ...lines.flatMap((line) => text(line, at)),
+    return [...x].map((second, at) => [
+      `<b>${localTime(second, clock)}, ${hover.regimes[hover.regime[at]]}</b>`, ...hover.lines.flatMap((line) => text(line, at)),
     ].join("<br>"));
   }
 
@@ -233,6 +244,7 @@
 
   async function start() {
     await unpackPlotly();
+    arrays = await sharedArrays();
     for (const part of document.querySelectorAll("details.charts")) {
       part.open = false;
       part.addEventListener("toggle", () => open(part));

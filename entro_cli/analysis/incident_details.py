@@ -131,9 +131,13 @@ def _phrase(stage: IncidentStage, capacity: float | None) -> str:
         return f"{waiting}, up to {duration(stage.longest_wait_s)} wait"
     if stage.kind != Kind.RATE:
         return f"{name} at up to {quantity(stage.peak_load)} {full}"
-    if capacity is not None and stage.mean_load > capacity:
-        return f"{name} kept sending {quantity(stage.mean_load)} req/s to a server of {quantity(capacity)}"
-    return f"{name} sent up to {quantity(stage.peak_load)} req/s {full}"
+    mean, peak = quantity(stage.mean_load), quantity(stage.peak_load)
+    if capacity is None:
+        return f"{name} sent up to {peak} req/s {full}"
+    if stage.peak_load <= capacity:
+        return f"{name} sent at most {peak} of the {quantity(capacity)} req/s that the server can serve"
+    sent = f"kept sending {mean}" if stage.mean_load > capacity else f"sent up to {peak}"
+    return f"{name} {sent} req/s to a server of {quantity(capacity)}"
 
 
 def causes_of(steps: StepSource, signals: Sequence[Signal], incident: Incident) -> tuple[Cause, ...]:

@@ -43,6 +43,7 @@ class Timeline:
         psi_total: Psi_total, nat. This, the next, the thresholds and the stages' Psi are None without data.
         coupled_load: the load that is judged, nat.
         regime: `stable`, `stress`, `critical` or `no data`.
+        usual_regime: the most common regime from each point to the next; of equals, the worst.
         violated: whether the step is over the budget.
         stress_threshold: t_S, nat: the effective load from which the step is in Stress.
         critical_threshold: t_C, nat: the effective load from which the step is Critical.
@@ -59,6 +60,7 @@ class Timeline:
     psi_total: tuple[float | None, ...]
     coupled_load: tuple[float | None, ...]
     regime: tuple[str, ...]
+    usual_regime: tuple[str, ...]
     violated: tuple[bool, ...]
     stress_threshold: tuple[float | None, ...]
     critical_threshold: tuple[float | None, ...]
@@ -87,16 +89,18 @@ def timeline_of(
         accepted_wait_s: the longest accepted wait, s.
         most: the most points to keep besides those of incidents.
     """
-    kept = thin(np.vstack([run.coupled_load, run.peaks]), run.trace.regime, most)
-    whole = _whole_incidents(incidents, run.steps)
-    kept = np.unique(np.concatenate([kept, *whole]))
+    series, regime = np.vstack([run.coupled_load, run.peaks]), run.trace.regime
+    of_incidents, whole = _incident_steps(series, regime, incidents)
+    ends = np.arange(run.steps)[[0, -1]] if run.steps else np.arange(0)
+    kept = np.unique(np.concatenate([thin(series, regime, most), ends, *of_incidents]))
     labels = {int(regime): regime.label for regime in Regime}
     waits = [wait[kept] for wait in end_waits(run, accepted_wait_s) if wait is not None]
     return Timeline(
         times=tuple(moment(ns, zone) for ns in run.times_ns[kept].tolist()),
         psi_total=_none_for_nan(run.psi_total[kept]),
         coupled_load=_none_for_nan(run.coupled_load[kept]),
-        regime=tuple(labels[code] for code in run.trace.regime[kept].tolist()),
+        regime=tuple(labels[code] for code in regime[kept].tolist()),
+        usual_regime=tuple(labels[code] for code in _most_common(regime, kept)),
         violated=tuple(run.violated[kept].tolist()),
         stress_threshold=_none_for_nan(run.trace.stress_threshold[kept]),
         critical_threshold=_none_for_nan(run.trace.critical_threshold[kept]),
@@ -104,20 +108,30 @@ def timeline_of(
         loads=tuple(_none_for_nan(stage[kept]) for stage in run.loads),
         peaks=tuple(_none_for_nan(stage[kept]) for stage in run.peaks),
         wait_s=_none_for_nan(np.fmax.reduce(waits) if waits else np.full(len(kept), math.nan)),
-        whole_incidents=len(incidents) if len(kept) == run.steps else len(whole),
+        whole_incidents=len(incidents) if len(kept) == run.steps else whole,
         steps=run.steps,
         end=moment(run.end_ns, zone),
     )
 
 
-def _whole_incidents(incidents: Sequence[tuple[int, int]], steps: int) -> list[NDArray[np.intp]]:
-    """Return the steps of as many of the worst incidents as may be kept in full, with some steps around each."""
+def _incident_steps(
+    series: FloatArray, regime: NDArray[np.int8], incidents: Sequence[tuple[int, int]]
+) -> tuple[list[NDArray[np.intp]], int]:
+    """Return the steps of incidents to keep, and the number of incidents that are whole.
+
+    Short incidents leave more of the steps for long ones, which are thinned to their part. The arguments are those of
+    `thin` and `timeline_of`.
+    """
+    spans = [(max(first - _MARGIN_STEPS, 0), min(after + _MARGIN_STEPS, len(regime))) for first, after in incidents]
+    spans.sort(key=lambda span: span[1] - span[0])
     kept: list[NDArray[np.intp]] = []
-    for first, after in incidents:
-        span = np.arange(max(first - _MARGIN_STEPS, 0), min(after + _MARGIN_STEPS, steps))
-        if sum(map(len, kept)) + len(span) <= MOST_INCIDENT_STEPS:
-            kept.append(span)
-    return kept
+    whole, left = 0, MOST_INCIDENT_STEPS
+    for number, (first, after) in enumerate(spans):
+        most = left // (len(spans) - number)
+        kept.append(first + thin(series[:, first:after], regime[first:after], most))
+        whole += after - first <= most
+        left -= len(kept[-1])
+    return kept, whole
 
 
 def thin(series: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.intp]:
@@ -148,6 +162,13 @@ def thin(series: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.
     starts = size * np.arange(len(codes))
     observed = [(starts + values.argmax(axis=1))[has_data] for values in (-low, *high, codes)]
     return np.unique(np.concatenate([*observed, (starts + gap.argmax(axis=1))[gap.any(axis=1)]]))
+
+
+def _most_common(regime: NDArray[np.int8], kept: NDArray[np.intp]) -> list[int]:
+    """Return the most common regime from each kept step to the next one, and from the last one to the end."""
+    codes = sorted(map(int, Regime), reverse=True)  # argmax finds the first of equals
+    counts = [np.add.reduceat(regime == code, kept, dtype=np.int64) for code in codes] if len(kept) else []
+    return [codes[at] for at in np.argmax(counts, axis=0).tolist()] if counts else []
 
 
 def _none_for_nan(values: FloatArray) -> tuple[float | None, ...]:

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +49,29 @@ def test_a_long_run_does_not_grow_and_its_gap_stays_a_gap():
     gap = [psi is None for psi in course.psi_total]
     assert any(gap)
     assert [word == Regime.NO_DATA.label for word in course.regime] == gap
+
+
+def test_incidents_are_whole_and_long_ones_keep_their_extremes():
+    run = busy(31)
+    short, long = (2 * 1440, 2 * 1440 + 300), (5 * 1440, 25 * 1440)
+
+    course = timeline_of(run, ZONE, [long, short])
+
+    steps = {round((when.timestamp() - course.times[0].timestamp()) / 60) for when in course.times}
+    assert set(range(short[0] - 10, short[1] + 10)) <= steps
+    within = [step for step in steps if long[0] <= step < long[1]]
+    assert 5000 < len(within) < 10_000
+    assert run.peaks[1][within].max() == run.peaks[1][slice(*long)].max()
+    assert course.whole_incidents == 1
+    assert len(course.times) <= 12_002
+
+
+def test_between_two_points_a_chart_shows_the_most_common_regime():
+    run = busy(31)
+    course = timeline_of(run, ZONE)
+
+    edges = [round((when.timestamp() - course.times[0].timestamp()) / 60) for when in course.times] + [run.steps]
+    assert edges[0] == 0
+    for usual, first, after in zip(course.usual_regime, edges, edges[1:], strict=False):
+        counts = Counter(Regime(code).label for code in run.trace.regime[first:after].tolist())
+        assert counts[usual] == max(counts.values())

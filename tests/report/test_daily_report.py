@@ -85,7 +85,7 @@ def test_a_period_with_an_incident_says_how_long_how_bad_and_where_to_look():
     assert verdict.sentence == (
         "Critical for 29.7% of the observed time (7 h 8 min). "
         "10:00, 2 h: 63.8 requests waiting at llm (full at 10), up to 53 s wait; "
-        "scraper sent up to 1.15 req/s (full at 3). "
+        "scraper sent at most 1.15 of the 1.2 req/s that the server can serve. "
         "Over the budget for 2 h in 1 incident, 8.3 times what the 99% objective allows."
     )
 

@@ -42,6 +42,7 @@ class Tables(HTMLParser):
 def expected_figures(figures):
     """Return the expected rows of the table of all figures for a period."""
     seen, regimes, objective = figures["observed_steps"], figures["regimes"], figures["objective"]
+    expected = figures["steps"] - figures["excluded_steps"]
     rows = {
         "Time over budget": numbers.duration(figures["violation_time_s"]),
         "Violations, share": numbers.share(figures["violations"] / seen),
@@ -49,10 +50,10 @@ def expected_figures(figures):
         "Excess (nat s)": numbers.quantity(figures["excess_nat_s"]),
         "Error budget used": numbers.share(objective["consumed"]),
         "Burn rate": numbers.quantity(objective["burn_rate"]),
-        "Stable": numbers.share(regimes["stable"] / seen),
-        "Stress": numbers.share(regimes["stress"] / seen),
-        "Critical": numbers.share(regimes["critical"] / seen),
-        "No data": numbers.share(regimes["no_data"] / (figures["steps"] - figures["excluded_steps"])),
+        "Stable": numbers.share(regimes["stable"] / expected),
+        "Stress": numbers.share(regimes["stress"] / expected),
+        "Critical": numbers.share(regimes["critical"] / expected),
+        "No data": numbers.share(regimes["no_data"] / expected),
         "Coverage": numbers.share(figures["coverage"]),
         "Transitions": numbers.count(figures["transitions"]),
         "Psi_total, mean (nat)": numbers.nats(figures["mean_psi_total"]),
@@ -204,7 +205,14 @@ def quantities(document):
             rf"Longest queue [\d,.]+ [\d,.]+ {NUMBER} ",
             numbers.quantity(coordination["coordinated"]["peak_queue"]),
         ),
-        "critical": (r"Critical ([\d.]+%)", numbers.share(figures["regimes"]["critical"] / figures["observed_steps"])),
+        "critical": (
+            r"([\d.]+%) of observed time",
+            numbers.share(figures["regimes"]["critical"] / figures["observed_steps"]),
+        ),
+        "time critical": (
+            rf"Time Critical {LENGTH} [\d.]+%",
+            numbers.duration(figures["regimes"]["critical"] * figures["step_s"]),
+        ),
     }
 
 

@@ -97,7 +97,7 @@ def test_the_short_text_has_the_figures_of_the_long_one():
     short, long = render_short(summary, page=Path("week.html")), render(summary)
 
     labels = {"Longest wait": "llm, longest wait", "Most requests waiting": "llm, peak requests"}
-    for label in ("Time over budget", *labels, "Critical"):
+    for label in ("Time over budget", *labels):
         figure, change = re.search(rf"^{label} +(.+?)  +([+-].+?|=)(?: |$)", short, re.MULTILINE).groups()
         longer = labels.get(label, label)
         assert re.search(rf"^  {longer} +{re.escape(figure)} .* {re.escape(change)}", long, re.MULTILINE)

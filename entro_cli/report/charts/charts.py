@@ -30,11 +30,13 @@ from entro_cli.report.charts.figure import (
     area,
     bands,
     close_at,
-    draw_regimes,
+    draw_thresholds,
     layout,
     line,
+    parts_over,
     to_array,
     to_float32,
+    to_values,
     value_axis,
 )
 from entro_cli.report.charts.sparkline import shown_span
@@ -51,6 +53,7 @@ UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: "load"}
 
 _STAGE_COLOURS = 10  # --stage-1 to --stage-10 of style.css
 _CODES = ("no data", *REGIMES)
+_MOST_RANKS = 5  # more of them would lie over each other
 _BAND_SHARE, _GAP_SHARE = 0.13, 0.05  # of the height of the load chart
 
 
@@ -114,7 +117,7 @@ def _draw_band(figure: go.Figure, summary: Summary, seconds: FloatArray) -> None
     edges = np.append(seconds, (nanoseconds(course.end) - nanoseconds(summary.period.start)) / NS)
     stretches: dict[str, list[Points]] = {regime: [] for regime in REGIMES}
     first = 0
-    for regime, group in groupby(course.regime):
+    for regime, group in groupby(course.usual_regime):
         after = first + len(list(group))
         if regime in stretches:
             stretches[regime].append(close_at(0.0, [(float(edges[first]), 1.0), (float(edges[after]), 1.0)]))
@@ -129,7 +132,7 @@ def _draw_band(figure: go.Figure, summary: Summary, seconds: FloatArray) -> None
             y=[1.5] * len(middles),
             mode="markers+text",
             marker={"symbol": "diamond", "size": 7, "color": "var(--critical-ink)"},
-            text=[str(rank) for rank in range(1, len(middles) + 1)],
+            text=[str(rank) if rank <= _MOST_RANKS else "" for rank in range(1, len(middles) + 1)],
             textposition="middle right",
             textfont={"color": "var(--critical-ink)", "size": 12},
             hoverinfo="skip",
@@ -216,7 +219,7 @@ def _hover_line(x: FloatArray, y: FloatArray) -> go.Scatter:
     """Return an invisible line. The page's script gives each of its points the texts of `meta.hover`."""
     return go.Scatter(
         x=to_float32(x),
-        y=to_float32(y),
+        y=to_values(y),
         mode="lines",
         line={"color": "rgba(0,0,0,0)"},
         hovertemplate="%{hovertext}<extra></extra>",
@@ -246,17 +249,19 @@ def _hover(summary: Summary) -> dict[str, Any]:
 
 
 def _hover_values(before: str, values: Sequence[float | None], after: str) -> dict[str, Any]:
-    return {"before": before, "values": to_float32(to_array(values)), "after": after}
+    return {"before": before, "values": to_values(to_array(values)), "after": after}
 
 
 def psi_chart(summary: Summary) -> go.Figure:
-    """Draw the judged load with the budget and both thresholds, the area below by regime, and the Psi of each stage."""
+    """Draw the judged load with the budget and both thresholds, what is over it, and the Psi of each stage."""
     seconds, course, budget = _seconds(summary), summary.course, summary.figures.budget
     figure = go.Figure(layout=_layout(summary, *shown_span(summary)))
     highest = max((load for load in (*course.coupled_load, *course.psi_total) if load is not None), default=0.0)
     top = 1.1 * max(highest, budget)
     figure.add_trace(bands([_edges(summary, gap) for gap in summary.maintenance], top))
-    draw_regimes(figure, seconds, course, budget)
+    over = [close_at(budget, part) for part in parts_over(seconds, course.coupled_load, budget)]
+    figure.add_trace(area(over, "var(--critical)"))
+    draw_thresholds(figure, seconds, course, budget)
     for number, psi in enumerate(course.psi):
         figure.add_trace(line(seconds, to_array(psi), f"var(--stage-{stage_colour(number)})", "solid", 1.0))
     load = to_array(course.coupled_load)

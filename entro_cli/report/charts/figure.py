@@ -73,11 +73,17 @@ def to_float32(values: Any) -> Any:
     return np.asarray(values, dtype=np.float32)
 
 
+def to_values(values: Any) -> Any:
+    """Return values as 32-bit floats of 12 significant bits, off by at most 1 in 8000: they pack to half the size."""
+    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
+    return np.where(np.isnan(values), np.float32(np.nan), ((bits + 0x800) & 0xFFFFF000).view(np.float32))
+
+
 def line(x: Any, y: Any, colour: str, dash: str, width: float, name: str = "") -> go.Scatter:
     """Return a line with gaps where `y` is NaN. A line with a name has a tooltip with its value."""
     return go.Scatter(
         x=to_float32(x),
-        y=to_float32(y),
+        y=to_values(y),
         mode="lines",
         line={"color": colour, "width": width, "dash": dash},
         name=name,
@@ -93,7 +99,7 @@ def area(areas: Iterable[Points], colour: str, pattern: str = "", ink: str = "")
     hatch = {"shape": pattern, "size": 6, "solidity": 0.25, "fgcolor": ink, "bgcolor": colour} if pattern else None
     return go.Scatter(
         x=to_float32(corners[:, 0]),
-        y=to_float32(corners[:, 1]),
+        y=to_values(corners[:, 1]),
         mode="none",
         fill="toself",
         fillcolor=colour,
@@ -124,6 +130,13 @@ def draw_regimes(figure: go.Figure, x: Any, course: Timeline, budget: float, nam
     figure.add_trace(
         area([close_at(budget, part) for part in parts_over(x, course.coupled_load, budget)], "var(--critical)")
     )
+    draw_thresholds(figure, x, course, budget, names)
+
+
+def draw_thresholds(
+    figure: go.Figure, x: Any, course: Timeline, budget: float, names: tuple[str, str] = ("", "")
+) -> None:
+    """Draw both thresholds and the budget; the arguments are those of `draw_regimes`."""
     figure.add_trace(line(x, to_array(course.stress_threshold), "var(--stress-ink)", "dot", 1.2, names[0]))
     figure.add_trace(line(x, to_array(course.critical_threshold), "var(--critical-ink)", "dash", 1.2, names[1]))
     figure.add_hline(y=budget, line={"color": "var(--budget)", "width": 1.5})

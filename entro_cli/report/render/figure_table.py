@@ -96,7 +96,7 @@ def headline(now: Figures, before: Figures | None) -> tuple[FigureRow, ...]:
     waits = [stage.longest_wait_s for stage in now.stages]
     known = [wait for wait in waits if wait is not None]
     load = _queue(waits.index(max(known))) if known else (_OBJECTIVE, _COVERAGE)
-    return tuple(figure.row(now, before) for figure in (_OVER, *load, _CRITICAL))
+    return tuple(figure.row(now, before) for figure in (_OVER, *load, _TIME_CRITICAL))
 
 
 def _has_excluded(figures: Figures) -> bool:
@@ -143,6 +143,15 @@ _OBJECTIVE = _Figure(
     lambda figures: f"objective {100 * figures.objective.target:g}%",
 )
 _CRITICAL = _regime("Critical", lambda figures: figures.regimes.critical)
+_TIME_CRITICAL = _Figure(
+    "Time Critical",
+    lambda figures: figures.regimes.critical * figures.step_s,
+    formatting.duration,
+    beside=lambda figures: (
+        f"{formatting.optional(formatting.share, _share_of_observed(figures.regimes.critical, figures))} of observed time"
+    ),
+    rise="worse",
+)
 _COVERAGE = _Figure(
     "Coverage",
     lambda figures: figures.coverage,
@@ -227,7 +236,7 @@ def _queue(index: int) -> tuple[_Figure, ...]:
             lambda figures: figures.stages[index].longest_wait_s,
             formatting.duration,
             beside=lambda figures: (
-                f"95% of the time {formatting.optional(formatting.duration, figures.stages[index].wait_95_s)}"
+                f"95% of the time up to {formatting.optional(formatting.duration, figures.stages[index].wait_95_s)}"
             ),
         ),
         _Figure(
