@@ -148,7 +148,8 @@ _TIME_CRITICAL = _Figure(
     lambda figures: figures.regimes.critical * figures.step_s,
     formatting.duration,
     beside=lambda figures: (
-        f"{formatting.optional(formatting.share, _share_of_observed(figures.regimes.critical, figures))} of observed time"
+        formatting.optional(formatting.share, _share_of_observed(figures.regimes.critical, figures))
+        + " of observed time"
     ),
     rise="worse",
 )
