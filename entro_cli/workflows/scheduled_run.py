@@ -16,7 +16,7 @@ from typing import Literal, cast
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gaps import LOOK_BACK_NS
 from entro_cli.analysis.gates import failed_gates
-from entro_cli.analysis.incident_details import causes_of
+from entro_cli.analysis.incident_details import DetailedIncident, causes_of, detailed, known_capacity
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert, Channel
@@ -203,32 +203,27 @@ def _deliver_alerts(run: ScheduledRun, since: datetime, outcome: RunOutcome) -> 
     """Deliver alerts for failed gates, silence, and incidents that ended after a time, once on each channel."""
     settings, alerts = run.settings.alerts, [*outcome.alerts]
     if run.paths.days():
-        incidents, budget = _incidents(run, since)
-        alerts += incident_alerts(
-            run.paths.name,
-            incidents,
-            settings.at_least_s,
-            budget=budget,
-            report_of=lambda incident: _incident_address(run, incident),
-        )
+        incidents = _incidents(run, since)
+        address = partial(_incident_address, run)
+        alerts += incident_alerts(run.paths.name, incidents, settings.at_least_s, report_of=address)
     silence = _silence_alert(run)
     alerts += [silence] if silence else []
     outcome.failures += _deliver(run, alerts, _channels(settings))
 
 
-def _incidents(run: ScheduledRun, since: datetime) -> tuple[Sequence[Incident], float]:
-    """Return the incidents that ended after a time, and the budget they exceeded."""
+def _incidents(run: ScheduledRun, since: datetime) -> tuple[DetailedIncident, ...]:
+    """Return the incidents that ended after a time."""
     zone = run.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
     history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
-    steps = history.steps
-    budget = run.settings.budget
+    steps, full_loads = history.steps, history.full_loads
     if not steps.count:
-        return (), budget
-    replayed = replay_from(steps, budget, step_range(steps, nanoseconds(since), None)[0])
+        return ()
+    replayed = replay_from(steps, run.settings.budget, step_range(steps, nanoseconds(since), None)[0])
     figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
     incidents = figures.incidents.explained(partial(causes_of, steps, history.signals))
-    return [incident for incident in incidents if incident.end > since], budget
+    ended = [incident for incident in incidents if incident.end > since]
+    return detailed(replayed, ended, full_loads.wait_s, known_capacity(figures.stages, full_loads))
 
 
 def _incident_address(run: ScheduledRun, incident: Incident) -> str:

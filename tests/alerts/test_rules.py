@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from entro_cli.analysis.gaps import activity_of
 from entro_cli.analysis.gates import FailedGate
-from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.incident_details import DetailedIncident
 from entro_cli.automation.alerts.alert import Alert, utc_timestamp
 from entro_cli.automation.alerts.rules import digest, gate_alert, incident_alerts, silence_alert, unusual_silence_alert
 from entro_cli.core.clock import NS, nanoseconds
@@ -19,7 +19,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driver="llm", causes=()):
-    return Incident(
+    return DetailedIncident(
         start=start,
         end=start + timedelta(minutes=minutes),
         duration_s=60.0 * minutes,
@@ -30,20 +30,19 @@ def incident(start=datetime(2026, 4, 9, 16, 21, tzinfo=BERLIN), minutes=29, driv
         driver=driver,
         time_to_budget_s=None,
         causes=causes,
+        stages=(),
+        sentence="885 requests waiting at llm (full at 10), up to 12 min 18 s wait",
     )
 
 
 def test_an_incident():
-    (alert,) = incident_alerts("default", [incident()], 0, budget=3.0, report_of=lambda one: f"/reports/{one.anchor}")
+    (alert,) = incident_alerts("default", [incident()], 0, report_of=lambda one: f"/reports/{one.anchor}")
     assert alert == Alert(
         key="incident default 2026-04-09T14:21:00Z",
         pipeline="default",
         subject="entro: default over its budget for 29 min, driven by llm",
-        text="The stages of default were over their shared budget for 29 min.\n"
-        "Began: 2026-04-09 16:21 CEST\n"
-        "Over the budget until: 2026-04-09 16:50 CEST\n"
-        "Peak: 8.029 nat, 2.7 times the budget of 3.000 nat\n"
-        "Excess: 6,137 nat s\n"
+        text="default: 885 requests waiting at llm (full at 10), up to 12 min 18 s wait.\n"
+        "Over the shared budget for 29 min, from 2026-04-09 16:21 CEST until 2026-04-09 16:50 CEST.\n"
         "Driver: llm (look here first)\n"
         "Report: /reports/incident-20260409T142100Z",
         kind="incident",
@@ -55,16 +54,16 @@ def test_an_incident():
 def test_only_what_lasted_long_enough_in_the_order_given():
     begun = [datetime(2026, 4, day, tzinfo=UTC) for day in (3, 1, 2)]
     incidents = [incident(start, minutes) for start, minutes in zip(begun, (10, 4, 5), strict=True)]
-    alerts = incident_alerts("default", incidents, 300, budget=3.0)
+    alerts = incident_alerts("default", incidents, 300)
     assert [alert.start for alert in alerts] == [begun[0], begun[2]]
     assert "Report" not in alerts[0].text
 
 
 def test_the_key_does_not_depend_on_the_zone_or_on_what_is_known_by_now():
     shown_in_utc = incident(incident().start.astimezone(UTC), minutes=45, driver="scraper")
-    (first,) = incident_alerts("default", [incident()], 0, budget=3.0)
-    (later,) = incident_alerts("default", [shown_in_utc], 0, budget=1.5)
-    (other,) = incident_alerts("other", [incident()], 0, budget=3.0)
+    (first,) = incident_alerts("default", [incident()], 0)
+    (later,) = incident_alerts("default", [shown_in_utc], 0)
+    (other,) = incident_alerts("other", [incident()], 0)
     assert first.key == later.key != other.key
 
 
@@ -114,9 +113,7 @@ def test_gates():
 
 def test_a_digest_has_the_silence_first_and_the_newest_incidents():
     starts = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(30)]
-    made = incident_alerts(
-        "default", map(incident, starts), 0, budget=3.0, report_of=lambda one: f"https://r/#{one.anchor}"
-    )
+    made = incident_alerts("default", map(incident, starts), 0, report_of=lambda one: f"https://r/#{one.anchor}")
     alerts = [*made, silence_alert("b", None, NOW, 1)]
     combined = digest(alerts)
     lines = combined.text.splitlines()
@@ -136,7 +133,7 @@ def test_a_digest_has_the_silence_first_and_the_newest_incidents():
 def test_whatever_the_names_are_an_alert_is_short_and_printable(pipeline, driver, hostile):
     names = pipeline + hostile, driver + hostile
     alerts = [
-        *incident_alerts(names[0], [incident(driver=names[1])], 0, budget=3.0, report_of=lambda _: hostile),
+        *incident_alerts(names[0], [incident(driver=names[1])], 0, report_of=lambda _: hostile),
         silence_alert(names[0], None, NOW, 1),
         gate_alert(names[0], hostile, [FailedGate(hostile, names[1])]),
     ]

@@ -14,12 +14,10 @@ from entro_cli.core.files import bundled
 from entro_cli.report.mail import message, pictures
 from entro_cli.report.periods import PeriodKind
 from entro_engine import Kind, Stage
-from tests.browser_page import browser, opened
+from tests.browser_page import opened
 from tests.mail_client import read_mail
 from tests.report.runs import busy, calm, summary_of
 from tests.running import entro, entro_process
-
-__all__ = ["browser"]
 
 FIVE_WEEKS = Path(__file__).parents[2] / "sample_logs" / "five-weeks.csv"
 OPTIONS = ("--logs", FIVE_WEEKS, "--tz", "Europe/Berlin", "--date", "2026-04-09")

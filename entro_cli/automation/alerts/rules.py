@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from entro_cli.analysis.gaps import Activity
 from entro_cli.analysis.gates import FailedGate
-from entro_cli.analysis.incidents import Incident
+from entro_cli.analysis.incident_details import DetailedIncident
 from entro_cli.automation.alerts.alert import Alert, local_time, utc_timestamp
 from entro_cli.core.clock import NS, moment, nanoseconds
-from entro_cli.core.formatting import duration, nats, quantity, shortened
+from entro_cli.core.formatting import duration, shortened
 from entro_cli.core.urls import is_url
 from entro_cli.timeseries.maintenance import NONE, Maintenance
 
@@ -23,11 +23,10 @@ _ADVICE = "Check that the pipeline runs, that it writes its logs, and that entro
 
 def incident_alerts(
     pipeline: str,
-    incidents: Iterable[Incident],
+    incidents: Iterable[DetailedIncident],
     at_least_s: float,
     *,
-    budget: float,
-    report_of: Callable[[Incident], str] = lambda _: "",
+    report_of: Callable[[DetailedIncident], str] = lambda _: "",
 ) -> tuple[Alert, ...]:
     """Return an alert for each incident that lasted long enough, in the given order.
 
@@ -35,9 +34,8 @@ def incident_alerts(
 
     Args:
         pipeline: the pipeline's name.
-        incidents: from the `Figures` of a run.
+        incidents: with their details.
         at_least_s: the shortest duration to alert on, s.
-        budget: Psi_budget of the pipeline, nat, as in `Figures.budget`.
         report_of: returns the path or address of the report of an incident; empty without one.
     """
     return tuple(
@@ -46,7 +44,7 @@ def incident_alerts(
             pipeline=pipeline,
             subject=f"entro: {_name(pipeline)} over its budget for {duration(incident.duration_s)}, "
             f"driven by {_name(incident.driver)}",
-            text=_incident_text(pipeline, incident, budget, report_of(incident)),
+            text=_incident_text(pipeline, incident, report_of(incident)),
             kind="incident",
             start=incident.start,
             report=report_of(incident),
@@ -170,15 +168,12 @@ def _line(alert: Alert) -> str:
     return f"- {since}{alert.subject.removeprefix('entro: ')}{link}"
 
 
-def _incident_text(pipeline: str, incident: Incident, budget: float, report: str) -> str:
-    ratio = f", {incident.peak_coupled_load / budget:.1f} times the budget of {nats(budget)} nat" if budget else ""
+def _incident_text(pipeline: str, incident: DetailedIncident, report: str) -> str:
     return "\n".join(
         [
-            f"The stages of {_name(pipeline)} were over their shared budget for {duration(incident.duration_s)}.",
-            f"Began: {local_time(incident.start)}",
-            f"Over the budget until: {local_time(incident.end)}",
-            f"Peak: {nats(incident.peak_coupled_load)} nat{ratio}",
-            f"Excess: {quantity(incident.excess_nat_s)} nat s",
+            f"{_name(pipeline)}: {incident.sentence}.",
+            f"Over the shared budget for {duration(incident.duration_s)}, "
+            f"from {local_time(incident.start)} until {local_time(incident.end)}.",
             f"Driver: {_name(incident.driver)} (look here first)",
             *(f"Cause: {cause.sentence}" for cause in incident.causes),
             *_report(report),

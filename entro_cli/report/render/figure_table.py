@@ -113,6 +113,10 @@ def _share_of_observed(part: float, figures: Figures) -> float | None:
     return part / figures.observed_steps if figures.observed_steps else None
 
 
+def _share_text(part: float, figures: Figures) -> str:
+    return formatting.optional(formatting.share, _share_of_observed(part, figures))
+
+
 def _steps(number: int) -> str:
     return formatting.counted(number, "step")
 
@@ -147,11 +151,7 @@ _TIME_CRITICAL = _Figure(
     "Time Critical",
     lambda figures: figures.regimes.critical * figures.step_s,
     formatting.duration,
-    beside=lambda figures: (
-        formatting.optional(formatting.share, _share_of_observed(figures.regimes.critical, figures))
-        + " of observed time"
-    ),
-    rise="worse",
+    beside=lambda figures: f"{_share_text(figures.regimes.critical, figures)} of observed time",
 )
 _COVERAGE = _Figure(
     "Coverage",
