@@ -231,11 +231,13 @@ def _failures(window: _Window, signals: Sequence[Signal]) -> Iterator[Cause]:
         if number := int(signal.values[part].sum()):
             name = signal.name.removeprefix(FAILED).replace("_", " ")
             counts[name] = counts.get(name, 0) + number
+    if not counts:
+        return
     steps = window.steps.part(window.begin, window.after)
     rates = [steps.loads[index] for index, stage in enumerate(steps.stages) if stage.kind is Kind.RATE]
     requests = np.nansum(rates) * steps.step_s
     total = sum(counts.values())
-    if total and total >= _FAILED_SHARE * requests:
+    if total >= _FAILED_SHARE * requests:
         start = min(int(signal.starts[within][0]) for signal, within in parts if len(signal.starts[within]))
         yield window.cause("failed", total, start, f"{failures(counts)}, the first at {{}}")
 
@@ -282,6 +284,7 @@ def _collapse(window: _Window, stage: str, rate: FloatArray, first: int) -> Iter
         first: the number of the first of these steps.
     """
     length, step_s = window.look_back, window.steps.step_s
+    rate = rate[: window.first - first + length]
     if len(rate) < length:
         return
     sums = np.convolve(np.nan_to_num(rate, nan=-1e18), np.ones(length), "valid")  # below 0 where data is missing

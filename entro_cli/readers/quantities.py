@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from entro_cli.timeseries.observations import ReadOptions, Series
+from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, ReadOptions, Series
 
 RATE_STAGE, QUEUE_STAGE = "scraper", "llm"
 """The names of stages that the user did not name."""
@@ -43,4 +43,4 @@ def with_owner(signals: Sequence[Series], options: ReadOptions, columns: Sequenc
         default: the stage without such a one.
     """
     owner = next((spec.name for column in columns for spec in options.stages if spec.column == column), default)
-    return [replace(one, stage=f"{owner}!{one.column}") for one in signals if len(one.times)]
+    return [replace(one, stage=f"{owner}{SIGNAL_SEPARATOR}{one.column}") for one in signals if len(one.times)]

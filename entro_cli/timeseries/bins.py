@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.timeseries.observations import KV_CACHE_USAGE, Idle, Measure, Series, TimeArray, signal_of
+from entro_cli.timeseries.observations import (
+    KV_CACHE_USAGE,
+    SIGNAL_SEPARATOR,
+    Idle,
+    Measure,
+    Series,
+    TimeArray,
+    is_signal,
+)
 from entro_engine.entropy import FloatArray
 
 
@@ -196,12 +204,13 @@ def signals_of(parts: Iterable[tuple[str, Bins]]) -> tuple[Signal, ...]:
     """Return the signals among the bins of sources, given with the names of their series."""
     by_stage: dict[str, list[Bins]] = {}
     for stage, bins in parts:
-        if signal_of(stage)[1] and len(bins):
+        if is_signal(stage) and len(bins):
             by_stage.setdefault(stage, []).append(bins)
-    return tuple(_signal(*signal_of(stage), by_stage[stage]) for stage in sorted(by_stage))
+    return tuple(_signal(stage, by_stage[stage]) for stage in sorted(by_stage))
 
 
-def _signal(stage: str, name: str, parts: Sequence[Bins]) -> Signal:
+def _signal(whole: str, parts: Sequence[Bins]) -> Signal:
+    stage, _, name = whole.partition(SIGNAL_SEPARATOR)
     is_level = name == KV_CACHE_USAGE
     every = np.concatenate([part.starts for part in parts])
     values = np.concatenate([part.peaks if is_level else part.loads * part.samples for part in parts])

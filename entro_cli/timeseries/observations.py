@@ -38,16 +38,13 @@ KV cache usage is a signal from 0.9 on: below it says nothing, and would take a 
 """
 
 
-def signal_of(stage: str) -> tuple[str, str]:
-    """Return the stage that the series of a signal is about, and the name of the signal; both empty for a stage."""
-    stage, _, name = stage.rpartition("!")
-    is_signal = name in (KV_CACHE_USAGE, PREEMPTIONS, RESTARTS) or name.startswith(FAILED)
-    return (stage, name) if stage and is_signal else ("", "")
+SIGNAL_SEPARATOR = "\x1f"
+"""The unit separator of ASCII. Names of stages have no control characters, so that none is taken for a signal."""
 
 
 def is_signal(stage: str) -> bool:
     """Return whether the name of a series is that of a signal: a hint at the cause of an incident, and no load."""
-    return bool(signal_of(stage)[1])
+    return SIGNAL_SEPARATOR in stage
 
 
 class Idle(IntFlag):
@@ -209,7 +206,7 @@ class Series:
     """One stage's samples in one file, sorted by time, with each time once.
 
     Attributes:
-        stage: name of the stage; of a signal, `STAGE!SIGNAL`.
+        stage: name of the stage; of a signal, the stage and the name of the signal around a `SIGNAL_SEPARATOR`.
         kind: the quantity that its load measures.
         times: nanoseconds since the epoch, shape (samples,); the ends of spans.
         values: loads in the stage's unit, or numbers of events, shape (samples,). Events have a 0 where only the

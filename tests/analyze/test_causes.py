@@ -212,3 +212,14 @@ def test_every_output_names_them_and_escapes_stages(tmp_path):
         assert entro("report", *reading, "--format", form, "--out", tmp_path).status == 0
         (written,) = tmp_path.glob(f"*.{form[:4].replace('mark', 'md')}")
         assert escaped in written.read_text()
+
+
+def test_no_name_of_a_stage_is_taken_for_a_signal(tmp_path):
+    rows = [
+        f"{time.isoformat()},queue{mark}restarts,{index % 7}\n"
+        for index, (time, *_) in enumerate(ticks(5))
+        for mark in ("!", "\x1f")
+    ]
+    (tmp_path / "a.csv").write_text("time,stage,value\n" + "".join(rows))
+    document = json.loads(entro("analyze", tmp_path / "a.csv", *OPTIONS, "--json").out)
+    assert [stage["name"] for stage in document["stages"]] == ["queue!restarts", r"queue\x1frestarts"]
