@@ -118,7 +118,7 @@ def busy_steps(steps: Steps, served: FloatArray, initial_queue: float = 0.0) -> 
 
 
 def measure_capacity(
-    steps: StepSource, initial_queue: float = 0.0, windows: _BusyWindows | None = None
+    steps: StepSource, initial_queue: float = 0.0, windows: _Windows | None = None
 ) -> MeasuredCapacity:
     """Measure the capacity of the server behind a queue stage that a rate stage feeds.
 
@@ -130,16 +130,16 @@ def measure_capacity(
         initial_queue: queue before the first step, requests.
         windows: gets the counts of the busy windows of these steps.
     """
-    windows = windows or _BusyWindows(steps, initial_queue)
+    windows = windows or _Windows(steps, initial_queue)
     capacity = percentile(windows.means, 95)
     if capacity is not None:
         length = f"{windows.length * steps.step_s:g} s"
         return MeasuredCapacity(
             capacity, f"95th percentile over {counted(windows.count, 'busy window')} of {length}", False
         )
-    if windows.busy:
-        evidence = f"mean over {counted(windows.busy, 'busy step')}, as no window is busy"
-        return MeasuredCapacity(windows.served / windows.busy, evidence, True)
+    if windows.known:
+        evidence = f"mean over {counted(windows.known, 'busy step')}, as no window is busy"
+        return MeasuredCapacity(windows.total / windows.known, evidence, True)
     rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
     return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
 
@@ -167,102 +167,72 @@ def learn_capacity(steps: StepSource) -> MeasuredCapacity | None:
 
 def _learned(steps: StepSource) -> MeasuredCapacity | None:
     """Learn from one rate, or from one rate that feeds one queue."""
-    if is_rate_queue_pair(steps):
-        windows = _BusyWindows(steps, 0.0)
+    is_pair = is_rate_queue_pair(steps)
+    if is_pair:
+        windows = _Windows(steps, 0.0)
         measured = measure_capacity(steps, windows=windows)
-        if windows.busy:
+        if windows.known:
             is_thin = windows.count < _GOOD_WINDOWS
             return replace(measured, mark="thin" if is_thin else "", is_thin=is_thin)
-    rates = _RateWindows(steps)
-    usual = percentile(rates.means, 95)
-    if usual is None:
+    rates = _Windows(steps)
+    value = percentile(rates.means, 100 if is_pair else 95)
+    if value is None:
         return None
     number = f"{counted(rates.count, 'window')} of {rates.length * steps.step_s:g} s"
     is_thin = rates.count < _GOOD_WINDOWS
-    if is_rate_queue_pair(steps):
+    if is_pair:
         evidence = f"highest mean rate of {number}, in which no queue formed"
-        return MeasuredCapacity(rates.highest, evidence, True, "at least", is_thin)
-    return MeasuredCapacity(usual, f"95th percentile of the mean rates of {number}", True, "usual rate", is_thin)
-
-
-def _window_steps(step_s: float) -> int:
-    """Return the length of a window, steps."""
-    return max(math.ceil(_WINDOW_S / step_s), _MIN_WINDOW_STEPS)
+        return MeasuredCapacity(value, evidence, True, "at least", is_thin)
+    return MeasuredCapacity(value, f"95th percentile of the mean rates of {number}", True, "usual rate", is_thin)
 
 
 @dataclass
-class _RateWindows:
-    """The windows of steps with data, and the mean rates in them.
+class _Windows:
+    """The sliding windows of known rates, and the mean rates in them.
 
     Attributes:
         steps: steps of a pipeline whose first stage is a rate.
-        count: number of windows. This and the next are complete once `means` is exhausted.
-        highest: the highest mean rate, req/s.
+        initial_queue: queue before the first step, requests, for the rates served while the server was busy; None for
+            the rates of the first stage.
+        count: number of windows. This and the next two are complete once `means` is exhausted.
+        known: number of steps with a known rate.
+        total: sum of the rates in those, req/s.
     """
 
     steps: StepSource
+    initial_queue: float | None = None
     count: int = 0
-    highest: float = 0.0
+    known: int = 0
+    total: float = 0.0
 
     @property
     def length(self) -> int:
         """Length of a window, steps."""
-        return _window_steps(self.steps.step_s)
+        return max(math.ceil(_WINDOW_S / self.steps.step_s), _MIN_WINDOW_STEPS)
 
     def means(self) -> Iterator[FloatArray]:
         """Yield the mean rate in each window, req/s, some windows at a time."""
-        self.count, self.highest, rate = 0, 0.0, np.empty(0)  # `percentile` may iterate several times
-        for part in in_parts(self.steps):
-            rate = np.concatenate([rate, np.where(np.isnan(part.loads).any(axis=0), math.nan, part.loads[0])])
-            means = _sums(rate, self.length) / self.length
-            rate = rate[len(means) :]  # steps of windows that reach into the next part
-            means = means[~np.isnan(means)]
+        self.count, self.known, self.total = 0, 0, 0.0  # `percentile` may iterate several times
+        rates, unknown = np.empty(0), np.empty(0, np.bool_)
+        for rate, is_known in self._rates():
+            self.known += int(is_known.sum())
+            self.total += float(rate[is_known].sum())
+            rates, unknown = np.concatenate([rates, rate]), np.concatenate([unknown, ~is_known])
+            is_whole = _sums(unknown.astype(np.int64), self.length) == 0
+            means = _sums(rates, self.length)[is_whole] / self.length
             self.count += len(means)
-            self.highest = max(self.highest, float(means.max(initial=0.0)))
             yield means
+            rates, unknown = rates[len(is_whole) :], unknown[len(is_whole) :]  # windows reach into the next part
 
-
-@dataclass
-class _BusyWindows:
-    """The windows of steps in which the server was busy throughout.
-
-    Attributes:
-        steps: steps of a pipeline for which `is_rate_queue_pair` is true.
-        initial_queue: queue before the first step, requests.
-        count: number of windows. This and the next two are complete once `means` is exhausted.
-        busy: number of steps in which the server was busy.
-        served: sum of the rates served in those, req/s.
-    """
-
-    steps: StepSource
-    initial_queue: float
-    count: int = 0
-    busy: int = 0
-    served: float = 0.0
-
-    @property
-    def length(self) -> int:
-        """Length of a window, steps."""
-        return _window_steps(self.steps.step_s)
-
-    def means(self) -> Iterator[FloatArray]:
-        """Yield the mean rate served in each window, req/s, some windows at a time."""
-        self.count, self.busy, self.served = 0, 0, 0.0  # `percentile` may iterate several times
-        served, idle = np.empty(0), np.empty(0, np.bool_)
+    def _rates(self) -> Iterator[tuple[FloatArray, NDArray[np.bool_]]]:
+        """Yield the rate of each step, req/s, and a mask of those that are known, part by part."""
+        if self.initial_queue is None:
+            for part in in_parts(self.steps):
+                yield part.loads[0], ~np.isnan(part.loads).any(axis=0)
+            return
         for part, before in with_queue_before(self.steps, self.initial_queue):
             rate = served_per_step(part, before) / part.step_s
-            busy = busy_steps(part, rate, before)
-            self.busy += int(busy.sum())
-            self.served += float(rate[busy].sum())
-            served, idle = np.concatenate([served, rate]), np.concatenate([idle, ~busy])
-            is_busy = _sums(idle.astype(np.int64), self.length) == 0
-            means = _sums(served, self.length)[is_busy] / self.length
-            self.count += len(means)
-            yield means
-            served, idle = (
-                served[len(is_busy) :],
-                idle[len(is_busy) :],
-            )  # steps of windows that reach into the next part
+            yield rate, busy_steps(part, rate, before)
 
 
 def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:
