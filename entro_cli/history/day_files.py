@@ -14,7 +14,7 @@ import numpy as np
 
 from entro_cli.core.console import printable
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
-from entro_cli.timeseries.bins import EMPTY, Bins, merge_bins
+from entro_cli.timeseries.bins import Bins, merge_bins
 from entro_cli.timeseries.observations import is_signal
 from entro_engine import EntroError, Kind
 
@@ -233,11 +233,10 @@ def split_by_day(content: Mapping[SampleKey, Bins]) -> dict[date, BinsByKey]:
     return by_day
 
 
-def merge_days(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> BinsByKey:
-    """Merge two readings of the same time: of each step, `merge_bins` keeps the bin with more samples."""
-    return {
-        key: merge_bins([first.get(key, EMPTY), second.get(key, EMPTY)]) for key in dict.fromkeys([*first, *second])
-    }
+def merge_days(*parts: Mapping[SampleKey, Bins]) -> BinsByKey:
+    """Merge bins of several times or readings: of each step, `merge_bins` keeps the bin with more samples."""
+    keys = dict.fromkeys(key for part in parts for key in part)
+    return {key: merge_bins([part[key] for part in parts if key in part]) for key in keys}
 
 
 def without_last_times(bins: Bins) -> Bins:

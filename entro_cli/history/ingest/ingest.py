@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
-from functools import reduce
 
 import numpy as np
 
@@ -132,7 +131,7 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
         result.failures += scanner.failures
         days = _add(result, state, options, step_ns, zone) if result.updates else {}
         if options.learns and state.learns and state.learned is None:
-            _learn(state, reduce(merge_days, days.values(), {}))
+            _learn(state, merge_days(*days.values()))
         for spec in parse_stage_options(load_options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
