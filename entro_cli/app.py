@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from typer import TyperException
 
 
+_MOST_NAMED = 3
+"""Files that are named after an interrupt."""
+
+
 def main() -> None:
     """Run the `entro` command and end the process with its status.
 
@@ -33,6 +37,7 @@ def _guarded(arguments: list[str]) -> int:
         status = _run(arguments)
         sys.stdout.flush()  # here, so that a full disk is reported and not found out by the interpreter's last flush
     except KeyboardInterrupt:
+        _explain_interrupt([])
         return 130
     except Exception as error:
         if "--debug" in arguments:
@@ -49,6 +54,7 @@ def _run(arguments: list[str]) -> int:
     from typer import TyperException
 
     from entro_cli.commands.cli import app
+    from entro_cli.core.console import Interrupted
 
     try:
         # Outside of its standalone mode Typer leaves errors to us. It would print them in a box.
@@ -57,6 +63,9 @@ def _run(arguments: list[str]) -> int:
         status = end.code
     except TyperException as error:
         return _explain_usage(error)
+    except Interrupted as end:
+        _explain_interrupt(end.notes)
+        return 130
     return status if isinstance(status, int) else 0 if status is None else 1
 
 
@@ -96,6 +105,16 @@ def _explain(error: Exception) -> int:
         message = f"unexpected error ({type(error).__name__}: {error}); run again with --debug and report the traceback"
     _print_error(printable(" ".join(message.split())))
     return 1
+
+
+def _explain_interrupt(notes: list[str]) -> None:
+    """Print what was stored or written before an interrupt, with notes on how far the command got."""
+    from entro_cli.core.console import DONE
+    from entro_cli.core.formatting import counted
+
+    more = [f"and {counted(len(DONE) - _MOST_NAMED, 'more file')}"] if len(DONE) > _MOST_NAMED else []
+    facts = [*DONE[:_MOST_NAMED], *more, *notes] or ["nothing was stored or written"]
+    _print_error(f"interrupted: {', '.join(facts)}")
 
 
 def _explain_usage(error: TyperException) -> int:

@@ -4,11 +4,12 @@ import fcntl
 import io
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -60,18 +61,35 @@ def entro_process(*arguments, **options):
     return subprocess.run([COMMAND, *map(str, arguments)], check=False, **options)
 
 
-def entro_terminal(*arguments, columns=80, cwd=None):
-    """Run the installed command on a terminal; return its status and what it shows."""
+@contextmanager
+def terminal_of(*arguments, columns=80, cwd=None):
+    """The installed command on a terminal: its process, and a function that returns what it shows up to a text."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
     environment |= {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
-    process = subprocess.Popen([COMMAND, *map(str, arguments)], cwd=cwd, env=environment, **streams)
-    os.close(theirs)
     shown = b""
-    with suppress(OSError):  # the end of a terminal is an error on Linux
-        while part := os.read(ours, 65536):
-            shown += part
-    os.close(ours)
-    return process.wait(), shown.decode().replace("\r\n", "\n")
+
+    def until(text=None):
+        nonlocal shown
+        with suppress(OSError):  # the end of a terminal is an error on Linux
+            while text is None or text.encode() not in shown:
+                assert select.select([ours], [], [], 60)[0], shown
+                shown += os.read(ours, 65536)
+        return shown.decode().replace("\r\n", "\n")
+
+    with subprocess.Popen([COMMAND, *map(str, arguments)], cwd=cwd, env=environment, **streams) as process:
+        os.close(theirs)
+        try:
+            yield process, until
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def entro_terminal(*arguments, **options):
+    """Run the installed command on a terminal; return its status and what it shows."""
+    with terminal_of(*arguments, **options) as (process, until):
+        shown = until()
+        return process.wait(), shown

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from entro_cli.core.clock import moment
+from entro_cli.core.console import working
 from entro_cli.timeseries.steps import Steps, StepSource, in_parts
 from entro_engine import EntroError, RegimeState, Run, replay_loads
 from entro_engine.entro_engine_v9 import REST
@@ -45,12 +46,14 @@ class Replay:
         """
         rest_before, state = max(self.first - WARM_UP_STEPS, 0), REST
         # Three stretches: the look-back of windows, the warm-up from rest, and the period.
-        for begin, after in pairwise((0, rest_before, self.first, self.after)):
-            state = REST if begin == rest_before else state
-            for part in in_parts(self.steps, begin, after):
-                run = _replayed(part, self.budget, 0, state, self.steps.count)
-                state = run.final
-                yield run
+        with working("replaying", self.after, "step") as work:
+            for begin, after in pairwise((0, rest_before, self.first, self.after)):
+                state = REST if begin == rest_before else state
+                for part in in_parts(self.steps, begin, after):
+                    run = _replayed(part, self.budget, 0, state, self.steps.count)
+                    state = run.final
+                    work.done += part.count
+                    yield run
 
     @property
     def begin_ns(self) -> int:

@@ -86,7 +86,7 @@ def fleet(
     folder = files.out or shared.reports or Path()
     tasks = fleet_tasks(pipelines, chosen, shared.zone, folder, tuple(fail_on or ()))
     places = (pipeline_paths(settings.history, settings.pipeline) for settings in pipelines)
-    rows = list(parallel.executor(shared_folders(places)).map(run_fleet_task, tasks))
+    rows = list(parallel.executor(shared_folders(places)).map(run_fleet_task, tasks, "pipeline"))
     found = build_fleet(chosen, rows, None if str(folder) == "-" else folder)
     output = OutputOptions(
         form, files.out or shared.reports, indexed=True, templates=files.template_dir, browser=shared.browser

@@ -7,7 +7,9 @@ key of entro.toml has the name of the key.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -52,15 +54,29 @@ def expand_options(function: Callable[..., None]) -> Callable[..., None]:
             for name, block in blocks.items()
         }
         try:
-            function(**values, **built)
+            with _progress_of(function.__name__, built.get("common")):
+                function(**values, **built)
         except typer.BadParameter as error:
             error.ctx = error.ctx or context  # the message then names the command whose help explains the option
             raise
+        except KeyboardInterrupt as interrupt:
+            from entro_cli.core.console import Interrupted
+
+            raise Interrupted(interrupt) from interrupt
 
     command.__doc__ = function.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _progress_of(name: str, common: CommonOptions | None) -> AbstractContextManager[None]:
+    """Show the progress of a command, if somebody looks at a terminal and wants to see it."""
+    if common is None or common.quiet or sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    from entro_cli.core.console import progress
+
+    return progress(name)
 
 
 def alternatives(names: Sequence[str]) -> str:

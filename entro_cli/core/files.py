@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from entro_cli.core.console import printable
+from entro_cli.core.console import DONE, printable
 from entro_engine import EntroError
 
 _BLOCK_BYTES = 1 << 20
@@ -46,6 +46,8 @@ def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
             _replace(path, data)
     except OSError as error:
         raise unwritable(path, error) from error
+    if not path.parent.name.startswith("_"):  # the metadata of a history means nothing to users
+        DONE.append(f"wrote {printable(str(path))}")
 
 
 def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.connections import lost_connections_as_errors, one_line
-from entro_cli.core.console import printable
+from entro_cli.core.console import Work, printable, working
 from entro_cli.core.files import unwritable
 from entro_engine import EntroError, __version__
 
@@ -49,7 +49,9 @@ class Executor:
     cluster: str | None = None
     shared: tuple[Path, ...] = ()
 
-    def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def map(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], unit: str = "part", keeps: bool = False
+    ) -> Iterator[Result]:
         """Apply a function to every task.
 
         A task whose worker dies runs again in another, so repeating a task must not change its result.
@@ -57,6 +59,8 @@ class Executor:
         Args:
             work: a function of a module, so that it can be pickled.
             tasks: its arguments. They and the results must be picklable.
+            unit: a task, as a noun in the singular, for the progress.
+            keeps: whether a task stores its result, so that one that is done need not be done again.
 
         Returns:
             The results, in the order of the tasks.
@@ -66,11 +70,31 @@ class Executor:
         """
         count = min(self.jobs or cores(), len(tasks))
         if self.cluster is None and count < 2:
-            return map(work, tasks)
-        with lost_connections_as_errors():
+            return _one_by_one(work, tasks, unit, keeps)
+        with lost_connections_as_errors(), _counted(len(tasks), unit, keeps, "at least ") as progress:
             if self.cluster is not None:
-                return iter(_on_cluster(work, tasks, self.cluster, self.shared))
-            return iter(_in_processes(work, tasks, count))
+                return iter(_on_cluster(work, tasks, self.cluster, self.shared, progress))
+            return iter(_in_processes(work, tasks, count, progress))
+
+
+@contextmanager
+def _counted(total: int, unit: str, keeps: bool, known: str = "") -> Iterator[Work]:
+    """Report tasks as work; an interrupt then says how many of those that keep their results are done."""
+    with working("", total, unit) as progress:
+        try:
+            yield progress
+        except KeyboardInterrupt as end:
+            if keeps and total > 1:
+                end.add_note(f"{known}{progress.done:.0f} of {total} {unit}s are done; run it again to go on")
+            raise
+
+
+def _one_by_one(work: Callable[[Task], Result], tasks: Sequence[Task], unit: str, keeps: bool) -> Iterator[Result]:
+    with _counted(len(tasks), unit, keeps) as progress:
+        for task in tasks:
+            result = work(task)
+            progress.done += 1
+            yield result
 
 
 def cores() -> int:
@@ -80,12 +104,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], count: int) -> list[Result]:
+def _in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], count: int, progress: Work) -> list[Result]:
     done: dict[int, Result] = {}
     for attempt in range(_MAX_ATTEMPTS):
         left = {index: task for index, task in enumerate(tasks) if index not in done}
         if left:  # a process most likely died of a lack of memory, so each attempt has half as many processes
-            done |= _run_pool(work, left, max(count >> attempt, 1))
+            done |= _run_pool(work, left, max(count >> attempt, 1), progress)
     if failed := len(tasks) - len(done):
         raise EntroError(
             f"{failed} of {len(tasks)} tasks failed: their processes died {_MAX_ATTEMPTS} times",
@@ -95,15 +119,22 @@ def _in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], count: 
     return [done[index] for index in range(len(tasks))]
 
 
-def _run_pool(work: Callable[[Task], Result], tasks: Mapping[int, Task], count: int) -> dict[int, Result]:
+def _run_pool(
+    work: Callable[[Task], Result], tasks: Mapping[int, Task], count: int, progress: Work
+) -> dict[int, Result]:
     """Run tasks in a pool. Return the results by index, without those of tasks that were lost with a dying process."""
     # Spawn the processes: a fork copies the locks of DuckDB's and fsspec's threads without the threads.
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_when_interrupted)
     futures = {}
+
+    def count_done(future: Future[Result]) -> None:
+        progress.done += not future.cancelled() and future.exception() is None
+
     try:
         with suppress(BrokenProcessPool):  # a process may die while tasks are still being submitted
             for index, task in tasks.items():
                 futures[index] = pool.submit(work, task)
+                futures[index].add_done_callback(count_done)
         return {
             index: future.result()
             for index, future in futures.items()
@@ -153,7 +184,7 @@ class _ClusterTask(Generic[Task, Result]):
 
 
 def _on_cluster(
-    work: Callable[[Task], Result], tasks: Sequence[Task], address: str, shared: Sequence[Path]
+    work: Callable[[Task], Result], tasks: Sequence[Task], address: str, shared: Sequence[Path], progress: Work
 ) -> list[Result]:
     with ExitStack() as context:
         client = _client(address)
@@ -161,6 +192,12 @@ def _on_cluster(
         probes = tuple(context.enter_context(_shared_folder_probe(folder)) for folder in dict.fromkeys(shared))
         task = _ClusterTask(work, probes, __version__, str(zone_of(None)))
         futures = client.map(task, tasks, pure=False, key="entro")  # not pure: equal tasks must not share one result
+
+        def count_done(future: Any) -> None:
+            progress.done += future.status == "finished"
+
+        for future in futures:
+            future.add_done_callback(count_done)
         try:
             results: list[Result] = client.gather(futures)
         except EntroError:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from entro_cli.core.console import printable
+from entro_cli.core.console import printable, worked_off
 from entro_cli.history.day_files import DamagedDayError, connect, find_flaw, read_grid
 from entro_cli.history.inventory import CheckResult, Damage
 from entro_cli.history.paths import DAY_FILE, PipelinePaths
@@ -30,7 +30,7 @@ def check(paths: PipelinePaths) -> CheckResult:
     damaged = {path: flaw for path, flaw in metadata.items() if flaw}
     state = state_from_days(paths) if damaged.get(paths.state) else load_state(paths)
     with connect() as connection:
-        for day in days:
+        for day in worked_off(days, len(days), f"checking {printable(paths.name)}", "day"):
             path = paths.day_file(day)
             flaw = _flaw_of_day(connection, paths, day, state, listed)
             if flaw and path.exists():  # else a prune has just removed it: check takes no lock

@@ -28,6 +28,7 @@ from uuid import uuid4
 import filelock
 import msgspec
 
+from entro_cli.core.console import DONE, printable
 from entro_cli.core.files import unwritable, write_whole
 from entro_cli.core.remote_files import label
 from entro_cli.core.remote_folder import RemoteFolder
@@ -117,6 +118,8 @@ def working_copy(paths: PipelinePaths, writes: bool = False) -> Iterator[None]:
             copy.upload(lease)
             raise
         copy.upload(lease)
+        if writes:
+            DONE.append(f"stored what is new of {printable(paths.name)}")
 
 
 def pipelines_at(history: Path | str) -> list[PipelinePaths]:

@@ -23,8 +23,9 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from entro_cli.core.console import printable
+from entro_cli.core.console import DONE, printable, worked_off
 from entro_cli.core.files import sync_folder, unwritable
+from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, back_up_old_state, encode_state
@@ -159,6 +160,9 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
             sync_folder(folder)
         sync_folder(paths.staging)  # before the rename: `committed` must never be incomplete
         paths.staging.replace(paths.committed)
+        if days and not paths.url:  # a copy of a history at a URL is uploaded later
+            done = "stored" if files else "removed"
+            DONE.append(f"{done} {counted(len(days), 'day')} of {printable(paths.name)}")
     except BaseException:  # also KeyboardInterrupt: nothing staged may be left behind
         _recover(paths)
         raise
@@ -250,7 +254,7 @@ def _stage_days(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: Sta
     """Write and sync the files of the days that are not empty, in the staging folder."""
     files = {day: paths.staging / day.isoformat() for day, content in days.items() if content}
     with connect() as connection:
-        for day, file in files.items():
+        for day, file in worked_off(files.items(), len(files), "storing", "day"):
             write_day(connection, file, days[day], state.grid)
             _sync(file)
     return files

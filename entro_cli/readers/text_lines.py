@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.inputs.log_file import LogFile, reading
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally, masked, printable_row
 from entro_cli.readers.quantities import choose_stages
 from entro_cli.readers.reader import Reading
@@ -57,11 +57,12 @@ def blocks(log: LogFile, size: int = _BLOCK_BYTES) -> Iterator[Block]:
     """
     offset = 0
     try:
-        with log.path.open("rb") as file:
+        with log.path.open("rb") as file, reading(log) as work:
             while content := file.read(size) + file.readline(_LONGEST_LINE_BYTES):
                 finished = len(content) if content.endswith(b"\n") else content.rfind(b"\n") + 1
                 yield Block(content, offset, finished)
                 offset += len(content)
+                work.done = offset
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=log.label) from error
 

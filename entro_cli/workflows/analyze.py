@@ -25,7 +25,7 @@ from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
-from entro_cli.core.console import Terminal
+from entro_cli.core.console import Terminal, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.timeseries.steps import StageView, StepRange, StepSource
@@ -154,7 +154,8 @@ def compute_coordination(replayed: Replay, full_loads: FullLoads, settings: Sett
     # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
     stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
     judged = StageView(StepRange(steps, first, after), stages, tuple(range(len(stages))))
-    return coordinate(judged, parameters, 0.0 if math.isnan(before) else before)
+    with working("simulating coordination"):
+        return coordinate(judged, parameters, 0.0 if math.isnan(before) else before)
 
 
 def recommend(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:

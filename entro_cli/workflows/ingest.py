@@ -161,7 +161,7 @@ def run_ingest_tasks(
     """
     summaries: dict[str, IngestSummary] = {}
     failures: list[EntroError] = []
-    for outcome in executor.map(run_ingest_task, tasks):
+    for outcome in executor.map(run_ingest_task, tasks, "pipeline", keeps=True):
         replay_messages(outcome.messages, terminal)
         failures += outcome.failures
         if outcome.summary is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
-from entro_cli.core.console import printable
+from entro_cli.core.console import printable, working
 from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_log
 from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
@@ -94,7 +94,8 @@ def load_logs(
     stages = tuple(replace(stages[index], stage=stage) for index, stage in coupled)
     sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
     if streamed is None:
-        steps: StepSource = to_steps(stages, zone, step_ns)
+        with working("joining the samples"):
+            steps: StepSource = to_steps(stages, zone, step_ns)
     else:
         steps = streamed.steps.of(tuple(joined.stage for joined in stages))
     columns = {series.stage: printable(series.column) for file in files for series in file.stages}

@@ -148,7 +148,7 @@ def read_logs(
     plain, several = replace(options, zone=UTC), len(found) > 1
     named = [NamedLog(name, was_named, plain, zone, input_format, several) for name, was_named in found.items()]
     is_alone = not several and executor.cluster is None
-    parts = map(_read_alone, named) if is_alone else _sized(executor, found).map(_read_alone, named)
+    parts = map(_read_alone, named) if is_alone else _sized(executor, found).map(_read_alone, named, "log")
     logs = [log for streams in parts for log in streams]
     ordered = _in_order(logs)
     for index, later in enumerate(ordered):

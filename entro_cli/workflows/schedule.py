@@ -169,7 +169,9 @@ def run_scheduled(
         terminal: gets the messages of each run.
     """
     outcomes = []
-    for outcome in executor(shared_folders(run.paths for run in runs)).map(run_schedule_task, runs):
+    for outcome in executor(shared_folders(run.paths for run in runs)).map(
+        run_schedule_task, runs, "pipeline", keeps=True
+    ):
         replay_messages(outcome.messages, terminal)
         outcomes.append(outcome)
     if len(runs) > 1:
@@ -216,7 +218,7 @@ def write_fleet_of_runs(
         # Pipelines that reported in this run have their row already. Others reported on the period in an earlier run.
         others = [run.settings for run in runs if known[run.paths.name] is None]
         rows = [FleetRow(member) for member in known.values() if member is not None]
-        rows += executor.map(run_fleet_task, fleet_tasks(others, period, common.zone, out))
+        rows += executor.map(run_fleet_task, fleet_tasks(others, period, common.zone, out), "pipeline")
         write_fleet_report(
             build_fleet(period, rows, folder), period.file_stem(), OutputOptions("html", folder, indexed=True), terminal
         )

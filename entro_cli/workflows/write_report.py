@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entro_cli.core.console import Terminal, printable
+from entro_cli.core.console import Terminal, printable, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.json_document import as_json
 from entro_cli.core.urls import page_address
@@ -253,7 +253,8 @@ def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, termina
         terminal.text(renderers.page(True))  # no folder to put plotly.js into
         return None
     path = _file(target, f"{stem}.html")
-    store_page(path, renderers.page, output.self_contained or not renderers.has_charts, output.inputs)
+    with working("drawing the page"):
+        store_page(path, renderers.page, output.self_contained or not renderers.has_charts, output.inputs)
     if output.indexed and path.name == f"{stem}.html":  # a page named by the user is not part of a series
         from entro_cli.report.render.index import update_index
 

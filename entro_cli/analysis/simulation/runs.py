@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from entro_cli.core.console import printable
+from entro_cli.core.console import printable, working
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import (
     Controller,
@@ -241,7 +241,8 @@ def simulate_all(
     portions = _portions(parameters, parameters.noise, BATCH_VALUES) if parameters.noise else []
     found: Iterable[_Figures]
     if map_portions is None or watchers or len(portions) < _MIN_PORTIONS:
-        found = [_watched(batches(parameters), watchers)]
+        with working("simulating", parameters.runs * len(parameters.controllers), "run") as work:
+            found = [_watched(batches(parameters), (*watchers, lambda batch: work.add(len(batch.runs))))]
     else:
         found = map_portions(_figures_of, portions)
     parts: dict[str, list[PlantFigures]] = {name: [] for name in parameters.controllers}

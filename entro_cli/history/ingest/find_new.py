@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from entro_cli.core.console import worked_off
 from entro_cli.core.files import rotation_stem
 from entro_cli.core.remote_files import changed_ns
 from entro_cli.core.urls import is_url
@@ -81,7 +82,8 @@ class LogScanner:
             EntroError: if an option does not fit the logs.
         """
         self._files = {location_of(name): _inode(name) for name in found}
-        for name, was_named in sorted(found.items(), key=lambda part: _changed_ns(part[0])):
+        by_age = sorted(found.items(), key=lambda part: _changed_ns(part[0]))
+        for name, was_named in worked_off(by_age, len(by_age), "reading", "log"):
             label = label_of(name)
             try:
                 self._update(name)

@@ -7,9 +7,11 @@ import gzip
 import shutil
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, BinaryIO
 
+from entro_cli.core.console import working
 from entro_engine import EntroError
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -33,9 +35,9 @@ def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
         OSError: if it cannot be read, or the disk is full.
     """
     if magic.startswith(GZIP_MAGIC):
-        _decompress(cast(IO[bytes], gzip.GzipFile(source)), plain, label, "gzip")
+        _decompress(gzip.open, source, plain, label, "gzip")
     elif magic.startswith(ZSTD_MAGIC):
-        _decompress(cast(IO[bytes], _zstd().open(source)), plain, label, "zstd")
+        _decompress(_zstd().open, source, plain, label, "zstd")
     elif magic[:2] in _BOMS:
         with (
             source.open(encoding="utf-16", errors="replace", newline="") as text,
@@ -80,10 +82,17 @@ def _zstd() -> Any:
     return zstd
 
 
-def _decompress(packed: IO[bytes], plain: Path, label: str, method: str) -> None:
+def _decompress(opened: Callable[[BinaryIO], Any], source: Path, plain: Path, label: str, method: str) -> None:
     try:
-        with packed, plain.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
+        with (
+            source.open("rb") as file,
+            opened(file) as packed,
+            plain.open("wb") as out,
+            working(f"decompressing {label}", source.stat().st_size, "B") as work,
+        ):
+            while content := packed.read(1 << 20):
+                out.write(content)
+                work.done = file.tell()
     except EOFError as error:
         raise EntroError(
             f"the {method} file is cut short",

@@ -9,14 +9,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 
 from entro_cli.core import remote_files
-from entro_cli.core.console import printable
+from entro_cli.core.console import Work, printable, working
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import decompress
 from entro_cli.readers.inputs.page_folder import are_pages, join_pages
@@ -208,7 +208,7 @@ def plain_log(name: str, identity: Identity = ()) -> Iterator[LogFile]:
     Raises:
         EntroError: if it cannot be read, if it is empty, binary or truncated, or if there is no room to decompress it.
     """
-    with _scratch() as folder:
+    with _scratch() as folder, working(f"reading {label_of(name)}"):
         yield _plain(name, Path(folder) / "0.log", identity or None)[0]
 
 
@@ -222,8 +222,13 @@ def plain_logs(name: str) -> Iterator[list[LogFile]]:
     Raises:
         EntroError: as for `plain_log`.
     """
-    with _scratch() as folder:
+    with _scratch() as folder, working(f"reading {label_of(name)}"):
         yield _plain(name, Path(folder) / "0.log")
+
+
+def reading(log: LogFile) -> AbstractContextManager[Work]:
+    """Report the reading of a plain log as work, in bytes."""
+    return working(f"reading {log.label}", log.path.stat().st_size, "B")
 
 
 def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:

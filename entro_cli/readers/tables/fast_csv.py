@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from entro_cli.core.clock import NS
+from entro_cli.readers.inputs.log_file import reading
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
 from entro_cli.readers.tables.series import Rows
@@ -76,7 +77,7 @@ def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Ite
     returns = _returns(table.log.head)
     if not _may_be_plain(table, schema, loads) or returns is None or not find_spec("pyarrow"):
         raise NotPlainError
-    with table.path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads:
+    with table.path.open("rb") as file, ThreadPoolExecutor(_THREADS) as threads, reading(table.log) as work:
         for _ in range(table.header_offset + 1):
             file.readline()
         pending = deque[Future[Rows]]()
@@ -84,6 +85,7 @@ def plain_blocks(table: Table, schema: TableSchema, loads: Sequence[int]) -> Ite
             pending.append(threads.submit(_parse, block, table, schema, loads, returns))
             if len(pending) > _THREADS:
                 yield pending.popleft().result()
+                work.add(len(block))
         if not pending:
             raise NotPlainError
         while pending:
