@@ -1,11 +1,10 @@
-"""Calibration: the capacity and the full loads that a log shows, and a check if the default full loads can fit it."""
+"""Calibration: the capacity and the full loads that a log shows, and a check if the published ones can fit it."""
 
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -13,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.percentile import percentile
-from entro_cli.analysis.results import Calibration, FullLoad, FullLoads
+from entro_cli.analysis.results import Calibration, Figures, FullLoad, FullLoads
 from entro_cli.core.clock import moment
 from entro_cli.core.formatting import counted
 from entro_cli.timeseries.steps import StageView, Steps, StepSource, in_parts
-from entro_engine import EntroError, Kind, Run, Stage, psi_budget
+from entro_engine import EntroError, Kind, Stage, psi_budget
 from entro_engine.entropy import (
     DEFAULT_ACCEPTED_WAIT_S,
     PUBLISHED_CAPACITY,
-    REFERENCE_FULL_LOAD,
     FloatArray,
     full_loads_from,
 )
@@ -31,12 +29,8 @@ _MIN_WINDOW_STEPS = 5
 _GOOD_WINDOWS = 20
 """With fewer windows the evidence is thin."""
 
-_FAR_OVER_FULL = 5.0
-"""A load of so many times the full load is far over full."""
-
-_MOST_OF_THE_TIME = 0.5
 _SAME_SIZE = 0.2
-"""A server whose capacity is within this share of the published one is of the size that the defaults are for."""
+"""A server whose capacity is within this share of the published one has the size of the published full loads."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +222,7 @@ class _Windows:
         """Yield the rate of each step, req/s, and a mask of those that are known, part by part."""
         if self.initial_queue is None:
             for part in in_parts(self.steps):
-                yield part.loads[0], ~np.isnan(part.loads).any(axis=0)
+                yield part.loads[0], np.logical_not(np.isnan(part.loads).any(axis=0))
             return
         for part, before in with_queue_before(self.steps, self.initial_queue):
             rate = served_per_step(part, before) / part.step_s
@@ -322,101 +316,24 @@ def full_loads_of(
     return stages, FullLoads("learned", wait_s, found.value, found.evidence, found.mark, found.is_guess)
 
 
-@dataclass
-class LoadAccumulator:
-    """Counts of how a log's loads compare with the full loads of its replay, from the parts of a Run.
+def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads) -> str | None:
+    """Return a warning if the published full loads cannot fit a log; None if they can, or others are used.
 
-    Attributes:
-        stages: the stages with those full loads; empty before the first part.
-        observed: number of steps with data.
-        violated: number of those over the budget.
-        far: by stage, number of steps in which its load is far over full.
-    """
-
-    stages: tuple[Stage, ...] = ()
-    observed: int = 0
-    violated: int = 0
-    far: dict[str, int] = field(default_factory=dict)
-
-    def counted(self, runs: Iterable[Run]) -> Iterator[Run]:
-        """Yield the parts of a run unchanged, counting each on its way."""
-        for run in runs:
-            self.add(run)
-            yield run
-
-    def add(self, run: Run) -> None:
-        """Count a part of a run."""
-        self.stages = run.stages
-        self.observed += int(run.observed.sum())
-        self.violated += int(run.violated.sum())
-        for stage, load in zip(run.stages, run.loads, strict=True):
-            over = int(np.count_nonzero(load > _FAR_OVER_FULL * stage.full_load))
-            self.far[stage.name] = self.far.get(stage.name, 0) + over
-
-
-def misfit_advice(
-    steps: StepSource, loads: LoadAccumulator, columns: Mapping[str, str], wait_s: float = DEFAULT_ACCEPTED_WAIT_S
-) -> str | None:
-    """Return the full loads to set if the default ones cannot fit a log, as advice; None if they can.
-
-    They cannot fit if a stage with its default full load is far over it most of the time, or if the budget is violated
-    most of the time. If the server has the size that the defaults are for, they fit, and the load is too high.
+    They cannot if the budget is violated most of the time, unless the server has the size that they are for. Then the
+    load is too high.
 
     Args:
         steps: steps of the log.
-        loads: counts of their replay.
-        columns: the column of each stage, as `--stage` names it.
-        wait_s: the longest accepted wait, s.
+        figures: the figures of a period of it.
+        full_loads: the origin of the full loads.
     """
-    if not loads.observed or all(stage.full is not None for stage in loads.stages):
+    if full_loads.origin != "published" or 2 * figures.violations <= figures.observed_steps:
         return None
-    far = [stage for stage in loads.stages if stage.full is None and 2 * loads.far[stage.name] > loads.observed]
-    if (not far and loads.violated <= _MOST_OF_THE_TIME * loads.observed) or _is_of_default_size(steps):
-        return None
-    if far:
-        ratios = {stage.name: (_median_load(steps, stage.name) or 0.0) / stage.full_load for stage in far}
-        reason = " and ".join(f"{name} is over {ratio:,.0f} times full" for name, ratio in ratios.items())
-        reason = f"{reason} half of the time"
-    else:
-        reason = "the budget is violated most of the time"
-    return f"the default full loads do not fit this log: {reason}; {_advice(steps, columns, wait_s)}"
-
-
-def _median_load(steps: StepSource, name: str) -> float | None:
-    """Return the median load of a stage over the steps with data of all stages; None if there are none."""
-    index = [stage.name for stage in steps.stages].index(name)
-    return percentile(lambda: (part.loads[index][~np.isnan(part.loads).any(axis=0)] for part in in_parts(steps)), 50)
-
-
-def _is_of_default_size(steps: StepSource) -> bool:
-    """Return True if the server has about the published capacity. A violated budget then means too much load."""
-    return is_rate_queue_pair(steps) and math.isclose(
+    if is_rate_queue_pair(steps) and math.isclose(
         measure_capacity(steps).value, PUBLISHED_CAPACITY, rel_tol=_SAME_SIZE
+    ):
+        return None
+    return (
+        "the published full loads do not fit this log: the budget is violated most of the time; set them with --stage "
+        "NAME=COLUMN:KIND:FULL, or measure them with `entro calibrate` if the log has a rate and a queue"
     )
-
-
-def _advice(steps: StepSource, columns: Mapping[str, str], wait: float) -> str:
-    """Return advice on the full loads to set, with their evidence."""
-    rate_per_capacity = REFERENCE_FULL_LOAD[Kind.RATE] / PUBLISHED_CAPACITY
-    capacity = measure_capacity(steps) if is_rate_queue_pair(steps) else None
-    if capacity and capacity.value > 0:  # 0 if the log only fills its queue, which does not show the capacity
-        guess = ", a guess" if capacity.is_guess else ""
-        rate, queue = steps.stages
-        return (
-            f"its server sustains {capacity.value:.4g} req/s ({capacity.evidence}{guess}), so for an accepted wait of "
-            f"{wait:.3g} s add {_option(rate, columns, f'{capacity.value * rate_per_capacity:.4g}')} "
-            f"{_option(queue, columns, f'{capacity.value * wait:.4g}')}"
-        )
-    kinds = {
-        Kind.RATE: f"capacity (req/s) x {rate_per_capacity:g} for a rate",
-        Kind.QUEUE: f"capacity (req/s) x the longest wait you accept ({wait:.3g} s now) for a queue",
-        Kind.GENERIC: "the load at which the stage is full for any other",
-    }
-    rules = ", ".join(kinds[kind] for kind in dict.fromkeys(stage.kind for stage in steps.stages))
-    options = " ".join(_option(stage, columns, "FULL") for stage in steps.stages)
-    return f"set the full load of each stage: {rules}: {options}"
-
-
-def _option(stage: Stage, columns: Mapping[str, str], full: str) -> str:
-    """Return the option that sets the full load of a stage, quoted for a shell."""
-    return f"--stage {shlex.quote(f'{stage.name}={columns[stage.name]}:{stage.kind}:{full}')}"

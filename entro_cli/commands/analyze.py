@@ -117,9 +117,9 @@ def analyze(
     again = repeating_command(
         ["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within)
     )
-    analysis, advice = analyze_replay(replayed, loaded, full_loads, settings, again)
-    if advice:
-        terminal.warn(advice)
+    analysis, warning = analyze_replay(replayed, loaded, full_loads, settings, again)
+    if warning:
+        terminal.warn(warning)
     document = analysis_document(analysis) if as_json or gates else {}  # gates are tried on its numbers
     failed = failed_gates(gates, document)
     if steps_csv:

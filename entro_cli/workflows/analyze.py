@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from entro_cli.analysis.calibration import (
-    LoadAccumulator,
-    MeasuredCapacity,
-    full_loads_of,
-    is_rate_queue_pair,
-    misfit_advice,
-)
+from entro_cli.analysis.calibration import MeasuredCapacity, full_loads_of, is_rate_queue_pair, misfit_warning
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
 from entro_cli.analysis.incident_details import causes_of
@@ -74,13 +68,12 @@ def analyze_replay(
         command: the command that prints the same as JSON.
 
     Returns:
-        The analysis, and advice if the full loads cannot fit the log.
+        The analysis, and a warning if the full loads cannot fit the log.
     """
-    loads = LoadAccumulator()
     # The compiled loops release the GIL: while one processor runs the coordinated plant, another counts the figures.
     with ThreadPoolExecutor(1) as executor:
         future = executor.submit(compute_coordination, replayed, full_loads, settings)
-        figures = _figures(replayed, loaded, settings, loads)
+        figures = _figures(replayed, loaded, settings)
         coordination = with_measured_counts(future.result(), figures)
     causes = partial(causes_of, replayed.steps, loaded.signals)
     analysis = Analysis(
@@ -92,18 +85,17 @@ def analyze_replay(
         sources=loaded.sources,
         summed_sources=loaded.summed_sources,
     )
-    is_published = full_loads.origin == "published"
-    return analysis, misfit_advice(replayed.steps, loads, loaded.columns, settings.wait_s) if is_published else None
+    return analysis, misfit_warning(replayed.steps, figures, full_loads)
 
 
-def _figures(replayed: Replay, loaded: Loaded, settings: Settings, loads: LoadAccumulator) -> Figures:
-    """Return the figures of a replay, and count its loads in the same pass."""
+def _figures(replayed: Replay, loaded: Loaded, settings: Settings) -> Figures:
+    """Return the figures of a replay."""
     steps = replayed.steps
     length = replayed.after - replayed.first
     accumulator = FigureAccumulator(
         steps.stages, replayed.budget, settings.objective, loaded.zone, length, settings.wait_s
     )
-    accumulator.count(loads.counted(replayed.runs()), replayed.begin_ns)
+    accumulator.count(replayed.runs(), replayed.begin_ns)
     span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
     return accumulator.figures(span, settings.maintenance().count_steps(*span))
 

@@ -43,7 +43,6 @@ class Loaded:
         sources: a summary of each file.
         zone: the time zone of output.
         paths: the files that were read.
-        columns: the column of each stage's samples, as `--stage` names it.
         notes: problems that concern more than one file.
         summed_sources: by stage, the number of parallel sources that its loads are the sum of.
         signals: hints at the causes of incidents.
@@ -53,7 +52,6 @@ class Loaded:
     sources: tuple[Source, ...]
     zone: tzinfo
     paths: tuple[str, ...]
-    columns: dict[str, str]
     notes: tuple[Problem, ...] = ()
     summed_sources: dict[str, int] = field(default_factory=dict)
     signals: tuple[Signal, ...] = ()
@@ -98,11 +96,10 @@ def load_logs(
             steps: StepSource = to_steps(stages, zone, step_ns)
     else:
         steps = streamed.steps.of(tuple(joined.stage for joined in stages))
-    columns = {series.stage: printable(series.column) for file in files for series in file.stages}
     summed = {joined.stage.name: sum(part.summed for part in joined.parallel) for joined in stages}
     notes += _data_gap(steps, zone)
     on_grid = signals_of((series.stage, bins_of(series, steps.start_ns, steps.step_ns)) for series in signals)
-    return Loaded(steps, sources, zone, tuple(found), columns, tuple(notes), summed, on_grid)
+    return Loaded(steps, sources, zone, tuple(found), tuple(notes), summed, on_grid)
 
 
 def _data_gap(steps: StepSource, zone: tzinfo) -> list[Problem]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import partial
 
 import numpy as np
 
-from entro_cli.analysis.calibration import LoadAccumulator, is_rate_queue_pair, measure_capacity, misfit_advice
+from entro_cli.analysis.calibration import is_rate_queue_pair, measure_capacity, misfit_warning
 from entro_cli.analysis.coordination import with_measured_counts
 from entro_cli.analysis.error_budget import RULES
 from entro_cli.analysis.figures import FigureAccumulator
@@ -48,7 +48,6 @@ class ReportInput:
     Attributes:
         steps: the steps of the period, of the previous one, and of the time before that burn windows look back on.
         sources: a summary of each log.
-        columns: the column of each stage's samples, as `--stage` names it.
         full_loads: the origin of the full loads.
         notes: sentences to show in the report.
         logs: the files that were read; empty for data from the history.
@@ -58,7 +57,6 @@ class ReportInput:
 
     steps: StepSource
     sources: tuple[Source, ...]
-    columns: Mapping[str, str]
     full_loads: FullLoads
     notes: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
@@ -76,9 +74,7 @@ def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None,
     """
     steps, full_loads = judged_steps(loaded.steps, settings)
     within_steps = StepRange(steps, *step_range(steps, *within))
-    return ReportInput(
-        within_steps, loaded.sources, loaded.columns, full_loads, logs=loaded.paths, signals=loaded.signals
-    )
+    return ReportInput(within_steps, loaded.sources, full_loads, logs=loaded.paths, signals=loaded.signals)
 
 
 def data_from_history(
@@ -101,17 +97,10 @@ def data_from_history(
     begin = begin if within[0] is None else max(begin, within[0])
     after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
     history = load_history(paths, settings, zone, begin, after)
-    columns = {stage.name: stage.name for stage in history.steps.stages}
     activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after, history.steps)
     notes = sentences(history.problems)
     return ReportInput(
-        history.steps,
-        history.sources,
-        columns,
-        history.full_loads,
-        notes,
-        activity=activity,
-        signals=history.signals,
+        history.steps, history.sources, history.full_loads, notes, activity=activity, signals=history.signals
     )
 
 
@@ -134,23 +123,23 @@ def summarise_period(
         advise: whether to compute what coordination would have changed, which takes most of the time.
     """
     limit = settings.budget if budget is None else budget
-    loads, maintenance = LoadAccumulator(), settings.maintenance()
     replayed = _replayed(data.steps, limit, period)
-    figures = _figures(replayed, loads.counted(replayed.runs()), settings, period)
+    figures = _figures(replayed, replayed.runs(), settings, period)
     explained = figures.incidents.explained(partial(causes_of, data.steps, data.signals))
     figures = replace(figures, incidents=explained)
     before = _replayed(data.steps, limit, period.previous)
     previous = _figures(before, before.runs(), settings, period.previous)
-    advice = None
-    if data.full_loads.origin == "published":
-        advice = misfit_advice(replayed.steps, loads, data.columns, settings.wait_s)
-    notes = (*data.notes, *(note for note in (advice, _change_of_server(replayed, data.full_loads)) if note))
+    warnings = (
+        misfit_warning(replayed.steps, figures, data.full_loads),
+        _change_of_server(replayed, data.full_loads),
+    )
+    notes = (*data.notes, *(warning for warning in warnings if warning))
     advised = _advice(replayed, figures, data, period, settings) if advise else NO_ADVICE
     activity = data.activity or _activity(data.steps, period)
     if data.logs and activity.usual_gap_ns is None:  # a short log by itself just ends: that is no silence
         activity = replace(activity, begins=activity.begins[:0], ends=activity.ends[:0])
     until_ns = min(period.end_ns, nanoseconds(datetime.now(UTC)))
-    context = ReportContext(shown_as or settings.pipeline, maintenance, data.full_loads, activity, until_ns)
+    context = ReportContext(shown_as or settings.pipeline, settings.maintenance(), data.full_loads, activity, until_ns)
     return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_cli.analysis.calibration import LoadAccumulator, measure_capacity, misfit_advice
+from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.error_budget import parse_target
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gates import failed_gates
 from entro_cli.timeseries.steps import Steps
-from entro_engine import LLM, SCRAPER, EntroError, Kind, Stage, replay_loads
+from entro_engine import LLM, SCRAPER, EntroError, replay_loads
 from tests import log_oracle
 from tests.running import entro
 
@@ -213,31 +213,19 @@ def test_steps_without_data_serve_nothing():
     assert measure_capacity(steps_of(rates, queues)).value == pytest.approx(1.5)
 
 
-def loads_of(steps, stages=None):
-    """What is counted of the loads in a replay, on the steps' own stages or on others."""
-    loads = LoadAccumulator()
-    loads.add(replay_loads(stages or steps.stages, steps.loads, 1.0))
-    return loads
-
-
-def test_full_loads_that_cannot_fit_are_reported_with_those_to_set():
-    steps = steps_of(np.full(300, 300.0), 50 * np.arange(1.0, 301))  # 300 come, 250 go
-    columns = {"scraper": "rate", "llm": "queue length"}
-    advice = misfit_advice(steps, loads_of(steps), columns)
-    assert "250 req/s" in advice
-    assert "--stage scraper=rate:rate:625 --stage 'llm=queue length:queue:2083'" in advice
-    fitting = (Stage("scraper", Kind.RATE, 625), Stage("llm", Kind.QUEUE, 2083))
-    assert misfit_advice(steps, loads_of(steps, fitting), columns) is None
-
-
-def test_a_log_that_only_fills_its_queue_shows_no_capacity():
-    steps = steps_of(np.full(3, 9.0), np.array([300.0, 400.0, 500.0]))
-    advice = misfit_advice(steps, loads_of(steps), {"scraper": "rate", "llm": "queue"})
-    assert "--stage scraper=rate:rate:FULL --stage llm=queue:queue:FULL" in advice
-
-
-def test_an_overloaded_server_of_the_default_size_needs_no_other_full_loads():
-    steps = steps_of(np.full(300, 2.4), 1.2 * np.arange(1.0, 301))  # 2.4 come, 1.2 go
-    loads = loads_of(steps)
-    assert 2 * loads.violated > loads.observed
-    assert misfit_advice(steps, loads, {"scraper": "rate", "llm": "queue"}) is None
+@pytest.mark.parametrize(
+    ("arrivals", "capacity", "full", "warns"),
+    [(300, 250, "", True), (300, 250, "2083", False), (2.4, 1.2, "", False), (0.5, 0.25, "", True)],
+    ids=["a larger server", "full loads that are set", "the published size", "a smaller server"],
+)
+def test_published_full_loads_that_cannot_fit_are_warned_of(tmp_path, arrivals, capacity, full, warns):
+    log = tmp_path / "log.csv"
+    queues = [(arrivals - capacity) * (second + 1) for second in range(300)]
+    log.write_text(
+        "t,scraper_rate,llm_queue\n" + "".join(f"{t},{arrivals},{queue}\n" for t, queue in enumerate(queues))
+    )
+    stages = ["--stage", "scraper=scraper_rate:rate:625", "--stage", f"llm=llm_queue:queue:{full}"] if full else []
+    options = ["--start", "2026-04-06", "--tz", "UTC", *stages]
+    err = entro("analyze", log, *options).err
+    page = entro("report", "--logs", log, "--format", "markdown", *options).out
+    assert ("published full loads do not fit" in err, "published full loads do not fit" in page) == (warns, warns)

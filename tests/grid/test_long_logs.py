@@ -65,7 +65,7 @@ def is_same(first, second):
     return (
         all(getattr(one, name).tobytes() == getattr(two, name).tobytes() for name in arrays)
         and (one.stages, one.start_ns, one.step_ns) == (two.stages, two.start_ns, two.step_ns)
-        and (first.sources, first.columns, first.notes) == (second.sources, second.columns, second.notes)
+        and (first.sources, first.notes) == (second.sources, second.notes)
     )
 
 
