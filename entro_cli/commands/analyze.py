@@ -25,6 +25,7 @@ from entro_cli.commands.options import (
     exit_if_failed,
     expand_options,
     keys_set_by,
+    option,
     options_without_key,
 )
 
@@ -43,19 +44,9 @@ in CI.
 
 StepsCsv = Annotated[
     Path | None,
-    typer.Option(
-        "--steps-csv",
-        metavar="FILE",
-        help="Write one row per step: loads, Psi, regime and states; - for standard output.",
-        rich_help_panel=OUTPUT,
-    ),
+    option(OUTPUT, "--steps-csv FILE", "Write one row per step: loads, Psi, regime and states; - for standard output."),
 ]
-Save = Annotated[
-    bool,
-    typer.Option(
-        "--save", help="Also add the logs to the history, and analyze them at its step.", rich_help_panel=INPUT
-    ),
-]
+Save = Annotated[bool, option(INPUT, "--save", "Also add the logs to the history, and analyze them at its step.")]
 
 
 @expand_options

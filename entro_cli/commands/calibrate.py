@@ -18,6 +18,7 @@ from entro_cli.commands.options import (
     ReadingOptions,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -30,25 +31,13 @@ EPILOG = """\
 [cyan]entro calibrate scrapy.log vllm.log --save[/cyan]  (the reports from the history use it from now on)
 """
 
-ConfigOut = Annotated[
-    Path,
-    typer.Option("--out", metavar="PATH", help="File to write; - for standard output.", rich_help_panel=OUTPUT),
-]
-SaveLearned = Annotated[
-    bool,
-    typer.Option(
-        "--save", help="Keep them in the history of the pipeline; no file is written.", rich_help_panel=OUTPUT
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.", rich_help_panel=OUTPUT)]
+ConfigOut = Annotated[Path, option(OUTPUT, "--out PATH", "File to write; - for standard output.")]
+SaveLearned = Annotated[bool, option(OUTPUT, "--save", "Keep them in the history of the pipeline; no file is written.")]
+Force = Annotated[bool, option(OUTPUT, "--force", "Overwrite an existing file.")]
 TargetWait = Annotated[
     str | None,
-    typer.Option(
-        "--target-wait",
-        metavar="DURATION",
-        help="Longest wait you accept, such as 8s.",
-        show_default="`wait` in entro.toml, else 8.33 s",
-        rich_help_panel=INPUT,
+    option(
+        INPUT, "--target-wait DURATION", "Longest wait you accept, such as 8s.", "`wait` in entro.toml, else 8.33 s"
     ),
 ]
 

@@ -19,6 +19,7 @@ from entro_cli.commands.options import (
     chosen_format,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -35,13 +36,12 @@ _FORMATS = ("html", "terminal", "markdown", "json")
 
 CompareFormat = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help=f"Output format: {alternatives(_FORMATS)}.",
-        show_default="terminal; with --out html, too",
+    option(
+        OUTPUT,
+        "--format NAME",
+        f"Output format: {alternatives(_FORMATS)}.",
+        "terminal; with --out html, too",
         autocompletion=lambda: list(_FORMATS),
-        rich_help_panel=OUTPUT,
     ),
 ]
 Side = Annotated[

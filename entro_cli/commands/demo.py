@@ -6,17 +6,13 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from entro_cli.commands.options import OUTPUT, CommonOptions, expand_options
+from entro_cli.commands.options import OUTPUT, CommonOptions, expand_options, option
 
 EPILOG = """\
 [bold]Example[/bold]: [cyan]entro demo --out /tmp/tour[/cyan]
 """
 
-DemoFolder = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Folder the page is written to.", rich_help_panel=OUTPUT)
-]
+DemoFolder = Annotated[Path, option(OUTPUT, "--out DIR", "Folder the page is written to.")]
 
 _ZONE = "Europe/Berlin"
 _NO_CONFIG = Path(os.devnull)  # an entro.toml of the user must not change the tour

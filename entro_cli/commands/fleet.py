@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from entro_cli.commands.options import (
     OUTPUT,
     CommonOptions,
@@ -22,6 +20,7 @@ from entro_cli.commands.options import (
     exit_if_failed,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -37,13 +36,12 @@ _FORMATS = ("html", "terminal", "markdown", "json", "pdf")
 
 FleetFormat = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help=f"Output format: {alternatives(_FORMATS)}.",
-        show_default="html, and terminal on standard output",
+    option(
+        OUTPUT,
+        "--format NAME",
+        f"Output format: {alternatives(_FORMATS)}.",
+        "html, and terminal on standard output",
         autocompletion=lambda: list(_FORMATS),
-        rich_help_panel=OUTPUT,
     ),
 ]
 

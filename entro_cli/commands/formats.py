@@ -16,6 +16,7 @@ from entro_cli.commands.options import (
     ReadingOptions,
     expand_options,
     keys_set_by,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ _MORE = (
 )
 
 Explain = Annotated[
-    bool,
-    typer.Option(
-        "--explain",
-        help="Show how LOGS are recognised and read, with the first samples of each stage.",
-        rich_help_panel=OUTPUT,
-    ),
+    bool, option(OUTPUT, "--explain", "Show how LOGS are recognised and read, with the first samples of each stage.")
 ]
 
 

@@ -21,6 +21,7 @@ from entro_cli.commands.options import (
     TimeZone,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -56,49 +57,24 @@ PRUNE_EPILOG = """\
 
 StoredPipeline = Annotated[
     str | None,
-    typer.Option(
-        "--pipeline",
-        metavar="NAME",
-        help="Name of the pipeline.",
-        show_default="every stored one",
-        autocompletion=completion.pipelines,
-        rich_help_panel=INPUT,
-    ),
+    option(INPUT, "--pipeline NAME", "Name of the pipeline.", "every stored one", autocompletion=completion.pipelines),
 ]
 ExportFormat = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="Output format: csv, jsonl or parquet.",
-        show_default="by the suffix of --out, else csv",
+    option(
+        OUTPUT,
+        "--format NAME",
+        "Output format: csv, jsonl or parquet.",
+        "by the suffix of --out, else csv",
         autocompletion=completion.export_formats,
-        rich_help_panel=OUTPUT,
     ),
 ]
-ExportFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="FILE",
-        help="File to write; - for standard output.",
-        show_default="-",
-        rich_help_panel=OUTPUT,
-    ),
-]
+ExportFile = Annotated[Path | None, option(OUTPUT, "--out FILE", "File to write; - for standard output.", "-")]
 OlderThan = Annotated[
     str | None,
-    typer.Option(
-        "--older-than",
-        metavar="DURATION",
-        help="Remove the days that ended longer ago than this, such as 400d.",
-        rich_help_panel=PERIOD,
-    ),
+    option(PERIOD, "--older-than DURATION", "Remove the days that ended longer ago than this, such as 400d."),
 ]
-Before = Annotated[
-    str | None,
-    typer.Option("--before", metavar="DATE", help="Remove the days before this one (UTC).", rich_help_panel=PERIOD),
-]
+Before = Annotated[str | None, option(PERIOD, "--before DATE", "Remove the days before this one (UTC).")]
 
 
 @expand_options

@@ -16,6 +16,7 @@ from entro_cli.commands.options import (
     ReadingOptions,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -36,28 +37,18 @@ ConfiguredLogs = Annotated[
 ]
 ConfiguredPipeline = Annotated[
     str | None,
-    typer.Option(
-        "--pipeline",
-        metavar="NAME",
-        help="Pipeline the logs belong to.",
-        show_default="default; without LOGS, every pipeline in entro.toml",
+    option(
+        INPUT,
+        "--pipeline NAME",
+        "Pipeline the logs belong to.",
+        "default; without LOGS, every pipeline in entro.toml",
         autocompletion=completion.pipelines,
-        rich_help_panel=INPUT,
     ),
 ]
 SourceName = Annotated[
-    str | None,
-    typer.Option(
-        "--source",
-        metavar="NAME",
-        help="Source of the logs. Sources that run side by side are added up.",
-        rich_help_panel=INPUT,
-    ),
+    str | None, option(INPUT, "--source NAME", "Source of the logs. Sources that run side by side are added up.")
 ]
-Again = Annotated[
-    bool,
-    typer.Option("--again", help="Read the logs from the beginning, even if they are stored.", rich_help_panel=INPUT),
-]
+Again = Annotated[bool, option(INPUT, "--again", "Read the logs from the beginning, even if they are stored.")]
 
 
 @expand_options

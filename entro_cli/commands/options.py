@@ -1,6 +1,6 @@
 """Options that several commands share, each with one wording, and how a command takes them in blocks.
 
-A block is a frozen dataclass. Each of its fields is one option, annotated as Typer wants it. A field that overrides a
+A block is a frozen dataclass. Each of its fields is one option, annotated with `option`. A field that overrides a
 key of entro.toml has the name of the key.
 """
 
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 
 INPUT, PERIOD, OUTPUT, PARALLELISM, ADVANCED = PANELS = ("Input", "Period", "Output", "Parallelism", "Advanced")
 """Panels of the help, in this order."""
+
+
+def option(panel: str, names: str, text: str, default: str | bool = True, **more: Any) -> Any:
+    """Return an option, for an annotation.
+
+    Args:
+        panel: the panel of the help that shows it.
+        names: its names and, unless it is a flag, the word for its value: `--quiet -q`, `--jobs N`.
+        text: its help.
+        default: its default as the help shows it; True for the value itself, False for none.
+        more: other arguments of `typer.Option`.
+    """
+    words = names.split()
+    metavar = None if words[-1].startswith("-") else words.pop()
+    return typer.Option(*words, metavar=metavar, help=text, show_default=default, rich_help_panel=panel, **more)
 
 
 def expand_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -150,100 +165,59 @@ LogsOrNone = Annotated[
     list[str] | None, typer.Argument(metavar="LOGS", help="Files, folders, patterns, URLs, or - for standard input.")
 ]
 PipelineName = Annotated[
-    str,
-    typer.Option(
-        "--pipeline",
-        metavar="NAME",
-        help="Name of the pipeline.",
-        autocompletion=completion.pipelines,
-        rich_help_panel=INPUT,
-    ),
+    str, option(INPUT, "--pipeline NAME", "Name of the pipeline.", autocompletion=completion.pipelines)
 ]
 TimeZone = Annotated[
     str | None,
-    typer.Option(
-        "--tz",
-        metavar="ZONE",
-        help="Time zone of the output, and of timestamps that name none.",
-        show_default="the machine's",
+    option(
+        INPUT,
+        "--tz ZONE",
+        "Time zone of the output, and of timestamps that name none.",
+        "the machine's",
         autocompletion=completion.time_zones,
-        rich_help_panel=INPUT,
     ),
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help="Configuration file.",
-        show_default="ENTRO_CONFIG, else entro.toml in this folder or above",
-        rich_help_panel=ADVANCED,
-    ),
+    option(ADVANCED, "--config FILE", "Configuration file.", "ENTRO_CONFIG, else entro.toml in this folder or above"),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(
-        "--exclude",
-        metavar="WINDOW",
-        help="Leave out maintenance: 'Sun 02:00-04:00', daily 03:00-03:30, 2026-04-06T02:00/2h. Repeatable.",
-        show_default="`exclude` in entro.toml",
-        rich_help_panel=ADVANCED,
+    option(
+        ADVANCED,
+        "--exclude WINDOW",
+        "Leave out maintenance: 'Sun 02:00-04:00', daily 03:00-03:30, 2026-04-06T02:00/2h. Repeatable.",
+        "`exclude` in entro.toml",
     ),
 ]
 FailOn = Annotated[
     list[str] | None,
-    typer.Option(
-        "--fail-on",
-        metavar="GATE",
-        help="Exit with status 3 if this is true: 'violations>10', 'critical>5%'. Repeatable.",
-        rich_help_panel=OUTPUT,
-    ),
+    option(OUTPUT, "--fail-on GATE", "Exit with status 3 if this is true: 'violations>10', 'critical>5%'. Repeatable."),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.", rich_help_panel=OUTPUT)
-]
-Budget = Annotated[
-    float | None,
-    typer.Option(
-        "--budget",
-        metavar="NATS",
-        help="Entropy budget.",
-        show_default="2 x gamma x 2.0",
-        rich_help_panel=ADVANCED,
-    ),
-]
+DryRun = Annotated[bool, option(OUTPUT, "--dry-run", "Show what would change, and change nothing.")]
+Budget = Annotated[float | None, option(ADVANCED, "--budget NATS", "Entropy budget.", "2 x gamma x 2.0")]
 FullLoadsFrom = Annotated[
     str | None,
-    typer.Option(
-        "--full-loads",
-        metavar="FROM",
-        help="Full loads of stages without one: `learned` from the log, or `published`.",
-        show_default="learned",
-        rich_help_panel=ADVANCED,
+    option(
+        ADVANCED,
+        "--full-loads FROM",
+        "Full loads of stages without one: `learned` from the log, or `published`.",
+        "learned",
     ),
 ]
 SelfContained = Annotated[
-    bool,
-    typer.Option(
-        "--self-contained", help="Put plotly.js into the page, so that it can be mailed.", rich_help_panel=OUTPUT
-    ),
+    bool, option(OUTPUT, "--self-contained", "Put plotly.js into the page, so that it can be mailed.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)]
+Json = Annotated[bool, option(OUTPUT, "--json", "Print one JSON document and nothing else.")]
 
 
 @dataclass(frozen=True)
 class CommonOptions:
     """Options of every command."""
 
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel=OUTPUT)
-    ] = False
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print details of the work.", rich_help_panel=OUTPUT)
-    ] = False
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an unexpected error.", rich_help_panel=ADVANCED)
-    ] = False
+    quiet: Annotated[bool, option(OUTPUT, "--quiet -q", "Print only results and errors.")] = False
+    verbose: Annotated[bool, option(OUTPUT, "--verbose -v", "Print details of the work.")] = False
+    debug: Annotated[bool, option(ADVANCED, "--debug", "Show the traceback of an unexpected error.")] = False
 
     def terminal(self) -> Terminal:
         """Return the terminal that prints as the options say."""
@@ -258,13 +232,7 @@ class HistoryOptions:
 
     history: Annotated[
         str | None,
-        typer.Option(
-            "--history",
-            metavar="DIR",
-            help="Folder or URL of the history.",
-            show_default="ENTRO_HISTORY, else the user's data folder",
-            rich_help_panel=INPUT,
-        ),
+        option(INPUT, "--history DIR", "Folder or URL of the history.", "ENTRO_HISTORY, else the user's data folder"),
     ] = None
     config_file: ConfigFile = None
 
@@ -275,95 +243,69 @@ class ReadingOptions:
 
     input_format: Annotated[
         str | None,
-        typer.Option(
-            "--input-format",
-            metavar="NAME",
-            help=f"Format of the logs: {alternatives(FORMATS)}.",
-            show_default="detected from the content",
+        option(
+            INPUT,
+            "--input-format NAME",
+            f"Format of the logs: {alternatives(FORMATS)}.",
+            "detected from the content",
             autocompletion=completion.input_formats,
-            rich_help_panel=INPUT,
         ),
     ] = None
     stage: Annotated[
         list[str] | None,
-        typer.Option(
-            "--stage",
-            metavar="STAGE",
-            help="A stage as NAME=COLUMN[:KIND[:FULL]]; the kind is rate, queue or generic. Repeatable.",
-            rich_help_panel=INPUT,
+        option(
+            INPUT,
+            "--stage STAGE",
+            "A stage as NAME=COLUMN[:KIND[:FULL]]; the kind is rate, queue or generic. Repeatable.",
         ),
     ] = None
     time: Annotated[
         str | None,
-        typer.Option(
-            "--time",
-            metavar="COLUMN[:UNIT]",
-            help="Column that holds the time; its unit (s, ms, us, ns), order (dmy, mdy, ymd) or days.",
-            rich_help_panel=INPUT,
+        option(
+            INPUT,
+            "--time COLUMN[:UNIT]",
+            "Column that holds the time; its unit (s, ms, us, ns), order (dmy, mdy, ymd) or days.",
         ),
     ] = None
     zone: TimeZone = None
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="TIME", help="Time that offsets in a log count from.", rich_help_panel=INPUT),
-    ] = None
+    start: Annotated[str | None, option(INPUT, "--start TIME", "Time that offsets in a log count from.")] = None
     step: Annotated[
-        str | None,
-        typer.Option(
-            "--step",
-            metavar="DURATION",
-            help="Length of a step, such as 10s.",
-            show_default="the slowest source's interval",
-            rich_help_panel=INPUT,
-        ),
+        str | None, option(INPUT, "--step DURATION", "Length of a step, such as 10s.", "the slowest source's interval")
     ] = None
-    year: Annotated[
-        int | None,
-        typer.Option("--year", metavar="YYYY", help="Year of timestamps that name none.", rich_help_panel=ADVANCED),
-    ] = None
+    year: Annotated[int | None, option(ADVANCED, "--year YYYY", "Year of timestamps that name none.")] = None
     offset: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--offset", metavar="FILE=+3s", help="Shift the clock of a log. Repeatable.", rich_help_panel=ADVANCED
-        ),
+        list[str] | None, option(ADVANCED, "--offset FILE=+3s", "Shift the clock of a log. Repeatable.")
     ] = None
     by: Annotated[
         list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="COLUMN",
-            help="Column of a table that names the source of a row. Repeatable.",
-            show_default="instance, pod, host, engine, model, ...",
-            rich_help_panel=ADVANCED,
+        option(
+            ADVANCED,
+            "--by COLUMN",
+            "Column of a table that names the source of a row. Repeatable.",
+            "instance, pod, host, engine, model, ...",
         ),
     ] = None
     aggregate: Annotated[
         str | None,
-        typer.Option(
-            "--aggregate",
-            metavar="HOW",
-            help="Combine the sources in a table: sum, mean or max.",
-            show_default="sum; mean of generic loads",
+        option(
+            ADVANCED,
+            "--aggregate HOW",
+            "Combine the sources in a table: sum, mean or max.",
+            "sum; mean of generic loads",
             autocompletion=completion.aggregates,
-            rich_help_panel=ADVANCED,
         ),
     ] = None
     decimal: Annotated[
         str | None,
-        typer.Option(
-            "--decimal",
-            metavar="MARK",
-            help="Decimal mark of tables: point or comma.",
+        option(
+            ADVANCED,
+            "--decimal MARK",
+            "Decimal mark of tables: point or comma.",
             autocompletion=completion.decimal_marks,
-            rich_help_panel=ADVANCED,
         ),
     ] = None
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on the first bad row.", rich_help_panel=ADVANCED)] = (
-        False
-    )
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Mask the text of bad rows in messages.", rich_help_panel=ADVANCED)
-    ] = False
+    strict: Annotated[bool, option(ADVANCED, "--strict", "Fail on the first bad row.")] = False
+    redact: Annotated[bool, option(ADVANCED, "--redact", "Mask the text of bad rows in messages.")] = False
 
 
 @dataclass(frozen=True)
@@ -372,40 +314,27 @@ class PrometheusOptions:
 
     url: Annotated[
         str | None,
-        typer.Option(
-            "--prometheus",
-            metavar="URL",
-            help="Query this server too, from --since (1h) to --until (now), every --step (15s).",
-            rich_help_panel=INPUT,
+        option(
+            INPUT, "--prometheus URL", "Query this server too, from --since (1h) to --until (now), every --step (15s)."
         ),
     ] = None
     preset: Annotated[
         str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="Use the queries for this LLM server: vllm, sglang or tgi.",
+        option(
+            INPUT,
+            "--preset NAME",
+            "Use the queries for this LLM server: vllm, sglang or tgi.",
             autocompletion=completion.presets,
-            rich_help_panel=INPUT,
         ),
     ] = None
-    rate: Annotated[
-        str | None,
-        typer.Option(
-            "--rate", metavar="QUERY", help="Query for the rate, in requests per second.", rich_help_panel=INPUT
-        ),
-    ] = None
-    queue: Annotated[
-        str | None,
-        typer.Option("--queue", metavar="QUERY", help="Query for the length of the queue.", rich_help_panel=INPUT),
-    ] = None
+    rate: Annotated[str | None, option(INPUT, "--rate QUERY", "Query for the rate, in requests per second.")] = None
+    queue: Annotated[str | None, option(INPUT, "--queue QUERY", "Query for the length of the queue.")] = None
     metrics: Annotated[
         str | None,
-        typer.Option(
-            "--metrics",
-            metavar="URL",
-            help="Read this /metrics page once: the queue as it is now; a rate needs a second reading.",
-            rich_help_panel=INPUT,
+        option(
+            INPUT,
+            "--metrics URL",
+            "Read this /metrics page once: the queue as it is now; a rate needs a second reading.",
         ),
     ] = None
 
@@ -415,42 +344,28 @@ class RangeOptions:
     """A stretch of time."""
 
     since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="Start of the range: an ISO date or time, or 7d or 24h ago.",
-            rich_help_panel=PERIOD,
-        ),
+        str | None, option(PERIOD, "--since TIME", "Start of the range: an ISO date or time, or 7d or 24h ago.")
     ] = None
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="End of the range.", rich_help_panel=PERIOD)
-    ] = None
+    until: Annotated[str | None, option(PERIOD, "--until TIME", "End of the range.")] = None
 
 
 @dataclass(frozen=True)
 class PeriodOptions:
     """The period of a report."""
 
-    daily: Annotated[bool, typer.Option("--daily", help="Report on a day.", rich_help_panel=PERIOD)] = False
-    weekly: Annotated[bool, typer.Option("--weekly", help="Report on an ISO week.", rich_help_panel=PERIOD)] = False
-    monthly: Annotated[bool, typer.Option("--monthly", help="Report on a calendar month.", rich_help_panel=PERIOD)] = (
-        False
-    )
+    daily: Annotated[bool, option(PERIOD, "--daily", "Report on a day.")] = False
+    weekly: Annotated[bool, option(PERIOD, "--weekly", "Report on an ISO week.")] = False
+    monthly: Annotated[bool, option(PERIOD, "--monthly", "Report on a calendar month.")] = False
     date: Annotated[
         str | None,
-        typer.Option(
-            "--date",
-            metavar="DATE",
-            help="A date in the period, or the period itself: 2026-W15, 2026-04.",
-            show_default="the latest with data",
-            rich_help_panel=PERIOD,
+        option(
+            PERIOD,
+            "--date DATE",
+            "A date in the period, or the period itself: 2026-W15, 2026-04.",
+            "the latest with data",
         ),
     ] = None
-    last: Annotated[
-        bool,
-        typer.Option("--last", help="Report on the last complete period, as a cron job does.", rich_help_panel=PERIOD),
-    ] = False
+    last: Annotated[bool, option(PERIOD, "--last", "Report on the last complete period, as a cron job does.")] = False
 
     def kind(self, has_range: bool = False) -> PeriodKind:
         """Return the kind of the period.
@@ -480,14 +395,7 @@ class BudgetOptions:
     budget: Budget = None
     full_loads: FullLoadsFrom = None
     objective: Annotated[
-        str | None,
-        typer.Option(
-            "--objective",
-            metavar="SHARE",
-            help="Share of steps that should be within the budget.",
-            show_default="99%",
-            rich_help_panel=ADVANCED,
-        ),
+        str | None, option(ADVANCED, "--objective SHARE", "Share of steps that should be within the budget.", "99%")
     ] = None
 
 
@@ -497,23 +405,21 @@ class ReportFileOptions:
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            metavar="PATH",
-            help="Folder or file to write to; - for standard output.",
-            show_default="`reports` in entro.toml, else this folder",
-            rich_help_panel=OUTPUT,
+        option(
+            OUTPUT,
+            "--out PATH",
+            "Folder or file to write to; - for standard output.",
+            "`reports` in entro.toml, else this folder",
         ),
     ] = None
     template_dir: Annotated[
         Path | None,
-        typer.Option(
-            "--template-dir",
-            metavar="DIR",
+        option(
+            OUTPUT,
+            "--template-dir DIR",
+            "Folder of templates that replace those of entro: report.html, report.txt, report.md, style.css.",
             exists=True,
             file_okay=False,
-            help="Folder of templates that replace those of entro: report.html, report.txt, report.md, style.css.",
-            rich_help_panel=OUTPUT,
         ),
     ] = None
 
@@ -524,23 +430,17 @@ class ParallelOptions:
 
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs",
-            metavar="N",
+        option(
+            PARALLELISM,
+            "--jobs N",
+            "Number of processes that share the pipelines, or the logs of one.",
+            "one per core, if it pays",
             min=1,
-            help="Number of processes that share the pipelines, or the logs of one.",
-            show_default="one per core, if it pays",
-            rich_help_panel=PARALLELISM,
         ),
     ] = None
     cluster: Annotated[
         str | None,
-        typer.Option(
-            "--cluster",
-            metavar="ADDRESS",
-            help="Use the workers of this Dask scheduler, such as tcp://host:8786.",
-            rich_help_panel=PARALLELISM,
-        ),
+        option(PARALLELISM, "--cluster ADDRESS", "Use the workers of this Dask scheduler, such as tcp://host:8786."),
     ] = None
 
     def executor(self, shared: tuple[Path, ...] = ()) -> Executor:

@@ -28,6 +28,7 @@ from entro_cli.commands.options import (
     exit_if_failed,
     expand_options,
     keys_set_by,
+    option,
 )
 
 EPILOG = """\
@@ -45,16 +46,7 @@ folder with an index; and its last two days.
 
 _FORMATS = ("html", "terminal", "markdown", "json", "junit", "email", "pdf")
 
-ReportedLogs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--logs",
-        metavar="LOGS...",
-        help="The same as LOGS.",
-        show_default="the history",
-        rich_help_panel=INPUT,
-    ),
-]
+ReportedLogs = Annotated[list[str] | None, option(INPUT, "--logs LOGS...", "The same as LOGS.", "the history")]
 # A shell expands --logs *.csv to --logs a.csv b.csv, and Typer takes b.csv for an argument.
 MoreLogs = Annotated[
     list[str] | None,
@@ -62,27 +54,21 @@ MoreLogs = Annotated[
         metavar="LOGS", help="Report on these logs: files, folders, patterns, -; all of them without a period."
     ),
 ]
-Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.", rich_help_panel=OUTPUT)]
+Open = Annotated[bool, option(OUTPUT, "--open", "Open the page in the browser.")]
 ReportFormat = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help=f"Output format: {alternatives(_FORMATS)}.",
-        show_default="html, and terminal on standard output",
+    option(
+        OUTPUT,
+        "--format NAME",
+        f"Output format: {alternatives(_FORMATS)}.",
+        "html, and terminal on standard output",
         autocompletion=lambda: list(_FORMATS),
-        rich_help_panel=OUTPUT,
     ),
 ]
-Long = Annotated[bool, typer.Option("--long", help="Print all of the report as text.", rich_help_panel=OUTPUT)]
+Long = Annotated[bool, option(OUTPUT, "--long", "Print all of the report as text.")]
 MetricsFile = Annotated[
     Path | None,
-    typer.Option(
-        "--metrics-file",
-        metavar="FILE",
-        help="Also write the figures for the textfile collector of a node exporter.",
-        rich_help_panel=OUTPUT,
-    ),
+    option(OUTPUT, "--metrics-file FILE", "Also write the figures for the textfile collector of a node exporter."),
 ]
 
 

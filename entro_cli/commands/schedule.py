@@ -23,6 +23,7 @@ from entro_cli.commands.options import (
     TimeZone,
     expand_options,
     keys_set_by,
+    option,
     print_failed,
 )
 
@@ -57,58 +58,35 @@ REMOVE_EPILOG = """\
 [bold]Examples[/bold]: [cyan]entro schedule remove daily[/cyan]; [cyan]entro schedule remove --all --dry-run[/cyan]
 """
 
-At = Annotated[
-    str,
-    typer.Option("--at", metavar="HH:MM", help="Time of day, in the machine's time zone.", rich_help_panel=PERIOD),
-]
-JobOut = Annotated[
-    str | None, typer.Option("--out", metavar="DIR", help="Folder of the reports.", rich_help_panel=OUTPUT)
-]
+At = Annotated[str, option(PERIOD, "--at HH:MM", "Time of day, in the machine's time zone.")]
+JobOut = Annotated[str | None, option(OUTPUT, "--out DIR", "Folder of the reports.")]
 JobLog = Annotated[
     str | None,
-    typer.Option(
-        "--log",
-        metavar="FILE",
-        help="File that the output of the job is appended to.",
-        show_default="cron's mail, systemd's journal",
-        rich_help_panel=OUTPUT,
-    ),
+    option(OUTPUT, "--log FILE", "File that the output of the job is appended to.", "cron's mail, systemd's journal"),
 ]
 NewJobName = Annotated[
     str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        help="Name of the job. It replaces a job of the same name.",
-        show_default="daily, daily-PIPELINE, ...",
+    option(
+        ADVANCED,
+        "--name NAME",
+        "Name of the job. It replaces a job of the same name.",
+        "daily, daily-PIPELINE, ...",
         autocompletion=completion.job_names,
-        rich_help_panel=ADVANCED,
     ),
 ]
-Cron = Annotated[bool, typer.Option("--cron", help="Install a line in your crontab.", rich_help_panel=ADVANCED)]
-Systemd = Annotated[bool, typer.Option("--systemd", help="Install a systemd user timer.", rich_help_panel=ADVANCED)]
+Cron = Annotated[bool, option(ADVANCED, "--cron", "Install a line in your crontab.")]
+Systemd = Annotated[bool, option(ADVANCED, "--systemd", "Install a systemd user timer.")]
 JobName = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="Name of the job.", show_default=False, autocompletion=completion.job_names),
 ]
-AllJobs = Annotated[bool, typer.Option("--all", help="Remove every job.", rich_help_panel=INPUT)]
+AllJobs = Annotated[bool, option(INPUT, "--all", "Remove every job.")]
 
 
-AsOf = Annotated[
-    str | None,
-    typer.Option(
-        "--as-of", metavar="TIME", help="Run as if it were this time.", show_default="now", rich_help_panel=ADVANCED
-    ),
-]
+AsOf = Annotated[str | None, option(ADVANCED, "--as-of TIME", "Run as if it were this time.", "now")]
 RunOut = Annotated[
     Path | None,
-    typer.Option(
-        "--out",
-        metavar="DIR",
-        help="Folder of the reports.",
-        show_default="`reports` in entro.toml, else the user's data folder",
-        rich_help_panel=OUTPUT,
-    ),
+    option(OUTPUT, "--out DIR", "Folder of the reports.", "`reports` in entro.toml, else the user's data folder"),
 ]
 
 
@@ -116,11 +94,9 @@ RunOut = Annotated[
 class FrequencyOptions:
     """The frequency of a job."""
 
-    daily: Annotated[bool, typer.Option("--daily", help="Every day.", rich_help_panel=PERIOD)] = False
-    weekly: Annotated[bool, typer.Option("--weekly", help="Every Monday.", rich_help_panel=PERIOD)] = False
-    monthly: Annotated[bool, typer.Option("--monthly", help="On the first of the month.", rich_help_panel=PERIOD)] = (
-        False
-    )
+    daily: Annotated[bool, option(PERIOD, "--daily", "Every day.")] = False
+    weekly: Annotated[bool, option(PERIOD, "--weekly", "Every Monday.")] = False
+    monthly: Annotated[bool, option(PERIOD, "--monthly", "On the first of the month.")] = False
 
     def frequency(self) -> Frequency:
         """Return the frequency that is chosen.
@@ -143,22 +119,15 @@ class ScheduledInput:
 
     ingest: Annotated[
         list[str] | None,
-        typer.Option(
-            "--ingest",
-            metavar="PATTERN",
-            help="Logs to add to the history first: a file, a folder, a pattern in quotes. Repeatable.",
-            rich_help_panel=INPUT,
+        option(
+            INPUT,
+            "--ingest PATTERN",
+            "Logs to add to the history first: a file, a folder, a pattern in quotes. Repeatable.",
         ),
     ] = None
     pipelines: Annotated[
         list[str] | None,
-        typer.Option(
-            "--pipeline",
-            metavar="NAME",
-            help="Pipeline to report on. Repeatable.",
-            autocompletion=completion.pipelines,
-            rich_help_panel=INPUT,
-        ),
+        option(INPUT, "--pipeline NAME", "Pipeline to report on. Repeatable.", autocompletion=completion.pipelines),
     ] = None
 
 

@@ -8,8 +8,6 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from entro_cli.commands import completion
 from entro_cli.commands.options import (
     ADVANCED,
@@ -21,6 +19,7 @@ from entro_cli.commands.options import (
     Json,
     SelfContained,
     expand_options,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -40,31 +39,18 @@ the same, as logs that [cyan]entro analyze[/cyan] reads and as a page.
 
 ControllerNames = Annotated[
     list[str] | None,
-    typer.Option(
-        "--controller",
-        metavar="NAME",
-        help="Controller: uncontrolled, static, eq14 or v9. Repeatable.",
-        show_default="all four",
+    option(
+        INPUT,
+        "--controller NAME",
+        "Controller: uncontrolled, static, eq14 or v9. Repeatable.",
+        "all four",
         autocompletion=completion.controllers,
-        rich_help_panel=INPUT,
     ),
 ]
-Lag = Annotated[
-    int, typer.Option(metavar="N", help="Age of what the controllers see, in steps.", rich_help_panel=ADVANCED)
-]
-LogDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--log-dir", metavar="DIR", help="Write every run as a CSV log to this folder.", rich_help_panel=OUTPUT
-    ),
-]
-LogStart = Annotated[
-    str, typer.Option("--start", metavar="TIME", help="Time of the first row of the logs.", rich_help_panel=OUTPUT)
-]
-Page = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="PAGE.html", help="Write a page with charts of the runs.", rich_help_panel=OUTPUT),
-]
+Lag = Annotated[int, option(ADVANCED, "N", "Age of what the controllers see, in steps.")]
+LogDir = Annotated[Path | None, option(OUTPUT, "--log-dir DIR", "Write every run as a CSV log to this folder.")]
+LogStart = Annotated[str, option(OUTPUT, "--start TIME", "Time of the first row of the logs.")]
+Page = Annotated[Path | None, option(OUTPUT, "--out PAGE.html", "Write a page with charts of the runs.")]
 
 
 @dataclass(frozen=True)
@@ -73,32 +59,20 @@ class ScenarioOptions:
 
     scenario: Annotated[
         str,
-        typer.Option(
-            "--scenario",
-            metavar="NAME|FILE.toml",
-            help="Scenario: three-phase, v9-reference, a TOML file, or - for standard input.",
+        option(
+            INPUT,
+            "--scenario NAME|FILE.toml",
+            "Scenario: three-phase, v9-reference, a TOML file, or - for standard input.",
             autocompletion=completion.scenarios,
-            rich_help_panel=INPUT,
         ),
     ] = "three-phase"
     capacity: Annotated[
         float | None,
-        typer.Option(
-            "--capacity",
-            metavar="RATE",
-            help="Capacity of the server, in requests per second.",
-            show_default="the scenario's",
-            rich_help_panel=INPUT,
-        ),
+        option(INPUT, "--capacity RATE", "Capacity of the server, in requests per second.", "the scenario's"),
     ] = None
     stall: Annotated[
         list[str] | None,
-        typer.Option(
-            "--stall",
-            metavar="FIRST:AFTER",
-            help="Stop the server from step FIRST until step AFTER. Repeatable.",
-            rich_help_panel=INPUT,
-        ),
+        option(INPUT, "--stall FIRST:AFTER", "Stop the server from step FIRST until step AFTER. Repeatable."),
     ] = None
 
 
@@ -106,32 +80,11 @@ class ScenarioOptions:
 class NoiseOptions:
     """The noise on the demand, and how often it is drawn."""
 
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            "--noise", metavar="SIGMA", help="Relative noise on the demand, such as 0.2.", rich_help_panel=INPUT
-        ),
-    ] = None
+    noise: Annotated[float | None, option(INPUT, "--noise SIGMA", "Relative noise on the demand, such as 0.2.")] = None
     seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            help="Seed of the noise. The same seed gives the same runs.",
-            show_default="0",
-            rich_help_panel=INPUT,
-        ),
+        int | None, option(INPUT, "--seed N", "Seed of the noise. The same seed gives the same runs.", "0")
     ] = None
-    runs: Annotated[
-        int | None,
-        typer.Option(
-            "--runs",
-            metavar="K",
-            help="Number of runs of each controller.",
-            show_default="100",
-            rich_help_panel=INPUT,
-        ),
-    ] = None
+    runs: Annotated[int | None, option(INPUT, "--runs K", "Number of runs of each controller.", "100")] = None
 
 
 @dataclass(frozen=True)
@@ -139,35 +92,10 @@ class ControllerOptions:
     """The parameters of the controllers."""
 
     limit: Annotated[
-        float | None,
-        typer.Option(
-            "--limit",
-            metavar="RATE",
-            help="Limit of the static controller, in requests per second.",
-            show_default="1.5",
-            rich_help_panel=ADVANCED,
-        ),
+        float | None, option(ADVANCED, "--limit RATE", "Limit of the static controller, in requests per second.", "1.5")
     ] = None
-    alpha: Annotated[
-        float | None,
-        typer.Option(
-            "--alpha",
-            metavar="A",
-            help="Control authority of eq14 and v9.",
-            show_default="0.5",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None
-    beta: Annotated[
-        float | None,
-        typer.Option(
-            "--beta",
-            metavar="B",
-            help="Steepness of eq14 and v9, per nat.",
-            show_default="2.0",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None
+    alpha: Annotated[float | None, option(ADVANCED, "--alpha A", "Control authority of eq14 and v9.", "0.5")] = None
+    beta: Annotated[float | None, option(ADVANCED, "--beta B", "Steepness of eq14 and v9, per nat.", "2.0")] = None
     budget: Budget = None
 
 
