@@ -91,13 +91,14 @@
   // Intervals of ticks and the form of each, from coarse to fine.
   const DAY = 86400;
   const INTERVALS = [
-    [28 * DAY, "month"], [7 * DAY, "date"], [DAY, "date"], [DAY, "weekday"],
+    [28 * DAY, "month"], [7 * DAY, "date"], [DAY, "number"], [DAY, "weekday"],
     ...[43200, 21600, 10800, 3600, 1800, 900, 300, 60, 30, 10, 5, 1].map((interval) => [interval, "clock"]),
   ];
 
   function labelOf(local, form) {
     const [day, date, month, year, time] = new Date(local * 1000).toUTCString().split(" ");
     if (form === "month") return month === "Jan" ? `${month} ${year}` : month;
+    if (form === "number") return String(Number(date));
     if (form === "date") return `${Number(date)} ${month}`;
     return form === "clock" && local % DAY ? time.replace(/:00$/, "") : `${day.slice(0, 3)} ${Number(date)}`;
   }
@@ -126,7 +127,9 @@
     const room = widthOf(chart) - 66; // px of margins
     const fitting = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range))
       .filter((ticks) => ticks.length && width(ticks) <= room);
-    const ticks = fitting.at(-1) ?? [];
+    const all = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range)).find((ticks) => ticks.length) ?? [];
+    const every = Math.ceil(width(all) / room);
+    const ticks = fitting.at(-1) ?? all.filter((_, at) => at % every === 0);
     return { tickvals: ticks.map(([at]) => at), ticktext: ticks.map(([, text]) => text) };
   }
 
@@ -175,7 +178,7 @@
     if (begins) document.documentElement.dataset.theme = "light";
     else delete document.documentElement.dataset.theme;
     await drawAll();
-    if (!begins) charts.forEach(Plotly.Plots.resize); // Plotly keeps the width of the paper otherwise
+    if (!begins) charts.filter(isShown).forEach((chart) => Plotly.Plots.resize(chart)); // Plotly keeps the width of the paper otherwise
   }
 
   const charts = [...document.querySelectorAll(".chart")];

@@ -29,7 +29,7 @@ def test_it_says_what_to_hold_at_what_and_what_that_costs():
     assert found.sentence == (
         "Hold spider to 1.25 req/s, the rate that server serves, while requests wait there, mostly from 09:00 to 10:00 "
         "and from 14:00 to 15:00. This would have avoided all 50 min over the budget, "
-        "with at most 3.00 requests waiting in server (was 115.0). Mean wait unchanged: 21 s (was 20 s)."
+        "with at most 3 requests waiting in server (was 115). Mean wait unchanged: 21 s (was 20 s)."
     )
     assert (found.number, found.unit, found.field) == (1.25, "req/s", "coordination.capacity")
     assert "DOWNLOAD_DELAY = 0.889," in found.setting

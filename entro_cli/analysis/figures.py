@@ -273,6 +273,13 @@ def end_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
     ]
 
 
+def whole_waits(run: Run, wait_s: float) -> list[FloatArray | None]:
+    """Return what `end_waits` does, but the longest wait in all of those that wait in a step, where it is known."""
+    return [
+        None if wait is None else _known_or(wait, run.waits, index) for index, wait in enumerate(end_waits(run, wait_s))
+    ]
+
+
 def _known_or(estimated: FloatArray, known: FloatArray | None, stage: int) -> FloatArray:
     """Return what is known of single requests in a stage, and an estimate elsewhere; NaN where the estimate is."""
     if known is None:

@@ -9,7 +9,7 @@ from datetime import UTC
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.figures import end_waits
+from entro_cli.analysis.figures import whole_waits
 from entro_cli.analysis.incidents import Cause, Incident
 from entro_cli.analysis.results import FullLoads, StageFigures
 from entro_cli.core.clock import NS, moment, nanoseconds
@@ -70,18 +70,15 @@ class DetailedIncident(Incident):
     sentence: str
 
 
-def detailed(
-    run: Run, incidents: Iterable[Incident], wait_s: float, capacity: float | None
-) -> tuple[DetailedIncident, ...]:
+def detailed(run: Run, incidents: Iterable[Incident], wait_s: float) -> tuple[DetailedIncident, ...]:
     """Return incidents with their details.
 
     Args:
         run: a run that contains them all.
         incidents: incidents of the run.
         wait_s: the longest accepted wait, s.
-        capacity: the rate that the server can serve, req/s; None if it is not known.
     """
-    return tuple(_detailed(run.part(*incident_steps(run, each)), each, wait_s, capacity) for each in incidents)
+    return tuple(_detailed(run, each, wait_s) for each in incidents)
 
 
 def incident_steps(run: Run, incident: Incident) -> tuple[int, int]:
@@ -102,7 +99,9 @@ def known_capacity(stages: Iterable[StageFigures], full_loads: FullLoads) -> flo
     return full_loads.capacity or (queues[0] / full_loads.wait_s if len(queues) == 1 else None)
 
 
-def _detailed(part: Run, incident: Incident, wait_s: float, capacity: float | None) -> DetailedIncident:
+def _detailed(run: Run, incident: Incident, wait_s: float) -> DetailedIncident:
+    first, after = incident_steps(run, incident)
+    part = run.part(first, after)
     stages = tuple(
         IncidentStage(
             stage.name,
@@ -110,34 +109,49 @@ def _detailed(part: Run, incident: Incident, wait_s: float, capacity: float | No
             stage.full_load,
             float(np.nanmean(loads)),
             float(np.nanmax(peaks)),
-            _longest(waits),
+            None if waits is None else float(np.nanmax(waits)),
         )
-        for stage, loads, peaks, waits in zip(part.stages, part.loads, part.peaks, end_waits(part, wait_s), strict=True)
+        for stage, loads, peaks, waits in zip(
+            part.stages, part.loads, part.peaks, whole_waits(part, wait_s), strict=True
+        )
     )
-    first = sorted(stages, key=lambda stage: stage.name != incident.driver)[:_MOST_STAGES]
-    sentence = "; ".join(_phrase(stage, capacity) for stage in first)
+    growth = _growth(run, first, after)
+    queues = [stage for stage in stages if stage.kind == Kind.QUEUE]
+    shown = queues if growth else sorted(stages, key=lambda stage: stage.name != incident.driver)[:_MOST_STAGES]
+    sentence = "; ".join([*map(_phrase, shown), *([growth] if growth else [])])
     return DetailedIncident(**vars(incident), stages=stages, sentence=sentence)
 
 
-def _longest(waits: FloatArray | None) -> float | None:
-    return None if waits is None else float(np.nanmax(waits))
+def _growth(run: Run, first: int, after: int) -> str:
+    """Return what was sent and served while the queue of an incident grew; empty without one rate and one queue.
+
+    What was served is what was sent less what the queue grew by, from the step before the incident to the end of the
+    step with the longest queue.
+    """
+    kinds = [stage.kind for stage in run.stages]
+    if sorted(kinds) != [Kind.QUEUE, Kind.RATE]:
+        return ""
+    rate, queue = kinds.index(Kind.RATE), kinds.index(Kind.QUEUE)
+    ends = run.ends[queue]
+    last = first + int(np.nanargmax(ends[first:after]))
+    before = ends[first - 1] if first else np.nan
+    sent = float(np.nanmean(run.loads[rate, first : last + 1]))
+    served = sent - float(ends[last] - before) / (run.step_s * (last + 1 - first))
+    if np.isnan(served) or ends[last] <= before:
+        return ""
+    names = [shortened(run.stages[number].name, _LONGEST_NAME) for number in (rate, queue)]
+    return f"{names[0]} sent {quantity(sent)} req/s while {names[1]} served {quantity(max(served, 0.0))}"
 
 
-def _phrase(stage: IncidentStage, capacity: float | None) -> str:
+def _phrase(stage: IncidentStage) -> str:
     """Return the load of a stage in words."""
     name, full = shortened(stage.name, _LONGEST_NAME), f"(full at {quantity(stage.full)})"
     if stage.longest_wait_s is not None:
         waiting = f"{quantity(stage.peak_load)} requests waiting at {name} {full}"
         return f"{waiting}, up to {duration(stage.longest_wait_s)} wait"
-    if stage.kind != Kind.RATE:
-        return f"{name} at up to {quantity(stage.peak_load)} {full}"
-    mean, peak = quantity(stage.mean_load), quantity(stage.peak_load)
-    if capacity is None:
-        return f"{name} sent up to {peak} req/s {full}"
-    if stage.peak_load <= capacity:
-        return f"{name} sent at most {peak} of the {quantity(capacity)} req/s that the server can serve"
-    sent = f"kept sending {mean}" if stage.mean_load > capacity else f"sent up to {peak}"
-    return f"{name} {sent} req/s to a server of {quantity(capacity)}"
+    if stage.kind == Kind.RATE:
+        return f"{name} sent up to {quantity(stage.peak_load)} req/s {full}"
+    return f"{name} at up to {quantity(stage.peak_load)} {full}"
 
 
 def causes_of(steps: StepSource, signals: Sequence[Signal], incident: Incident) -> tuple[Cause, ...]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from entro_cli.analysis.figures import FigureAccumulator, regimes_of
 from entro_cli.analysis.gaps import Activity, activity_of
-from entro_cli.analysis.incident_details import DetailedIncident, detailed, incident_steps, known_capacity
+from entro_cli.analysis.incident_details import DetailedIncident, detailed, incident_steps
 from entro_cli.analysis.results import (
     BurnAlert,
     Coordination,
@@ -259,8 +259,7 @@ def summarise(
     """
     maintenance = context.maintenance
     wait_s = context.full_loads.wait_s
-    capacity = known_capacity(figures.stages, context.full_loads)
-    incidents = detailed(run, figures.incidents.worst(MOST_LISTED), wait_s, capacity)
+    incidents = detailed(run, figures.incidents.worst(MOST_LISTED), wait_s)
     activity = context.activity or activity_of(run.times_ns[run.observed], run.step_ns)
     usual_gap_s = None if activity.usual_gap_ns is None else activity.usual_gap_ns / NS
     until_ns = period.end_ns if context.until_ns is None else context.until_ns

@@ -43,7 +43,8 @@ class Timeline:
         psi_total: Psi_total, nat. This, the next, the thresholds and the stages' Psi are None without data.
         coupled_load: the load that is judged, nat.
         regime: `stable`, `stress`, `critical` or `no data`.
-        usual_regime: the most common regime from each point to the next; of equals, the worst.
+        usual_regime: the most common regime from each point to the next, of equals the worst; `no data` only if no step
+            there has data.
         violated: whether the step is over the budget.
         stress_threshold: t_S, nat: the effective load from which the step is in Stress.
         critical_threshold: t_C, nat: the effective load from which the step is Critical.
@@ -165,10 +166,16 @@ def thin(series: FloatArray, regime: NDArray[np.int8], most: int) -> NDArray[np.
 
 
 def _most_common(regime: NDArray[np.int8], kept: NDArray[np.intp]) -> list[int]:
-    """Return the most common regime from each kept step to the next one, and from the last one to the end."""
-    codes = sorted(map(int, Regime), reverse=True)  # argmax finds the first of equals
+    """Return the most common regime from each kept step to the next one, and from the last one to the end.
+
+    No data counts only where there is nothing else: a pipeline that runs now and then would have no other regime.
+    """
+    codes = sorted((int(regime) for regime in Regime if regime != Regime.NO_DATA), reverse=True)
     counts = [np.add.reduceat(regime == code, kept, dtype=np.int64) for code in codes] if len(kept) else []
-    return [codes[at] for at in np.argmax(counts, axis=0).tolist()] if counts else []
+    if not counts:
+        return []
+    commonest = np.take(codes, np.argmax(counts, axis=0))  # argmax finds the first of equals, the worst
+    return np.where(np.any(counts, axis=0), commonest, int(Regime.NO_DATA)).tolist()  # type: ignore[no-any-return]
 
 
 def _none_for_nan(values: FloatArray) -> tuple[float | None, ...]:

@@ -16,7 +16,7 @@ from typing import Literal, cast
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gaps import LOOK_BACK_NS
 from entro_cli.analysis.gates import failed_gates
-from entro_cli.analysis.incident_details import DetailedIncident, causes_of, detailed, known_capacity
+from entro_cli.analysis.incident_details import DetailedIncident, causes_of, detailed
 from entro_cli.analysis.incidents import Incident
 from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert, Channel
@@ -216,14 +216,14 @@ def _incidents(run: ScheduledRun, since: datetime) -> tuple[DetailedIncident, ..
     zone = run.now.tzinfo
     assert zone is not None  # noqa: S101 - now is in a zone
     history = load_history(run.paths, run.settings, zone, nanoseconds(since - _LOOK_BACK), nanoseconds(run.now))
-    steps, full_loads = history.steps, history.full_loads
+    steps = history.steps
     if not steps.count:
         return ()
     replayed = replay_from(steps, run.settings.budget, step_range(steps, nanoseconds(since), None)[0])
     figures = measure(replayed, 0, replayed.steps, run.settings.objective, zone, run.settings.maintenance())
     incidents = figures.incidents.explained(partial(causes_of, steps, history.signals))
     ended = [incident for incident in incidents if incident.end > since]
-    return detailed(replayed, ended, full_loads.wait_s, known_capacity(figures.stages, full_loads))
+    return detailed(replayed, ended, run.settings.wait_s)
 
 
 def _incident_address(run: ScheduledRun, incident: Incident) -> str:

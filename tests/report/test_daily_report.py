@@ -85,9 +85,19 @@ def test_a_period_with_an_incident_says_how_long_how_bad_and_where_to_look():
     assert verdict.sentence == (
         "Critical for 29.7% of the observed time (7 h 8 min). "
         "10:00, 2 h: 63.8 requests waiting at llm (full at 10), up to 53 s wait; "
-        "scraper sent at most 1.15 of the 1.2 req/s that the server can serve. "
+        "scraper sent 1.08 req/s while llm served 1.08. "
         "Over the budget for 2 h in 1 incident, 8.3 times what the 99% objective allows."
     )
+
+
+def test_an_incident_says_what_was_sent_and_served_while_its_queue_grew():
+    rate, queue = np.full(1440, 0.5), np.zeros(1440)
+    rate[600:610], queue[600:610] = 2.0, 60 * np.arange(1, 11)  # one request a second more than is served
+    queue[610:660] = np.linspace(600, 0, 50)
+    (incident,) = summary_of(run_of([rate, queue], "2026-03-02"), PeriodKind.DAY, "2026-03-02").incidents
+
+    assert incident.sentence.endswith("; scraper sent 2 req/s while llm served 1")
+    assert incident.stages[1].peak_load == 600
 
 
 def test_an_incident_within_the_objective_is_one_to_watch():

@@ -48,7 +48,7 @@ def test_markdown_says_what_the_report_says():
     text = report("--format", "markdown").out
     assert text.startswith("# Weekly report: default, Week 15, 6 to 12 April 2026\n")
     assert document["verdict"]["sentence"] in text
-    assert text.count("| 1 | 2026-04-09 16:21:00 CEST | 29 min | llm |") == 1
+    assert text.count("| 1 | 2026-04-09 16:21:00 CEST | 29 min | 885 requests waiting at llm (full at") == 1
     tables = re.findall(r"(?m)^\|.*\|$", text)
     assert len(tables) > 30
     assert all(line.startswith("|") for line in tables)

@@ -183,7 +183,7 @@ def quantities(document):
         "capacity": (
             rf"(?:learned from|Simulated server:) {NUMBER} req/s \(",
             rf"to {NUMBER} req/s, the rate",
-            *([rf"to a server of {NUMBER}", rf"capacity {NUMBER} req/s"] if loads["origin"] == "learned" else []),
+            *([rf"capacity {NUMBER} req/s"] if loads["origin"] == "learned" else []),
             numbers.quantity(loads["capacity"]),
         ),
         "accepted wait": (rf"accepted wait (?:of )?{NUMBER} s", f"{loads['wait_s']:.3g}"),
