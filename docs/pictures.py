@@ -26,7 +26,7 @@ PAGES = {
     "week": (
         ["report", "--weekly", "--logs", "sample_logs/five-weeks.csv", "--tz", "Europe/Berlin"],
         "body",
-        "#course",
+        "#load",
     ),
     "simulation": (
         ["simulate", "--controller", "uncontrolled", "--controller", "v9"],

@@ -35,6 +35,7 @@ def completed(line, **variables):
         ("entro history export --format ", ["csv", "jsonl", "parquet"]),
     ],
 )
+@pytest.mark.slow
 def test_names_that_are_always_the_same(line, values):
     assert completed(line) == values
 
@@ -51,6 +52,7 @@ def history(tmp_path):
 @pytest.mark.parametrize(
     "command", ["analyze", "ingest", "report", "compare", "history show", "history check", "schedule add"]
 )
+@pytest.mark.slow
 def test_pipelines_of_the_history(history, command):
     assert completed(f"entro {command} --history {history} --pipeline ") == ["shop", "web"]
     assert completed(f"entro {command} --pipeline w", ENTRO_HISTORY=str(history)) == ["web"]

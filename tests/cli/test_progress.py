@@ -34,6 +34,7 @@ def test_a_terminal_shows_what_is_read_and_erases_it(pipe):
     assert "\x1b[2K" in shown[last_progress : shown.index("steps of")]
 
 
+@pytest.mark.slow
 def test_quiet_and_other_outputs_than_a_terminal_show_none(pipe):
     said = "entro: interrupted: nothing was stored or written\n"
     command = ("analyze", pipe.name, "--tz", "UTC")

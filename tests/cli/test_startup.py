@@ -33,6 +33,7 @@ PARTS = (
 @pytest.mark.parametrize(
     "arguments", [["--version"], ["--help"], *([*command.split(), "--help"] for command in (*COMMANDS, *PARTS))]
 )
+@pytest.mark.slow
 def test_nothing_heavy_is_imported(arguments):
     code = f"import sys; from entro_cli import app; app._guarded({arguments!r}); print(*sys.modules, file=sys.stderr)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

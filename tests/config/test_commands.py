@@ -118,11 +118,11 @@ def test_strict_and_redact(write, monkeypatch, way):
     assert "hunter2" not in error
 
 
-def test_the_advice_reckons_with_the_accepted_wait(write):
+def test_a_capacity_ends_the_warning_about_full_loads(write):
     rows = "".join(f"2026-04-06T12:{n // 60:02}:{n % 60:02}Z,300,{500 + n}\n" for n in range(600))
     write("time,rate,queue\n" + rows, "log.csv")
     write('wait = 4\nfull_loads = "published"\n')
-    assert "an accepted wait of 4 s" in entro("analyze", "log.csv").err
+    assert "the published full loads do not fit this log" in entro("analyze", "log.csv").err
     write("wait = 4\ncapacity = 300\n")
     assert entro("analyze", "log.csv").err == ""
 

@@ -64,6 +64,7 @@ def test_logs_without_a_period_are_one_page_without_a_column_of_what_was_before(
     assert (cut["period"]["label"], cut["figures"]["steps"]) == ("2026-03-09_2026-03-10", 1440)
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing_but_a_text_that_is_asked_for(tmp_path: Path) -> None:
     command = ("report", FIVE_WEEKS, "--weekly", *BERLIN, "--quiet")
     assert entro(*command, cwd=tmp_path)[1:] == ("", "")
@@ -75,6 +76,7 @@ def test_quiet_prints_nothing_but_a_text_that_is_asked_for(tmp_path: Path) -> No
     assert len(entro(*command, "--long", cwd=tmp_path).out.splitlines()) > 100
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_its_width_and_colours_for_better_and_worse(tmp_path: Path) -> None:
     command = ("report", FIVE_WEEKS, "--weekly", *BERLIN, "--format", "terminal")
     # More time over the budget is worse, and less is better.
@@ -90,6 +92,7 @@ def test_a_terminal_gets_its_width_and_colours_for_better_and_worse(tmp_path: Pa
         assert max(map(len, lines)) == columns
 
 
+@pytest.mark.slow
 def test_the_page_is_opened_in_the_browser_or_the_reason_is_said(tmp_path: Path) -> None:
     opened = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BROWSER": "echo"}
     command = ("report", FIVE_WEEKS, *BERLIN, "--format", "html", "--out", "a page.html", "--open", "--quiet")
@@ -100,6 +103,7 @@ def test_the_page_is_opened_in_the_browser_or_the_reason_is_said(tmp_path: Path)
         assert "--open needs a page" in entro("report", FIVE_WEEKS, "--open", *wrong, cwd=tmp_path, status=2).err
 
 
+@pytest.mark.slow
 def test_the_same_report_twice_is_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         installed(

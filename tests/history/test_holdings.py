@@ -129,6 +129,7 @@ def test_a_part_of_a_pipeline(history):
     assert (told["days"], told["logs"]) == ([], [])
 
 
+@pytest.mark.slow
 def test_the_latest_days_and_logs_are_shown(tmp_path):
     history = tmp_path / "history"
     for number in range(21):

@@ -180,6 +180,7 @@ def alike(first, second):
     odd_line=st.sampled_from([None, None, None, None, "", " ", "# 1,2,3", "1", "1,2,3,4,5,6", "\r", "\0", ",,", ",,,"]),
 )
 @example(["2026-04-06T12:30:00Z"] * 12, (["1"] * 12, ["2"] * 12), ",", ["a"] * 12, "note", ("", "\n"), "\n", None)
+@pytest.mark.slow
 def test_arrow_reads_what_duckdb_reads(  # noqa: PLR0917 - as many things may be odd
     tmp_path_factory, stamps, loads, delimiter, notes, header, ends, line_end, odd_line
 ):

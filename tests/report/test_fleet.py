@@ -123,6 +123,7 @@ def test_text_stays_in_its_columns_and_hostile_names_stay_text():
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_its_numbers_are_those_of_the_reports(config):
     document = json.loads(surveyed(config, "--json", "--out", "-"))
     assert document["schema"] == "entro/fleet/1"

@@ -111,6 +111,7 @@ def test_the_colours_are_those_of_pages():
 
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", ["daily", "monthly"])
+@pytest.mark.slow
 def test_in_a_mail_program(browser, mails, tmp_path, kind):
     mail = read_mail(mails[kind])
     assert not [mark for mark in ("<script", "<svg", "http:", "https:", "@import", "url(") if mark in mail.html]

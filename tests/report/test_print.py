@@ -58,6 +58,7 @@ def test_no_chart_is_larger_than_its_box(browser, path, event, paper):
 
 
 @pytest.mark.parametrize("name", ["month"])
+@pytest.mark.slow
 def test_a_chart_has_its_size_and_zoom_again_after_printing(browser, path):
     state = "[load.querySelector('.main-svg').clientWidth, load.clientWidth, ...load.layout.xaxis.range]"
     with opened(browser, path) as found:

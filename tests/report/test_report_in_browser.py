@@ -137,6 +137,7 @@ def test_a_point_shows_its_local_time_and_its_loads_in_their_units(browser, fold
 
 
 @pytest.mark.parametrize(("day", "times"), [("2026-03-29", 0), ("2026-10-25", 2)])
+@pytest.mark.slow
 def test_marks_follow_the_clock_when_it_changes(browser, tmp_path, day, times):
     store_plotly(tmp_path)
     path = tmp_path / "day.html"

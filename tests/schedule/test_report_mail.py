@@ -56,6 +56,7 @@ def test_it_arrives_once_however_often_the_job_runs(run, mail_server):
     assert 'href="https://reports.example.org/default-day-2026-04-09.html#incident-20260409T142100Z"' in mail.html
 
 
+@pytest.mark.slow
 def test_good_periods_are_mailed_if_wanted(run, mail_server):
     mailbox = Mailbox()
     with mail_server(mailbox) as port:
@@ -67,6 +68,7 @@ def test_good_periods_are_mailed_if_wanted(run, mail_server):
     assert message["To"] == "ops@example.org"
 
 
+@pytest.mark.slow
 def test_what_was_not_accepted_is_tried_again_by_later_runs(run, mail_server, tmp_path):
     mailbox = Mailbox(reply="451 try later")
     with mail_server(mailbox) as port:

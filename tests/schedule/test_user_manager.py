@@ -3,11 +3,14 @@
 import json
 import re
 
+import pytest
+
 from entro_cli.automation.schedule import systemd
 from entro_cli.automation.schedule.job import LOCALE, Frequency, Job
 from tests.schedule.test_units import HOSTILE
 
 
+@pytest.mark.slow
 def test_a_timer_is_enabled_moved_and_removed(user, user_manager):
     done = user_manager(
         """
