@@ -125,11 +125,10 @@
     const fits = ([interval]) => (range[1] - range[0]) / interval <= 100;
     const width = (ticks) => ticks.length * LETTER * (Math.max(...ticks.map(([, text]) => text.length)) + 0.8);
     const room = widthOf(chart) - 66; // px of margins
-    const fitting = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range))
-      .filter((ticks) => ticks.length && width(ticks) <= room);
-    const all = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range)).find((ticks) => ticks.length) ?? [];
-    const every = Math.ceil(width(all) / room);
-    const ticks = fitting.at(-1) ?? all.filter((_, at) => at % every === 0);
+    const levels = INTERVALS.filter(fits).map((each) => ticksAt(each, layout.meta, range)).filter((found) => found.length);
+    const coarsest = levels[0] ?? [];
+    const every = Math.ceil(width(coarsest) / room); // where not even these fit
+    const ticks = levels.findLast((found) => width(found) <= room) ?? coarsest.filter((_, at) => at % every === 0);
     return { tickvals: ticks.map(([at]) => at), ticktext: ticks.map(([, text]) => text) };
   }
 

@@ -46,7 +46,8 @@ class IncidentStage:
         full: the load at which it is full, in its unit.
         mean_load: the mean load, req/s of a rate, requests of a queue.
         peak_load: the largest load, in the same unit.
-        longest_wait_s: of a queue, the longest wait at the end of a step, s, as in `StageFigures`; None for others.
+        longest_wait_s: of a queue, the longest wait in all of the requests that wait in the incident, s; where single
+            requests are not known, the longest wait at the end of a step, as in `StageFigures`. None for others.
     """
 
     name: str
@@ -63,7 +64,8 @@ class DetailedIncident(Incident):
 
     Attributes:
         stages: its stages, in the order of the pipeline.
-        sentence: the loads that a person can picture, without the time; the driver comes first.
+        sentence: the loads that a person can picture, without the time: of one rate and one queue, how many waited,
+            and what was sent and served while the queue grew; of others the loads of the stages, the driver first.
     """
 
     stages: tuple[IncidentStage, ...]
@@ -81,10 +83,11 @@ def detailed(run: Run, incidents: Iterable[Incident], wait_s: float) -> tuple[De
     return tuple(_detailed(run, each, wait_s) for each in incidents)
 
 
-def incident_steps(run: Run, incident: Incident) -> tuple[int, int]:
-    """Return the first step of an incident, and the step after its last."""
+def incident_steps(grid: Run | StepSource, incident: Incident) -> tuple[int, int]:
+    """Return the first step of an incident on a grid, and the step after its last."""
     # Datetimes have microseconds, so that the edges of a step that does not divide evenly are rounded.
-    first, after = (round((nanoseconds(edge) - run.start_ns) / run.step_ns) for edge in (incident.start, incident.end))
+    edges = (nanoseconds(edge) - grid.start_ns for edge in (incident.start, incident.end))
+    first, after = (round(edge / grid.step_ns) for edge in edges)
     return first, after
 
 
@@ -181,9 +184,7 @@ class _Window:
     def __init__(self, steps: StepSource, incident: Incident) -> None:
         self._start = incident.start
         self.steps = steps
-        self.first, self.after = (  # rounded, as datetimes have only microseconds
-            round((nanoseconds(when) - steps.start_ns) / steps.step_ns) for when in (incident.start, incident.end)
-        )
+        self.first, self.after = incident_steps(steps, incident)
         self.look_back = max(_LOOK_BACK_NS // steps.step_ns, 1)
         self.begin = max(self.first - self.look_back, 0)
 

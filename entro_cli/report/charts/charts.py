@@ -9,7 +9,6 @@ the ticks, as Plotly's own date axis knows no time zones, and shows texts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -59,10 +58,9 @@ _BAND_SHARE, _GAP_SHARE = 0.13, 0.05  # of the height of the load chart
 
 @dataclass(frozen=True)
 class _Row:
-    """The stages of one kind, drawn in one row of the load chart: their numbers, and the values of each point."""
+    """The stages of one kind, drawn in one row of the load chart: the values of each point by number of the stage."""
 
     kind: Kind
-    stages: tuple[int, ...]
     values: dict[int, FloatArray]
 
     @property
@@ -98,17 +96,18 @@ def load_chart(summary: Summary) -> go.Figure:
 
 def load_rows(summary: Summary) -> list[_Row]:
     """Return the rows of the load chart: rates, queues and others."""
-    course = summary.course
     kinds = [Kind(stage.kind) for stage in summary.figures.stages]
     return [
-        _Row(
-            kind,
-            (stages := tuple(number for number, each in enumerate(kinds) if each is kind)),
-            {number: to_array((course.peaks if kind is Kind.QUEUE else course.loads)[number]) for number in stages},
-        )
+        _Row(kind, {number: _shown_loads(summary, number) for number, each in enumerate(kinds) if each is kind})
         for kind in UNITS
         if kind in kinds
     ]
+
+
+def _shown_loads(summary: Summary, stage: int) -> FloatArray:
+    """Return the load of a stage at each point: of a queue the most that waited in the step, of others the mean."""
+    course, is_queue = summary.course, summary.figures.stages[stage].kind == Kind.QUEUE
+    return to_array((course.peaks if is_queue else course.loads)[stage])
 
 
 def _draw_band(figure: go.Figure, summary: Summary, seconds: FloatArray) -> None:
@@ -168,7 +167,7 @@ def _draw_span(figure: go.Figure, edges: tuple[float, float], colour: str) -> No
 def _draw_row(figure: go.Figure, summary: Summary, seconds: FloatArray, row: _Row, axis: str) -> None:
     """Draw the loads of a row, and the capacity or the loads at which the stages are full."""
     scale = np.log1p if row.is_logarithmic else np.positive
-    capacity = _capacity(summary) if row.kind is Kind.RATE else None
+    capacity = capacity_of(summary) if row.kind is Kind.RATE else None
     if capacity is not None:
         _draw_level(figure, capacity, "var(--budget)", "dash", axis)
     for number, values in row.values.items():
@@ -197,8 +196,8 @@ def _value_axis(summary: Summary, row: _Row) -> dict[str, Any]:
 
     A logarithmic axis shows log(1 + load), because a queue is often empty.
     """
-    capacity = _capacity(summary) if row.kind is Kind.RATE else None
-    levels = [capacity] if capacity is not None else [summary.figures.stages[number].full for number in row.stages]
+    capacity = capacity_of(summary) if row.kind is Kind.RATE else None
+    levels = [capacity] if capacity is not None else [summary.figures.stages[number].full for number in row.values]
     highest = max([*levels, *(float(np.nanmax(values, initial=0.0)) for values in row.values.values())])
     axis = value_axis(title={"text": UNITS[row.kind], "standoff": 6}, nticks=5)
     if not row.is_logarithmic:
@@ -211,7 +210,8 @@ def _value_axis(summary: Summary, row: _Row) -> dict[str, Any]:
     }
 
 
-def _capacity(summary: Summary) -> float | None:
+def capacity_of(summary: Summary) -> float | None:
+    """Return the rate that the server can serve, req/s; None if it is not known."""
     return known_capacity(summary.figures.stages, summary.made.full_loads)
 
 
@@ -228,19 +228,19 @@ def _hover_line(x: FloatArray, y: FloatArray) -> go.Scatter:
 
 def _hover(summary: Summary) -> dict[str, Any]:
     """Return what the page's script shows for each point: its time, its regime and its loads in their units."""
-    course, stages, capacity = summary.course, summary.figures.stages, _capacity(summary)
+    course, stages, capacity = summary.course, summary.figures.stages, capacity_of(summary)
     lines = []
     for number, stage in enumerate(stages):
         kind, name = Kind(stage.kind), escape_for_plotly(stage.name)
-        values = course.peaks[number] if kind is Kind.QUEUE else course.loads[number]
         limit = (
             f"capacity {quantity(capacity)}" if capacity and kind is Kind.RATE else f"full at {quantity(stage.full)}"
         )
-        lines.append(_hover_values(f"{name}: ", values, f" {UNITS[kind]} ({limit})"))
+        lines.append(_hover_values(f"{name}: ", _shown_loads(summary, number), f" {UNITS[kind]} ({limit})"))
     if any(stage.kind == Kind.QUEUE for stage in stages):
-        lines.append({**_hover_values("longest wait: ", course.wait_s, ""), "is_duration": True})
+        lines.append({**_hover_values("longest wait: ", to_array(course.wait_s), ""), "is_duration": True})
     name = load_name(len(stages))
-    lines.append(_hover_values(f"{name}: ", course.coupled_load, f" nat (budget {nats(summary.figures.budget)})"))
+    load = to_array(course.coupled_load)
+    lines.append(_hover_values(f"{name}: ", load, f" nat (budget {nats(summary.figures.budget)})"))
     return {
         "regimes": [regime.capitalize() for regime in _CODES],
         "regime": np.array([_CODES.index(regime) for regime in course.regime], dtype=np.int8),
@@ -248,8 +248,8 @@ def _hover(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _hover_values(before: str, values: Sequence[float | None], after: str) -> dict[str, Any]:
-    return {"before": before, "values": to_values(to_array(values)), "after": after}
+def _hover_values(before: str, values: FloatArray, after: str) -> dict[str, Any]:
+    return {"before": before, "values": to_values(values), "after": after}
 
 
 def psi_chart(summary: Summary) -> go.Figure:

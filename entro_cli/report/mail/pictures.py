@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from entro_cli.analysis.incident_details import known_capacity
 from entro_cli.core.formatting import quantity, shortened
-from entro_cli.report.charts.charts import load_rows
+from entro_cli.report.charts.charts import capacity_of, load_rows
 from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
 from entro_cli.report.daily_report import Summary
 from entro_engine import Kind
@@ -60,7 +59,7 @@ def load_pictures(summary: Summary, marks: Sequence[float]) -> list[Picture]:
     bars = sparkline(summary, number)
     in_band = [replace(bar, peak=None if bar.peak is None else _LEVELS[bar.regime]) for bar in bars]
     pictures = [Picture("regimes", "Regimes over the period", _drawn(_BAND, (), in_band, ()))]
-    capacity = known_capacity(summary.figures.stages, summary.made.full_loads)
+    capacity = capacity_of(summary)
     for row in load_rows(summary):
         loads = np.fmax.reduce(list(row.values.values()))
         stages = [summary.figures.stages[stage] for stage in row.values]

@@ -5,11 +5,18 @@ from __future__ import annotations
 from datetime import UTC
 from pathlib import Path
 
-from entro_cli.analysis.incident_details import known_capacity
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import calendar_of
-from entro_cli.report.charts.charts import UNITS, buckets_chart, load_chart, load_rows, psi_chart, stage_colour
+from entro_cli.report.charts.charts import (
+    UNITS,
+    buckets_chart,
+    capacity_of,
+    load_chart,
+    load_rows,
+    psi_chart,
+    stage_colour,
+)
 from entro_cli.report.charts.sparkline import shown_span, sparkline
 from entro_cli.report.daily_report import MOST_LISTED, Summary
 from entro_cli.report.navigation import PageMetadata
@@ -57,7 +64,7 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
         "coordination": coordination_rows(summary.coordination),
         "terms": coordination_terms(summary.coordination),
         "full_loads": full_load_terms(summary.made.full_loads),
-        "capacity": known_capacity(summary.figures.stages, summary.made.full_loads),
+        "capacity": capacity_of(summary),
         "shown": shown_span(summary),
         "columns": sparkline(summary, _COLUMNS),
         "ceiling": _ceiling(summary),
