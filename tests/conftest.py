@@ -7,12 +7,17 @@ anything.
 """
 
 import os
+import signal
 
 from hypothesis import Phase, settings
 
 from tests.browser_page import browser
 
 __all__ = ["browser"]
+
+# Whoever starts the tests in the background ignores SIGINT, and all their processes would ignore it with them: those
+# that wait to be interrupted would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for name in [name for name in os.environ if name.startswith("ENTRO_") and not name.startswith("ENTRO_REQUIRE_")]:
     del os.environ[name]

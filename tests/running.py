@@ -12,6 +12,7 @@ import termios
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -73,8 +74,10 @@ def terminal_of(*arguments, columns=80, cwd=None):
 
     def until(text=None):
         nonlocal shown
+        deadline = monotonic() + 60  # progress is shown without end
         with suppress(OSError):  # the end of a terminal is an error on Linux
             while text is None or text.encode() not in shown:
+                assert monotonic() < deadline, shown
                 assert select.select([ours], [], [], 60)[0], shown
                 shown += os.read(ours, 65536)
         return shown.decode().replace("\r\n", "\n")
