@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 # Programs that some tests use, and Debian's packages of them.
-PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/bin/prometheus=prometheus /usr/bin/systemd-analyze=systemd
+PROGRAMS := /usr/bin/chromium=chromium /usr/sbin/cron=cron /usr/sbin/nginx=nginx /usr/bin/prometheus=prometheus \
+  /usr/bin/redis-server=redis-server /usr/bin/systemd-analyze=systemd
 WORKERS := 2
 # Two makes in one tree take turns at installing, if the system has flock.
 LOCK := $(if $(shell command -v flock),flock Makefile)

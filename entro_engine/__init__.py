@@ -32,7 +32,7 @@ from entro_engine.simulator_v9 import (
 )
 from entro_engine.workload import SCENARIOS, Phase, Scenario, Stall, Wave, noisy_demand
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"
 
 __all__ = [
     "LLM",

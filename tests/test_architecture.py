@@ -63,7 +63,7 @@ NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options", "usage"}
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
     "duckdb": {"history", "readers"},
-    "aiohttp": {"core"},
+    "aiohttp": {"core", "live"},
     "distributed": {"core"},
     "filelock": {"automation", "history"},
     "fsspec": {"core"},

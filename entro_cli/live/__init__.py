@@ -1,0 +1,1 @@
+"""Watching and coordinating a running pipeline."""
