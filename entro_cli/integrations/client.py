@@ -1,0 +1,162 @@
+"""A client of `entro coordinate`, which renews its lease once a second and keeps to the rate that it allows.
+
+Nothing that happens to the coordinator or the network reaches the user's program: without a lease the client goes on
+at the probe rate.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import math
+import os
+import re
+import secrets
+import sys
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from time import monotonic
+from urllib import request as http
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from entro_cli.integrations.token_bucket import TokenBucket
+
+_DEFAULT_URL = "http://127.0.0.1:8517"
+_FIRST_PROBE_PER_S = 0.03
+_PERIOD_S = 1.0
+_TIMEOUT_S = 2.0
+_LARGEST_ANSWER_BYTES = 65536
+_LOG = logging.getLogger("entro")
+
+_OPENER = http.OpenerDirector()  # no proxies, no redirects, no file: or ftp:
+for _handler in (http.HTTPHandler, http.HTTPSHandler, http.HTTPDefaultErrorHandler, http.HTTPErrorProcessor):
+    _OPENER.add_handler(_handler())
+
+
+class CoordinatorClient:
+    """One client for all threads and event loops of a process. A forked process becomes a client of its own.
+
+    Args:
+        url: the coordinator's address; by default ENTRO_COORDINATOR, else http://127.0.0.1:8517.
+        token: its token; by default ENTRO_TOKEN.
+        name: the first part of the client's id; by default ENTRO_CLIENT, else the program's name.
+        weight: the client's weight in the shares, above 0; by default ENTRO_WEIGHT, else 1.
+
+    Attributes:
+        id: the coordinator's name of this client.
+        backlog: requests behind those that wait here, such as the frontier of a spider.
+
+    Raises:
+        ValueError: an argument or a variable is unusable.
+    """
+
+    def __init__(
+        self, url: str | None = None, token: str | None = None, name: str | None = None, weight: float | None = None
+    ) -> None:
+        self._url = (url or os.environ.get("ENTRO_COORDINATOR") or _DEFAULT_URL).rstrip("/")
+        self._token = (token or os.environ.get("ENTRO_TOKEN") or "").strip()
+        self._name = name or os.environ.get("ENTRO_CLIENT") or os.path.basename(sys.argv[0])  # noqa: PTH119
+        self._weight = float(os.environ.get("ENTRO_WEIGHT") or 1.0) if weight is None else weight
+        parts = urlsplit(self._url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("the address of a coordinator looks like http://HOST:PORT; its token is given separately")
+        if not (math.isfinite(self._weight) and self._weight > 0):
+            raise ValueError(f"the weight of a client must be above 0, not {self._weight}")
+        self._start_anew()
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        self.id = f"{re.sub('[^A-Za-z0-9._-]', '-', self._name)[:48]}-{secrets.token_hex(6)}"
+        self.backlog = 0.0
+        self._cap, self._probe, self._lease_until = 0.0, _FIRST_PROBE_PER_S, -math.inf
+        self._reported = 0.0  # `sent` as the coordinator knows it: it may not fall
+        self._history: deque[tuple[float, float]] = deque(maxlen=6)  # of the last 5 s
+        self._is_lost = False
+        self._bucket: TokenBucket | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def request(self, n: float = 1.0) -> Future[bool]:
+        """Return a future that becomes True when `n` requests may go, False when this client is closed."""
+        if not (math.isfinite(n) and n >= 0):
+            raise ValueError(f"a number of requests must be at least 0, not {n}")
+        return self._started().request(n)
+
+    def give_back(self, n: float) -> None:
+        """Return the permission for `n` requests that were not made."""
+        self._started().give_back(n)
+
+    def close(self) -> None:
+        """Release all who wait and leave, so that others get this client's share at once. Happens at exit, too."""
+        if self._bucket is not None:
+            self._bucket.close()
+            self._stopped.set()
+            self._renewal.join(2.5 * _TIMEOUT_S)
+            atexit.unregister(self.close)
+
+    def _started(self) -> TokenBucket:
+        with self._lock:
+            if self._bucket is None:
+                self._bucket = TokenBucket(self._rate_per_s)
+                self._renewal = threading.Thread(target=self._keep_lease, name="entro-lease", daemon=True)
+                self._renewal.start()
+                atexit.register(self.close)
+            return self._bucket
+
+    def _has_lease(self) -> bool:
+        return monotonic() < self._lease_until
+
+    def _rate_per_s(self) -> float:
+        return self._cap if self._has_lease() else self._probe
+
+    def _keep_lease(self) -> None:
+        self._renew()
+        while not self._stopped.wait(_PERIOD_S):
+            self._renew()
+        if self._has_lease():
+            with suppress(Exception):
+                self._call("DELETE", f"/clients/{self.id}")
+
+    def _renew(self) -> None:
+        asked_at = monotonic()
+        try:
+            answer = json.loads(self._call("POST", "/clients", self._report(asked_at)))
+            terms = [answer[key] for key in ("cap_per_s", "probe_per_s", "lease_s")]
+            if not all(type(each) in {int, float} and 0 <= each < math.inf for each in terms):
+                raise ValueError("not a finite amount")
+            cap, probe, lease_s = map(float, terms)
+        except Exception as error:  # whatever a broken or hostile peer can cause
+            if not self._is_lost and not self._has_lease():
+                self._is_lost = True
+                # The text of an error may hold the token.
+                reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
+                _LOG.warning("no coordinator at %s (%s): at most %g requests/s", self._url, reason, self._probe)
+            return
+        self._cap, self._probe, self._lease_until = cap, probe, asked_at + lease_s
+        if self._is_lost:
+            self._is_lost = False
+            _LOG.info("the coordinator at %s is back", self._url)
+
+    def _report(self, now: float) -> bytes:
+        bucket = self._started()
+        self._reported = max(self._reported, bucket.sent)
+        self._history.append((now, self._reported))
+        then, sent_then = self._history[0]
+        rate = (self._reported - sent_then) / (now - then) if now > then else 0.0
+        wanted = rate + (bucket.waiting + self.backlog) / _PERIOD_S
+        document = {"id": self.id, "weight": self._weight, "sent": self._reported, "wanted_per_s": wanted}
+        return json.dumps(document).encode()
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers["Content-Type"] = "application/json"
+        call = http.Request(self._url + path, body, headers, method=method)  # noqa: S310  (the scheme was checked)
+        with _OPENER.open(call, timeout=_TIMEOUT_S) as response:
+            answer: bytes = response.read(_LARGEST_ANSWER_BYTES + 1)
+        if len(answer) > _LARGEST_ANSWER_BYTES:
+            raise ValueError("the answer is too large")
+        return answer
