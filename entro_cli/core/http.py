@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
@@ -22,7 +22,7 @@ T = TypeVar("T")
 LONGEST_WAIT_S = 30.0
 """A server that asks for a longer wait is not tried again, s."""
 
-_PAUSES_S = (1.0, 4.0)
+PAUSES_S = (1.0, 4.0)
 """Pauses before the second and the third attempt, s."""
 
 
@@ -67,6 +67,7 @@ def send(
     read: Callable[[IO[bytes]], T],
     refused: Callable[[urllib.error.HTTPError], T | HttpFailure],
     unreachable_remedy: str = "",
+    pauses_s: Sequence[float] = PAUSES_S,
 ) -> T:
     """Send a request, up to three times while it fails for a transient reason.
 
@@ -78,6 +79,7 @@ def send(
         read: reads the body of a 2xx response.
         refused: turns any other response into a result or a failure.
         unreachable_remedy: what the user can do if there is no response.
+        pauses_s: the pauses before further attempts, s; none for a single attempt.
 
     Returns:
         The result of `read` or `refused`.
@@ -86,7 +88,7 @@ def send(
         EntroError: if the last attempt fails.
     """
     with lost_connections_as_errors():
-        for pause in (*_PAUSES_S, None):
+        for pause in (*pauses_s, None):
             result = _attempt(request, timeout_s, read, refused, unreachable_remedy)
             if not isinstance(result, HttpFailure):
                 return result

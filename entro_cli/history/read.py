@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from entro_cli.config import Settings
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import read_digests, refuse_altered
+from entro_cli.timeseries.observations import coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns
 from entro_cli.timeseries.steps import Steps
-from entro_engine import EntroError, Stage
+from entro_engine import EntroError, Kind, Stage
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,28 @@ def steps_of(state: State, bins: BinsByKey, stages: Sequence[Stage], begin_ns: i
     start = state.origin_ns + -((state.origin_ns - (begin_ns or 0)) // state.step_ns) * state.step_ns
     samples, measured = empty.astype(np.int64), empty.astype(np.bool_)
     return Steps(tuple(stages), start, state.step_ns, empty, empty, empty, samples, measured)
+
+
+def coupled_steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
+    """Return stored bins as the steps of all stages, coupled and with the full loads of the settings.
+
+    Args:
+        state: the state of the pipeline.
+        bins: the bins of some time.
+        settings: the pipeline's settings.
+        begin_ns: the begin of the time, as for `steps_of`.
+    """
+    # In the order of `load_logs`, so that a report is the same from logs and from the history.
+    names = sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
+    coupled = coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
+    return steps_of(state, bins, [stage for _, stage in coupled], begin_ns)
+
+
+def _stage(state: State, settings: Settings, name: str) -> Stage:
+    stored = state.stages[name]
+    kind = Kind(stored.kind)
+    full = settings.full_of(name, kind)
+    return Stage(name, kind, stored.full if full is None else full)
 
 
 def _readable(paths: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:

@@ -13,15 +13,14 @@ from entro_cli.analysis.gaps import Activity, activity_of, times_with_data
 from entro_cli.analysis.results import FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
-from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
-from entro_cli.history.read import load_stored_state, read_bins, steps_of
+from entro_cli.history.read import coupled_steps, load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.bins import Signal, signals_of
-from entro_cli.timeseries.observations import coupled_stages, is_signal
+from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.problems import Problem, failures, sentences
 from entro_cli.timeseries.steps import Steps
-from entro_engine import EntroError, Kind, Stage
+from entro_engine import EntroError
 
 _READ_NS = 7 * DAY_NS
 """Time of which the steps are in memory at once while only those with data are looked for."""
@@ -67,7 +66,7 @@ def load_history(
     state = load_stored_state(paths)
     stored = read_bins(paths, state, begin_ns, after_ns)
     sources = stored_sources(state, zone, begin_ns, after_ns)
-    steps = settings.maintenance().apply(_steps(state, stored.bins, settings, begin_ns))
+    steps = settings.maintenance().apply(coupled_steps(state, stored.bins, settings, begin_ns))
     learns = state.learns and settings.full_loads == "learned"
     stages, origin = full_loads_of(steps, settings.wait_s, state.learned_capacity(), learns)
     signals = signals_of((key.stage, part) for key, part in stored.bins.items())
@@ -101,7 +100,7 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
     for day in reversed(paths.days()):
         begin = day_start_ns(day)
         if before_ns is None or begin < before_ns:
-            steps = _steps(state, read_bins(paths, state, begin, before_ns).bins, settings, begin)
+            steps = coupled_steps(state, read_bins(paths, state, begin, before_ns).bins, settings, begin)
             observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns
@@ -128,25 +127,11 @@ def load_activity(
     unread_after = after_ns if loaded is None else min(loaded.start_ns, after_ns)
     days = [day_start_ns(day) for day in paths.days()] or [begin_ns]
     times = [
-        times_with_data(settings.maintenance().apply(_steps(state, bins, settings, begin)))
+        times_with_data(settings.maintenance().apply(coupled_steps(state, bins, settings, begin)))
         for begin in range(max(begin_ns, days[0]), min(unread_after, days[-1] + DAY_NS), _READ_NS)
         if (bins := read_bins(paths, state, begin, min(begin + _READ_NS, unread_after)).bins)
     ]
     return activity_of(np.concatenate([*times, known[known >= begin_ns]]), state.step_ns)
-
-
-def _steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> Steps:
-    # In the order of `load_logs`, so that a report is the same from logs and from the history.
-    names = sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
-    coupled = coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
-    return steps_of(state, bins, [stage for _, stage in coupled], begin_ns)
-
-
-def _stage(state: State, settings: Settings, name: str) -> Stage:
-    stored = state.stages[name]
-    kind = Kind(stored.kind)
-    full = settings.full_of(name, kind)
-    return Stage(name, kind, stored.full if full is None else full)
 
 
 def check_stages(paths: PipelinePaths, names: Sequence[str]) -> None:

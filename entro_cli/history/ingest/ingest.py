@@ -167,10 +167,10 @@ def _add(
     """Put what was read into the state, and return the days that change."""
     logs = assign_sources(result.updates, state, options.source)
     result.problems += kept_source_problems(logs, options.source)
-    _add_stages(logs, state, options.paths)
+    add_stages(logs, state, f"the history of {printable(options.paths.name)}")
     was_known = state.step_is_known
     if not was_known:
-        _determine_step(logs, state, step_ns, zone)
+        determine_step(logs, state, step_ns, zone)
     for log in logs:
         check_span((*log.series, *log.unfinished), state.step_ns, zone)
     if was_known:
@@ -184,31 +184,35 @@ def _add(
     return days
 
 
-def _add_stages(logs: Sequence[SourcedLog], state: State, paths: PipelinePaths) -> None:
+def add_stages(logs: Sequence[SourcedLog], state: State, elsewhere: str) -> None:
     """Put the stages of logs into the state.
+
+    Args:
+        logs: what was read.
+        state: the state of their pipeline.
+        elsewhere: where else the stages are, in words.
 
     Raises:
         EntroError: if a stage is of another kind than it was.
     """
-    history = f"the history of {printable(paths.name)}"
     for series in (series for log in logs for series in (*log.series, *log.unfinished)):
         if is_signal(series.stage):
             continue
         known = state.stages.setdefault(series.stage, StageState(str(series.kind)))
         if known.kind != series.kind:
             raise EntroError(
-                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {history}",
+                f"stage {series.stage} is a {series.kind} here, and a {known.kind} in {elsewhere}",
                 expected="one kind",
                 remedy=f"name the column with --stage {series.stage}=COLUMN:{known.kind}, or use another --pipeline",
             )
 
 
-def _determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
+def determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
     """Set the step that --step gives, or that the samples of all logs so far suggest; fix it if they are enough."""
     samples = {key: series for key, series in all_samples(state, logs).items() if not is_signal(key.stage)}
     intervals = [series.interval_ns or 0.0 for series in samples.values()]
     state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
-    first = min(series.first_ns for series in samples.values())
+    first = min((series.first_ns for series in samples.values()), default=0)
     state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
     state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in samples.values())
 

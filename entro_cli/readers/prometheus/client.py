@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
-from entro_cli.core.http import HttpFailure, refusal, send
+from entro_cli.core.http import PAUSES_S, HttpFailure, refusal, send
 from entro_cli.core.secrets import Secret, SecretFile, SecretVariable
 from entro_cli.readers.prometheus.response import differ_at_one_time, parse_json, parse_response
 from entro_cli.readers.prometheus.series import MetricSamples, MetricSeries
@@ -80,12 +80,14 @@ class _Source:
         environ: the environment, which has the credentials or names files that have them.
         timeout_s: how long the server may stay silent in each attempt, seconds.
         sleep: waits a number of seconds.
+        pauses_s: the pauses before further attempts, s.
     """
 
     url: str
     environ: Mapping[str, str]
     timeout_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    pauses_s: tuple[float, ...] = PAUSES_S
 
     option: ClassVar[str]
     example: ClassVar[str]
@@ -107,6 +109,7 @@ class _Source:
             read=lambda body: self._text(body, where),
             refused=self._refused,
             unreachable_remedy=f"check the address given with {self.option}",
+            pauses_s=self.pauses_s,
         )
 
     def _text(self, body: IO[bytes], where: str) -> str:

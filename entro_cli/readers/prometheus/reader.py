@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -190,13 +191,7 @@ class MetricsReader(SeriesReader):
     def _parse(
         self, log: LogFile, options: ReadOptions, before: PagesState, samples: MetricSamples, tally: Tally
     ) -> _Parsed:
-        named = {spec.column or spec.name for spec in options.stages}
-
-        def is_wanted(name: str) -> bool:
-            known = metric(name) if metric(name).is_known else metric(name, is_counter=True)
-            is_load = (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
-            return name in named or is_load or bool(signal_name(name))
-
+        is_wanted = partial(is_wanted_metric, options)
         if _is_export(log):
             export = Export(samples, is_wanted)
             export.read(log)
@@ -205,6 +200,14 @@ class MetricsReader(SeriesReader):
         pages.read(log)
         after = pages.finish(log, options, tally)
         return _Parsed(pages.bad, pages.rows, several_values, after, tuple(pages.names))
+
+
+def is_wanted_metric(options: ReadOptions, name: str) -> bool:
+    """Return whether a metric of a page is a load, part of one, or a signal."""
+    known = metric(name) if metric(name).is_known else metric(name, is_counter=True)
+    is_load = (known.is_known and bool(known.stage)) or server_name(name) in IN_SYSTEM
+    is_named = any(name == (spec.column or spec.name) for spec in options.stages)
+    return is_named or is_load or bool(signal_name(name))
 
 
 def _is_export(log: LogFile) -> bool:

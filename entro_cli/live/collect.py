@@ -1,0 +1,150 @@
+"""Sources that are no logs, as growing files: pages of metrics, and answers of a Prometheus server."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from functools import cache, partial
+from pathlib import Path
+from threading import Event, Thread
+from time import time_ns
+
+from entro_cli.core.clock import NS, moment
+from entro_cli.core.connections import lost_connections_as_errors
+from entro_cli.readers.prometheus.client import MetricsPage
+from entro_cli.readers.prometheus.reader import is_wanted_metric
+from entro_cli.timeseries.observations import Observations, ReadOptions
+from entro_engine import EntroError
+
+_LARGEST_FILE_BYTES = 1 << 20
+"""A file that is larger is moved aside, and a new one is begun."""
+
+_TIMEOUT_S = 5.0
+
+_LINE = re.compile(r"^(?:# TYPE )?([a-zA-Z_:][\w:]*).*\n", re.MULTILINE)
+"""A sample, or the type of a metric, with the name of the metric. Others are not needed, and may hold times."""
+
+
+class Collector(ABC):
+    """A thread that appends to a file, once per interval, what a server gives.
+
+    Args:
+        path: the file. One older part is kept beside it.
+        interval_s: the time between two readings, s.
+
+    Attributes:
+        failure: the error of the last reading; None if it succeeded.
+    """
+
+    def __init__(self, path: Path, interval_s: float) -> None:
+        self.path, self.interval_s = path, interval_s
+        self.failure: EntroError | None = None
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        with lost_connections_as_errors():  # the thread inherits that
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, without waiting for a server that does not answer."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            due_ns = time_ns() + round(self.interval_s * NS)
+            self.collect()
+            self._stopped.wait(max((due_ns - time_ns()) / NS, 0.0))
+
+    def collect(self) -> None:
+        """Read once, and append what is new."""
+        try:
+            text = self._read()
+            if self.path.exists() and self.path.stat().st_size > _LARGEST_FILE_BYTES:
+                self.path.replace(f"{self.path}.1")
+            is_new = not self.path.exists()
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(self._header() * is_new + text)
+            self.failure = None
+        except EntroError as error:
+            self.failure = error
+        except OSError as error:
+            self.failure = EntroError(f"cannot be written: {error.strerror or error}", where=str(self.path))
+
+    def _header(self) -> str:
+        return ""
+
+    @abstractmethod
+    def _read(self) -> str:
+        """Return whole lines.
+
+        Raises:
+            EntroError: if the server gives none.
+        """
+
+
+class MetricsCollector(Collector):
+    """A collector of a page of metrics, of which it keeps the lines that the reader wants.
+
+    Args:
+        url: the address of the page.
+        folder: the folder for the file.
+        interval_s: the time between two readings, s.
+        options: how the page is read.
+        environ: the environment, which has the credentials.
+    """
+
+    def __init__(
+        self, url: str, folder: Path, interval_s: float, options: ReadOptions, environ: Mapping[str, str]
+    ) -> None:
+        super().__init__(folder / "metrics.txt", interval_s)
+        self._page = MetricsPage(url, environ, timeout_s=_TIMEOUT_S, pauses_s=())
+        self._is_wanted = cache(partial(is_wanted_metric, options))
+        self._label = self._page.label  # raises an error for an address that is none
+
+    def _read(self) -> str:
+        now = moment(time_ns(), UTC).isoformat()  # before the request: a slow answer must not look fresh
+        lines = "".join(found[0] for found in _LINE.finditer(self._page.fetch()) if self._is_wanted(found[1]))
+        if not lines:
+            raise EntroError(
+                "has no metric of a known server",
+                where=self._label,
+                expected="a metric with a known name, or --stage",
+                remedy="add --stage NAME=METRIC:KIND, for example --stage llm=my_queue_size:queue",
+            )
+        return f"# {now}\n{lines}"
+
+
+class PrometheusCollector(Collector):
+    """A collector of the answers of a Prometheus server, as rows of a CSV.
+
+    Args:
+        query: returns what the server recorded from one time to another, ns since the epoch.
+        folder: the folder for the file.
+        interval_s: the time between two points, s.
+        begin_ns: the time of the first point, ns since the epoch.
+    """
+
+    def __init__(
+        self, query: Callable[[int, int], Observations], folder: Path, interval_s: float, begin_ns: int
+    ) -> None:
+        super().__init__(folder / "prometheus.csv", interval_s)
+        self._query, self._begin_ns = query, begin_ns
+
+    def _header(self) -> str:
+        return "time,scraper_rate,llm_queue\n"
+
+    def _read(self) -> str:
+        found = self._query(self._begin_ns, time_ns())
+        rows: dict[int, dict[str, float]] = {}
+        for series in found.series:
+            for time, value in zip(series.times.tolist(), series.values.tolist(), strict=True):
+                rows.setdefault(time, {})[series.kind] = value
+        self._begin_ns = max(rows, default=self._begin_ns - 1) + 1
+        return "".join(
+            f"{moment(time, UTC).isoformat()},{row.get('rate', '')},{row.get('queue', '')}\n"
+            for time, row in sorted(rows.items())
+        )
