@@ -23,9 +23,11 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep, time
 
@@ -97,7 +99,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one row with one seed."""
+    """What was measured of a row with a seed."""
 
     row: str
     seed: int
@@ -148,15 +150,9 @@ def program(log: Path, *command: object, **variables: str) -> Iterator[subproces
     """Run a program beside this one, in a session of its own, which ends with the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTRO_")}
     environment |= {"ENTRO_CONFIG": os.devnull, **variables}
+    options = {"cwd": Path(__file__).parent, "env": environment, "start_new_session": True}
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=Path(__file__).parent,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = subprocess.Popen([*map(str, command)], stdout=out, stderr=subprocess.STDOUT, **options)
     try:
         yield process
     finally:
@@ -257,9 +253,8 @@ def measure(name: str, seed: int, pages: int, wait_s: float) -> tuple[Result, Tr
         start = start_spiders if row.spiders else start_celery
         crawls = start(stack, row, folder, site, llm, coordinator.url if coordinator else "")
         outage = wait_until_done(crawls, llm, pages, coordinator if row.outage else None)
-        output = (folder / "crawl.log").read_text()
-        if output.strip() and row.spiders:
-            print(output, file=sys.stderr)
+        if row.spiders:
+            print((folder / "crawl.log").read_text(), end="", file=sys.stderr)
         result = figures(name, seed, pages, wait_s, llm, (folder / "access.log").read_text(), trace)
         if outage:
             result = replace(result, notes=outage_notes(llm, *outage))
@@ -277,7 +272,7 @@ def start_spiders(
         if coordinator:
             settings = MIDDLEWARE | {"ENTRO_COORDINATOR": coordinator, "ENTRO_WEIGHT": spider.weight}
         options = {"start": f"{site}/index-{number}.html", "llm": llm.url, "wait": row.wait, "settings": settings}
-        options["pages_per_s"] = spider.pages_per_s
+        options |= {"pages_per_s": spider.pages_per_s}
         command = (sys.executable, Path(__file__).with_name("live_crawl.py"), json.dumps(options))
         crawls.append(stack.enter_context(program(folder / "crawl.log", *command)))
     return crawls
@@ -429,16 +424,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one document")
     parser.add_argument("--out", type=Path, help="a page whose part between the markers is replaced")
     parser.add_argument("--traces", type=Path, help="a folder for what happened in each step, a JSON file a row")
+    parser.add_argument("--jobs", type=int, default=1, help="rows that run at once; one needs a third of a core")
     options = parser.parse_args()
-    results = []
-    for name in options.rows:
-        for seed in options.seeds:
-            result, trace = measure(name, seed, options.pages, options.wait)
+    runs = [(name, seed, options.pages, options.wait) for name in options.rows for seed in options.seeds]
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        results = []
+        for result, trace in pool.map(measure, *zip(*runs, strict=True)):
             results.append(result)
             print(result, file=sys.stderr)
             if options.traces:
                 options.traces.mkdir(parents=True, exist_ok=True)
-                (options.traces / f"{name}-{seed}.json").write_text(json.dumps(asdict(trace)))
+                (options.traces / f"{result.row}-{result.seed}.json").write_text(json.dumps(asdict(trace)))
     text = json.dumps([asdict(each) for each in results]) if options.json else table(results, options.pages)
     print(text)
     if options.out:
