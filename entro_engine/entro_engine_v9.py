@@ -38,6 +38,9 @@ STABILITY_RANGE = (0.05, 1.0)
 ENERGY_WEIGHT = 0.25
 """Chosen: the share of the energy that counts as load."""
 
+GUARD = 0.5
+"""Chosen: the guard of the controller, as a share of the way from the stress to the critical threshold."""
+
 _BATCH_STEPS = 1 << 15
 """Steps per batch: as many as fit into a processor's cache."""
 
@@ -352,18 +355,20 @@ def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[
 class V9Controller:
     """The ENTRO-ENGINE controller: Eq. 14 with Delta measured from a guard level inside the Stress band.
 
-    The controller steps a regime engine on the Psi_total that it sees. The guard is halfway between the two thresholds
-    of that step, so the correction acts before the budget is reached.
+    The controller steps a regime engine on the Psi_total that it sees. The guard lies between the two thresholds of
+    that step, so the correction acts before the budget is reached.
 
     Attributes:
         psi_budget: the budget, nat.
         alpha: control authority, 0..1.
         beta: steepness, 1/nat.
+        guard: where the guard lies between the two thresholds, 0..1.
     """
 
     psi_budget: float = 3.0
     alpha: float = ALPHA
     beta: float = BETA
+    guard: float = GUARD
     name: str = "v9"
     limit: float = math.inf
     caps: bool = True
@@ -374,11 +379,12 @@ class V9Controller:
 
     def __post_init__(self) -> None:
         require_gains(self.alpha, self.beta)
+        require(0 <= self.guard <= 1, "guard", self.guard, "a number from 0 to 1")
         self._levels = levels(RegimeParameters(self.psi_budget))
 
     def start(self, ops: Elementwise) -> Controller:
         """Return a copy at rest that computes with `ops`."""
-        return V9Controller(self.psi_budget, self.alpha, self.beta, ops=ops)
+        return V9Controller(self.psi_budget, self.alpha, self.beta, self.guard, ops=ops)
 
     def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
         """Return both corrections, from the Psi (nat) of both stages."""
@@ -386,6 +392,6 @@ class V9Controller:
         kernel = advance if self.ops is SCALAR else advance_runs
         after = kernel(total, self._energy, self._memory, self._regime, self._levels)
         self._regime, self._energy, self._memory, stress, critical = after[:5]
-        guard = stress + 0.5 * (critical - stress)
+        guard = stress + self.guard * (critical - stress)
         delta = self.ops.maximum(total - guard, 0.0)
         return corrections(self.ops, self.alpha, self.beta, delta, (psi_rate, psi_queue))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from entro_cli.commands.options import (
-    INPUT,
     OUTPUT,
     CommonOptions,
     HistoryOptions,
@@ -16,6 +15,7 @@ from entro_cli.commands.options import (
     Logs,
     PipelineName,
     ReadingOptions,
+    TargetWait,
     expand_options,
     keys_set_by,
     option,
@@ -34,12 +34,6 @@ EPILOG = """\
 ConfigOut = Annotated[Path, option(OUTPUT, "--out PATH", "File to write; - for standard output.")]
 SaveLearned = Annotated[bool, option(OUTPUT, "--save", "Keep them in the history of the pipeline; no file is written.")]
 Force = Annotated[bool, option(OUTPUT, "--force", "Overwrite an existing file.")]
-TargetWait = Annotated[
-    str | None,
-    option(
-        INPUT, "--target-wait DURATION", "Longest wait you accept, such as 8s.", "`wait` in entro.toml, else 8.33 s"
-    ),
-]
 
 
 @expand_options

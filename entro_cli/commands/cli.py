@@ -18,6 +18,7 @@ from entro_cli.commands import (
     calibrate,
     compare,
     config,
+    coordinate,
     demo,
     fleet,
     formats,
@@ -72,6 +73,7 @@ _add(app, "fleet", fleet.fleet, fleet.EPILOG)
 _add(app, "compare", compare.compare, compare.EPILOG)
 _add(app, "calibrate", calibrate.calibrate, calibrate.EPILOG)
 _add(app, "ingest", ingest.ingest, ingest.EPILOG)
+_add(app, "coordinate", coordinate.coordinate, coordinate.EPILOG)
 _add(app, "formats", formats.formats, formats.EPILOG)
 _add(app, "config", config.config, config.EPILOG)
 _add(app, "demo", demo.demo, demo.EPILOG)

@@ -208,6 +208,12 @@ FullLoadsFrom = Annotated[
 SelfContained = Annotated[
     bool, option(OUTPUT, "--self-contained", "Put plotly.js into the page, so that it can be mailed.")
 ]
+TargetWait = Annotated[
+    str | None,
+    option(
+        INPUT, "--target-wait DURATION", "Longest wait you accept, such as 8s.", "`wait` in entro.toml, else 8.33 s"
+    ),
+]
 Json = Annotated[bool, option(OUTPUT, "--json", "Print one JSON document and nothing else.")]
 
 

@@ -114,7 +114,7 @@ BUDGET_AND_CONTROL = (
         "v9 measures Delta from halfway between its thresholds",
         "from the critical threshold",
         "test_control_law::test_v9_measures_the_excess_from_between_its_thresholds",
-        *(V9, "guard = stress + 0.5 * (critical - stress)", "guard = critical"),
+        *(V9, "guard = stress + self.guard * (critical - stress)", "guard = critical"),
     ),
 )
 

@@ -1,0 +1,236 @@
+"""The coordinator: from what the server shows and what clients have sent, the cap for the next second."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from entro_cli.core.clock import NS
+from entro_cli.live.clients import ClientRegistry
+from entro_cli.live.observe import Observation
+from entro_engine import LLM, SCRAPER, Kind, Regime, RegimeState, Stage
+from entro_engine.entropy import PUBLISHED_CAPACITY, full_loads_from
+from entro_engine.predictive import PredictiveController
+
+_GUARD = 0.0
+"""Chosen for a live server: it works where Stress begins, with about a second of work waiting. More would have to wait
+through a stall."""
+_MAX_LAG = 60
+"""Chosen: the age of an observation from which on it counts as no older, steps."""
+_PATIENCE_S = 10.0
+"""Chosen: the shortest time of sending without an observation after which only the probe rate is allowed, s."""
+_PATIENCE_INTERVALS = 3
+"""Chosen: the same, in usual intervals between observations."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server whose queue is protected.
+
+    Attributes:
+        capacity: c, req/s; None to learn it.
+        wait_s: W, the longest accepted wait, s.
+        budget: the budget of both stages, nat.
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat.
+    """
+
+    capacity: float | None
+    wait_s: float
+    budget: float
+    alpha: float
+    beta: float
+
+    def stages(self, capacity: float) -> tuple[Stage, Stage]:
+        """Return both stages with the full loads that follow from a capacity."""
+        full = full_loads_from(capacity, self.wait_s)
+        return replace(SCRAPER, full=full[Kind.RATE]), replace(LLM, full=full[Kind.QUEUE])
+
+
+class CoordinatorState(msgspec.Struct, frozen=True):
+    """The state of a coordinator that outlives it, as it is stored.
+
+    Attributes:
+        version: of this form.
+        saved_ns: when it was stored, ns since the epoch.
+        served_rate: the fast estimate of what the server serves, req/s.
+        usual_rate: the slow estimate, req/s.
+        energy: E of the regime engine, nat.
+        memory: M of the regime engine.
+        regime: its regime code.
+        observed_steps: counter.
+        violating_steps: counter.
+        clients: the weights of the clients, by id.
+    """
+
+    version: int
+    saved_ns: int
+    served_rate: float
+    usual_rate: float
+    energy: float
+    memory: float
+    regime: int
+    observed_steps: int
+    violating_steps: int
+    clients: dict[str, float]
+
+
+class Coordinator:
+    """The state of the coordination of one server. It reads no clock: every time is an argument.
+
+    Args:
+        server: the server.
+        clients: the clients that share the cap.
+        step: the number of the first step, counted from the epoch.
+        step_s: length of a step, s.
+
+    Attributes:
+        cap_per_s: what all clients together may send, req/s.
+        observation: the newest observation; None before there is one.
+        observed_steps: the number of steps that observations cover.
+        violating_steps: those of them over the budget.
+    """
+
+    def __init__(self, server: Server, clients: ClientRegistry, step: int, step_s: float = 1.0) -> None:
+        self.server, self.clients, self.step_s = server, clients, step_s
+        capacity = server.capacity or PUBLISHED_CAPACITY
+        self._controller = PredictiveController(
+            *server.stages(capacity), capacity, step_s, server.budget, server.alpha, server.beta, _GUARD
+        )
+        self.cap_per_s = self.probe_per_s
+        self.observation: Observation | None = None
+        self.observed_steps = self.violating_steps = 0
+        self._observed_until = step - 1
+        self._step = step
+        self._sent: deque[float] = deque(maxlen=_MAX_LAG)  # req/s in each past step, the last one last
+        self._unseen_from: int | None = None  # the first step since the newest observation in which something was sent
+        self._interval = 1
+
+    @property
+    def probe_per_s(self) -> float:
+        """The lowest cap, req/s, which holds while nothing is known of the server."""
+        return self._controller.probe
+
+    @property
+    def capacity(self) -> float:
+        """The capacity that the full loads follow from, as given or as learned so far, req/s."""
+        return self.server.capacity or self._controller.usual_rate
+
+    @property
+    def served_per_s(self) -> float:
+        """The estimate of what the server serves, req/s."""
+        return self._controller.served_rate
+
+    @property
+    def coupled_load(self) -> float:
+        """The load of both stages, predicted for now, nat."""
+        return sum(self._controller.psi)
+
+    @property
+    def regime(self) -> Regime:
+        """The regime that the controller is in."""
+        return Regime.NO_DATA if self.observation is None else self._controller.state.regime
+
+    @property
+    def lag(self) -> int:
+        """Age of the newest observation in steps, at least 1."""
+        return min(max(self._step - self._observed_until, 1), _MAX_LAG)
+
+    def age_s(self, now_ns: int) -> float | None:
+        """Return the age of the newest sample, s; None before there is one."""
+        if self.observation is None:
+            return None
+        return max(now_ns / NS - (self.observation.step + 1) * self.step_s, 0.0)
+
+    def next_tick_s(self, now_ns: int) -> float:
+        """Return the time until the next step begins, s."""
+        return self.step_s - now_ns / NS % self.step_s
+
+    def share_out(self) -> None:
+        """Share the present cap among the present clients."""
+        self.clients.share_out(self.cap_per_s)
+
+    def tick(self, step: int, observation: Observation | None, now_s: float) -> None:
+        """Advance to a step: share out the cap for it.
+
+        Args:
+            step: its number, counted from the epoch.
+            observation: what was seen since the last one; None for nothing new.
+            now_s: the time of the clients' clock, s.
+        """
+        passed = max(step - self._step, 1)
+        sent = self.clients.take_sent() / (passed * self.step_s)
+        self._sent.extend([sent] * min(passed, _MAX_LAG))
+        self._step = step
+        if observation is not None:
+            self._observe(observation)
+        elif sent > 0 and self._unseen_from is None:
+            self._unseen_from = step - passed
+        lag = self.lag
+        since = list(self._sent)[1 - lag :] if lag > 1 else []
+        cap = self._controller.cap(since, self._last_sent(), lag, bounded=True)
+        self.cap_per_s = self.probe_per_s if self._is_blind() else cap
+        self.clients.expire(now_s)
+        self.share_out()
+
+    def _observe(self, seen: Observation) -> None:
+        steps = max(seen.step - self._observed_until, 1)
+        arrived = seen.arrived
+        if arrived is None:  # nothing measures the rate, so it is what the clients sent
+            before_now = max(self._step - seen.step - 1, 0)
+            sent = list(self._sent)
+            arrived = sum(sent[max(len(sent) - before_now - steps, 0) : len(sent) - before_now]) * self.step_s
+        served = self._controller.served_rate
+        if self.observation is not None:
+            served = max(arrived - (seen.queue - self.observation.queue), 0.0) / (steps * self.step_s)
+            self._interval = steps
+            self._count(arrived / (steps * self.step_s), seen.queue, steps)
+        self._controller.observe(seen.queue, served, steps)
+        if self.server.capacity is None:
+            self._controller.rate, self._controller.queue = self.server.stages(self._controller.usual_rate)
+        self.observation = replace(seen, arrived=arrived / (steps * self.step_s))
+        self._observed_until, self._unseen_from = seen.step, None
+
+    def _count(self, rate: float, queue: float, steps: int) -> None:
+        load = sum(self._controller.entropy_proxies(rate, queue))
+        self.observed_steps += steps
+        self.violating_steps += steps if load > self.server.budget else 0
+
+    def _last_sent(self) -> float:
+        """Return the rate of the previous step: what the clients report, or what was measured if there are none."""
+        if len(self.clients) or self.observation is None or self.observation.arrived is None:
+            return self._sent[-1]
+        return self.observation.arrived
+
+    def _is_blind(self) -> bool:
+        """Return whether requests have been sent for long without an observation."""
+        unseen_from = self._unseen_from if len(self.clients) else self._observed_until
+        patience = max(_PATIENCE_S / self.step_s, _PATIENCE_INTERVALS * self._interval)
+        return unseen_from is not None and self._step - unseen_from > patience
+
+    def state(self, now_ns: int) -> CoordinatorState:
+        """Return what a restarted coordinator goes on from."""
+        engine = self._controller.state
+        return CoordinatorState(
+            version=1,
+            saved_ns=now_ns,
+            served_rate=self._controller.served_rate,
+            usual_rate=self._controller.usual_rate,
+            energy=engine.energy,
+            memory=engine.memory,
+            regime=int(engine.regime),
+            observed_steps=self.observed_steps,
+            violating_steps=self.violating_steps,
+            clients=self.clients.weights(),
+        )
+
+    def restore(self, state: CoordinatorState, now_s: float) -> None:
+        """Go on from the state of an earlier run."""
+        self._controller.served_rate, self._controller.usual_rate = state.served_rate, state.usual_rate
+        self._controller.state = RegimeState(state.energy, state.memory, Regime(state.regime))
+        self.observed_steps, self.violating_steps = state.observed_steps, state.violating_steps
+        if self.server.capacity is None:
+            self._controller.rate, self._controller.queue = self.server.stages(state.usual_rate)
+        self.clients.restore(state.clients, now_s)

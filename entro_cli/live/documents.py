@@ -1,0 +1,62 @@
+"""What the coordinator shows of itself: the cap for programs, and metrics in the text format of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from entro_cli.live.coordinator import Coordinator
+from entro_engine import Regime
+
+_AFTER_TICK_S = 0.06
+"""A client that asks so long after a tick gets the cap of that tick."""
+
+
+def cap_document(coordinator: Coordinator, now_ns: int, client: str | None = None) -> dict[str, Any]:
+    """Return the cap as programs read it.
+
+    Args:
+        coordinator: the coordinator.
+        now_ns: the time, ns since the epoch.
+        client: the client whose share is meant; None for the whole cap.
+    """
+    clients, seen = coordinator.clients, coordinator.observation
+    part = 1.0 if client is None else clients.part_of(client)
+    probe = coordinator.probe_per_s * part
+    cap = coordinator.cap_per_s if client is None else max(clients.share_of(client), probe)
+    return {
+        "cap_per_s": cap,
+        "probe_per_s": probe,
+        "lease_s": clients.lease_s,
+        "renew_in_s": coordinator.next_tick_s(now_ns) + _AFTER_TICK_S,
+        "regime": coordinator.regime.label,
+        "coupled_load": coordinator.coupled_load if seen else None,
+        "queue": seen.queue if seen else None,
+        "sample_age_s": coordinator.age_s(now_ns),
+    }
+
+
+def metrics_text(coordinator: Coordinator, now_ns: int) -> str:
+    """Return metrics of the coordinator in the text format of Prometheus."""
+    seen, age = coordinator.observation, coordinator.age_s(now_ns)
+
+    def lines() -> Iterator[str]:
+        for name, kind, meaning, value in (
+            ("cap_requests_per_second", "gauge", "What all clients together may send.", coordinator.cap_per_s),
+            ("served_requests_per_second", "gauge", "Estimate of what the server serves.", coordinator.served_per_s),
+            ("capacity_requests_per_second", "gauge", "Capacity that full loads follow from.", coordinator.capacity),
+            ("coupled_load_nats", "gauge", "Load of both stages, predicted for now.", coordinator.coupled_load),
+            ("budget_nats", "gauge", "Entropy budget.", coordinator.server.budget),
+            ("queue_requests", "gauge", "Requests waiting in the newest sample.", seen.queue if seen else None),
+            ("sample_age_seconds", "gauge", "Age of the newest sample.", age),
+            ("clients", "gauge", "Clients with a lease.", len(coordinator.clients)),
+            ("observed_steps_total", "counter", "Steps that samples cover.", coordinator.observed_steps),
+            ("violating_steps_total", "counter", "Steps over the budget.", coordinator.violating_steps),
+        ):
+            if value is not None:
+                yield f"# HELP entro_{name} {meaning}\n# TYPE entro_{name} {kind}\nentro_{name} {float(value)!r}\n"
+        yield "# HELP entro_regime Regime: 1 for the one it is in.\n# TYPE entro_regime gauge\n"
+        for regime in Regime:
+            yield f'entro_regime{{regime="{regime.label}"}} {float(regime is coordinator.regime)!r}\n'
+
+    return "".join(lines())

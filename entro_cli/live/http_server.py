@@ -1,0 +1,137 @@
+"""The HTTP endpoint of the coordinator: the cap, the clients, and metrics of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import resource
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from entro_cli.live.clients import Report, TooManyClientsError
+from entro_cli.live.coordinator import Coordinator
+from entro_cli.live.documents import cap_document, metrics_text
+from entro_engine import EntroError
+
+_MAX_BODY_BYTES = 4096
+_REQUEST_TIMEOUT_S = 5.0
+_FEW_CLIENTS = 100
+_IDLE_TIMEOUT_S = 15.0
+"""A connection without a whole request is closed after this time, so that slow clients cannot hold all of them."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class CoordinatorServer:
+    """The endpoint, which runs in the loop that starts it.
+
+    Args:
+        coordinator: the coordinator.
+        token: the token that every path but /healthz asks for; None for none.
+        now_s: the clock of the leases, s.
+        now_ns: the time, ns since the epoch.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, token: str | None, now_s: Callable[[], float], now_ns: Callable[[], int]
+    ) -> None:
+        self._coordinator, self._now_s, self._now_ns = coordinator, now_s, now_ns
+        self._token = token.encode() if token else None
+        app = web.Application(middlewares=[self._guard], client_max_size=_MAX_BODY_BYTES)
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/cap", self._cap),
+                web.get("/metrics", self._metrics),
+                web.post("/clients", self._report),
+                web.delete("/clients/{id}", self._leave),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, shutdown_timeout=1.0)
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen; return the address.
+
+        Raises:
+            EntroError: if that is not possible.
+        """
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # idle connections of others use up files until they time out
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            remedy = "choose another with --listen HOST:PORT"
+            raise EntroError(f"cannot listen: {reason}", where=f"{host}:{port}", remedy=remedy) from error
+        shown, bound = self._runner.addresses[0][:2]
+        return f"http://[{shown}]:{bound}" if ":" in shown else f"http://{shown}:{bound}"
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse requests of browsers and those without the token, and put errors into JSON."""
+        if "Origin" in request.headers:  # a page of any site can send requests to this machine
+            return _error(403, "requests of web pages are refused")
+        if self._token is not None and request.path != "/healthz":
+            scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+            given = text.strip().encode(errors="surrogateescape")  # bytes: only those are compared in constant time
+            if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+                return _error(401, "the token is missing or wrong")
+        try:
+            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+                return await handler(request)
+        except TimeoutError:
+            return _error(408, "the request took too long")
+        except web.HTTPException as error:
+            return _error(error.status, error.reason)
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        return _answer({"status": "ok"})
+
+    async def _cap(self, request: web.Request) -> web.StreamResponse:
+        return _answer(cap_document(self._coordinator, self._now_ns()))
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        text = metrics_text(self._coordinator, self._now_ns())
+        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _report(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type != "application/json":
+            return _error(415, "expected Content-Type: application/json")
+        try:
+            report = msgspec.json.decode(await request.read(), type=Report)
+            clients = self._coordinator.clients
+            if clients.renew(report, self._now_s()) and len(clients) <= _FEW_CLIENTS:
+                self._coordinator.share_out()  # a spider starts at once; a flood has to wait for the next second
+        except TooManyClientsError as error:
+            return _error(429, str(error))
+        except (msgspec.MsgspecError, EntroError, UnicodeDecodeError) as error:
+            return _error(400, str(error))
+        return _answer(cap_document(self._coordinator, self._now_ns(), report.id))
+
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        if not self._coordinator.clients.leave(request.match_info["id"]):
+            return _error(404, "no such client")
+        self._coordinator.share_out()
+        return web.Response(status=204)
+
+
+def _answer(document: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(text=json.dumps(document) + "\n", status=status, content_type="application/json")
+
+
+def _error(status: int, found: str) -> web.Response:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    response = _answer({"error": found}, status)
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,279 @@
+"""Coordinate a running pipeline: read its sources every second, and give clients their share of the cap."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.analysis.calibration import learn_capacity
+from entro_cli.config import Settings
+from entro_cli.core.clock import NS
+from entro_cli.core.console import Terminal, printable
+from entro_cli.core.secrets import SecretFile
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.state import load_state
+from entro_cli.live.clients import ClientRegistry
+from entro_cli.live.coordinator import Coordinator, Server
+from entro_cli.live.documents import cap_document
+from entro_cli.live.observe import newest_observation
+from entro_cli.live.state_file import load_coordinator_state, replace_file, save_coordinator_state
+from entro_cli.readers.options import LoadOptions
+from entro_cli.timeseries.steps import Steps
+from entro_cli.workflows.live.sources import STEP_NS, LiveSource
+from entro_cli.workflows.load_logs import load_logs
+from entro_engine import EntroError
+
+if TYPE_CHECKING:
+    from entro_cli.live.http_server import CoordinatorServer
+
+_SAVE_EVERY_STEPS = 5
+_LONGEST_READING_S = 0.5
+
+
+@dataclass(frozen=True)
+class CoordinateOptions:
+    """Options of `entro coordinate`.
+
+    Attributes:
+        listen: HOST:PORT to listen at.
+        token_file: a file with the token of clients; None for that of the environment.
+        cap_file: the file that gets the cap; None for none.
+        lease_s: the time that a cap holds for a client, s.
+        dry_run: print what would be done, and neither listen nor write.
+        capacity: what the server can serve, req/s; None for that of the settings.
+    """
+
+    listen: str
+    token_file: Path | None
+    cap_file: Path | None
+    lease_s: float
+    dry_run: bool
+    capacity: float | None = None
+
+    def address(self) -> tuple[str, int]:
+        """Return the host and the port to listen at.
+
+        Raises:
+            EntroError: if it is no address.
+        """
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise EntroError(
+                f"{printable(self.listen)!r} is not an address",
+                where="--listen",
+                expected="HOST:PORT, as 127.0.0.1:8517",
+            )
+        return host.strip("[]"), int(port)
+
+    def token(self, environ: Mapping[str, str]) -> str | None:
+        """Return the token that clients must give; None for none.
+
+        Raises:
+            EntroError: if its file cannot be read, or others can read it.
+        """
+        if self.token_file is not None:
+            return SecretFile(self.token_file).reveal(environ)
+        return environ.get("ENTRO_TOKEN", "").strip() or None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs on this machine can reach an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def capacity_of(text: str | None, names: Sequence[str] | None, options: LoadOptions) -> float | None:
+    """Return the capacity that --capacity gives, req/s; None without the option.
+
+    Args:
+        text: a number, or `auto` for what the logs show as they are now.
+        names: the logs.
+        options: how they are read.
+
+    Raises:
+        EntroError: if it is neither, or the logs show none.
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        if not names:
+            raise EntroError("there is no log to work it out from", where="--capacity auto", remedy="name one")
+        found = learn_capacity(load_logs(names, options).steps)
+        if found is None:
+            raise EntroError(
+                "the logs do not show what the server can serve",
+                where="--capacity auto",
+                expected="logs of some minutes with the server at work",
+                remedy="give --capacity REQ_PER_S, or leave it out to learn it while running",
+            )
+        return found.value
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise EntroError(f"{printable(text)!r} is no rate", where="--capacity", expected="req/s above 0, or auto")
+    return value
+
+
+def coordinate_source(source: LiveSource, settings: Settings, options: CoordinateOptions, terminal: Terminal) -> int:
+    """Coordinate until a signal ends it; return the exit status.
+
+    Args:
+        source: the sources of the pipeline.
+        settings: its settings.
+        options: how to coordinate.
+        terminal: gets the lines of a dry run, and messages.
+
+    Raises:
+        EntroError: if the endpoint cannot be opened, or the sources have no queue to protect.
+    """
+    clients = ClientRegistry(options.lease_s)
+    coordinator = Coordinator(server_of(settings, options), clients, time_ns() // STEP_NS)
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    state_file = None if paths.url or options.dry_run else paths.metadata_dir / "coordinator.json"
+    stored = load_coordinator_state(state_file, time_ns()) if state_file else None
+    if stored:
+        coordinator.restore(stored, monotonic())
+    endpoint = None if options.dry_run else _endpoint(coordinator, options)
+    return asyncio.run(_Loop(coordinator, source, options, terminal, state_file).run(endpoint))
+
+
+def _endpoint(coordinator: Coordinator, options: CoordinateOptions) -> CoordinatorServer:
+    """Return the endpoint, which does not listen yet.
+
+    Raises:
+        EntroError: if the token cannot be read, or aiohttp is not installed.
+    """
+    try:
+        from entro_cli.live.http_server import CoordinatorServer
+    except ModuleNotFoundError as error:
+        raise EntroError(
+            "needs a package that is not installed", where="entro coordinate", remedy="pip install 'entro-cli[live]'"
+        ) from error
+    return CoordinatorServer(coordinator, options.token(os.environ), monotonic, time_ns)
+
+
+def server_of(settings: Settings, options: CoordinateOptions) -> Server:
+    """Return the server to protect, with its capacity as given, else as the history learned it.
+
+    Raises:
+        EntroError: if the history cannot be read.
+    """
+    capacity = options.capacity or settings.capacity
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    if capacity is None and not paths.url:
+        learned = load_state(paths).learned_capacity()
+        capacity = learned.value if learned else None
+    return Server(capacity, settings.wait_s, settings.budget, settings.alpha, settings.beta)
+
+
+class _Loop:
+    """The coordination from second to second."""
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        source: LiveSource,
+        options: CoordinateOptions,
+        terminal: Terminal,
+        state_file: Path | None,
+    ) -> None:
+        self.coordinator, self.source, self.options = coordinator, source, options
+        self.terminal, self.state_file = terminal, state_file
+        self._reading: asyncio.Task[Steps | None] | None = None
+        self._warned: set[str] = set()
+        self._seen_until = 0  # the first sample may be some seconds old
+
+    async def run(self, endpoint: CoordinatorServer | None) -> int:
+        """Run until a signal; return the exit status."""
+        status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+            asyncio.get_running_loop().add_signal_handler(number, _resolve, status, code)
+        await self._tick()  # before anybody asks for the cap
+        if endpoint is not None:
+            address = await endpoint.start(*self.options.address())
+            self.terminal.note(f"entro: coordinating at {address}")
+        ticking = asyncio.create_task(self._tick_for_ever())
+        try:
+            waited: set[asyncio.Future[Any]] = {status, ticking}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if ticking.done():
+                ticking.result()  # raises its error
+            return status.result()
+        finally:
+            ticking.cancel()
+            if endpoint is not None:
+                await endpoint.stop()
+            self._save()
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            rest_ns = STEP_NS - time_ns() % STEP_NS
+            await asyncio.sleep(rest_ns / NS)
+            await self._tick()
+
+    async def _tick(self) -> None:
+        """Advance to the present step; a reading that takes long is used in a later one."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(asyncio.to_thread(self.source.read, time_ns()))
+        await asyncio.wait({self._reading}, timeout=_LONGEST_READING_S)
+        steps = None
+        if self._reading.done():
+            steps, self._reading = self._reading.result(), None
+            self._warn(self.source.failures())
+        coordinator, step = self.coordinator, time_ns() // STEP_NS
+        counts_all = self.source.counts_all or not len(coordinator.clients)
+        seen = None if steps is None else newest_observation(steps, self._seen_until, counts_all)
+        if seen is not None:
+            self._seen_until = seen.step
+        coordinator.tick(step, seen, monotonic())
+        if self.options.dry_run:
+            self.terminal.text(f"{_line(coordinator)}\n")
+        elif self.options.cap_file is not None:
+            document = cap_document(coordinator, time_ns())
+            replace_file(self.options.cap_file, json.dumps(document).encode() + b"\n")
+        if step % _SAVE_EVERY_STEPS == 0:
+            self._save()
+
+    def _save(self) -> None:
+        if self.state_file is not None:
+            save_coordinator_state(self.state_file, self.coordinator.state(time_ns()))
+
+    def _warn(self, failures: Sequence[EntroError]) -> None:
+        """Print each new failure once, and again if it comes back after it was gone."""
+        texts = {str(failure) for failure in failures}
+        for text in sorted(texts - self._warned):
+            self.terminal.warn(text)
+        self._warned = texts
+
+
+def _resolve(future: asyncio.Future[int], result: int) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _line(coordinator: Coordinator) -> str:
+    """Return what a dry run prints of a step."""
+    time = datetime.now().astimezone().strftime("%H:%M:%S")
+    seen = coordinator.observation
+    if seen is None:
+        return f"{time} no sample yet, would allow {coordinator.cap_per_s:.3g} req/s"
+    age = coordinator.age_s(time_ns()) or 0.0
+    return (
+        f"{time} {coordinator.regime.label}, {seen.queue:.3g} waiting {age:.1f} s ago, "
+        f"load {coordinator.coupled_load:.2f} of {coordinator.server.budget:.2f}, "
+        f"serves {coordinator.served_per_s:.3g} req/s: would allow {coordinator.cap_per_s:.3g} req/s"
+    )

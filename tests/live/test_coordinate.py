@@ -1,0 +1,212 @@
+"""`entro coordinate` as programs and people meet it."""
+
+import json
+import signal
+import socket
+import subprocess
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fake_llm import serving
+from tests.live.coordinating import coordinating
+from tests.running import COMMAND, entro, entro_process
+
+FIELDS = {
+    "cap_per_s",
+    "probe_per_s",
+    "lease_s",
+    "renew_in_s",
+    "regime",
+    "coupled_load",
+    "queue",
+    "sample_age_s",
+}
+
+
+@pytest.fixture
+def llm():
+    with serving(rate=6.0) as server:
+        yield server
+
+
+@pytest.fixture
+def running(llm, tmp_path):
+    with coordinating("--metrics", f"{llm.url}/metrics", "--capacity", "6", history=tmp_path / "h") as coordinator:
+        yield coordinator
+
+
+def test_the_cap_and_a_client(running):
+    cap = running.wait_for(lambda cap: cap["queue"] == 0.0 and cap)
+    assert set(cap) == FIELDS
+    assert (cap["regime"], cap["lease_s"], cap["probe_per_s"]) == ("stable", 10.0, pytest.approx(0.15))
+    assert cap["cap_per_s"] == pytest.approx(6.6, rel=0.05)
+    assert cap["sample_age_s"] < 3
+    assert 0 < cap["renew_in_s"] < 1.2
+    assert running.renew("a", wanted_per_s=50)["cap_per_s"] == pytest.approx(6.6, rel=0.05)  # nobody else wants it
+    for _ in range(2):
+        running.renew("a", wanted_per_s=50)
+        running.renew("b", wanted_per_s=50, weight=2)
+        sleep(1.1)
+    assert running.renew("a", wanted_per_s=50)["cap_per_s"] == pytest.approx(2.2, rel=0.1)
+    assert running.ask("/clients/b", method="DELETE")[0] == 204
+    assert running.renew("a", wanted_per_s=50)["cap_per_s"] == pytest.approx(6.6, rel=0.1)
+    assert running.ask("/clients/b", method="DELETE")[0] == 404
+
+
+def test_metrics_of_its_own(running):
+    running.wait_for(lambda cap: cap["queue"] == 0.0)
+    families = {family.name: family for family in text_string_to_metric_families(running.ask("/metrics")[1])}
+    assert {"entro_observed_steps", "entro_violating_steps", "entro_regime"} <= families.keys()
+    assert families["entro_observed_steps"].type == "counter"
+    assert families["entro_cap_requests_per_second"].samples[0].value == pytest.approx(6.6, rel=0.05)
+    assert sum(sample.value for sample in families["entro_regime"].samples) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (400, {"path": "/clients", "document": b"{"}),
+        (400, {"path": "/clients", "document": b"\xff\xfe"}),
+        (400, {"path": "/clients", "document": {"id": "a", "weight": "1"}}),
+        (400, {"path": "/clients", "document": {"weight": 1}}),
+        (400, {"path": "/clients", "document": {"id": "../x"}}),
+        (400, {"path": "/clients", "document": b'{"id": "a", "sent": 1e999}'}),
+        (413, {"path": "/clients", "document": b" " * 5000}),
+        (415, {"path": "/clients", "document": {"id": "a"}, "Content-Type": "text/plain"}),
+        (403, {"path": "/clients", "document": {"id": "a"}, "Origin": "https://example.org"}),
+        (404, {"path": "/other"}),
+        (405, {"path": "/cap", "document": {}}),
+    ],
+    ids=lambda value: value if isinstance(value, int) else "",
+)
+def test_bad_requests_are_answered_in_json(running, status, request_):
+    assert running.ask(**request_)[0] == status
+    assert running.ask("/healthz") == (200, {"status": "ok"})
+
+
+@pytest.mark.slow
+def test_a_hostile_client_harms_nobody(running):
+    running.wait_for(lambda cap: cap["queue"] == 0.0)
+    for _ in range(2):
+        running.renew("spider", wanted_per_s=50)
+        sleep(1.1)
+    host, port = running.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        for number in range(300):  # connections without, or with half of a request
+            one = stack.enter_context(socket.create_connection((host, int(port))))
+            one.sendall([b"", b"POST /clients HTTP/1.1\r\nContent-Le", b"\x16\x03\x01garbage\r\n\r\n"][number % 3])
+        flood = stack.enter_context(socket.create_connection((host, int(port))))
+        body = b'{"id": "f-%d", "weight": 1000, "wanted_per_s": 1e9}'
+        for number in range(10_000):
+            text = body % number
+            head = b"POST /clients HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            flood.sendall(head % len(text) + text)
+            if number % 100 == 99:
+                flood.recv(1 << 20)
+        begin = monotonic()
+        answer = running.renew("spider", wanted_per_s=50)
+        assert monotonic() - begin < 2
+        assert answer["cap_per_s"] == pytest.approx(6.6, rel=0.1)
+        assert running.ask("/healthz")[0] == 200
+
+
+def test_a_token_is_asked_for_everywhere_but_at_healthz(llm, tmp_path):
+    (tmp_path / "token").write_text("geheim\n")
+    (tmp_path / "token").chmod(0o600)
+    source = ("--metrics", f"{llm.url}/metrics", "--token-file", tmp_path / "token")
+    with coordinating(*source, history=tmp_path, listen="0.0.0.0:0") as running:
+        assert running.ask("/healthz")[0] == 200
+        for path in ("/cap", "/metrics", "/other"):
+            assert running.ask(path)[0] == 401
+            assert running.ask(path, token="geheim2")[0] == 401
+            assert running.ask(path, token="ge\u00e9")[0] == 401
+        assert running.ask("/cap", token="geheim")[0] == 200
+        assert running.ask("/clients", {"id": "a"}, token="geheim")[0] == 200
+
+
+def test_other_machines_need_a_token():
+    ended = entro_process("coordinate", "x.log", "--listen", "0.0.0.0:8517", env={"PATH": ""})
+    assert ended.returncode == 2
+    assert "--token-file" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.log", "--listen", "8517"], "--listen: '8517' is not an address"),
+        (["x.log", "--capacity", "fast"], "--capacity: 'fast' is no rate"),
+        (["x.log", "--lease", "10"], "--lease"),
+        (["x.log", "--token-file", "no-such-file"], "no-such-file: cannot be read"),
+    ],
+)
+def test_unusable_options(arguments, message, tmp_path):
+    assert message in entro("coordinate", *arguments, "--history", tmp_path).error
+
+
+def test_a_port_that_is_taken(running, tmp_path):
+    address = running.url.removeprefix("http://")
+    assert "cannot listen" in entro("coordinate", "x.log", "--listen", address, "--history", tmp_path).error
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
+    source = ("--metrics", f"{llm.url}/metrics", "--cap-file", tmp_path / "cap.json")
+    with coordinating(*source, history=tmp_path / "h") as running:
+        running.wait_for(lambda cap: cap["queue"] == 0.0)
+        for _ in range(2):
+            running.renew("spider", wanted_per_s=50)
+            sleep(1.1)
+        running.process.send_signal(number)
+        assert running.process.wait(10) == status
+    assert json.loads((tmp_path / "cap.json").read_text())["cap_per_s"] > 0
+    stored = json.loads(next(tmp_path.glob("h/*/_entro/coordinator.json")).read_text())
+    assert stored["clients"] == {"spider": 1.0}
+    with coordinating(*source, history=tmp_path / "h") as running:
+        assert running.renew("spider", wanted_per_s=50)["cap_per_s"] > 0.9  # at once, without a second renewal
+        counters = running.ask("/metrics")[1]
+        assert "entro_observed_steps_total 0.0" not in counters
+
+
+def test_a_dry_run_prints_and_writes_nothing(llm, tmp_path):
+    options = (
+        "--metrics",
+        f"{llm.url}/metrics",
+        "--dry-run",
+        "--history",
+        tmp_path / "h",
+        "--cap-file",
+        tmp_path / "c",
+    )
+    command = [COMMAND, "coordinate", *map(str, options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    assert "stable, 0 waiting" in lines[-1]
+    assert "would allow" in lines[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_log_that_grows(tmp_path):
+    log = tmp_path / "server.log"
+
+    def line(waiting, seconds_ago=0):
+        now = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        return (
+            f"INFO {now:%m-%d %H:%M:%S} [loggers.py:248] Engine 000: Avg prompt throughput: 10.0 tokens/s, "
+            f"Avg generation throughput: 9.0 tokens/s, Running: 3 reqs, Waiting: {waiting} reqs, "
+            "GPU KV cache usage: 9.0%, Prefix cache hit rate: 0.0%\n"
+        )
+
+    log.write_text(line(0, 20) + line(0, 10))
+    with coordinating(log, "--tz", "UTC", "--capacity", "6", history=tmp_path / "h") as running:
+        running.wait_for(lambda cap: cap["queue"] == 0.0)
+        log.rename(tmp_path / "server.log.1")
+        log.write_text(line(40))
+        cap = running.wait_for(lambda cap: cap["queue"] == 40.0 and cap)
+        assert cap["coupled_load"] > 2
+        assert cap["cap_per_s"] < 6
