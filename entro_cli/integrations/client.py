@@ -75,6 +75,7 @@ class CoordinatorClient:
         self._cap, self._probe, self._lease_until = 0.0, _FIRST_PROBE_PER_S, -math.inf
         self._reported = 0.0  # `sent` as the coordinator knows it: it may not fall
         self._history: deque[tuple[float, float]] = deque(maxlen=6)  # of the last 5 s
+        self._pause_s = _PERIOD_S  # until the next renewal
         self._is_lost = False
         self._bucket: TokenBucket | None = None
         self._lock = threading.Lock()
@@ -115,20 +116,21 @@ class CoordinatorClient:
 
     def _keep_lease(self) -> None:
         self._renew()
-        while not self._stopped.wait(_PERIOD_S):
+        while not self._stopped.wait(self._pause_s):
             self._renew()
         if self._has_lease():
             with suppress(Exception):
                 self._call("DELETE", f"/clients/{self.id}")
 
     def _renew(self) -> None:
-        asked_at = monotonic()
+        asked_at, self._pause_s = monotonic(), _PERIOD_S
         try:
             answer = json.loads(self._call("POST", "/clients", self._report(asked_at)))
             terms = [answer[key] for key in ("cap_per_s", "probe_per_s", "lease_s")]
+            terms.append(answer.get("renew_in_s", _PERIOD_S))  # a new cap is ready once a second
             if not all(type(each) in {int, float} and 0 <= each < math.inf for each in terms):
                 raise ValueError("not a finite amount")
-            cap, probe, lease_s = map(float, terms)
+            cap, probe, lease_s, pause_s = map(float, terms)
         except Exception as error:  # whatever a broken or hostile peer can cause
             if not self._is_lost and not self._has_lease():
                 self._is_lost = True
@@ -137,6 +139,7 @@ class CoordinatorClient:
                 _LOG.warning("no coordinator at %s (%s): at most %g requests/s", self._url, reason, self._probe)
             return
         self._cap, self._probe, self._lease_until = cap, probe, asked_at + lease_s
+        self._pause_s = min(max(pause_s, 0.1), 2 * _PERIOD_S)
         if self._is_lost:
             self._is_lost = False
             _LOG.info("the coordinator at %s is back", self._url)
