@@ -11,6 +11,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from celery import Celery
+
 from entro_cli.integrations.celery import EntroTask
 
 app = Celery("live_tasks", broker=os.environ["BROKER"])

@@ -1,8 +1,4 @@
-"""A client of `entro coordinate`, which renews its lease once a second and keeps to the rate that it allows.
-
-Nothing that happens to the coordinator or the network reaches the user's program: without a lease the client goes on
-at the probe rate.
-"""
+"""A client of `entro coordinate`: it renews its lease once a second and goes on at the probe rate without one."""
 
 from __future__ import annotations
 
@@ -25,11 +21,8 @@ from urllib.parse import urlsplit
 
 from entro_cli.integrations.token_bucket import TokenBucket
 
-_DEFAULT_URL = "http://127.0.0.1:8517"
-_FIRST_PROBE_PER_S = 0.03
 _PERIOD_S = 1.0
 _TIMEOUT_S = 2.0
-_LARGEST_ANSWER_BYTES = 65536
 _LOG = logging.getLogger("entro")
 
 _OPENER = http.OpenerDirector()  # no proxies, no redirects, no file: or ftp:
@@ -38,7 +31,9 @@ for _handler in (http.HTTPHandler, http.HTTPSHandler, http.HTTPDefaultErrorHandl
 
 
 class CoordinatorClient:
-    """One client for all threads and event loops of a process. A forked process becomes a client of its own.
+    """One client for all threads and event loops of a process; a forked process becomes a client of its own.
+
+    An argument or variable that is unusable is a ValueError.
 
     Args:
         url: the coordinator's address; by default ENTRO_COORDINATOR, else http://127.0.0.1:8517.
@@ -49,15 +44,12 @@ class CoordinatorClient:
     Attributes:
         id: the coordinator's name of this client.
         backlog: requests behind those that wait here, such as the frontier of a spider.
-
-    Raises:
-        ValueError: an argument or a variable is unusable.
     """
 
     def __init__(
         self, url: str | None = None, token: str | None = None, name: str | None = None, weight: float | None = None
     ) -> None:
-        self._url = (url or os.environ.get("ENTRO_COORDINATOR") or _DEFAULT_URL).rstrip("/")
+        self._url = (url or os.environ.get("ENTRO_COORDINATOR") or "http://127.0.0.1:8517").rstrip("/")
         self._token = (token or os.environ.get("ENTRO_TOKEN") or "").strip()
         self._name = name or os.environ.get("ENTRO_CLIENT") or os.path.basename(sys.argv[0])  # noqa: PTH119
         self._weight = float(os.environ.get("ENTRO_WEIGHT") or 1.0) if weight is None else weight
@@ -72,7 +64,7 @@ class CoordinatorClient:
     def _start_anew(self) -> None:
         self.id = f"{re.sub('[^A-Za-z0-9._-]', '-', self._name)[:48]}-{secrets.token_hex(6)}"
         self.backlog = 0.0
-        self._cap, self._probe, self._lease_until = 0.0, _FIRST_PROBE_PER_S, -math.inf
+        self._cap, self._probe, self._lease_until = 0.0, 0.03, -math.inf
         self._reported = 0.0  # `sent` as the coordinator knows it: it may not fall
         self._history: deque[tuple[float, float]] = deque(maxlen=6)  # of the last 5 s
         self._pause_s = _PERIOD_S  # until the next renewal
@@ -81,8 +73,8 @@ class CoordinatorClient:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def request(self, n: float = 1.0) -> Future[bool]:
-        """Return a future that becomes True when `n` requests may go, False when this client is closed."""
+    def request(self, n: float = 1.0) -> Future[None]:
+        """Return a future that is done when `n` requests may go; RuntimeError if this client is closed."""
         if not (math.isfinite(n) and n >= 0):
             raise ValueError(f"a number of requests must be at least 0, not {n}")
         return self._started().request(n)
@@ -126,8 +118,8 @@ class CoordinatorClient:
         asked_at, self._pause_s = monotonic(), _PERIOD_S
         try:
             answer = json.loads(self._call("POST", "/clients", self._report(asked_at)))
-            terms = [answer[key] for key in ("cap_per_s", "probe_per_s", "lease_s")]
-            terms.append(answer.get("renew_in_s", _PERIOD_S))  # a new cap is ready once a second
+            answer.setdefault("renew_in_s", _PERIOD_S)  # a new cap is ready once a second
+            terms = [answer[key] for key in ("cap_per_s", "probe_per_s", "lease_s", "renew_in_s")]
             if not all(type(each) in {int, float} and 0 <= each < math.inf for each in terms):
                 raise ValueError("not a finite amount")
             cap, probe, lease_s, pause_s = map(float, terms)
@@ -150,16 +142,13 @@ class CoordinatorClient:
         self._history.append((now, self._reported))
         then, sent_then = self._history[0]
         rate = (self._reported - sent_then) / (now - then) if now > then else 0.0
-        wanted = rate + (bucket.waiting + self.backlog) / _PERIOD_S
-        document = {"id": self.id, "weight": self._weight, "sent": self._reported, "wanted_per_s": wanted}
-        return json.dumps(document).encode()
+        wanted = rate + bucket.waiting + self.backlog  # what waits could go within 1 s
+        report = {"id": self.id, "weight": self._weight, "sent": self._reported, "wanted_per_s": wanted}
+        return json.dumps(report).encode()
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         headers["Content-Type"] = "application/json"
         call = http.Request(self._url + path, body, headers, method=method)  # noqa: S310  (the scheme was checked)
         with _OPENER.open(call, timeout=_TIMEOUT_S) as response:
-            answer: bytes = response.read(_LARGEST_ANSWER_BYTES + 1)
-        if len(answer) > _LARGEST_ANSWER_BYTES:
-            raise ValueError("the answer is too large")
-        return answer
+            return bytes(response.read(65536))  # a larger answer is cut off, so is no JSON

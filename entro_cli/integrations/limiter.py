@@ -1,7 +1,5 @@
 """Limiters that hold a program to the rate of `entro coordinate`: one for threads, one for asyncio."""
 
-from __future__ import annotations
-
 import asyncio
 
 from entro_cli.integrations.client import CoordinatorClient
@@ -14,7 +12,7 @@ class Limiter(CoordinatorClient):
         """Wait until `n` requests may go; RuntimeError if the limiter is closed."""
         permission = self.request(n)
         try:
-            _require(permission.result())
+            permission.result()
         except BaseException:  # Ctrl-C: its place in the queue becomes free
             permission.cancel()
             raise
@@ -31,15 +29,10 @@ class AsyncLimiter(CoordinatorClient):
 
     async def acquire(self, n: float = 1.0) -> None:
         """Wait until `n` requests may go; RuntimeError if the limiter is closed."""
-        _require(await asyncio.wrap_future(self.request(n)))
+        await asyncio.wrap_future(self.request(n))
 
     async def __aenter__(self) -> None:
         await self.acquire()
 
     async def __aexit__(self, *_: object) -> None:
         pass
-
-
-def _require(is_permitted: bool) -> None:
-    if not is_permitted:
-        raise RuntimeError("the limiter is closed")
