@@ -87,6 +87,9 @@ class ClientRegistry:
     def __len__(self) -> int:
         return len(self._leases)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._leases
+
     def renew(self, report: Report, now_s: float) -> bool:
         """Register a client, or renew its lease; return whether it is new.
 

@@ -144,6 +144,10 @@ class Coordinator:
             return None
         return max(now_ns / NS - (self.observation.step + 1) * self.step_s, 0.0)
 
+    def is_due(self, now_ns: int) -> bool:
+        """Return whether a step has begun for which there is no cap yet."""
+        return now_ns / NS // self.step_s > self._step
+
     def next_tick_s(self, now_ns: int) -> float:
         """Return the time until the next step begins, s."""
         return self.step_s - now_ns / NS % self.step_s

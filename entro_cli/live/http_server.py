@@ -21,6 +21,7 @@ from entro_engine import EntroError
 _MAX_BODY_BYTES = 4096
 _REQUEST_TIMEOUT_S = 5.0
 _FEW_CLIENTS = 100
+_LONGEST_TICK_S = 0.7
 _IDLE_TIMEOUT_S = 15.0
 """A connection without a whole request is closed after this time, so that slow clients cannot hold all of them."""
 
@@ -117,7 +118,16 @@ class CoordinatorServer:
             return _error(429, str(error))
         except (msgspec.MsgspecError, EntroError, UnicodeDecodeError) as error:
             return _error(400, str(error))
+        await self._until_ticked()
+        if report.id not in clients:
+            return _error(429, "others took the lease")
         return _answer(cap_document(self._coordinator, self._now_ns(), report.id))
+
+    async def _until_ticked(self) -> None:
+        """Wait for the tick of this second, if it is due: clients ask when they expect its cap."""
+        deadline = self._now_s() + _LONGEST_TICK_S
+        while self._coordinator.is_due(self._now_ns()) and self._now_s() < deadline:
+            await asyncio.sleep(_LONGEST_TICK_S / 50)
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
         if not self._coordinator.clients.leave(request.match_info["id"]):
