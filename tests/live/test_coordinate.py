@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
@@ -14,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.fake_llm import serving
 from tests.live.coordinating import coordinating
 from tests.running import COMMAND, entro, entro_process
+from tests.schedule.system import require_program
+from tests.test_prometheus_server import PROMETHEUS, prometheus, wait_for
 
 FIELDS = {
     "cap_per_s",
@@ -189,6 +192,42 @@ def test_a_dry_run_prints_and_writes_nothing(llm, tmp_path):
     assert "stable, 0 waiting" in lines[-1]
     assert "would allow" in lines[-1]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_prometheus_scrapes_it(running, tmp_path):
+    require_program(PROMETHEUS, "prometheus")
+    running.wait_for(lambda cap: cap["queue"] == 0.0)
+    with prometheus(tmp_path, running.url.rsplit(":")[-1]) as url:
+        query = f"{url}/api/v1/query?query=rate(entro_observed_steps_total[10s])"
+
+        def observed():
+            with urllib.request.urlopen(query, timeout=5) as answer:
+                found = json.load(answer)["data"]["result"]
+            return found and float(found[0]["value"][1]) > 0.8
+
+        wait_for(observed)
+
+
+def test_a_source_that_fails_is_named_once_and_comes_back(tmp_path):
+    log = tmp_path / "queue.csv"
+    log.write_text("time,llm_queue\n")
+    with coordinating(log, "--capacity", "6", history=tmp_path / "h") as running:
+        assert running.ask("/cap")[1]["queue"] is None
+        rows = [f"{datetime.now(UTC) - timedelta(seconds=ago):%FT%TZ},{ago}\n" for ago in range(30, 0, -1)]
+        log.write_text("time,llm_queue\n" + "".join(rows))
+        running.wait_for(lambda cap: cap["queue"] == 1.0)
+        log.unlink()
+        assert "queue.csv" in running.process.stderr.readline()
+        assert running.ask("/cap")[1]["queue"] == 1.0
+
+
+def test_without_a_queue_there_is_nothing_to_protect(tmp_path):
+    now = datetime.now(UTC)
+    rows = [f"{now - timedelta(seconds=ago):%FT%TZ},1\n" for ago in range(20, 0, -1)]
+    (tmp_path / "rate.csv").write_text("time,scraper_rate\n" + "".join(rows))
+    error = entro("coordinate", tmp_path / "rate.csv", "--history", tmp_path / "h", "--dry-run").error
+    assert "the pipeline has no queue" in error
 
 
 def test_a_log_that_grows(tmp_path):

@@ -25,7 +25,7 @@ from entro_cli.history.state import load_state
 from entro_cli.live.clients import ClientRegistry
 from entro_cli.live.coordinator import Coordinator, Server
 from entro_cli.live.documents import cap_document
-from entro_cli.live.observe import newest_observation
+from entro_cli.live.observe import Observation, newest_observation
 from entro_cli.live.state_file import load_coordinator_state, replace_file, save_coordinator_state
 from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
@@ -71,7 +71,7 @@ class CoordinateOptions:
             raise EntroError(
                 f"{printable(self.listen)!r} is not an address",
                 where="--listen",
-                expected="HOST:PORT, as 127.0.0.1:8517",
+                expected="HOST:PORT, such as 127.0.0.1:8517",
             )
         return host.strip("[]"), int(port)
 
@@ -230,20 +230,38 @@ class _Loop:
         if self._reading is None:
             self._reading = asyncio.create_task(asyncio.to_thread(self.source.read, time_ns()))
         await asyncio.wait({self._reading}, timeout=_LONGEST_READING_S)
-        steps = None
+        failures: list[EntroError] = []
+        seen = None
         if self._reading.done():
             steps, self._reading = self._reading.result(), None
-            self._warn(self.source.failures())
-        coordinator, step = self.coordinator, time_ns() // STEP_NS
-        counts_all = self.source.counts_all or not len(coordinator.clients)
+            failures += self.source.failures()
+            try:
+                seen = self._newest(steps)
+            except EntroError as error:  # such as a second queue in a new log
+                if self.coordinator.observation is None:
+                    raise
+                failures.append(error)
+        step = time_ns() // STEP_NS
+        self.coordinator.tick(step, seen, monotonic())
+        try:
+            self._write(step)
+        except EntroError as error:  # the disk may have room again
+            failures.append(error)
+        self._warn(failures)
+
+    def _newest(self, steps: Steps | None) -> Observation | None:
+        """Return the newest sample, if it is newer than the last one."""
+        counts_all = self.source.counts_all or not len(self.coordinator.clients)
         seen = None if steps is None else newest_observation(steps, self._seen_until, counts_all)
-        if seen is not None:
-            self._seen_until = seen.step
-        coordinator.tick(step, seen, monotonic())
+        self._seen_until = seen.step if seen else self._seen_until
+        return seen
+
+    def _write(self, step: int) -> None:
+        """Write what others read: the line of a dry run, the cap, the state."""
         if self.options.dry_run:
-            self.terminal.text(f"{_line(coordinator)}\n")
+            self.terminal.text(f"{_line(self.coordinator)}\n")
         elif self.options.cap_file is not None:
-            document = cap_document(coordinator, time_ns())
+            document = cap_document(self.coordinator, time_ns())
             replace_file(self.options.cap_file, json.dumps(document).encode() + b"\n")
         if step % _SAVE_EVERY_STEPS == 0:
             self._save()
