@@ -287,7 +287,8 @@ def start_celery(
     stack.enter_context(program(folder / "redis.log", *redis))
     wait_for(lambda: listens(port), "Redis does not listen")
     places = {"BROKER": f"redis://127.0.0.1:{port}/0", "LLM": llm.url, "ENTRO_COORDINATOR": coordinator}
-    worker = (sys.executable, "-m", "celery", "--app", "live_tasks", "worker", "--pool", "threads", "-c", 64)
+    options = ("--pool", "threads", "--concurrency", 64, "--loglevel", "INFO")
+    worker = (sys.executable, "-m", "celery", "--app", "live_tasks", "worker", *options)
     stack.enter_context(program(folder / "crawl.log", *worker, **places))
     wait_for(lambda: " ready." in (folder / "crawl.log").read_text(), "Celery is not ready", 60)
     links = re.findall(r'href="(.+?)"', (folder / "site/index-0.html").read_text())
