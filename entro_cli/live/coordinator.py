@@ -166,7 +166,10 @@ class Coordinator:
         """
         passed = max(step - self._step, 1)
         sent = self.clients.take_sent() / (passed * self.step_s)
-        self._sent.extend([sent] * min(passed, _MAX_LAG))
+        # Clients report when they fetch the cap, at the begin of a step. The newest step is not reported yet.
+        if self._sent:
+            self._sent[-1] = sent
+        self._sent.extend([min(sent, self.cap_per_s)] * min(passed, _MAX_LAG))
         self._step = step
         if observation is not None:
             self._observe(observation)
