@@ -31,9 +31,7 @@ for _handler in (http.HTTPHandler, http.HTTPSHandler, http.HTTPDefaultErrorHandl
 
 
 class CoordinatorClient:
-    """One client for all threads and event loops of a process; a forked process becomes a client of its own.
-
-    An argument or variable that is unusable is a ValueError.
+    """One client for the threads and event loops of a process; a fork makes another. Unusable arguments: ValueError.
 
     Args:
         url: the coordinator's address; by default ENTRO_COORDINATOR, else http://127.0.0.1:8517.
@@ -123,10 +121,9 @@ class CoordinatorClient:
             if not all(type(each) in {int, float} and 0 <= each < math.inf for each in terms):
                 raise ValueError("not a finite amount")
             cap, probe, lease_s, pause_s = map(float, terms)
-        except Exception as error:  # whatever a broken or hostile peer can cause
+        except Exception as error:  # whatever a broken or hostile peer can cause; its text may hold the token
             if not self._is_lost and not self._has_lease():
                 self._is_lost = True
-                # The text of an error may hold the token.
                 reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 _LOG.warning("no coordinator at %s (%s): at most %g requests/s", self._url, reason, self._probe)
             return

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -65,7 +66,8 @@ class EntroMiddleware:
         engine = self._crawler.engine
         slot = getattr(engine, "_slot", None) or engine.slot  # before Scrapy 2.14
         while engine.running and slot.closing is None:
-            self._client.backlog = float(len(slot.scheduler)) if hasattr(slot.scheduler, "__len__") else 0.0
+            with suppress(Exception):  # a scheduler without a length, or with a server that is away
+                self._client.backlog = float(len(slot.scheduler))
             await asyncio.sleep(0.2)
         await asyncio.to_thread(self._client.close)
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
 
-_LONGEST_PAUSE_S = 0.1
-
 
 class TokenBucket:
     """Permission for requests at the rate of the moment, first come, first served.
@@ -84,4 +82,4 @@ class TokenBucket:
 
     def _pause_s(self) -> float:
         missing = self._queue[0][0] - self._tokens
-        return max(0.001, min(_LONGEST_PAUSE_S, missing / max(self._rate_per_s(), 1e-9)))
+        return max(0.001, min(0.1, missing / max(self._rate_per_s(), 1e-9)))  # 0.1 s: the rate may rise meanwhile

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from entro_cli.integrations import token_bucket
 from entro_cli.integrations.client import CoordinatorClient
 from entro_cli.integrations.limiter import AsyncLimiter, Limiter
 from tests.live.coordinator_stub import Coordinator, coordinator
@@ -96,6 +97,19 @@ def test_the_rate_is_held(client, kind, run, cap):
     assert cap * 0.95 < rate < cap * 1.05
 
 
+def test_late_wake_ups_lose_no_rate(monkeypatch):
+    """On a clock that is ten times as fast, every wake-up is late: at most ten times a second."""
+    monkeypatch.setattr(token_bucket, "monotonic", lambda: 10 * time.monotonic())
+    bucket = token_bucket.TokenBucket(lambda: 0.8)
+    try:
+        started = time.monotonic()
+        permissions = [bucket.request(1.0) for _ in range(12)]
+        permissions[-1].result(20)
+        assert 10 * (time.monotonic() - started) == pytest.approx(12 / 0.8, abs=1.5)
+    finally:
+        bucket.close()
+
+
 def test_a_raised_cap_is_used_at_once(client):
     with coordinator(cap=0.01) as stub:
         one = client(stub)
@@ -151,6 +165,7 @@ def most_in(times, seconds):
     return max(sum(first <= each < first + seconds for each in times) for first in times)
 
 
+@pytest.mark.slow
 def test_one_missed_renewal_is_no_loss(client, caplog):
     with coordinator(cap=50.0, probe=0.0) as stub:
         one = client(stub)
@@ -210,6 +225,7 @@ def test_a_bad_answer_counts_as_none(client, caplog, answer):
         assert times == []
 
 
+@pytest.mark.slow
 def test_a_silent_coordinator_is_given_up_and_the_program_goes_on(client, caplog):
     with coordinator() as stub:
         silent = threading.Event()
@@ -244,6 +260,7 @@ def test_proxies_are_not_used(client, monkeypatch):
         client(stub).request().result(20)
 
 
+@pytest.mark.slow
 def test_what_the_coordinator_learns(client):
     with coordinator(cap=20.0) as stub:
         one = client(stub, name="my spider/1", weight=2.5)

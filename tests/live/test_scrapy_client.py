@@ -119,12 +119,18 @@ def test_ctrl_c_loses_no_page_and_fetches_none_twice(tmp_path):
 
 CLOSES = """
 import scrapy
+from scrapy.core.scheduler import Scheduler
 from scrapy.exceptions import CloseSpider
+
+class Unmeasured(Scheduler):
+    def __len__(self):
+        raise ConnectionError("its server is away")
 
 class Shop(scrapy.Spider):
     name = "shop"
     custom_settings = {
         "CONCURRENT_REQUESTS": 100,
+        "SCHEDULER": Unmeasured,
         "DOWNLOADER_MIDDLEWARES": {"entro_cli.integrations.scrapy.EntroMiddleware": 650},
     }
 
