@@ -77,6 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self.coordinator.answer)
             self.coordinator.renewals.append((time.monotonic(), document))
 
+    def do_GET(self):
+        """For those that follow a redirect, which they should not."""
+        self._send(self.coordinator.answer)
+        self.coordinator.renewals.append((time.monotonic(), {}))
+
     def do_DELETE(self):
         if self._is_allowed():
             self.coordinator.left.append(self.path.removeprefix("/clients/"))

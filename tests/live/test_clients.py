@@ -253,11 +253,11 @@ def test_the_token_is_sent_and_never_shown(client, caplog, monkeypatch):
     assert "guess" not in caplog.text
 
 
-def test_proxies_are_not_used(client, monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
+def test_proxies_are_not_used():
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:1")
     with coordinator() as stub:
-        client(stub).request().result(20)
+        run_program(stub, WITH_THE_END, **proxies, no_proxy="", NO_PROXY="")
+        assert len(stub.left) == 1
 
 
 @pytest.mark.slow
