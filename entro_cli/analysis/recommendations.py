@@ -57,7 +57,10 @@ def recommendations(
             unit="req/s",
             field="coordination.capacity",
             command=command,
-            setting=f"Scrapy, one domain: {delay} (a fixed delay leaves room to drain a queue, but knows no stall)",
+            setting=(
+                f"Scrapy, one domain: {delay} (a fixed delay leaves room to drain a queue, but knows no stall; "
+                f"`entro coordinate --capacity {coordination.capacity:.3g}` does)"
+            ),
         ),
     )
 
