@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
 from urllib import request as http
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from entro_cli.integrations.token_bucket import TokenBucket
@@ -49,7 +48,7 @@ class CoordinatorClient:
     ) -> None:
         self._url = (url or os.environ.get("ENTRO_COORDINATOR") or "http://127.0.0.1:8517").rstrip("/")
         self._token = (token or os.environ.get("ENTRO_TOKEN") or "").strip()
-        self._name = name or os.environ.get("ENTRO_CLIENT") or os.path.basename(sys.argv[0])  # noqa: PTH119
+        self._name = name or os.environ.get("ENTRO_CLIENT") or sys.argv[0].rpartition("/")[2]
         self._weight = float(os.environ.get("ENTRO_WEIGHT") or 1.0) if weight is None else weight
         parts = urlsplit(self._url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
@@ -124,7 +123,8 @@ class CoordinatorClient:
         except Exception as error:  # whatever a broken or hostile peer can cause; its text may hold the token
             if not self._is_lost and not self._has_lease():
                 self._is_lost = True
-                reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
+                cause = getattr(error, "reason", error)
+                reason = f"HTTP {error.code}" if isinstance(error, http.HTTPError) else type(cause).__name__
                 _LOG.warning("no coordinator at %s (%s): at most %g requests/s", self._url, reason, self._probe)
             return
         self._cap, self._probe, self._lease_until = cap, probe, asked_at + lease_s

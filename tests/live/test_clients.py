@@ -165,6 +165,14 @@ def most_in(times, seconds):
     return max(sum(first <= each < first + seconds for each in times) for first in times)
 
 
+def test_the_warning_names_the_cause(client, caplog):
+    times = grants_of(client(Coordinator()), 1)  # at port 0 nobody listens
+    wait_until(lambda: caplog.messages)
+    assert caplog.messages[0].endswith("at most 0.03 requests/s")
+    assert re.search(r"\((ConnectionRefusedError|OSError)\)", caplog.messages[0])
+    assert times == []
+
+
 @pytest.mark.slow
 def test_one_missed_renewal_is_no_loss(client, caplog):
     with coordinator(cap=50.0, probe=0.0) as stub:
