@@ -27,6 +27,7 @@ from entro_cli.commands import (
     report,
     schedule,
     simulate,
+    watch,
 )
 from entro_cli.commands.help import CommandWithPanels, PlainGroup
 
@@ -68,6 +69,7 @@ def _add_group(name: str, text: str, epilog: str) -> typer.Typer:
 
 _add(app, "simulate", simulate.simulate, simulate.EPILOG)
 _add(app, "analyze", analyze.analyze, analyze.EPILOG)
+_add(app, "watch", watch.watch, watch.EPILOG)
 _add(app, "report", report.report, report.EPILOG)
 _add(app, "fleet", fleet.fleet, fleet.EPILOG)
 _add(app, "compare", compare.compare, compare.EPILOG)

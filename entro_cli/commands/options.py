@@ -346,6 +346,17 @@ class PrometheusOptions:
 
 
 @dataclass(frozen=True)
+class LiveSourceOptions(PrometheusOptions):
+    """The same for a pipeline that runs: both are read again and again."""
+
+    url: Annotated[
+        str | None,
+        option(INPUT, "--prometheus URL", "Query this server too, again and again."),
+    ] = None
+    metrics: Annotated[str | None, option(INPUT, "--metrics URL", "Read this /metrics page too, once a second.")] = None
+
+
+@dataclass(frozen=True)
 class RangeOptions:
     """A stretch of time."""
 

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -16,7 +16,7 @@ from entro_cli.core.formatting import count, duration, quantity, share
 from entro_cli.core.json_document import json_parts
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleDimensions, RenderableType
     from rich.live import Live
     from rich.text import Text
 
@@ -73,6 +73,26 @@ class Terminal:
             sys.stdout.write(text)
         else:
             sys.stdout.buffer.write(text)
+
+    def line(self, text: str) -> None:
+        """Print a line as it is, at once: whoever reads a pipe waits for it."""
+        self.text(f"{text}\n")
+        sys.stdout.flush()
+
+    @contextmanager
+    def screen(self) -> Iterator[Callable[[Callable[[ConsoleDimensions], RenderableType]], None]]:
+        """Take the whole terminal for the duration of a context.
+
+        Yields:
+            A function that shows what another one makes for the size of the terminal.
+        """
+        from rich.live import Live
+
+        console = _console(sys.stdout)
+        with Live(
+            console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        ) as live:
+            yield lambda draw: live.update(draw(console.size), refresh=True)
 
     def note(self, text: str) -> None:
         """Print a message that is neither a result nor an error, unless --quiet is given."""
@@ -298,6 +318,19 @@ def working(what: str, total: float | None = None, unit: str = "") -> Iterator[W
     finally:
         if work in works:
             works.remove(work)
+
+
+@contextmanager
+def no_progress() -> Iterator[None]:
+    """Show no progress for the duration of a context."""
+    global _progress  # noqa: PLW0603 - see there
+    line, _progress = _progress, None
+    if line is not None:
+        line.erase(goes_on=False)
+    try:
+        yield
+    finally:
+        _progress = line
 
 
 def worked_off(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator[Item]:

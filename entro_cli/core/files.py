@@ -47,7 +47,8 @@ def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     if not path.parent.name.startswith("_"):  # the metadata of a history means nothing to users
-        DONE.append(f"wrote {printable(str(path))}")
+        done = f"wrote {printable(str(path))}"
+        DONE.extend([done] * (done not in DONE))  # `watch` writes one file again and again
 
 
 def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:

@@ -1,18 +1,21 @@
-"""Sources that are no logs, as growing files: pages of metrics, and answers of a Prometheus server."""
+"""Sources that are no logs, as growing files: pages of metrics, answers of a Prometheus server, standard input."""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from functools import cache, partial
 from pathlib import Path
 from threading import Event, Thread
-from time import time_ns
+from time import monotonic, time_ns
 
 from entro_cli.core.clock import NS, moment
 from entro_cli.core.connections import lost_connections_as_errors
+from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.prometheus.client import MetricsPage
 from entro_cli.readers.prometheus.reader import is_wanted_metric
 from entro_cli.timeseries.observations import Observations, ReadOptions
@@ -21,7 +24,10 @@ from entro_engine import EntroError
 _LARGEST_FILE_BYTES = 1 << 20
 """A file that is larger is moved aside, and a new one is begun."""
 
-_TIMEOUT_S = 5.0
+_ROTATED_AFTER_S = 60.0
+"""A file is not moved aside before this time, so that whoever follows it has read the last one."""
+
+TIMEOUT_S = 5.0
 
 _LINE = re.compile(r"^(?:# TYPE )?([a-zA-Z_:][\w:]*).*\n", re.MULTILINE)
 """A sample, or the type of a metric, with the name of the metric. Others are not needed, and may hold times."""
@@ -33,15 +39,17 @@ class Collector(ABC):
     Args:
         path: the file. One older part is kept beside it.
         interval_s: the time between two readings, s.
+        label: the name of the source, safe to show.
 
     Attributes:
         failure: the error of the last reading; None if it succeeded.
     """
 
-    def __init__(self, path: Path, interval_s: float) -> None:
-        self.path, self.interval_s = path, interval_s
+    def __init__(self, path: Path, interval_s: float, label: str) -> None:
+        self.path, self.interval_s, self.label = path, interval_s, label
         self.failure: EntroError | None = None
         self._stopped = Event()
+        self._begun_s, self._tick_ns = monotonic(), 0
         self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -55,17 +63,33 @@ class Collector(ABC):
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            due_ns = time_ns() + round(self.interval_s * NS)
-            self.collect()
-            self._stopped.wait(max((due_ns - time_ns()) / NS, 0.0))
+            self._collect_at_tick()
 
-    def collect(self) -> None:
-        """Read once, and append what is new."""
+    def _collect_at_tick(self) -> None:
+        """Read at the next multiple of the interval: at even times, the usual interval is no longer than that."""
+        interval_ns = max(round(self.interval_s * NS), 1)
+        tick_ns = max(-(-time_ns() // interval_ns) * interval_ns, self._tick_ns + interval_ns)
+        if not self._stopped.wait(max((tick_ns - time_ns()) / NS, 0.0)):
+            self._tick_ns = tick_ns
+            self.collect(tick_ns)
+
+    def collect_whole(self) -> None:
+        """Read so often that there are loads: once, unless a subclass needs more."""
+        self._collect_at_tick()
+
+    def collect(self, at_ns: int | None = None) -> None:
+        """Read once, and append what is new.
+
+        Args:
+            at_ns: the time of the reading, nanoseconds since the epoch; None for the current time.
+        """
         try:
-            text = self._read()
-            if self.path.exists() and self.path.stat().st_size > _LARGEST_FILE_BYTES:
-                self.path.replace(f"{self.path}.1")
+            text = self._read(time_ns() if at_ns is None else at_ns)
             is_new = not self.path.exists()
+            is_old = monotonic() - self._begun_s >= _ROTATED_AFTER_S
+            if not is_new and is_old and self.path.stat().st_size > _LARGEST_FILE_BYTES:
+                self.path.replace(f"{self.path}.1")
+                is_new, self._begun_s = True, monotonic()
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(self._header() * is_new + text)
             self.failure = None
@@ -78,8 +102,11 @@ class Collector(ABC):
         return ""
 
     @abstractmethod
-    def _read(self) -> str:
+    def _read(self, at_ns: int) -> str:
         """Return whole lines.
+
+        Args:
+            at_ns: the time of the reading, nanoseconds since the epoch.
 
         Raises:
             EntroError: if the server gives none.
@@ -100,18 +127,22 @@ class MetricsCollector(Collector):
     def __init__(
         self, url: str, folder: Path, interval_s: float, options: ReadOptions, environ: Mapping[str, str]
     ) -> None:
-        super().__init__(folder / "metrics.txt", interval_s)
-        self._page = MetricsPage(url, environ, timeout_s=_TIMEOUT_S, pauses_s=())
+        self._page = MetricsPage(url, environ, timeout_s=TIMEOUT_S, pauses_s=())
+        super().__init__(folder / "metrics.txt", interval_s, self._page.label)
         self._is_wanted = cache(partial(is_wanted_metric, options))
-        self._label = self._page.label  # raises an error for an address that is none
 
-    def _read(self) -> str:
-        now = moment(time_ns(), UTC).isoformat()  # before the request: a slow answer must not look fresh
+    def collect_whole(self) -> None:
+        """Read twice: a counter shows no rate by itself."""
+        self._collect_at_tick()
+        self._collect_at_tick()
+
+    def _read(self, at_ns: int) -> str:
+        now = moment(at_ns, UTC).isoformat()  # before the request: a slow answer must not look fresh
         lines = "".join(found[0] for found in _LINE.finditer(self._page.fetch()) if self._is_wanted(found[1]))
         if not lines:
             raise EntroError(
                 "has no metric of a known server",
-                where=self._label,
+                where=self.label,
                 expected="a metric with a known name, or --stage",
                 remedy="add --stage NAME=METRIC:KIND, for example --stage llm=my_queue_size:queue",
             )
@@ -126,19 +157,20 @@ class PrometheusCollector(Collector):
         folder: the folder for the file.
         interval_s: the time between two points, s.
         begin_ns: the time of the first point, ns since the epoch.
+        label: the name of the server, safe to show.
     """
 
     def __init__(
-        self, query: Callable[[int, int], Observations], folder: Path, interval_s: float, begin_ns: int
+        self, query: Callable[[int, int], Observations], folder: Path, interval_s: float, begin_ns: int, label: str
     ) -> None:
-        super().__init__(folder / "prometheus.csv", interval_s)
+        super().__init__(folder / "prometheus.csv", interval_s, label)
         self._query, self._begin_ns = query, begin_ns
 
     def _header(self) -> str:
         return "time,scraper_rate,llm_queue\n"
 
-    def _read(self) -> str:
-        found = self._query(self._begin_ns, time_ns())
+    def _read(self, at_ns: int) -> str:
+        found = self._query(self._begin_ns, at_ns)
         rows: dict[int, dict[str, float]] = {}
         for series in found.series:
             for time, value in zip(series.times.tolist(), series.values.tolist(), strict=True):
@@ -148,3 +180,28 @@ class PrometheusCollector(Collector):
             f"{moment(time, UTC).isoformat()},{row.get('rate', '')},{row.get('queue', '')}\n"
             for time, row in sorted(rows.items())
         )
+
+
+class StreamCollector(Collector):
+    """A collector of the lines of standard input.
+
+    Args:
+        folder: the folder for the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "standard-input.log", 0.0, label_of(STDIN))
+        self._line = b""  # the last one, which has no end yet
+
+    def collect_whole(self) -> None:
+        """Read up to the end."""
+        while not self._stopped.is_set():
+            self.collect()
+
+    def _read(self, at_ns: int) -> str:
+        content = os.read(sys.stdin.fileno(), 1 << 20)
+        if not content:
+            self.stop()
+        lines, feed, rest = (self._line + content).rpartition(b"\n")
+        self._line = rest if content else b""
+        return (lines + feed + (b"" if content else rest)).decode("utf-8", "replace")

@@ -25,6 +25,7 @@ from entro_cli.history.state import State
 from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins, Signal, merge_bins, signals_of
+from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.resample import check_span
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
@@ -41,6 +42,7 @@ class Follower:
         kept_s: steps older than this before the newest are forgotten, s; None to keep all.
 
     Attributes:
+        names: the names.
         failures: the errors of the last poll.
         state: the logs so far, as in the state of a history.
 
@@ -52,7 +54,7 @@ class Follower:
         self.failures: list[EntroError] = []
         self.state = State(learns=True)
         self._bins: BinsByKey = {}
-        self._names, self._load_options = names, load_options
+        self.names, self._load_options = names, load_options
         self._zone, self._read_options = read_options(load_options)
         self._step_ns = None if load_options.step is None else duration_ns(load_options.step, "--step")
         self._kept_ns = None if kept_s is None else round(kept_s * NS)
@@ -63,7 +65,7 @@ class Follower:
         """Read what is new; return whether anything is."""
         self.failures = []
         try:
-            found, self.failures = find_logs_leniently(self._names)
+            found, self.failures = find_logs_leniently(self.names)
         except EntroError as error:
             found, self.failures = {}, [error]
         rotated = dict.fromkeys(self._rotated.beside(found), False)
@@ -91,6 +93,13 @@ class Follower:
         bins = {key: part.between(begin, 1 << 62) for key, part in self._bins.items() if key.stage in self.state.stages}
         bins = {key: part for key, part in bins.items() if len(part)}
         return coupled_steps(self.state, bins, settings, begin_ns) if bins else None
+
+    @property
+    def newest_ns(self) -> int | None:
+        """Time of the newest sample, nanoseconds since the epoch; None without any."""
+        return max(
+            (part.last for log in self.state.logs for part in log.series if not is_signal(part.stage)), default=None
+        )
 
     @property
     def signals(self) -> tuple[Signal, ...]:

@@ -141,6 +141,7 @@ def test_a_page_that_is_read_again_and_again(tmp_path, monkeypatch):
     clock, pages = count(START // 10**9), count()
     monkeypatch.setattr(collect, "time_ns", lambda: next(clock) * 10**9)
     monkeypatch.setattr(collect, "_LARGEST_FILE_BYTES", 8_000)
+    monkeypatch.setattr(collect, "_ROTATED_AFTER_S", 0)
     monkeypatch.setattr(collect.MetricsPage, "fetch", lambda self: page(next(pages)))
     collector = collect.MetricsCollector("http://127.0.0.1:9/metrics", tmp_path, 1, READ, {})
     follower = Follower([str(collector.path)], OPTIONS, kept_s=60)
@@ -181,7 +182,7 @@ def test_answers_of_a_server(tmp_path):
         queue = Series("llm", Kind.QUEUE, times[:2], np.array([4.0, 5.0]))
         return Observations("server", "prometheus", (rate, queue), 5)
 
-    collector = collect.PrometheusCollector(query, tmp_path, 15, START)
+    collector = collect.PrometheusCollector(query, tmp_path, 15, START, "server")
     collector.collect()
     collector.collect()
     follower = Follower([str(collector.path)], OPTIONS)

@@ -12,8 +12,9 @@ from time import time_ns
 
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS
-from entro_cli.live.collect import Collector, MetricsCollector, PrometheusCollector
+from entro_cli.live.collect import TIMEOUT_S, Collector, MetricsCollector, PrometheusCollector, StreamCollector
 from entro_cli.live.follow import Follower
+from entro_cli.readers.inputs.log_file import STDIN
 from entro_cli.readers.options import LoadOptions, read_options
 from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
 from entro_cli.timeseries.observations import Observations
@@ -49,7 +50,7 @@ class LiveSource:
     def read(self, now_ns: int) -> Steps | None:
         """Read what is new, and return the newest steps; None before there are any."""
         for one in self._collectors:
-            if one.interval_s <= STEP_NS / NS:
+            if isinstance(one, MetricsCollector):
                 one.collect()  # here and now, so that the sample is fresh
         self._follower.poll()
         return self._follower.steps(self._settings, now_ns - _RECENT_NS)
@@ -60,10 +61,57 @@ class LiveSource:
 
 
 @contextmanager
+def follow_sources(
+    names: Sequence[str],
+    options: LoadOptions,
+    metrics: str | None,
+    query: PrometheusQuery | None,
+    *,
+    every_s: float,
+    within: TimeRange,
+    kept_s: float | None,
+) -> Iterator[tuple[Follower, list[Collector]]]:
+    """Open the sources of a pipeline: what follows them, and the collectors, which are not started.
+
+    Args:
+        names: its logs; `-` for standard input.
+        options: how they are read.
+        metrics: the address of a page of metrics; None without one.
+        query: queries to a Prometheus server; None without one.
+        every_s: the time between two readings of the page, s.
+        within: the begin and the step of the answers of the server.
+        kept_s: as for `Follower`.
+
+    Raises:
+        EntroError: if an option or an address cannot be read.
+    """
+    with TemporaryDirectory(prefix="entro-", ignore_cleanup_errors=True) as name:
+        folder, collectors = Path(name), list[Collector]()
+        if STDIN in names:
+            collectors.append(StreamCollector(folder))
+        if metrics is not None:
+            collectors.append(MetricsCollector(metrics, folder, every_s, read_options(options)[1], os.environ))
+        if query is not None:
+            server = PrometheusServer(query.url, os.environ, timeout_s=TIMEOUT_S, pauses_s=())
+
+            def fetch(begin_ns: int, end_ns: int) -> Observations:
+                return run_query(query, server, replace(within, begin_ns=begin_ns, end_ns=end_ns))
+
+            every = within.step_ns / NS
+            collectors.append(PrometheusCollector(fetch, folder, every, within.begin_ns, server.label))
+        logs = [name for name in names if name != STDIN]
+        try:
+            yield Follower([*logs, *(str(one.path) for one in collectors)], options, kept_s), collectors
+        finally:
+            for one in collectors:
+                one.stop()
+
+
+@contextmanager
 def live_source(
     names: Sequence[str], options: LoadOptions, settings: Settings, metrics: str | None, query: PrometheusQuery | None
 ) -> Iterator[LiveSource]:
-    """Open the sources of a pipeline.
+    """Open the sources of a pipeline that is coordinated.
 
     Args:
         names: its logs.
@@ -76,25 +124,11 @@ def live_source(
         EntroError: if an option or an address cannot be read.
     """
     options = replace(options, step=f"{STEP_NS / NS:g}s")
-    with TemporaryDirectory(prefix="entro-") as name:
-        folder, collectors = Path(name), list[Collector]()
-        if metrics is not None:
-            read = read_options(options)[1]
-            collectors.append(MetricsCollector(metrics, folder, STEP_NS / NS, read, os.environ))
-        if query is not None:
-            server = PrometheusServer(query.url, os.environ)
-
-            def fetch(begin_ns: int, end_ns: int) -> Observations:
-                return run_query(query, server, TimeRange(begin_ns, end_ns, _PROMETHEUS_STEP_NS))
-
-            begin = time_ns() - _RECENT_NS
-            collectors.append(PrometheusCollector(fetch, folder, _PROMETHEUS_STEP_NS / NS, begin))
-        follower = Follower([*names, *(str(one.path) for one in collectors)], options, _KEPT_S)
+    begin_ns = time_ns() - _RECENT_NS
+    within = TimeRange(begin_ns, begin_ns, _PROMETHEUS_STEP_NS)
+    parts = follow_sources(names, options, metrics, query, every_s=STEP_NS / NS, within=within, kept_s=_KEPT_S)
+    with parts as (follower, collectors):
         for one in collectors:
-            if one.interval_s > STEP_NS / NS:
+            if not isinstance(one, MetricsCollector):
                 one.start()
-        try:
-            yield LiveSource(follower, collectors, settings, bool(collectors))
-        finally:
-            for one in collectors:
-                one.stop()
+        yield LiveSource(follower, collectors, settings, metrics is not None or query is not None)

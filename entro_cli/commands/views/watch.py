@@ -1,0 +1,233 @@
+"""The output of `entro watch`: a screen, a line, and a JSON document."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from entro_cli.core import formatting
+from entro_cli.core.clock import moment, nanoseconds
+from entro_cli.core.console import printable
+from entro_cli.core.json_document import to_builtins
+from entro_cli.live.status import RecentSteps, StageStatus, Status
+from entro_engine import Kind, Regime
+from entro_engine.entropy import FloatArray
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import ConsoleDimensions, RenderableType
+    from rich.text import Text
+
+SCHEMA = "entro/watch/1"
+
+_STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no data": "dim"}
+_UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: ""}
+_LABEL_WIDTH, _VALUE_WIDTH, _NAME_LENGTH, _LETTERS_WIDTH = 14, 22, 14, 38
+_MOST_FAILURE_LINES = 4
+_BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " ..::++##"
+_LETTERS = {
+    **{"S": "7861e", "T": "72222", "A": "69f99", "B": "e9e9e", "L": "8888f", "E": "f8e8f", "R": "e9ea9"},
+    **{"C": "78887", "I": "11111"},
+}
+"""Large letters: the rows of each, the pixels of a row as the bits of a digit."""
+
+_STALE_STEPS, _STALE_S = 3, 10
+"""Newest data that is older than both is marked."""
+
+
+def status_text(status: Status, failures: Sequence[str], now_ns: int, as_json: bool) -> str:
+    """Return the state of a pipeline in one line: for people, or a JSON document."""
+    if not as_json:
+        return _status_line(status, now_ns)
+    document = {"schema": SCHEMA, **to_builtins(status), "age_s": _age_s(status, now_ns), "failures": failures}
+    return json.dumps(document, allow_nan=False)
+
+
+def _status_line(status: Status, now_ns: int) -> str:
+    """Return the state of a pipeline in one line."""
+    driver = [f"driver {_name(status.driver)}"] if status.driver else []
+    wait = [f"wait {formatting.duration(status.wait_s)}"] if status.wait_s is not None else []
+    stages = [f"{_name(stage.name)} {_load(stage)}".rstrip() for stage in status.stages]
+    parts = (
+        f"{status.regime} since {_clock(status.since, now_ns)}",
+        f"load {formatting.nats(status.coupled_load)} of {formatting.nats(status.budget)} nat",
+        *(*stages, *wait, *driver),
+        f"newest data {_ago(status, now_ns)}",
+    )
+    return ", ".join(parts)
+
+
+def watch_screen(
+    state: tuple[Status, RecentSteps] | None,
+    failures: Sequence[str],
+    now_ns: int,
+    unicode: bool,
+    size: ConsoleDimensions,
+) -> RenderableType:
+    """Return the screen, which fits into 80x24 and uses more.
+
+    Args:
+        state: the state of the pipeline, and its newest steps; None as long as there is no data.
+        failures: errors, safe to show.
+        now_ns: the current time, nanoseconds since the epoch.
+        unicode: whether the terminal has block characters.
+        size: the size of the terminal.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    wrapped = [line for failure in failures for line in textwrap.wrap(f"! {failure}", size.width)]
+    problems = [Text(line, style="yellow") for line in wrapped[:_MOST_FAILURE_LINES]]
+    lines = [Text("waiting for data of all stages")]
+    if state is not None:
+        lines = [*_lines(*state, now_ns, size.width, unicode), *_incident_lines(state[0], now_ns, size.width)]
+    lines = lines[: size.height - len(problems)] + problems
+    for line in lines:
+        line.truncate(size.width, overflow="ellipsis" if unicode else "crop")
+    return Group(*lines)
+
+
+def _lines(status: Status, recent: RecentSteps, now_ns: int, width: int, unicode: bool) -> Iterator[Text]:
+    """Yield the lines above the incidents."""
+    from rich.text import Text
+
+    style = _STYLES[status.regime]
+    age = Text(f"newest data {_ago(status, now_ns)}", style="bold red" if _is_stale(status, now_ns) else "dim")
+    name = Text(formatting.shortened(printable(status.pipeline), 40), style="bold")
+    yield Text.assemble(name, " " * max(width - len(name) - len(age), 1), age)
+    yield Text()
+    lasted = formatting.duration(round(max((now_ns - nanoseconds(status.since)) / 1e9, 0.0)))
+    beside = (
+        f"since {_clock(status.since, now_ns)}, for {lasted}",
+        f"driver: {_name(status.driver) if status.driver else 'none'}",
+        f"{formatting.count(status.violations)} of {formatting.counted(status.observed_steps, 'step')} over the budget",
+    )
+    for letters, words in zip(_large(status.regime, unicode), beside, strict=True):
+        yield Text.assemble((f"{letters:<{_LETTERS_WIDTH}}", f"bold {style}"), words)
+    yield Text()
+    for label, values, limit, value in _charts(status, recent):
+        upper, lower = _bars(values, recent.regimes, limit, width - _LABEL_WIDTH - _VALUE_WIDTH, unicode)
+        yield Text.assemble(f"{label[0]:<{_LABEL_WIDTH}}", upper, f"  {value[0]}")
+        yield Text.assemble((f"{label[1]:<{_LABEL_WIDTH}}", "dim"), lower, (f"  {value[1]}", "dim"))
+    span = formatting.duration(len(recent.regimes) * recent.step_s)
+    yield Text(f"{'':<{_LABEL_WIDTH}}{f'the last {span}':<{width - _LABEL_WIDTH - _VALUE_WIDTH}}", style="dim")
+    yield Text()
+    yield _forecast(status)
+    yield Text()
+
+
+def _forecast(status: Status) -> Text:
+    """Return the line with the wait and the time to budget."""
+    from rich.text import Text
+
+    line = Text()
+    if status.wait_s is not None:
+        is_late = status.wait_s > status.accepted_wait_s
+        line.append("Estimated wait: ").append(formatting.duration(status.wait_s), "bold red" if is_late else "bold")
+        line.append(f" of {formatting.duration(status.accepted_wait_s)} accepted   ", "dim")
+    line.append("Time to budget: ")
+    if status.coupled_load > status.budget:
+        return line.append("over the budget", "bold red")
+    reached = status.time_to_budget_s
+    return line.append("the load does not grow" if reached is None else formatting.duration(reached), "bold")
+
+
+def _charts(
+    status: Status, recent: RecentSteps
+) -> Iterator[tuple[tuple[str, str], FloatArray, float, tuple[str, str]]]:
+    """Yield label, values, limit and words of each chart: the fullest rate, the fullest queue, the coupled load."""
+    stages = sorted(enumerate(status.stages), key=lambda pair: -pair[1].load / pair[1].full)
+    kinds = dict.fromkeys(stage.kind for stage in status.stages)
+    for kind in [*kinds][:2]:
+        index, stage = next(pair for pair in stages if pair[1].kind == kind)
+        is_rate = kind == Kind.RATE and status.capacity_per_s is not None
+        limit = status.capacity_per_s if is_rate and status.capacity_per_s else stage.full
+        words = f"{'capacity' if is_rate else 'full at'} {formatting.quantity(limit)}"
+        yield (_name(stage.name), kind), recent.loads[index], limit, (_load(stage), words)
+    load = formatting.load_name(len(status.stages))
+    now = f"{formatting.nats(status.coupled_load)} nat"
+    yield (load, ""), recent.coupled_load, status.budget, (now, f"budget {formatting.nats(status.budget)}")
+
+
+def _bars(values: FloatArray, regimes: Any, limit: float, width: int, unicode: bool) -> tuple[Text, Text]:
+    """Return values as two rows of bars in the colours of their regimes; a bar that shows several has the largest."""
+    from rich.text import Text
+
+    bars = _BARS if unicode else _ASCII_BARS
+    top = max(limit, float(np.nanmax(values, initial=0.0)))
+    edges = np.arange(width + 1) * len(values) // width
+    upper, lower = Text(), Text()
+    for begin, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        part = slice(begin, max(after, begin + 1))
+        largest = float(np.nanmax(values[part], initial=-1.0))
+        style = _STYLES[Regime(int(regimes[part].max())).label]
+        level = -1 if largest < 0 else max(round(16 * largest / top), 1)
+        upper.append(bars[max(level - 8, 0)], style)
+        lower.append(bars[min(level, 8)] if level >= 0 else "·" if unicode else "-", style)
+    return upper, lower
+
+
+def _incident_lines(status: Status, now_ns: int, width: int) -> Iterator[Text]:
+    """Yield the last incidents, the newest first."""
+    from rich.text import Text
+
+    if not status.incidents:
+        yield Text("No incident so far", style="dim")
+        return
+    yield Text(f"{formatting.counted(status.incident_count, 'incident')}, the newest first", style="bold")
+    for incident in status.incidents:
+        peak, driver = formatting.nats(incident.peak_coupled_load), _name(incident.driver)
+        lasted = formatting.duration(incident.duration_s)
+        yield Text(f"{_clock(incident.start, now_ns)}, {lasted}, peak {peak} nat, driver {driver}")
+        sentences = "; ".join([incident.sentence, *(cause.sentence for cause in incident.causes)])
+        yield from (Text(f"  {line}", style="dim") for line in textwrap.wrap(printable(sentences), max(width - 2, 20)))
+
+
+def _large(regime: str, unicode: bool) -> tuple[str, str, str]:
+    """Return a regime in large letters, as three lines."""
+    word = regime.upper()
+    if not unicode:
+        return "", word, ""
+    rows = [" ".join(_pixels(_LETTERS[letter], number) for letter in word) for number in range(5)]
+    rows.append(" " * len(rows[0]))
+    blocks = {"  ": " ", "# ": "▀", " #": "▄", "##": "█"}
+    first, second, third = (
+        "".join(blocks[upper + lower] for upper, lower in zip(rows[at], rows[at + 1], strict=True)) for at in (0, 2, 4)
+    )
+    return first, second, third
+
+
+def _pixels(rows: str, number: int) -> str:
+    width = max(int(row, 16) for row in rows).bit_length()
+    return f"{int(rows[number], 16):0{width}b}".replace("0", " ").replace("1", "#")
+
+
+def _load(stage: StageStatus) -> str:
+    return f"{formatting.quantity(stage.load)} {_UNITS[Kind(stage.kind)]}"
+
+
+def _name(stage: str) -> str:
+    return formatting.shortened(printable(stage), _NAME_LENGTH - 1)
+
+
+def _age_s(status: Status, now_ns: int) -> float:
+    return max((now_ns - nanoseconds(status.time)) / 1e9, 0.0)
+
+
+def _ago(status: Status, now_ns: int) -> str:
+    return f"{formatting.duration(round(_age_s(status, now_ns)))} old"
+
+
+def _is_stale(status: Status, now_ns: int) -> bool:
+    return _age_s(status, now_ns) > max(_STALE_STEPS * status.step_s, _STALE_S)
+
+
+def _clock(when: datetime, now_ns: int) -> str:
+    """Return a time of day; with its date if that is not today."""
+    is_today = moment(now_ns, when.tzinfo).date() == when.date() if when.tzinfo else True
+    return f"{when:%H:%M:%S}" if is_today else f"{when:%Y-%m-%d %H:%M:%S}"

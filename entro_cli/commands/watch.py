@@ -1,0 +1,113 @@
+"""`entro watch`: the state of a running pipeline."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from entro_cli.commands.options import (
+    OUTPUT,
+    BudgetOptions,
+    CommonOptions,
+    ConfigFile,
+    Exclude,
+    LiveSourceOptions,
+    LogsOrNone,
+    PipelineName,
+    ReadingOptions,
+    expand_options,
+    keys_set_by,
+    option,
+)
+
+EPILOG = """\
+[bold]Examples[/bold]: growing logs, a server's page of metrics, a line for a status bar, a script that waits for \
+trouble, and lines from a pipe.
+
+[cyan]entro watch spider.log server.log[/cyan]
+
+[cyan]entro watch --metrics http://localhost:8000/metrics[/cyan]
+
+[cyan]entro watch server.log --once[/cyan]
+
+[cyan]entro watch server.log --wait-for critical --quiet || notify-send "the pipeline is Critical"[/cyan]
+
+[cyan]kubectl logs -f deploy/vllm | entro watch - --html vllm.html[/cyan]
+"""
+
+_WAITED_FOR = ("stress", "critical")
+
+Once = Annotated[bool, option(OUTPUT, "--once", "Print the state in one line, and end.")]
+JsonLines = Annotated[bool, option(OUTPUT, "--json", "Print one JSON document per line whenever the state changes.")]
+WaitFor = Annotated[
+    str | None,
+    option(
+        OUTPUT,
+        "--wait-for REGIME",
+        "Exit with status 3 as soon as the pipeline is in this regime, or a worse one: stress or critical.",
+        autocompletion=lambda: list(_WAITED_FOR),
+    ),
+]
+LivePage = Annotated[Path | None, option(OUTPUT, "--html FILE", "Keep a report current, which a browser loads again.")]
+
+
+@expand_options
+def watch(
+    *,
+    logs: LogsOrNone = None,
+    reading: ReadingOptions,
+    server: LiveSourceOptions,
+    limits: BudgetOptions,
+    exclude: Exclude = None,
+    pipeline: PipelineName = "default",
+    config_file: ConfigFile = None,
+    once: Once = False,
+    wait_for: WaitFor = None,
+    html: LivePage = None,
+    as_json: JsonLines = False,
+    common: CommonOptions,
+) -> None:
+    """Show the state of a running pipeline: its regime, its loads, and how long until the budget is reached.
+
+    Logs are followed as they grow and are rotated. The figures are those of `entro analyze` on the same logs.
+    """
+    import sys
+    from time import time_ns
+
+    from entro_cli.commands.views.watch import status_text, watch_screen
+    from entro_cli.workflows.live.watch import Watch, following
+    from entro_cli.workflows.query_prometheus import prometheus_query
+    from entro_cli.workflows.settings import load_options, read_settings
+
+    terminal = common.terminal()
+    if wait_for not in {None, *_WAITED_FOR}:
+        raise typer.BadParameter(f"{wait_for!r} is not one of {', '.join(_WAITED_FOR)}", param_hint="--wait-for")
+    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
+    if not logs and query is None and server.metrics is None:
+        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+    settings = read_settings(config_file, pipeline, terminal, **keys_set_by(reading, limits), exclude=exclude)
+    budget = settings.budget if limits.budget is None else limits.budget
+    has_screen = sys.stdout.isatty() and not (once or as_json or common.quiet)
+    is_reached = False
+    options = load_options(settings, reading.stage)
+    with following(logs or [], settings, options, server.metrics, query) as feed:
+        watched = Watch(feed, settings, budget, html)
+        with terminal.screen() if has_screen else nullcontext() as show:
+            for has_changed in watched.once() if once else watched.changes():
+                is_reached = watched.has_reached(wait_for)
+                if show is not None:
+                    show(partial(watch_screen, watched.state, watched.failures, time_ns(), terminal.unicode))
+                elif watched.state and has_changed and (once or as_json or wait_for is None or is_reached):
+                    terminal.line(status_text(watched.state[0], watched.failures, time_ns(), as_json))
+                for failure in watched.new_failures if show is None else ():
+                    terminal.warn(failure)
+                if is_reached:
+                    break
+    if is_reached:
+        if has_screen and watched.state:
+            terminal.line(status_text(watched.state[0], watched.failures, time_ns(), as_json))
+        raise typer.Exit(3)

@@ -1,0 +1,212 @@
+"""Watch a running pipeline: follow its sources, and judge its newest steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from entro_cli.analysis.results import Source
+from entro_cli.config import Settings
+from entro_cli.core.clock import NS, duration_ns, moment, zone_of
+from entro_cli.core.console import no_progress, printable
+from entro_cli.live.collect import Collector
+from entro_cli.live.follow import Follower
+from entro_cli.live.status import RecentSteps, Status, status_of
+from entro_cli.readers.options import LoadOptions
+from entro_cli.report.periods import range_of
+from entro_cli.report.render.html import render
+from entro_cli.report.render.page import store_page
+from entro_cli.workflows.analyze import judged_steps
+from entro_cli.workflows.live.sources import follow_sources
+from entro_cli.workflows.load_history import stored_sources
+from entro_cli.workflows.query_prometheus import PrometheusQuery, time_range
+from entro_cli.workflows.report import ReportInput, summarise_period
+from entro_engine import EntroError, Regime
+
+_INTERVAL_S = 1.0
+_STATUS_SHARE, _PAGE_SHARE = 0.1, 0.05
+"""The largest shares of the time for judging the steps, and for writing the page. Long logs are judged less often."""
+
+_PAGE_S = 10.0
+"""The shortest time between two versions of the page, and the time after which a browser loads it again, s."""
+
+
+@dataclass
+class Feed:
+    """The sources of a pipeline that are followed.
+
+    Attributes:
+        follower: follows the logs, and the files of the collectors.
+        collectors: the other sources.
+    """
+
+    follower: Follower
+    collectors: Sequence[Collector]
+
+    @property
+    def errors(self) -> list[EntroError]:
+        """The errors of the last readings."""
+        files = {str(collector.path) for collector in self.collectors}
+        errors = [error for error in self.follower.failures if error.where not in files]
+        return errors + [collector.failure for collector in self.collectors if collector.failure]
+
+    def sources(self, settings: Settings) -> tuple[Source, ...]:
+        """Return the logs so far; those of collectors have the names of their sources."""
+        names = {str(collector.path): collector.label for collector in self.collectors}
+        found = stored_sources(self.follower.state, zone_of(settings.zone), None, None)
+        return tuple(replace(one, path=names.get(one.path.removesuffix(".1"), one.path)) for one in found)
+
+
+@contextmanager
+def following(
+    names: Sequence[str],
+    settings: Settings,
+    options: LoadOptions,
+    metrics: str | None = None,
+    query: PrometheusQuery | None = None,
+) -> Iterator[Feed]:
+    """Follow the sources of a pipeline for the duration of a context.
+
+    Args:
+        names: its logs; `-` for standard input.
+        settings: the settings of the pipeline.
+        options: how logs are read.
+        metrics: the address of a page of metrics; None without one.
+        query: queries to a Prometheus server; None without one.
+
+    Raises:
+        EntroError: if an option or an address cannot be read.
+    """
+    every_s = _INTERVAL_S if settings.step is None else duration_ns(settings.step, "--step") / NS
+    within = time_range(settings.step, (None, None), time.time_ns())
+    parts = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
+    with no_progress(), parts as (follower, collectors):
+        yield Feed(follower, collectors)
+
+
+class Pace:
+    """The pace of a task that is done again and again.
+
+    Args:
+        share: the largest share of the time that it may take, 0..1.
+        least_s: the shortest time between two of them, s.
+    """
+
+    def __init__(self, share: float, least_s: float = 0.0) -> None:
+        self._share, self._least_s, self._next_s = share, least_s, 0.0
+
+    def do(self, task: Callable[[], bool]) -> bool:
+        """Do the task if it is due, and return its result; False if it is not due."""
+        begin_s = time.monotonic()
+        if begin_s < self._next_s:
+            return False
+        result = task()
+        took_s = time.monotonic() - begin_s
+        self._next_s = begin_s + max(took_s / self._share, self._least_s)
+        return result
+
+
+class Watch:
+    """A pipeline that is watched.
+
+    Args:
+        feed: its sources.
+        settings: its settings.
+        budget: Psi_budget, nat.
+        page: the file of a page that is kept current; None for none.
+
+    Attributes:
+        state: its state and its newest steps; None before there is data of all stages.
+        failures: the errors of the last readings, safe to show.
+        new_failures: those that the readings before did not have.
+    """
+
+    def __init__(self, feed: Feed, settings: Settings, budget: float, page: Path | None = None) -> None:
+        self.state: tuple[Status, RecentSteps] | None = None
+        self.failures: list[str] = []
+        self.new_failures: list[str] = []
+        self._feed, self._settings, self._budget, self._page = feed, settings, budget, page
+        self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
+        self._unwritten: ReportInput | None = None
+
+    def once(self) -> Iterator[bool]:
+        """Read the sources once; yield that there is a state.
+
+        Raises:
+            EntroError: if there is none.
+        """
+        for collector in self._feed.collectors:
+            collector.collect_whole()
+        self.update()
+        if self.state is None:
+            no_data = EntroError(
+                "no step has data of all stages",
+                where=", ".join(source.path for source in self._feed.sources(self._settings)),
+            )
+            raise next(iter(self._feed.errors), no_data)
+        yield True
+
+    def has_reached(self, regime: str | None) -> bool:
+        """Return whether the pipeline is in a regime or a worse one; False without a regime."""
+        order = [known.label for known in Regime]
+        if regime is None or self.state is None:
+            return False
+        return order.index(self.state[0].regime) >= order.index(regime)
+
+    def changes(self) -> Iterator[bool]:
+        """Follow the sources without end; yield once a second whether the state has changed."""
+        for collector in self._feed.collectors:
+            collector.start()
+        while True:
+            begin = time.monotonic()
+            yield self.update()
+            time.sleep(max(_INTERVAL_S - (time.monotonic() - begin), 0.0))
+
+    def update(self) -> bool:
+        """Read what is new, and return whether the state has changed."""
+        self.new_failures = []
+        has_changed = self._status_pace.do(self._judge)
+        if self._page is not None and self._unwritten is not None:
+            self._page_pace.do(self._write_page)
+        return has_changed
+
+    def _judge(self) -> bool:
+        follower = self._feed.follower
+        is_new = follower.poll()
+        before, self.failures = self.failures, [printable(str(error)) for error in self._feed.errors]
+        self.new_failures = [failure for failure in self.failures if failure not in before]
+        steps = follower.steps(self._settings) if is_new else None
+        if steps is None or follower.newest_ns is None:
+            return False
+        judged, full_loads = judged_steps(steps, self._settings)
+        signals = follower.signals
+        found = status_of(judged, full_loads, self._settings, self._budget, follower.newest_ns, signals)
+        if found is None:
+            return False
+        self.state = found
+        self._unwritten = ReportInput(judged, self._feed.sources(self._settings), full_loads, signals=signals)
+        return True
+
+    def _write_page(self) -> bool:
+        """Write the page, and return whether it was written."""
+        data, self._unwritten = self._unwritten, None
+        if data is None or self._page is None:
+            return False
+        edges = (data.steps.start_ns, data.steps.start_ns + data.steps.count * data.steps.step_ns)
+        period = range_of(*(moment(edge, zone_of(self._settings.zone)) for edge in edges))
+        summary = summarise_period(data, period, self._settings, self._budget, advise=False)
+        try:
+            store_page(self._page, lambda packed: _reloading(render(summary, packed)), inputs=self._feed.follower.names)
+        except EntroError as error:  # such as a full disk
+            self.failures.append(printable(str(error)))
+            self.new_failures.append(printable(str(error)))
+            return False
+        return True
+
+
+def _reloading(page: str) -> str:
+    """Return a page that a browser loads again from time to time."""
+    return page.replace("<head>", f'<head>\n<meta http-equiv="refresh" content="{_PAGE_S:.0f}">', 1)
