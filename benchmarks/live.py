@@ -10,6 +10,7 @@ from nginx's access log, in steps of 1 s from the first page on, with the full l
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import random
@@ -41,7 +42,7 @@ from tests.fake_llm import FakeLLM, serving  # noqa: E402
 
 BIN = Path(sys.executable).parent
 CAPACITY, STALL_S = 6.0, 10.0
-MIDDLEWARE = {"DOWNLOADER_MIDDLEWARES": {"entro_cli.integrations.scrapy.EntroMiddleware": 950}}
+MIDDLEWARE = {"DOWNLOADER_MIDDLEWARES": {"entro_cli.integrations.scrapy.EntroMiddleware": 650}}
 METRICS = ("--metrics", "{metrics}")
 KNOWN = (*METRICS, "--capacity", str(CAPACITY))
 OUTAGE_S = 10.0
@@ -147,23 +148,25 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def program(log: Path, *command: object, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program beside this one, in a session of its own, which ends with the block."""
+    """Run a program beside this one. It ends with the block, and with this process however that ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTRO_")}
     environment |= {"ENTRO_CONFIG": os.devnull, **variables}
-    options = {"cwd": Path(__file__).parent, "env": environment, "start_new_session": True}
+    words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
     with log.open("ab") as out:
-        process = subprocess.Popen([*map(str, command)], stdout=out, stderr=subprocess.STDOUT, **options)
+        process = subprocess.Popen(
+            words, cwd=Path(__file__).parent, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
     try:
         yield process
     finally:
-        kill(process)
+        process.kill()
+        process.wait()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program and all that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def die_with_parent() -> None:
+    """Be killed when the process that started this one ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 @contextmanager
@@ -427,7 +430,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="rows that run at once; one needs a third of a core")
     options = parser.parse_args()
     runs = [(name, seed, options.pages, options.wait) for name in options.rows for seed in options.seeds]
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), die_with_parent, max_tasks_per_child=1) as pool:
         results = []
         for result, trace in pool.map(measure, *zip(*runs, strict=True)):
             results.append(result)
