@@ -20,7 +20,7 @@ class TooManyClientsError(EntroError):
 
 
 @dataclass(frozen=True)
-class Report:
+class ClientReport:
     """The message of a client, by which it registers or renews its lease.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Lease:
         counts_from_here: whether its next report is only a base to count from: the coordinator was restarted.
     """
 
-    report: Report
+    report: ClientReport
     at_s: float
     takes_part: bool = False
     share_per_s: float = 0.0
@@ -90,7 +90,7 @@ class ClientRegistry:
     def __contains__(self, name: str) -> bool:
         return name in self._leases
 
-    def renew(self, report: Report, now_s: float) -> bool:
+    def renew(self, report: ClientReport, now_s: float) -> bool:
         """Register a client, or renew its lease; return whether it is new.
 
         Raises:
@@ -161,4 +161,4 @@ class ClientRegistry:
     def restore(self, weights: dict[str, float], now_s: float) -> None:
         """Take over the clients of an earlier run, which renew their leases as if nothing had happened."""
         for name, weight in list(weights.items())[:MAX_CLIENTS]:
-            self._leases[name] = _Lease(Report(name, weight), now_s, takes_part=True, counts_from_here=True)
+            self._leases[name] = _Lease(ClientReport(name, weight), now_s, takes_part=True, counts_from_here=True)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from entro_cli.live.clients import Report, TooManyClientsError
+from entro_cli.live.clients import ClientReport, TooManyClientsError
 from entro_cli.live.coordinator import Coordinator
 from entro_cli.live.documents import cap_document, metrics_text
 from entro_engine import EntroError
@@ -110,7 +110,7 @@ class CoordinatorServer:
         if request.content_type != "application/json":
             return _error(415, "expected Content-Type: application/json")
         try:
-            report = msgspec.json.decode(await request.read(), type=Report)
+            report = msgspec.json.decode(await request.read(), type=ClientReport)
             clients = self._coordinator.clients
             if clients.renew(report, self._now_s()) and len(clients) <= _FEW_CLIENTS:
                 self._coordinator.share_out()  # a spider starts at once; a flood has to wait for the next second

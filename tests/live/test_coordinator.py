@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from entro_cli.live.clients import MAX_CLIENTS, ClientRegistry, Report, TooManyClientsError
+from entro_cli.live.clients import MAX_CLIENTS, ClientRegistry, ClientReport, TooManyClientsError
 from entro_cli.live.coordinator import Coordinator, Server
 from entro_cli.live.observe import Observation
 from entro_engine import EntroError
@@ -17,7 +17,7 @@ def registry(*clients, cap=6.0):
     clients_ = ClientRegistry(10.0)
     for now in (0.0, 1.0):
         for name, weight, wanted in clients:
-            clients_.renew(Report(name, weight, 0.0, wanted), now)
+            clients_.renew(ClientReport(name, weight, 0.0, wanted), now)
     clients_.share_out(cap)
     return clients_
 
@@ -35,19 +35,19 @@ def test_what_nobody_wants_is_split_by_weight():
 def test_a_flood_of_new_clients_takes_nothing_from_those_that_are_there():
     shares = registry(("spider", 1.0, 50.0))
     for number in range(10 * MAX_CLIENTS):
-        shares.renew(Report(f"flood-{number}", 1000.0, 0.0, 1e9), 1.5)
+        shares.renew(ClientReport(f"flood-{number}", 1000.0, 0.0, 1e9), 1.5)
     shares.share_out(6.0)
     assert len(shares) == MAX_CLIENTS
     assert shares.share_of("spider") == pytest.approx(6.0)
-    shares.renew(Report("late", 1.0, 0.0, 1.0), 1.6)  # and whoever is honest still comes in
-    assert shares.renew(Report("late", 1.0, 0.0, 1.0), 2.6) is False
+    shares.renew(ClientReport("late", 1.0, 0.0, 1.0), 1.6)  # and whoever is honest still comes in
+    assert shares.renew(ClientReport("late", 1.0, 0.0, 1.0), 2.6) is False
 
 
 def test_there_may_be_a_thousand_clients():
     shares = registry(*((f"c{number}", 1.0, 1.0) for number in range(MAX_CLIENTS)))
     with pytest.raises(TooManyClientsError):
-        shares.renew(Report("more", 1.0), 1.5)
-    assert shares.renew(Report("one", 1.0), 11.5) is True  # the leases of the others have run out
+        shares.renew(ClientReport("more", 1.0), 1.5)
+    assert shares.renew(ClientReport("one", 1.0), 11.5) is True  # the leases of the others have run out
 
 
 def test_a_client_that_is_silent_or_leaves_gives_its_share_back():
@@ -64,12 +64,12 @@ def test_a_client_that_is_silent_or_leaves_gives_its_share_back():
 
 def test_what_was_sent_is_counted_once_and_a_lie_is_cut():
     shares = registry(("a", 1.0, 50.0))
-    shares.renew(Report("a", 1.0, 5.0, 50.0), 2.0)
-    shares.renew(Report("a", 1.0, 5.0, 50.0), 3.0)
+    shares.renew(ClientReport("a", 1.0, 5.0, 50.0), 2.0)
+    shares.renew(ClientReport("a", 1.0, 5.0, 50.0), 3.0)
     assert (shares.take_sent(), shares.take_sent()) == (5.0, 0.0)
-    shares.renew(Report("a", 1.0, 1e300, 50.0), 4.0)
+    shares.renew(ClientReport("a", 1.0, 1e300, 50.0), 4.0)
     assert shares.take_sent() == 14.0  # twice its share for a second, and one request
-    shares.renew(Report("a", 1.0, 0.0, 50.0), 5.0)  # it was started anew
+    shares.renew(ClientReport("a", 1.0, 0.0, 50.0), 5.0)  # it was started anew
     assert shares.take_sent() == 0.0
 
 
@@ -89,7 +89,7 @@ def test_what_was_sent_is_counted_once_and_a_lie_is_cut():
 )
 def test_a_report_out_of_range_is_refused(values):
     with pytest.raises(EntroError):
-        replace(Report("a"), **values)
+        replace(ClientReport("a"), **values)
 
 
 class World:
@@ -110,7 +110,7 @@ class World:
             is_sampled = every and self.step % every == 0
             seen = Observation(self.step - 1, self.queue) if is_sampled else None
             self.coordinator.tick(self.step, seen, float(self.step))
-            self.clients.renew(Report("spider", 1.0, self.sent, 100.0), float(self.step))
+            self.clients.renew(ClientReport("spider", 1.0, self.sent, 100.0), float(self.step))
             cap = self.clients.share_of("spider")
             self.caps.append(cap)
             self.sent += cap
