@@ -38,11 +38,13 @@ def read_on(
     is_all = begin == 0 and end == log.path.stat().st_size and not lines
     part = log if is_all else excerpt(log, begin, end, lines)
     name = after.format or detect_format(part, options)
-    reader, options = reader_named(name, options.formats), options.for_log(log.label)
+    reader, of_log = reader_named(name, options.formats), options.for_log(log.label)
     if isinstance(reader, ResumableReader):
-        reading = reader.resume(part, options, state)
+        reading = reader.resume(part, of_log, state)
     else:
-        reading = Reading(reader.read(part, options), b"")
+        reading = Reading(reader.read(part, of_log), b"")
+    if is_all and log.path.stat().st_size != end:  # it has grown meanwhile, and the reader may have read too much
+        return read_on(log, begin, end, after, options)
     before = line_count(log.path, begin) - lines.count(b"\n")
     rows = (replace(row, line=row.line + before) if row.line else row for row in reading.observations.bad_rows)
     found = replace(reading.observations, bad_rows=tuple(rows))

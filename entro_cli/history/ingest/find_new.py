@@ -82,7 +82,8 @@ class LogScanner:
             EntroError: if an option does not fit the logs.
         """
         self._files = {location_of(name): _inode(name) for name in found}
-        by_age = sorted(found.items(), key=lambda part: _changed_ns(part[0]))
+        # Rotation can be quicker than the clock of the file system: of equally old files the rotated one comes first.
+        by_age = sorted(found.items(), key=lambda part: (_changed_ns(part[0]), rotation_stem(part[0])[0] == part[0]))
         for name, was_named in worked_off(by_age, len(by_age), "reading", "log"):
             label = label_of(name)
             try:

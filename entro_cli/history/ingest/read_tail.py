@@ -97,9 +97,9 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
 
     Return None if they change what was given before it: its samples, or the zone of its clock.
     """
-    if before.checkpoint is None:
-        return None
     whole = unread_range(log.path, None, 0, lines=True)
+    if before.checkpoint is None or whole.size < before.offset:  # shorter: it was truncated meanwhile
+        return None
     part = replace(whole, begin=before.offset, end=max(whole.end, before.offset))
     behind_last = replace(before.checkpoint, unfinished=b"")
     try:
