@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
@@ -304,16 +305,22 @@ def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile
 
 def _oldest_first(log: LogFile) -> LogFile:
     """Return a log with its oldest line first. Exports of stores of logs often begin with the newest."""
-    lines = log.head.splitlines(keepends=True)[:_LINES_IN_ORDER]
-    stamps = [found[0] for line in lines if (found := _TIME.search(line, 0, _LINE_BYTES))]
-    steps = [before > after for before, after in pairwise(stamps) if before != after]
-    has_header = not _TIME.search(lines[0], 0, _LINE_BYTES)
-    if log.is_parquet or has_header or len(steps) < 5 or sum(steps) < 0.9 * len(steps):
+    if log.is_parquet or not _is_newest_first(log.head):
         return log
     lines = log.path.read_bytes().splitlines(keepends=True)
     path = log.spool.with_suffix(".ordered")
     path.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in reversed(lines)))
     return replace(log, path=path, head=_head(path), numbers=(log.numbers or range(1, len(lines) + 1))[::-1])
+
+
+@lru_cache(maxsize=16)  # a log that grows is opened again and again
+def _is_newest_first(head: bytes) -> bool:
+    """Return whether the lines of a log begin with the newest, from its first bytes."""
+    lines = head.splitlines(keepends=True)[:_LINES_IN_ORDER]
+    stamps = [found[0] for line in lines if (found := _TIME.search(line, 0, _LINE_BYTES))]
+    steps = [before > after for before, after in pairwise(stamps) if before != after]
+    has_header = not _TIME.search(lines[0], 0, _LINE_BYTES)
+    return not has_header and len(steps) >= 5 and sum(steps) >= 0.9 * len(steps)
 
 
 def _stream_log(stream: Stream, label: str, changed_s: float, is_part: bool) -> LogFile:

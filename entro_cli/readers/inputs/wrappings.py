@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Identity = tuple[tuple[str, str], ...]
 """The names of who wrote a line, such as (("pod", "vllm-1"), ("container", "vllm")); empty if it names nobody."""
@@ -69,6 +70,7 @@ _FLUENT_BIT = re.compile(
 _TABLE_ROW = re.compile(rb" \| *[-+\d.,]+ *$")
 
 
+@lru_cache(maxsize=16)  # a log that grows is opened again and again
 def wrapping_of(head: bytes) -> str:
     """Return the name of the wrapping of a log's lines, from its first bytes; empty if there is none."""
     lines = [line for line in head.splitlines()[:200] if line.strip()]
