@@ -97,6 +97,8 @@ def watch(
     with following(logs or [], settings, options, server.metrics, query) as feed:
         watched = Watch(feed, settings, budget, html)
         with terminal.screen() if has_screen else nullcontext() as show:
+            if show is not None:  # reading what is there may take a while
+                show(partial(watch_screen, None, [], time_ns(), terminal.unicode))
             for has_changed in watched.once() if once else watched.changes():
                 is_reached = watched.has_reached(wait_for)
                 if show is not None:

@@ -62,6 +62,7 @@ class Collector(ABC):
         self._stopped.set()
 
     def _run(self) -> None:
+        self.collect_whole()
         while not self._stopped.is_set():
             self._collect_at_tick()
 
@@ -75,7 +76,7 @@ class Collector(ABC):
 
     def collect_whole(self) -> None:
         """Read so often that there are loads: once, unless a subclass needs more."""
-        self._collect_at_tick()
+        self.collect()
 
     def collect(self, at_ns: int | None = None) -> None:
         """Read once, and append what is new.

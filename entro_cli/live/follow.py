@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,8 +17,15 @@ from entro_cli.history.day_files import BinsByKey
 from entro_cli.history.ingest.assign_sources import assign_sources
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.ingest import add_stages, determine_step
-from entro_cli.history.ingest.match_known_logs import identify_file
-from entro_cli.history.ingest.merge import all_bins, new_bins, retracted_bins, update_logs, without_retracted
+from entro_cli.history.ingest.match_known_logs import FileIdentity, identify_file
+from entro_cli.history.ingest.merge import (
+    SourcedLog,
+    all_bins,
+    new_bins,
+    retracted_bins,
+    update_logs,
+    without_retracted,
+)
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.read import coupled_steps
 from entro_cli.history.state import State
@@ -29,6 +36,11 @@ from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.resample import check_span
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
+
+_COMPARED_BYTES = 4096
+
+_ATTEMPTS = 3
+"""Attempts to read logs that are rotated meanwhile."""
 
 
 class Follower:
@@ -63,24 +75,40 @@ class Follower:
 
     def poll(self) -> bool:
         """Read what is new; return whether anything is."""
-        self.failures = []
+        if not self._read():
+            return False
+        if self._count_samples() >= self._read_anew_at > 0:
+            self._read_anew()
+        if self.state.step_is_known and self._count_samples() >= self._read_anew_at:
+            self._read_anew_at = 2 * self._count_samples()
+        return True
+
+    def _read(self) -> bool:
+        """Read what is new, and put it into the state; return whether anything is."""
+        for _ in range(_ATTEMPTS):
+            found, rotated = self._find()
+            before = _identities(found)
+            updates = self._scan(found) if found else []
+            if not updates or (self._find()[1] == rotated and not _are_replaced(before, _identities(found))):
+                break
+        else:  # lines would be read out of order: the next poll begins again
+            return False
+        labels = set(map(label_of, rotated))  # they may be written right now
+        self.failures = [error for error in self.failures if error.where not in labels]
+        if not updates or not self._add(updates):
+            return False
+        if self._kept_ns is not None:
+            self._forget(self._kept_ns, found)
+        return True
+
+    def _find(self) -> tuple[dict[str, bool], list[str]]:
+        """Return the files to read, as `find_logs` does, and the rotated ones among them."""
         try:
             found, self.failures = find_logs_leniently(self.names)
         except EntroError as error:
             found, self.failures = {}, [error]
-        rotated = dict.fromkeys(self._rotated.beside(found), False)
-        found |= rotated
-        if not found or not self._read(found):
-            return False
-        if self._kept_ns is not None:
-            self._forget(self._kept_ns, found)
-        if self._count_samples() >= self._read_anew_at > 0:
-            self._read_anew(found)
-        if self.state.step_is_known and self._count_samples() >= self._read_anew_at:
-            self._read_anew_at = 2 * self._count_samples()
-        labels = set(map(label_of, rotated))  # a file may be rotated or compressed right now
-        self.failures = [error for error in self.failures if error.where not in labels]
-        return True
+        rotated = self._rotated.beside(found)
+        return found | dict.fromkeys(rotated, False), rotated
 
     def steps(self, settings: Settings, begin_ns: int | None = None) -> Steps | None:
         """Return the steps so far, coupled and with the full loads of the settings; None without any.
@@ -106,36 +134,45 @@ class Follower:
         """Hints at the causes of incidents."""
         return signals_of((key.stage, part) for key, part in self._bins.items())
 
-    def _read(self, found: dict[str, bool]) -> bool:
-        """Read what is new in some files, and return whether anything is."""
+    def _scan(self, found: dict[str, bool]) -> list[LogUpdate]:
+        """Return what is new in some files."""
         try:
             scanner = LogScanner(self.state, self._read_options, self._load_options, False, None).read(found)
             self.failures += scanner.failures
-            if scanner.updates:
-                self._add(scanner.updates)
-            return bool(scanner.updates)
+            return scanner.updates
         except EntroError as error:
             self.failures.append(error)
         except OSError as error:  # a file was moved while it was read
             self.failures.append(EntroError(f"cannot be read: {error.strerror or error}", where=str(error.filename)))
-        return False
+        return []
 
-    def _read_anew(self, found: dict[str, bool]) -> None:
+    def _read_anew(self) -> None:
         """Read all files from their beginning: with twice the samples the usual interval may be another.
 
         If lines that were read are gone meanwhile, everything stays as it is.
         """
         before = self.state, self._bins, self._count_samples()
         self.state, self._bins = State(learns=True), {}
-        if not self._read(found) or self._count_samples() < before[2]:
+        if not self._read() or self._count_samples() < before[2]:
             self.state, self._bins, _ = before
 
     def _count_samples(self) -> int:
         return sum(part.samples for log in self.state.logs for part in log.series)
 
-    def _add(self, updates: Sequence[LogUpdate]) -> None:
-        """Put what was read into the state and the bins, as `ingest` puts it into a history."""
-        state, logs = self.state, assign_sources(updates, self.state, None)
+    def _add(self, updates: Sequence[LogUpdate]) -> bool:
+        """Put what was read into the state and the bins, as `ingest` puts it into a history.
+
+        Return whether that could be done. A stage of two kinds and a wrong time are failures.
+        """
+        try:
+            self._put(assign_sources(updates, self.state, None))
+        except EntroError as error:
+            self.failures.append(error)
+            return False
+        return True
+
+    def _put(self, logs: Sequence[SourcedLog]) -> None:
+        state = self.state
         add_stages(logs, state, "another log")
         was_known = state.step_is_known
         if not was_known:
@@ -178,6 +215,16 @@ class Follower:
         ]
 
 
+def _identities(found: Iterable[str]) -> dict[str, FileIdentity | None]:
+    return {name: identify_file(Path(name)) for name in found}
+
+
+def _are_replaced(before: Mapping[str, FileIdentity | None], after: Mapping[str, FileIdentity | None]) -> bool:
+    """Return whether one of some files has become another or shorter."""
+    pairs = ((before[name], after[name]) for name in before)
+    return any(one and now and (one[:2] != now[:2] or one[2] > now[2]) for one, now in pairs)
+
+
 def _joined(first: Bins, second: Bins) -> Bins:
     names = [field.name for field in fields(Bins)]
     return Bins(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})
@@ -203,7 +250,8 @@ class RotatedFiles:
                 rotated.setdefault(stem, []).append((name, changed_ns))
         for log in logs:
             self._last_ns.setdefault(log, max((changed for _, changed in rotated.get(log, ())), default=0))
-        return [name for stem, files in rotated.items() for name, changed in files if changed > self._last_ns[stem]]
+        later = ((name, stem) for stem, files in rotated.items() for name, at in files if at > self._last_ns[stem])
+        return [name for name, stem in later if not _is_copied(Path(name), Path(stem))]
 
     def _changes(self, stems: set[str]) -> Iterator[tuple[str, str, int]]:
         """Yield name, name without suffixes and time of the last change (ns) of the files with some stems."""
@@ -215,3 +263,18 @@ class RotatedFiles:
                         yield folder + entry.name, stem, entry.stat().st_mtime_ns
             except OSError:  # the folder, or a file in it, is gone
                 continue
+
+
+def _is_copied(copy: Path, log: Path) -> bool:
+    """Return whether a file is a copy of the beginning of a log, which is about to be truncated."""
+    try:
+        size = copy.stat().st_size
+        with copy.open("rb") as first, log.open("rb") as second:
+            for begin in (0, max(size - _COMPARED_BYTES, 0)):
+                first.seek(begin)
+                second.seek(begin)
+                if first.read(_COMPARED_BYTES) != second.read(min(_COMPARED_BYTES, size - begin)):
+                    return False
+            return True
+    except OSError:
+        return False

@@ -2,7 +2,10 @@
 
 import gzip
 import os
+import random
 import shutil
+import threading
+import time
 from itertools import accumulate, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,11 +54,15 @@ def rotate(log, change, text, now_ns):
             writer.flush()
             os.utime(first, ns=(0, now_ns))
     if change == "compress":
-        packed = first.with_name(f"{first.name}.gz")
-        packed.write_bytes(gzip.compress(first.read_bytes()))
-        shutil.copystat(first, packed)
-        first.unlink()
+        pack(first)
     log.touch()
+
+
+def pack(file):
+    packed = file.with_name(f"{file.name}.gz")
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    shutil.copystat(file, packed)
+    file.unlink()
 
 
 def assert_same_steps(steps, whole):
@@ -120,6 +127,50 @@ def test_a_table_that_grows_and_is_rotated(cuts, changes, polls):
 def test_a_log_of_a_server_that_grows_and_is_rotated(sizes, changes, polls):
     # Each part has a line with a time: those of requests have none of their own.
     follow(SERVER, [*accumulate(sizes)], changes, polls)
+
+
+def write_and_rotate(log, lines, change, seed):
+    """Write a log some lines at a time, as a server does, and rotate it now and then."""
+    draw = random.Random(seed)
+    file, begin = log.open("ab", buffering=0), 0
+
+    def write(number):
+        nonlocal begin
+        file.write(b"".join(lines[begin : begin + number]))
+        begin += number
+
+    while begin < len(lines):
+        write(draw.randint(1, 12))
+        time.sleep(draw.random() / 250)
+        if change != "nothing" and draw.random() < 0.04:
+            number = 8 if change in {"rename", "compress"} else 0
+            late = b"".join(lines[begin : begin + number])
+            rotate(log, CHANGES[-1] if number else change, late, time.time_ns())
+            begin += number
+            if change == "compress":
+                time.sleep(0.02)
+                pack(log.with_name(f"{log.name}.1"))
+            file.close()
+            file = log.open("ab", buffering=0)
+            write(40)  # with a line that has a time
+    file.close()
+
+
+@pytest.mark.parametrize("change", CHANGES[:-1])
+def test_a_log_that_is_rotated_while_it_is_read(tmp_path, change):
+    log = tmp_path / "server.log"
+    log.touch()
+    follower = Follower([str(log)], OPTIONS)
+    follower.poll()
+    lines = VLLM.read_bytes().splitlines(keepends=True)
+    writer = threading.Thread(target=write_and_rotate, args=(log, lines, change, 1))
+    writer.start()
+    while writer.is_alive():
+        follower.poll()
+    writer.join()
+    follower.poll()
+    assert follower.failures == []
+    assert_same_steps(follower.steps(SETTINGS), load_logs([str(VLLM)], OPTIONS))
 
 
 def page(number):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entro_cli.core import formatting
 from entro_cli.core.clock import moment, nanoseconds
@@ -28,7 +30,7 @@ SCHEMA = "entro/watch/1"
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no data": "dim"}
 _UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: ""}
 _LABEL_WIDTH, _VALUE_WIDTH, _NAME_LENGTH, _LETTERS_WIDTH = 14, 22, 14, 38
-_MOST_FAILURE_LINES = 4
+_LEAST_CHART_WIDTH, _MOST_FAILURE_LINES = 10, 4
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " ..::++##"
 _LETTERS = {
     **{"S": "7861e", "T": "72222", "A": "69f99", "B": "e9e9e", "L": "8888f", "E": "f8e8f", "R": "e9ea9"},
@@ -110,12 +112,13 @@ def _lines(status: Status, recent: RecentSteps, now_ns: int, width: int, unicode
     for letters, words in zip(_large(status.regime, unicode), beside, strict=True):
         yield Text.assemble((f"{letters:<{_LETTERS_WIDTH}}", f"bold {style}"), words)
     yield Text()
+    chart_width = max(width - _LABEL_WIDTH - _VALUE_WIDTH, _LEAST_CHART_WIDTH)
     for label, values, limit, value in _charts(status, recent):
-        upper, lower = _bars(values, recent.regimes, limit, width - _LABEL_WIDTH - _VALUE_WIDTH, unicode)
+        upper, lower = _bars(values, recent.regimes, limit, chart_width, unicode)
         yield Text.assemble(f"{label[0]:<{_LABEL_WIDTH}}", upper, f"  {value[0]}")
         yield Text.assemble((f"{label[1]:<{_LABEL_WIDTH}}", "dim"), lower, (f"  {value[1]}", "dim"))
     span = formatting.duration(len(recent.regimes) * recent.step_s)
-    yield Text(f"{'':<{_LABEL_WIDTH}}{f'the last {span}':<{width - _LABEL_WIDTH - _VALUE_WIDTH}}", style="dim")
+    yield Text(f"{'':<{_LABEL_WIDTH}}the last {span}", style="dim")
     yield Text()
     yield _forecast(status)
     yield Text()
@@ -154,21 +157,22 @@ def _charts(
     yield (load, ""), recent.coupled_load, status.budget, (now, f"budget {formatting.nats(status.budget)}")
 
 
-def _bars(values: FloatArray, regimes: Any, limit: float, width: int, unicode: bool) -> tuple[Text, Text]:
-    """Return values as two rows of bars in the colours of their regimes; a bar that shows several has the largest."""
+def _bars(values: FloatArray, regimes: NDArray[np.int8], limit: float, width: int, unicode: bool) -> tuple[Text, Text]:
+    """Return values as two rows of bars. A bar that shows several steps has the largest, and the worst regime."""
     from rich.text import Text
 
-    bars = _BARS if unicode else _ASCII_BARS
-    top = max(limit, float(np.nanmax(values, initial=0.0)))
-    edges = np.arange(width + 1) * len(values) // width
-    upper, lower = Text(), Text()
-    for begin, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        part = slice(begin, max(after, begin + 1))
-        largest = float(np.nanmax(values[part], initial=-1.0))
-        style = _STYLES[Regime(int(regimes[part].max())).label]
-        level = -1 if largest < 0 else max(round(16 * largest / top), 1)
-        upper.append(bars[max(level - 8, 0)], style)
-        lower.append(bars[min(level, 8)] if level >= 0 else "·" if unicode else "-", style)
+    bars, missing = (_BARS, "·") if unicode else (_ASCII_BARS, "-")
+    begins = np.arange(width) * len(values) // width
+    largest = np.maximum.reduceat(np.nan_to_num(values, nan=-1.0), begins)
+    levels = np.maximum(np.rint(16 * largest / max(limit, largest.max())), 1)
+    levels = np.where(largest < 0, -1, levels).astype(int).tolist()
+    upper = Text("".join(bars[max(level - 8, 0)] for level in levels))
+    lower = Text("".join(bars[min(level, 8)] if level >= 0 else missing for level in levels))
+    worst = np.maximum.reduceat(regimes, begins).tolist()
+    for regime, run in groupby(range(width), worst.__getitem__):
+        first, *rest = run
+        for row in (upper, lower):
+            row.stylize(_STYLES[Regime(regime).label], first, first + len(rest) + 1)
     return upper, lower
 
 
