@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,7 +46,6 @@ CAPACITY, STALL_S = 6.0, 10.0
 MIDDLEWARE = {"DOWNLOADER_MIDDLEWARES": {"entro_cli.integrations.scrapy.EntroMiddleware": 650}}
 METRICS = ("--metrics", "{metrics}")
 KNOWN = (*METRICS, "--capacity", str(CAPACITY))
-OUTAGE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Row:
         settings: of Scrapy.
         wait: whether the item pipeline waits for each answer.
         spiders: the spiders that crawl at once; none: Celery does the work.
-        outage: whether the coordinator is killed in mid-crawl, and started again OUTAGE_S later.
+        outage_s: how long the coordinator is gone: it is killed in mid-crawl, and started again.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Row:
     settings: dict[str, object] = field(default_factory=dict)
     wait: bool = False
     spiders: tuple[Crawl, ...] = (Crawl(),)
-    outage: bool = False
+    outage_s: float = 0.0
 
 
 ROWS = {
@@ -94,7 +94,8 @@ ROWS = {
     "weights": Row(
         "coordinated, two spiders, weights 3 and 1", KNOWN, spiders=(Crawl(3 / 4, weight=3.0), Crawl(1 / 4, 2.0))
     ),
-    "killed": Row("coordinator killed for 10 s", KNOWN, outage=True),
+    "killed": Row("coordinator killed for 10 s", KNOWN, outage_s=10.0),
+    "killed20": Row("coordinator killed for 20 s", KNOWN, outage_s=20.0),
 }
 
 
@@ -255,7 +256,7 @@ def measure(name: str, seed: int, pages: int, wait_s: float) -> tuple[Result, Tr
             coordinator = stack.enter_context(Coordinator(arguments, folder, trace))
         start = start_spiders if row.spiders else start_celery
         crawls = start(stack, row, folder, site, llm, coordinator.url if coordinator else "")
-        outage = wait_until_done(crawls, llm, pages, coordinator if row.outage else None)
+        outage = wait_until_done(crawls, llm, pages, coordinator, row.outage_s)
         if row.spiders:
             print((folder / "crawl.log").read_text(), end="", file=sys.stderr)
         result = figures(name, seed, pages, wait_s, llm, (folder / "access.log").read_text(), trace)
@@ -300,7 +301,7 @@ def start_celery(
 
 
 def wait_until_done(
-    crawls: list[subprocess.Popen[bytes]], llm: FakeLLM, pages: int, killed: Coordinator | None
+    crawls: list[subprocess.Popen[bytes]], llm: FakeLLM, pages: int, coordinator: Coordinator | None, outage_s: float
 ) -> tuple[float, float] | None:
     """Wait for all answers. Kill the coordinator after two thirds of the requests would be served; return when."""
     begin, outage = monotonic(), None
@@ -309,13 +310,13 @@ def wait_until_done(
         answered = sum(each.end is not None for each in list(llm.requests))
         return all(crawl.poll() is not None for crawl in crawls) and (answered >= pages or bool(crawls[0].returncode))
 
-    if killed:
+    if coordinator and outage_s:
         sleep(2 / 3 * pages / CAPACITY)
-        killed.kill()
+        coordinator.kill()
         kill_time = time()
-        sleep(OUTAGE_S)
-        killed.start()
+        sleep(outage_s)
         outage = kill_time, time()
+        coordinator.start()
     wait_for(done, "the crawl is not done", 60 + 6 * pages / CAPACITY - (monotonic() - begin))
     return outage
 
@@ -390,9 +391,9 @@ def fair_shares(row: Row, sent: np.ndarray) -> np.ndarray:
 
 def table(results: list[Result], pages: int) -> str:
     """Return the table in Markdown: of several seeds, the worst of each column."""
-    seeds = ", ".join(str(seed) for seed in sorted({each.seed for each in results}))
+    seeds = " ".join(str(seed) for seed in sorted({each.seed for each in results}))
     lines = [
-        f"`python benchmarks/live.py`, {pages} pages, seeds {seeds}; the worst of all seeds.",
+        f"`python benchmarks/live.py --seeds {seeds}` on {date.today()}, {pages} pages; the worst of all seeds.",
         "",
         "| | steps over the budget | longest queue | p95 wait | total | lost, twice | caps |",
         "|---|---|---|---|---|---|---|",
