@@ -17,6 +17,7 @@ from entro_cli.core.clock import NS, moment
 from entro_cli.core.connections import lost_connections_as_errors
 from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.prometheus.client import MetricsPage
+from entro_cli.readers.prometheus.exposition import SAMPLE
 from entro_cli.readers.prometheus.reader import is_wanted_metric
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
@@ -29,7 +30,7 @@ _ROTATED_AFTER_S = 60.0
 
 TIMEOUT_S = 5.0
 
-_LINE = re.compile(r"^(?:# TYPE )?([a-zA-Z_:][\w:]*).*\n", re.MULTILINE)
+_LINE = re.compile(r"^(# TYPE )?([a-zA-Z_:][\w:]*).*$", re.MULTILINE)
 """A sample, or the type of a metric, with the name of the metric. Others are not needed, and may hold times."""
 
 
@@ -70,7 +71,8 @@ class Collector(ABC):
         """Read at the next multiple of the interval: at even times, the usual interval is no longer than that."""
         interval_ns = max(round(self.interval_s * NS), 1)
         tick_ns = max(-(-time_ns() // interval_ns) * interval_ns, self._tick_ns + interval_ns)
-        if not self._stopped.wait(max((tick_ns - time_ns()) / NS, 0.0)):
+        wait_s = min(max((tick_ns - time_ns()) / NS, 0.0), self.interval_s)  # the clock may be set back
+        if not self._stopped.wait(wait_s):
             self._tick_ns = tick_ns
             self.collect(tick_ns)
 
@@ -139,7 +141,7 @@ class MetricsCollector(Collector):
 
     def _read(self, at_ns: int) -> str:
         now = moment(at_ns, UTC).isoformat()  # before the request: a slow answer must not look fresh
-        lines = "".join(found[0] for found in _LINE.finditer(self._page.fetch()) if self._is_wanted(found[1]))
+        lines = self._wanted_lines(self._page.fetch())
         if not lines:
             raise EntroError(
                 "has no metric of a known server",
@@ -147,7 +149,22 @@ class MetricsCollector(Collector):
                 expected="a metric with a known name, or --stage",
                 remedy="add --stage NAME=METRIC:KIND, for example --stage llm=my_queue_size:queue",
             )
-        return f"# {now}\n{lines}"
+        return f"# {now}\n{''.join(lines)}"
+
+    def _wanted_lines(self, page: str) -> list[str]:
+        """Return the lines that the reader wants: each series once, and without a time of its own.
+
+        One bad line would make all pages of the file unreadable.
+        """
+        lines: dict[str | bytes, str] = {}
+        for line in _LINE.finditer(page):
+            if not self._is_wanted(line[2]):
+                continue
+            if line[1]:
+                lines[line[0]] = f"{line[0]}\n"
+            elif sample := SAMPLE.fullmatch(line[0].encode("utf-8", "replace")):
+                lines[sample[1].removesuffix(b"{}")] = f"{sample[1].decode()} {sample[2].decode()}\n"
+        return [*lines.values()]
 
 
 class PrometheusCollector(Collector):

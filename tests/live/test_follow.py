@@ -174,7 +174,7 @@ def test_a_log_that_is_rotated_while_it_is_read(tmp_path, change):
 
 
 def page(number):
-    """A page of vLLM with what a reader ignores, a time among it."""
+    """A page of vLLM with what no reader can take: times, a series that comes twice, a value that is no number."""
     return f"""# HELP vllm:num_requests_waiting Requests waiting since 2020-01-01T00:00:00Z.
 # TYPE vllm:num_requests_waiting gauge
 vllm:num_requests_waiting{{engine="0"}} {number % 7}.0
@@ -183,6 +183,9 @@ vllm:num_requests_waiting{{engine="0"}} {number % 7}.0
 vllm:num_requests_running{{engine="0"}} 4.0
 # TYPE vllm:request_success_total counter
 vllm:request_success_total{{engine="0",finished_reason="stop"}} {3.0 * number}
+vllm:request_success_total{{engine="0",finished_reason="stop"}} {3.0 * number}
+vllm:num_requests_waiting{{engine="0"}} nonsense
+vllm:num_requests_running{{engine="0"}} 4.0 1585699200000
 # TYPE python_info gauge
 python_info{{version="3.12"}} 1.0
 """

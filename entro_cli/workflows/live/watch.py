@@ -12,6 +12,7 @@ from entro_cli.analysis.results import Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
 from entro_cli.core.console import no_progress, printable
+from entro_cli.core.formatting import count, counted
 from entro_cli.live.collect import Collector
 from entro_cli.live.follow import Follower
 from entro_cli.live.status import RecentSteps, Status, status_of
@@ -45,6 +46,16 @@ class Feed:
 
     follower: Follower
     collectors: Sequence[Collector]
+
+    @property
+    def problems(self) -> list[str]:
+        """The errors of the last readings, and how many rows could not be read, safe to show."""
+        logs = {log.place: log for log in self.follower.state.logs if log.rows_skipped}.values()
+        skipped = [
+            f"{log.path}: {counted(log.rows_skipped, 'row')} of {count(log.rows_read + log.rows_skipped)} skipped"
+            for log in logs
+        ]
+        return [printable(str(error)) for error in self.errors] + skipped
 
     @property
     def errors(self) -> list[EntroError]:
@@ -176,7 +187,7 @@ class Watch:
     def _judge(self) -> bool:
         follower = self._feed.follower
         is_new = follower.poll()
-        before, self.failures = self.failures, [printable(str(error)) for error in self._feed.errors]
+        before, self.failures = self.failures, self._feed.problems
         self.new_failures = [failure for failure in self.failures if failure not in before]
         steps = follower.steps(self._settings) if is_new else None
         if steps is None or follower.newest_ns is None:
