@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fake_llm import serving
 from tests.live.coordinating import coordinating
+from tests.marks import slow
 from tests.running import COMMAND, entro, entro_process
 from tests.schedule.system import require_program
 from tests.test_prometheus_server import PROMETHEUS, prometheus, wait_for
@@ -155,7 +156,7 @@ def test_a_port_that_is_taken(running, tmp_path):
     assert "cannot listen" in entro("coordinate", "x.log", "--listen", address, "--history", tmp_path).error
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "status"), [slow(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
     source = ("--metrics", f"{llm.url}/metrics", "--cap-file", tmp_path / "cap.json")
     with coordinating(*source, history=tmp_path / "h") as running:

@@ -46,6 +46,7 @@ def page(url):
         return {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
 
 
+@pytest.mark.slow
 def test_capacity_slots_order_and_stall():
     with serving(rate=40, slots=4, stalls=[(0.5, 1.5)], noise=0.1, seed=3) as server:
         answers = send(server.url, range(60))
@@ -72,6 +73,7 @@ def test_the_metrics_page_is_vllms():
     assert set(success) == {"stop", "length", "abort"}
 
 
+@pytest.mark.slow
 def test_what_started_is_what_succeeded_and_what_runs():
     """VLLM counts no arrivals and no starts: they follow from the two gauges and the successes."""
     with serving(rate=4, slots=2, noise=0, stalls=[(0.6, 1.6)]) as server:

@@ -101,6 +101,7 @@ def test_redirects_and_failures_cost_no_permission(tmp_path):
         assert max(document["sent"] for _, document in stub.renewals) <= 22
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_no_page_and_fetches_none_twice(tmp_path):
     job = ("-s", "JOBDIR=job")
     with site(tmp_path, PAGES) as shop, coordinator(cap=8.0) as stub:
