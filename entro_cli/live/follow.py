@@ -255,9 +255,12 @@ class RotatedFiles:
 
     def _changes(self, stems: set[str]) -> Iterator[tuple[str, str, int]]:
         """Yield name, name without suffixes and time of the last change (ns) of the files with some stems."""
+        begins = tuple(stem[stem.rfind("/") + 1 :] for stem in stems)
         for folder in {stem[: stem.rfind("/") + 1] for stem in stems}:
             try:
                 for entry in os.scandir(folder or "."):
+                    if not entry.name.startswith(begins):  # a folder may have thousands of files
+                        continue
                     stem = rotation_stem(folder + entry.name)[0]
                     if stem in stems and entry.is_file():
                         yield folder + entry.name, stem, entry.stat().st_mtime_ns

@@ -28,7 +28,7 @@ from entro_cli.workflows.report import ReportInput, summarise_period
 from entro_engine import EntroError, Regime
 
 _INTERVAL_S = 1.0
-_STATUS_SHARE, _PAGE_SHARE = 0.1, 0.05
+_STATUS_SHARE, _PAGE_SHARE = 0.33, 0.05
 """The largest shares of the time for judging the steps, and for writing the page. Long logs are judged less often."""
 
 _PAGE_S = 10.0
