@@ -75,11 +75,12 @@ def watch(
 
     Logs are followed as they grow and are rotated. The figures are those of `entro analyze` on the same logs.
     """
+    import os
     import sys
     from time import time_ns
 
     from entro_cli.commands.views.watch import status_text, watch_screen
-    from entro_cli.workflows.live.watch import Watch, following
+    from entro_cli.workflows.live.watch import watching
     from entro_cli.workflows.query_prometheus import prometheus_query
     from entro_cli.workflows.settings import load_options, read_settings
 
@@ -90,26 +91,27 @@ def watch(
     if not logs and query is None and server.metrics is None:
         raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
     settings = read_settings(config_file, pipeline, terminal, **keys_set_by(reading, limits), exclude=exclude)
-    budget = settings.budget if limits.budget is None else limits.budget
-    has_screen = sys.stdout.isatty() and not (once or as_json or common.quiet)
-    is_reached = False
     options = load_options(settings, reading.stage)
-    with following(logs or [], settings, options, server.metrics, query) as feed:
-        watched = Watch(feed, settings, budget, html)
-        with terminal.screen() if has_screen else nullcontext() as show:
-            if show is not None:  # reading what is there may take a while
-                show(partial(watch_screen, None, [], time_ns(), terminal.unicode))
-            for has_changed in watched.once() if once else watched.changes():
-                is_reached = watched.has_reached(wait_for)
-                if show is not None:
-                    show(partial(watch_screen, watched.state, watched.failures, time_ns(), terminal.unicode))
-                elif watched.state and has_changed and (once or as_json or wait_for is None or is_reached):
-                    terminal.line(status_text(watched.state[0], watched.failures, time_ns(), as_json))
-                for failure in watched.new_failures if show is None else ():
-                    terminal.warn(failure)
-                if is_reached:
-                    break
+    can_draw = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    has_screen = can_draw and not (once or as_json or common.quiet)
+    is_reached = False
+    with (
+        watching(logs or [], options, settings, server.metrics, query, limits.budget, html) as watched,
+        terminal.screen() if has_screen else nullcontext() as show,
+    ):
+        if show is not None:  # reading what is there may take a while
+            show(partial(watch_screen, None, [], time_ns(), terminal.unicode))
+        for has_changed in watched.once() if once else watched.changes():
+            is_reached = watched.has_reached(wait_for)
+            if show is not None:
+                show(partial(watch_screen, watched.state, watched.problems, time_ns(), terminal.unicode))
+            elif watched.state and has_changed and (once or as_json or wait_for is None or is_reached):
+                terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
+            for problem in watched.new_problems if show is None else ():
+                terminal.warn(problem)
+            if is_reached:
+                break
     if is_reached:
         if has_screen and watched.state:
-            terminal.line(status_text(watched.state[0], watched.failures, time_ns(), as_json))
+            terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
         raise typer.Exit(3)

@@ -114,6 +114,7 @@ CHANGED = st.lists(st.sampled_from(CHANGES), min_size=8, max_size=8)
 POLLED = st.lists(st.booleans(), min_size=8, max_size=8)
 
 
+@pytest.mark.slow
 @example([800 * k for k in range(1, 8)], ["rename", *["nothing"] * 6, "rename"], [True] * 8)
 @example([800 * k for k in range(1, 8)], ["rename"] * 3 + ["copy and truncate"] * 3 + ["compress"] * 2, [False] * 8)
 @settings(max_examples=settings.default.max_examples // 4)

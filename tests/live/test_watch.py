@@ -14,7 +14,6 @@ import pytest
 from entro_cli.commands.views.watch import status_text
 from entro_cli.core.console import Terminal
 from entro_cli.workflows.live import watch as live_watch
-from entro_cli.workflows.live.watch import Watch, following
 from entro_cli.workflows.settings import load_options, read_settings
 from tests.running import COMMAND, entro, entro_process, terminal_of
 from tests.test_prometheus_server import answer, fake
@@ -66,10 +65,8 @@ def no_pauses(monkeypatch):
     monkeypatch.setattr(live_watch, "_STATUS_SHARE", 1.0)
 
 
-@contextmanager
 def watching(log):
-    with following([str(log)], SETTINGS, load_options(SETTINGS)) as feed:
-        yield Watch(feed, SETTINGS, SETTINGS.budget)
+    return live_watch.watching([str(log)], load_options(SETTINGS), SETTINGS)
 
 
 def until_judged(watch):
@@ -94,7 +91,7 @@ def test_a_log_in_pieces_that_is_rotated_three_times(tmp_path, name):
                         path.rename(tmp_path / f"growing.log.{old + 1}")
                 log.rename(tmp_path / "growing.log.1")
                 log.touch()
-        assert watch.failures == []
+        assert watch.problems == []
         status = json.loads(status_text(watch.state[0], [], 0, as_json=True))
     assert_as_analyzed(status, analyzed(SAMPLES / name))
 
@@ -122,6 +119,14 @@ def test_one_line(tmp_path):
     (line,) = outcome.out.splitlines()
     assert line.startswith("critical since 2026-04-06 12:05:01, load 3.944 of 3.000 nat, scraper 0.903 req/s, llm 26.1")
     assert ", wait 22 s, driver llm, newest data " in line
+
+
+def test_rows_that_cannot_be_read(tmp_path):
+    log = critical(tmp_path)
+    log.write_text(log.read_text() + "broken\n")
+    outcome = entro("watch", log, "--once", "--json")
+    assert json.loads(outcome.out)["problems"] == [f"{log}: 1 row of 560 skipped"]
+    assert "1 row of 560 skipped" in outcome.err
 
 
 def test_waiting_for_a_regime(tmp_path):
@@ -181,6 +186,7 @@ def page_server():
         server.server_close()
 
 
+@pytest.mark.slow
 def test_a_page_of_metrics(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with page_server() as url:
@@ -192,7 +198,7 @@ def test_a_page_of_metrics(monkeypatch):
     assert outcome.status == 3
     assert [line["regime"] for line in lines][-1] == "critical"
     assert [line["steps"] for line in lines] == sorted({line["steps"] for line in lines})
-    assert lines[-1]["failures"] == []
+    assert lines[-1]["problems"] == []
     assert lines[-1]["step_s"] == 1
     assert lines[-1]["age_s"] < 5
 

@@ -30,7 +30,7 @@ SCHEMA = "entro/watch/1"
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no data": "dim"}
 _UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: ""}
 _LABEL_WIDTH, _VALUE_WIDTH, _NAME_LENGTH, _LETTERS_WIDTH = 14, 22, 14, 38
-_LEAST_CHART_WIDTH, _MOST_FAILURE_LINES = 10, 4
+_LEAST_CHART_WIDTH, _MOST_PROBLEM_LINES = 10, 4
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " ..::++##"
 _LETTERS = {
     **{"S": "7861e", "T": "72222", "A": "69f99", "B": "e9e9e", "L": "8888f", "E": "f8e8f", "R": "e9ea9"},
@@ -42,11 +42,11 @@ _STALE_STEPS, _STALE_S = 3, 10
 """Newest data that is older than both is marked."""
 
 
-def status_text(status: Status, failures: Sequence[str], now_ns: int, as_json: bool) -> str:
+def status_text(status: Status, problems: Sequence[str], now_ns: int, as_json: bool) -> str:
     """Return the state of a pipeline in one line: for people, or a JSON document."""
     if not as_json:
         return _status_line(status, now_ns)
-    document = {"schema": SCHEMA, **to_builtins(status), "age_s": _age_s(status, now_ns), "failures": failures}
+    document = {"schema": SCHEMA, **to_builtins(status), "age_s": _age_s(status, now_ns), "problems": problems}
     return json.dumps(document, allow_nan=False)
 
 
@@ -66,7 +66,7 @@ def _status_line(status: Status, now_ns: int) -> str:
 
 def watch_screen(
     state: tuple[Status, RecentSteps] | None,
-    failures: Sequence[str],
+    problems: Sequence[str],
     now_ns: int,
     unicode: bool,
     size: ConsoleDimensions,
@@ -75,7 +75,7 @@ def watch_screen(
 
     Args:
         state: the state of the pipeline, and its newest steps; None as long as there is no data.
-        failures: errors, safe to show.
+        problems: errors and warnings, safe to show.
         now_ns: the current time, nanoseconds since the epoch.
         unicode: whether the terminal has block characters.
         size: the size of the terminal.
@@ -83,12 +83,12 @@ def watch_screen(
     from rich.console import Group
     from rich.text import Text
 
-    wrapped = [line for failure in failures for line in textwrap.wrap(f"! {failure}", size.width)]
-    problems = [Text(line, style="yellow") for line in wrapped[:_MOST_FAILURE_LINES]]
+    wrapped = [line for problem in problems for line in textwrap.wrap(f"! {problem}", size.width)]
+    warnings = [Text(line, style="yellow") for line in wrapped[:_MOST_PROBLEM_LINES]]
     lines = [Text("waiting for data of all stages")]
     if state is not None:
         lines = [*_lines(*state, now_ns, size.width, unicode), *_incident_lines(state[0], now_ns, size.width)]
-    lines = lines[: size.height - len(problems)] + problems
+    lines = lines[: size.height - len(warnings)] + warnings
     for line in lines:
         line.truncate(size.width, overflow="ellipsis" if unicode else "crop")
     return Group(*lines)

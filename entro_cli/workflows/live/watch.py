@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from entro_cli.analysis.results import Source
@@ -35,69 +35,6 @@ _PAGE_S = 10.0
 """The shortest time between two versions of the page, and the time after which a browser loads it again, s."""
 
 
-@dataclass
-class Feed:
-    """The sources of a pipeline that are followed.
-
-    Attributes:
-        follower: follows the logs, and the files of the collectors.
-        collectors: the other sources.
-    """
-
-    follower: Follower
-    collectors: Sequence[Collector]
-
-    @property
-    def problems(self) -> list[str]:
-        """The errors of the last readings, and how many rows could not be read, safe to show."""
-        logs = {log.place: log for log in self.follower.state.logs if log.rows_skipped}.values()
-        skipped = [
-            f"{log.path}: {counted(log.rows_skipped, 'row')} of {count(log.rows_read + log.rows_skipped)} skipped"
-            for log in logs
-        ]
-        return [printable(str(error)) for error in self.errors] + skipped
-
-    @property
-    def errors(self) -> list[EntroError]:
-        """The errors of the last readings."""
-        files = {str(collector.path) for collector in self.collectors}
-        errors = [error for error in self.follower.failures if error.where not in files]
-        return errors + [collector.failure for collector in self.collectors if collector.failure]
-
-    def sources(self, settings: Settings) -> tuple[Source, ...]:
-        """Return the logs so far; those of collectors have the names of their sources."""
-        names = {str(collector.path): collector.label for collector in self.collectors}
-        found = stored_sources(self.follower.state, zone_of(settings.zone), None, None)
-        return tuple(replace(one, path=names.get(one.path.removesuffix(".1"), one.path)) for one in found)
-
-
-@contextmanager
-def following(
-    names: Sequence[str],
-    settings: Settings,
-    options: LoadOptions,
-    metrics: str | None = None,
-    query: PrometheusQuery | None = None,
-) -> Iterator[Feed]:
-    """Follow the sources of a pipeline for the duration of a context.
-
-    Args:
-        names: its logs; `-` for standard input.
-        settings: the settings of the pipeline.
-        options: how logs are read.
-        metrics: the address of a page of metrics; None without one.
-        query: queries to a Prometheus server; None without one.
-
-    Raises:
-        EntroError: if an option or an address cannot be read.
-    """
-    every_s = _INTERVAL_S if settings.step is None else duration_ns(settings.step, "--step") / NS
-    within = time_range(settings.step, (None, None), time.time_ns())
-    parts = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
-    with no_progress(), parts as (follower, collectors):
-        yield Feed(follower, collectors)
-
-
 class Pace:
     """The pace of a task that is done again and again.
 
@@ -124,22 +61,26 @@ class Watch:
     """A pipeline that is watched.
 
     Args:
-        feed: its sources.
+        follower: follows its logs, and the files of the collectors.
+        collectors: its other sources, not started.
         settings: its settings.
         budget: Psi_budget, nat.
         page: the file of a page that is kept current; None for none.
 
     Attributes:
         state: its state and its newest steps; None before there is data of all stages.
-        failures: the errors of the last readings, safe to show.
-        new_failures: those that the readings before did not have.
+        problems: the errors of the last readings, and how many rows could not be read, safe to show.
+        new_problems: those that were not there before.
     """
 
-    def __init__(self, feed: Feed, settings: Settings, budget: float, page: Path | None = None) -> None:
+    def __init__(
+        self, follower: Follower, collectors: Sequence[Collector], settings: Settings, budget: float, page: Path | None
+    ) -> None:
         self.state: tuple[Status, RecentSteps] | None = None
-        self.failures: list[str] = []
-        self.new_failures: list[str] = []
-        self._feed, self._settings, self._budget, self._page = feed, settings, budget, page
+        self.problems: list[str] = []
+        self.new_problems: list[str] = []
+        self._follower, self._collectors, self._page = follower, collectors, page
+        self._settings, self._budget, self._zone = settings, budget, zone_of(settings.zone)
         self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
         self._unwritten: ReportInput | None = None
 
@@ -149,15 +90,11 @@ class Watch:
         Raises:
             EntroError: if there is none.
         """
-        for collector in self._feed.collectors:
+        for collector in self._collectors:
             collector.collect_whole()
         self.update()
         if self.state is None:
-            no_data = EntroError(
-                "no step has data of all stages",
-                where=", ".join(source.path for source in self._feed.sources(self._settings)),
-            )
-            raise next(iter(self._feed.errors), no_data)
+            raise next(iter(self._errors()), EntroError("no step has data of all stages", where="entro watch"))
         yield True
 
     def has_reached(self, regime: str | None) -> bool:
@@ -169,7 +106,7 @@ class Watch:
 
     def changes(self) -> Iterator[bool]:
         """Follow the sources without end; yield once a second whether the state has changed."""
-        for collector in self._feed.collectors:
+        for collector in self._collectors:
             collector.start()
         while True:
             begin = time.monotonic()
@@ -178,17 +115,17 @@ class Watch:
 
     def update(self) -> bool:
         """Read what is new, and return whether the state has changed."""
-        self.new_failures = []
+        self.new_problems = []
         has_changed = self._status_pace.do(self._judge)
         if self._page is not None and self._unwritten is not None:
             self._page_pace.do(self._write_page)
         return has_changed
 
     def _judge(self) -> bool:
-        follower = self._feed.follower
+        follower = self._follower
         is_new = follower.poll()
-        before, self.failures = self.failures, self._feed.problems
-        self.new_failures = [failure for failure in self.failures if failure not in before]
+        before, self.problems = self.problems, [*map(printable, map(str, self._errors())), *self._skipped_rows()]
+        self.new_problems = [problem for problem in self.problems if problem not in before]
         steps = follower.steps(self._settings) if is_new else None
         if steps is None or follower.newest_ns is None:
             return False
@@ -198,8 +135,26 @@ class Watch:
         if found is None:
             return False
         self.state = found
-        self._unwritten = ReportInput(judged, self._feed.sources(self._settings), full_loads, signals=signals)
+        self._unwritten = ReportInput(judged, self._sources(), full_loads, signals=signals)
         return True
+
+    def _errors(self) -> list[EntroError]:
+        files = {str(collector.path) for collector in self._collectors}
+        errors = [error for error in self._follower.failures if error.where not in files]
+        return errors + [collector.failure for collector in self._collectors if collector.failure]
+
+    def _skipped_rows(self) -> list[str]:
+        logs = {log.place: log for log in self._follower.state.logs if log.rows_skipped}.values()
+        return [
+            f"{log.path}: {counted(log.rows_skipped, 'row')} of {count(log.rows_read + log.rows_skipped)} skipped"
+            for log in logs
+        ]
+
+    def _sources(self) -> tuple[Source, ...]:
+        """Return the logs so far; those of collectors have the names of their sources."""
+        names = {str(collector.path): collector.label for collector in self._collectors}
+        found = stored_sources(self._follower.state, self._zone, None, None)
+        return tuple(replace(one, path=names.get(one.path.removesuffix(".1"), one.path)) for one in found)
 
     def _write_page(self) -> bool:
         """Write the page, and return whether it was written."""
@@ -207,15 +162,46 @@ class Watch:
         if data is None or self._page is None:
             return False
         edges = (data.steps.start_ns, data.steps.start_ns + data.steps.count * data.steps.step_ns)
-        period = range_of(*(moment(edge, zone_of(self._settings.zone)) for edge in edges))
+        period = range_of(*(moment(edge, self._zone) for edge in edges))
         summary = summarise_period(data, period, self._settings, self._budget, advise=False)
         try:
-            store_page(self._page, lambda packed: _reloading(render(summary, packed)), inputs=self._feed.follower.names)
+            store_page(self._page, lambda packed: _reloading(render(summary, packed)), inputs=self._follower.names)
         except EntroError as error:  # such as a full disk
-            self.failures.append(printable(str(error)))
-            self.new_failures.append(printable(str(error)))
+            self.problems.append(printable(str(error)))
+            self.new_problems.append(printable(str(error)))
             return False
         return True
+
+
+@contextmanager
+def watching(
+    names: Sequence[str],
+    options: LoadOptions,
+    settings: Settings,
+    metrics: str | None = None,
+    query: PrometheusQuery | None = None,
+    budget: float | None = None,
+    page: Path | None = None,
+) -> Iterator[Watch]:
+    """Watch a pipeline for the duration of a context.
+
+    Args:
+        names: its logs; `-` for standard input.
+        options: how they are read.
+        settings: its settings.
+        metrics: the address of a page of metrics; None without one.
+        query: queries to a Prometheus server; None without one.
+        budget: Psi_budget, nat; None for that of the settings.
+        page: the file of a page that is kept current; None for none.
+
+    Raises:
+        EntroError: if an option or an address cannot be read.
+    """
+    every_s = _INTERVAL_S if settings.step is None else duration_ns(settings.step, "--step") / NS
+    within = time_range(settings.step, (None, None), time.time_ns())
+    sources = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
+    with no_progress(), sources as (follower, collectors):
+        yield Watch(follower, collectors, settings, settings.budget if budget is None else budget, page)
 
 
 def _reloading(page: str) -> str:
