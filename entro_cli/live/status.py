@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
 from entro_cli.analysis.incident_details import DetailedIncident, causes_of, detailed, incident_steps, known_capacity
 from entro_cli.analysis.incidents import Incident
-from entro_cli.analysis.replay import Replay
+from entro_cli.analysis.replay import Replay, replay_from
 from entro_cli.analysis.results import Figures, FullLoads
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment, zone_of
@@ -142,7 +142,7 @@ def status_of(
         return None
     last = int(observed[-1])
     first = min(max(steps.count - max(_LEAST_STEPS, round(RECENT_S / steps.step_s)), 0), last)
-    recent = Replay(steps, budget, first, steps.count).run()
+    recent = replay_from(steps.part(first, steps.count), budget, 0)  # the loads need no steps before
     now = recent.part(last - first, last - first + 1)
     changes = np.flatnonzero(np.diff(regimes[observed]))
     since = int(observed[changes[-1] + 1 if len(changes) else 0])
@@ -204,6 +204,6 @@ def _detailed(
 ) -> DetailedIncident:
     """Return an incident with its details and its causes."""
     first, after = incident_steps(steps, incident)
-    run = Replay(steps, budget, max(first - 1, 0), after).run()
+    run = replay_from(steps.part(max(first - 1, 0), after), budget, 0)
     explained = replace(incident, causes=causes_of(steps, signals, incident))
     return detailed(run, [explained], settings.wait_s)[0]
