@@ -65,13 +65,13 @@ class Collector(ABC):
     def _run(self) -> None:
         self.collect_whole()
         while not self._stopped.is_set():
-            self._collect_at_tick()
+            self._collect_at_tick(self.interval_s)
 
-    def _collect_at_tick(self) -> None:
-        """Read at the next multiple of the interval: at even times, the usual interval is no longer than that."""
-        interval_ns = max(round(self.interval_s * NS), 1)
+    def _collect_at_tick(self, interval_s: float) -> None:
+        """Read at the next multiple of an interval: at even times, the usual interval is no longer than that."""
+        interval_ns = max(round(interval_s * NS), 1)
         tick_ns = max(-(-time_ns() // interval_ns) * interval_ns, self._tick_ns + interval_ns)
-        wait_s = min(max((tick_ns - time_ns()) / NS, 0.0), self.interval_s)  # the clock may be set back
+        wait_s = min(max((tick_ns - time_ns()) / NS, 0.0), interval_s)  # the clock may be set back
         if not self._stopped.wait(wait_s):
             self._tick_ns = tick_ns
             self.collect(tick_ns)
@@ -135,9 +135,11 @@ class MetricsCollector(Collector):
         self._is_wanted = cache(partial(is_wanted_metric, options))
 
     def collect_whole(self) -> None:
-        """Read twice: a counter shows no rate by itself."""
-        self._collect_at_tick()
-        self._collect_at_tick()
+        """Read twice, a second apart: a counter shows no rate by itself. Read once if that fails."""
+        interval_s = min(self.interval_s, 1.0)
+        self._collect_at_tick(interval_s)
+        if self.failure is None:
+            self._collect_at_tick(interval_s)
 
     def _read(self, at_ns: int) -> str:
         now = moment(at_ns, UTC).isoformat()  # before the request: a slow answer must not look fresh

@@ -18,21 +18,25 @@ _STALE_INTERVALS, _STALE_S = 3, 10.0
 
 def stage_spans(state: State) -> list[StageSpan]:
     """Return the time range of each stage of the logs so far, of the sources that are used."""
-    left_out, intervals = state.redundant_fallbacks(), state.intervals_ns()
-    parts: dict[str, dict[SampleKey, list[SeriesState]]] = {}
+    left_out = state.redundant_fallbacks()
+    parts: dict[str, list[SeriesState]] = {}
     for part in (part for log in state.logs for part in log.series):
-        key = SampleKey(part.stage, Kind(part.kind), part.source)
-        if not is_signal(part.stage) and key not in left_out:
-            parts.setdefault(part.stage, {}).setdefault(key, []).append(part)
+        if not is_signal(part.stage) and SampleKey(part.stage, Kind(part.kind), part.source) not in left_out:
+            parts.setdefault(part.stage, []).append(part)
     return [
         StageSpan(
             stage,
-            min(part.first for group in sources.values() for part in group),
-            max(part.last for group in sources.values() for part in group),
-            max((intervals[key] for key in sources if key in intervals), default=None),
+            min(part.first for part in group),
+            max(part.last for part in group),
+            max((_interval_ns(part) for part in group if part.samples > 1), default=None),
         )
-        for stage, sources in parts.items()
+        for stage, group in parts.items()
     ]
+
+
+def _interval_ns(part: SeriesState) -> float:
+    """Return the usual time between two samples; the mean of spans and events, for which none is stored."""
+    return part.interval_ns or (part.last - part.first) / (part.samples - 1)
 
 
 def check_same_time(state: State) -> None:

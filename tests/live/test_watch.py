@@ -171,6 +171,22 @@ def test_a_state_that_is_too_old(tmp_path, monkeypatch):
         assert not watch.update()
 
 
+def test_a_spider_that_reports_less_often_than_the_step(tmp_path):
+    now = datetime.now(UTC).replace(microsecond=0)
+    log = tmp_path / "spider.log"
+    log.write_text(
+        "".join(
+            f"{now - timedelta(seconds=60 * (10 - number) + 50):%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: "
+            f"Crawled {120 * number} pages (at 120 pages/min), scraped {number} items (at 1 items/min)\n"
+            for number in range(11)
+        )
+    )
+    document = json.loads(entro("watch", log, "--step", "10s", "--tz", "UTC", "--once", "--json").out)
+    assert document["stages"][0]["interval_s"] == 60
+    assert document["age_s"] >= 50
+    assert document["regime"] == document["last_regime"]
+
+
 def test_logs_of_different_times(tmp_path):
     spider, llm = tmp_path / "spider.csv", tmp_path / "llm.csv"
     llm.write_text(table("llm_queue", range(60), age_s=37))
@@ -270,6 +286,16 @@ def test_a_page_of_metrics(monkeypatch):
     assert lines[-1]["problems"] == []
     assert lines[-1]["step_s"] == 1
     assert lines[-1]["age_s"] < 5
+
+
+def test_a_page_of_metrics_in_long_steps(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    begin = time.monotonic()
+    with page_server() as url:
+        outcome = entro("watch", "--metrics", url, "--step", "30s", "--once", "--json")
+    assert json.loads(outcome.out)["step_s"] == 30, outcome.err
+    assert "refused" in entro("watch", "--metrics", "http://127.0.0.1:9/metrics", "--step", "30s", "--once").error
+    assert time.monotonic() - begin < 10
 
 
 def test_a_prometheus_server(monkeypatch):
