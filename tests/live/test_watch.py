@@ -110,6 +110,7 @@ def test_a_log_in_pieces_that_is_rotated_three_times(tmp_path, name):
     assert_as_analyzed(status, analyzed(SAMPLES / name))
 
 
+@pytest.mark.slow
 def test_an_incident_shows_within_two_steps(tmp_path):
     log = tmp_path / "growing.csv"
     log.write_text("".join(THREE_PHASE[:295]))
@@ -272,6 +273,21 @@ def page_server():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--wait-for", "critical"), ("--json",)])
+def test_the_end_of_standard_input(tmp_path, options):
+    outcome = entro_process("watch", "-", "--tz", "UTC", *options, input=critical(tmp_path).read_text(), timeout=30)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "2026-04-06" in outcome.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_standard_input_without_a_line():
+    outcome = entro_process("watch", "-", input="", timeout=30)
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "entro: " in outcome.stderr
+
+
+@pytest.mark.slow
 def test_a_page_of_metrics(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with page_server() as url:
@@ -288,6 +304,7 @@ def test_a_page_of_metrics(monkeypatch):
     assert lines[-1]["age_s"] < 5
 
 
+@pytest.mark.slow
 def test_a_page_of_metrics_in_long_steps(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     begin = time.monotonic()
@@ -328,6 +345,7 @@ def test_a_page_that_is_kept_current(tmp_path):
     assert log.read_text().startswith("timestamp,")
 
 
+@pytest.mark.slow
 def test_lines_as_the_log_grows(tmp_path):
     log = tmp_path / "pipeline.csv"
     lines = until_now(THREE_PHASE[:400]).splitlines(keepends=True)
@@ -348,7 +366,7 @@ def test_lines_as_the_log_grows(tmp_path):
     assert err == b"entro: interrupted: nothing was stored or written\n"
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_screen(tmp_path, columns):
     log = critical(tmp_path)
     log.write_text(until_now(THREE_PHASE[:560]))

@@ -72,6 +72,7 @@ class Watch:
         state: its state and its newest steps; None before there is data of all stages.
         problems: the errors of the last readings, and how many rows could not be read, safe to show.
         new_problems: those that were not there before.
+        has_ended: whether this is the last state, because standard input has ended.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Watch:
         self.state: tuple[Status, RecentSteps] | None = None
         self.problems: list[str] = []
         self.new_problems: list[str] = []
+        self.has_ended = False
         self._follower, self._collectors, self._page = follower, collectors, page
         self._settings, self._budget, self._zone = settings, budget, zone_of(settings.zone)
         self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
@@ -96,9 +98,12 @@ class Watch:
         for collector in self._collectors:
             collector.collect_whole()
         self.update()
+        self._require_state()
+        yield True
+
+    def _require_state(self) -> None:
         if self.state is None:
             raise next(iter(self._errors()), EntroError("no step has data of all stages", where="entro watch"))
-        yield True
 
     def has_reached(self, regime: str | None) -> bool:
         """Return whether the pipeline is in a regime or a worse one; False without a regime."""
@@ -108,18 +113,29 @@ class Watch:
         return order.index(self.state[0].regime) >= order.index(regime)
 
     def changes(self) -> Iterator[bool]:
-        """Follow the sources without end; yield once a second whether the state has changed."""
+        """Follow the sources; yield once a second whether the state has changed.
+
+        This ends only if standard input is the only source, and ends.
+
+        Raises:
+            EntroError: if there is no state then.
+        """
         for collector in self._collectors:
             collector.start()
-        while True:
+        while not self.has_ended:
             begin = time.monotonic()
+            # Looked at before the last lines are read.
+            self.has_ended = len(self._collectors) == len(self._follower.names) and all(
+                collector.has_ended for collector in self._collectors
+            )
             yield self.update()
-            time.sleep(max(_INTERVAL_S - (time.monotonic() - begin), 0.0))
+            time.sleep(0.0 if self.has_ended else max(_INTERVAL_S - (time.monotonic() - begin), 0.0))
+        self._require_state()
 
     def update(self) -> bool:
         """Read what is new, and return whether the state has changed."""
         self.new_problems = []
-        has_changed = self._status_pace.do(self._judge)
+        has_changed = self._judge() if self.has_ended else self._status_pace.do(self._judge)
         before = self.state and self.state[0].regime
         self.state = self._judged and (as_of(self._judged[0], time.time_ns()), self._judged[1])
         has_changed |= before != (self.state and self.state[0].regime)
