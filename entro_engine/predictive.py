@@ -78,7 +78,7 @@ class PredictiveController:
         if queue > 0:
             gain = min(1.0 - (1.0 - SMOOTHING) ** steps, MAX_GAIN) if steps > 1 else SMOOTHING
             self.served_rate += gain * (served - self.served_rate)
-            if served > 0:  # a stall does not show what the server can serve
+            if served > 1e-9:  # a stall, rounding aside, does not show what the server can serve
                 self.usual_rate += (1.0 - (1.0 - SLOW_SMOOTHING) ** steps) * (served - self.usual_rate)
         else:
             # An idle server shows only that its capacity is at least what it served.

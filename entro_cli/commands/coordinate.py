@@ -90,6 +90,7 @@ def coordinate(
     options = CoordinateOptions(
         listen, token_file, cap_file, duration_ns(lease, "--lease") / NS, dry_run, capacity_of(capacity, logs, load)
     )
+    options.check(logs or [])
     if not dry_run and not is_loopback(options.address()[0]) and options.token(os.environ) is None:
         raise typer.BadParameter("other machines can reach it: give --token-file or ENTRO_TOKEN", param_hint="--listen")
     with live_source(logs or [], load, settings, server.metrics, query) as source:

@@ -23,7 +23,7 @@ _GRACE_S = 0.2
 """A temporary file younger than this may exist without its lock: its writer creates it first and locks it then."""
 
 
-def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
+def write_whole(path: Path, content: str | bytes | Iterator[str], is_durable: bool = True) -> None:
     """Write a file completely or not at all: write a temporary file beside it, sync that, then move it into place.
 
     A path that is not a regular file (a pipe, a device) is written to directly.
@@ -31,6 +31,7 @@ def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
     Args:
         path: the file. Missing folders above it are created.
         content: text (written as UTF-8), bytes, or an iterator over pieces of text.
+        is_durable: wait for the disk; not worth it for what is written again every second.
 
     Raises:
         EntroError: if it cannot be written. The previous content is then untouched.
@@ -43,7 +44,7 @@ def write_whole(path: Path, content: str | bytes | Iterator[str]) -> None:
                 file.writelines(data)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, data)
+            _replace(path, data, is_durable)
     except OSError as error:
         raise unwritable(path, error) from error
     if not path.parent.name.startswith("_"):  # the metadata of a history means nothing to users
@@ -88,7 +89,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _replace(path: Path, data: Iterable[bytes]) -> None:
+def _replace(path: Path, data: Iterable[bytes], is_durable: bool) -> None:
     target = path.resolve()  # replace the file that a link points to, not the link
     _remove_leftovers(target)
     handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)
@@ -97,11 +98,13 @@ def _replace(path: Path, data: Iterable[bytes]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)  # shows other writers that this file is in use
             file.writelines(data)
             file.flush()
-            os.fsync(file.fileno())  # before the move, or a power failure could leave an empty file under the name
+            if is_durable:
+                os.fsync(file.fileno())  # before the move, or a power failure could leave an empty file under the name
             # mkstemp creates files that only their owner can read. Give this one the mode of an ordinary file.
             Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
             Path(name).replace(target)
-        sync_folder(target.parent)
+        if is_durable:
+            sync_folder(target.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

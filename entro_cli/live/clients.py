@@ -13,6 +13,7 @@ MAX_CLIENTS = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WEIGHTS = (0.001, 1000.0)
 _MOST_WANTED_PER_S = 1e9
+_LONGEST_ALLOWANCE_S = 120.0
 
 
 class TooManyClientsError(EntroError):
@@ -60,6 +61,8 @@ class _Lease:
         at_s: the time of that.
         takes_part: whether it takes part in the shares: it was renewed. A flood of new ids takes nothing from others.
         share_per_s: its share of the cap, req/s.
+        allowance: how many requests it may report as sent: twice what it could have sent so far. More is an error or
+            a lie.
         counts_from_here: whether its next report is only a base to count from: the coordinator was restarted.
     """
 
@@ -67,6 +70,7 @@ class _Lease:
     at_s: float
     takes_part: bool = False
     share_per_s: float = 0.0
+    allowance: float = 2.0
     counts_from_here: bool = False
 
 
@@ -101,11 +105,10 @@ class ClientRegistry:
             self._make_room(now_s)
             self._leases[report.id] = _Lease(report, now_s)
             return True
-        sent = report.sent - lease.report.sent
-        # A client cannot have sent much more than it was allowed. Another number is an error or a lie.
-        allowed = 2 * (lease.share_per_s * max(now_s - lease.at_s, 1.0) + 1)
+        sent = min(max(report.sent - lease.report.sent, 0.0), lease.allowance)
         if not lease.counts_from_here:
-            self._sent += min(max(sent, 0.0), allowed)
+            self._sent += sent
+            lease.allowance -= sent
         lease.report, lease.at_s, lease.takes_part, lease.counts_from_here = report, now_s, True, False
         return False
 
@@ -133,8 +136,16 @@ class ClientRegistry:
         sent, self._sent = self._sent, 0.0
         return sent
 
-    def share_out(self, cap_per_s: float) -> None:
-        """Give every client its share of a cap: weighted max-min shares, and by weight a part of what nobody wants."""
+    def share_out(self, cap_per_s: float, seconds: float = 0.0) -> None:
+        """Give every client its share of a cap: weighted max-min shares, and by weight a part of what nobody wants.
+
+        Args:
+            cap_per_s: the cap, req/s.
+            seconds: the time for which the shares before were valid, s.
+        """
+        for lease in self._leases.values():
+            most = _LONGEST_ALLOWANCE_S * lease.share_per_s + 2
+            lease.allowance = min(lease.allowance + 2 * seconds * lease.share_per_s, max(most, lease.allowance))
         active = [lease for lease in self._leases.values() if lease.takes_part]
         wants = [lease.report.wanted_per_s for lease in active]
         shares = max_min_shares(wants, [lease.report.weight for lease in active], cap_per_s)
@@ -151,8 +162,10 @@ class ClientRegistry:
         return self._leases[name].share_per_s
 
     def part_of(self, name: str) -> float:
-        """Return the part that a client has of all weights, 0..1."""
-        return self._leases[name].report.weight / sum(lease.report.weight for lease in self._leases.values())
+        """Return the part that a client has of the weights of those that take part, 0..1."""
+        own = self._leases[name]
+        others = (lease.report.weight for lease in self._leases.values() if lease.takes_part and lease is not own)
+        return own.report.weight / (own.report.weight + sum(others))
 
     def weights(self) -> dict[str, float]:
         """Return the weights of the clients that take part, by id, to be restored after a restart."""

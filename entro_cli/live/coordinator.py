@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from statistics import median
 
 import msgspec
 
@@ -21,8 +22,13 @@ _MAX_LAG = 60
 """Chosen: the age of an observation from which on it counts as no older, steps."""
 _PATIENCE_S = 10.0
 """Chosen: the shortest time of sending without an observation after which only the probe rate is allowed, s."""
+_PATIENCE_FAILING_S = 3.0
+"""Chosen: the same while the server does not answer, s."""
 _PATIENCE_INTERVALS = 3
 """Chosen: the same, in usual intervals between observations."""
+_LONGEST_PATIENCE_S = 60.0
+_MISFIT_SHARE, _MISFIT_AFTER_S = 0.4, 60.0
+"""Chosen: the deviation of the served rate from the given capacity that is reported, and the time before that, s."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class CoordinatorState(msgspec.Struct, frozen=True):
         usual_rate: the slow estimate, req/s.
         energy: E of the regime engine, nat.
         memory: M of the regime engine.
-        regime: its regime code.
+        regime: its regime.
         observed_steps: counter.
         violating_steps: counter.
         clients: the weights of the clients, by id.
@@ -71,7 +77,7 @@ class CoordinatorState(msgspec.Struct, frozen=True):
     usual_rate: float
     energy: float
     memory: float
-    regime: int
+    regime: Regime
     observed_steps: int
     violating_steps: int
     clients: dict[str, float]
@@ -89,6 +95,7 @@ class Coordinator:
     Attributes:
         cap_per_s: what all clients together may send, req/s.
         observation: the newest observation; None before there is one.
+        is_blind: whether there is no observation that is new enough.
         observed_steps: the number of steps that observations cover.
         violating_steps: those of them over the budget.
     """
@@ -101,12 +108,13 @@ class Coordinator:
         )
         self.cap_per_s = self.probe_per_s
         self.observation: Observation | None = None
+        self.is_blind = False
         self.observed_steps = self.violating_steps = 0
         self._observed_until = step - 1
         self._step = step
         self._sent: deque[float] = deque(maxlen=_MAX_LAG)  # req/s in each past step, the last one last
-        self._unseen_from: int | None = None  # the first step since the newest observation in which something was sent
-        self._interval = 1
+        self._unseen_from: int | None = None  # the first step with something sent since the newest observation
+        self._intervals: deque[int] = deque([1], maxlen=5)  # between the last observations, steps
 
     @property
     def probe_per_s(self) -> float:
@@ -117,6 +125,13 @@ class Coordinator:
     def capacity(self) -> float:
         """The capacity that the full loads follow from, as given or as learned so far, req/s."""
         return self.server.capacity or self._controller.usual_rate
+
+    @property
+    def misfit(self) -> float | None:
+        """What the server serves if that is far from the capacity that was given, req/s; else None."""
+        given, served = self.server.capacity, self._controller.usual_rate
+        is_known = self.observed_steps * self.step_s >= _MISFIT_AFTER_S
+        return served if given and is_known and abs(served - given) > _MISFIT_SHARE * given else None
 
     @property
     def served_per_s(self) -> float:
@@ -131,7 +146,12 @@ class Coordinator:
     @property
     def regime(self) -> Regime:
         """The regime that the controller is in."""
-        return Regime.NO_DATA if self.observation is None else self._controller.state.regime
+        return Regime.NO_DATA if self.observation is None or self.is_blind else self._controller.state.regime
+
+    @property
+    def observed_until(self) -> int:
+        """The number of the step of the newest observation; any before there is one."""
+        return self._observed_until if self.observation else -1
 
     @property
     def lag(self) -> int:
@@ -139,10 +159,10 @@ class Coordinator:
         return min(max(self._step - self._observed_until, 1), _MAX_LAG)
 
     def age_s(self, now_ns: int) -> float | None:
-        """Return the age of the newest sample, s; None before there is one."""
+        """Return the age of the newest sample, s, counted from the begin of its step; None before there is one."""
         if self.observation is None:
             return None
-        return max(now_ns / NS - (self.observation.step + 1) * self.step_s, 0.0)
+        return max(now_ns / NS - self.observation.step * self.step_s, 0.0)
 
     def is_due(self, now_ns: int) -> bool:
         """Return whether a step has begun for which there is no cap yet."""
@@ -156,13 +176,14 @@ class Coordinator:
         """Share the present cap among the present clients."""
         self.clients.share_out(self.cap_per_s)
 
-    def tick(self, step: int, observation: Observation | None, now_s: float) -> None:
+    def tick(self, step: int, observation: Observation | None, now_s: float, is_failing: bool = False) -> None:
         """Advance to a step: share out the cap for it.
 
         Args:
             step: its number, counted from the epoch.
             observation: what was seen since the last one; None for nothing new.
             now_s: the time of the clients' clock, s.
+            is_failing: whether the source of observations has just failed.
         """
         passed = max(step - self._step, 1)
         sent = self.clients.take_sent() / (passed * self.step_s)
@@ -170,6 +191,8 @@ class Coordinator:
         if self._sent:
             self._sent[-1] = sent
         self._sent.extend([min(sent, self.cap_per_s)] * min(passed, _MAX_LAG))
+        if step < self._step:  # the clock was set back: what was seen is as old as it was
+            self._set_back(self._step - step)
         self._step = step
         if observation is not None:
             self._observe(observation)
@@ -178,9 +201,17 @@ class Coordinator:
         lag = self.lag
         since = list(self._sent)[1 - lag :] if lag > 1 else []
         cap = self._controller.cap(since, self._last_sent(), lag, bounded=True)
-        self.cap_per_s = self.probe_per_s if self._is_blind() else cap
+        self.is_blind = self._is_blind(is_failing)
+        self.cap_per_s = self.probe_per_s if self.is_blind else cap
         self.clients.expire(now_s)
-        self.share_out()
+        self.clients.share_out(self.cap_per_s, passed * self.step_s)
+
+    def _set_back(self, steps: int) -> None:
+        self._observed_until -= steps
+        if self.observation is not None:
+            self.observation = replace(self.observation, step=self.observation.step - steps)
+        if self._unseen_from is not None:
+            self._unseen_from -= steps
 
     def _observe(self, seen: Observation) -> None:
         steps = max(seen.step - self._observed_until, 1)
@@ -192,7 +223,7 @@ class Coordinator:
         served = self._controller.served_rate
         if self.observation is not None:
             served = max(arrived - (seen.queue - self.observation.queue), 0.0) / (steps * self.step_s)
-            self._interval = steps
+            self._intervals.append(steps)
             self._count(arrived / (steps * self.step_s), seen.queue, steps)
         self._controller.observe(seen.queue, served, steps)
         if self.server.capacity is None:
@@ -211,11 +242,14 @@ class Coordinator:
             return self._sent[-1]
         return self.observation.arrived
 
-    def _is_blind(self) -> bool:
-        """Return whether requests have been sent for long without an observation."""
+    def _is_blind(self, is_failing: bool) -> bool:
+        """Return whether requests have been sent for long without an observation, or nothing can be observed."""
+        if is_failing and self._step - self._observed_until > _PATIENCE_FAILING_S / self.step_s:
+            return True
         unseen_from = self._unseen_from if len(self.clients) else self._observed_until
-        patience = max(_PATIENCE_S / self.step_s, _PATIENCE_INTERVALS * self._interval)
-        return unseen_from is not None and self._step - unseen_from > patience
+        usual_s = median(self._intervals) * self.step_s
+        patience_s = min(max(_PATIENCE_S, _PATIENCE_INTERVALS * usual_s), _LONGEST_PATIENCE_S)
+        return unseen_from is not None and (self._step - unseen_from) * self.step_s > patience_s
 
     def state(self, now_ns: int) -> CoordinatorState:
         """Return what a restarted coordinator goes on from."""
@@ -227,7 +261,7 @@ class Coordinator:
             usual_rate=self._controller.usual_rate,
             energy=engine.energy,
             memory=engine.memory,
-            regime=int(engine.regime),
+            regime=engine.regime,
             observed_steps=self.observed_steps,
             violating_steps=self.violating_steps,
             clients=self.clients.weights(),
@@ -236,7 +270,7 @@ class Coordinator:
     def restore(self, state: CoordinatorState, now_s: float) -> None:
         """Go on from the state of an earlier run."""
         self._controller.served_rate, self._controller.usual_rate = state.served_rate, state.usual_rate
-        self._controller.state = RegimeState(state.energy, state.memory, Regime(state.regime))
+        self._controller.state = RegimeState(state.energy, state.memory, state.regime)
         self.observed_steps, self.violating_steps = state.observed_steps, state.violating_steps
         if self.server.capacity is None:
             self._controller.rate, self._controller.queue = self.server.stages(state.usual_rate)

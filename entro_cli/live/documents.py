@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
+from entro_cli.core.clock import moment
 from entro_cli.live.coordinator import Coordinator
 from entro_engine import Regime
 
@@ -25,12 +27,13 @@ def cap_document(coordinator: Coordinator, now_ns: int, client: str | None = Non
     probe = coordinator.probe_per_s * part
     cap = coordinator.cap_per_s if client is None else max(clients.share_of(client), probe)
     return {
+        "time": moment(now_ns, UTC).isoformat(timespec="milliseconds"),
         "cap_per_s": cap,
         "probe_per_s": probe,
         "lease_s": clients.lease_s,
         "renew_in_s": coordinator.next_tick_s(now_ns) + _AFTER_TICK_S,
         "regime": coordinator.regime.label,
-        "coupled_load": coordinator.coupled_load if seen else None,
+        "coupled_load": coordinator.coupled_load if seen and not coordinator.is_blind else None,
         "queue": seen.queue if seen else None,
         "sample_age_s": coordinator.age_s(now_ns),
     }
@@ -39,13 +42,14 @@ def cap_document(coordinator: Coordinator, now_ns: int, client: str | None = Non
 def metrics_text(coordinator: Coordinator, now_ns: int) -> str:
     """Return metrics of the coordinator in the text format of Prometheus."""
     seen, age = coordinator.observation, coordinator.age_s(now_ns)
+    load = None if seen is None or coordinator.is_blind else coordinator.coupled_load
 
     def lines() -> Iterator[str]:
         for name, kind, meaning, value in (
             ("cap_requests_per_second", "gauge", "What all clients together may send.", coordinator.cap_per_s),
             ("served_requests_per_second", "gauge", "Estimate of what the server serves.", coordinator.served_per_s),
             ("capacity_requests_per_second", "gauge", "Capacity that full loads follow from.", coordinator.capacity),
-            ("coupled_load_nats", "gauge", "Load of both stages, predicted for now.", coordinator.coupled_load),
+            ("coupled_load_nats", "gauge", "Load of both stages, predicted for now.", load),
             ("budget_nats", "gauge", "Entropy budget.", coordinator.server.budget),
             ("queue_requests", "gauge", "Requests waiting in the newest sample.", seen.queue if seen else None),
             ("sample_age_seconds", "gauge", "Age of the newest sample.", age),

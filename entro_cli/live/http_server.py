@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import resource
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -53,7 +55,12 @@ class CoordinatorServer:
                 web.delete("/clients/{id}", self._leave),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, shutdown_timeout=1.0)
+        # Garbage is answered with 400, and needs no traceback for each of its kind.
+        logger = logging.getLogger("entro.http")
+        logger.disabled = True
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=logger, keepalive_timeout=_IDLE_TIMEOUT_S, shutdown_timeout=1.0
+        )
 
     async def start(self, host: str, port: int) -> str:
         """Listen; return the address.
@@ -83,6 +90,8 @@ class CoordinatorServer:
         """Refuse requests of browsers and those without the token, and put errors into JSON."""
         if "Origin" in request.headers:  # a page of any site can send requests to this machine
             return _error(403, "requests of web pages are refused")
+        if self._token is None and not _is_direct(request.url.host or ""):  # a name that a page had lead to here
+            return _error(403, "without a token, only localhost and addresses of IP are answered")
         if self._token is not None and request.path != "/healthz":
             scheme, _, text = request.headers.get("Authorization", "").partition(" ")
             given = text.strip().encode(errors="surrogateescape")  # bytes: only those are compared in constant time
@@ -134,6 +143,14 @@ class CoordinatorServer:
             return _error(404, "no such client")
         self._coordinator.share_out()
         return web.Response(status=204)
+
+
+def _is_direct(host: str) -> bool:
+    """Return whether a host is no name, or that of this machine."""
+    try:
+        return host == "localhost" or bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _answer(document: dict[str, Any], status: int = 200) -> web.Response:

@@ -25,6 +25,12 @@ class Observation:
     arrived: float | None = None
 
 
+def no_queue(found: str = "the pipeline has no queue") -> EntroError:
+    """Return the error for sources without the one queue that is to be protected."""
+    remedy = "name it with --stage NAME=COLUMN:queue"
+    return EntroError(found, where="entro coordinate", expected="one queue to protect", remedy=remedy)
+
+
 def queue_stage(steps: Steps) -> int:
     """Return the index of the only queue of a pipeline.
 
@@ -34,26 +40,22 @@ def queue_stage(steps: Steps) -> int:
     queues = [index for index, stage in enumerate(steps.stages) if stage.kind is Kind.QUEUE]
     if len(queues) != 1:
         names = ", ".join(steps.stages[index].name for index in queues)
-        raise EntroError(
-            f"the pipeline has the queues {names}" if queues else "the pipeline has no queue",
-            where="entro coordinate",
-            expected="one queue to protect",
-            remedy="name it with --stage NAME=COLUMN:queue",
-        )
+        raise no_queue(f"the pipeline has the queues {names}") if queues else no_queue()
     return queues[0]
 
 
-def newest_observation(steps: Steps, after: int, has_rate: bool) -> Observation | None:
+def newest_observation(steps: Steps, after: int, now: int, has_rate: bool) -> Observation | None:
     """Return the newest sample of the queue behind a step; None if there is none.
 
     Args:
         steps: the newest steps of the pipeline.
         after: the number of the step of the observation before.
+        now: the number of the present step. A sample of the future is of a clock that is wrong.
         has_rate: whether the rates of the pipeline count all that reaches the server.
     """
     queue = queue_stage(steps)
     first = steps.start_ns // steps.step_ns
-    sampled = np.flatnonzero(steps.samples[queue])
+    sampled = np.flatnonzero(steps.samples[queue, : max(now + 1 - first, 0)])
     if not len(sampled) or first + int(sampled[-1]) <= after:
         return None
     last = int(sampled[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,27 +11,51 @@ import msgspec
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
+from entro_cli.core.files import write_whole
+from entro_cli.live.clients import ClientReport
 from entro_cli.live.coordinator import CoordinatorState
-from entro_engine import EntroError
+from entro_engine import EntroError, Regime
 
 _VERSION = 1
 _FRESH_S = 3600.0
 """Chosen: with a state that is older, only the rates of the server are gone on from."""
 
 
+def hold_lock(path: Path) -> None:
+    """Lock the state for this process, until it ends in whatever way.
+
+    Raises:
+        EntroError: if another process coordinates with this state.
+    """
+    lock = path.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise EntroError(
+            "another coordinator runs for this pipeline",
+            where=printable(str(path.parent)),
+            remedy="two would allow twice as much; coordinate another pipeline with --pipeline NAME",
+        ) from error
+
+
 def load_coordinator_state(path: Path, now_ns: int) -> CoordinatorState | None:
-    """Return the stored state; None if there is none that this version can read.
+    """Return the stored state; None if there is none that this version can use.
 
     Args:
         path: the file.
         now_ns: the time, ns since the epoch. The clients and the regime of an old state are left out.
     """
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, EntroError):
         state = msgspec.json.decode(path.read_bytes(), type=CoordinatorState)
+        for name, weight in state.clients.items():
+            ClientReport(name, weight)  # refuses what no client could have sent
         if state.version != _VERSION or not (0 < state.served_rate < 1e9 and 0 < state.usual_rate < 1e9):
             return None
         if not 0 <= now_ns - state.saved_ns <= _FRESH_S * NS:
-            return msgspec.structs.replace(state, energy=0.0, memory=0.0, regime=0, clients={})
+            return msgspec.structs.replace(state, energy=0.0, memory=0.0, regime=Regime.STABLE, clients={})
         return state
     return None
 
@@ -41,21 +66,4 @@ def save_coordinator_state(path: Path, state: CoordinatorState) -> None:
     Raises:
         EntroError: if it cannot be written.
     """
-    replace_file(path, msgspec.json.encode(state))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a small file that is written every few seconds: whole, but without waiting for the disk.
-
-    Raises:
-        EntroError: if it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise EntroError(f"cannot be written: {error.strerror or error}", where=printable(str(path))) from error
+    write_whole(path, msgspec.json.encode(state), is_durable=False)

@@ -13,10 +13,10 @@ from tests.running import COMMAND
 
 
 class Coordinating:
-    """A running coordinator: its address, its process, and what it has printed."""
+    """A running coordinator: its process, its address, and what it printed at the start."""
 
-    def __init__(self, process, url):
-        self.process, self.url = process, url
+    def __init__(self, process, url, printed):
+        self.process, self.url, self.printed = process, url, printed
 
     def ask(self, path, document=None, method=None, token=None, **headers):
         """The status and the body of an answer; JSON is read."""
@@ -53,9 +53,11 @@ def coordinating(*arguments, history, listen="127.0.0.1:0", environment=()):
     variables = {**os.environ, **dict(environment)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables) as process:
         try:
-            line = process.stderr.readline()
-            address = re.fullmatch(r"entro: coordinating at (\S+)\n", line)
-            assert address, line + process.stderr.read()
-            yield Coordinating(process, address[1])
+            printed = address = ""
+            while not address and (line := process.stderr.readline()):
+                printed += line
+                address = re.fullmatch(r"entro: coordinating at (\S+)\n", line)
+            assert address, printed
+            yield Coordinating(process, address[1], printed)
         finally:
             process.kill()

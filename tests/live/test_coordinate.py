@@ -14,12 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fake_llm import serving
 from tests.live.coordinating import coordinating
+from tests.live.servers import free_port
 from tests.marks import slow
 from tests.running import COMMAND, entro, entro_process
 from tests.schedule.system import require_program
 from tests.test_prometheus_server import PROMETHEUS, prometheus, wait_for
 
 FIELDS = {
+    "time",
     "cap_per_s",
     "probe_per_s",
     "lease_s",
@@ -82,6 +84,7 @@ def test_metrics_of_its_own(running):
         (413, {"path": "/clients", "document": b" " * 5000}),
         (415, {"path": "/clients", "document": {"id": "a"}, "Content-Type": "text/plain"}),
         (403, {"path": "/clients", "document": {"id": "a"}, "Origin": "https://example.org"}),
+        (403, {"path": "/cap", "Host": "example.org"}),
         (404, {"path": "/other"}),
         (405, {"path": "/cap", "document": {}}),
     ],
@@ -144,11 +147,45 @@ def test_other_machines_need_a_token():
         (["x.log", "--listen", "8517"], "--listen: '8517' is not an address"),
         (["x.log", "--capacity", "fast"], "--capacity: 'fast' is no rate"),
         (["x.log", "--lease", "10"], "--lease"),
+        (["x.log", "--lease", "2s"], "--lease: 2 s is too short"),
+        (["README.md", "--cap-file", "README.md"], "README.md: is an input file"),
         (["x.log", "--token-file", "no-such-file"], "no-such-file: cannot be read"),
     ],
 )
 def test_unusable_options(arguments, message, tmp_path):
     assert message in entro("coordinate", *arguments, "--history", tmp_path).error
+
+
+def test_two_coordinators_of_one_pipeline_are_a_mistake(running, llm, tmp_path):
+    again = ("--metrics", f"{llm.url}/metrics", "--listen", "127.0.0.1:0", "--history", tmp_path / "h")
+    assert "another coordinator runs for this pipeline" in entro("coordinate", *again).error
+
+
+def test_a_server_that_comes_later(tmp_path):
+    rates = [f"{datetime.now(UTC) - timedelta(seconds=ago):%FT%TZ},1\n" for ago in range(20, 0, -1)]
+    (tmp_path / "rate.csv").write_text("time,scraper_rate\n" + "".join(rates))
+    port = free_port()
+    source = (tmp_path / "rate.csv", "--metrics", f"http://127.0.0.1:{port}/metrics")
+    with coordinating(*source, history=tmp_path / "h") as running:
+        assert running.ask("/cap")[1]["regime"] == "no data"
+        with serving(rate=6.0, port=port):
+            running.wait_for(lambda cap: cap["queue"] == 0.0)
+        running.wait_for(lambda cap: cap["regime"] == "no data")
+        running.process.send_signal(signal.SIGTERM)
+        printed = running.printed + running.process.communicate(timeout=10)[1]
+    assert printed.count("refused the connection") == 3  # at first, no more, and again
+    assert "/tmp/" not in printed
+
+
+def test_a_page_that_drips_does_not_hold_the_end(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/metrics"
+        with coordinating("--metrics", address, history=tmp_path / "h") as running:
+            connection, _ = server.accept()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n# a")
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(4) == 0
+            connection.close()
 
 
 def test_a_port_that_is_taken(running, tmp_path):
@@ -162,15 +199,17 @@ def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
     with coordinating(*source, history=tmp_path / "h") as running:
         running.wait_for(lambda cap: cap["queue"] == 0.0)
         for _ in range(2):
-            running.renew("spider", wanted_per_s=50)
+            for client in ("spider", "worker"):
+                running.renew(client, wanted_per_s=50)
             sleep(1.1)
         running.process.send_signal(number)
         assert running.process.wait(10) == status
     assert json.loads((tmp_path / "cap.json").read_text())["cap_per_s"] > 0
     stored = json.loads(next(tmp_path.glob("h/*/_entro/coordinator.json")).read_text())
-    assert stored["clients"] == {"spider": 1.0}
+    assert stored["clients"] == {"spider": 1.0, "worker": 1.0}
     with coordinating(*source, history=tmp_path / "h") as running:
-        assert running.renew("spider", wanted_per_s=50)["cap_per_s"] > 0.9  # at once, without a second renewal
+        share = running.renew("spider", wanted_per_s=50)["cap_per_s"]
+        assert share == pytest.approx(running.ask("/cap")[1]["cap_per_s"] / 2, rel=0.2)  # the worker has the other half
         counters = running.ask("/metrics")[1]
         assert "entro_observed_steps_total 0.0" not in counters
 
@@ -228,6 +267,8 @@ def test_without_a_queue_there_is_nothing_to_protect(tmp_path):
     rows = [f"{now - timedelta(seconds=ago):%FT%TZ},1\n" for ago in range(20, 0, -1)]
     (tmp_path / "rate.csv").write_text("time,scraper_rate\n" + "".join(rows))
     error = entro("coordinate", tmp_path / "rate.csv", "--history", tmp_path / "h", "--dry-run").error
+    assert "the pipeline has no queue" in error
+    error = entro("coordinate", "sample_logs/formats/scrapy.log", "--history", tmp_path / "h", "--dry-run").error
     assert "the pipeline has no queue" in error
 
 

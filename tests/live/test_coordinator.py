@@ -1,13 +1,18 @@
 """The coordinator without a network: leases, shares, and the cap in a simulated second after another."""
 
+import json
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from entro_cli.live.clients import MAX_CLIENTS, ClientRegistry, ClientReport, TooManyClientsError
 from entro_cli.live.coordinator import Coordinator, Server
-from entro_cli.live.observe import Observation
-from entro_engine import EntroError
+from entro_cli.live.observe import Observation, newest_observation
+from entro_cli.live.state_file import load_coordinator_state, save_coordinator_state
+from entro_cli.timeseries.steps import Steps
+from entro_engine import LLM, SCRAPER, EntroError
 
 SERVER = Server(capacity=6.0, wait_s=10 / 1.2, budget=3.0, alpha=0.5, beta=2.0)
 
@@ -64,11 +69,12 @@ def test_a_client_that_is_silent_or_leaves_gives_its_share_back():
 
 def test_what_was_sent_is_counted_once_and_a_lie_is_cut():
     shares = registry(("a", 1.0, 50.0))
+    shares.share_out(6.0, seconds=1.0)
     shares.renew(ClientReport("a", 1.0, 5.0, 50.0), 2.0)
     shares.renew(ClientReport("a", 1.0, 5.0, 50.0), 3.0)
     assert (shares.take_sent(), shares.take_sent()) == (5.0, 0.0)
     shares.renew(ClientReport("a", 1.0, 1e300, 50.0), 4.0)
-    assert shares.take_sent() == 14.0  # twice its share for a second, and one request
+    assert shares.take_sent() == 9.0  # twice its share for a second, and two requests, less those five
     shares.renew(ClientReport("a", 1.0, 0.0, 50.0), 5.0)  # it was started anew
     assert shares.take_sent() == 0.0
 
@@ -90,6 +96,85 @@ def test_what_was_sent_is_counted_once_and_a_lie_is_cut():
 def test_a_report_out_of_range_is_refused(values):
     with pytest.raises(EntroError):
         replace(ClientReport("a"), **values)
+
+
+def test_batches_count_whole_although_the_share_is_small():
+    shares = registry(("a", 1.0, 50.0), cap=1.0)
+    for second in range(10):
+        shares.share_out(1.0, seconds=1.0)
+        shares.renew(ClientReport("a", 1.0, 0.0, 50.0), 2.0 + second)
+    shares.share_out(0.1, seconds=1.0)
+    shares.renew(ClientReport("a", 1.0, 10.0, 50.0), 12.0)
+    assert shares.take_sent() == 10.0
+
+
+class Expected:
+    """The caps by the formulas of docs/engine.md, written again: v9 at the stress threshold, and what is on its way."""
+
+    def __init__(self, capacity=6.0, full_rate=15.0, full_queue=50.0, budget=3.0):
+        self.s = self.w = capacity
+        self.full_rate, self.full_queue, self.budget = full_rate, full_queue, budget
+        self.energy = self.memory = self.queue = 0.0
+        self.regime, self.sent = 0, []
+
+    def observe(self, queue, served, steps):
+        if queue > 0:
+            self.s += (min(1 - 0.6**steps, 0.8) if steps > 1 else 0.4) * (served - self.s)
+            self.w += (1 - 0.9**steps) * (served - self.w) if served > 1e-9 else 0.0
+        else:
+            self.s, self.w = max(self.s, served), max(self.w, served)
+        self.queue = queue
+
+    def cap(self, lag):
+        since = self.sent[len(self.sent) - lag + 1 :]
+        queue = self.queue
+        for rate in since:
+            queue = max(0.0, queue + rate - self.s)
+        parts = math.log1p(self.sent[-1] * 3 / self.full_rate), math.log1p(queue * 10 / self.full_queue)
+        psi, b = sum(parts), self.budget
+        self.memory = 0.82 * self.memory + 0.18 * (0, 0.5, 1)[self.regime]
+        self.energy = min(max(0.92 * self.energy + 0.08 * (psi - b / 2), -b / 1.5), b / 1.5)
+        stress, critical = b / 2 - b / 12 * self.memory, 2.35 / 3 * b - b / 12 * self.memory
+        load = psi + self.energy / 4
+        self.regime = 2 if psi > b or load >= critical else 1 if load >= stress else 0
+        u = -0.5 * math.tanh(2 * max(psi - stress, 0.0)) if psi else 0.0
+        room = self.full_queue / 10 * (math.exp(b / 2 - math.log1p(self.w * 3 / self.full_rate)) - 1)
+        bound = self.w * lag + room - self.queue - sum(since)
+        probe = 0.01 * self.full_rate
+        return min(max(self.s * (1.1 + u), probe), self.full_rate, max(probe, bound))
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 10])
+def test_the_caps_are_those_of_the_formulas(every):
+    """A spider that reports once a second, with a server that is fast, stalls, and is slow."""
+    clients = ClientRegistry(10.0)
+    coordinator, expected = Coordinator(SERVER, clients, 1000), Expected()
+    sent_in_all = reported = queue = seen_queue = 0.0
+    sent, seen_step, begun = [], None, False
+    for step in range(1001, 1121):
+        # What was reported is of the seconds up to the one before last. The last one is taken to be like it.
+        known = reported
+        expected.sent = [*sent[:-1], min(sent[-2] if len(sent) > 1 else 0.0, coordinator.cap_per_s)] if sent else [0.0]
+        seen = None
+        if step % every == 0:
+            seen = Observation(step - 1, queue)
+            if begun:
+                steps = step - 1 - seen_step
+                arrived = sum(expected.sent[len(expected.sent) - steps :])
+                expected.observe(queue, max(arrived - queue + seen_queue, 0.0) / steps, steps)
+            else:
+                expected.observe(queue, expected.s, 1)
+            begun, seen_step, seen_queue = True, step - 1, queue
+        coordinator.tick(step, seen, float(step))
+        lag = step - (seen_step if begun else 999)
+        assert coordinator.cap_per_s == pytest.approx(expected.cap(lag), rel=1e-9), step
+        clients.renew(ClientReport("spider", 1.0, sent_in_all, 100.0), float(step))
+        reported = sent_in_all
+        assert known <= reported
+        sent.append(clients.share_of("spider"))
+        sent_in_all += sent[-1]
+        serves = 0.0 if 1040 <= step < 1050 else 3.0 if step > 1080 else 6.0
+        queue = max(0.0, queue + sent[-1] - serves)
 
 
 class World:
@@ -155,6 +240,82 @@ def test_a_wrong_or_unknown_capacity(told, longest):
     assert max(world.queues) < longest
     assert sum(world.caps[-100:]) / 100 == pytest.approx(6.0, rel=0.05)
     assert world.coordinator.capacity == pytest.approx(told or 6.0, rel=0.1)
+
+
+def test_a_clock_that_is_set_back_hides_no_sample():
+    world = World()
+    world.run(30)
+    world.step -= 600
+    world.serves = 0.0
+    world.run(20)
+    assert world.caps[-1] == pytest.approx(0.15)
+    assert world.coordinator.age_s((world.step + 1) * 10**9) == 2.0
+
+
+def test_after_an_outage_the_next_one_is_no_longer_tolerated():
+    world = World()
+    world.run(30)
+    world.run(100, every=0)
+    world.run(5)
+    world.run(20, every=0)
+    assert world.coordinator.is_blind
+    assert world.coordinator.regime.label == "no data"
+
+
+def test_a_server_that_does_not_answer_gets_the_probe_rate():
+    world = World()
+    world.run(30)
+    for _ in range(5):
+        world.step += 1
+        world.coordinator.tick(world.step, None, float(world.step), is_failing=True)
+    assert world.coordinator.cap_per_s == pytest.approx(0.15)
+    assert world.coordinator.regime.label == "no data"
+
+
+@pytest.mark.parametrize(("told", "is_wrong"), [(6.0, False), (20.0, True), (3.0, True)])
+def test_a_capacity_that_does_not_fit_is_noticed(told, is_wrong):
+    world = World(replace(SERVER, capacity=told))
+    world.run(100)
+    assert (world.coordinator.misfit is not None) is is_wrong
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"regime": 99},
+        {"served_rate": -1.0},
+        {"usual_rate": "fast"},
+        {"clients": {"a b": 1.0}},
+        {"clients": {"a": 0}},
+        {"version": 2},
+    ],
+)
+def test_a_damaged_state_is_left_alone(tmp_path, change):
+    path = tmp_path / "coordinator.json"
+    state = World().coordinator.state(5)
+    save_coordinator_state(path, state)
+    assert load_coordinator_state(path, 5) == state
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert load_coordinator_state(path, 5) is None
+
+
+def test_an_old_state_gives_the_rates_only(tmp_path):
+    world = World()
+    world.run(60)
+    save_coordinator_state(tmp_path / "state", world.coordinator.state(0))
+    old = load_coordinator_state(tmp_path / "state", 2 * 3600 * 10**9)
+    assert (old.clients, old.energy, old.memory) == ({}, 0.0, 0.0)
+    assert old.usual_rate == world.coordinator.state(0).usual_rate
+
+
+def test_a_sample_of_the_future_is_not_believed():
+    stages, shape = (replace(SCRAPER), replace(LLM)), (2, 3)
+    ones = np.ones(shape)
+    steps = Steps(stages, 100 * 10**9, 10**9, ones, ones, ones, ones.astype(int), ones.astype(bool))
+    assert newest_observation(steps, -1, 102, True).step == 102
+    assert newest_observation(steps, -1, 100, True).step == 100
+    assert newest_observation(steps, -1, 99, True) is None
+    assert newest_observation(steps, 102, 110, True) is None
 
 
 def test_a_restart_goes_on_without_a_burst():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +40,12 @@ class UnreadRange:
 
 def identify_file(path: Path) -> FileIdentity | None:
     """Return the identity of a file; None if it is not a regular file."""
-    if not path.is_file():
+    try:
+        status = path.stat()
+    except OSError:  # it may be rotated right now
         return None
-    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -27,6 +27,9 @@ _MOST_POINTS = 10_000
 
 _MOST_REQUESTS = 2_000
 _LARGEST_RESPONSE_BYTES = 1 << 28
+_PART_BYTES = 1 << 20
+_WHOLE_TIMEOUTS = 2
+"""A whole response may take so many times as long as a server may be silent."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,13 @@ class _Source:
         )
 
     def _text(self, body: IO[bytes], where: str) -> str:
-        content = body.read(_LARGEST_RESPONSE_BYTES + 1)
+        content, deadline = bytearray(), time.monotonic() + _WHOLE_TIMEOUTS * self.timeout_s
+        while part := body.read1(_PART_BYTES):  # type: ignore[attr-defined]  # a response has it
+            content += part
+            if len(content) > _LARGEST_RESPONSE_BYTES:
+                break
+            if time.monotonic() > deadline:  # a server that drips is never silent
+                raise EntroError(f"the response takes more than {_WHOLE_TIMEOUTS * self.timeout_s:g} s", where=where)
         if len(content) > _LARGEST_RESPONSE_BYTES:
             found = f"the response is longer than {_LARGEST_RESPONSE_BYTES >> 20} MiB"
             raise EntroError(found, where=where, remedy=self.too_long)

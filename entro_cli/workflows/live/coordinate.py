@@ -7,26 +7,31 @@ import json
 import math
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
 from entro_cli.analysis.calibration import learn_capacity
 from entro_cli.config import Settings
+from entro_cli.core import formatting
 from entro_cli.core.clock import NS
 from entro_cli.core.console import Terminal, printable
+from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.secrets import SecretFile
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.state import load_state
 from entro_cli.live.clients import ClientRegistry
 from entro_cli.live.coordinator import Coordinator, Server
 from entro_cli.live.documents import cap_document
-from entro_cli.live.observe import Observation, newest_observation
-from entro_cli.live.state_file import load_coordinator_state, replace_file, save_coordinator_state
+from entro_cli.live.observe import Observation, newest_observation, no_queue
+from entro_cli.live.state_file import hold_lock, load_coordinator_state, save_coordinator_state
 from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
 from entro_cli.workflows.live.sources import STEP_NS, LiveSource
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
 
 _SAVE_EVERY_STEPS = 5
 _LONGEST_READING_S = 0.5
+_LONG_READING_S = 10.0
+_SHORTEST_LEASE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,21 @@ class CoordinateOptions:
                 expected="HOST:PORT, such as 127.0.0.1:8517",
             )
         return host.strip("[]"), int(port)
+
+    def check(self, logs: Sequence[str]) -> None:
+        """Refuse what would do harm.
+
+        Raises:
+            EntroError: if a lease ends before a client can renew it, or the cap file is one of the logs.
+        """
+        if self.lease_s < _SHORTEST_LEASE_S:
+            raise EntroError(
+                f"{formatting.duration(self.lease_s)} is too short",
+                where="--lease",
+                expected=f"at least {formatting.duration(_SHORTEST_LEASE_S)}: clients renew once a second",
+            )
+        if self.cap_file is not None:
+            refuse_to_overwrite(self.cap_file, logs)
 
     def token(self, environ: Mapping[str, str]) -> str | None:
         """Return the token that clients must give; None for none.
@@ -144,7 +166,10 @@ def coordinate_source(source: LiveSource, settings: Settings, options: Coordinat
     coordinator = Coordinator(server_of(settings, options), clients, time_ns() // STEP_NS)
     paths = pipeline_paths(settings.history, settings.pipeline)
     state_file = None if paths.url or options.dry_run else paths.metadata_dir / "coordinator.json"
-    stored = load_coordinator_state(state_file, time_ns()) if state_file else None
+    stored = None
+    if state_file:
+        hold_lock(state_file)
+        stored = load_coordinator_state(state_file, time_ns())
     if stored:
         coordinator.restore(stored, monotonic())
     endpoint = None if options.dry_run else _endpoint(coordinator, options)
@@ -193,9 +218,11 @@ class _Loop:
     ) -> None:
         self.coordinator, self.source, self.options = coordinator, source, options
         self.terminal, self.state_file = terminal, state_file
-        self._reading: asyncio.Task[Steps | None] | None = None
+        self._reading: asyncio.Future[Steps | None] | None = None
+        self._reading_since = 0.0  # s of the monotonic clock
+        self._failures: list[EntroError] = []  # of this step
         self._warned: set[str] = set()
-        self._seen_until = 0  # the first sample may be some seconds old
+        self._has_named_misfit = False
 
     async def run(self, endpoint: CoordinatorServer | None) -> int:
         """Run until a signal; return the exit status."""
@@ -217,7 +244,8 @@ class _Loop:
             ticking.cancel()
             if endpoint is not None:
                 await endpoint.stop()
-            self._save()
+            self._try(self._save)
+            self._warn()
 
     async def _tick_for_ever(self) -> None:
         while True:
@@ -228,54 +256,94 @@ class _Loop:
     async def _tick(self) -> None:
         """Advance to the present step; a reading that takes long is used in a later one."""
         if self._reading is None:
-            self._reading = asyncio.create_task(asyncio.to_thread(self.source.read, time_ns()))
+            self._reading, self._reading_since = _in_thread(partial(self.source.read, time_ns())), monotonic()
         await asyncio.wait({self._reading}, timeout=_LONGEST_READING_S)
-        failures: list[EntroError] = []
-        seen = None
-        if self._reading.done():
-            steps, self._reading = self._reading.result(), None
-            failures += self.source.failures()
-            try:
-                seen = self._newest(steps)
-            except EntroError as error:  # such as a second queue in a new log
-                if self.coordinator.observation is None:
-                    raise
-                failures.append(error)
+        self._failures = []
+        seen = self._newest()
         step = time_ns() // STEP_NS
-        self.coordinator.tick(step, seen, monotonic())
-        try:
-            self._write(step)
-        except EntroError as error:  # the disk may have room again
-            failures.append(error)
-        self._warn(failures)
+        self.coordinator.tick(step, seen, monotonic(), self.source.is_failing)
+        self._name_misfit()
+        self._try(self._write)
+        if step % _SAVE_EVERY_STEPS == 0:
+            self._try(self._save)
+        self._warn()
 
-    def _newest(self, steps: Steps | None) -> Observation | None:
-        """Return the newest sample, if it is newer than the last one."""
+    def _newest(self) -> Observation | None:
+        """Return the newest sample, if the reading has ended and it is newer than the last one.
+
+        Raises:
+            EntroError: if there is no queue, and no source that could still bring one.
+        """
+        if self._reading is None or not self._reading.done():
+            if monotonic() - self._reading_since > _LONG_READING_S:
+                self._failures.append(EntroError("takes long: the cap follows from older samples", where="reading"))
+            return None
+        reading, self._reading = self._reading, None
+        self._failures += self.source.failures()
         counts_all = self.source.counts_all or not len(self.coordinator.clients)
-        seen = None if steps is None else newest_observation(steps, self._seen_until, counts_all)
-        self._seen_until = seen.step if seen else self._seen_until
-        return seen
+        try:
+            steps = reading.result()
+            if self.source.has_no_queue:
+                raise no_queue()
+            now = time_ns() // STEP_NS
+            after = self.coordinator.observed_until
+            return None if steps is None else newest_observation(steps, after, now, counts_all)
+        except EntroError as error:  # such as a second queue in a new log
+            if self.coordinator.observation is None and not self._failures:
+                raise
+            self._failures.append(error)
+        except Exception as error:
+            self._failures.append(EntroError(f"unexpected error: {printable(repr(error))}", where="reading"))
+        return None
 
-    def _write(self, step: int) -> None:
-        """Write what others read: the line of a dry run, the cap, the state."""
+    def _write(self) -> None:
+        """Write what others read in every step: the line of a dry run, or the cap."""
         if self.options.dry_run:
             self.terminal.text(f"{_line(self.coordinator)}\n")
         elif self.options.cap_file is not None:
             document = cap_document(self.coordinator, time_ns())
-            replace_file(self.options.cap_file, json.dumps(document).encode() + b"\n")
-        if step % _SAVE_EVERY_STEPS == 0:
-            self._save()
+            write_whole(self.options.cap_file, json.dumps(document) + "\n", is_durable=False)
 
     def _save(self) -> None:
         if self.state_file is not None:
             save_coordinator_state(self.state_file, self.coordinator.state(time_ns()))
 
-    def _warn(self, failures: Sequence[EntroError]) -> None:
+    def _name_misfit(self) -> None:
+        """Warn once if the server serves far less or more than the capacity that was given."""
+        if (served := self.coordinator.misfit) is not None and not self._has_named_misfit:
+            self._has_named_misfit = True
+            given = formatting.quantity(self.coordinator.server.capacity or 0.0)
+            self.terminal.warn(f"the server serves about {formatting.quantity(served)} req/s, not {given} as given")
+
+    def _try(self, task: Callable[[], None]) -> None:
+        """Do a task; if it fails, go on: the disk may have room again."""
+        try:
+            task()
+        except EntroError as error:
+            self._failures.append(error)
+
+    def _warn(self) -> None:
         """Print each new failure once, and again if it comes back after it was gone."""
-        texts = {str(failure) for failure in failures}
+        texts = {str(failure) for failure in self._failures}
         for text in sorted(texts - self._warned):
-            self.terminal.warn(text)
+            self.terminal.warn(f"{_clock()} {text}")
+        for text in sorted(self._warned - texts):
+            self.terminal.note(f"entro: {_clock()} no more: {text}")
         self._warned = texts
+
+
+def _in_thread(work: Callable[[], Steps | None]) -> asyncio.Future[Steps | None]:
+    """Do work in a thread that does not keep the process from ending if it hangs, as those of asyncio do."""
+    result: Future[Steps | None] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return asyncio.wrap_future(result)
 
 
 def _resolve(future: asyncio.Future[int], result: int) -> None:
@@ -283,9 +351,14 @@ def _resolve(future: asyncio.Future[int], result: int) -> None:
         future.set_result(result)
 
 
+def _clock() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
+
+
 def _line(coordinator: Coordinator) -> str:
     """Return what a dry run prints of a step."""
-    time = datetime.now().astimezone().strftime("%H:%M:%S")
+    time = _clock()
+    assumed = "" if coordinator.server.capacity or coordinator.observed_steps else " (assumed)"
     seen = coordinator.observation
     if seen is None:
         return f"{time} no sample yet, would allow {coordinator.cap_per_s:.3g} req/s"
@@ -293,5 +366,5 @@ def _line(coordinator: Coordinator) -> str:
     return (
         f"{time} {coordinator.regime.label}, {seen.queue:.3g} waiting {age:.1f} s ago, "
         f"load {coordinator.coupled_load:.2f} of {coordinator.server.budget:.2f}, "
-        f"serves {coordinator.served_per_s:.3g} req/s: would allow {coordinator.cap_per_s:.3g} req/s"
+        f"serves {coordinator.served_per_s:.3g} req/s{assumed}: would allow {coordinator.cap_per_s:.3g} req/s"
     )

@@ -20,7 +20,7 @@ from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
 from entro_cli.timeseries.observations import Observations
 from entro_cli.timeseries.steps import Steps
 from entro_cli.workflows.query_prometheus import PrometheusQuery, run_query
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 
 STEP_NS = NS
 """Chosen: a step of the coordinator is a second, as in the plant."""
@@ -57,7 +57,20 @@ class LiveSource:
 
     def failures(self) -> list[EntroError]:
         """Return the errors of the last reading."""
-        return [*(one.failure for one in self._collectors if one.failure), *self._follower.failures]
+        files = {str(one.path) for one in self._collectors}  # their own failures say why these are missing
+        found = [one.failure for one in self._collectors if one.failure]
+        return found + [error for error in self._follower.failures if error.where not in files]
+
+    @property
+    def has_no_queue(self) -> bool:
+        """Whether there are stages, and none of them is a queue."""
+        kinds = {stage.kind for stage in self._follower.state.stages.values()}
+        return bool(kinds) and Kind.QUEUE not in kinds
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether a server that is asked, and not a log, has just failed to answer."""
+        return any(one.failure for one in self._collectors)
 
 
 @contextmanager
