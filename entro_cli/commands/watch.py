@@ -105,13 +105,15 @@ def watch(
             is_reached = watched.has_reached(wait_for)
             if show is not None:
                 show(partial(watch_screen, watched.state, watched.problems, time_ns(), terminal.unicode))
-            elif watched.state and has_changed and (once or as_json or wait_for is None or is_reached):
+            elif watched.state and (
+                once or is_reached or watched.has_ended if wait_for and not as_json else has_changed
+            ):
                 terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
             for problem in watched.new_problems if show is None else ():
                 terminal.warn(problem)
             if is_reached:
                 break
+    if has_screen and watched.state:
+        terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
     if is_reached:
-        if has_screen and watched.state:
-            terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
         raise typer.Exit(3)

@@ -86,13 +86,17 @@ class Terminal:
         Yields:
             A function that shows what another one makes for the size of the terminal.
         """
-        from rich.live import Live
-
         console = _console(sys.stdout)
-        with Live(
-            console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        ) as live:
-            yield lambda draw: live.update(draw(console.size), refresh=True)
+
+        def show(draw: Callable[[ConsoleDimensions], RenderableType]) -> None:
+            with console.capture() as capture:
+                console.print(draw(console.size), end="")
+            # From the upper left corner on; what is left of each line and of the screen is erased.
+            sys.stdout.write("\x1b[H" + "\x1b[K\n".join(capture.get().splitlines()) + "\x1b[K\x1b[J")
+            sys.stdout.flush()
+
+        with console.screen():
+            yield show
 
     def note(self, text: str) -> None:
         """Print a message that is neither a result nor an error, unless --quiet is given."""

@@ -38,13 +38,16 @@ class Collector(ABC):
     """A thread that appends to a file, once per interval, what a server gives.
 
     Args:
-        path: the file. One older part is kept beside it.
+        path: the file. One older part is kept beside it, if it is rotated.
         interval_s: the time between two readings, s.
         label: the name of the source, safe to show.
 
     Attributes:
         failure: the error of the last reading; None if it succeeded.
+        is_rotated: whether the file is moved aside when it is large.
     """
+
+    is_rotated = True
 
     def __init__(self, path: Path, interval_s: float, label: str) -> None:
         self.path, self.interval_s, self.label = path, interval_s, label
@@ -62,16 +65,21 @@ class Collector(ABC):
         """Stop the thread, without waiting for a server that does not answer."""
         self._stopped.set()
 
+    @property
+    def has_ended(self) -> bool:
+        """True if nothing is read or written any more."""
+        return self._stopped.is_set() and not self._thread.is_alive()
+
     def _run(self) -> None:
         self.collect_whole()
         while not self._stopped.is_set():
-            self._collect_at_tick()
+            self._collect_at_tick(self.interval_s)
 
-    def _collect_at_tick(self) -> None:
-        """Read at the next multiple of the interval: at even times, the usual interval is no longer than that."""
-        interval_ns = max(round(self.interval_s * NS), 1)
+    def _collect_at_tick(self, interval_s: float) -> None:
+        """Read at the next multiple of an interval: at even times, the usual interval is no longer than that."""
+        interval_ns = max(round(interval_s * NS), 1)
         tick_ns = max(-(-time_ns() // interval_ns) * interval_ns, self._tick_ns + interval_ns)
-        wait_s = min(max((tick_ns - time_ns()) / NS, 0.0), self.interval_s)  # the clock may be set back
+        wait_s = min(max((tick_ns - time_ns()) / NS, 0.0), interval_s)  # the clock may be set back
         if not self._stopped.wait(wait_s):
             self._tick_ns = tick_ns
             self.collect(tick_ns)
@@ -90,7 +98,7 @@ class Collector(ABC):
             text = self._read(time_ns() if at_ns is None else at_ns)
             is_new = not self.path.exists()
             is_old = monotonic() - self._begun_s >= _ROTATED_AFTER_S
-            if not is_new and is_old and self.path.stat().st_size > _LARGEST_FILE_BYTES:
+            if self.is_rotated and not is_new and is_old and self.path.stat().st_size > _LARGEST_FILE_BYTES:
                 self.path.replace(f"{self.path}.1")
                 is_new, self._begun_s = True, monotonic()
             with self.path.open("a", encoding="utf-8") as file:
@@ -100,6 +108,9 @@ class Collector(ABC):
             self.failure = error
         except OSError as error:
             self.failure = EntroError(f"cannot be written: {error.strerror or error}", where=str(self.path))
+        except Exception as error:  # a thread that ends looks like a server that is idle
+            # The text of the error is not shown: it may have a part of an answer, or an address with a password.
+            self.failure = EntroError(f"cannot be read: unexpected error {type(error).__name__}", where=self.label)
 
     def _header(self) -> str:
         return ""
@@ -135,9 +146,11 @@ class MetricsCollector(Collector):
         self._is_wanted = cache(partial(is_wanted_metric, options))
 
     def collect_whole(self) -> None:
-        """Read twice: a counter shows no rate by itself."""
-        self._collect_at_tick()
-        self._collect_at_tick()
+        """Read twice, a second apart: a counter shows no rate by itself. Read once if that fails."""
+        interval_s = min(self.interval_s, 1.0)
+        self._collect_at_tick(interval_s)
+        if self.failure is None:
+            self._collect_at_tick(interval_s)
 
     def _read(self, at_ns: int) -> str:
         now = moment(at_ns, UTC).isoformat()  # before the request: a slow answer must not look fresh
@@ -207,14 +220,18 @@ class StreamCollector(Collector):
         folder: the folder for the file.
     """
 
+    is_rotated = False  # the next file of a table would have no header
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "standard-input.log", 0.0, label_of(STDIN))
         self._line = b""  # the last one, which has no end yet
 
     def collect_whole(self) -> None:
-        """Read up to the end."""
+        """Read up to the end, or to an error."""
         while not self._stopped.is_set():
             self.collect()
+            if self.failure:
+                self.stop()
 
     def _read(self, at_ns: int) -> str:
         content = os.read(sys.stdin.fileno(), 1 << 20)

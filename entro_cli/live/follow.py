@@ -32,7 +32,6 @@ from entro_cli.history.state import State
 from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins, Signal, merge_bins, signals_of
-from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.resample import check_span
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
@@ -121,13 +120,6 @@ class Follower:
         bins = {key: part.between(begin, 1 << 62) for key, part in self._bins.items() if key.stage in self.state.stages}
         bins = {key: part for key, part in bins.items() if len(part)}
         return coupled_steps(self.state, bins, settings, begin_ns) if bins else None
-
-    @property
-    def newest_ns(self) -> int | None:
-        """Time of the newest sample, nanoseconds since the epoch; None without any."""
-        return max(
-            (part.last for log in self.state.logs for part in log.series if not is_signal(part.stage)), default=None
-        )
 
     @property
     def signals(self) -> tuple[Signal, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
 from entro_cli.analysis.incident_details import DetailedIncident, causes_of, detailed, incident_steps, known_capacity
 from entro_cli.analysis.incidents import Incident
-from entro_cli.analysis.replay import Replay
+from entro_cli.analysis.replay import Replay, replay_from
 from entro_cli.analysis.results import Figures, FullLoads
 from entro_cli.config import Settings
-from entro_cli.core.clock import moment, zone_of
+from entro_cli.core.clock import NS, moment, zone_of
 from entro_cli.timeseries.bins import Signal
+from entro_cli.timeseries.join_sources import StageSpan
 from entro_cli.timeseries.steps import StepSource
 from entro_engine import Regime, Run
 from entro_engine.budget import drivers
@@ -38,12 +39,18 @@ class StageStatus:
         kind: rate, queue or generic.
         load: its load in the last step with data, req/s of a rate, requests of a queue.
         full: the load at which it is full, in the same unit.
+        time: the time of its newest sample.
+        interval_s: the usual time between two samples, s; None if there are too few.
+        age_s: the age of its newest sample, s.
     """
 
     name: str
     kind: str
     load: float
     full: float
+    time: datetime
+    interval_s: float | None
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,11 @@ class Status:
 
     Attributes:
         pipeline: its name.
-        regime: stable, stress or critical: that of the last step with data.
-        since: the start of the first step that has been in this regime since.
-        time: the time of the newest sample.
+        regime: stable, stress or critical: that of the last step with data. If this is too long ago, no data.
+        since: the start of the first step that has been in this regime since; without data, the time of the last data.
+        last_regime: the regime of the last step with data.
+        last_since: the start of the first step that has been in that regime since.
+        time: the time of the newest sample of the stage that is behind the others.
         coupled_load: in the last step with data, nat.
         budget: of the coupled load, nat.
         stages: the stages in the same step.
@@ -74,11 +83,14 @@ class Status:
         peak_coupled_load: the highest coupled load, nat.
         incident_count: number of incidents.
         incidents: the last ones, the newest first.
+        age_s: the age at `time`, s.
     """
 
     pipeline: str
     regime: str
     since: datetime
+    last_regime: str
+    last_since: datetime
     time: datetime
     coupled_load: float
     budget: float
@@ -98,6 +110,7 @@ class Status:
     peak_coupled_load: float
     incident_count: int
     incidents: tuple[DetailedIncident, ...]
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,17 +135,17 @@ def status_of(
     full_loads: FullLoads,
     settings: Settings,
     budget: float,
-    newest_ns: int,
+    spans: Sequence[StageSpan],
     signals: Sequence[Signal] = (),
 ) -> tuple[Status, RecentSteps] | None:
-    """Return the state of a pipeline and its newest steps; None if no step has data of all stages.
+    """Return the state of a pipeline as of its data, and its newest steps; None if no step has data of all stages.
 
     Args:
         steps: all steps, with their full loads and without data in maintenance windows.
         full_loads: the origin of the full loads.
         settings: the settings of the pipeline.
         budget: Psi_budget, nat.
-        newest_ns: the time of the newest sample, nanoseconds since the epoch.
+        spans: the time range of each stage.
         signals: hints at the causes of incidents.
     """
     zone = zone_of(settings.zone)
@@ -142,22 +155,24 @@ def status_of(
         return None
     last = int(observed[-1])
     first = min(max(steps.count - max(_LEAST_STEPS, round(RECENT_S / steps.step_s)), 0), last)
-    recent = Replay(steps, budget, first, steps.count).run()
+    recent = replay_from(steps.part(first, steps.count), budget, 0)  # the loads need no steps before
     now = recent.part(last - first, last - first + 1)
     changes = np.flatnonzero(np.diff(regimes[observed]))
-    since = int(observed[changes[-1] + 1 if len(changes) else 0])
+    first_of_regime = int(observed[changes[-1] + 1 if len(changes) else 0])
+    regime = Regime(int(regimes[last])).label
+    since = moment(steps.start_ns + first_of_regime * steps.step_ns, zone)
+    stages = _stages(now, spans, zone)
     waits = [float(wait[0]) for wait in end_waits(now, settings.wait_s) if wait is not None]
     incidents = figures.incidents[-_MOST_INCIDENTS:][::-1]
     status = Status(
         pipeline=settings.pipeline,
-        regime=Regime(int(regimes[last])).label,
-        since=moment(steps.start_ns + since * steps.step_ns, zone),
-        time=moment(newest_ns, zone),
+        regime=regime,
+        since=since,
+        last_regime=regime,
+        last_since=since,
+        time=min(stage.time for stage in stages),
         coupled_load=float(now.coupled_load[0]),
-        stages=tuple(
-            StageStatus(stage.name, str(stage.kind), float(load), stage.full_load)
-            for stage, load in zip(now.stages, now.loads[:, 0], strict=True)
-        ),
+        stages=stages,
         capacity_per_s=known_capacity(figures.stages, full_loads),
         wait_s=max(waits, default=None),
         accepted_wait_s=settings.wait_s,
@@ -173,6 +188,22 @@ _FIGURES = (
     *("start", "step_s", "steps", "observed_steps", "budget", "violations", "violation_time_s", "excess_nat_s"),
     *("peak_coupled_load", "time_to_budget_s"),
 )
+
+
+def _stages(now: Run, spans: Sequence[StageSpan], zone: tzinfo) -> tuple[StageStatus, ...]:
+    """Return the stages in a step."""
+    span_of = {span.stage: span for span in spans}
+    return tuple(
+        StageStatus(
+            name=stage.name,
+            kind=str(stage.kind),
+            load=float(load),
+            full=stage.full_load,
+            time=moment(span_of[stage.name].end, zone),
+            interval_s=None if (interval := span_of[stage.name].interval_ns) is None else interval / NS,
+        )
+        for stage, load in zip(now.stages, now.loads[:, 0], strict=True)
+    )
 
 
 def _replayed(steps: StepSource, settings: Settings, budget: float) -> tuple[Figures, NDArray[np.int8]]:
@@ -204,6 +235,6 @@ def _detailed(
 ) -> DetailedIncident:
     """Return an incident with its details and its causes."""
     first, after = incident_steps(steps, incident)
-    run = Replay(steps, budget, max(first - 1, 0), after).run()
+    run = replay_from(steps.part(max(first - 1, 0), after), budget, 0)
     explained = replace(incident, causes=causes_of(steps, signals, incident))
     return detailed(run, [explained], settings.wait_s)[0]

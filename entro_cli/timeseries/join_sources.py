@@ -76,7 +76,7 @@ def join_sources(
     rank = {Kind.RATE: 0, Kind.QUEUE: 1, Kind.GENERIC: 2}
     stages.sort(key=lambda part: (rank[part.stage.kind], part.stage.name))
     if not any(len(file.stages) == len(stages) for file in files):  # the stages of one file share its clock
-        _check_overlap(stages)
+        check_overlap([_span_of(stage) for stage in stages])
     signals = tuple(part.series for source in sources for name, part in source.items() if is_signal(name))
     return tuple(stages), taken, signals
 
@@ -184,39 +184,51 @@ def _add_file(source: _Source, part: dict[str, Series], relation: Relation) -> N
             source[name] = JoinedSeries([series])
 
 
-def _check_overlap(stages: Sequence[StageSources]) -> None:
-    spans = sorted((_Span.of(stage) for stage in stages), key=lambda span: (span.begin, span.end))
-    for first, second in pairwise(spans):
-        slack = max(first.stage.interval_ns or 0, second.stage.interval_ns or 0)
+@dataclass(frozen=True)
+class StageSpan:
+    """The time range of a stage.
+
+    Attributes:
+        stage: its name.
+        begin: the time of its first sample, nanoseconds since the epoch.
+        end: the time of its last one.
+        interval_ns: the usual time between two samples, nanoseconds; None if there are too few.
+    """
+
+    stage: str
+    begin: int
+    end: int
+    interval_ns: float | None
+
+    def overlap(self, other: StageSpan, shift: int) -> int:
+        """Return the time that both share once the other is moved back by `shift`."""
+        return min(self.end, other.end - shift) - max(self.begin, other.begin - shift)
+
+
+def _span_of(stage: StageSources) -> StageSpan:
+    begin = min(part.first_ns for part in stage.parallel)
+    end = max(int(part.times[-1]) for part in stage.parallel)
+    return StageSpan(stage.stage.name, begin, end, stage.interval_ns)
+
+
+def check_overlap(spans: Sequence[StageSpan]) -> None:
+    """Check that stages have some time in common.
+
+    Raises:
+        EntroError: if one begins after another ends.
+    """
+    for first, second in pairwise(sorted(spans, key=lambda span: (span.begin, span.end))):
+        slack = max(first.interval_ns or 0, second.interval_ns or 0)
         if second.begin > first.end + slack:
-            names = second.stage.stage.name, first.stage.stage.name
+            after = duration((second.begin - first.end) / NS)
             raise EntroError(
-                f"stage {names[0]} begins {duration((second.begin - first.end) / NS)} after stage {names[1]} ends",
+                f"stage {second.stage} begins {after} after stage {first.stage} ends",
                 expected="logs of the same time",
                 remedy=_cause(first, second),
             )
 
 
-@dataclass(frozen=True)
-class _Span:
-    """A stage and its time range, nanoseconds since the epoch."""
-
-    stage: StageSources
-    begin: int
-    end: int
-
-    @classmethod
-    def of(cls, stage: StageSources) -> _Span:
-        return cls(
-            stage, min(part.first_ns for part in stage.parallel), max(int(part.times[-1]) for part in stage.parallel)
-        )
-
-    def overlap(self, other: _Span, shift: int) -> int:
-        """Return the time that both share once the other is moved back by `shift`."""
-        return min(self.end, other.end - shift) - max(self.begin, other.begin - shift)
-
-
-def _cause(first: _Span, second: _Span) -> str:
+def _cause(first: StageSpan, second: StageSpan) -> str:
     """Return the likely reason why two stages share no time, as advice.
 
     The likely reason is a shift by whole half hours (a zone) or by a year: the one that makes them overlap the most.

@@ -123,6 +123,7 @@ def test_a_table_that_grows_and_is_rotated(cuts, changes, polls):
     follow(TABLE, cuts, changes, polls)
 
 
+@pytest.mark.slow
 @settings(max_examples=settings.default.max_examples // 4)
 @given(st.lists(st.integers(1800, 4000), min_size=7, max_size=7), CHANGED, POLLED)
 def test_a_log_of_a_server_that_grows_and_is_rotated(sizes, changes, polls):
@@ -201,7 +202,7 @@ def test_a_page_that_is_read_again_and_again(tmp_path, monkeypatch):
     collector = collect.MetricsCollector("http://127.0.0.1:9/metrics", tmp_path, 1, READ, {})
     follower = Follower([str(collector.path)], OPTIONS, kept_s=60)
     sizes = []
-    for _ in range(200):
+    for _ in range(130):
         collector.collect()
         follower.poll()
         assert collector.failure is None
@@ -211,10 +212,10 @@ def test_a_page_that_is_read_again_and_again(tmp_path, monkeypatch):
     assert [stage.name for stage in steps.stages] == ["scraper", "llm"]
     assert steps.step_s == 1
     assert steps.loads.shape == (2, 61)  # no more than is kept
-    assert steps.loads[1].tolist() == [float(number % 7) for number in range(139, 200)]
-    assert max(sizes[100:]) <= 5
+    assert steps.loads[1].tolist() == [float(number % 7) for number in range(69, 130)]
+    assert max(sizes[65:]) <= 5
     assert "python_info" not in collector.path.read_text()
-    recent = follower.steps(SETTINGS, (START // 10**9 + 190) * 10**9)
+    recent = follower.steps(SETTINGS, (START // 10**9 + 120) * 10**9)
     np.testing.assert_array_equal(recent.loads, steps.loads[:, -10:])
 
 
@@ -225,6 +226,39 @@ def test_a_page_that_cannot_be_read(tmp_path):
     assert not collector.path.exists()
     with pytest.raises(EntroError, match="not the address of a server"):
         collect.MetricsCollector("http://127.0.0.1:9/metrics?token=x", tmp_path, 1, READ, {})
+
+
+def test_a_table_on_standard_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect, "_LARGEST_FILE_BYTES", 1000)
+    monkeypatch.setattr(collect, "_ROTATED_AFTER_S", 0)
+    whole = tmp_path / "whole.csv"
+    whole.write_bytes(TABLE)
+    read, write = os.pipe()
+    with os.fdopen(read) as stdin, os.fdopen(write, "wb", buffering=0) as writer:
+        monkeypatch.setattr("sys.stdin", stdin)
+        collector = collect.StreamCollector(tmp_path)
+        follower = Follower([str(collector.path)], OPTIONS)
+        for begin in range(0, len(TABLE), 800):
+            writer.write(TABLE[begin : begin + 800])
+            collector.collect()
+            follower.poll()
+            assert (collector.failure, follower.failures) == (None, [])
+        assert_same_steps(follower.steps(SETTINGS), load_logs([str(whole)], OPTIONS))
+
+
+def test_an_unexpected_error(tmp_path):
+    outcomes = iter([ValueError("secret"), Observations("server", "prometheus", (), 0)])
+
+    def query(begin_ns, end_ns):
+        if isinstance(outcome := next(outcomes), Exception):
+            raise outcome
+        return outcome
+
+    collector = collect.PrometheusCollector(query, tmp_path, 15, START, "server")
+    collector.collect()
+    assert str(collector.failure) == "server: cannot be read: unexpected error ValueError"
+    collector.collect()
+    assert collector.failure is None
 
 
 def test_answers_of_a_server(tmp_path):

@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -32,6 +34,18 @@ def critical(folder):
     log = folder / "pipeline.csv"
     log.write_text("".join(THREE_PHASE[:560]))
     return log
+
+
+def until_now(lines, age_s=0):
+    """The rows of a log, in steps of 1 s, of which the last one is so old."""
+    end = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age_s)
+    times = (end - timedelta(seconds=number) for number in range(len(lines) - 2, -1, -1))
+    rows = (line[line.index(",") :] for line in lines[1:])
+    return lines[0] + "".join(f"{time.isoformat()}{row}" for time, row in zip(times, rows, strict=True))
+
+
+def table(column, values, age_s=0):
+    return until_now([f"time,{column}\n", *(f",{value}\n" for value in values)], age_s)
 
 
 def analyzed(*logs):
@@ -96,6 +110,7 @@ def test_a_log_in_pieces_that_is_rotated_three_times(tmp_path, name):
     assert_as_analyzed(status, analyzed(SAMPLES / name))
 
 
+@pytest.mark.slow
 def test_an_incident_shows_within_two_steps(tmp_path):
     log = tmp_path / "growing.csv"
     log.write_text("".join(THREE_PHASE[:295]))
@@ -117,8 +132,77 @@ def test_one_line(tmp_path):
     outcome = entro("watch", critical(tmp_path), "--once", "--tz", "UTC")
     assert outcome.status == 0, outcome.err
     (line,) = outcome.out.splitlines()
-    assert line.startswith("critical since 2026-04-06 12:05:01, load 3.944 of 3.000 nat, scraper 0.903 req/s, llm 26.1")
+    assert line.startswith(
+        "no data since 2026-04-06 12:09:18, last state: critical since 2026-04-06 12:05:01, "
+        "load 3.944 of 3.000 nat, scraper 0.903 req/s, llm 26.1"
+    )
     assert ", wait 22 s, driver llm, newest data " in line
+
+
+def test_a_source_that_is_dead(tmp_path):
+    spider, llm = tmp_path / "spider.csv", tmp_path / "llm.csv"
+    spider.write_text(table("scraper_rate", [2.0] * 600))
+    llm.write_text(table("llm_queue", [0.2 * number for number in range(600)], age_s=300))
+    document = json.loads(entro("watch", spider, llm, "--once", "--json").out)
+    assert (document["regime"], document["last_regime"]) == ("no data", "critical")
+    assert document["since"] == document["time"] == document["stages"][1]["time"]
+    assert 300 <= document["age_s"] == document["stages"][1]["age_s"] < 310
+    assert document["stages"][0]["age_s"] < 10
+    (line,) = entro("watch", spider, llm, "--once").out.splitlines()
+    assert line.startswith("no data of llm since ")
+    assert ", last state: critical since " in line
+    assert ", newest data of llm 5 min" in line
+    assert entro("watch", spider, llm, "--wait-for", "stress", "--once").status == 0
+    with terminal_of("watch", spider, llm) as (_, until):
+        shown = until("last state: critical")
+    assert "newest data of llm 5 min" in shown
+
+
+def test_a_state_that_is_too_old(tmp_path, monkeypatch):
+    log = tmp_path / "pipeline.csv"
+    log.write_text(until_now(THREE_PHASE[:560]))
+    with watching(log) as watch:
+        watch.update()
+        assert (watch.state[0].regime, watch.has_reached("critical")) == ("critical", True)
+        later = time.time_ns() + 15 * 10**9
+        monkeypatch.setattr(live_watch.time, "time_ns", lambda: later)
+        assert watch.update()
+        assert (watch.state[0].regime, watch.has_reached("stress")) == ("no data", False)
+        assert watch.state[0].since == watch.state[0].time
+        assert not watch.update()
+
+
+def test_a_spider_that_reports_less_often_than_the_step(tmp_path):
+    now = datetime.now(UTC).replace(microsecond=0)
+    log = tmp_path / "spider.log"
+    log.write_text(
+        "".join(
+            f"{now - timedelta(seconds=60 * (10 - number) + 50):%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: "
+            f"Crawled {120 * number} pages (at 120 pages/min), scraped {number} items (at 1 items/min)\n"
+            for number in range(11)
+        )
+    )
+    document = json.loads(entro("watch", log, "--step", "10s", "--tz", "UTC", "--once", "--json").out)
+    assert document["stages"][0]["interval_s"] == 60
+    assert document["age_s"] >= 50
+    assert document["regime"] == document["last_regime"]
+
+
+def test_logs_of_different_times(tmp_path):
+    spider, llm = tmp_path / "spider.csv", tmp_path / "llm.csv"
+    llm.write_text(table("llm_queue", range(60), age_s=37))
+    spider.write_text(table("scraper_rate", [2.0] * 10))
+    refused = entro("analyze", spider, llm)
+    assert "stage scraper begins 28 s after stage llm ends; expected logs of the same time" in refused.error
+    assert entro("watch", spider, llm, "--once") == refused
+    with live_watch.watching([str(spider), str(llm)], load_options(SETTINGS), SETTINGS) as watch:
+        watch.update()
+        assert watch.state is None
+        assert watch.problems == [refused.error]
+        llm.write_text(table("llm_queue", range(60)))
+        assert until_judged(watch)
+        assert watch.problems == []
+        assert watch.state[0].regime == "critical"
 
 
 def test_rows_that_cannot_be_read(tmp_path):
@@ -131,10 +215,12 @@ def test_rows_that_cannot_be_read(tmp_path):
 
 def test_waiting_for_a_regime(tmp_path):
     log = critical(tmp_path)
+    assert entro("watch", log, "--wait-for", "critical", "--once").status == 0  # it ended long ago
+    log.write_text(until_now(THREE_PHASE[:560]))
     for regime in ("stress", "critical"):
         outcome = entro("watch", log, "--wait-for", regime)
         assert (outcome.status, len(outcome.out.splitlines())) == (3, 1), outcome.err
-    log.write_text("".join(THREE_PHASE[:100]))
+    log.write_text(until_now(THREE_PHASE[:100]))
     assert entro("watch", log, "--wait-for", "critical", "--once").status == 0
     assert entro("watch", log, "--wait-for", "panic").status == 2
 
@@ -187,6 +273,21 @@ def page_server():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--wait-for", "critical"), ("--json",)])
+def test_the_end_of_standard_input(tmp_path, options):
+    outcome = entro_process("watch", "-", "--tz", "UTC", *options, input=critical(tmp_path).read_text(), timeout=30)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "2026-04-06" in outcome.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_standard_input_without_a_line():
+    outcome = entro_process("watch", "-", input="", timeout=30)
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "entro: " in outcome.stderr
+
+
+@pytest.mark.slow
 def test_a_page_of_metrics(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with page_server() as url:
@@ -201,6 +302,17 @@ def test_a_page_of_metrics(monkeypatch):
     assert lines[-1]["problems"] == []
     assert lines[-1]["step_s"] == 1
     assert lines[-1]["age_s"] < 5
+
+
+@pytest.mark.slow
+def test_a_page_of_metrics_in_long_steps(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    begin = time.monotonic()
+    with page_server() as url:
+        outcome = entro("watch", "--metrics", url, "--step", "30s", "--once", "--json")
+    assert json.loads(outcome.out)["step_s"] == 30, outcome.err
+    assert "refused" in entro("watch", "--metrics", "http://127.0.0.1:9/metrics", "--step", "30s", "--once").error
+    assert time.monotonic() - begin < 10
 
 
 def test_a_prometheus_server(monkeypatch):
@@ -222,38 +334,43 @@ def test_standard_input(tmp_path):
 
 def test_a_page_that_is_kept_current(tmp_path):
     page = tmp_path / "pages" / "live.html"
-    outcome = entro("watch", critical(tmp_path), "--html", page, "--wait-for", "critical", "--quiet")
+    log = critical(tmp_path)
+    log.write_text(until_now(THREE_PHASE[:560]))
+    outcome = entro("watch", log, "--html", page, "--wait-for", "critical", "--quiet")
     assert outcome.status == 3, outcome.err
     assert '<meta http-equiv="refresh" content="10">' in page.read_text()
     assert "87.6 requests waiting at llm" in page.read_text()
-    log = tmp_path / "pipeline.csv"
     refused = entro("watch", log, "--html", log, "--wait-for", "critical")
     assert "is an input file" in refused.err
     assert log.read_text().startswith("timestamp,")
 
 
+@pytest.mark.slow
 def test_lines_as_the_log_grows(tmp_path):
     log = tmp_path / "pipeline.csv"
-    log.write_text("".join(THREE_PHASE[:200]))
+    lines = until_now(THREE_PHASE[:400]).splitlines(keepends=True)
+    log.write_text("".join(lines[:200]))
     with subprocess.Popen([COMMAND, "watch", log, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             first = json.loads(process.stdout.readline())
             with log.open("a") as file:
-                file.writelines(THREE_PHASE[200:400])
+                file.writelines(lines[200:])
             second = json.loads(process.stdout.readline())
             process.send_signal(signal.SIGINT)
             rest, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert (first["steps"], first["regime"]) == (199, "stable")
+    assert (first["steps"], first["regime"], first["last_regime"]) == (199, "no data", "stable")
     assert (second["steps"], second["regime"]) == (399, "critical")
     assert (process.returncode, rest) == (130, b"")
     assert err == b"entro: interrupted: nothing was stored or written\n"
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_screen(tmp_path, columns):
-    with terminal_of("watch", critical(tmp_path), "--tz", "UTC", columns=columns) as (process, until):
+    log = critical(tmp_path)
+    log.write_text(until_now(THREE_PHASE[:560]))
+    with terminal_of("watch", log, "--tz", "UTC", columns=columns) as (process, until):
         shown = until("1 incident, the newest first")
         assert "driver: llm" in shown
         assert "Time to budget: " in shown

@@ -34,19 +34,16 @@ _LEAST_CHART_WIDTH, _MOST_PROBLEM_LINES = 10, 4
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " ..::++##"
 _LETTERS = {
     **{"S": "7861e", "T": "72222", "A": "69f99", "B": "e9e9e", "L": "8888f", "E": "f8e8f", "R": "e9ea9"},
-    **{"C": "78887", "I": "11111"},
+    **{"C": "78887", "I": "11111", "N": "9db99", "O": "69996", "D": "e999e", " ": "00000"},
 }
 """Large letters: the rows of each, the pixels of a row as the bits of a digit."""
-
-_STALE_STEPS, _STALE_S = 3, 10
-"""Newest data that is older than both is marked."""
 
 
 def status_text(status: Status, problems: Sequence[str], now_ns: int, as_json: bool) -> str:
     """Return the state of a pipeline in one line: for people, or a JSON document."""
     if not as_json:
         return _status_line(status, now_ns)
-    document = {"schema": SCHEMA, **to_builtins(status), "age_s": _age_s(status, now_ns), "problems": problems}
+    document = {"schema": SCHEMA, **to_builtins(status), "problems": problems}
     return json.dumps(document, allow_nan=False)
 
 
@@ -55,11 +52,14 @@ def _status_line(status: Status, now_ns: int) -> str:
     driver = [f"driver {_name(status.driver)}"] if status.driver else []
     wait = [f"wait {formatting.duration(status.wait_s)}"] if status.wait_s is not None else []
     stages = [f"{_name(stage.name)} {_load(stage)}".rstrip() for stage in status.stages]
+    last = f"{status.last_regime} since {_clock(status.last_since, now_ns)}"
+    if _is_stale(status):
+        last = f"no data{_of(status, status.since)} since {_clock(status.since, now_ns)}, last state: {last}"
     parts = (
-        f"{status.regime} since {_clock(status.since, now_ns)}",
+        last,
         f"load {formatting.nats(status.coupled_load)} of {formatting.nats(status.budget)} nat",
         *(*stages, *wait, *driver),
-        f"newest data {_ago(status, now_ns)}",
+        _newest(status),
     )
     return ", ".join(parts)
 
@@ -99,14 +99,14 @@ def _lines(status: Status, recent: RecentSteps, now_ns: int, width: int, unicode
     from rich.text import Text
 
     style = _STYLES[status.regime]
-    age = Text(f"newest data {_ago(status, now_ns)}", style="bold red" if _is_stale(status, now_ns) else "dim")
+    age = Text(_newest(status), style="bold red" if _is_stale(status) else "dim")
     name = Text(formatting.shortened(printable(status.pipeline), 40), style="bold")
     yield Text.assemble(name, " " * max(width - len(name) - len(age), 1), age)
     yield Text()
     lasted = formatting.duration(round(max((now_ns - nanoseconds(status.since)) / 1e9, 0.0)))
     beside = (
         f"since {_clock(status.since, now_ns)}, for {lasted}",
-        f"driver: {_name(status.driver) if status.driver else 'none'}",
+        f"last state: {status.last_regime}" if _is_stale(status) else f"driver: {_name(status.driver or 'none')}",
         f"{formatting.count(status.violations)} of {formatting.counted(status.observed_steps, 'step')} over the budget",
     )
     for letters, words in zip(_large(status.regime, unicode), beside, strict=True):
@@ -219,16 +219,18 @@ def _name(stage: str) -> str:
     return formatting.shortened(printable(stage), _NAME_LENGTH - 1)
 
 
-def _age_s(status: Status, now_ns: int) -> float:
-    return max((now_ns - nanoseconds(status.time)) / 1e9, 0.0)
+def _newest(status: Status) -> str:
+    return f"newest data{_of(status, status.time)} {formatting.duration(round(status.age_s))} old"
 
 
-def _ago(status: Status, now_ns: int) -> str:
-    return f"{formatting.duration(round(_age_s(status, now_ns)))} old"
+def _of(status: Status, newest: datetime) -> str:
+    """Return the stage whose newest data is of a time, in words; nothing if that of all is."""
+    names = [stage.name for stage in status.stages if stage.time == newest]
+    return "" if len(names) == len(status.stages) else f" of {_name(names[0])}"
 
 
-def _is_stale(status: Status, now_ns: int) -> bool:
-    return _age_s(status, now_ns) > max(_STALE_STEPS * status.step_s, _STALE_S)
+def _is_stale(status: Status) -> bool:
+    return status.regime == Regime.NO_DATA.label
 
 
 def _clock(when: datetime, now_ns: int) -> str:

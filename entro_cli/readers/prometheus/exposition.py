@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -166,15 +167,13 @@ class Pages:
         Raises:
             ValueError: if the text is not a name with labels, or too long.
         """
-        from prometheus_client.parser import text_string_to_metric_families
-
         if len(text) > _LONGEST_BYTES:
             raise ValueError("too long")
-        parsed = next(iter(text_string_to_metric_families(f"{text.decode('utf-8', 'replace')} 0"))).samples[0]
-        self.names[parsed.name] = None
-        if not self._is_wanted(parsed.name):
+        name, labels = _name_and_labels(text)
+        self.names[name] = None
+        if not self._is_wanted(name):
             return None
-        return self._samples.place({"__name__": parsed.name, **parsed.labels}, self._is_counter(parsed.name))
+        return self._samples.place({"__name__": name, **labels}, self._is_counter(name))
 
     def _is_counter(self, name: str) -> bool | None:
         """Return whether the type of a metric is that of a counter; None if it has no type."""
@@ -197,6 +196,19 @@ class Pages:
             )
         if len(repeated):
             raise several_values(self._samples.labels(int(repeated[0][0])), log.label, "samples between two times")
+
+
+@lru_cache(maxsize=1024)  # pages that are followed repeat them every second
+def _name_and_labels(text: bytes) -> tuple[str, Mapping[str, str]]:
+    """Return the name of a metric and the labels of one of its series.
+
+    Raises:
+        ValueError: if the text is not a name with labels.
+    """
+    from prometheus_client.parser import text_string_to_metric_families
+
+    parsed = next(iter(text_string_to_metric_families(f"{text.decode('utf-8', 'replace')} 0"))).samples[0]
+    return parsed.name, parsed.labels
 
 
 def several_values(labels: Mapping[str, str], where: str, words: str = "values at one time") -> EntroError:

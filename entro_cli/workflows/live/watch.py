@@ -15,6 +15,7 @@ from entro_cli.core.console import no_progress, printable
 from entro_cli.core.formatting import count, counted
 from entro_cli.live.collect import Collector
 from entro_cli.live.follow import Follower
+from entro_cli.live.freshness import as_of, check_same_time, stage_spans
 from entro_cli.live.status import RecentSteps, Status, status_of
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.periods import range_of
@@ -71,6 +72,7 @@ class Watch:
         state: its state and its newest steps; None before there is data of all stages.
         problems: the errors of the last readings, and how many rows could not be read, safe to show.
         new_problems: those that were not there before.
+        has_ended: whether this is the last state, because standard input has ended.
     """
 
     def __init__(
@@ -79,9 +81,12 @@ class Watch:
         self.state: tuple[Status, RecentSteps] | None = None
         self.problems: list[str] = []
         self.new_problems: list[str] = []
+        self.has_ended = False
         self._follower, self._collectors, self._page = follower, collectors, page
         self._settings, self._budget, self._zone = settings, budget, zone_of(settings.zone)
         self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
+        self._judged: tuple[Status, RecentSteps] | None = None  # as of the data
+        self._refusal: EntroError | None = None
         self._unwritten: ReportInput | None = None
 
     def once(self) -> Iterator[bool]:
@@ -93,55 +98,83 @@ class Watch:
         for collector in self._collectors:
             collector.collect_whole()
         self.update()
+        self._require_state()
+        yield True
+
+    def _require_state(self) -> None:
         if self.state is None:
             raise next(iter(self._errors()), EntroError("no step has data of all stages", where="entro watch"))
-        yield True
 
     def has_reached(self, regime: str | None) -> bool:
         """Return whether the pipeline is in a regime or a worse one; False without a regime."""
-        order = [known.label for known in Regime]
+        order = [known.label for known in Regime]  # the first one is no data
         if regime is None or self.state is None:
             return False
         return order.index(self.state[0].regime) >= order.index(regime)
 
     def changes(self) -> Iterator[bool]:
-        """Follow the sources without end; yield once a second whether the state has changed."""
+        """Follow the sources; yield once a second whether the state has changed.
+
+        This ends only if standard input is the only source, and ends.
+
+        Raises:
+            EntroError: if there is no state then.
+        """
         for collector in self._collectors:
             collector.start()
-        while True:
+        while not self.has_ended:
             begin = time.monotonic()
+            # Looked at before the last lines are read.
+            self.has_ended = len(self._collectors) == len(self._follower.names) and all(
+                collector.has_ended for collector in self._collectors
+            )
             yield self.update()
-            time.sleep(max(_INTERVAL_S - (time.monotonic() - begin), 0.0))
+            time.sleep(0.0 if self.has_ended else max(_INTERVAL_S - (time.monotonic() - begin), 0.0))
+        self._require_state()
 
     def update(self) -> bool:
         """Read what is new, and return whether the state has changed."""
         self.new_problems = []
-        has_changed = self._status_pace.do(self._judge)
+        has_changed = self._judge() if self.has_ended else self._status_pace.do(self._judge)
+        before = self.state and self.state[0].regime
+        self.state = self._judged and (as_of(self._judged[0], time.time_ns()), self._judged[1])
+        has_changed |= before != (self.state and self.state[0].regime)
         if self._page is not None and self._unwritten is not None:
             self._page_pace.do(self._write_page)
         return has_changed
 
     def _judge(self) -> bool:
         follower = self._follower
-        is_new = follower.poll()
+        if is_new := follower.poll():
+            self._refuse_other_times()
         before, self.problems = self.problems, [*map(printable, map(str, self._errors())), *self._skipped_rows()]
         self.new_problems = [problem for problem in self.problems if problem not in before]
-        steps = follower.steps(self._settings) if is_new else None
-        if steps is None or follower.newest_ns is None:
+        steps = follower.steps(self._settings) if is_new and not self._refusal else None
+        if steps is None:
             return False
         judged, full_loads = judged_steps(steps, self._settings)
         signals = follower.signals
-        found = status_of(judged, full_loads, self._settings, self._budget, follower.newest_ns, signals)
+        spans = stage_spans(follower.state)
+        found = status_of(judged, full_loads, self._settings, self._budget, spans, signals)
         if found is None:
             return False
-        self.state = found
+        self._judged = found
         self._unwritten = ReportInput(judged, self._sources(), full_loads, signals=signals)
         return True
+
+    def _refuse_other_times(self) -> None:
+        """Forget the state if the logs are of different times."""
+        try:
+            check_same_time(self._follower.state)
+            self._refusal = None
+        except EntroError as error:
+            self._refusal, self._judged = error, None
 
     def _errors(self) -> list[EntroError]:
         files = {str(collector.path) for collector in self._collectors}
         errors = [error for error in self._follower.failures if error.where not in files]
-        return errors + [collector.failure for collector in self._collectors if collector.failure]
+        refusals = [self._refusal] if self._refusal else []
+        return refusals + errors + [collector.failure for collector in self._collectors if collector.failure]
 
     def _skipped_rows(self) -> list[str]:
         logs = {log.place: log for log in self._follower.state.logs if log.rows_skipped}.values()
