@@ -41,8 +41,13 @@ trouble, and lines from a pipe.
 
 _WAITED_FOR = ("stress", "critical")
 
+_JSON_EVERY_S = 10.0
+"""The longest time between two documents, s: a program sees that data stays away."""
+
 Once = Annotated[bool, option(OUTPUT, "--once", "Print the state in one line, and end.")]
-JsonLines = Annotated[bool, option(OUTPUT, "--json", "Print one JSON document per line whenever the state changes.")]
+JsonLines = Annotated[
+    bool, option(OUTPUT, "--json", "Print one JSON document per line: at each change, and every 10 s.")
+]
 WaitFor = Annotated[
     str | None,
     option(
@@ -77,9 +82,9 @@ def watch(
     """
     import os
     import sys
-    from time import time_ns
+    from time import monotonic, time_ns
 
-    from entro_cli.commands.views.watch import status_text, watch_screen
+    from entro_cli.commands.views.watch import status_json, status_line, watch_screen
     from entro_cli.workflows.live.watch import watching
     from entro_cli.workflows.query_prometheus import prometheus_query
     from entro_cli.workflows.settings import load_options, read_settings
@@ -94,7 +99,7 @@ def watch(
     options = load_options(settings, reading.stage)
     can_draw = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     has_screen = can_draw and not (once or as_json or common.quiet)
-    is_reached = False
+    is_reached, printed_s = False, monotonic()
     with (
         watching(logs or [], options, settings, server.metrics, query, limits.budget, html) as watched,
         terminal.screen() if has_screen else nullcontext() as show,
@@ -103,17 +108,23 @@ def watch(
             show(partial(watch_screen, None, [], time_ns(), terminal.unicode))
         for has_changed in watched.once() if once else watched.changes():
             is_reached = watched.has_reached(wait_for)
+            is_due = once or is_reached or watched.has_ended if wait_for and not as_json else has_changed
+            is_due |= as_json and (bool(watched.new_problems) or monotonic() - printed_s >= _JSON_EVERY_S)
             if show is not None:
                 show(partial(watch_screen, watched.state, watched.problems, time_ns(), terminal.unicode))
-            elif watched.state and (
-                once or is_reached or watched.has_ended if wait_for and not as_json else has_changed
-            ):
-                terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
+            elif is_due and (as_json or watched.state):
+                status = watched.state and watched.state[0]
+                terminal.line(
+                    status_json(status, settings.pipeline, watched.problems)
+                    if as_json or not status
+                    else status_line(status, time_ns())
+                )
+                printed_s = monotonic()
             for problem in watched.new_problems if show is None else ():
                 terminal.warn(problem)
             if is_reached:
                 break
     if has_screen and watched.state:
-        terminal.line(status_text(watched.state[0], watched.problems, time_ns(), as_json))
+        terminal.line(status_line(watched.state[0], time_ns()))
     if is_reached:
         raise typer.Exit(3)

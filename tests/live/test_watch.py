@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.commands.views.watch import status_text
+from entro_cli.commands.views.watch import status_json
 from entro_cli.core.console import Terminal
 from entro_cli.workflows.live import watch as live_watch
 from entro_cli.workflows.settings import load_options, read_settings
@@ -106,7 +106,7 @@ def test_a_log_in_pieces_that_is_rotated_three_times(tmp_path, name):
                 log.rename(tmp_path / "growing.log.1")
                 log.touch()
         assert watch.problems == []
-        status = json.loads(status_text(watch.state[0], [], 0, as_json=True))
+        status = json.loads(status_json(watch.state[0], "default", []))
     assert_as_analyzed(status, analyzed(SAMPLES / name))
 
 
@@ -364,6 +364,25 @@ def test_lines_as_the_log_grows(tmp_path):
     assert (second["steps"], second["regime"]) == (399, "critical")
     assert (process.returncode, rest) == (130, b"")
     assert err == b"entro: interrupted: nothing was stored or written\n"
+
+
+@pytest.mark.slow
+def test_documents_while_no_data_comes(tmp_path):
+    log = tmp_path / "pipeline.csv"
+    with subprocess.Popen(
+        [COMMAND, "watch", log, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            missing = json.loads(process.stdout.readline())
+            critical(tmp_path)
+            states = [json.loads(process.stdout.readline()) for _ in range(2)]
+        finally:
+            process.kill()
+    assert (missing["pipeline"], missing["regime"], missing["age_s"]) == ("default", "no data", None)
+    assert "there is no such file" in missing["problems"][0]
+    assert missing.keys() == states[0].keys()
+    assert [state["last_regime"] for state in states] == ["critical", "critical"]
+    assert 9 < states[1]["age_s"] - states[0]["age_s"] < 20
 
 
 @pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.slow)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -39,15 +40,14 @@ _LETTERS = {
 """Large letters: the rows of each, the pixels of a row as the bits of a digit."""
 
 
-def status_text(status: Status, problems: Sequence[str], now_ns: int, as_json: bool) -> str:
-    """Return the state of a pipeline in one line: for people, or a JSON document."""
-    if not as_json:
-        return _status_line(status, now_ns)
-    document = {"schema": SCHEMA, **to_builtins(status), "problems": problems}
-    return json.dumps(document, allow_nan=False)
+def status_json(status: Status | None, pipeline: str, problems: Sequence[str]) -> str:
+    """Return the state of a pipeline as a JSON document in one line; without a state, its values are null."""
+    nothing = dict.fromkeys(field.name for field in fields(Status)) | {"stages": [], "incidents": []}
+    values = to_builtins(status) if status else nothing | {"pipeline": pipeline, "regime": Regime.NO_DATA.label}
+    return json.dumps({"schema": SCHEMA, **values, "problems": problems}, allow_nan=False)
 
 
-def _status_line(status: Status, now_ns: int) -> str:
+def status_line(status: Status, now_ns: int) -> str:
     """Return the state of a pipeline in one line."""
     driver = [f"driver {_name(status.driver)}"] if status.driver else []
     wait = [f"wait {formatting.duration(status.wait_s)}"] if status.wait_s is not None else []
