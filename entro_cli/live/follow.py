@@ -250,12 +250,13 @@ class RotatedFiles:
         begins = tuple(stem[stem.rfind("/") + 1 :] for stem in stems)
         for folder in {stem[: stem.rfind("/") + 1] for stem in stems}:
             try:
-                for entry in os.scandir(folder or "."):
-                    if not entry.name.startswith(begins):  # a folder may have thousands of files
-                        continue
-                    stem = rotation_stem(folder + entry.name)[0]
-                    if stem in stems and entry.is_file():
-                        yield folder + entry.name, stem, entry.stat().st_mtime_ns
+                with os.scandir(folder or ".") as entries:
+                    for entry in entries:
+                        if not entry.name.startswith(begins):  # a folder may have thousands of files
+                            continue
+                        stem = rotation_stem(folder + entry.name)[0]
+                        if stem in stems and entry.is_file():
+                            yield folder + entry.name, stem, entry.stat().st_mtime_ns
             except OSError:  # the folder, or a file in it, is gone
                 continue
 
