@@ -38,7 +38,7 @@ class LiveSource:
         follower: follows the logs and the files of the collectors, with steps of 1 s.
         collectors: they are running.
         settings: the pipeline's settings.
-        counts_all: whether the rates count all that reaches the server, as metrics of the server do.
+        counts_all: whether the rates count all that reaches the server in each second, as its page of metrics does.
     """
 
     def __init__(
@@ -144,4 +144,5 @@ def live_source(
         for one in collectors:
             if not isinstance(one, MetricsCollector):
                 one.start()
-        yield LiveSource(follower, collectors, settings, metrics is not None or query is not None)
+        # A rate that Prometheus gives is the mean of a minute, and says little of the last seconds.
+        yield LiveSource(follower, collectors, settings, metrics is not None)
