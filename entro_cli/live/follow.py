@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -32,11 +33,15 @@ from entro_cli.history.state import State
 from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins, Signal, merge_bins, signals_of
+from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.resample import check_span
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
 
 _COMPARED_BYTES = 4096
+
+_ENOUGH_SAMPLES = 20
+"""So many samples of a source show its usual interval."""
 
 _ATTEMPTS = 3
 """Attempts to read logs that are rotated meanwhile."""
@@ -76,7 +81,7 @@ class Follower:
         """Read what is new; return whether anything is."""
         if not self._read():
             return False
-        if self._count_samples() >= self._read_anew_at > 0:
+        if self._count_samples() >= self._read_anew_at > 0 and (self._step_ns is None or self._has_few_samples()):
             self._read_anew()
         if self.state.step_is_known and self._count_samples() >= self._read_anew_at:
             self._read_anew_at = 2 * self._count_samples()
@@ -147,6 +152,13 @@ class Follower:
         self.state, self._bins = State(learns=True), {}
         if not self._read() or self._count_samples() < before[2]:
             self.state, self._bins, _ = before
+
+    def _has_few_samples(self) -> bool:
+        """Return whether a source has too few samples to show its usual interval, for which its loads hold."""
+        samples: Counter[tuple[str, str]] = Counter()
+        for part in (part for log in self.state.logs for part in log.series if not is_signal(part.stage)):
+            samples[part.stage, part.source] += part.samples
+        return min(samples.values(), default=0) < _ENOUGH_SAMPLES
 
     def _count_samples(self) -> int:
         return sum(part.samples for log in self.state.logs for part in log.series)

@@ -6,6 +6,7 @@ import random
 import shutil
 import threading
 import time
+from dataclasses import replace
 from itertools import accumulate, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -173,6 +174,22 @@ def test_a_log_that_is_rotated_while_it_is_read(tmp_path, change):
     follower.poll()
     assert follower.failures == []
     assert_same_steps(follower.steps(SETTINGS), load_logs([str(VLLM)], OPTIONS))
+
+
+def test_a_log_whose_step_is_given_is_soon_read_no_more(tmp_path):
+    options = replace(OPTIONS, step="1s")
+    lines = VLLM.read_bytes().splitlines(keepends=True)
+    log = tmp_path / "server.log"
+    log.touch()
+    follower, states = Follower([str(log)], options), []
+    for begin in range(0, len(lines), 20):
+        with log.open("ab") as file:
+            file.writelines(lines[begin : begin + 20])
+        follower.poll()
+        states.append(follower.state)
+    samples = [sum(part.samples for part in log.series) for log in follower.state.logs]
+    assert states.index(follower.state) < len(states) / 2, samples  # another state is one that was read anew
+    assert_same_steps(follower.steps(SETTINGS), load_logs([str(VLLM)], options))
 
 
 def page(number):
