@@ -63,12 +63,12 @@ def entro_process(*arguments, **options):
 
 
 @contextmanager
-def terminal_of(*arguments, columns=80, cwd=None):
+def terminal_of(*arguments, columns=80, cwd=None, kind="xterm"):
     """The installed command on a terminal: its process, and a function that returns what it shows up to a text."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
-    environment |= {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    environment |= {"TERM": kind, "LC_ALL": "C.UTF-8"}
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     shown = b""
 

@@ -398,6 +398,12 @@ def test_a_screen(tmp_path, columns):
         assert process.wait() == 130
 
 
+def test_a_terminal_without_a_screen(tmp_path):
+    with terminal_of("watch", critical(tmp_path), "--tz", "UTC", kind="dumb") as (_, until):
+        shown = until("newest data")
+    assert shown.startswith("no data since 2026-04-06 12:09:18, last state: critical since 2026-04-06 12:05:01")
+
+
 def test_names_from_a_log_are_escaped(tmp_path):
     log = tmp_path / "long.csv"
     rows = [
