@@ -234,6 +234,8 @@ class StreamCollector(Collector):
                 self.stop()
 
     def _read(self, at_ns: int) -> str:
+        if sys.stdin is None:
+            raise EntroError("standard input is closed", where=STDIN, remedy="name a file, or pipe the log in")
         content = os.read(sys.stdin.fileno(), 1 << 20)
         if not content:
             self.stop()

@@ -285,6 +285,10 @@ def test_standard_input_without_a_line():
     outcome = entro_process("watch", "-", input="", timeout=30)
     assert (outcome.returncode, outcome.stdout) == (1, "")
     assert "entro: " in outcome.stderr
+    shell = ["sh", "-c", f"{COMMAND} watch - <&-"]
+    closed = subprocess.run(shell, check=False, capture_output=True, text=True, timeout=30)
+    assert (closed.returncode, closed.stdout) == (1, "")
+    assert "entro: -: standard input is closed" in closed.stderr
 
 
 @pytest.mark.slow
