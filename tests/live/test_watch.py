@@ -402,6 +402,18 @@ def test_a_screen(tmp_path, columns):
         assert process.wait() == 130
 
 
+def test_sigterm_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with terminal_of("watch", critical(tmp_path), "--tz", "UTC") as (process, until):
+        until("driver")
+        assert list((tmp_path / "temporary").iterdir())
+        process.send_signal(signal.SIGTERM)
+        assert "\x1b[?1049l" in until()  # the screen as it was before
+        assert process.wait(10) == 0
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_a_terminal_without_a_screen(tmp_path):
     with terminal_of("watch", critical(tmp_path), "--tz", "UTC", kind="dumb") as (_, until):
         shown = until("newest data")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -233,8 +235,18 @@ def watching(
     every_s = _INTERVAL_S if settings.step is None else duration_ns(settings.step, "--step") / NS
     within = time_range(settings.step, (None, None), time.time_ns())
     sources = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
-    with no_progress(), sources as (follower, collectors):
+    with no_progress(), _ended_by_sigterm(), sources as (follower, collectors):
         yield Watch(follower, collectors, settings, settings.budget if budget is None else budget, page)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process as Ctrl-C does: with the screen as it was, and no temporary folder left."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _reloading(page: str) -> str:
