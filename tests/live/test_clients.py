@@ -20,6 +20,7 @@ from entro_cli.integrations.limiter import AsyncLimiter, Limiter
 from tests.live.coordinator_stub import Coordinator, coordinator
 from tests.marks import slow
 
+pytestmark = pytest.mark.slow  # real seconds pass; test_scrapy_client.py and test_coordinate.py try the clients quickly
 ROOT = Path(__file__).parents[2]
 
 
