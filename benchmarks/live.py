@@ -101,7 +101,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of a row with a seed."""
+    """The figures of a row with a seed."""
 
     row: str
     seed: int
@@ -118,7 +118,7 @@ class Result:
 
 @dataclass
 class Trace:
-    """What happened in each step of 1 s: answers of GET /cap, and what the server recorded."""
+    """The course in steps of 1 s: answers of GET /cap, and what the server recorded."""
 
     begin: float = 0.0
     sent: list[float] = field(default_factory=list)

@@ -128,7 +128,7 @@ class Coordinator:
 
     @property
     def misfit(self) -> float | None:
-        """What the server serves if that is far from the capacity that was given, req/s; else None."""
+        """The served rate if it is far from the capacity that was given, req/s; else None."""
         given, served = self.server.capacity, self._controller.usual_rate
         is_known = self.observed_steps * self.step_s >= _MISFIT_AFTER_S
         return served if given and is_known and abs(served - given) > _MISFIT_SHARE * given else None

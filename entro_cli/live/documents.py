@@ -1,4 +1,4 @@
-"""What the coordinator shows of itself: the cap for programs, and metrics in the text format of Prometheus."""
+"""Documents of the coordinator: the cap for programs, and metrics in the text format of Prometheus."""
 
 from __future__ import annotations
 

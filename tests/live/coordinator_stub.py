@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Coordinator:
-    """What it answers, and what it was asked.
+    """Its answers, and the requests that it received.
 
     Attributes:
         answer: the document of its answers; bytes are sent as they are, an int is a status; a function is

@@ -233,13 +233,13 @@ def test_without_samples_only_the_probe_rate_is_left_until_they_are_back():
     assert world.caps[-1] > 4
 
 
-@pytest.mark.parametrize(("told", "longest"), [(12.0, 45), (3.0, 20), (None, 25)])
-def test_a_wrong_or_unknown_capacity(told, longest):
-    world = World(replace(SERVER, capacity=told))
+@pytest.mark.parametrize(("given", "longest"), [(12.0, 45), (3.0, 20), (None, 25)])
+def test_a_wrong_or_unknown_capacity(given, longest):
+    world = World(replace(SERVER, capacity=given))
     world.run(300)
     assert max(world.queues) < longest
     assert sum(world.caps[-100:]) / 100 == pytest.approx(6.0, rel=0.05)
-    assert world.coordinator.capacity == pytest.approx(told or 6.0, rel=0.1)
+    assert world.coordinator.capacity == pytest.approx(given or 6.0, rel=0.1)
 
 
 def test_a_clock_that_is_set_back_hides_no_sample():
@@ -272,9 +272,9 @@ def test_a_server_that_does_not_answer_gets_the_probe_rate():
     assert world.coordinator.regime.label == "no data"
 
 
-@pytest.mark.parametrize(("told", "is_wrong"), [(6.0, False), (20.0, True), (3.0, True)])
-def test_a_capacity_that_does_not_fit_is_noticed(told, is_wrong):
-    world = World(replace(SERVER, capacity=told))
+@pytest.mark.parametrize(("given", "is_wrong"), [(6.0, False), (20.0, True), (3.0, True)])
+def test_a_capacity_that_does_not_fit_is_noticed(given, is_wrong):
+    world = World(replace(SERVER, capacity=given))
     world.run(100)
     assert (world.coordinator.misfit is not None) is is_wrong
 

@@ -1,1 +1,1 @@
-"""What the commands for running pipelines do."""
+"""One module per use case of a running pipeline: follow its sources, watch it, coordinate it."""

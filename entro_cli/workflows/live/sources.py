@@ -63,13 +63,13 @@ class LiveSource:
 
     @property
     def has_no_queue(self) -> bool:
-        """Whether there are stages, and none of them is a queue."""
+        """True if there are stages, and none of them is a queue."""
         kinds = {stage.kind for stage in self._follower.state.stages.values()}
         return bool(kinds) and Kind.QUEUE not in kinds
 
     @property
     def is_failing(self) -> bool:
-        """Whether a server that is asked, and not a log, has just failed to answer."""
+        """True if a server that is asked, and not a log, has just failed to answer."""
         return any(one.failure for one in self._collectors)
 
 
