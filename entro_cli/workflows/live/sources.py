@@ -31,6 +31,13 @@ _KEPT_S = 3600.0
 _PROMETHEUS_STEP_NS = 5 * NS
 
 
+def failures_of(follower: Follower, collectors: Sequence[Collector]) -> list[EntroError]:
+    """Return the errors of the last readings; of the file of a collector only the error of the collector."""
+    files = {str(one.path) for one in collectors}
+    errors = [error for error in follower.failures if error.where not in files]
+    return errors + [one.failure for one in collectors if one.failure]
+
+
 class LiveSource:
     """The sources of a pipeline: its logs, a page of metrics, a Prometheus server.
 
@@ -57,9 +64,7 @@ class LiveSource:
 
     def failures(self) -> list[EntroError]:
         """Return the errors of the last reading."""
-        files = {str(one.path) for one in self._collectors}  # their own failures say why these are missing
-        found = [one.failure for one in self._collectors if one.failure]
-        return found + [error for error in self._follower.failures if error.where not in files]
+        return failures_of(self._follower, self._collectors)
 
     @property
     def has_no_queue(self) -> bool:

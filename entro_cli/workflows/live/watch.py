@@ -24,7 +24,7 @@ from entro_cli.report.periods import range_of
 from entro_cli.report.render.html import render
 from entro_cli.report.render.page import store_page
 from entro_cli.workflows.analyze import judged_steps
-from entro_cli.workflows.live.sources import follow_sources
+from entro_cli.workflows.live.sources import failures_of, follow_sources
 from entro_cli.workflows.load_history import stored_sources
 from entro_cli.workflows.query_prometheus import PrometheusQuery, time_range
 from entro_cli.workflows.report import ReportInput, summarise_period
@@ -173,10 +173,8 @@ class Watch:
             self._refusal, self._judged = error, None
 
     def _errors(self) -> list[EntroError]:
-        files = {str(collector.path) for collector in self._collectors}
-        errors = [error for error in self._follower.failures if error.where not in files]
         refusals = [self._refusal] if self._refusal else []
-        return refusals + errors + [collector.failure for collector in self._collectors if collector.failure]
+        return refusals + failures_of(self._follower, self._collectors)
 
     def _skipped_rows(self) -> list[str]:
         logs = {log.place: log for log in self._follower.state.logs if log.rows_skipped}.values()
