@@ -1,6 +1,7 @@
 """Real servers for the channels to talk to, on ports of their own."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from contextlib import contextmanager, suppress
@@ -142,19 +143,24 @@ def mail_server():
 
 
 class Sayer(BaseRequestHandler):
-    """Says `server.says` and hangs up at the first byte it gets; with None says nothing until the client leaves."""
+    """Says `server.says` and nothing more; with None says nothing until the client leaves.
+
+    What the client sends is read to its end: closing with unread bytes would reset the connection, and the client
+    could lose what was said.
+    """
 
     def handle(self):
-        if self.server.says:
+        if self.server.says is not None:
             self.request.sendall(self.server.says)
-        if self.server.says != b"":
-            with suppress(ConnectionError):
-                self.request.recv(1)
+            self.request.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
+            while self.request.recv(65536):
+                pass
 
 
 @pytest.fixture
 def byte_server():
-    """A way to start a server that says these bytes; b"": hangs up at once."""
+    """A way to start a server that says these bytes; b"": hangs up at once; None: says nothing."""
 
     @contextmanager
     def start(says):
