@@ -15,6 +15,7 @@ import numpy as np
 from entro_engine.controller import ALPHA, BETA
 from entro_engine.entro_engine_v9 import (
     ENERGY_WEIGHT,
+    GUARD,
     LAMBDA_ENERGY,
     LAMBDA_MEMORY,
     RegimeParameters,
@@ -28,8 +29,32 @@ from entro_engine.simulator_v9 import HEADROOM, PROBE, SMOOTHING, Plant
 _FORGOTTEN = 1e-30
 """A stress memory below this counts as 0. It would otherwise decay for ever, and the plant would never be at rest."""
 
+_NOTHING = 1e-9
+"""A frontier of at most so many requests counts as empty: rounding leaves a rest."""
+
 _WORTH_COMPILING = 300_000
 """Steps from which compiling pays off. A plant step takes ten times as long as a step of the regime engine."""
+
+
+class ControlParameters(NamedTuple):
+    """The parameters of the v9 controller and of its cap.
+
+    Attributes:
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat.
+        headroom: the share by which the cap may exceed the served rate, above 0 and below alpha.
+        smoothing: the share of a new served rate that enters its estimate, per step of the plant, above 0, at most 1.
+        guard: where the guard lies between the thresholds of the regime engine, 0..1.
+    """
+
+    alpha: float = ALPHA
+    beta: float = BETA
+    headroom: float = HEADROOM
+    smoothing: float = SMOOTHING
+    guard: float = GUARD
+
+
+DEFAULT_CONTROL = ControlParameters()
 
 
 class LogPlantState(NamedTuple):
@@ -68,6 +93,7 @@ class LogPlantTrace:
         frontier: requests held back at the end of the step.
         served: requests served in the step.
         waited: integral of queue and frontier over the step, request s.
+        lost: service lost, requests: what the server could have served besides, while requests were held back.
         final: the plant's state after the last step, for the next part.
     """
 
@@ -76,6 +102,7 @@ class LogPlantTrace:
     frontier: FloatArray
     served: FloatArray
     waited: FloatArray
+    lost: FloatArray
     final: LogPlantState
 
 
@@ -85,7 +112,7 @@ def run_log_plant(
     plant: Plant,
     parts: int,
     budget: float,
-    gains: tuple[float, float] | None = (ALPHA, BETA),
+    control: ControlParameters | None = DEFAULT_CONTROL,
     state: LogPlantState | None = None,
     of: int = 0,
 ) -> LogPlantTrace:
@@ -99,7 +126,7 @@ def run_log_plant(
         plant: everything else. Its step is a step of the plant, and its lag must be 1.
         parts: number of plant steps per log step.
         budget: Psi_budget of the controller's regime engine, nat.
-        gains: alpha and beta of the v9 controller; None for no controller.
+        control: the parameters of the v9 controller; None for no controller.
         state: the plant's state after the previous part; None at the beginning.
         of: number of steps of all parts together, which decides if compiling pays off. The default is this part alone.
 
@@ -114,22 +141,22 @@ def run_log_plant(
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     for name, values in (("demand", demand), ("capacity", capacity)):
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")
-    rate, queue, frontier, served, waited = outputs = tuple(np.empty((5, len(demand))))
-    kernel = _uncontrolled if gains is None else _controlled
+    rate, queue, frontier, served, waited, lost = outputs = tuple(np.empty((6, len(demand))))
+    kernel = _uncontrolled if control is None else _controlled
     # Before the first step the server counts as serving its nominal capacity, and there is no step to see (-1).
     before = state or LogPlantState(
         plant.initial_queue, 0.0, plant.nominal_capacity, 0.0, plant.initial_queue, -1.0, 0.0, 0.0, 0
     )
     sizes = (plant.step_s, plant.rate.full_load, plant.rate.scale, plant.queue.scale)
-    constants = (parts, *sizes, *(gains or (0.0, 0.0)), *levels(RegimeParameters(budget)))
+    constants = (parts, *sizes, *(control or DEFAULT_CONTROL), *levels(RegimeParameters(budget)))
     loop = loop_for(max(len(demand), of) * parts, _WORTH_COMPILING)
     after = loop(kernel, (demand, capacity), outputs, tuple(before), constants)
-    return LogPlantTrace(rate, queue, frontier, served, waited, LogPlantState(*after))
+    return LogPlantTrace(rate, queue, frontier, served, waited, lost, LogPlantState(*after))
 
 
 def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     demand, capacity = inputs
-    rates, queues, frontiers, served, waited = outputs
+    rates, queues, frontiers, served, waited, lost = outputs
     # Without a controller only the queue matters. The rest of the state is passed through.
     queue = state[0]
     parts, dt = constants[:2]
@@ -137,7 +164,7 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
         arriving, possible = demand[index] * dt, capacity[index] * dt
         done = waiting = 0.0
         if arriving == 0.0 and queue == 0.0:  # a shortcut for long gaps in a log
-            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
+            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = lost[index] = 0.0
             continue
         for _ in range(parts):
             present = queue + arriving
@@ -147,7 +174,7 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
             waiting += queue * dt
         rates[index] = demand[index]
         queues[index] = queue
-        frontiers[index] = 0.0
+        frontiers[index] = lost[index] = 0.0
         served[index] = done
         waited[index] = waiting
     return (queue, *state[1:])
@@ -155,16 +182,16 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
 
 def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  # noqa: PLR0915 - compiled as one
     demand, capacity = inputs
-    rates, queues, frontiers, served, waited = outputs
+    rates, queues, frontiers, served, waited, lost = outputs
     queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime = state
-    parts, dt, ceiling, rate_scale, queue_scale, alpha, beta, budget, stress_level, critical_level = constants[:10]
-    hysteresis, bound = constants[10:]
+    parts, dt, ceiling, rate_scale, queue_scale, alpha, beta, headroom, smoothing, guard = constants[:10]
+    budget, stress_level, critical_level, hysteresis, bound = constants[10:]
     settled = False  # True once a step without demand changes nothing: a shortcut for long gaps in a log
     for index in range(len(demand)):
         demanded, possible = demand[index], capacity[index] * dt
-        sent = done = waiting = 0.0
+        sent = done = waiting = idle = 0.0
         if settled and demanded == 0.0:
-            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = 0.0
+            rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = lost[index] = 0.0
             continue
         energy_before, memory_before = energy, memory
         for _ in range(parts):
@@ -173,7 +200,7 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
             if seen_served >= 0.0:
                 seen_speed = seen_served / dt
                 if seen_queue > 0.0:
-                    speed = speed + SMOOTHING * (seen_speed - speed)
+                    speed = speed + smoothing * (seen_speed - speed)
                 elif seen_speed > speed:
                     speed = seen_speed
             psi = math.log1p(seen_rate * rate_scale) + math.log1p(seen_queue * queue_scale)
@@ -185,10 +212,10 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
             stress, critical = stress_level - hysteresis * memory, critical_level - hysteresis * memory
             load = psi + ENERGY_WEIGHT * energy
             regime = 2 if psi > budget or load >= critical else 1 if load >= stress else 0
-            excess = psi - (stress + 0.5 * (critical - stress))
+            excess = psi - (stress + guard * (critical - stress))
             correction = -alpha * math.tanh(beta * excess) if excess > 0.0 else 0.0
             # The cap on the rate, then the scraper, the frontier and the server.
-            cap = speed * (1.0 + HEADROOM + correction)
+            cap = speed * (1.0 + headroom + correction)
             cap = ceiling if cap > ceiling else PROBE * ceiling if cap < PROBE * ceiling else cap
             rate = demanded + frontier / dt
             rate = cap if rate > cap else rate
@@ -201,11 +228,14 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
             sent += rate
             done += gone
             waiting += (queue + frontier) * dt
+            if frontier > _NOTHING:
+                idle += possible - gone
         rates[index] = sent / parts
         queues[index] = queue
         frontiers[index] = frontier
         served[index] = done
         waited[index] = waiting
+        lost[index] = idle
         at_rest = demanded == 0.0 and queue == 0.0 and frontier == 0.0
         settled = at_rest and energy == energy_before and memory == memory_before
     return queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime

@@ -23,7 +23,7 @@ from entro_cli.timeseries.steps import PART_STEPS, Steps, StepSource, in_parts
 from entro_engine import Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay
 from entro_engine.entropy import FloatArray, full_loads_from
-from entro_engine.log_plant import LogPlantState, LogPlantTrace, run_log_plant
+from entro_engine.log_plant import ControlParameters, LogPlantState, LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
 """Largest deviation of the uncontrolled run's queue from the log's. Above it, the plant is not a model of the log."""
@@ -214,7 +214,7 @@ class _RunComparison:
         self._observed += int(covered.sum())
         inputs = demand, possible, *self._plant_arguments
         uncontrolled = run_log_plant(*inputs, None, self._uncontrolled_state, self._total_steps)
-        gains = self._parameters.alpha, self._parameters.beta
+        gains = ControlParameters(self._parameters.alpha, self._parameters.beta)
         controlled = run_log_plant(*inputs, gains, self._controlled_state, self._total_steps)
         self._uncontrolled_state, self._controlled_state = uncontrolled.final, controlled.final
         queue = steps.ends[1]

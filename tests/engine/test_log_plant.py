@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from entro_engine import Kind, ParameterError, Plant, Stage, log_plant
 from entro_engine.baselines import Uncontrolled
 from entro_engine.entro_engine_v9 import V9Controller
-from entro_engine.log_plant import run_log_plant
+from entro_engine.log_plant import DEFAULT_CONTROL, run_log_plant
 from entro_engine.simulator_v9 import simulate_plant
 
 RATES = st.lists(st.one_of(st.just(0.0), st.floats(0.0, 5.0)), min_size=1, max_size=60)
@@ -29,7 +29,7 @@ PLANTS = st.builds(
 def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, controlled):
     steps = min(len(demand), len(capacity))
     asked, can_serve = np.array(demand[:steps]), np.array(capacity[:steps])
-    found = run_log_plant(asked, can_serve, plant, parts, 3.0, (0.5, 2.0) if controlled else None)
+    found = run_log_plant(asked, can_serve, plant, parts, 3.0, DEFAULT_CONTROL if controlled else None)
     controller = V9Controller(3.0) if controlled else Uncontrolled()
     expected = simulate_plant(np.repeat(asked, parts), np.repeat(can_serve, parts), controller, plant)
     size = 1e-10 * np.maximum(1.0, expected.queue.max() + expected.frontier.max())
@@ -38,6 +38,9 @@ def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, controlle
     np.testing.assert_allclose(found.frontier, expected.frontier[parts - 1 :: parts], rtol=0, atol=size)
     waiting = ((expected.queue + expected.frontier) * plant.step_s).reshape(-1, parts).sum(axis=1)
     np.testing.assert_allclose(found.waited, waiting, rtol=1e-9, atol=size * plant.step_s)
+    assume(not np.any((expected.frontier > 1e-10) & (expected.frontier < 1e-8)))  # both sides of what counts as empty
+    idle = np.where(expected.frontier > 1e-9, np.repeat(can_serve, parts) * plant.step_s - expected.served, 0.0)
+    np.testing.assert_allclose(found.lost, idle.reshape(-1, parts).sum(axis=1), rtol=1e-9, atol=parts * size)
 
 
 @given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4))
@@ -53,12 +56,12 @@ def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
 @given(demand=RATES, capacity=RATES, plant=PLANTS, cut=st.integers(0, 60), controlled=st.booleans())
 @settings(deadline=None)
 def test_a_log_in_two_parts_has_the_bits_of_one(demand, capacity, plant, cut, controlled):
-    steps, gains = min(len(demand), len(capacity)), (0.5, 2.0) if controlled else None
+    steps, control = min(len(demand), len(capacity)), DEFAULT_CONTROL if controlled else None
     asked, can_serve = np.array(demand[:steps]), np.array(capacity[:steps])
-    whole = run_log_plant(asked, can_serve, plant, 2, 3.0, gains)
-    first = run_log_plant(asked[:cut], can_serve[:cut], plant, 2, 3.0, gains)
-    second = run_log_plant(asked[cut:], can_serve[cut:], plant, 2, 3.0, gains, first.final)
-    for name in ("rate", "queue", "frontier", "served", "waited"):
+    whole = run_log_plant(asked, can_serve, plant, 2, 3.0, control)
+    first = run_log_plant(asked[:cut], can_serve[:cut], plant, 2, 3.0, control)
+    second = run_log_plant(asked[cut:], can_serve[cut:], plant, 2, 3.0, control, first.final)
+    for name in ("rate", "queue", "frontier", "served", "waited", "lost"):
         parts = [getattr(part, name) for part in (first, second)]
         np.testing.assert_array_equal(np.concatenate(parts), getattr(whole, name))
     assert second.final == whole.final
@@ -68,10 +71,10 @@ def test_compiled_it_is_the_same_plant(monkeypatch):
     pytest.importorskip("numba", reason="the extra `fast` is not installed")
     rng = np.random.default_rng(5)
     demand, capacity = rng.uniform(0, 3, 3000), np.repeat(rng.uniform(0, 2, 300), 10)
-    for gains in (None, (0.5, 2.0)):
-        plain = run_log_plant(demand, capacity, Plant(), 2, 3.0, gains)
+    for control in (None, DEFAULT_CONTROL):
+        plain = run_log_plant(demand, capacity, Plant(), 2, 3.0, control)
         monkeypatch.setattr(log_plant, "_WORTH_COMPILING", 1)
-        compiled = run_log_plant(demand, capacity, Plant(), 2, 3.0, gains)
+        compiled = run_log_plant(demand, capacity, Plant(), 2, 3.0, control)
         monkeypatch.undo()
         for name, values in vars(plain).items():
             np.testing.assert_allclose(getattr(compiled, name), values, rtol=1e-12, atol=1e-9)
