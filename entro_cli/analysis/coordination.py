@@ -23,7 +23,7 @@ from entro_cli.timeseries.steps import PART_STEPS, Steps, StepSource, in_parts
 from entro_engine import Plant, Regime, RegimeParameters, Stage, entropy_proxy, psi_total
 from entro_engine.entro_engine_v9 import REST, replay
 from entro_engine.entropy import FloatArray, full_loads_from
-from entro_engine.log_plant import ControlParameters, LogPlantState, LogPlantTrace, run_log_plant
+from entro_engine.log_plant import DEFAULT_CONTROL, ControlParameters, LogPlantState, LogPlantTrace, run_log_plant
 
 LARGEST_ERROR = 0.25
 """Largest deviation of the uncontrolled run's queue from the log's. Above it, the plant is not a model of the log."""
@@ -51,16 +51,14 @@ class CoordinationParameters:
     Attributes:
         wait_s: the longest accepted wait, s.
         budget: Psi_budget, nat.
-        alpha: control authority.
-        beta: steepness, 1/nat.
+        control: parameters of the controller.
         capacity: rate that the server can serve, with its evidence; None to measure it.
         zone: the zone of the hours of the day.
     """
 
     wait_s: float
     budget: float
-    alpha: float
-    beta: float
+    control: ControlParameters = DEFAULT_CONTROL
     capacity: MeasuredCapacity | None = None
     zone: tzinfo = UTC
 
@@ -123,6 +121,9 @@ def _compare(
         full_rate=stages[0].full_load,
         full_queue=stages[1].full_load,
         plant_step_s=plant.step_s,
+        headroom=parameters.control.headroom,
+        gain=parameters.control.smoothing,
+        guard=parameters.control.guard,
         model_error=error,
         busy_share=busy_share,
     )
@@ -214,8 +215,7 @@ class _RunComparison:
         self._observed += int(covered.sum())
         inputs = demand, possible, *self._plant_arguments
         uncontrolled = run_log_plant(*inputs, None, self._uncontrolled_state, self._total_steps)
-        gains = ControlParameters(self._parameters.alpha, self._parameters.beta)
-        controlled = run_log_plant(*inputs, gains, self._controlled_state, self._total_steps)
+        controlled = run_log_plant(*inputs, self._parameters.control, self._controlled_state, self._total_steps)
         self._uncontrolled_state, self._controlled_state = uncontrolled.final, controlled.final
         queue = steps.ends[1]
         self._deviation += float(np.abs(uncontrolled.queue - queue)[covered].sum())

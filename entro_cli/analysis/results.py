@@ -127,6 +127,9 @@ class Coordination:
         full_queue: the queue at which its stage is full, requests. It follows from capacity and wait unless it was set.
         plant_step_s: length of a step of the plant, s: short enough for the wait, and a whole fraction of the log's
             step.
+        headroom: the share by which the controller's cap may exceed the served rate that it sees.
+        gain: the share of a new served rate that enters its estimate, per step of the plant.
+        guard: where the controller begins to correct, from 0, where Stress begins, to 1, where Critical does.
         model_error: deviation of the queue of the uncontrolled run from the measured one, as a share of the latter.
         busy_share: share of the observed steps in which the server was busy. Below 25 %, waits are not compared.
         measured: the log itself.
@@ -145,6 +148,9 @@ class Coordination:
     full_rate: float | None = None
     full_queue: float | None = None
     plant_step_s: float | None = None
+    headroom: float | None = None
+    gain: float | None = None
+    guard: float | None = None
     model_error: float | None = None
     busy_share: float | None = None
     measured: CoordinationRun | None = None

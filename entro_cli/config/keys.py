@@ -11,6 +11,7 @@ from entro_cli.config.validators import Rule
 from entro_engine.budget import GAMMA
 from entro_engine.controller import ALPHA, BETA
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S
+from entro_engine.log_plant import DEFAULT_CONTROL
 
 KeyPath = tuple[str, ...]
 """The names of the nested tables and of the key, outermost first."""
@@ -60,6 +61,9 @@ KEYS = (
     ConfigKey("gamma", validators.POSITIVE, GAMMA),
     ConfigKey("alpha", validators.FRACTION, ALPHA),
     ConfigKey("beta", validators.POSITIVE, BETA),
+    ConfigKey("headroom", validators.FRACTION, DEFAULT_CONTROL.headroom),
+    ConfigKey("gain", validators.FRACTION, DEFAULT_CONTROL.smoothing),
+    ConfigKey("guard", validators.SHARE_OR_ZERO),  # its default depends on the command
     ConfigKey("objective", validators.SHARE, DEFAULT_TARGET),
     ConfigKey("capacity", validators.POSITIVE),
     ConfigKey("wait", validators.WAIT, DEFAULT_ACCEPTED_WAIT_S),

@@ -15,6 +15,7 @@ from entro_cli.timeseries.observations import Declaration, StageSpec
 from entro_engine import EntroError, Kind
 from entro_engine.budget import psi_budget
 from entro_engine.entropy import full_loads_from
+from entro_engine.log_plant import DEFAULT_CONTROL, ControlParameters
 
 Described = TypeVar("Described")
 
@@ -34,6 +35,10 @@ class Settings:
         gamma: the share of the critical entropy that is the budget.
         alpha: control authority.
         beta: steepness of the control law, 1/nat.
+        headroom: the share by which the cap may exceed what the server is seen to serve.
+        gain: the share of a new served rate that enters its estimate, per step.
+        guard: where the controller begins to correct, from 0, where Stress begins, to 1, where Critical does; None for
+            the default of the command.
         objective: the share of observed steps that should be within the budget, 0..1.
         capacity: the rate at which the stage that serves the queue works, req/s; None if not set.
         wait_s: the longest accepted wait, s.
@@ -71,6 +76,9 @@ class Settings:
     gamma: float
     alpha: float
     beta: float
+    headroom: float
+    gain: float
+    guard: float | None
     objective: float
     capacity: float | None
     wait_s: float
@@ -100,6 +108,12 @@ class Settings:
     def budget(self) -> float:
         """The budget of the coupled load, that of two stages whatever their number: 2 gamma Psi_c, in nats."""
         return psi_budget(2, self.gamma)
+
+    @property
+    def control(self) -> ControlParameters:
+        """The parameters of the controller that reports simulate."""
+        guard = DEFAULT_CONTROL.guard if self.guard is None else self.guard
+        return ControlParameters(self.alpha, self.beta, self.headroom, self.gain, guard)
 
     def maintenance(self) -> Maintenance:
         """Return the maintenance windows, in the time zone of the output."""
@@ -135,6 +149,7 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
     Raises:
         EntroError: when values contradict each other.
     """
+    _check_headroom(resolved)
     plain = {path[0]: option.value for path, option in resolved.items() if len(path) == 1}
     return Settings(
         pipeline=pipeline,
@@ -147,6 +162,22 @@ def build_settings(pipeline: str, resolved: Layer) -> Settings:
         origins={".".join(path): option.origin for path, option in resolved.items()},
         **plain,
     )
+
+
+def _check_headroom(resolved: Layer) -> None:
+    """Refuse a headroom that no correction can take back. The default one stays allowed beside a small alpha.
+
+    Raises:
+        EntroError: when it was set, and is not below alpha.
+    """
+    (headroom, origin), alpha = resolved["headroom",], resolved["alpha",].value
+    if origin != DEFAULT and headroom >= alpha:
+        raise EntroError(
+            f"is {headroom:g}, but alpha is {alpha:g}: no correction could hold back more than the headroom adds",
+            where=f"{origin}: headroom",
+            expected="a number below alpha",
+            remedy="set a lower headroom, or a higher alpha",
+        )
 
 
 def _described(table: str, resolved: Layer, kind: Callable[..., Described]) -> tuple[Described, ...]:

@@ -229,6 +229,7 @@ _Above0 = Annotated[float, msgspec.Meta(gt=0)]
 
 POSITIVE = Rule(_Above0, "a number above 0", _finite)
 FRACTION = Rule(Annotated[float, msgspec.Meta(gt=0, le=1)], "a number above 0 and at most 1")
+SHARE_OR_ZERO = Rule(Annotated[float, msgspec.Meta(ge=0, le=1)], "a number from 0 to 1")
 BOOLEAN = Rule(bool, "true or false")
 PORT = Rule(Annotated[int, msgspec.Meta(ge=1, le=65535)], "a whole number from 1 to 65535")
 YEAR = Rule(Annotated[int, msgspec.Meta(ge=1970, le=9998)], "a year, such as 2026")

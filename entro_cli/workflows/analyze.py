@@ -142,7 +142,7 @@ def compute_coordination(replayed: Replay, full_loads: FullLoads, settings: Sett
         capacity = MeasuredCapacity(settings.capacity, "as configured", False)
     elif full_loads.capacity is not None:
         capacity = MeasuredCapacity(full_loads.capacity, full_loads.evidence, full_loads.is_guess)
-    parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.alpha, settings.beta, capacity, zone)
+    parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.control, capacity, zone)
     # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
     stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
     judged = StageView(StepRange(steps, first, after), stages, tuple(range(len(stages))))

@@ -94,7 +94,7 @@ def test_a_replay_in_parts_has_the_bits_of_one_at_once(loads, size, data):
 @given(COURSES, st.integers(1, 50), st.sampled_from([1, 4, 60]), st.sampled_from([0.0, 5.0]))
 @settings(deadline=None)
 def test_coordination_does_not_depend_on_where_a_log_is_cut(loads, size, step_s, queue):
-    steps, terms = steps_of(loads, step_s), CoordinationParameters(8.0, 3.0, 0.5, 2.0)
+    steps, terms = steps_of(loads, step_s), CoordinationParameters(8.0, 3.0)
     whole, capacity = coordinate(steps, terms, queue), measure_capacity(steps, queue)
     with cut_into(size):
         assert same(to_builtins(coordinate(steps, terms, queue)), to_builtins(whole))

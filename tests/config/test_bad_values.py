@@ -20,6 +20,8 @@ BAD = {
     "gamma = {a = 1}": "gamma: is a table; expected a number above 0",
     "gamma = 0x" + "f" * 9000: "gamma: is too large; expected a number above 0",
     "alpha = 1.01": "alpha: is 1.01; expected a number above 0 and at most 1",
+    "gain = 0": "gain: is 0; expected a number above 0 and at most 1",
+    "guard = 1.5": "guard: is 1.5; expected a number from 0 to 1",
     "alpha = 0": "alpha: is 0; expected a number above 0 and at most 1",
     "beta = -2": "beta: is -2; expected a number above 0",
     "capacity = 0.0": "capacity: is 0.0; expected a number above 0",

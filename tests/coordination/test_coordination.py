@@ -16,7 +16,7 @@ from entro_cli.timeseries.steps import Steps
 from entro_engine import Kind, Stage
 
 REQUESTS = Path(__file__).parents[3] / "shared" / "data" / "requests" / "requests.jsonl"
-TERMS = CoordinationParameters(wait_s=10 / 1.2, budget=3.0, alpha=0.5, beta=2.0)
+TERMS = CoordinationParameters(wait_s=10 / 1.2, budget=3.0)
 
 
 def steps_of(rate, queue, step_s=1.0, full=(None, None)):
@@ -90,10 +90,7 @@ def test_a_longer_step_is_cut_into_steps_the_controller_is_quick_enough_for():
     assert found.plant_step_s == 1.0
     assert found.coordinated.violations == 0
     assert found.uncontrolled.violations > 0
-    assert (
-        coordinate(served(rates, [1.2] * len(rates), 10.0), CoordinationParameters(1.0, 3.0, 0.5, 2.0)).plant_step_s
-        == 10 / 84
-    )
+    assert coordinate(served(rates, [1.2] * len(rates), 10.0), CoordinationParameters(1.0, 3.0)).plant_step_s == 10 / 84
 
 
 def test_a_queue_that_the_plant_cannot_explain_is_withheld():

@@ -9,6 +9,7 @@ from entro_cli.analysis.coordination import LEAST_BUSY_SHARE
 from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, FullLoads, StageFigures
 from entro_cli.core import formatting
 from entro_engine import Kind
+from entro_engine.log_plant import DEFAULT_CONTROL
 
 _TRENDS = {"worse": ("better", "worse"), "better": ("worse", "better"), "neither": ("", "")}
 """By what a rise of a figure means: what a fall is, and what a rise is."""
@@ -334,6 +335,14 @@ def full_load_terms(full_loads: FullLoads) -> str:
     )
 
 
+def _tuned(coordination: Coordination) -> str:
+    """Return the controller's parameters in a sentence; empty for the defaults."""
+    headroom, gain, guard = found = coordination.headroom, coordination.gain, coordination.guard
+    if found in {DEFAULT_CONTROL[2:], (None, None, None)}:
+        return ""
+    return f" The controller has headroom {headroom:g}, gain {gain:g} and guard {guard:g}."
+
+
 def coordination_terms(coordination: Coordination) -> str:
     """Return the assumptions of the comparison, in sentences; empty if there is no comparison."""
     if coordination.capacity is None or coordination.accepted_wait_s is None:
@@ -351,5 +360,5 @@ def coordination_terms(coordination: Coordination) -> str:
         f"Simulated server: {formatting.quantity(coordination.capacity)} req/s "
         f"({coordination.capacity_evidence}{guess}), accepted wait {coordination.accepted_wait_s:.3g} s, "
         f"full at {formatting.quantity(full_rate)} req/s and {formatting.quantity(full_queue)} requests. "
-        f"The simulated queue is {error} off the measured one.{idle}"
+        f"The simulated queue is {error} off the measured one.{idle}{_tuned(coordination)}"
     )
