@@ -7,7 +7,7 @@ clock and prints nothing.
 from entro_engine.allocator import Allocation, ProportionalAllocator
 from entro_engine.baselines import Eq14, StaticLimit, Uncontrolled
 from entro_engine.budget import BudgetStatus, EntropyBudget, psi_budget
-from entro_engine.controller import Controller, ControlSignal, ENTROEngineController
+from entro_engine.controller import ControlSignal, ENTROEngineController
 from entro_engine.entro_engine_v9 import (
     REST,
     Regime,
@@ -20,9 +20,11 @@ from entro_engine.entro_engine_v9 import (
 )
 from entro_engine.entropy import LLM, SCRAPER, Kind, Stage, entropy_proxy, psi_total, shares
 from entro_engine.errors import EntroError, ParameterError
+from entro_engine.plant import Controller, Plant, View
+from entro_engine.predictive import PredictiveController
 from entro_engine.run import Run, replay_loads
 from entro_engine.simulator_v9 import (
-    Plant,
+    ClosedLoop,
     PlantFigures,
     PlantTrace,
     Simulation,
@@ -30,19 +32,23 @@ from entro_engine.simulator_v9 import (
     simulate,
     simulate_plant,
 )
+from entro_engine.sister_systems import AiController, CoreController
 from entro_engine.workload import SCENARIOS, Phase, Scenario, Stall, Wave, noisy_demand
 
-__version__ = "0.12.0"
+__version__ = "0.13.0"
 
 __all__ = [
     "LLM",
     "REST",
     "SCENARIOS",
     "SCRAPER",
+    "AiController",
     "Allocation",
     "BudgetStatus",
+    "ClosedLoop",
     "ControlSignal",
     "Controller",
+    "CoreController",
     "ENTROEngineController",
     "EntroError",
     "EntropyBudget",
@@ -53,6 +59,7 @@ __all__ = [
     "Plant",
     "PlantFigures",
     "PlantTrace",
+    "PredictiveController",
     "ProportionalAllocator",
     "Regime",
     "RegimeParameters",
@@ -66,6 +73,7 @@ __all__ = [
     "StaticLimit",
     "Uncontrolled",
     "V9Controller",
+    "View",
     "Wave",
     "__version__",
     "entropy_proxy",

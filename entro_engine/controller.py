@@ -1,10 +1,10 @@
-"""The published control law (Eq. 14), and the protocol that every controller of the plant implements."""
+"""The published control law (Eq. 12-14), and the estimate of the served rate that it acts on."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from entro_engine.elementwise import Elementwise
 from entro_engine.errors import require
@@ -14,6 +14,15 @@ ALPHA = 0.5
 
 BETA = 2.0
 """Published: the steepness of the correction, 1/nat."""
+
+HEADROOM = 0.1
+"""Chosen: the share by which the cap may exceed the served rate."""
+
+SMOOTHING = 0.4
+"""Chosen: the share of a new served rate that enters its estimate, per step."""
+
+PROBE = 0.01
+"""Chosen: the lowest cap, as a share of r_max. It keeps a trickle going to a dead server, so its return is noticed."""
 
 
 def require_gains(alpha: float, beta: float) -> None:
@@ -87,32 +96,34 @@ class ENTROEngineController:
         return ControlSignal(u=-self.alpha * rho * math.tanh(self.beta * delta), rho=rho, delta=delta)
 
 
-class Controller(Protocol):
-    """The protocol of a controller, which steers the plant's scraper.
+class ServedRate:
+    """s_hat, the estimate of the rate that a server can serve.
 
-    The plant calls `update` once per step, in order, so a controller may keep state. `start` returns a fresh one for
-    each simulation. The same code serves one run (floats) and many at once (arrays with one entry per run).
+    Args:
+        start: the assumed rate before one was seen, req/s.
+        smoothing: the share of a new served rate that enters the estimate, per step.
 
     Attributes:
-        name: the name in tables and files.
-        limit: a fixed limit on the scraper's rate, req/s, or infinity.
-        caps: True if the corrections move a cap on the rate.
+        value: the estimate, req/s.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102 - documented above, like the next two
-    @property
-    def limit(self) -> float: ...  # noqa: D102
-    @property
-    def caps(self) -> bool: ...  # noqa: D102
+    def __init__(self, start: Any, smoothing: float = SMOOTHING) -> None:
+        self.value = start
+        self.smoothing = smoothing
 
-    def start(self, ops: Elementwise) -> Controller:
-        """Return a fresh controller for one simulation, which computes with `ops`."""
-        ...
+    def observe(self, ops: Elementwise, queue: Any, served: Any, smoothing: float | None = None) -> None:
+        """Take in a step.
 
-    def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """Return the corrections (u_s, u_l) of both stages, from their Psi (nat)."""
-        ...
+        Args:
+            ops: operations on floats or on arrays.
+            queue: the server's queue at its end, requests.
+            served: mean rate served in it, req/s.
+            smoothing: the share of this rate, if it is the mean of several steps.
+        """
+        share = self.smoothing if smoothing is None else smoothing
+        smoothed = self.value + share * (served - self.value)
+        # An idle server shows only that its capacity is at least what it served.
+        self.value = ops.where(queue > 0, smoothed, ops.maximum(self.value, served))
 
 
 def corrections(ops: Elementwise, alpha: float, beta: float, delta: Any, psi: tuple[Any, Any]) -> tuple[Any, Any]:

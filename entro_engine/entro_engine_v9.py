@@ -12,7 +12,7 @@ All three give the same bits.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entro_engine.controller import ALPHA, BETA, Controller, corrections, require_gains
-from entro_engine.elementwise import SCALAR, Elementwise
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_gains
+from entro_engine.elementwise import SCALAR
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
+from entro_engine.plant import CorrectingController
 from entro_engine.sequential import Loop, loop_for
 
 LAMBDA_ENERGY = 0.92
@@ -352,7 +353,7 @@ def replay_runs(psi_total: FloatArray, parameters: RegimeParameters) -> NDArray[
 
 
 @dataclass
-class V9Controller:
+class V9Controller(CorrectingController):
     """The ENTRO-ENGINE controller: Eq. 14 with Delta measured from a guard level inside the Stress band.
 
     The controller steps a regime engine on the Psi_total that it sees. The guard lies between the two thresholds of
@@ -363,31 +364,33 @@ class V9Controller:
         alpha: control authority, 0..1.
         beta: steepness, 1/nat.
         guard: where the guard lies between the two thresholds, 0..1.
+        headroom: the share by which the cap may exceed the served rate.
+        smoothing: the share of a new served rate that enters its estimate, per step.
     """
 
     psi_budget: float = 3.0
     alpha: float = ALPHA
     beta: float = BETA
     guard: float = GUARD
-    name: str = "v9"
-    limit: float = math.inf
-    caps: bool = True
-    ops: Elementwise = field(default=SCALAR, repr=False)
-    _energy: Any = field(default=0.0, repr=False)
-    _memory: Any = field(default=0.0, repr=False)
-    _regime: Any = field(default=0, repr=False)
+    headroom: float = HEADROOM
+    smoothing: float = SMOOTHING
+    name = "v9"
 
     def __post_init__(self) -> None:
         require_gains(self.alpha, self.beta)
         require(0 <= self.guard <= 1, "guard", self.guard, "a number from 0 to 1")
         self._levels = levels(RegimeParameters(self.psi_budget))
+        self.reset()
 
-    def start(self, ops: Elementwise) -> Controller:
-        """Return a copy at rest that computes with `ops`."""
-        return V9Controller(self.psi_budget, self.alpha, self.beta, self.guard, ops=ops)
+    def reset(self) -> None:
+        """Put the regime engine to rest, and assume the nominal capacity."""
+        super().reset()
+        self._energy: Any = 0.0
+        self._memory: Any = 0.0
+        self._regime: Any = 0
 
-    def update(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
-        """Return both corrections, from the Psi (nat) of both stages."""
+    def corrections(self, psi_rate: Any, psi_queue: Any) -> tuple[Any, Any]:
+        """Step the regime engine on the Psi (nat) of both stages. Return both corrections."""
         total = psi_rate + psi_queue
         kernel = advance if self.ops is SCALAR else advance_runs
         after = kernel(total, self._energy, self._memory, self._regime, self._levels)
@@ -395,3 +398,12 @@ class V9Controller:
         guard = stress + self.guard * (critical - stress)
         delta = self.ops.maximum(total - guard, 0.0)
         return corrections(self.ops, self.alpha, self.beta, delta, (psi_rate, psi_queue))
+
+    @property
+    def state(self) -> RegimeState:
+        """The state of the controller's regime engine, for one run."""
+        return RegimeState(self._energy, self._memory, Regime(self._regime))
+
+    @state.setter
+    def state(self, state: RegimeState) -> None:
+        self._energy, self._memory, self._regime = state.energy, state.memory, int(state.regime)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from entro_engine.controller import ALPHA, BETA
+from entro_engine.controller import ALPHA, BETA, HEADROOM, PROBE, SMOOTHING
 from entro_engine.entro_engine_v9 import (
     ENERGY_WEIGHT,
     GUARD,
@@ -23,8 +23,8 @@ from entro_engine.entro_engine_v9 import (
 )
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
+from entro_engine.plant import Plant
 from entro_engine.sequential import loop_for
-from entro_engine.simulator_v9 import HEADROOM, PROBE, SMOOTHING, Plant
 
 _FORGOTTEN = 1e-30
 """A stress memory below this counts as 0. It would otherwise decay for ever, and the plant would never be at rest."""

@@ -1,77 +1,25 @@
 """The plant: a scraper with an unbounded frontier that feeds an LLM queue, under a controller.
 
-A controller moves a cap on the scraper's rate. The cap is the measured rate of the server, plus some headroom, minus
-the corrections of both stages. A queue has no valve, so its correction acts on the stage that feeds it. No request is
-ever dropped: requests that are held back wait in the frontier.
+A controller limits the scraper's rate. No request is ever dropped: requests that are held back wait in the frontier.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from entro_engine.controller import Controller
 from entro_engine.elementwise import ARRAY, SCALAR, Elementwise
 from entro_engine.entro_engine_v9 import Regime, RegimeParameters, replay_runs
-from entro_engine.entropy import LLM, PUBLISHED_CAPACITY, SCRAPER, FloatArray, Stage, entropy_proxy
+from entro_engine.entropy import FloatArray, entropy_proxy
 from entro_engine.errors import require
+from entro_engine.plant import Controller, Plant, View
 from entro_engine.run import Run, replay_loads
+from entro_engine.waits import fifo_waits
 from entro_engine.workload import Scenario
-
-HEADROOM = 0.1
-"""Chosen: the share by which the cap may exceed the served rate."""
-
-SMOOTHING = 0.4
-"""Chosen: the share of a new served rate that enters its estimate, per step."""
-
-PROBE = 0.01
-"""Chosen: the lowest cap, as a share of r_max. It keeps a trickle going to a dead server, so its return is noticed."""
-
-
-@dataclass(frozen=True)
-class Plant:
-    """Everything that is simulated besides demand and capacity.
-
-    Attributes:
-        rate: the scraper's stage; its full load is r_max, req/s.
-        queue: the server's stage.
-        nominal_capacity: c_max, the assumed served rate before one was seen, req/s.
-        step_s: dt, s.
-        initial_queue: q_0, requests.
-        lag: age of what the controller sees, in steps, at least 1.
-
-    Raises:
-        ParameterError: if a value is outside its domain.
-    """
-
-    rate: Stage = SCRAPER
-    queue: Stage = LLM
-    nominal_capacity: float = PUBLISHED_CAPACITY
-    step_s: float = 1.0
-    initial_queue: float = 0.0
-    lag: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
-        require(math.isfinite(self.step_s) and self.step_s > 0, "step_s", self.step_s, "seconds above 0")
-        for name, value, unit in (
-            ("nominal_capacity", self.nominal_capacity, "req/s"),
-            ("initial_queue", self.initial_queue, "requests"),
-        ):
-            require(math.isfinite(value) and value >= 0, name, value, f"at least 0 {unit}")
-
-    @classmethod
-    def of(cls, scenario: Scenario, lag: int = 1) -> Plant:
-        """Return the published plant with a scenario's server and step."""
-        return cls(
-            nominal_capacity=scenario.capacity,
-            step_s=scenario.step_s,
-            initial_queue=scenario.initial_queue,
-            lag=lag,
-        )
 
 
 @dataclass(frozen=True)
@@ -80,13 +28,11 @@ class PlantTrace:
 
     Attributes:
         demand: requests that became known, req/s.
-        capacity: rate that the server could serve, req/s, always of shape (steps,).
+        capacity: rate that the server could serve, req/s; of shape (steps,) where it is the same for all runs.
         rate: r, the rate that the scraper sent, req/s.
         queue: q at the end of the step, requests.
         frontier: requests held back at the end of the step.
         served: requests served in the step.
-        u_rate: the correction of the scraper's stage, -alpha..0.
-        u_queue: the correction of the server's stage, -alpha..0.
         step_s: length of a step, s.
     """
 
@@ -96,8 +42,6 @@ class PlantTrace:
     queue: FloatArray
     frontier: FloatArray
     served: FloatArray
-    u_rate: FloatArray
-    u_queue: FloatArray
     step_s: float
 
 
@@ -106,7 +50,7 @@ def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Control
 
     Args:
         demand: req/s, shape (steps,) for one run or (steps, runs) for many side by side.
-        capacity: req/s, shape (steps,).
+        capacity: req/s, shape (steps,), or the shape of the demand if it differs between runs.
         controller: the controller of the scraper; a fresh one is started from it.
         plant: everything else.
 
@@ -115,65 +59,65 @@ def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Control
         among many agree to 1e-12 relative to max(1, q).
 
     Raises:
-        ParameterError: if the lengths of demand and capacity differ, or one is negative or not finite.
+        ParameterError: if the shapes of demand and capacity differ, or one is negative or not finite.
     """
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
+    require(capacity.ndim == 1 or capacity.shape == demand.shape, "capacity", capacity.shape, f"shape {demand.shape}")
     for name, values in (("demand", demand), ("capacity", capacity)):
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")
-    ops = SCALAR if demand.ndim == 1 else ARRAY
-    loop = _Loop(ops, controller.start(ops), plant, demand.shape[1:])
-    out = np.empty((6, *demand.shape))
-    demands = demand.tolist() if ops is SCALAR else demand
-    for index, (demanded, can_serve) in enumerate(zip(demands, capacity.tolist(), strict=True)):
-        for row, value in zip(out, loop.step(index, demanded, can_serve), strict=True):
+    runs = demand.shape[1:]
+    loop = ClosedLoop(controller, plant, *runs)
+    rate, queue, frontier, served = out = np.empty((4, *demand.shape))
+    rows: Iterable[Any] = zip(_steps(demand), _steps(capacity), strict=True)
+    for index, (demanded, can_serve) in enumerate(rows):
+        for row, value in zip(out, loop.step(demanded, can_serve), strict=True):
             row[index] = value
-    rate, queue, frontier, served, u_rate, u_queue = out
-    return PlantTrace(demand, capacity, rate, queue, frontier, served, u_rate, u_queue, plant.step_s)
+    return PlantTrace(demand, capacity, rate, queue, frontier, served, plant.step_s)
 
 
-class _Loop:
-    """The state of the closed loop between steps. `step` is the law."""
+def _steps(values: FloatArray) -> Iterable[Any]:
+    """Return the values of each step: floats, which are faster than arrays of one entry, or rows."""
+    return values.tolist() if values.ndim == 1 else values
 
-    def __init__(self, ops: Elementwise, controller: Controller, plant: Plant, shape: tuple[int, ...]) -> None:
-        start = plant.initial_queue if ops is SCALAR else np.full(shape, plant.initial_queue)
-        rest = 0.0 if ops is SCALAR else np.zeros(shape)
-        self.ops, self.controller, self.plant = ops, controller, plant
-        self.queue, self.frontier = start, rest
-        self.served_rate = rest + plant.nominal_capacity
-        # What the controller sees before there is a step to see: an idle scraper and the initial queue.
-        self.unseen = (rest, ops.log1p(start * plant.queue.scale))
-        self.past: list[tuple[Any, Any, Any]] = []  # rate, queue, served of the last `lag` steps, oldest first
 
-    def step(self, index: int, demand: Any, capacity: float) -> tuple[Any, ...]:
-        """Advance one step. Return rate, queue, frontier, served and the two corrections."""
-        ops, dt = self.ops, self.plant.step_s
-        u_rate, u_queue = self.controller.update(*self._see())
-        rate = ops.minimum(demand + self.frontier / dt, self.controller.limit)
-        if self.controller.caps:
-            rate = ops.minimum(rate, self._cap(u_rate, u_queue))
+class ClosedLoop:
+    """The plant and its controller, step by step, for a server whose capacity depends on its queue.
+
+    Args:
+        controller: the controller of the scraper; a fresh one is started from it.
+        plant: everything else.
+        runs: number of runs side by side; without it the loop works on floats.
+
+    Attributes:
+        queue: q, requests.
+        frontier: requests held back.
+    """
+
+    def __init__(self, controller: Controller, plant: Plant, *runs: int) -> None:
+        self._ops: Elementwise = ARRAY if runs else SCALAR
+        self._plant, self._controller = plant, controller.start(plant, self._ops)
+        rest: Any = np.zeros(runs) if runs else 0.0
+        self.queue, self.frontier = rest + plant.initial_queue, rest
+        self._last_sent = rest
+        # Before there is a step to see: an idle scraper and the initial queue.
+        self._start = (rest, self.queue, None)
+        self._past: list[tuple[Any, Any, Any]] = []  # rate, queue, served rate of the last `lag` steps, oldest first
+
+    def step(self, demand: Any, capacity: Any) -> tuple[Any, Any, Any, Any]:
+        """Advance one step under a demand and a capacity, req/s. Return rate, queue, frontier and requests served."""
+        ops, dt = self._ops, self._plant.step_s
+        available = demand + self.frontier / dt
+        seen: tuple[Any, Any, Any] = self._start if len(self._past) < self._plant.lag else self._past.pop(0)
+        sent = [rate for rate, _, _ in self._past]
+        rate = ops.minimum(available, self._controller.update(View(*seen, sent, self._last_sent, available)))
         self.frontier = ops.maximum(self.frontier + (demand - rate) * dt, 0.0)
         # `maximum` guards against a rounding error below 0, here and for the queue.
         waiting = self.queue + rate * dt
         served = ops.minimum(waiting, capacity * dt)
         self.queue = ops.maximum(waiting - served, 0.0)
-        self.past.append((rate, self.queue, served))
-        return rate, self.queue, self.frontier, served, u_rate, u_queue
-
-    def _see(self) -> tuple[Any, Any]:
-        """Return Psi of both stages `lag` steps ago, and update the estimate of the served rate with that step."""
-        if len(self.past) < self.plant.lag:
-            return self.unseen
-        rate, queue, served = self.past.pop(0)
-        ops, speed = self.ops, served / self.plant.step_s
-        smoothed = self.served_rate + SMOOTHING * (speed - self.served_rate)
-        # An idle server shows only that its capacity is at least what it served.
-        self.served_rate = ops.where(queue > 0, smoothed, ops.maximum(self.served_rate, speed))
-        return ops.log1p(rate * self.plant.rate.scale), ops.log1p(queue * self.plant.queue.scale)
-
-    def _cap(self, u_rate: Any, u_queue: Any) -> Any:
-        ceiling = self.plant.rate.full_load
-        cap = self.served_rate * (1 + HEADROOM + u_rate + u_queue)
-        return self.ops.minimum(self.ops.maximum(cap, PROBE * ceiling), ceiling)
+        self._past.append((rate, self.queue, served / dt))
+        self._last_sent = rate
+        return rate, self.queue, self.frontier, served
 
 
 @dataclass(frozen=True)
@@ -203,7 +147,7 @@ def simulate(scenario: Scenario, controller: Controller, budget: float = 3.0, la
     Raises:
         ParameterError: if the lag or the budget is outside its domain.
     """
-    plant = Plant.of(scenario, lag)
+    plant = scenario.plant(lag)
     trace = simulate_plant(scenario.demand(), scenario.capacities(), controller, plant)
     loads = np.stack([trace.rate, trace.queue])
     return Simulation(controller.name, replay_loads((plant.rate, plant.queue), loads, plant.step_s, budget), trace)
@@ -225,6 +169,12 @@ class PlantFigures:
         mean_wait_s: over frontier and queue, by Little's law, s; NaN if nothing was served.
         utilisation: served / capacity; NaN if there was no capacity.
         starved_steps: steps in which the server had time left while requests waited in the frontier.
+        service_lost: what the server could have served besides in these steps, requests.
+        p95_wait_s: 95th percentile of the wait from becoming known to being served, s. A request that is not served
+            waits until the end at least.
+        p95_queue_wait_s: the same from being sent to being served, s.
+        served_within_wait_share: share of the requests that became known that were served within W of being sent.
+        roughness: mean change of the rate from step to step, req/s.
         stable: steps in the regime Stable.
         stress: steps in the regime Stress.
         critical: steps in the regime Critical.
@@ -241,6 +191,11 @@ class PlantFigures:
     mean_wait_s: FloatArray
     utilisation: FloatArray
     starved_steps: FloatArray
+    service_lost: FloatArray
+    p95_wait_s: FloatArray
+    p95_queue_wait_s: FloatArray
+    served_within_wait_share: FloatArray
+    roughness: FloatArray
     stable: FloatArray
     stress: FloatArray
     critical: FloatArray
@@ -261,14 +216,21 @@ def plant_figures(trace: PlantTrace, plant: Plant, budget: float) -> PlantFigure
         plant: the plant that made it.
         budget: Psi_budget, nat.
     """
-    rate, queue, frontier, served = (
-        part.reshape(len(part), -1) for part in (trace.rate, trace.queue, trace.frontier, trace.served)
+    rate, queue, frontier, served, demand = (
+        part.reshape(len(part), -1) for part in (trace.rate, trace.queue, trace.frontier, trace.served, trace.demand)
     )
     psi = entropy_proxy(rate, plant.rate) + entropy_proxy(queue, plant.queue)
     regimes = replay_runs(psi, RegimeParameters(budget))
-    capacity = trace.capacity[:, None] * plant.step_s
-    total, possible = served.sum(axis=0), np.full(rate.shape[1], capacity.sum())
-    backlog = ((queue + frontier) * plant.step_s).sum(axis=0)
+    capacity = np.broadcast_to(trace.capacity.reshape(len(rate), -1) * plant.step_s, rate.shape)
+    total, backlog = served.sum(axis=0), ((queue + frontier) * plant.step_s).sum(axis=0)
+    # The tolerances keep rounding errors from counting as idle time or as a waiting request.
+    starved = (served < capacity * (1 - 1e-9)) & (frontier > 1e-9)
+    whole_waits = fifo_waits(demand * plant.step_s, served, plant.initial_queue, plant.step_s)
+    queue_waits = [
+        (waits.percentile(0.95), waits.served_within(plant.accepted_wait_s))
+        for waits in fifo_waits(rate * plant.step_s, served, plant.initial_queue, plant.step_s)
+    ]
+    p95_queue_wait, within = np.array(queue_waits).T
     return PlantFigures(
         violations=(psi > budget).sum(axis=0).astype(float),
         excess_nat_s=(np.maximum(psi - budget, 0.0) * plant.step_s).sum(axis=0),
@@ -279,9 +241,13 @@ def plant_figures(trace: PlantTrace, plant: Plant, budget: float) -> PlantFigure
         peak_frontier=frontier.max(axis=0),
         final_backlog=queue[-1] + frontier[-1],
         mean_wait_s=_ratio(backlog, total),
-        utilisation=_ratio(total, possible),
-        # The tolerances keep rounding errors from counting as idle time or as a waiting request.
-        starved_steps=((served < capacity * (1 - 1e-9)) & (frontier > 1e-9)).sum(axis=0).astype(float),
+        utilisation=_ratio(total, capacity.sum(axis=0)),
+        starved_steps=starved.sum(axis=0).astype(float),
+        service_lost=np.where(frontier > 1e-9, capacity - served, 0.0).sum(axis=0),
+        p95_wait_s=np.array([waits.percentile(0.95) for waits in whole_waits]),
+        p95_queue_wait_s=p95_queue_wait,
+        served_within_wait_share=_ratio(within, plant.initial_queue + (demand * plant.step_s).sum(axis=0)),
+        roughness=np.abs(np.diff(rate, axis=0)).mean(axis=0) if len(rate) > 1 else np.zeros(rate.shape[1]),
         stable=(regimes == Regime.STABLE).sum(axis=0).astype(float),
         stress=(regimes == Regime.STRESS).sum(axis=0).astype(float),
         critical=(regimes == Regime.CRITICAL).sum(axis=0).astype(float),

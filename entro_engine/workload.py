@@ -9,6 +9,7 @@ import numpy as np
 
 from entro_engine.entropy import PUBLISHED_CAPACITY, FloatArray
 from entro_engine.errors import require
+from entro_engine.plant import Plant
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,10 @@ class Scenario:
         for stall in self.stalls:
             where = f"stall {stall.first}:{stall.after}"
             require(stall.after <= self.steps, where, f"beyond step {self.steps}", f"steps from 0 to {self.steps}")
+
+    def plant(self, lag: int = 1) -> Plant:
+        """Return the published plant with the scenario's server and step."""
+        return Plant(nominal_capacity=self.capacity, step_s=self.step_s, initial_queue=self.initial_queue, lag=lag)
 
     @property
     def steps(self) -> int:

@@ -47,16 +47,16 @@ def presets() -> list[str]:
 
 def controllers() -> list[str]:
     """Return the controllers of a simulation."""
-    from entro_cli.analysis.simulation.runs import CONTROLLERS
+    from entro_cli.analysis.simulation.parameters import CONTROLLERS, FAMILY
 
-    return list(CONTROLLERS)
+    return [FAMILY, *CONTROLLERS]
 
 
 def scenarios() -> list[str]:
     """Return the scenarios that come with entro. The shell itself completes the names of files."""
-    from entro_engine import SCENARIOS
+    from entro_cli.analysis.simulation.scenario_file import BUILT_IN
 
-    return list(SCENARIOS)
+    return list(BUILT_IN)
 
 
 def pipelines(context: typer.Context) -> list[str]:

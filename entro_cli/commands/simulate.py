@@ -23,8 +23,9 @@ from entro_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from entro_cli.analysis.simulation.parameters import SimulationParameters
     from entro_cli.analysis.simulation.results import SimulationDocument
-    from entro_cli.analysis.simulation.runs import Batch, Noise, SimulationParameters
+    from entro_cli.analysis.simulation.runs import Batch
     from entro_cli.core.console import Terminal
     from entro_engine import Simulation
 
@@ -42,8 +43,8 @@ ControllerNames = Annotated[
     option(
         INPUT,
         "--controller NAME",
-        "Controller: uncontrolled, static, eq14 or v9. Repeatable.",
-        "all four",
+        "Controller: uncontrolled, static, eq14, v9, predictive, core, ai, or family for all. Repeatable.",
+        "the first four",
         autocompletion=completion.controllers,
     ),
 ]
@@ -62,7 +63,7 @@ class ScenarioOptions:
         option(
             INPUT,
             "--scenario NAME|FILE.toml",
-            "Scenario: three-phase, v9-reference, a TOML file, or - for standard input.",
+            "Scenario: three-phase, v9-reference, arena, a TOML file, or - for standard input.",
             autocompletion=completion.scenarios,
         ),
     ] = "three-phase"
@@ -78,13 +79,16 @@ class ScenarioOptions:
 
 @dataclass(frozen=True)
 class NoiseOptions:
-    """The noise on the demand, and how often it is drawn."""
+    """What is drawn, and how often: noise on the demand, or the runs of the arena."""
 
     noise: Annotated[float | None, option(INPUT, "--noise SIGMA", "Relative noise on the demand, such as 0.2.")] = None
     seed: Annotated[
         int | None, option(INPUT, "--seed N", "Seed of the noise. The same seed gives the same runs.", "0")
     ] = None
     runs: Annotated[int | None, option(INPUT, "--runs K", "Number of runs of each controller.", "100")] = None
+    seeds: Annotated[
+        str | None, option(INPUT, "--seeds FIRST:AFTER", "Seeds of the arena, one run each.", "5000:5060")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,12 @@ class ControllerOptions:
     limit: Annotated[
         float | None, option(ADVANCED, "--limit RATE", "Limit of the static controller, in requests per second.", "1.5")
     ] = None
-    alpha: Annotated[float | None, option(ADVANCED, "--alpha A", "Control authority of eq14 and v9.", "0.5")] = None
-    beta: Annotated[float | None, option(ADVANCED, "--beta B", "Steepness of eq14 and v9, per nat.", "2.0")] = None
+    alpha: Annotated[
+        float | None, option(ADVANCED, "--alpha A", "Control authority of eq14, v9 and predictive.", "0.5")
+    ] = None
+    beta: Annotated[
+        float | None, option(ADVANCED, "--beta B", "Steepness of eq14, v9 and predictive, per nat.", "2.0")
+    ] = None
     budget: Budget = None
 
 
@@ -120,9 +128,10 @@ def simulate(
     Published figures of a run are shown beside it. A scenario of your own is a small TOML file.
     """
     from entro_cli.analysis.simulation.log_writer import LogWriter
+    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
     from entro_cli.analysis.simulation.results import summarise
-    from entro_cli.analysis.simulation.runs import FirstRuns, SimulationParameters, simulate_all
-    from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario
+    from entro_cli.analysis.simulation.runs import FirstRuns, simulate_all
+    from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario, parse_seeds
     from entro_cli.core.clock import moment_ns
     from entro_cli.core.console import printable
     from entro_cli.core.formatting import counted
@@ -130,11 +139,13 @@ def simulate(
     from entro_cli.core.parallel import Executor
 
     terminal = common.terminal()
-    chosen = {"controllers": tuple(dict.fromkeys(controller))} if controller else {}
+    chosen = {"controllers": controllers_named(controller)} if controller else {}
+    world = changed_scenario(find_scenario(scenario.scenario), scenario.capacity, scenario.stall or ())
+    seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
     settings = SimulationParameters(
-        changed_scenario(find_scenario(scenario.scenario), scenario.capacity, scenario.stall or ()),
+        world,
         lag=lag,
-        noise=_noise(noise),
+        **drawn(_given(noise) | seeds, world),
         **_configured(config_file, terminal) | _given(parameters) | chosen,
     )
     _warn_of_unused(terminal, settings, parameters)
@@ -169,28 +180,13 @@ def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:
     return {name: value for name, value in vars(options).items() if value is not None}
 
 
-def _noise(options: NoiseOptions) -> Noise | None:
-    from entro_cli.analysis.simulation.runs import Noise
-    from entro_engine import EntroError
-
-    given = _given(options)
-    if options.noise is not None:
-        return Noise(given.pop("noise"), **given)
-    for name in sorted(given):
-        raise EntroError(
-            "means nothing without noise: every run would be the same",
-            where=f"--{name}",
-            remedy="add --noise SIGMA, as in --noise 0.2",
-        )
-    return None
-
-
 def _warn_of_unused(terminal: Terminal, settings: SimulationParameters, options: ControllerOptions) -> None:
     """Warn of options for controllers that do not run."""
-    users = {"limit": ("static",), "alpha": ("eq14", "v9"), "beta": ("eq14", "v9")}
+    laws = ("eq14", "v9", "predictive")
+    users = {"limit": ("static",), "alpha": laws, "beta": laws}
     for name, controllers in users.items():
         if getattr(options, name) is not None and not set(controllers) & set(settings.controllers):
-            terminal.warn(f"--{name} changes nothing: it is for {' and '.join(controllers)}")
+            terminal.warn(f"--{name} changes nothing: it is for {', '.join(controllers)}")
 
 
 def _write_page(

@@ -11,9 +11,8 @@ import msgspec
 from entro_cli.core.clock import NS
 from entro_cli.live.clients import ClientRegistry
 from entro_cli.live.observe import Observation
-from entro_engine import LLM, SCRAPER, Kind, Regime, RegimeState, Stage
+from entro_engine import LLM, SCRAPER, Kind, Plant, PredictiveController, Regime, RegimeState, Stage
 from entro_engine.entropy import PUBLISHED_CAPACITY, full_loads_from
-from entro_engine.predictive import PredictiveController
 
 _GUARD = 0.0
 """Chosen for a live server: it works where Stress begins, with about a second of work waiting. More would have to wait
@@ -103,9 +102,8 @@ class Coordinator:
     def __init__(self, server: Server, clients: ClientRegistry, step: int, step_s: float = 1.0) -> None:
         self.server, self.clients, self.step_s = server, clients, step_s
         capacity = server.capacity or PUBLISHED_CAPACITY
-        self._controller = PredictiveController(
-            *server.stages(capacity), capacity, step_s, server.budget, server.alpha, server.beta, _GUARD
-        )
+        law = PredictiveController(server.budget, server.alpha, server.beta, _GUARD)
+        self._controller = law.start(Plant(*server.stages(capacity), capacity, step_s))
         self.cap_per_s = self.probe_per_s
         self.observation: Observation | None = None
         self.is_blind = False
@@ -119,29 +117,29 @@ class Coordinator:
     @property
     def probe_per_s(self) -> float:
         """The lowest cap, req/s, which holds while nothing is known of the server."""
-        return self._controller.probe
+        return self._controller.plant.probe_per_s
 
     @property
     def capacity(self) -> float:
         """The capacity that the full loads follow from, as given or as learned so far, req/s."""
-        return self.server.capacity or self._controller.usual_rate
+        return self.server.capacity or self._controller.usual_rate.value
 
     @property
     def misfit(self) -> float | None:
         """The served rate if it is far from the capacity that was given, req/s; else None."""
-        given, served = self.server.capacity, self._controller.usual_rate
+        given, served = self.server.capacity, self._controller.usual_rate.value
         is_known = self.observed_steps * self.step_s >= _MISFIT_AFTER_S
         return served if given and is_known and abs(served - given) > _MISFIT_SHARE * given else None
 
     @property
     def served_per_s(self) -> float:
         """The estimate of what the server serves, req/s."""
-        return self._controller.served_rate
+        return float(self._controller.served_rate.value)
 
     @property
     def coupled_load(self) -> float:
         """The load of both stages, predicted for now, nat."""
-        return sum(self._controller.psi)
+        return float(sum(self._controller.predicted))
 
     @property
     def regime(self) -> Regime:
@@ -200,7 +198,7 @@ class Coordinator:
             self._unseen_from = step - passed
         lag = self.lag
         since = list(self._sent)[1 - lag :] if lag > 1 else []
-        cap = self._controller.cap(since, self._last_sent(), lag, bounded=True)
+        cap = self._controller.cap_now(since, self._last_sent(), lag, bounded=True)
         self.is_blind = self._is_blind(is_failing)
         self.cap_per_s = self.probe_per_s if self.is_blind else cap
         self.clients.expire(now_s)
@@ -220,19 +218,24 @@ class Coordinator:
             before_now = max(self._step - seen.step - 1, 0)
             sent = list(self._sent)
             arrived = sum(sent[max(len(sent) - before_now - steps, 0) : len(sent) - before_now]) * self.step_s
-        served = self._controller.served_rate
+        served = self._controller.served_rate.value
         if self.observation is not None:
             served = max(arrived - (seen.queue - self.observation.queue), 0.0) / (steps * self.step_s)
             self._intervals.append(steps)
             self._count(arrived / (steps * self.step_s), seen.queue, steps)
         self._controller.observe(seen.queue, served, steps)
         if self.server.capacity is None:
-            self._controller.rate, self._controller.queue = self.server.stages(self._controller.usual_rate)
+            self._take_full_loads(self._controller.usual_rate.value)
         self.observation = replace(seen, arrived=arrived / (steps * self.step_s))
         self._observed_until, self._unseen_from = seen.step, None
 
+    def _take_full_loads(self, capacity: float) -> None:
+        """Use the full loads that follow from a learned capacity, req/s."""
+        rate, queue = self.server.stages(capacity)
+        self._controller.plant = replace(self._controller.plant, rate=rate, queue=queue)
+
     def _count(self, rate: float, queue: float, steps: int) -> None:
-        load = sum(self._controller.entropy_proxies(rate, queue))
+        load = sum(self._controller.psi(rate, queue))
         self.observed_steps += steps
         self.violating_steps += steps if load > self.server.budget else 0
 
@@ -257,8 +260,8 @@ class Coordinator:
         return CoordinatorState(
             version=1,
             saved_ns=now_ns,
-            served_rate=self._controller.served_rate,
-            usual_rate=self._controller.usual_rate,
+            served_rate=self._controller.served_rate.value,
+            usual_rate=self._controller.usual_rate.value,
             energy=engine.energy,
             memory=engine.memory,
             regime=engine.regime,
@@ -269,9 +272,10 @@ class Coordinator:
 
     def restore(self, state: CoordinatorState, now_s: float) -> None:
         """Go on from the state of an earlier run."""
-        self._controller.served_rate, self._controller.usual_rate = state.served_rate, state.usual_rate
+        self._controller.served_rate.value = state.served_rate
+        self._controller.usual_rate.value = state.usual_rate
         self._controller.state = RegimeState(state.energy, state.memory, state.regime)
         self.observed_steps, self.violating_steps = state.observed_steps, state.violating_steps
         if self.server.capacity is None:
-            self._controller.rate, self._controller.queue = self.server.stages(state.usual_rate)
+            self._take_full_loads(state.usual_rate)
         self.clients.restore(state.clients, now_s)

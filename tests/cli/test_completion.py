@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from entro_cli.analysis.simulation.runs import CONTROLLERS
+from entro_cli.analysis.simulation.parameters import CONTROLLERS
 from entro_cli.readers.formats import FORMATS
 from entro_cli.workflows.query_prometheus import PRESETS
 from entro_engine import SCENARIOS

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from typer.main import get_command
 
-from entro_cli.analysis.simulation.runs import CONTROLLERS
+from entro_cli.analysis.simulation.parameters import CONTROLLERS
 from entro_cli.commands.cli import app
 from entro_cli.commands.options import PANELS
 from entro_cli.readers.formats import FORMATS

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from entro_engine import ENTROEngineController, EntropyBudget, Eq14, ProportionalAllocator, V9Controller, psi_budget
+from entro_engine import (
+    ENTROEngineController,
+    EntropyBudget,
+    Eq14,
+    Plant,
+    ProportionalAllocator,
+    V9Controller,
+    psi_budget,
+)
 from entro_engine.elementwise import ARRAY, SCALAR
 from tests import oracle
 from tests.engine.strategies import BUDGETS, PARTS
@@ -63,7 +71,7 @@ def test_the_allocator_is_the_controller_stage_by_stage(parts, alpha, beta, budg
 
 @given(PSI, PSI, ALPHAS, BETAS, BUDGETS)
 def test_eq14_in_the_loop_is_the_published_law(psi_rate, psi_queue, alpha, beta, budget):
-    u_rate, u_queue = Eq14(budget, alpha, beta).start(SCALAR).update(psi_rate, psi_queue)
+    u_rate, u_queue = Eq14(budget, alpha, beta).corrections(psi_rate, psi_queue)
     law = ENTROEngineController(alpha, beta, budget)
     assert u_rate == pytest.approx(law.compute_control(psi_rate, psi_rate + psi_queue).u, abs=1e-12)
     assert u_queue == pytest.approx(law.compute_control(psi_queue, psi_rate + psi_queue).u, abs=1e-12)
@@ -74,11 +82,11 @@ def test_eq14_in_the_loop_is_the_published_law(psi_rate, psi_queue, alpha, beta,
 @example([(0.0, 5.923898747707541)], 0.42597553475982053, 5.0)  # rounding once carried this one past -alpha
 @given(st.lists(st.tuples(PSI, PSI), min_size=1, max_size=30), ALPHAS, BETAS)
 def test_v9_measures_the_excess_from_between_its_thresholds(seen, alpha, beta):
-    controller, engine = V9Controller(3.0, alpha, beta).start(SCALAR), oracle.Engine(3.0)
+    controller, engine = V9Controller(3.0, alpha, beta), oracle.Engine(3.0)
     for psi_rate, psi_queue in seen:
         step = engine.step(psi_rate + psi_queue)
         guard = (step.stress_threshold + step.critical_threshold) / 2
-        corrections = controller.update(psi_rate, psi_queue)
+        corrections = controller.corrections(psi_rate, psi_queue)
         delta = max(0.0, psi_rate + psi_queue - guard)
         assert all(-alpha <= u <= 0 for u in corrections)
         assert sum(corrections) == pytest.approx(-alpha * math.tanh(beta * delta), abs=1e-9)
@@ -90,9 +98,9 @@ def test_v9_measures_the_excess_from_between_its_thresholds(seen, alpha, beta):
 @pytest.mark.parametrize("controller", [Eq14(), V9Controller()], ids=lambda controller: controller.name)
 @given(st.lists(st.tuples(PSI, PSI), min_size=1, max_size=30))
 def test_one_run_and_many_runs_are_corrected_alike(controller, seen):
-    alone, together = controller.start(SCALAR), controller.start(ARRAY)
+    alone, together = controller.start(Plant(), SCALAR), controller.start(Plant(), ARRAY)
     for psi_rate, psi_queue in seen:
-        expected = alone.update(psi_rate, psi_queue)
-        found = together.update(np.array([psi_rate, 0.0]), np.array([psi_queue, 0.0]))
+        expected = alone.corrections(psi_rate, psi_queue)
+        found = together.corrections(np.array([psi_rate, 0.0]), np.array([psi_queue, 0.0]))
         np.testing.assert_allclose([u[0] for u in found], expected, atol=1e-14)
         np.testing.assert_array_equal([u[1] for u in found], [0.0, 0.0])

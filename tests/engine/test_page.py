@@ -6,7 +6,16 @@ import re
 import pytest
 
 from tests.engine.mutations import ROOT, table
-from tests.engine.test_reference_figures import LAGGED, REFERENCE, STALLED, THREE_PHASE
+from tests.engine.test_reference_figures import (
+    PREDICTIVE,
+    PREDICTIVE_STALLED,
+    REFERENCE,
+    SISTERS,
+    STALLED,
+    THREE_PHASE,
+    V9_LAGGED,
+    V9_LAGGED_STALLED,
+)
 
 PAGE = ROOT / "docs" / "engine.md"
 
@@ -20,7 +29,19 @@ def test_the_examples_run_as_they_are_written():
     assert doctest.testfile(str(PAGE), module_relative=False).failed == 0
 
 
-@pytest.mark.parametrize("rows", [THREE_PHASE, LAGGED, STALLED, REFERENCE])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        THREE_PHASE,
+        SISTERS,
+        STALLED,
+        V9_LAGGED,
+        V9_LAGGED_STALLED,
+        PREDICTIVE,
+        PREDICTIVE_STALLED,
+        REFERENCE,
+    ],
+)
 def test_the_tables_hold_the_reference_figures(rows):
     printed = [cells(line) for line in PAGE.read_text().splitlines() if line.startswith("|")]
     for name, figures in rows.items():

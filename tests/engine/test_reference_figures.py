@@ -6,8 +6,10 @@ import pytest
 
 from entro_engine import (
     SCENARIOS,
+    AiController,
+    CoreController,
     Eq14,
-    Plant,
+    PredictiveController,
     Stall,
     StaticLimit,
     Uncontrolled,
@@ -23,7 +25,13 @@ CONTROLLERS = {
     "static, 1.2": StaticLimit(1.2),
     "eq14": Eq14(),
     "v9": V9Controller(),
+    "predictive": PredictiveController(),
+    "core": CoreController(),
+    "ai": AiController(),
 }
+
+
+STALLED_SERVER = replace(SCENARIOS["three-phase"], stalls=(Stall(320, 380),))
 
 
 def rows(names, lines):
@@ -40,8 +48,36 @@ THREE_PHASE = rows(
         ("v9", "0 2.064 1.9095 0 1065.164 85.576 14.273 666 334 0"),
     ],
 )
-LAGGED = rows(
-    "violations peak_queue mean_wait_s", [(1, "0 2.064 14.273"), (5, "0 2.401 14.273"), (10, "0 3.001 14.298")]
+SISTERS = rows(
+    "violations peak_queue peak_psi_total excess_nat_s mean_wait_s",
+    [("core", "277 55.385 5.4094 314.268 14.318"), ("ai", "1 5.055 3.1580 0.158 14.273")],
+)
+PREDICTIVE = rows(
+    "violations peak_queue served mean_wait_s",
+    [(lag, "0 2.064 1065.164 14.273") for lag in (1, 2, 5, 10, 20)],
+)
+PREDICTIVE_STALLED = rows(
+    "violations peak_queue served mean_wait_s",
+    [
+        (1, "0 6.328 1065.164 42.543"),
+        (2, "0 6.226 1065.164 42.543"),
+        (5, "0 9.736 1065.164 42.543"),
+        (10, "5 15.586 1065.164 42.543"),
+        (20, "62 27.286 1065.164 42.543"),
+    ],
+)
+V9_LAGGED = rows(
+    "violations peak_queue mean_wait_s",
+    [
+        (1, "0 2.064 14.273"),
+        (2, "0 2.088 14.273"),
+        (5, "0 2.401 14.273"),
+        (10, "0 3.001 14.298"),
+        (20, "0 4.201 18.914"),
+    ],
+)
+V9_LAGGED_STALLED = rows(
+    "violations peak_queue", [(1, "0 6.328"), (2, "0 7.313"), (5, "0 10.666"), (10, "9 17.065"), (20, "66 29.965")]
 )
 STALLED = rows(
     "violations peak_queue served mean_wait_s",
@@ -51,6 +87,8 @@ STALLED = rows(
         ("static, 1.2", "531 72.000 1065.164 42.543"),
         ("eq14", "448 9.104 1065.164 42.543"),
         ("v9", "0 6.328 1065.164 42.543"),
+        ("core", "532 110.402 1065.164 42.619"),
+        ("ai", "1 6.750 887.925 127.085"),
     ],
 )
 REFERENCE = rows(
@@ -60,7 +98,7 @@ REFERENCE = rows(
 
 def figures_of(scenario, controller, lag=1):
     trace = simulate(scenario, CONTROLLERS[controller], lag=lag).plant
-    return plant_figures(trace, Plant.of(scenario, lag), budget=3.0)
+    return plant_figures(trace, scenario.plant(lag), budget=3.0)
 
 
 def assert_printed(figures, printed):
@@ -77,20 +115,32 @@ def test_three_phase(controller):
     assert_printed(figures, {"starved_steps": "0", "final_backlog": "0.000"})
 
 
-@pytest.mark.parametrize("lag", LAGGED)
-def test_v9_keeps_the_budget_with_old_news(lag):
-    assert_printed(figures_of(SCENARIOS["three-phase"], "v9", lag), LAGGED[lag] | {"served": "1065.164"})
+@pytest.mark.parametrize("controller", SISTERS)
+def test_the_sister_systems(controller):
+    assert_printed(figures_of(SCENARIOS["three-phase"], controller), SISTERS[controller])
+
+
+@pytest.mark.parametrize("lag", V9_LAGGED)
+def test_with_old_observations(lag):
+    assert_printed(figures_of(SCENARIOS["three-phase"], "v9", lag), V9_LAGGED[lag])
+    assert_printed(figures_of(STALLED_SERVER, "v9", lag), V9_LAGGED_STALLED[lag])
+    assert_printed(figures_of(SCENARIOS["three-phase"], "predictive", lag), PREDICTIVE[lag])
+    assert_printed(figures_of(STALLED_SERVER, "predictive", lag), PREDICTIVE_STALLED[lag])
 
 
 @pytest.mark.parametrize("controller", STALLED)
 def test_a_stalled_server(controller):
-    stalled = replace(SCENARIOS["three-phase"], stalls=(Stall(320, 380),))
-    assert_printed(figures_of(stalled, controller), STALLED[controller])
+    assert_printed(figures_of(STALLED_SERVER, controller), STALLED[controller])
 
 
 @pytest.mark.parametrize("controller", REFERENCE)
 def test_v9_reference(controller):
     assert_printed(figures_of(SCENARIOS["v9-reference"], controller), REFERENCE[controller])
+
+
+def test_v9_reference_under_the_sister_systems():
+    assert_printed(figures_of(SCENARIOS["v9-reference"], "core"), {"violations": "12", "peak_queue": "9.770"})
+    assert_printed(figures_of(SCENARIOS["v9-reference"], "ai"), {"violations": "0", "peak_queue": "4.632"})
 
 
 def test_v9_reference_peaks_where_it_should():

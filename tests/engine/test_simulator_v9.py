@@ -1,7 +1,6 @@
 """The plant: nothing is lost in it, its caps hold, and all of its forms are one law."""
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -12,10 +11,13 @@ from entro_engine import (
     LLM,
     SCENARIOS,
     SCRAPER,
+    AiController,
+    CoreController,
     Eq14,
     Kind,
     Plant,
     PlantFigures,
+    PredictiveController,
     Stage,
     StaticLimit,
     Uncontrolled,
@@ -37,6 +39,9 @@ CONTROLLERS = st.one_of(
     st.builds(Eq14, st.just(3.0), ALPHAS, BETAS),
     st.builds(V9Controller, st.just(3.0), ALPHAS, BETAS),
 )
+
+SISTERS = st.sampled_from([PredictiveController(), CoreController(), AiController()])
+ALL = CONTROLLERS | SISTERS
 
 
 def plants(steps_s):
@@ -62,7 +67,7 @@ def oracle_run(demand, capacity, controller, plant):
     return oracle.Pipeline(
         controller.name,
         lag=plant.lag,
-        limit=controller.limit,
+        limit=getattr(controller, "limit", 1.5),
         alpha=getattr(controller, "alpha", 0.0),
         beta=getattr(controller, "beta", 0.0),
         dt=plant.step_s,
@@ -79,7 +84,7 @@ def before(values, start):
     return np.concatenate([[start], values[:-1]])
 
 
-@given(demands(), CONTROLLERS, PLANTS)
+@given(demands(), ALL, PLANTS)
 def test_no_request_is_lost_or_made_up_at_any_step(work, controller, plant):
     demand, capacity = work
     trace = simulate_plant(demand, capacity, controller, plant)
@@ -88,7 +93,7 @@ def test_no_request_is_lost_or_made_up_at_any_step(work, controller, plant):
     assert np.all([trace.rate, trace.queue, trace.frontier, trace.served] >= np.float64(0))
 
 
-@given(demands(), CONTROLLERS, PLANTS)
+@given(demands(), ALL, PLANTS)
 def test_the_server_never_idles_while_requests_wait_for_it(work, controller, plant):
     demand, capacity = work
     trace = simulate_plant(demand, capacity, controller, plant)
@@ -97,18 +102,19 @@ def test_the_server_never_idles_while_requests_wait_for_it(work, controller, pla
     assert np.all((trace.served == possible) | (trace.queue == 0))
 
 
-@given(demands(), CONTROLLERS, PLANTS)
+@given(demands(), ALL, PLANTS)
 def test_the_scraper_sends_what_it_knows_of_up_to_its_cap(work, controller, plant):
     demand, capacity = work
     trace = simulate_plant(demand, capacity, controller, plant)
     known = demand + before(trace.frontier, 0.0) / plant.step_s
-    assert np.all(trace.rate <= np.minimum(known, controller.limit))
-    if controller.caps:
-        r_max = plant.rate.full_load
-        assert np.all(trace.rate <= r_max)
+    if isinstance(controller, Uncontrolled | StaticLimit):
+        limit = getattr(controller, "limit", math.inf)
+        np.testing.assert_array_equal(trace.rate, np.minimum(known, limit))
+        return
+    r_max = plant.rate.full_load
+    assert np.all(trace.rate <= np.minimum(known, r_max))
+    if not isinstance(controller, CoreController | AiController):
         assert np.all(trace.rate >= np.minimum(known, 0.01 * r_max))
-    else:
-        np.testing.assert_array_equal(trace.rate, np.minimum(known, controller.limit))
 
 
 @given(demands(), CONTROLLERS, STEADY_PLANTS)
@@ -128,43 +134,48 @@ def test_figures_agree_with_the_oracle(work, controller, plant):
     assert {name: getattr(figures, name)[0] for name in expected} == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
-@given(st.lists(demands(), min_size=1, max_size=4), CONTROLLERS, PLANTS)
+@given(st.lists(demands(), min_size=1, max_size=4), ALL, PLANTS)
 def test_one_run_alone_and_among_many_agree(works, controller, plant):
     capacity = works[0][1]
     columns = np.stack([np.resize(demand, len(capacity)) for demand, _ in works], axis=1)
     together = simulate_plant(columns, capacity, controller, plant)
     for run, demand in enumerate(columns.T):
         alone = simulate_plant(demand, capacity, controller, plant)
-        for name in ("rate", "queue", "frontier", "served", "u_rate", "u_queue"):
+        for name in ("rate", "queue", "frontier", "served"):
             found, expected = getattr(together, name)[:, run], getattr(alone, name)
             assert np.all(np.abs(found - expected) <= 1e-12 * np.maximum(1.0, alone.queue)), name
 
 
-@given(demands(), CONTROLLERS, PLANTS)
+@given(demands(), ALL, PLANTS)
 def test_a_controller_starts_afresh_in_every_simulation(work, controller, plant):
     first = simulate_plant(*work, controller, plant)
     second = simulate_plant(*work, controller, plant)
     np.testing.assert_array_equal(second.rate, first.rate)
 
 
-@dataclass(frozen=True)
 class Witness(Uncontrolled):
     """Steers nothing and remembers what it was shown."""
 
-    seen: list = field(default_factory=list)
+    seen: list
 
-    def update(self, psi_rate, psi_queue):
-        self.seen.append((psi_rate, psi_queue))
-        return 0.0, 0.0
+    def update(self, view):
+        self.seen.append(view)
+        return super().update(view)
 
 
 @given(demands(), st.integers(1, 10))
 def test_a_controller_sees_the_start_and_then_every_step_a_lag_late(work, lag):
     witness, plant = Witness(), Plant(lag=lag, initial_queue=4.0)
+    witness.seen = []
     trace = simulate_plant(*work, witness, plant)
-    loads = zip(trace.rate, trace.queue, strict=True)
-    expected = [(0.0, math.log1p(4.0))] * lag + [(math.log1p(rate), math.log1p(queue)) for rate, queue in loads]
-    assert np.array(witness.seen) == pytest.approx(np.array(expected[: len(trace.rate)]), rel=1e-14)
+    steps = len(trace.rate)
+    ends = zip(trace.rate, trace.queue, trace.served, strict=True)
+    expected = [(0.0, 4.0, None)] * lag + list(ends)
+    assert [(view.rate, view.queue, view.served) for view in witness.seen] == expected[:steps]
+    sent = trace.rate.tolist()
+    assert [view.last_sent for view in witness.seen] == [0.0, *sent[:-1]]
+    assert [list(view.sent) for view in witness.seen] == [sent[max(step - lag + 1, 0) : step] for step in range(steps)]
+    assert [view.available for view in witness.seen] == (trace.demand + before(trace.frontier, 0.0)).tolist()
 
 
 def test_a_dead_server_is_probed_and_its_recovery_noticed():
@@ -196,7 +207,7 @@ def test_noise_differs_by_run_and_by_seed_and_is_as_large_as_asked():
 
 def test_figures_of_many_runs_are_those_of_each_and_batches_join():
     scenario = SCENARIOS["v9-reference"]
-    plant = Plant.of(scenario)
+    plant = scenario.plant()
     demand = noisy_demand(scenario.demand(), 0.3, 7, range(6))
     batches = [
         plant_figures(simulate_plant(part, scenario.capacities(), V9Controller(), plant), plant, 3.0)

@@ -3,7 +3,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from entro_cli.analysis.simulation.runs import Noise, SimulationParameters, batches, run_of, simulate_all
+from entro_cli.analysis.simulation.parameters import Noise, SimulationParameters
+from entro_cli.analysis.simulation.runs import batches, run_of, simulate_all
 from entro_cli.core.parallel import Executor
 from entro_engine import SCENARIOS, PlantFigures
 

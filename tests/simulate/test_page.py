@@ -96,7 +96,7 @@ def test_a_browser_draws_it_without_a_network(browser, folder, name, width, sche
         assert found.page.evaluate("document.documentElement.dataset.charts") == "drawn"
         assert found.page.locator(".chart:has(path.js-line)").count() == len(CHARTS)
         assert found.overflow() <= 0
-        assert found.page.evaluate(_LINES_OF_ROWS) == [1] * 15  # the controllers are side by side
+        assert found.page.evaluate(_LINES_OF_ROWS) == [1] * 20  # the controllers are side by side
         assert found.complaints == []
         assert all(url.startswith(folder.as_uri()) for url in found.requests)
 
@@ -104,5 +104,5 @@ def test_a_browser_draws_it_without_a_network(browser, folder, name, width, sche
 @pytest.mark.browser
 def test_without_javascript_tables_and_pictures_remain(browser, folder):
     with opened(browser, folder / "stall.html", javascript=False) as found:
-        assert found.page.locator("table.comparison tbody tr").count() == 15
+        assert found.page.locator("table.comparison tbody tr").count() == 20
         assert [found.page.locator(".still svg").nth(number).is_visible() for number in range(4)] == [True] * 4

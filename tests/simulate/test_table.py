@@ -2,8 +2,8 @@
 
 import pytest
 
+from entro_cli.analysis.simulation.parameters import Noise, SimulationParameters
 from entro_cli.analysis.simulation.published import PUBLISHED, compare
-from entro_cli.analysis.simulation.runs import Noise, SimulationParameters
 from entro_engine import SCENARIOS, Scenario
 
 

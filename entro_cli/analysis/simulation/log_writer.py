@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.simulation.runs import Batch, SimulationParameters
+from entro_cli.analysis.simulation.parameters import SimulationParameters
+from entro_cli.analysis.simulation.runs import Batch
 from entro_cli.core.clock import NS
 from entro_cli.core.files import write_whole
 from entro_engine import EntroError
@@ -48,7 +49,7 @@ class LogWriter:
                 expected="a run between the years 1678 and 2262",
             )
         self._times = iso_utc(start_ns + step_ns * np.arange(steps, dtype=np.int64))
-        self._folder, self._several = folder, parameters.runs > 1
+        self._folder, self._several = folder, len(parameters.numbers) > 1
         self.written: list[Path] = []
 
     def __call__(self, batch: Batch) -> None:

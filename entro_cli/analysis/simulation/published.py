@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from entro_cli.analysis.simulation.runs import DEFAULT_BUDGET, SimulationParameters
+from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET, SimulationParameters
 from entro_engine import SCENARIOS
 from entro_engine.baselines import STATIC_LIMIT
 from entro_engine.controller import ALPHA, BETA

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from entro_cli.analysis.simulation.runs import Noise, SimulationParameters
+from entro_cli.analysis.simulation.parameters import Noise, SimulationParameters
 from entro_cli.core.console import printable
 from entro_engine import PlantFigures, Scenario
+from entro_engine.arena import Arena
 from entro_engine.entropy import FloatArray
 
 
@@ -26,12 +27,13 @@ class RegimeSteps:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """The figures of one controller. With noise every figure is the median over its runs.
+    """The figures of one controller. With noise every figure is the median over its runs, in the arena the mean.
 
     `violation_share` is of all steps, 0..1. `excess_nat_s` is the sum of Delta * dt. Queues, `served`, `peak_frontier`
     and `final_backlog` (queue and frontier at the end) are requests. `mean_wait_s` is over frontier and queue, NaN if
     nothing was served. `utilisation` is 0..1, NaN if there was no capacity. `starved_steps` are those in which the
-    server had time left while requests waited in the frontier.
+    server had time left while requests waited in the frontier. The rest is that of `PlantFigures`; `service_lost` is
+    requests, `roughness` req/s per step, and `..._per_1000` is per 1000 steps.
     """
 
     controller: str
@@ -48,6 +50,13 @@ class RunFigures:
     utilisation: float
     starved_steps: float
     regimes: RegimeSteps
+    violations_per_1000: float
+    service_lost: float
+    service_lost_per_1000: float
+    p95_wait_s: float
+    p95_queue_wait_s: float
+    served_within_wait_share: float
+    roughness: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,21 @@ class NoisySimulationDocument(SimulationDocument):
     noise: Noise
 
 
+@dataclass(frozen=True)
+class ArenaSeeds:
+    """The seeds of the arena's runs: the first, and the one after the last."""
+
+    first: int
+    after: int
+
+
+@dataclass(frozen=True)
+class ArenaDocument(SimulationDocument):
+    """The document of a simulation in the arena."""
+
+    seeds: ArenaSeeds
+
+
 def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument:
     """Return the document of a finished simulation.
 
@@ -100,8 +124,10 @@ def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]
     """
     scenario = parameters.scenario
     facts = ScenarioFacts(scenario.name, scenario.steps, scenario.step_s)
-    is_noisy = parameters.noise is not None
-    runs = tuple(_figures(name, figures[name], scenario.steps, is_noisy) for name in parameters.controllers)
+    runs = tuple(_figures(name, figures[name], parameters) for name in parameters.controllers)
+    if parameters.is_arena:
+        seeds = ArenaSeeds(parameters.seeds.start, parameters.seeds.stop)
+        return ArenaDocument("entro/simulation/1", facts, runs, seeds)
     if parameters.noise is None:
         return SimulationDocument("entro/simulation/1", facts, runs)
     return NoisySimulationDocument("entro/simulation/1", facts, runs, parameters.noise)
@@ -112,14 +138,19 @@ _MAX_PHASES = 6
 _COUNTS = ("violations", "starved_steps", *_REGIMES)
 
 
-def _figures(name: str, figures: PlantFigures, steps: int, is_noisy: bool) -> RunFigures:
+def _figures(name: str, figures: PlantFigures, parameters: SimulationParameters) -> RunFigures:
     values = {field.name: getattr(figures, field.name) for field in fields(figures)}
+    steps = parameters.scenario.steps
     values["violation_share"] = values["violations"] / steps
-    if not is_noisy:
+    for figure in ("violations", "service_lost"):
+        values[f"{figure}_per_1000"] = 1000 * values[figure] / steps
+    if parameters.noise is None and not parameters.is_arena:
         return RunFigures(controller=name, **_by_regime({key: _single(key, value) for key, value in values.items()}))
     spreads = {figure: _spread(over_runs) for figure, over_runs in values.items()}
-    medians = {figure: spread.median for figure, spread in spreads.items()}
-    return NoisyRunFigures(controller=name, **_by_regime(medians), range=spreads)
+    centres = {figure: spread.median for figure, spread in spreads.items()}
+    if parameters.is_arena:
+        centres = {figure: _mean(over_runs) for figure, over_runs in values.items()}
+    return NoisyRunFigures(controller=name, **_by_regime(centres), range=spreads)
 
 
 def _by_regime(flat: dict[str, float]) -> dict[str, Any]:
@@ -133,6 +164,12 @@ def _single(name: str, values: FloatArray) -> float:
     return int(values[0]) if name in _COUNTS else float(values[0])
 
 
+def _mean(over_runs: FloatArray) -> float:
+    """Return the mean over the runs that have the figure, NaN if none has it."""
+    known = over_runs[~np.isnan(over_runs)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _spread(over_runs: FloatArray) -> Spread:
     """Return the spread over the runs that have the figure."""
     known = over_runs[~np.isnan(over_runs)]
@@ -144,12 +181,22 @@ def _spread(over_runs: FloatArray) -> Spread:
 
 def describe(parameters: SimulationParameters) -> tuple[str, ...]:
     """Return a description of the simulation, one line each for scenario, phases, controllers and noise."""
-    lines = (_scenario(parameters), _phases(parameters.scenario), _laws(parameters), _noise(parameters))
+    scenario = parameters.scenario
+    demand = [_arena(scenario)] if isinstance(scenario, Arena) else [_scenario(scenario), _phases(scenario)]
+    lines = (*demand, _laws(parameters), _drawn(parameters))
     return tuple(", ".join(clauses) for clauses in lines if clauses)
 
 
-def _scenario(parameters: SimulationParameters) -> list[str]:
-    scenario = parameters.scenario
+def _arena(arena: Arena) -> list[str]:
+    shortest, longest = arena.stall_steps
+    return [
+        f"{arena.name}: {arena.steps} steps of {arena.step_s:g} s",
+        f"demand {arena.calm_demand:g} req/s with bursts of {arena.busy_demand:g}",
+        f"capacity about {arena.capacity:g} req/s with stalls of {shortest} to {longest} s",
+    ]
+
+
+def _scenario(scenario: Scenario) -> list[str]:
     requests = float(scenario.demand().sum()) * scenario.step_s
     steps = "step" if scenario.steps == 1 else "steps"
     return [
@@ -173,15 +220,20 @@ def _phases(scenario: Scenario) -> list[str]:
 
 def _laws(parameters: SimulationParameters) -> list[str]:
     clauses = [f"budget {parameters.budget:g} nat"]
-    if {"eq14", "v9"} & set(parameters.controllers):
-        clauses += [f"alpha {parameters.alpha:g}", f"beta {parameters.beta:g}", f"lag {parameters.lag}"]
+    if {"eq14", "v9", "predictive"} & set(parameters.controllers):
+        clauses += [f"alpha {parameters.alpha:g}", f"beta {parameters.beta:g}"]
+    if set(parameters.controllers) - {"uncontrolled", "static"}:
+        clauses.append(f"lag {parameters.lag}")
+    clauses.append(f"accepted wait W {parameters.plant.accepted_wait_s:.3g} s")
     if "static" in parameters.controllers:
         clauses.append(f"static limit {parameters.limit:g} req/s")
     return clauses
 
 
-def _noise(parameters: SimulationParameters) -> list[str]:
-    noise = parameters.noise
+def _drawn(parameters: SimulationParameters) -> list[str]:
+    noise, seeds = parameters.noise, parameters.seeds
+    if parameters.is_arena:
+        return [f"seeds {seeds.start} to {seeds.stop - 1}: mean over {len(seeds)} runs"]
     if noise is None:
         return []
     runs = "1 run" if noise.runs == 1 else f"{noise.runs} runs: median, and 5-95 % range below it"

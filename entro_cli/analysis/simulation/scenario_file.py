@@ -14,12 +14,16 @@ from typing import Any
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import SCENARIOS, EntroError, ParameterError, Phase, Scenario, Stall, Wave
+from entro_engine.arena import Arena
 
 _KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls")
-_STALL = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
+_STEPS = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
+
+BUILT_IN = (*SCENARIOS, Arena().name)
+"""The names of the scenarios that come with entro."""
 
 
-def find_scenario(name: str) -> Scenario:
+def find_scenario(name: str) -> Scenario | Arena:
     """Return the built-in scenario of a name, or the scenario in a file.
 
     Args:
@@ -30,6 +34,8 @@ def find_scenario(name: str) -> Scenario:
     """
     if name in SCENARIOS:
         return SCENARIOS[name]
+    if name == Arena().name:
+        return Arena()
     path = Path(name)
     if name == "-":
         return parse_scenario(sys.stdin.buffer.read(), "standard input", "stdin")
@@ -37,8 +43,8 @@ def find_scenario(name: str) -> Scenario:
         raise EntroError(
             f"unknown scenario {name!r}",
             where="--scenario",
-            expected=f"{', '.join(SCENARIOS)} or the path of a .toml file",
-            remedy=did_you_mean(name, SCENARIOS),
+            expected=f"{', '.join(BUILT_IN)} or the path of a .toml file",
+            remedy=did_you_mean(name, BUILT_IN),
         )
     try:
         content = path.read_bytes()
@@ -47,7 +53,7 @@ def find_scenario(name: str) -> Scenario:
     return parse_scenario(content, name, path.stem)
 
 
-def changed_scenario(scenario: Scenario, capacity: float | None, stalls: Sequence[str]) -> Scenario:
+def changed_scenario(scenario: Scenario | Arena, capacity: float | None, stalls: Sequence[str]) -> Scenario | Arena:
     """Return a scenario with the changes that options of the command line make.
 
     Args:
@@ -56,8 +62,16 @@ def changed_scenario(scenario: Scenario, capacity: float | None, stalls: Sequenc
         stalls: the values of --stall, which are added to those of the scenario.
 
     Raises:
-        EntroError: when a stall cannot be read, or ends after the scenario.
+        EntroError: when a stall cannot be read, or ends after the scenario, or the scenario draws its own.
     """
+    if isinstance(scenario, Arena):
+        if capacity is not None or stalls:
+            raise EntroError(
+                "draws the capacity and the stalls of its server from each seed",
+                where="scenario arena",
+                remedy="leave --capacity and --stall out, or take another scenario",
+            )
+        return scenario
     added = tuple(parse_stall(stall, "--stall") for stall in stalls)
     for stall in added:
         if stall.after > scenario.steps:
@@ -108,14 +122,35 @@ def parse_stall(text: str, where: str) -> Stall:
     Raises:
         EntroError: if it does not have that form.
     """
-    match = _STALL.fullmatch(text.strip())
-    if not match or int(match[1]) >= int(match[2]):
+    found = _first_and_after(text)
+    if found is None:
         raise EntroError(
             f"{text!r} is not a stall",
             where=where,
             expected="FIRST:AFTER, its first step and the step after its last, such as 320:380",
         )
-    return Stall(int(match[1]), int(match[2]))
+    return Stall(*found)
+
+
+def parse_seeds(text: str) -> range:
+    """Return FIRST:AFTER, the value of --seeds, as a range of seeds.
+
+    Raises:
+        EntroError: if it does not have that form.
+    """
+    found = _first_and_after(text)
+    if found is None:
+        raise EntroError(
+            f"{text!r} is no range of seeds",
+            where="--seeds",
+            expected="FIRST:AFTER, the first seed and the one after the last, such as 5000:5060",
+        )
+    return range(*found)
+
+
+def _first_and_after(text: str) -> tuple[int, int] | None:
+    match = _STEPS.fullmatch(text.strip())
+    return (int(match[1]), int(match[2])) if match and int(match[1]) < int(match[2]) else None
 
 
 def _phases(table: _Table) -> tuple[Phase, ...]:

@@ -18,9 +18,18 @@ from entro_cli.core.clock import nanoseconds
 from entro_cli.report.charts.figure import draw_regimes, layout, line, to_array
 from entro_cli.report.timeline import MOST_POINTS, Timeline, thin, timeline_of
 from entro_engine import PlantTrace, Run, Scenario, Simulation
+from entro_engine.arena import Arena
 from entro_engine.entropy import FloatArray
 
-DASHES = {"uncontrolled": "solid", "static": "dash", "eq14": "dot", "v9": "solid"}
+DASHES = {
+    "uncontrolled": "solid",
+    "static": "dash",
+    "eq14": "dot",
+    "v9": "solid",
+    "predictive": "dash",
+    "core": "dot",
+    "ai": "dash",
+}
 """The dashes of each controller's line."""
 
 COLOURS = {
@@ -28,13 +37,16 @@ COLOURS = {
     "static": "var(--stage-2)",
     "eq14": "var(--stage-4)",
     "v9": "var(--stage-1)",
+    "predictive": "var(--stage-7)",
+    "core": "var(--stage-5)",
+    "ai": "var(--stage-8)",
 }
 """The colour of each controller's line."""
 
 _MOST_PHASES = 12  # beyond that, the lines between phases are too close to be useful
 
 
-def psi_chart(simulation: Simulation, scenario: Scenario, ceiling: float) -> go.Figure:
+def psi_chart(simulation: Simulation, scenario: Scenario | Arena, ceiling: float) -> go.Figure:
     """Draw Psi_total of one run with the budget and both thresholds, with the area below coloured by regime.
 
     Args:
@@ -52,7 +64,7 @@ def psi_chart(simulation: Simulation, scenario: Scenario, ceiling: float) -> go.
     return figure
 
 
-def rate_chart(simulations: Sequence[Simulation], scenario: Scenario) -> go.Figure:
+def rate_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the demand, the capacity of the server, and the rate that each controller lets the scraper send."""
     figure = _overlay(simulations, scenario, "req/s", lambda plant: plant.rate)
     first = simulations[0].plant
@@ -62,18 +74,18 @@ def rate_chart(simulations: Sequence[Simulation], scenario: Scenario) -> go.Figu
     return figure
 
 
-def queue_chart(simulations: Sequence[Simulation], scenario: Scenario) -> go.Figure:
+def queue_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the server's queue under each controller."""
     return _overlay(simulations, scenario, "requests", lambda plant: plant.queue)
 
 
-def frontier_chart(simulations: Sequence[Simulation], scenario: Scenario) -> go.Figure:
+def frontier_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the requests that each controller holds back."""
     return _overlay(simulations, scenario, "requests", lambda plant: plant.frontier)
 
 
 def _overlay(
-    simulations: Sequence[Simulation], scenario: Scenario, unit: str, series: Callable[[PlantTrace], FloatArray]
+    simulations: Sequence[Simulation], scenario: Scenario | Arena, unit: str, series: Callable[[PlantTrace], FloatArray]
 ) -> go.Figure:
     """Draw one series of every run in one chart."""
     figure = _figure(scenario, unit)
@@ -96,7 +108,7 @@ def _step_numbers(run: Run, course: Timeline) -> FloatArray:
     return np.round(starts / run.step_ns)  # datetimes have microseconds: a short step does not divide evenly
 
 
-def _figure(scenario: Scenario, unit: str) -> go.Figure:
+def _figure(scenario: Scenario | Arena, unit: str) -> go.Figure:
     """Return an empty chart over the steps of the scenario, with its phases and stalls marked."""
     figure = go.Figure(
         layout=layout(
@@ -106,8 +118,9 @@ def _figure(scenario: Scenario, unit: str) -> go.Figure:
             hovermode="x unified",
         )
     )
-    _mark_stalls(figure, scenario)
-    _mark_phases(figure, scenario)
+    if isinstance(scenario, Scenario):  # the arena has no phases, and its stalls are drawn for each run
+        _mark_stalls(figure, scenario)
+        _mark_phases(figure, scenario)
     return figure
 
 

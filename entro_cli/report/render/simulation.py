@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entro_cli.analysis.simulation.published import Comparison
-from entro_cli.analysis.simulation.results import SimulationDocument
+from entro_cli.analysis.simulation.results import ArenaDocument, SimulationDocument
 from entro_cli.report.charts.simulation import (
     COLOURS,
     DASHES,
@@ -18,13 +18,14 @@ from entro_cli.report.render.page import Chart, chart, render_page
 from entro_cli.report.render.simulation_table import table_rows
 from entro_cli.report.timeline import thin
 from entro_engine import Scenario, Simulation
+from entro_engine.arena import Arena
 
 _STILL_POINTS = 480  # points of the picture that a page shows until its charts are drawn, or without JavaScript
 _STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
 
 
 def render(
-    scenario: Scenario,
+    scenario: Scenario | Arena,
     document: SimulationDocument,
     comparison: Comparison,
     description: Sequence[str],
@@ -54,7 +55,8 @@ def render(
         "rows": table_rows(document, comparison),
         "notes": comparison.notes,
         "budget": runs[0].run.budget,
-        "stalled": bool(scenario.stalls),
+        "stalled": isinstance(scenario, Scenario) and bool(scenario.stalls),
+        "first_seed": document.seeds.first if isinstance(document, ArenaDocument) else None,
         "noisy": hasattr(document, "noise"),
         "strokes": {run.controller: (COLOURS[run.controller], _STROKES[DASHES[run.controller]]) for run in runs},
         "psi": {run.controller: _psi(run, scenario, ceiling) for run in runs},
@@ -71,7 +73,7 @@ def render(
     return render_page("simulation.html", context, self_contained)
 
 
-def _psi(simulation: Simulation, scenario: Scenario, ceiling: float) -> Chart:
+def _psi(simulation: Simulation, scenario: Scenario | Arena, ceiling: float) -> Chart:
     figure = psi_chart(simulation, scenario, ceiling)
     return chart(f"psi-{simulation.controller}", f"Psi_total and regimes under {simulation.controller}", figure, 240)
 

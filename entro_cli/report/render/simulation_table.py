@@ -1,4 +1,4 @@
-"""The comparison table of simulated runs, with one column per controller: as text, and as a Rich table."""
+"""The comparison table of simulated runs: as text with one column per controller, and as a Rich table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from entro_cli.analysis.simulation.published import Comparison
-from entro_cli.analysis.simulation.results import NoisyRunFigures, RunFigures, SimulationDocument, Spread
+from entro_cli.analysis.simulation.results import (
+    ArenaDocument,
+    NoisyRunFigures,
+    RunFigures,
+    SimulationDocument,
+    Spread,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,7 +67,12 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("served", "Served", "req", partial(_number, decimals=3)),
     ("mean_wait_s", "Mean wait", "s", partial(_number, decimals=3)),
     ("utilisation", "Utilisation", "%", _percent),
+    ("p95_wait_s", "95 % wait at most", "s", partial(_number, decimals=3)),
+    ("p95_queue_wait_s", "  in the queue", "s", partial(_number, decimals=3)),
+    ("served_within_wait_share", "Served within W", "%", _percent),
     ("starved_steps", "Starved", "steps", _count),
+    ("service_lost", "Service lost", "req", partial(_number, decimals=3)),
+    ("roughness", "Roughness", "req/s", partial(_number, decimals=3)),
     ("stable", "Stable", "steps", _count),
     ("stress", "Stress", "steps", _count),
     ("critical", "Critical", "steps", _count),
@@ -99,8 +110,45 @@ def _short(value: float, text: str) -> str:
     return text if len(text) <= 6 or math.isnan(value) else f"{value:.1f}" if value < 1e5 else f"{value:.2e}"
 
 
+_SUMMARY: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("violations_per_1000", "over the\nbudget\nper 1000", partial(_number, decimals=1)),
+    ("service_lost_per_1000", "service\nlost\nper 1000", partial(_number, decimals=1)),
+    ("mean_wait_s", "mean\nwait\n(s)", partial(_number, decimals=1)),
+    ("p95_wait_s", "95 %\nwait\n(s)", partial(_number, decimals=1)),
+    ("p95_queue_wait_s", "in the\nqueue\n(s)", partial(_number, decimals=1)),
+    ("served_within_wait_share", "served\nwithin\nW (%)", _percent),
+    ("peak_queue", "longest\nqueue\n(req)", partial(_number, decimals=1)),
+    ("roughness", "rough-\nness\n(req/s)", partial(_number, decimals=3)),
+)
+"""Name, head and format of the figures in the table with one row per controller."""
+
+_MOST_COLUMNS = 4
+"""The most controllers that have a column each within 80 characters."""
+
+
 def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
-    """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut."""
+    """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut.
+
+    With more than four controllers, and in the arena, it has one row per controller and fewer figures.
+    """
+    if len(document.runs) > _MOST_COLUMNS or isinstance(document, ArenaDocument):
+        return _summary(document)
+    return _comparison(document, rows)
+
+
+def _summary(document: SimulationDocument) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    table.add_column("", overflow="fold")
+    for _, head, _ in _SUMMARY:
+        table.add_column(head, justify="right", overflow="fold")
+    for run in document.runs:
+        table.add_row(run.controller, *(form(getattr(run, name)) for name, _, form in _SUMMARY))
+    return table
+
+
+def _comparison(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")

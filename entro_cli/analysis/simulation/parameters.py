@@ -1,0 +1,206 @@
+"""Parameters of a simulation: scenario, controllers, and what is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entro_cli.core.console import printable
+from entro_cli.core.suggestions import did_you_mean
+from entro_engine import (
+    AiController,
+    Controller,
+    CoreController,
+    EntroError,
+    Eq14,
+    Plant,
+    PredictiveController,
+    Scenario,
+    StaticLimit,
+    Uncontrolled,
+    V9Controller,
+    noisy_demand,
+)
+from entro_engine.arena import Arena
+from entro_engine.baselines import STATIC_LIMIT
+from entro_engine.controller import ALPHA, BETA
+from entro_engine.entropy import FloatArray
+from entro_engine.errors import require
+
+JUDGED_SEEDS = range(5000, 5060)
+"""Chosen: the seeds of the arena that controllers are judged on."""
+
+DEFAULT_BUDGET = 3.0
+"""Published: the budget of two stages, nat."""
+
+MAX_STEPS = 10_000_000
+"""Longest scenario, in steps: it fits into the memory of an ordinary machine."""
+
+MAX_LENGTH_S = 3e9
+"""Longest scenario, s: its steps have dates."""
+
+MAX_LOAD = 1e9
+"""Largest demand, capacity or initial queue: no sum over a scenario overflows."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise on the demand.
+
+    Attributes:
+        sigma: its relative size, 0..100.
+        seed: seed of the experiment. The same seed gives the same runs.
+        runs: number of runs of each controller, at least 1.
+    """
+
+    sigma: float
+    seed: int = 0
+    runs: int = 100
+
+    def __post_init__(self) -> None:
+        require(0 <= self.sigma <= 100, "noise", self.sigma, "a number from 0 to 100")
+        require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+        require(self.runs >= 1, "runs", self.runs, "a whole number of at least 1")
+
+
+@dataclass(frozen=True)
+class SimulationParameters:
+    """Parameters of a simulation.
+
+    Attributes:
+        scenario: demand and server.
+        controllers: their names, keys of `CONTROLLERS`.
+        budget: Psi_budget, nat.
+        alpha: control authority of eq14, v9 and predictive, 0..1.
+        beta: steepness of eq14, v9 and predictive, 1/nat.
+        limit: limit of the static controller, req/s.
+        lag: age of what the controllers see, in steps.
+        noise: noise on the demand, or None.
+        seeds: the seeds of the arena's runs; not used by other scenarios.
+
+    Raises:
+        EntroError: if a controller is unknown, or a number is outside its domain.
+    """
+
+    scenario: Scenario | Arena
+    controllers: tuple[str, ...] = ("uncontrolled", "static", "eq14", "v9")
+    budget: float = DEFAULT_BUDGET
+    alpha: float = ALPHA
+    beta: float = BETA
+    limit: float = STATIC_LIMIT
+    lag: int = 1
+    noise: Noise | None = None
+    seeds: range = JUDGED_SEEDS
+
+    def __post_init__(self) -> None:
+        for name in self.controllers:
+            if name not in CONTROLLERS:
+                raise EntroError(
+                    f"unknown controller {name!r}",
+                    where="--controller",
+                    expected=", ".join((*CONTROLLERS, FAMILY)),
+                    remedy=did_you_mean(name, (*CONTROLLERS, FAMILY)),
+                )
+        if isinstance(self.scenario, Scenario):
+            _require_bounded(self.scenario)
+        require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
+        self.scenario.plant(self.lag)
+        for name in CONTROLLERS:  # those that do not run too: a number out of its domain is never passed over
+            self.controller(name)
+
+    @property
+    def plant(self) -> Plant:
+        """The published plant with the scenario's server."""
+        return self.scenario.plant(self.lag)
+
+    @property
+    def numbers(self) -> range:
+        """The number of each run of a controller; in the arena it is the run's seed."""
+        return self.seeds if self.is_arena else range(self.noise.runs if self.noise else 1)
+
+    @property
+    def is_arena(self) -> bool:
+        """Whether demand and capacity are drawn from seeds."""
+        return isinstance(self.scenario, Arena)
+
+    def loads(self, runs: range) -> tuple[FloatArray, FloatArray]:
+        """Return demand and capacity (req/s) of some runs, of shape (steps, runs) where they are drawn."""
+        if isinstance(self.scenario, Arena):
+            return self.scenario.draw(runs)
+        demand, capacity = self.scenario.demand(), self.scenario.capacities()
+        if self.noise is None:
+            return demand, capacity
+        return noisy_demand(demand, self.noise.sigma, self.noise.seed, runs), capacity
+
+    def controller(self, name: str) -> Controller:
+        """Return the controller of a name, with these parameters."""
+        return CONTROLLERS[name](self)
+
+
+def _require_bounded(scenario: Scenario) -> None:
+    where = f"scenario {printable(scenario.name)}"
+    require(scenario.steps <= MAX_STEPS, f"steps of {where}", scenario.steps, f"at most {MAX_STEPS}")
+    numbers = {
+        "demand": max(phase.demand for phase in scenario.phases),
+        "capacity": scenario.capacity,
+        "initial_queue": scenario.initial_queue,
+    }
+    for name, value in numbers.items():
+        require(value <= MAX_LOAD, f"{name} of {where}", value, f"at most {MAX_LOAD:g}")
+    require(scenario.step_s >= 1e-6, f"step_s of {where}", scenario.step_s, "at least a microsecond")
+    length = scenario.steps * scenario.step_s
+    require(length <= MAX_LENGTH_S, f"length of {where}", f"{length:g} s", f"at most {MAX_LENGTH_S:g} s")
+
+
+CONTROLLERS: dict[str, Callable[[SimulationParameters], Controller]] = {
+    "uncontrolled": lambda parameters: Uncontrolled(),
+    "static": lambda parameters: StaticLimit(parameters.limit),
+    "eq14": lambda parameters: Eq14(parameters.budget, parameters.alpha, parameters.beta),
+    "v9": lambda parameters: V9Controller(parameters.budget, parameters.alpha, parameters.beta),
+    "predictive": lambda parameters: PredictiveController(parameters.budget, parameters.alpha, parameters.beta),
+    "core": lambda parameters: CoreController(),
+    "ai": lambda parameters: AiController(),
+}
+"""The controllers by name, in the order in which they are shown."""
+
+FAMILY = "family"
+"""The name that stands for all of them."""
+
+
+def controllers_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the controllers of some names, each once; `family` stands for all of them."""
+    return tuple(dict.fromkeys(one for name in names for one in (CONTROLLERS if name == FAMILY else (name,))))
+
+
+def drawn(options: Mapping[str, Any], scenario: Scenario | Arena) -> dict[str, Any]:
+    """Return what a simulation draws, as `SimulationParameters` takes it.
+
+    Args:
+        options: those of noise, seed, runs and seeds that were given, by name.
+        scenario: the scenario. Only the arena has seeds, and only the others have noise.
+
+    Raises:
+        EntroError: if an option means nothing here.
+    """
+    if isinstance(scenario, Arena):
+        for name in sorted({"noise", "seed", "runs"} & set(options)):
+            raise EntroError(
+                "means nothing in the arena, which draws each run from a seed of its own",
+                where=f"--{name}",
+                remedy="use --seeds FIRST:AFTER",
+            )
+        return dict(options)
+    if "seeds" in options:
+        raise EntroError("means nothing outside of the arena", where="--seeds", remedy="use --noise, --seed and --runs")
+    if "noise" in options:
+        sigma, rest = options["noise"], {name: value for name, value in options.items() if name != "noise"}
+        return {"noise": Noise(sigma, **rest)}
+    for name in sorted(options):
+        raise EntroError(
+            "means nothing without noise: every run would be the same",
+            where=f"--{name}",
+            remedy="add --noise SIGMA, as in --noise 0.2",
+        )
+    return {}
