@@ -1,6 +1,6 @@
-"""Console blocks of the README and of docs/tour.md: run their commands, and put what they print below them.
+"""Console blocks of the README and of two pages of docs: run their commands, and put what they print below them.
 
-`python -m tests.readme` brings both pages up to date; the test compares.
+`python -m tests.readme` brings the pages up to date; the test compares.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "tour.md")
+PAGES = (README, ROOT / "docs" / "tour.md", ROOT / "docs" / "tuning.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 

@@ -86,6 +86,7 @@ LIBRARIES = {
     "msgspec": {"config", "history", "live", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
+    "tomlkit": {"config"},
     "subprocess": {"automation", "report"},
     "typer": {"app", "commands"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
@@ -102,14 +103,9 @@ def with_measured_counts(coordination: Coordination, figures: Figures) -> Coordi
 def _compare(
     steps: StepSource, parameters: CoordinationParameters, capacity: MeasuredCapacity, initial_queue: float
 ) -> Coordination:
-    stages = _stages(steps, capacity.value, parameters.wait_s)
-    # Split the log's step into as few plant steps as the accepted wait allows. The margin absorbs rounding.
-    parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * parameters.wait_s) - 1e-9), 1)
-    plant = Plant(*stages, capacity.value, steps.step_s / parts, initial_queue)
+    plant, parts = plant_of(steps, capacity.value, parameters.wait_s, initial_queue)
     comparison = _RunComparison(steps, plant, parts, parameters)
-    blocks = _block_steps(steps.step_s)
-    # A part must hold whole blocks, or the averages would depend on where the parts are cut.
-    for part, before in with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks):
+    for part, before in plant_parts(steps, initial_queue):
         comparison.add(part, before)
     error, busy_share = comparison.error, comparison.busy_share
     result = Coordination(
@@ -118,8 +114,8 @@ def _compare(
         capacity_evidence=capacity.evidence,
         capacity_is_guess=capacity.is_guess,
         accepted_wait_s=parameters.wait_s,
-        full_rate=stages[0].full_load,
-        full_queue=stages[1].full_load,
+        full_rate=plant.rate.full_load,
+        full_queue=plant.queue.full_load,
         plant_step_s=plant.step_s,
         headroom=parameters.control.headroom,
         gain=parameters.control.smoothing,
@@ -150,6 +146,43 @@ def _stages(steps: StepSource, capacity: float, wait_s: float) -> tuple[Stage, S
         stage if stage.full is not None else replace(stage, full=fulls[stage.kind]) for stage in steps.stages
     )
     return rate, queue
+
+
+def plant_of(steps: StepSource, capacity: float, wait_s: float, initial_queue: float) -> tuple[Plant, int]:
+    """Return the plant of a log, and the number of its steps in a step of the log.
+
+    Args:
+        steps: steps of one rate stage that feeds one queue stage.
+        capacity: capacity of the log's server, req/s.
+        wait_s: the longest accepted wait, s.
+        initial_queue: queue before the first step, requests.
+    """
+    # As few plant steps as the accepted wait allows. The margin absorbs rounding.
+    parts = max(math.ceil(steps.step_s / (_PLANT_STEP_SHARE * wait_s) - 1e-9), 1)
+    return Plant(*_stages(steps, capacity, wait_s), capacity, steps.step_s / parts, initial_queue), parts
+
+
+def plant_parts(steps: StepSource, initial_queue: float) -> Iterator[tuple[Steps, float]]:
+    """Yield steps in parts for the plant, each with the queue before its first step, requests."""
+    blocks = _block_steps(steps.step_s)
+    # A part must hold whole blocks, or the averages would depend on where the parts are cut.
+    return with_queue_before(steps, initial_queue, PART_STEPS // blocks * blocks or blocks)
+
+
+def plant_inputs(
+    steps: Steps, capacity: float, initial_queue: float
+) -> tuple[NDArray[np.bool_], FloatArray, FloatArray]:
+    """Return which steps have data, the demand and the capacity of each step, req/s; all of shape (steps,).
+
+    Steps without data have no demand in the plant, and no run counts them.
+
+    Args:
+        steps: a part, as `plant_parts` yields it.
+        capacity: capacity of the log's server, req/s.
+        initial_queue: queue before the first step, requests.
+    """
+    covered = np.logical_not(np.isnan(steps.loads).any(axis=0))
+    return covered, np.where(covered, steps.loads[0], 0.0), block_capacity(steps, capacity, initial_queue)
 
 
 def _block_steps(step_s: float) -> int:
@@ -206,10 +239,7 @@ class _RunComparison:
 
     def add(self, steps: Steps, initial_queue: float) -> None:
         """Run the next part through the plant, and count it."""
-        covered = np.logical_not(np.isnan(steps.loads).any(axis=0))
-        # Steps without data have no demand in the plant, and no run counts them.
-        demand = np.where(covered, steps.loads[0], 0.0)
-        possible = block_capacity(steps, self._plant.nominal_capacity, initial_queue)
+        covered, demand, possible = plant_inputs(steps, self._plant.nominal_capacity, initial_queue)
         served = served_per_step(steps, initial_queue)
         self._busy += int(busy_steps(steps, served, initial_queue).sum())
         self._observed += int(covered.sum())

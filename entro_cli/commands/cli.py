@@ -27,6 +27,7 @@ from entro_cli.commands import (
     report,
     schedule,
     simulate,
+    tune,
     watch,
 )
 from entro_cli.commands.help import CommandWithPanels, PlainGroup
@@ -74,6 +75,7 @@ _add(app, "report", report.report, report.EPILOG)
 _add(app, "fleet", fleet.fleet, fleet.EPILOG)
 _add(app, "compare", compare.compare, compare.EPILOG)
 _add(app, "calibrate", calibrate.calibrate, calibrate.EPILOG)
+_add(app, "tune", tune.tune, tune.EPILOG)
 _add(app, "ingest", ingest.ingest, ingest.EPILOG)
 _add(app, "coordinate", coordinate.coordinate, coordinate.EPILOG)
 _add(app, "formats", formats.formats, formats.EPILOG)

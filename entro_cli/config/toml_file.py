@@ -59,7 +59,7 @@ def read_file(path: Path, folder: Path) -> TomlFile:
         EntroError: when the file cannot be read, is not TOML, or holds an unknown key or an invalid value.
     """
     shown = printable(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
-    text = _text(path, shown)
+    text = read_text(path, shown)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -78,8 +78,12 @@ def read_file(path: Path, folder: Path) -> TomlFile:
     )
 
 
-def _text(path: Path, shown: str) -> str:
-    """Read the text of a file.
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a configuration file.
+
+    Args:
+        path: the file.
+        shown: its name in messages.
 
     Raises:
         EntroError: when the file cannot be read, is larger than 1 MiB, or not UTF-8.

@@ -17,6 +17,7 @@ from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
+from entro_cli.analysis.tuning import Tuning, tune
 from entro_cli.config import Settings
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal, working
@@ -131,23 +132,51 @@ def compute_coordination(replayed: Replay, full_loads: FullLoads, settings: Sett
         full_loads: the origin of the full loads. A learned capacity is that of the simulated server.
         settings: the pipeline's settings.
     """
-    steps, first, after = replayed.steps, replayed.first, replayed.after
-    if first >= after:
+    if replayed.first >= replayed.after:
         return Coordination("no step has data")
+    with working("simulating coordination"):
+        return coordinate(*coordination_input(replayed, full_loads, settings))
+
+
+def coordination_input(
+    replayed: Replay, full_loads: FullLoads, settings: Settings
+) -> tuple[StepSource, CoordinationParameters, float]:
+    """Return the steps to simulate, with every full load set, the parameters, and the queue before the first step.
+
+    Args:
+        replayed: the replay, of at least one step.
+        full_loads: the origin of the full loads. A learned capacity is that of the simulated server.
+        settings: the pipeline's settings.
+    """
+    steps, first, after = replayed.steps, replayed.first, replayed.after
     # The queue at the end of the step before the first one: the coordinated run starts from it.
     before = float(steps.part(first - 1, first).ends[1][0]) if is_rate_queue_pair(steps) and first > 0 else 0.0
-    zone = zone_of(settings.zone)
     capacity = None
     if settings.capacity is not None:
         capacity = MeasuredCapacity(settings.capacity, "as configured", False)
     elif full_loads.capacity is not None:
         capacity = MeasuredCapacity(full_loads.capacity, full_loads.evidence, full_loads.is_guess)
+    zone = zone_of(settings.zone)
     parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.control, capacity, zone)
     # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
     stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
     judged = StageView(StepRange(steps, first, after), stages, tuple(range(len(stages))))
-    with working("simulating coordination"):
-        return coordinate(judged, parameters, 0.0 if math.isnan(before) else before)
+    return judged, parameters, 0.0 if math.isnan(before) else before
+
+
+def tune_replay(replayed: Replay, full_loads: FullLoads, settings: Settings, weight: float, jobs: int | None) -> Tuning:
+    """Try every setting of the controller on a replay.
+
+    Args:
+        replayed: the replay.
+        full_loads: the origin of the full loads.
+        settings: the pipeline's settings, with the present setting.
+        weight: the cost of a request of service lost, in violations.
+        jobs: number of processes; None for one per core, if that pays off.
+    """
+    if replayed.first >= replayed.after:
+        return Tuning("no step has data", weight)
+    return tune(*coordination_input(replayed, full_loads, settings), weight, jobs)
 
 
 def recommend(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 from entro_cli.analysis.gates import check_gates
 from entro_cli.config import Config, OptionValue, Settings, load_config
+from entro_cli.config.edit import write_keys
+from entro_cli.config.keys import KEYS_BY_NAME
+from entro_cli.config.toml_file import FILE_NAME, PIPELINES
 from entro_cli.core.clock import nanoseconds, time_or_ago_ns
-from entro_cli.core.console import Terminal
+from entro_cli.core.console import Terminal, printable
 from entro_cli.history.paths import stored_pipelines
 from entro_cli.readers.options import LoadOptions
 
@@ -94,6 +97,32 @@ def check_settings(settings: Settings) -> None:
     """
     if settings.fail_on:
         check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
+
+
+def write_setting(values: Mapping[str, float], config: Config, settings: Settings, terminal: Terminal) -> str:
+    """Write values of keys into the configuration file, beside the other keys of a pipeline.
+
+    Args:
+        values: the values, by key.
+        config: the configuration; without a file, entro.toml is made in this folder.
+        settings: the pipeline's settings.
+        terminal: prints a warning if a variable overrides the file.
+
+    Returns:
+        Where they were written.
+
+    Raises:
+        EntroError: if the file cannot be edited.
+    """
+    here = Path.cwd()
+    file = config.file or here / FILE_NAME
+    pipeline = settings.pipeline if settings.pipeline in config.pipelines else None
+    write_keys(file, pipeline, values)
+    for key in values:
+        if settings.origins[key] == KEYS_BY_NAME[key].variable:
+            terminal.warn(f"{settings.origins[key]} is set, and overrides `{key}` of the file")
+    table = f", [{PIPELINES}.{printable(pipeline)}]" if pipeline else ""
+    return f"{printable(str(file.relative_to(here) if file.is_relative_to(here) else file))}{table}"
 
 
 def load_options(settings: Settings, stage: Sequence[str] | None = None) -> LoadOptions:

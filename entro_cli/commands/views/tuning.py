@@ -1,0 +1,84 @@
+"""The output of `entro tune`: a table of the best settings beside the present one, or a JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.analysis.tuning import BLOCKS, TriedSetting, Tuning
+from entro_cli.core import formatting
+from entro_cli.core.json_document import to_builtins
+from entro_cli.report.render.rich_table import grid
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_SHOWN = 5
+"""Settings in the table besides the present one, so that everything fits into 24 lines."""
+
+
+def tuning_document(tuning: Tuning, written: str | None) -> dict[str, Any]:
+    """Return the JSON document.
+
+    Args:
+        tuning: the result.
+        written: the file and the table that the proposed setting was written to; None if it was not.
+    """
+    return {"schema": "entro/tuning/1", "written": written, **to_builtins(tuning)}
+
+
+def tuning_view(tuning: Tuning, step_s: float, written: str | None) -> Iterator[RenderableType]:
+    """Yield the parts of the output. They fit into 80 columns and 24 lines.
+
+    Args:
+        tuning: the result.
+        step_s: length of a step of the log, s.
+        written: the file and the table that the proposed setting was written to; None if it was not.
+    """
+    from rich.text import Text
+
+    if tuning.withheld is not None or tuning.present is None or tuning.capacity is None:
+        yield Text(f"Not available: {tuning.withheld}.")
+        return
+    yield Text(
+        f"Simulated server: {formatting.quantity(tuning.capacity)} req/s ({tuning.capacity_evidence}). The simulated "
+        f"queue is {formatting.optional(formatting.share, tuning.model_error)} off the measured one.\n"
+        f"Cost: violations + {tuning.weight:g} x service lost (requests), in {BLOCKS} blocks of "
+        f"{formatting.duration(tuning.block_steps * step_s)}."
+    )
+    if tuning.left_out:
+        yield Text(f"Left out: headroom {', '.join(f'{value:g}' for value in tuning.left_out)}, not below alpha.")
+    yield ""
+    table = grid(*((title, "right") for title in _TITLES))
+    table.add_row("now", *_cells(tuning.present), "", "")
+    for rank, setting in enumerate(tuning.tried, start=1):
+        if rank <= _SHOWN or setting is tuning.proposed:
+            saved = f"{setting.saved:.3g} +/- {setting.standard_error:.2g}"
+            table.add_row(str(rank), *_cells(setting), saved, f"{setting.better_blocks} of {BLOCKS}")
+    yield table
+    yield ""
+    yield Text(
+        f"Cost saved in all blocks: tuning gain {tuning.tuning_gain:.3g} (the best setting of all blocks), "
+        f"held-out gain {tuning.held_out_gain:.3g} (in each block the best setting of the others)."
+    )
+    yield Text(_conclusion(tuning, written))
+
+
+_TITLES = ("", "Headroom", "Gain", "Guard", "Violations", "Lost", "Cost", "Saved a block", "Better")
+
+
+def _cells(tried: TriedSetting) -> Iterator[str]:
+    yield from (f"{value:g}" for value in tried.setting.values())
+    yield formatting.count(tried.violations)
+    yield from map(formatting.quantity, (tried.lost, tried.cost))
+
+
+def _conclusion(tuning: Tuning, written: str | None) -> str:
+    """Return what is proposed or was written, or why nothing is."""
+    if tuning.proposed is None:
+        return f"Nothing is proposed: {tuning.reason}."
+    rank = tuning.tried.index(tuning.proposed) + 1
+    setting = ", ".join(f"{key} = {value:g}" for key, value in tuning.proposed.setting.items())
+    if written is not None:
+        return f"Written to {written}: {setting}"
+    return f"Proposed: number {rank}, {setting}. With --write it goes to entro.toml."
