@@ -13,10 +13,11 @@ from entro_cli.live.clients import ClientRegistry
 from entro_cli.live.observe import Observation
 from entro_engine import LLM, SCRAPER, Kind, Plant, PredictiveController, Regime, RegimeState, Stage
 from entro_engine.entropy import PUBLISHED_CAPACITY, full_loads_from
+from entro_engine.log_plant import DEFAULT_CONTROL, ControlParameters
 
-_GUARD = 0.0
-"""Chosen for a live server: it works where Stress begins, with about a second of work waiting. More would have to wait
-through a stall."""
+LIVE_CONTROL = DEFAULT_CONTROL._replace(guard=0.0)
+"""Chosen for a live server: the guard lies where Stress begins, with about a second of work waiting. More would have
+to wait through a stall."""
 _MAX_LAG = 60
 """Chosen: the age of an observation from which on it counts as no older, steps."""
 _PATIENCE_S = 10.0
@@ -38,15 +39,13 @@ class Server:
         capacity: c, req/s; None to learn it.
         wait_s: W, the longest accepted wait, s.
         budget: the budget of both stages, nat.
-        alpha: control authority, 0..1.
-        beta: steepness, 1/nat.
+        control: the parameters of the controller.
     """
 
     capacity: float | None
     wait_s: float
     budget: float
-    alpha: float
-    beta: float
+    control: ControlParameters = LIVE_CONTROL
 
     def stages(self, capacity: float) -> tuple[Stage, Stage]:
         """Return both stages with the full loads that follow from a capacity."""
@@ -102,7 +101,7 @@ class Coordinator:
     def __init__(self, server: Server, clients: ClientRegistry, step: int, step_s: float = 1.0) -> None:
         self.server, self.clients, self.step_s = server, clients, step_s
         capacity = server.capacity or PUBLISHED_CAPACITY
-        law = PredictiveController(server.budget, server.alpha, server.beta, _GUARD)
+        law = PredictiveController(server.budget, **server.control._asdict())
         self._controller = law.start(Plant(*server.stages(capacity), capacity, step_s))
         self.cap_per_s = self.probe_per_s
         self.observation: Observation | None = None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from entro_engine import Kind, ParameterError, Plant, Stage, log_plant
 from entro_engine.baselines import Uncontrolled
 from entro_engine.entro_engine_v9 import V9Controller
-from entro_engine.log_plant import DEFAULT_CONTROL, run_log_plant
+from entro_engine.log_plant import DEFAULT_CONTROL, ControlParameters, run_log_plant
 from entro_engine.simulator_v9 import simulate_plant
 
 RATES = st.lists(st.one_of(st.just(0.0), st.floats(0.0, 5.0)), min_size=1, max_size=60)
@@ -24,13 +24,23 @@ PLANTS = st.builds(
 )
 
 
-@given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4), controlled=st.booleans())
+CONTROLS = st.builds(
+    ControlParameters,
+    st.sampled_from([0.5, 0.8]),
+    st.sampled_from([2.0, 1.0]),
+    st.floats(0.01, 0.4),
+    st.floats(0.1, 1.0),
+    st.floats(0.0, 1.0),
+)
+
+
+@given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4), control=st.none() | CONTROLS)
 @settings(deadline=None)
-def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, controlled):
+def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, control):
     steps = min(len(demand), len(capacity))
     asked, can_serve = np.array(demand[:steps]), np.array(capacity[:steps])
-    found = run_log_plant(asked, can_serve, plant, parts, 3.0, DEFAULT_CONTROL if controlled else None)
-    controller = V9Controller(3.0) if controlled else Uncontrolled()
+    found = run_log_plant(asked, can_serve, plant, parts, 3.0, control)
+    controller = V9Controller(3.0, **control._asdict()) if control else Uncontrolled()
     expected = simulate_plant(np.repeat(asked, parts), np.repeat(can_serve, parts), controller, plant)
     size = 1e-10 * np.maximum(1.0, expected.queue.max() + expected.frontier.max())
     np.testing.assert_allclose(found.rate, expected.rate.reshape(-1, parts).mean(axis=1), rtol=0, atol=size)

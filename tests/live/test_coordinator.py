@@ -14,7 +14,7 @@ from entro_cli.live.state_file import load_coordinator_state, save_coordinator_s
 from entro_cli.timeseries.steps import Steps
 from entro_engine import LLM, SCRAPER, EntroError
 
-SERVER = Server(capacity=6.0, wait_s=10 / 1.2, budget=3.0, alpha=0.5, beta=2.0)
+SERVER = Server(capacity=6.0, wait_s=10 / 1.2, budget=3.0)
 
 
 def registry(*clients, cap=6.0):

@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 
 from entro_cli.config.layers import DEFAULT, OptionValue
 from entro_cli.config.load import load_config
+from entro_cli.live.clients import ClientRegistry
+from entro_cli.live.coordinator import Coordinator
+from entro_cli.live.observe import Observation
+from entro_cli.workflows.live.coordinate import CoordinateOptions, server_of
 from entro_engine import EntroError, Plant
 from entro_engine.log_plant import ControlParameters, run_log_plant
 from tests.running import entro
@@ -40,6 +44,32 @@ def test_parameters_that_are_not_the_default_are_named(folder, words):
     assert "headroom" not in text()
     (folder / "entro.toml").write_text("guard = 0.75\n")
     assert "The controller has headroom 0.1, gain 0.4 and guard 0.75." in text()
+
+
+def caps(server):
+    """What a coordinator allows while the server is seen to fill up, to stall and to recover."""
+    coordinator = Coordinator(server, ClientRegistry(10.0), 0)
+    for step, (queue, arrived) in enumerate(
+        [(0, 6), (4, 6), (10, 6), (10, 0), (4, 1), (1, 5), (0, 6), (0, 6)], start=1
+    ):
+        coordinator.tick(step + 1, Observation(step, queue, arrived), float(step))
+        yield coordinator.cap_per_s
+
+
+def test_the_coordinator_takes_them_from_the_file(folder):
+    options = CoordinateOptions("127.0.0.1:0", None, None, 10.0, True, capacity=6.0)
+
+    def server(text):
+        (folder / "entro.toml").write_text(text)
+        return server_of(load_config(None, {}, folder).settings(), options)
+
+    assert server("").control == (0.5, 2.0, 0.1, 0.4, 0.0)
+    assert server("guard = 0.5").control.guard == 0.5
+    assert server("guard = 0.75\ngain = 0.6\nheadroom = 0.2\nalpha = 0.4").control == (0.4, 2.0, 0.2, 0.6, 0.75)
+    usual = list(caps(server("")))
+    for text in ("headroom = 0.3", "gain = 0.9", "guard = 1"):
+        assert list(caps(server(text))) != usual
+    assert max(caps(server("headroom = 0.3"))) == pytest.approx(max(usual) * 1.3 / 1.1)
 
 
 def test_a_headroom_that_no_correction_takes_back_is_refused(folder):

@@ -28,7 +28,7 @@ from entro_cli.core.secrets import SecretFile
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.state import load_state
 from entro_cli.live.clients import ClientRegistry
-from entro_cli.live.coordinator import Coordinator, Server
+from entro_cli.live.coordinator import LIVE_CONTROL, Coordinator, Server
 from entro_cli.live.documents import cap_document
 from entro_cli.live.observe import Observation, newest_observation, no_queue
 from entro_cli.live.state_file import hold_lock, load_coordinator_state, save_coordinator_state
@@ -202,7 +202,8 @@ def server_of(settings: Settings, options: CoordinateOptions) -> Server:
     if capacity is None and not paths.url:
         learned = load_state(paths).learned_capacity()
         capacity = learned.value if learned else None
-    return Server(capacity, settings.wait_s, settings.budget, settings.alpha, settings.beta)
+    control = settings.control if settings.guard is not None else settings.control._replace(guard=LIVE_CONTROL.guard)
+    return Server(capacity, settings.wait_s, settings.budget, control)
 
 
 class _Loop:
