@@ -20,6 +20,8 @@ from entro_engine.entro_engine_v9 import (
 )
 from entro_engine.entropy import LLM, SCRAPER, Kind, Stage, entropy_proxy, psi_total, shares
 from entro_engine.errors import EntroError, ParameterError
+from entro_engine.graph import GraphQueue, GraphSource, StageGraph
+from entro_engine.graph_simulator import GraphFigures, GraphTrace, graph_figures, simulate_graph
 from entro_engine.plant import Controller, Plant, View
 from entro_engine.predictive import PredictiveController
 from entro_engine.run import Run, replay_loads
@@ -53,6 +55,10 @@ __all__ = [
     "EntroError",
     "EntropyBudget",
     "Eq14",
+    "GraphFigures",
+    "GraphQueue",
+    "GraphSource",
+    "GraphTrace",
     "Kind",
     "ParameterError",
     "Phase",
@@ -69,6 +75,7 @@ __all__ = [
     "Scenario",
     "Simulation",
     "Stage",
+    "StageGraph",
     "Stall",
     "StaticLimit",
     "Uncontrolled",
@@ -77,6 +84,7 @@ __all__ = [
     "Wave",
     "__version__",
     "entropy_proxy",
+    "graph_figures",
     "noisy_demand",
     "plant_figures",
     "psi_budget",
@@ -85,6 +93,7 @@ __all__ = [
     "replay_loads",
     "shares",
     "simulate",
+    "simulate_graph",
     "simulate_plant",
     "step",
 ]

@@ -35,6 +35,8 @@ ENGINE = {
     "run": {"budget", "entro_engine_v9", "entropy", "errors"},
     "fair_shares": set(),
     "waits": {"entropy"},
+    "graph": {"entropy", "errors", "plant"},
+    "graph_simulator": {"entro_engine_v9", "entropy", "errors", "fair_shares", "graph", "plant"},
     "log_plant": {"controller", "entro_engine_v9", "entropy", "errors", "plant", "sequential"},
     "workload": {"entropy", "errors", "plant"},
     "arena": {"entropy", "plant"},
@@ -285,7 +287,7 @@ def test_nothing_is_called_utils():
         assert not names & {"utils", "util", "helpers", "misc", "common"}
 
 
-@pytest.mark.parametrize("name", ["oracle.py", "log_oracle.py"])
+@pytest.mark.parametrize("name", ["oracle.py", "log_oracle.py", "graph_oracle.py"])
 def test_an_oracle_shares_nothing_with_what_it_judges(name):
     assert libraries(imports(ROOT / "tests" / name)) <= {*sys.stdlib_module_names, "tests"}
 
