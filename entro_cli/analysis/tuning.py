@@ -20,6 +20,7 @@ from entro_cli.analysis.coordination import (
     plant_of,
     plant_parts,
 )
+from entro_cli.core.files import no_temporary_space
 from entro_cli.core.formatting import counted
 from entro_cli.core.parallel import Executor
 from entro_cli.timeseries.steps import PART_STEPS, StepSource
@@ -178,15 +179,21 @@ def _write_inputs(path: Path, steps: StepSource, plant: Plant) -> int:
 
     Returns:
         The smallest number of steps with data in a block.
+
+    Raises:
+        EntroError: if the disk is full.
     """
     with_data = np.zeros(BLOCKS)
     begin = 0
-    with path.open("wb") as file:
-        for part, before in plant_parts(steps, plant.initial_queue):
-            covered, demand, capacity = plant_inputs(part, plant.nominal_capacity, before)
-            np.stack([demand, capacity, covered], axis=1).tofile(file)
-            with_data += _block_sums(covered.astype(np.float64), begin, steps.count)
-            begin += part.count
+    try:
+        with path.open("wb") as file:
+            for part, before in plant_parts(steps, plant.initial_queue):
+                covered, demand, capacity = plant_inputs(part, plant.nominal_capacity, before)
+                file.write(np.stack([demand, capacity, covered], axis=1).tobytes())
+                with_data += _block_sums(covered.astype(np.float64), begin, steps.count)
+                begin += part.count
+    except OSError as error:
+        raise no_temporary_space(error) from error
     return int(with_data.min())
 
 

@@ -80,6 +80,15 @@ def unwritable(path: Path, error: OSError) -> EntroError:
     )
 
 
+def no_temporary_space(error: OSError) -> EntroError:
+    """Return the error to raise if the temporary folder cannot hold the steps of a log."""
+    return EntroError(
+        f"the steps of a long log cannot be written: {error.strerror or error}",
+        where="the temporary folder",
+        remedy="set TMPDIR to a folder on a disk with free space",
+    )
+
+
 def sync_folder(folder: Path) -> None:
     """Sync a folder, so that files that were moved into it survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)

@@ -12,8 +12,9 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from entro_cli.core.files import no_temporary_space
 from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
-from entro_engine import EntroError, Stage
+from entro_engine import Stage
 
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -106,11 +107,7 @@ class StoredSteps:
             for array in arrays:
                 self._size += self._file.write(np.ascontiguousarray(array).tobytes(), self._size)
         except OSError as error:
-            raise EntroError(
-                f"the steps of a long log cannot be written: {error.strerror or error}",
-                where="the temporary folder",
-                remedy="set TMPDIR to a folder on a disk with free space",
-            ) from error
+            raise no_temporary_space(error) from error
         self.count += steps.count
 
     def part(self, first: int, after: int) -> Steps:

@@ -28,9 +28,9 @@ CONTROLS = st.builds(
     ControlParameters,
     st.sampled_from([0.5, 0.8]),
     st.sampled_from([2.0, 1.0]),
-    st.floats(0.01, 0.4),
-    st.floats(0.1, 1.0),
-    st.floats(0.0, 1.0),
+    st.sampled_from([0.05, 0.1, 0.3]),
+    st.sampled_from([0.2, 0.4, 0.6]),
+    st.sampled_from([0.0, 0.25, 0.5, 0.75]),
 )
 
 

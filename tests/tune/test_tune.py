@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,24 @@ def test_a_log_in_parts_has_the_figures_of_the_whole(log, configured, monkeypatc
     for one, other in zip(whole["tried"], parts["tried"], strict=True):
         assert setting(one) == setting(other)
         np.testing.assert_allclose(one["block_costs"], other["block_costs"], rtol=1e-9)
+
+
+def test_a_full_disk_is_named(folder, monkeypatch):
+    (folder / "inputs").symlink_to("/dev/full")
+    monkeypatch.setattr(tuning_module, "TemporaryDirectory", lambda prefix: nullcontext(folder))
+    assert entro("tune", SAMPLE).error.startswith("the temporary folder: the steps of a long log cannot be written")
+
+
+def test_the_table_of_the_pipeline_gets_the_values(log, configured, monkeypatch):
+    configured.write_text('wait = "1s"\n[pipelines.web] # w\nlogs = []\n[pipelines.other]\nguard = 1\n')
+    monkeypatch.setenv("ENTRO_GUARD", "0.5")
+    outcome = entro("tune", log, *READ, "--pipeline", "web", "--write")
+    assert outcome.err == "warning: ENTRO_GUARD is set, and overrides `guard` of the file\n"
+    assert "Written to entro.toml, [pipelines.web]: headroom = 0.05" in outcome.out
+    assert configured.read_text() == (
+        'wait = "1s"\n[pipelines.web] # w\nlogs = []\nheadroom = 0.05\ngain = 0.6\nguard = 0.25\n'
+        "[pipelines.other]\nguard = 1\n"
+    )
 
 
 @pytest.mark.slow  # starts four processes
