@@ -16,7 +16,9 @@ Column = tuple[str, Sequence[Any]]
 """The name of a column and its values, one per step: text, booleans, integers, or floats with NaN for no data."""
 
 
-def csv_text(times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column], header: bool = True) -> str:
+def csv_text(
+    times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column], header: bool = True, precision: str = "auto"
+) -> str:
     """Return the steps as CSV: `time` (ISO 8601 with offset), then the columns. NaN becomes an empty cell.
 
     Args:
@@ -24,12 +26,13 @@ def csv_text(times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column], h
         zone: the time zone to write the times in.
         columns: the values to write, one per step and column.
         header: write the line of column names.
+        precision: of the times, as `datetime.isoformat` has it. One form for all reads back as one column of times.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     if header:
         writer.writerow(["time", *(name for name, _ in columns)])
-    writer.writerows(zip(_iso(times_ns, zone), *(map(_cell, values) for _, values in columns), strict=True))
+    writer.writerows(zip(_iso(times_ns, zone, precision), *(map(_cell, values) for _, values in columns), strict=True))
     return out.getvalue()
 
 
@@ -48,8 +51,8 @@ def json_lines(times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column])
     return out.getvalue()
 
 
-def _iso(times_ns: Iterable[int], zone: tzinfo) -> Iterator[str]:
-    return (moment(ns, zone).isoformat() for ns in times_ns)
+def _iso(times_ns: Iterable[int], zone: tzinfo, precision: str = "auto") -> Iterator[str]:
+    return (moment(ns, zone).isoformat(timespec=precision) for ns in times_ns)
 
 
 def _cell(value: float | bool | str) -> str:

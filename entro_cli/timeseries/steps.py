@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_engine import Stage
 from entro_engine.entropy import FloatArray
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PART_STEPS = 1 << 16
 """Steps per part. This many fit into a processor's cache, and are enough that the cost of the calls does not matter."""
@@ -198,23 +195,3 @@ class Steps:
         cut = slice(first, after)
         arrays = {name: array[:, cut] for name, array in self.arrays().items()}
         return replace(self, start_ns=self.start_ns + first * self.step_ns, **arrays)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the steps as a pandas frame, indexed by `time` (UTC).
-
-        Each stage has the columns load_STAGE, peak_STAGE, end_STAGE and samples_STAGE.
-        """
-        import pandas as pd
-
-        times = pd.to_datetime(self.start_ns + self.step_ns * np.arange(self.count), utc=True)
-        columns = {
-            f"{prefix}_{stage.name}": values[index]
-            for index, stage in enumerate(self.stages)
-            for prefix, values in (
-                ("load", self.loads),
-                ("peak", self.peaks),
-                ("end", self.ends),
-                ("samples", self.samples),
-            )
-        }
-        return pd.DataFrame(columns, index=pd.Index(times, name="time"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import tzinfo
+from datetime import UTC
 
 import numpy as np
 
+from entro_cli.core.clock import NS
 from entro_cli.timeseries.step_rows import Column, csv_text
 from entro_engine import Regime, Run
 from entro_engine.entropy import FloatArray
@@ -14,12 +15,11 @@ from entro_engine.entropy import FloatArray
 _STATES = ("energy", "memory", "stress_threshold", "critical_threshold", "effective_load", "stability")
 
 
-def steps_csv(runs: Iterable[Run], zone: tzinfo, waits: Callable[[Run], Sequence[FloatArray | None]]) -> Iterator[str]:
-    """Write every step of a run as a row.
+def steps_csv(runs: Iterable[Run], waits: Callable[[Run], Sequence[FloatArray | None]]) -> Iterator[str]:
+    """Write every step of a run as a row, with times in UTC: other zones have hours that come twice.
 
     Args:
         runs: the steps to write, as consecutive parts of one run. At least one.
-        zone: the time zone to write the times in.
         waits: returns the wait at the end of each step for each stage that is a queue, s.
 
     Yields:
@@ -29,7 +29,9 @@ def steps_csv(runs: Iterable[Run], zone: tzinfo, waits: Callable[[Run], Sequence
         states; its other cells are empty.
     """
     for number, run in enumerate(runs):
-        yield csv_text(run.times_ns.tolist(), zone, _columns(run, waits(run)), header=number == 0)
+        has_fractions = run.start_ns % NS or run.step_ns % NS
+        precision = "microseconds" if has_fractions else "seconds"
+        yield csv_text(run.times_ns.tolist(), UTC, _columns(run, waits(run)), header=number == 0, precision=precision)
 
 
 def _columns(run: Run, waits: Sequence[FloatArray | None]) -> list[Column]:

@@ -58,7 +58,7 @@ def replay_logs(
 
 def analyze_replay(
     replayed: Replay, loaded: Loaded, full_loads: FullLoads, settings: Settings, command: str
-) -> tuple[Analysis, str | None]:
+) -> tuple[AnalysisResult, str | None]:
     """Analyze a replay of a pipeline's steps.
 
     Args:
@@ -77,7 +77,7 @@ def analyze_replay(
         figures = _figures(replayed, loaded, settings)
         coordination = with_measured_counts(future.result(), figures)
     causes = partial(causes_of, replayed.steps, loaded.signals)
-    analysis = Analysis(
+    analysis = AnalysisResult(
         pipeline=settings.pipeline,
         full_loads=full_loads,
         figures=replace(figures, incidents=figures.incidents.explained(causes)),
@@ -102,7 +102,7 @@ def _figures(replayed: Replay, loaded: Loaded, settings: Settings) -> Figures:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class AnalysisResult:
     """The results of `entro analyze`.
 
     Attributes:
@@ -236,7 +236,7 @@ def write_steps(replayed: Replay, loaded: Loaded, wait_s: float, path: Path | No
     Raises:
         EntroError: if the file cannot be written, or is one of the logs.
     """
-    rows = steps_csv(replayed.period_runs(), loaded.zone, partial(end_waits, wait_s=wait_s))
+    rows = steps_csv(replayed.period_runs(), partial(end_waits, wait_s=wait_s))
     if path is None:
         for part in rows:
             terminal.text(part)

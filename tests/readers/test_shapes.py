@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -102,7 +104,9 @@ def berlin(content):
         for row, before in zip(rows, [{"load_llm": ""}, *rows], strict=False)
         if row["load_llm"] != before["load_llm"]
     ]
-    return [(row["time"][11:16] + row["time"][19:], row["load_llm"]) for row in changes], outcome.err
+    zone = ZoneInfo("Europe/Berlin")
+    clocks = [datetime.fromisoformat(row["time"]).astimezone(zone).isoformat() for row in changes]
+    return [(time[11:16] + time[19:], row["load_llm"]) for time, row in zip(clocks, changes, strict=True)], outcome.err
 
 
 def test_an_hour_that_the_clock_showed_twice_is_told_apart_by_the_order_of_the_rows():

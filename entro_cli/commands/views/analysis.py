@@ -12,7 +12,7 @@ from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
 from entro_cli.report.render.figure_table import coordination_rows, coordination_terms, full_load_terms
 from entro_cli.report.render.rich_table import grid
-from entro_cli.workflows.analyze import Analysis
+from entro_cli.workflows.analyze import AnalysisResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +30,7 @@ _BLOCKS = {"stable": "░", "stress": "▒", "critical": "█", "no_data": "·"}
 _ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
 
 
-def analysis_document(analysis: Analysis) -> dict[str, Any]:
+def analysis_document(analysis: AnalysisResult) -> dict[str, Any]:
     """Return the JSON document of an analysis.
 
     Its incidents stay as they are: there may be a million, and the writer makes each when it comes to it.
@@ -52,7 +52,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def analysis_view(analysis: Analysis, unicode: bool = True) -> Iterator[RenderableType]:
+def analysis_view(analysis: AnalysisResult, unicode: bool = True) -> Iterator[RenderableType]:
     """Yield the parts of an analysis, in the order they are printed. Every line fits into 80 columns.
 
     Args:
@@ -216,7 +216,7 @@ def _incidents(figures: Figures) -> Iterator[RenderableType]:
             yield Text(f"{_minute(incident.start)}: {causes}", style="dim")
 
 
-def _coordination(analysis: Analysis) -> Iterator[RenderableType]:
+def _coordination(analysis: AnalysisResult) -> Iterator[RenderableType]:
     from rich.text import Text
 
     coordination = analysis.coordination

@@ -1,0 +1,411 @@
+"""Entro from Python, reached as `import entro_cli as entro` (docs/api.md).
+
+Keyword arguments are the keys of entro.toml, with `tz` for `zone` and `wait_s` for `wait`. Configuration files and
+variables of the environment are read as by the command. Warnings about logs are Python warnings.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entro_cli.analysis.figures import end_waits
+from entro_cli.analysis.incidents import Incidents
+from entro_cli.analysis.replay import Replay, replay_steps
+from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
+from entro_cli.config import OptionValue, Settings
+from entro_cli.config.keys import SINGLE_KEYS
+from entro_cli.core.clock import moment_ns, zone_of
+from entro_cli.core.console import Terminal
+from entro_cli.core.parallel import Executor
+from entro_cli.core.suggestions import did_you_mean
+from entro_cli.history.paths import pipeline_paths, stored_pipelines
+from entro_cli.history.remote_copy import working_copy
+from entro_cli.report.periods import PeriodKind
+from entro_cli.timeseries.frames import runs_frame, steps_frame
+from entro_cli.timeseries.steps import StageView, StepSource
+from entro_cli.workflows.analyze import analyze_replay, judged_steps
+from entro_cli.workflows.load_history import load_history
+from entro_cli.workflows.load_logs import Loaded, load_logs
+from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
+from entro_cli.workflows.report import PeriodRequest, ReportInput, last_observed_ns, summarise_period
+from entro_cli.workflows.settings import load_options, read_config
+from entro_cli.workflows.write_report import OutputOptions, write_report
+from entro_engine import EntroError, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from entro_cli.analysis.simulation.results import RunFigures
+    from entro_cli.report.daily_report import Summary
+
+_NAMES = {"tz": "zone", "wait_s": "wait"}
+_NAMES_OF_KEYS = {key: name for name, key in _NAMES.items()}
+_OF_READING = {
+    *("zone", "step", "time", "start", "year", "input_format", "by", "aggregate", "decimal", "offset"),
+    *("strict", "redact"),
+}
+_PERIODS = {"daily": "day", "weekly": "week", "monthly": "month", "range": "range"}
+_SUFFIXES = {
+    **{".html": "html", ".pdf": "pdf", ".json": "json", ".md": "markdown", ".txt": "terminal"},
+    **{".xml": "junit", ".eml": "email"},
+}
+
+Moment = datetime | str | None
+"""A time: a datetime with a zone, a text such as 2026-04-06T12:00, or None for an open end."""
+
+
+class EntroWarning(UserWarning):
+    """A warning about logs or settings, as the commands print it."""
+
+
+class _Warner(Terminal):
+    """A terminal that turns warnings into Python warnings and prints nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def warn(self, message: str) -> None:
+        warnings.warn(message, EntroWarning, stacklevel=4)
+
+    def note(self, message: str) -> None:
+        """Print nothing."""
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """The configuration of a pipeline, and what the arguments of the caller set over it."""
+
+    file: Path | None
+    pipeline: str
+    given: dict[str, object]
+
+    def with_keys(self, keys: dict[str, object]) -> _Configuration:
+        """Return the configuration with more keys set.
+
+        Raises:
+            EntroError: if there is no such key.
+        """
+        known = {_NAMES_OF_KEYS.get(key.name, key.name) for key in SINGLE_KEYS}
+        for name in keys:
+            if name not in known | set(_NAMES.values()):
+                raise EntroError(
+                    f"unknown key {name!r}", where="keyword arguments", remedy=did_you_mean(name, sorted(known))
+                )
+        return replace(self, given=self.given | {_NAMES.get(name, name): value for name, value in keys.items()})
+
+    def settings(self) -> Settings:
+        options = {key: OptionValue(_listed(value), _NAMES_OF_KEYS.get(key, key)) for key, value in self.given.items()}
+        return read_config(self.file, _Warner()).settings(self.pipeline, options)
+
+
+def _listed(value: object) -> object:
+    """Return a value as it would stand in entro.toml: a path as text, a tuple as a list."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read(
+    *logs: str | Path,
+    pipeline: str = "default",
+    config: str | Path | None = None,
+    stage: Sequence[str] = (),
+    **keys: Any,
+) -> Pipeline:
+    """Read logs of one pipeline.
+
+    Args:
+        logs: files, folders, patterns or URLs.
+        pipeline: the pipeline's name in the configuration.
+        config: an entro.toml; None to look for one as the command does.
+        stage: stages as the option --stage takes them, such as `llm=waiting:queue:22`.
+        keys: keys of entro.toml.
+
+    Raises:
+        EntroError: if a log or a setting cannot be used.
+    """
+    configuration = _Configuration(None if config is None else Path(config), pipeline, {}).with_keys(keys)
+    settings = configuration.settings()
+    # Full loads follow from the settings of an analysis, which may differ from those of reading.
+    options = replace(load_options(settings, stage), full_of=lambda name, kind: None)
+    loaded = load_logs([str(log) for log in logs], options, executor=Executor(1))
+    print_load_warnings(loaded, _Warner())
+    return Pipeline(pipeline, loaded.steps, loaded.sources, configuration, loaded)
+
+
+def simulate(
+    scenario: str = "three-phase",
+    controllers: Sequence[str] = ("uncontrolled", "static", "eq14", "v9"),
+    **options: Any,
+) -> SimulatedRuns:
+    """Run a scenario under several controllers.
+
+    Args:
+        scenario: its name, or a TOML file.
+        controllers: their names; `family` stands for all.
+        options: lag, budget, alpha, beta, limit; noise, seed and runs; or seeds, a range, of the arena.
+
+    Raises:
+        EntroError: if one of them is unknown or out of its domain.
+    """
+    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
+    from entro_cli.analysis.simulation.results import summarise
+    from entro_cli.analysis.simulation.runs import simulate_all
+    from entro_cli.analysis.simulation.scenario_file import find_scenario
+
+    world = find_scenario(scenario)
+    random: dict[str, Any] = {name: options.pop(name) for name in ("noise", "seed", "runs", "seeds") if name in options}
+    parameters = SimulationParameters(world, controllers_named(controllers), **options, **drawn(random, world))
+    return SimulatedRuns(summarise(parameters, simulate_all(parameters)).runs)
+
+
+@dataclass(frozen=True)
+class SimulatedRuns:
+    """Simulated runs.
+
+    Attributes:
+        runs: the figures of each controller.
+    """
+
+    runs: tuple[RunFigures, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the figures as a frame with a row per controller."""
+        import pandas as pd
+
+        rows = [asdict(run) for run in self.runs]
+        return (
+            pd.DataFrame([row | row.pop("regimes") for row in rows])
+            .drop(columns="range", errors="ignore")
+            .set_index("controller")
+        )
+
+
+class History:
+    """A stored history, that of the configuration by default.
+
+    It is a class and no function `history`, as `entro_cli.history` is the package that stores histories.
+
+    Args:
+        location: its folder or URL.
+        config: an entro.toml; None to look for one as the command does.
+    """
+
+    def __init__(self, location: str | Path | None = None, config: str | Path | None = None) -> None:
+        given: dict[str, object] = {} if location is None else {"history": str(location)}
+        self._configuration = _Configuration(None if config is None else Path(config), "default", given)
+
+    @property
+    def pipelines(self) -> tuple[str, ...]:
+        """The names of the pipelines that are stored in a folder."""
+        location = self._configuration.settings().history
+        if isinstance(location, str):
+            raise EntroError("its pipelines cannot be listed", where=location, remedy="name the pipeline in read()")
+        return tuple(stored.name for stored in stored_pipelines(location))
+
+    def read(self, pipeline: str = "default", since: Moment = None, until: Moment = None, **keys: Any) -> Pipeline:
+        """Read what is stored of a pipeline.
+
+        Args:
+            pipeline: its name.
+            since: the begin; None for the first step.
+            until: the end; None for the last step.
+            keys: keys of entro.toml.
+
+        Raises:
+            EntroError: if nothing is stored of it.
+        """
+        configuration = replace(self._configuration, pipeline=pipeline).with_keys(keys)
+        settings = configuration.settings()
+        zone = zone_of(settings.zone)
+        paths = pipeline_paths(settings.history, pipeline)
+        with working_copy(paths):
+            stored = load_history(paths, settings, zone, _ns(since, settings), _ns(until, settings))
+        print_problems(stored.problems, _Warner())
+        loaded = Loaded(stored.steps, stored.sources, zone, (), signals=stored.signals)
+        return Pipeline(pipeline, stored.steps, stored.sources, configuration, loaded, stored.full_loads)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The steps of a pipeline, of any number, and how they were read.
+
+    Attributes:
+        name: the pipeline's name.
+        steps: its steps; `steps.part(first, after)` gives some of them as arrays.
+        sources: a summary of each log.
+    """
+
+    name: str
+    steps: StepSource = field(repr=False)
+    sources: tuple[Source, ...]
+    _configuration: _Configuration = field(repr=False)
+    _loaded: Loaded = field(repr=False)
+    _stored_full_loads: FullLoads | None = field(default=None, repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the steps as a frame: the mean, the peak and the last load of each stage, and its samples."""
+        return steps_frame(self.steps)
+
+    def analyze(self, since: Moment = None, until: Moment = None, **keys: Any) -> Analysis:
+        """Replay the steps through the regime engine.
+
+        Args:
+            since: the begin of the period; None for the first step.
+            until: its end; None for the last step.
+            keys: keys of entro.toml that do not concern reading, such as wait_s, capacity or objective.
+
+        Raises:
+            EntroError: if no step begins in the period, or a key concerns reading.
+        """
+        for name in keys:
+            if _NAMES.get(name, name) in _OF_READING:
+                raise EntroError("concerns the reading of logs", where=name, remedy=f"use read(..., {name}=...)")
+        settings = self._configuration.with_keys(keys).settings()
+        steps, full_loads = self._judged(settings)
+        replayed = replay_steps(steps, settings.budget, _ns(since, settings), _ns(until, settings))
+        found, warning = analyze_replay(replayed, self._loaded, full_loads, settings, "entro.read(...).analyze(...)")
+        if warning:
+            _Warner().warn(warning)
+        return Analysis(
+            figures=found.figures,
+            coordination=found.coordination,
+            recommendations=found.recommendations,
+            full_loads=full_loads,
+            _replayed=replayed,
+            _pipeline=self,
+            _settings=settings,
+        )
+
+    def _judged(self, settings: Settings) -> tuple[StepSource, FullLoads]:
+        """Return the steps with the full loads that settings give, and their origin."""
+        if self._stored_full_loads is not None:
+            return self.steps, self._stored_full_loads
+        stages = tuple(
+            stage if stage.full is not None else replace(stage, full=settings.full_of(stage.name, stage.kind))
+            for stage in self.steps.stages
+        )
+        return judged_steps(StageView(self.steps, stages, tuple(range(len(stages)))), settings)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The results of an analysis, as `entro analyze --json` has them.
+
+    Attributes:
+        figures: the figures of the period.
+        coordination: what coordination would have changed.
+        recommendations: what can be done.
+        full_loads: the origin of the full loads.
+    """
+
+    figures: Figures
+    coordination: Coordination = field(repr=False)
+    recommendations: tuple[Recommendation, ...] = field(repr=False)
+    full_loads: FullLoads
+    _replayed: Replay = field(repr=False)
+    _pipeline: Pipeline = field(repr=False)
+    _settings: Settings = field(repr=False)
+
+    @property
+    def incidents(self) -> Incidents:
+        """The runs of steps over the budget, by time."""
+        return self.figures.incidents
+
+    @property
+    def run(self) -> Run:
+        """The replayed steps as arrays; all of them must fit into memory."""
+        return self._replayed.run()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the replayed steps as a frame: loads, Psi, coupled load, wait, regime and states."""
+        return runs_frame(self._replayed.period_runs(), partial(end_waits, wait_s=self._settings.wait_s))
+
+    def figures_frame(self) -> pd.DataFrame:
+        """Return the figures that are single numbers as a frame of one row, indexed by the start of the period."""
+        import pandas as pd
+
+        figures = self.figures
+        row = {name: value for name, value in vars(figures).items() if isinstance(value, int | float | None)}
+        row |= {f"{name}_steps": count for name, count in vars(figures.regimes).items()}
+        start = pd.DatetimeIndex([figures.start.astimezone(UTC)], name="start")
+        return pd.DataFrame([row | {"end": figures.end.astimezone(UTC)}], index=start)
+
+    def incidents_frame(self) -> pd.DataFrame:
+        """Return the incidents as a frame, indexed by their start."""
+        import pandas as pd
+
+        rows = [asdict(incident) for incident in self.incidents]
+        index = pd.DatetimeIndex(pd.to_datetime([row["start"] for row in rows], utc=True), name="start")
+        frame = pd.DataFrame(rows, columns=_INCIDENT_COLUMNS)
+        frame["end"] = pd.to_datetime(frame["end"], utc=True)
+        return frame.set_index(index)
+
+    def report(self, period: str = "range", date: str | None = None) -> Report:
+        """Return the report of a period, beside the one before.
+
+        Args:
+            period: daily, weekly, monthly, or range for all that was analysed.
+            date: a date in the period; None for the last with data.
+
+        Raises:
+            EntroError: if the period or the date is none.
+        """
+        if period not in _PERIODS:
+            raise EntroError(f"unknown period {period!r}", where="period", expected=", ".join(_PERIODS))
+        replayed, settings, loaded = self._replayed, self._settings, self._pipeline._loaded
+        within = replayed.begin_ns, replayed.steps.start_ns + replayed.after * replayed.steps.step_ns
+        data = ReportInput(replayed.steps, loaded.sources, self.full_loads, logs=loaded.paths, signals=loaded.signals)
+        request = PeriodRequest(PeriodKind(_PERIODS[period]), date, False, within, loaded.zone)
+        chosen = request.period(last_observed_ns(data.steps), data.steps)
+        return Report(summarise_period(data, chosen, settings, None), chosen.file_stem(settings.pipeline), loaded.paths)
+
+
+_INCIDENT_COLUMNS = [
+    *("end", "duration_s", "violations", "peak_coupled_load", "peak_psi_total", "excess_nat_s", "driver"),
+]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report.
+
+    Attributes:
+        summary: all that it shows.
+        stem: its usual file name, without a suffix.
+    """
+
+    summary: Summary = field(repr=False)
+    stem: str
+    _logs: tuple[str, ...] = field(repr=False)
+
+    def save(self, path: str | Path, self_contained: bool = False) -> Path:
+        """Write the report in the format of the path's suffix: html, pdf, json, md, txt, xml (JUnit) or eml.
+
+        Args:
+            path: the file.
+            self_contained: whether a page includes plotly.js, which else is put beside it.
+
+        Raises:
+            EntroError: if the suffix is unknown, or the file cannot be written.
+        """
+        file = Path(path)
+        if file.suffix not in _SUFFIXES:
+            raise EntroError(f"unknown suffix {file.suffix!r}", where=str(path), expected=", ".join(_SUFFIXES))
+        output = OutputOptions(_SUFFIXES[file.suffix], file, self_contained, self._logs, long=True)
+        write_report(self.summary, self.stem, output, _Warner())
+        return file
+
+
+def _ns(when: Moment, settings: Settings) -> int | None:
+    """Return a time in ns since the epoch; None for an open end."""
+    if when is None:
+        return None
+    text = when.isoformat() if isinstance(when, datetime) else when
+    return moment_ns(text, zone_of(settings.zone), "since/until")
