@@ -53,13 +53,14 @@ def tuning_view(tuning: Tuning, step_s: float, written: str | None) -> Iterator[
     table.add_row("now", *_cells(tuning.present), "", "")
     for rank, setting in enumerate(tuning.tried, start=1):
         if rank <= _SHOWN or setting is tuning.proposed:
-            saved = f"{setting.saved:.3g} +/- {setting.standard_error:.2g}"
+            saved = f"{formatting.quantity(setting.saved)} +/- {formatting.quantity(setting.standard_error)}"
             table.add_row(str(rank), *_cells(setting), saved, f"{setting.better_blocks} of {BLOCKS}")
     yield table
     yield ""
+    gains = formatting.quantity(tuning.tuning_gain), formatting.quantity(tuning.held_out_gain)
     yield Text(
-        f"Cost saved in all blocks: tuning gain {tuning.tuning_gain:.3g} (the best setting of all blocks), "
-        f"held-out gain {tuning.held_out_gain:.3g} (in each block the best setting of the others)."
+        f"Cost saved in all blocks: tuning gain {gains[0]} (the best setting of all blocks), "
+        f"held-out gain {gains[1]} (in each block the best setting of the others)."
     )
     yield Text(_conclusion(tuning, written))
 
