@@ -14,6 +14,7 @@ from tests.marks import slow
 from tests.readme import PAGES, README, ROOT, with_real_output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page if page == README else slow(page) for page in PAGES], ids=lambda page: page.name)
 def test_the_console_blocks_print_what_a_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sample_logs", tmp_path / "sample_logs")

@@ -335,6 +335,7 @@ def test_log_events_that_the_tools_of_aws_print_are_lines(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", ["compose", slow("kubectl")])
 def test_a_file_with_several_logs_that_grows_is_read_on(tmp_path, frame):
     content = mixed({name: sample_of(name) for name in NAMES}, frame, 4)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from entro_cli.report.render.markdown import plain_text
+from tests.marks import slow
 from tests.running import entro
 
 START = datetime(2026, 4, 6, 13, 0, tzinfo=UTC)
@@ -141,7 +142,7 @@ def ingested(history, log):
     assert entro("ingest", log, "--history", history, *OPTIONS).status == 0
 
 
-@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("name", [name if name == "vllm" else slow(name) for name in LOGS])
 def test_the_log_and_the_history_show_the_same_causes(tmp_path, name):
     lines, expected = LOGS[name]
     content = "".join(f"{line}\n" for line in lines())

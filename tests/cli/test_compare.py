@@ -41,6 +41,7 @@ def test_two_pipelines(history):
     assert (document["first"]["pipeline"], document["second"]["pipeline"]) == ("default", "other")
 
 
+@pytest.mark.slow
 def test_a_page_has_both_and_links_to_their_reports(history, tmp_path):
     weeks = ("2026-W14", "other:2026-W15")
     command = ("compare", *weeks, "--history", history, *BERLIN)

@@ -122,6 +122,7 @@ def test_new_bad_rows_are_shown_though_there_are_many_old_ones(tmp_path):
     assert "broken" not in warnings[1]
 
 
+@pytest.mark.slow
 def test_what_is_out_of_the_ordinary_is_kept_once(tmp_path):
     lines = [one for one in regular(300) for _ in range(2)]
     content = HEADER + "".join(lines)

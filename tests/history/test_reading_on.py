@@ -60,7 +60,7 @@ def small_margin(monkeypatch):
     [
         ("linked", ()),
         ("copied", ("--again",)),
-        ("the same by another name", ("--again",)),
+        slow("the same by another name", ("--again",)),
         slow("linked", ("--again",)),
         slow("copied", ()),
         slow("the same by another name", ()),

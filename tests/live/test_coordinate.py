@@ -195,6 +195,7 @@ def test_a_port_that_is_taken(running, tmp_path):
     assert "cannot listen" in entro("coordinate", "x.log", "--listen", address, "--history", tmp_path).error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [slow(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
     source = ("--metrics", f"{llm.url}/metrics", "--cap-file", tmp_path / "cap.json")
@@ -216,6 +217,7 @@ def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
         assert "entro_observed_steps_total 0.0" not in counters
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_and_writes_nothing(llm, tmp_path):
     options = (
         "--metrics",

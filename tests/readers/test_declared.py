@@ -321,6 +321,7 @@ end = ["done", "failed"]
 """
 
 
+@pytest.mark.slow
 def test_a_log_that_grows_gives_the_history_of_the_whole(tmp_path):
     config = tmp_path / "entro.toml"
     config.write_text(CONFIG)

@@ -139,6 +139,7 @@ def test_its_numbers_are_those_of_the_reports(config):
         assert one["incidents"] == len(figures["incidents"])
 
 
+@pytest.mark.slow
 def test_a_scheduled_run_of_several_writes_the_same_page(config):
     page = config.parent / "reports" / "week-2026-W15.html"
     written = page.read_bytes()

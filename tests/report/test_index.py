@@ -70,6 +70,7 @@ def page_links(out, name):
     return {shown.strip("← →"): unquote(target) for target, shown in re.findall(r'<a href="(.*?)".*?>(.*?)</a>', text)}
 
 
+@pytest.mark.slow
 def test_pages_link_to_each_other_and_only_to_what_is_there(history, tmp_path):
     for name in ("a/b", "a_b"):
         assert entro("ingest", FIVE_WEEKS, "--history", history, "--pipeline", name).status == 0
@@ -181,6 +182,7 @@ def test_a_page_whose_head_lies_about_its_day_is_listed_all_the_same(tmp_path):
     assert "Day 15" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_many_pipelines_can_be_jumped_to(history, tmp_path):
     for name in ("default", HOSTILE):
         write(history, tmp_path, "--weekly", "--pipeline", name)

@@ -155,6 +155,7 @@ def test_a_period_of_nothing_but_maintenance():
     assert document["figures"]["regimes"]["no_data"] == 0
 
 
+@pytest.mark.slow
 def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
     config = tmp_path / "entro.toml"
     config.write_text('history = "history"\nzone = "UTC"\nexclude = ["Thu 14:00-15:00"]\n')
@@ -170,6 +171,7 @@ def test_the_configuration_leaves_out_too_and_the_history_keeps_it(tmp_path):
     assert "exclude: 'Sunday' is not a maintenance window; expected windows such as" in entro(*command).error
 
 
+@pytest.mark.slow
 def test_every_format_shows_it(tmp_path):
     exclude = ("--exclude", "Thu 14:00-15:00")
     assert "excluded as maintenance: 1 h" in entro(*WEEK, *exclude, "--format", "terminal", "--long").out

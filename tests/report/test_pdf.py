@@ -30,6 +30,7 @@ def program(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
 def test_a_report_is_printed_with_its_charts(tmp_path, monkeypatch):
