@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from entro_cli.analysis.simulation.scenario_file import GRAPHS
 from entro_engine import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +73,7 @@ def test_what_the_wheel_holds(built):
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"entro_cli", "entro_engine"}
     for name in ("templates/report.html", "templates/plotly/plotly-cartesian.min.js", "sample_logs/five-weeks.csv"):
         assert f"entro_cli/{name}" in names
+    assert {f"entro_cli/analysis/simulation/scenarios/{name}.toml" for name in GRAPHS} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -23,6 +23,7 @@ from entro_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from entro_cli.analysis.simulation.graph.runs import GraphParameters
     from entro_cli.analysis.simulation.parameters import SimulationParameters
     from entro_cli.analysis.simulation.results import SimulationDocument
     from entro_cli.analysis.simulation.runs import Batch
@@ -37,6 +38,12 @@ the same, as logs that [cyan]entro analyze[/cyan] reads and as a page.
 
 [cyan]entro simulate --stall 320:380 --log-dir logs --out stall.html[/cyan]
 """
+
+_NOT_FOR_GRAPHS = {
+    "capacity": "set capacity in the scenario file, in [stages.NAME]",
+    "stall": "set stalls in the scenario file, in [stages.NAME]",
+    **dict.fromkeys(("limit", "noise", "seed", "runs", "seeds", "log-dir", "out"), "leave it out"),
+}
 
 ControllerNames = Annotated[
     list[str] | None,
@@ -63,7 +70,8 @@ class ScenarioOptions:
         option(
             INPUT,
             "--scenario NAME|FILE.toml",
-            "Scenario: three-phase, v9-reference, arena, a TOML file, or - for standard input.",
+            "Scenario: three-phase, v9-reference, arena, a graph of stages (chain, shared, shared-weighted, "
+            "shared-proportional, split), a TOML file, or - for standard input.",
             autocompletion=completion.scenarios,
         ),
     ] = "three-phase"
@@ -127,6 +135,8 @@ def simulate(
 
     Published figures of a run are shown beside it. A scenario of your own is a small TOML file.
     """
+    from entro_cli.analysis.simulation.graph.runs import GraphParameters
+    from entro_cli.analysis.simulation.graph.scenario import GraphScenario
     from entro_cli.analysis.simulation.log_writer import LogWriter
     from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
     from entro_cli.analysis.simulation.results import summarise
@@ -140,15 +150,16 @@ def simulate(
 
     terminal = common.terminal()
     chosen = {"controllers": controllers_named(controller)} if controller else {}
-    world = changed_scenario(find_scenario(scenario.scenario), scenario.capacity, scenario.stall or ())
+    law = _configured(config_file, terminal) | _given(parameters) | chosen | {"lag": lag}
+    found = find_scenario(scenario.scenario)
+    if isinstance(found, GraphScenario):
+        _refuse_for_graphs(vars(scenario) | vars(noise) | {"limit": parameters.limit, "log-dir": log_dir, "out": out})
+        _simulate_graph(terminal, GraphParameters(found, **law), parameters, as_json)
+        return
+    world = changed_scenario(found, scenario.capacity, scenario.stall or ())
     seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
-    settings = SimulationParameters(
-        world,
-        lag=lag,
-        **drawn(_given(noise) | seeds, world),
-        **_configured(config_file, terminal) | _given(parameters) | chosen,
-    )
-    _warn_of_unused(terminal, settings, parameters)
+    settings = SimulationParameters(world, **drawn(_given(noise) | seeds, world), **law)
+    _warn_of_unused(terminal, settings.controllers, parameters)
     start_ns = moment_ns(start, UTC, "--start")
     logs = LogWriter(settings, log_dir, start_ns) if log_dir else None
     firsts = FirstRuns(settings)
@@ -180,13 +191,45 @@ def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:
     return {name: value for name, value in vars(options).items() if value is not None}
 
 
-def _warn_of_unused(terminal: Terminal, settings: SimulationParameters, options: ControllerOptions) -> None:
+def _warn_of_unused(terminal: Terminal, running: tuple[str, ...], options: ControllerOptions) -> None:
     """Warn of options for controllers that do not run."""
     laws = ("eq14", "v9", "predictive")
     users = {"limit": ("static",), "alpha": laws, "beta": laws}
     for name, controllers in users.items():
-        if getattr(options, name) is not None and not set(controllers) & set(settings.controllers):
+        if getattr(options, name) is not None and not set(controllers) & set(running):
             terminal.warn(f"--{name} changes nothing: it is for {', '.join(controllers)}")
+
+
+def _refuse_for_graphs(options: Mapping[str, Any]) -> None:
+    """Refuse options that a graph of stages does not have."""
+    from entro_engine import EntroError
+
+    for name, remedy in _NOT_FOR_GRAPHS.items():
+        if options[name] is not None:
+            raise EntroError("does not work with a graph of stages", where=f"--{name}", remedy=remedy)
+
+
+def _simulate_graph(
+    terminal: Terminal,
+    graph: GraphParameters,
+    options: ControllerOptions,
+    as_json: bool,
+) -> None:
+    """Simulate a graph of stages and show its figures."""
+    from entro_cli.analysis.simulation.graph.results import describe_graph, summarise_graph
+    from entro_cli.analysis.simulation.graph.runs import run_graph
+    from entro_cli.core.json_document import to_builtins
+    from entro_cli.report.graph.tables import graph_tables, rich_graph_table
+
+    _warn_of_unused(terminal, graph.controllers, options)
+    runs = run_graph(graph)
+    document = summarise_graph(graph, runs)
+    if as_json:
+        terminal.document(to_builtins(document))
+        return
+    terminal.show(
+        *describe_graph(graph), *(part for one in graph_tables(document) for part in ("", rich_graph_table(one)))
+    )
 
 
 def _write_page(

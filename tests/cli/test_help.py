@@ -7,12 +7,12 @@ import pytest
 from typer.main import get_command
 
 from entro_cli.analysis.simulation.parameters import CONTROLLERS
+from entro_cli.analysis.simulation.scenario_file import BUILT_IN
 from entro_cli.commands.cli import app
 from entro_cli.commands.options import PANELS
 from entro_cli.readers.formats import FORMATS
 from entro_cli.readers.registry import READERS
 from entro_cli.workflows.query_prometheus import PRESETS
-from entro_engine import SCENARIOS
 from tests.running import entro
 
 
@@ -68,7 +68,7 @@ def test_the_formats_are_those_of_the_registry():
 
 
 @pytest.mark.parametrize(
-    ("command", "names"), [("simulate", CONTROLLERS), ("simulate", SCENARIOS), ("analyze", PRESETS)]
+    ("command", "names"), [("simulate", CONTROLLERS), ("simulate", BUILT_IN), ("analyze", PRESETS)]
 )
 def test_every_name_is_in_the_help(command, names):
     text = words_of([command])

@@ -16,7 +16,7 @@ PHASE = "[[phases]]\nsteps = 10\ndemand = 1\n"
 
 def documented():
     blocks = re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
-    return dict(zip(("example", *SCENARIOS), blocks, strict=True))
+    return dict(zip(("example", *SCENARIOS, "chain"), blocks, strict=True))
 
 
 def parsed(text):
@@ -65,9 +65,9 @@ def test_what_is_written_is_what_is_read(scenario):
     assert parsed(as_toml(scenario)) == scenario
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, "chain"])
 def test_the_documentation_writes_out_the_built_in_ones(name):
-    assert parsed(documented()[name]) == SCENARIOS[name]
+    assert parsed(documented()[name]) == find_scenario(name)
 
 
 def test_the_documented_example_runs(entro, tmp_path):

@@ -104,7 +104,7 @@ class SimulationParameters:
                     remedy=did_you_mean(name, (*CONTROLLERS, FAMILY)),
                 )
         if isinstance(self.scenario, Scenario):
-            _require_bounded(self.scenario)
+            require_bounded(self.scenario)
         require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
         self.scenario.plant(self.lag)
         for name in CONTROLLERS:  # those that do not run too: a number out of its domain is never passed over
@@ -139,7 +139,12 @@ class SimulationParameters:
         return CONTROLLERS[name](self)
 
 
-def _require_bounded(scenario: Scenario) -> None:
+def require_bounded(scenario: Scenario) -> None:
+    """Check that a scenario fits into memory, and that no sum over it overflows.
+
+    Raises:
+        ParameterError: if a number of it is too large.
+    """
     where = f"scenario {printable(scenario.name)}"
     require(scenario.steps <= MAX_STEPS, f"steps of {where}", scenario.steps, f"at most {MAX_STEPS}")
     numbers = {

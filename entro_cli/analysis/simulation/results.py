@@ -182,7 +182,7 @@ def _spread(over_runs: FloatArray) -> Spread:
 def describe(parameters: SimulationParameters) -> tuple[str, ...]:
     """Return a description of the simulation, one line each for scenario, phases, controllers and noise."""
     scenario = parameters.scenario
-    demand = [_arena(scenario)] if isinstance(scenario, Arena) else [_scenario(scenario), _phases(scenario)]
+    demand = [_arena(scenario)] if isinstance(scenario, Arena) else [_scenario(scenario), describe_phases(scenario)]
     lines = (*demand, _laws(parameters), _drawn(parameters))
     return tuple(", ".join(clauses) for clauses in lines if clauses)
 
@@ -207,7 +207,8 @@ def _scenario(scenario: Scenario) -> list[str]:
     ]
 
 
-def _phases(scenario: Scenario) -> list[str]:
+def describe_phases(scenario: Scenario) -> list[str]:
+    """Return the clauses on the phases and the wave."""
     shown, rest, wave = scenario.phases[:_MAX_PHASES], len(scenario.phases) - _MAX_PHASES, scenario.wave
     phases = [f"{printable(phase.name)} {phase.steps} at {phase.demand:g}" for phase in shown]
     return [

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from entro_cli.analysis.simulation.graph.scenario import GraphScenario, read_graph
+from entro_cli.analysis.simulation.scenario_parts import (
+    TomlTable,
+    first_and_after,
+    parse_stall,
+    read_phases,
+    read_wave,
+)
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
-from entro_engine import SCENARIOS, EntroError, ParameterError, Phase, Scenario, Stall, Wave
+from entro_engine import SCENARIOS, EntroError, ParameterError, Scenario
 from entro_engine.arena import Arena
 
 _KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls")
-_STEPS = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
+_EXAMPLE = 'capacity = 1.2, then [[phases]] with name = "crawl", steps = 300, demand = 1.7'
+"""The least that a scenario needs."""
 
-BUILT_IN = (*SCENARIOS, Arena().name)
+GRAPHS = ("chain", "shared", "shared-weighted", "shared-proportional", "split")
+"""The names of the graphs that come with entro, each in a file of the folder `scenarios`."""
+
+BUILT_IN = (*SCENARIOS, Arena().name, *GRAPHS)
 """The names of the scenarios that come with entro."""
 
 
-def find_scenario(name: str) -> Scenario | Arena:
-    """Return the built-in scenario of a name, or the scenario in a file.
+def find_scenario(name: str) -> Scenario | Arena | GraphScenario:
+    """Return the built-in scenario of a name, or the scenario or graph in a file.
 
     Args:
         name: name of a scenario, or path of a TOML file; `-` is standard input.
@@ -36,7 +46,7 @@ def find_scenario(name: str) -> Scenario | Arena:
         return SCENARIOS[name]
     if name == Arena().name:
         return Arena()
-    path = Path(name)
+    path = Path(__file__).with_name("scenarios") / f"{name}.toml" if name in GRAPHS else Path(name)
     if name == "-":
         return parse_scenario(sys.stdin.buffer.read(), "standard input", "stdin")
     if path.suffix.lower() != ".toml" and not path.exists():
@@ -84,8 +94,8 @@ def changed_scenario(scenario: Scenario | Arena, capacity: float | None, stalls:
     return replace(scenario, capacity=capacity, stalls=scenario.stalls + added)
 
 
-def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
-    """Return the scenario that a TOML document describes.
+def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario | GraphScenario:
+    """Return the scenario that a TOML document describes, or the graph if it has `stages`.
 
     Args:
         content: the document, UTF-8.
@@ -99,37 +109,22 @@ def parse_scenario(content: bytes, where: str, default_name: str) -> Scenario:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise EntroError(f"is not TOML: {error}", where=where, expected=f"TOML such as {_EXAMPLE}") from error
-    table = _Table(document, where, _KEYS)
+    read = read_graph if "stages" in document else _read_scenario
     try:
-        return Scenario(
-            name=table.text("name", default_name),
-            phases=_phases(table),
-            wave=_wave(table),
-            stalls=tuple(parse_stall(stall, f"{where}: stalls") for stall in table.array("stalls", str)),
-            **table.numbers("capacity", "step_s", "initial_queue"),
-        )
+        return read(document, where, default_name)
     except ParameterError as error:  # a value outside its domain: add the file, which the library does not know
         raise EntroError(error.found, where=f"{where}: {error.where}", expected=error.expected) from error
 
 
-def parse_stall(text: str, where: str) -> Stall:
-    """Return FIRST:AFTER as a stall: its first step, and the step after its last.
-
-    Args:
-        text: the stall as the user wrote it.
-        where: the option or file that it was written in, for the message.
-
-    Raises:
-        EntroError: if it does not have that form.
-    """
-    found = _first_and_after(text)
-    if found is None:
-        raise EntroError(
-            f"{text!r} is not a stall",
-            where=where,
-            expected="FIRST:AFTER, its first step and the step after its last, such as 320:380",
-        )
-    return Stall(*found)
+def _read_scenario(document: dict[str, Any], where: str, default_name: str) -> Scenario:
+    table = TomlTable(document, where, _KEYS)
+    return Scenario(
+        name=table.text("name", default_name),
+        phases=read_phases(table),
+        wave=read_wave(table),
+        stalls=tuple(parse_stall(stall, f"{where}: stalls") for stall in table.array("stalls", str)),
+        **table.numbers("capacity", "step_s", "initial_queue"),
+    )
 
 
 def parse_seeds(text: str) -> range:
@@ -138,7 +133,7 @@ def parse_seeds(text: str) -> range:
     Raises:
         EntroError: if it does not have that form.
     """
-    found = _first_and_after(text)
+    found = first_and_after(text)
     if found is None:
         raise EntroError(
             f"{text!r} is no range of seeds",
@@ -146,99 +141,3 @@ def parse_seeds(text: str) -> range:
             expected="FIRST:AFTER, the first seed and the one after the last, such as 5000:5060",
         )
     return range(*found)
-
-
-def _first_and_after(text: str) -> tuple[int, int] | None:
-    match = _STEPS.fullmatch(text.strip())
-    return (int(match[1]), int(match[2])) if match and int(match[1]) < int(match[2]) else None
-
-
-def _phases(table: _Table) -> tuple[Phase, ...]:
-    phases = [
-        _Table(entry, f"{table.where}: phase {number}", ("name", "steps", "demand"))
-        for number, entry in enumerate(table.array("phases", dict), start=1)
-    ]
-    if not phases:
-        raise EntroError("has no phases", where=table.where, expected="at least one [[phases]] with steps and demand")
-    return tuple(
-        Phase(phase.text("name", str(number)), phase.whole("steps"), phase.number("demand"))
-        for number, phase in enumerate(phases, start=1)
-    )
-
-
-def _wave(table: _Table) -> Wave | None:
-    if "wave" not in table.entries:
-        return None
-    wave = _Table(table.get("wave", dict), f"{table.where}: wave", ("amplitude", "period"))
-    return Wave(wave.number("amplitude"), wave.number("period"))
-
-
-class _Table:
-    """A TOML table with known keys, whose values are checked for their type.
-
-    Args:
-        entries: the table.
-        where: the file and the table's name in it, for the messages.
-        known: the keys that it may have.
-    """
-
-    def __init__(self, entries: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
-        self.entries, self.where = entries, where
-        for key in entries:
-            if key not in known:
-                raise EntroError(
-                    f"unknown key {key!r}", where=where, expected=", ".join(known), remedy=did_you_mean(key, known)
-                )
-
-    def get(self, key: str, *types: type) -> Any:
-        """Return the value of a required key, of one of the types. A bool does not count as a number."""
-        if key not in self.entries:
-            raise EntroError(f"has no {key}", where=self.where, expected=f"{key} = {_EXAMPLES[types[0]]}")
-        value = self.entries[key]
-        if type(value) not in types:
-            raise EntroError(f"is {reprlib.repr(value)}", where=f"{self.where}: {key}", expected=_NAMES[types[0]])
-        return value
-
-    def text(self, key: str, default: str) -> str:
-        """Return a non-empty text, or the default."""
-        value: str = self.get(key, str) if key in self.entries else default
-        if not value.strip():
-            raise EntroError("is empty", where=f"{self.where}: {key}", expected="a name")
-        return value
-
-    def number(self, key: str) -> float:
-        """Return a required number."""
-        value = self.get(key, float, int)
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise EntroError("is too large", where=f"{self.where}: {key}", expected="a number") from error
-
-    def numbers(self, *keys: str) -> dict[str, float]:
-        """Return those of the numbers that are present."""
-        return {key: self.number(key) for key in keys if key in self.entries}
-
-    def whole(self, key: str) -> int:
-        """Return a required integer."""
-        return int(self.get(key, int))
-
-    def array(self, key: str, of: type) -> list[Any]:
-        """Return an array of values of one type; empty if it is missing."""
-        values = self.get(key, list) if key in self.entries else []
-        for value in values:
-            if type(value) is not of:
-                raise EntroError(f"holds {reprlib.repr(value)}", where=f"{self.where}: {key}", expected=_NAMES[of])
-        return list(values)
-
-
-_NAMES = {
-    float: "a number",
-    int: "a whole number",
-    str: "a text in quotes",
-    dict: "a table",
-    list: "an array; one of tables is written in double brackets, as in [[phases]]",
-}
-_EXAMPLE = 'capacity = 1.2, then [[phases]] with name = "crawl", steps = 300, demand = 1.7'
-"""The least that a scenario needs."""
-
-_EXAMPLES = {float: "1.1", int: "300", str: '"..."', dict: "{...}", list: "[...]"}

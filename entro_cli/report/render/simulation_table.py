@@ -39,7 +39,8 @@ class SimulationRow:
     cells: tuple[SimulationCell, ...]
 
 
-def _number(value: float, decimals: int) -> str:
+def number_text(value: float, decimals: int) -> str:
+    """Return a figure with so many decimals; `n/a` for NaN."""
     if math.isnan(value):
         return "n/a"
     if value == 0:
@@ -51,31 +52,32 @@ def _percent(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _count(value: float) -> str:
-    return _number(value, 1).removesuffix(".0")  # the median of an even number of runs may end in .5
+def count_text(value: float) -> str:
+    """Return a count, or a median of counts."""
+    return number_text(value, 1).removesuffix(".0")  # the median of an even number of runs may end in .5
 
 
 _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("violations", "Violations", "steps", _count),
+    ("violations", "Violations", "steps", count_text),
     ("violation_share", "Violations", "%", _percent),
-    ("excess_nat_s", "Excess", "nat s", partial(_number, decimals=3)),
-    ("peak_psi_total", "Peak Psi_total", "nat", partial(_number, decimals=4)),
-    ("peak_queue", "Peak queue", "req", partial(_number, decimals=3)),
-    ("mean_queue", "Mean queue", "req", partial(_number, decimals=3)),
-    ("peak_frontier", "Peak frontier", "req", partial(_number, decimals=3)),
-    ("final_backlog", "Unserved", "req", partial(_number, decimals=3)),
-    ("served", "Served", "req", partial(_number, decimals=3)),
-    ("mean_wait_s", "Mean wait", "s", partial(_number, decimals=3)),
+    ("excess_nat_s", "Excess", "nat s", partial(number_text, decimals=3)),
+    ("peak_psi_total", "Peak Psi_total", "nat", partial(number_text, decimals=4)),
+    ("peak_queue", "Peak queue", "req", partial(number_text, decimals=3)),
+    ("mean_queue", "Mean queue", "req", partial(number_text, decimals=3)),
+    ("peak_frontier", "Peak frontier", "req", partial(number_text, decimals=3)),
+    ("final_backlog", "Unserved", "req", partial(number_text, decimals=3)),
+    ("served", "Served", "req", partial(number_text, decimals=3)),
+    ("mean_wait_s", "Mean wait", "s", partial(number_text, decimals=3)),
     ("utilisation", "Utilisation", "%", _percent),
-    ("p95_wait_s", "95 % wait at most", "s", partial(_number, decimals=3)),
-    ("p95_queue_wait_s", "  in the queue", "s", partial(_number, decimals=3)),
+    ("p95_wait_s", "95 % wait at most", "s", partial(number_text, decimals=3)),
+    ("p95_queue_wait_s", "  in the queue", "s", partial(number_text, decimals=3)),
     ("served_within_wait_share", "Served within W", "%", _percent),
-    ("starved_steps", "Starved", "steps", _count),
-    ("service_lost", "Service lost", "req", partial(_number, decimals=3)),
-    ("roughness", "Roughness", "req/s", partial(_number, decimals=3)),
-    ("stable", "Stable", "steps", _count),
-    ("stress", "Stress", "steps", _count),
-    ("critical", "Critical", "steps", _count),
+    ("starved_steps", "Starved", "steps", count_text),
+    ("service_lost", "Service lost", "req", partial(number_text, decimals=3)),
+    ("roughness", "Roughness", "req/s", partial(number_text, decimals=3)),
+    ("stable", "Stable", "steps", count_text),
+    ("stress", "Stress", "steps", count_text),
+    ("critical", "Critical", "steps", count_text),
 )
 """Name, label, unit and format of each figure, in the order of the table."""
 
@@ -111,14 +113,14 @@ def _short(value: float, text: str) -> str:
 
 
 _SUMMARY: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("violations_per_1000", "over the\nbudget\nper 1000", partial(_number, decimals=1)),
-    ("service_lost_per_1000", "service\nlost\nper 1000", partial(_number, decimals=1)),
-    ("mean_wait_s", "mean\nwait\n(s)", partial(_number, decimals=1)),
-    ("p95_wait_s", "95 %\nwait\n(s)", partial(_number, decimals=1)),
-    ("p95_queue_wait_s", "in the\nqueue\n(s)", partial(_number, decimals=1)),
+    ("violations_per_1000", "over the\nbudget\nper 1000", partial(number_text, decimals=1)),
+    ("service_lost_per_1000", "service\nlost\nper 1000", partial(number_text, decimals=1)),
+    ("mean_wait_s", "mean\nwait\n(s)", partial(number_text, decimals=1)),
+    ("p95_wait_s", "95 %\nwait\n(s)", partial(number_text, decimals=1)),
+    ("p95_queue_wait_s", "in the\nqueue\n(s)", partial(number_text, decimals=1)),
     ("served_within_wait_share", "served\nwithin\nW (%)", _percent),
-    ("peak_queue", "longest\nqueue\n(req)", partial(_number, decimals=1)),
-    ("roughness", "rough-\nness\n(req/s)", partial(_number, decimals=3)),
+    ("peak_queue", "longest\nqueue\n(req)", partial(number_text, decimals=1)),
+    ("roughness", "rough-\nness\n(req/s)", partial(number_text, decimals=3)),
 )
 """Name, head and format of the figures in the table with one row per controller."""
 

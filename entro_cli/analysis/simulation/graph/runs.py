@@ -1,0 +1,94 @@
+"""Simulation of a graph of stages, without control and with a v9 engine for every queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entro_cli.analysis.simulation.graph.scenario import GraphScenario
+from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET
+from entro_cli.core.console import worked_off
+from entro_cli.core.suggestions import did_you_mean
+from entro_engine import (
+    Controller,
+    EntroError,
+    GraphFigures,
+    GraphTrace,
+    Uncontrolled,
+    V9Controller,
+    graph_figures,
+    simulate_graph,
+)
+from entro_engine.controller import ALPHA, BETA
+from entro_engine.errors import require
+
+
+@dataclass(frozen=True)
+class GraphParameters:
+    """Parameters of a simulation of a graph.
+
+    Attributes:
+        scenario: the graph, its demand and its capacities.
+        controllers: their names, keys of `GRAPH_CONTROLLERS`.
+        budget: Psi_budget of each queue with its inflow, nat.
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat.
+        lag: age of what the controllers see, in steps.
+
+    Raises:
+        EntroError: if a controller does not run on a graph, or a number is outside its domain.
+    """
+
+    scenario: GraphScenario
+    controllers: tuple[str, ...] = ("uncontrolled", "v9")
+    budget: float = DEFAULT_BUDGET
+    alpha: float = ALPHA
+    beta: float = BETA
+    lag: int = 1
+
+    def __post_init__(self) -> None:
+        for name in self.controllers:
+            if name not in GRAPH_CONTROLLERS:
+                raise EntroError(
+                    f"{name!r} does not run on a graph of stages",
+                    where="--controller",
+                    expected=" or ".join(GRAPH_CONTROLLERS),
+                    remedy=did_you_mean(name, GRAPH_CONTROLLERS),
+                )
+        require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
+        require(self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
+        self.controller("v9")  # a number out of its domain is never passed over
+
+    def controller(self, name: str) -> Controller:
+        """Return the controller of a name, with these parameters."""
+        return GRAPH_CONTROLLERS[name](self)
+
+
+GRAPH_CONTROLLERS: dict[str, Callable[[GraphParameters], Controller]] = {
+    "uncontrolled": lambda parameters: Uncontrolled(),
+    "v9": lambda parameters: V9Controller(parameters.budget, parameters.alpha, parameters.beta),
+}
+"""The controllers that run on a graph, by name, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """One run of a graph: the controller's name, the trace and its figures."""
+
+    controller: str
+    trace: GraphTrace
+    figures: GraphFigures
+
+
+def run_graph(parameters: GraphParameters) -> tuple[GraphRun, ...]:
+    """Simulate a graph under each controller."""
+    controllers = worked_off(parameters.controllers, len(parameters.controllers), "simulating", "run")
+    return tuple(_run(parameters, name) for name in controllers)
+
+
+def _run(parameters: GraphParameters, name: str) -> GraphRun:
+    scenario, controller = parameters.scenario, parameters.controller(name)
+    loads = scenario.demand(), scenario.capacities()
+    trace = simulate_graph(scenario.graph, *loads, controller, parameters.lag, scenario.base.step_s)
+    return GraphRun(name, trace, graph_figures(scenario.graph, trace, parameters.budget))
