@@ -154,12 +154,15 @@ def simulate(
     Raises:
         EntroError: if one of them is unknown or out of its domain.
     """
+    from entro_cli.analysis.simulation.graph.scenario import GraphScenario
     from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import simulate_all
     from entro_cli.analysis.simulation.scenario_file import find_scenario
 
     world = find_scenario(scenario)
+    if isinstance(world, GraphScenario):
+        raise EntroError("is a graph of stages", where=scenario, remedy="run it with entro_engine.simulate_graph")
     random: dict[str, Any] = {name: options.pop(name) for name in ("noise", "seed", "runs", "seeds") if name in options}
     parameters = SimulationParameters(world, controllers_named(controllers), **options, **drawn(random, world))
     return SimulatedRuns(summarise(parameters, simulate_all(parameters)).runs)

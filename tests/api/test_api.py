@@ -159,6 +159,8 @@ def test_simulated_runs():
     assert list(entro.simulate("arena", ["v9"], seeds=range(3), lag=5).to_frame().index) == ["v9"]
     with pytest.raises(EntroError, match="unknown controller"):
         entro.simulate(controllers=["v10"])
+    with pytest.raises(EntroError, match="chain: is a graph of stages; run it with entro_engine"):
+        entro.simulate("chain")
 
 
 def blocks_of(page):
