@@ -15,6 +15,7 @@ RUNS = {
     "everyday.py 1": ["entro simulate"],
     "text_logs.py scrapy 2 1": ["entro's reader"],
     "history.py {0}/logs 1 10": ["report --monthly"],
+    "tuning.py 1": ["| 6 req/s | 1 or 8 req/s | 2 s |"],
     "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB per year"],
 }
 
