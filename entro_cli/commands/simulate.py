@@ -42,7 +42,7 @@ the same, as logs that [cyan]entro analyze[/cyan] reads and as a page.
 _NOT_FOR_GRAPHS = {
     "capacity": "set capacity in the scenario file, in [stages.NAME]",
     "stall": "set stalls in the scenario file, in [stages.NAME]",
-    **dict.fromkeys(("limit", "noise", "seed", "runs", "seeds", "log-dir", "out"), "leave it out"),
+    **dict.fromkeys(("limit", "noise", "seed", "runs", "seeds", "log-dir"), "leave it out"),
 }
 
 ControllerNames = Annotated[
@@ -153,8 +153,10 @@ def simulate(
     law = _configured(config_file, terminal) | _given(parameters) | chosen | {"lag": lag}
     found = find_scenario(scenario.scenario)
     if isinstance(found, GraphScenario):
-        _refuse_for_graphs(vars(scenario) | vars(noise) | {"limit": parameters.limit, "log-dir": log_dir, "out": out})
-        _simulate_graph(terminal, GraphParameters(found, **law), parameters, as_json)
+        _refuse_for_graphs(vars(scenario) | vars(noise) | {"limit": parameters.limit, "log-dir": log_dir})
+        _simulate_graph(
+            terminal, GraphParameters(found, **law), parameters, as_json, out, scenario.scenario, self_contained
+        )
         return
     world = changed_scenario(found, scenario.capacity, scenario.stall or ())
     seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
@@ -214,16 +216,25 @@ def _simulate_graph(
     graph: GraphParameters,
     options: ControllerOptions,
     as_json: bool,
+    out: Path | None,
+    source: str,
+    self_contained: bool,
 ) -> None:
-    """Simulate a graph of stages and show its figures."""
+    """Simulate a graph of stages, write its page and show its figures."""
     from entro_cli.analysis.simulation.graph.results import describe_graph, summarise_graph
     from entro_cli.analysis.simulation.graph.runs import run_graph
+    from entro_cli.core.console import printable
     from entro_cli.core.json_document import to_builtins
+    from entro_cli.report.graph.page import render
     from entro_cli.report.graph.tables import graph_tables, rich_graph_table
+    from entro_cli.report.render.page import store_page
 
     _warn_of_unused(terminal, graph.controllers, options)
     runs = run_graph(graph)
     document = summarise_graph(graph, runs)
+    if out:
+        store_page(out, lambda inline: render(graph, document, runs, inline), self_contained, [source])
+        terminal.note(f"wrote {printable(str(out))}")
     if as_json:
         terminal.document(to_builtins(document))
         return

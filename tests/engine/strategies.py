@@ -10,6 +10,8 @@ from itertools import chain
 import numpy as np
 from hypothesis import strategies as st
 
+from entro_engine import GraphQueue, GraphSource, StageGraph
+
 BUDGETS = st.one_of(st.sampled_from([3.0, 1.5, 4.5]), st.floats(0.1, 50.0))
 
 # Psi_total as a share of the budget: anywhere up to twice of it, around the stress level with the hysteresis below it,
@@ -62,3 +64,31 @@ def demands(draw: st.DrawFn, steps: int = 80) -> tuple[np.ndarray, np.ndarray]:
     capacity = draw(series(CAPACITIES))
     repeated = (capacity * len(demand))[: len(demand)]
     return np.array(demand), np.array(repeated)
+
+
+@st.composite
+def graphs(draw):
+    """A graph of 3 to 8 stages: each feeds some of the queues behind it, and every queue is fed."""
+    sources = draw(st.integers(1, 3))
+    queues = draw(st.integers(max(1, 3 - sources), 8 - sources))
+    feeds = []
+    for place in range(sources + queues):
+        behind = range(max(place + 1, sources), sources + queues)
+        feeds.append(draw(st.sets(st.sampled_from(behind), max_size=3)) if behind else set())
+    for queue in range(sources, sources + queues):
+        if not any(queue in one for one in feeds):
+            feeds[draw(st.integers(0, queue - 1))].add(queue)
+    for source in range(sources):
+        if not feeds[source]:
+            feeds[source].add(draw(st.integers(sources, sources + queues - 1)))
+    edges = [tuple(f"n{taker}" for taker in draw(st.permutations(sorted(one)))) for one in feeds]
+    weights = st.sampled_from([1.0, 3.0, 0.2])
+    return StageGraph(
+        tuple(GraphSource(f"n{place}", edges[place], draw(weights)) for place in range(sources)),
+        # In any order: the library has to find the one to go through them in.
+        tuple(
+            GraphQueue(f"n{place}", draw(st.sampled_from([1.2, 0.4, 5.0])), edges[place])
+            for place in draw(st.permutations(range(sources, sources + queues)))
+        ),
+        draw(st.sampled_from(["max-min", "proportional"])),
+    )

@@ -60,11 +60,12 @@ def folder(tmp_path_factory):
         entro(*report[:1], "--daily", "--date", "2026-04-09", *report[4:], "--out", pages / "long-day.html").status == 0
     )
     assert entro("simulate", "--out", pages / "simulation.html", "-q").status == 0
+    assert entro("simulate", "--scenario", "chain", "--out", pages / "graph.html", "-q").status == 0
     return pages
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["day", "week", "month", "simulation", "fleet", "compare", "index"])
+@pytest.mark.parametrize("name", ["day", "week", "month", "simulation", "graph", "fleet", "compare", "index"])
 def test_axe_finds_nothing(browser, folder, name):
     with opened(browser, folder / f"{name}.html", width=390) as found:
         for width, scheme in ((390, "light"), (1440, "dark")):

@@ -6,7 +6,7 @@ dashes, as well as in colour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from itertools import accumulate
 from typing import Any
@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from entro_cli.core.clock import nanoseconds
 from entro_cli.report.charts.figure import draw_regimes, layout, line, to_array
 from entro_cli.report.timeline import MOST_POINTS, Timeline, thin, timeline_of
-from entro_engine import PlantTrace, Run, Scenario, Simulation
+from entro_engine import Run, Scenario, Simulation
 from entro_engine.arena import Arena
 from entro_engine.entropy import FloatArray
 
@@ -66,7 +66,7 @@ def psi_chart(simulation: Simulation, scenario: Scenario | Arena, ceiling: float
 
 def rate_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the demand, the capacity of the server, and the rate that each controller lets the scraper send."""
-    figure = _overlay(simulations, scenario, "req/s", lambda plant: plant.rate)
+    figure = overlay({one.controller: one.plant.rate for one in simulations}, scenario, "req/s")
     first = simulations[0].plant
     for name, values in (("demand", first.demand), ("capacity", first.capacity)):
         kept = _drawn_steps(values)
@@ -76,21 +76,18 @@ def rate_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) ->
 
 def queue_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the server's queue under each controller."""
-    return _overlay(simulations, scenario, "requests", lambda plant: plant.queue)
+    return overlay({one.controller: one.plant.queue for one in simulations}, scenario, "requests")
 
 
 def frontier_chart(simulations: Sequence[Simulation], scenario: Scenario | Arena) -> go.Figure:
     """Draw the requests that each controller holds back."""
-    return _overlay(simulations, scenario, "requests", lambda plant: plant.frontier)
+    return overlay({one.controller: one.plant.frontier for one in simulations}, scenario, "requests")
 
 
-def _overlay(
-    simulations: Sequence[Simulation], scenario: Scenario | Arena, unit: str, series: Callable[[PlantTrace], FloatArray]
-) -> go.Figure:
-    """Draw one series of every run in one chart."""
+def overlay(series: Mapping[str, FloatArray], scenario: Scenario | Arena, unit: str) -> go.Figure:
+    """Draw one series of every run, by controller, in one chart over the steps of a scenario."""
     figure = _figure(scenario, unit)
-    for simulation in simulations:
-        name, values = simulation.controller, series(simulation.plant)
+    for name, values in series.items():
         kept = _drawn_steps(values)
         figure.add_trace(line(kept, values[kept], COLOURS[name], DASHES[name], 1.8, name))
     figure.update_yaxes(rangemode="tozero")

@@ -1,1 +1,1 @@
-"""Tables of a simulated graph of stages."""
+"""Tables, drawing and page of a simulated graph of stages."""

@@ -21,7 +21,7 @@ from entro_engine import Scenario, Simulation
 from entro_engine.arena import Arena
 
 _STILL_POINTS = 480  # points of the picture that a page shows until its charts are drawn, or without JavaScript
-_STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
+STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
 
 
 def render(
@@ -58,7 +58,7 @@ def render(
         "stalled": isinstance(scenario, Scenario) and bool(scenario.stalls),
         "first_seed": document.seeds.first if isinstance(document, ArenaDocument) else None,
         "noisy": hasattr(document, "noise"),
-        "strokes": {run.controller: (COLOURS[run.controller], _STROKES[DASHES[run.controller]]) for run in runs},
+        "strokes": {run.controller: (COLOURS[run.controller], STROKES[DASHES[run.controller]]) for run in runs},
         "psi": {run.controller: _psi(run, scenario, ceiling) for run in runs},
         "stills": {run.controller: _still(run, ceiling) for run in runs},
         "ceiling": ceiling,
