@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 [bold]Examples[/bold]: does control still hold when the server stalls for a minute under a noisy load? And one run of \
-the same, as logs that [cyan]entro analyze[/cyan] reads and as a page.
+the same, as logs that [cyan]entro analyze[/cyan] reads and as a page. Then a chain of queues whose bottleneck moves.
 
 [cyan]entro simulate --stall 320:380 --controller static --controller v9 --noise 0.2 --runs 200[/cyan]
 
 [cyan]entro simulate --stall 320:380 --log-dir logs --out stall.html[/cyan]
+
+[cyan]entro simulate --scenario chain --out chain.html[/cyan]
 """
 
 _NOT_FOR_GRAPHS = {

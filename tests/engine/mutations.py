@@ -392,7 +392,40 @@ LOOP = (
     ),
 )
 
-MUTATIONS = BUDGET_AND_CONTROL + COUPLED_LOAD + REGIMES + EARLY_WARNING + LOOP
+GRAPHS = (
+    mutation(
+        "a graph of stages (against the second implementation)",
+        "proportional shares where max-min was asked for",
+        "test_graph::test_it_agrees_with_the_second_implementation",
+        *("graph_simulator", 'self.graph.fairness == "max-min"', 'self.graph.fairness == "none"'),
+    ),
+    mutation(
+        "a graph of stages (against the second implementation)",
+        "stages split what they send evenly, whatever the caps",
+        "test_graph::test_it_agrees_with_the_second_implementation",
+        *("graph_simulator", "if math.inf in parts else parts", "if parts else parts"),
+    ),
+    mutation(
+        "a graph of stages (against the second implementation)",
+        "queues in the order in which they are named",
+        "test_graph::test_it_agrees_with_the_second_implementation",
+        *("graph", "for place in ordered if", "for place in sorted(ordered) if"),
+    ),
+    mutation(
+        "no request is lost or made up in a graph",
+        "a queue serves what the next one has not taken",
+        "test_graph::test_no_request_is_lost_or_made_up_at_any_stage",
+        *("graph_simulator", "min(can_serve, taken) * dt", "can_serve * dt"),
+    ),
+    mutation(
+        "one source and one queue are the plant",
+        "what is seen is a step too old",
+        "test_graph::test_one_source_and_one_queue_are_the_plant",
+        *("graph_simulator", "len(self.past) == self.lag", "len(self.past) > self.lag"),
+    ),
+)
+
+MUTATIONS = BUDGET_AND_CONTROL + COUPLED_LOAD + REGIMES + EARLY_WARNING + LOOP + GRAPHS
 
 
 def copy_tree(target: Path) -> None:
@@ -400,7 +433,7 @@ def copy_tree(target: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", target)
     for folder in ("entro_engine", "tests/engine"):
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "browser_page.py", "oracle.py"):
+    for file in ("conftest.py", "browser_page.py", "oracle.py", "graph_oracle.py"):
         shutil.copy(ROOT / "tests" / file, target / "tests")
 
 

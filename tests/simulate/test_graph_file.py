@@ -2,12 +2,15 @@
 
 import json
 import re
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from entro_cli.analysis.simulation.graph.runs import GRAPH_CONTROLLERS
 from entro_cli.analysis.simulation.scenario_file import GRAPHS, find_scenario, parse_scenario
+from entro_cli.report.render.simulation_table import number_text
 from entro_engine import EntroError
 
 CRAWL = '[stages.crawl]\nkind = "rate"\nfeeds = "llm"\n'
@@ -15,6 +18,8 @@ LLM = '[stages.llm]\nkind = "queue"\ncapacity = 1.2\n'
 PHASES = "[[phases]]\nsteps = 10\ndemand = 1\n"
 GRAPH = CRAWL + LLM + PHASES
 STEADY = "steps = 10\n" + CRAWL + "demand = 0.5\n" + LLM
+
+decimals = partial(number_text, decimals=3)
 
 
 def parsed(text):
@@ -248,3 +253,23 @@ def test_a_gain_without_a_controller_is_warned_of(entro):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_shipped_files_name_themselves(name):
     assert find_scenario(name).base.name == name
+
+
+def test_the_documentation_shows_what_the_runs_give(simulated):
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:`(\w+)`)? *\| (uncontrolled|v9) \| (.+) \|$", page, re.MULTILINE)
+    shown, name = [], ""
+    for found, controller, cells in rows:
+        name = found or name
+        run = runs_of(simulated("--scenario", name))[controller]
+        queues = [stage for stage in run["stages"] if stage["kind"] == "queue"]
+        each = ", ".join(str(queue["violations"]) for queue in queues)
+        longest = ", ".join(decimals(queue["peak_queue"]) for queue in queues)
+        rest = [decimals(run[key]) for key in ("mean_wait_s", "served", "final_backlog")]
+        assert cells == " | ".join([f"{run['violations']}; {each}", longest, *rest])
+        shown.append((name, controller))
+    assert shown == [(name, controller) for name in ("chain", "shared", "split") for controller in GRAPH_CONTROLLERS]
+    for name in ("shared", "shared-weighted", "shared-proportional"):
+        sources = [stage for stage in runs_of(simulated("--scenario", name))["v9"]["stages"] if stage["kind"] == "rate"]
+        sent = ", ".join(decimals(source["sent"]) for source in sources)
+        assert re.search(rf"^\| `{name}`.* \| {sent} \|$", page, re.MULTILINE)

@@ -20,7 +20,7 @@ MAX_STAGES = 50
 """The most stages of a graph: more cannot be read in a drawing."""
 
 MAX_STAGE_STEPS = 2_000_000
-"""The most steps times stages: about 15 s for each controller."""
+"""The most steps times stages: up to half a minute for each controller, and 400 MB."""
 
 LEAST = 1e-6
 """The smallest weight and nominal capacity (req/s): what is divided by them stays finite."""
