@@ -119,7 +119,7 @@ def _explain_interrupt(notes: list[str]) -> None:
 
 def _explain_usage(error: TyperException) -> int:
     """Print what is wrong with the arguments and the command whose help explains them; return the status."""
-    from entro_cli.commands.usage import usage_message
+    from entro_cli.commands.help import usage_message
 
     message = usage_message(error)
     if message:

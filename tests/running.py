@@ -19,6 +19,7 @@ from unittest.mock import patch
 import typer.main
 
 from entro_cli import app
+from tests.documents import check_printed
 
 COMMAND = str(Path(sys.executable).with_name("entro"))
 # A process builds its commands once; here there are thousands of runs in one.
@@ -53,6 +54,7 @@ def entro(*arguments, stdin=b"", columns=80):
         patch.object(typer.main, "get_command", _build_once),
     ):
         status = app._guarded([str(argument) for argument in arguments])
+    check_printed(out.getvalue())
     return Outcome(status, out.getvalue(), err.getvalue())
 
 

@@ -75,7 +75,7 @@ assert _guarded(arguments) == 0
 sys.setprofile(None)
 print(*sorted(entered), file=sys.stderr)
 """
-NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options", "usage"}
+NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
@@ -85,7 +85,7 @@ LIBRARIES = {
     "filelock": {"automation", "history"},
     "fsspec": {"core"},
     "jinja2": {"automation", "report"},
-    "msgspec": {"config", "history", "live", "readers"},
+    "msgspec": {"commands", "config", "history", "live", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
     "tomlkit": {"config"},

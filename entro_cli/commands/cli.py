@@ -26,6 +26,7 @@ from entro_cli.commands import (
     ingest,
     report,
     schedule,
+    schema,
     simulate,
     tune,
     watch,
@@ -80,6 +81,7 @@ _add(app, "ingest", ingest.ingest, ingest.EPILOG)
 _add(app, "coordinate", coordinate.coordinate, coordinate.EPILOG)
 _add(app, "formats", formats.formats, formats.EPILOG)
 _add(app, "config", config.config, config.EPILOG)
+_add(app, "schema", schema.schema, schema.EPILOG)
 _add(app, "demo", demo.demo, demo.EPILOG)
 _stored = _add_group("history", "Inspect and maintain the history.", history.EPILOG)
 _add(_stored, "list", history.list_pipelines, history.LIST_EPILOG)

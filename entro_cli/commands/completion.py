@@ -52,6 +52,13 @@ def controllers() -> list[str]:
     return [FAMILY, *CONTROLLERS]
 
 
+def documents() -> list[str]:
+    """Return the names of the documents that have a schema."""
+    from entro_cli.commands.views.documents import SHAPES
+
+    return list(SHAPES)
+
+
 def scenarios() -> list[str]:
     """Return the scenarios that come with entro. The shell itself completes the names of files."""
     from entro_cli.analysis.simulation.scenario_file import BUILT_IN
