@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.browser_page import opened
+
 COLUMNS = ["violations_per_1000", "service_lost_per_1000", "p95_wait_s", "served_within_wait_share", "roughness"]
 
 
@@ -63,3 +65,22 @@ def test_logs_and_a_page_of_the_arena(entro, tmp_path):
     assert json.loads(outcome.out)["runs"][0]["controller"] == "v9"
     assert {path.name for path in tmp_path.glob("*.csv")} == {"v9-run-7.csv", "v9-run-8.csv"}
     assert "the run of seed 7" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_seven_controllers_are_legible_on_a_phone(browser, entro, tmp_path):
+    page = tmp_path / "page.html"
+    entro("simulate", "--scenario", "arena", "--controller", "family", "--seeds", "7:9", "--out", str(page))
+    with opened(browser, page, 390) as found:
+        assert found.overflow() <= 0
+        assert found.page.evaluate(OVERLAPPING) == 0
+        assert found.complaints == []
+
+
+OVERLAPPING = """() => {
+  const boxes = [...document.querySelectorAll("table td span")].map((span) => span.getBoundingClientRect());
+  const overlap = (one, other) => one.left < other.right && other.left < one.right
+    && one.top < other.bottom - 1 && other.top < one.bottom - 1;
+  return boxes.filter((box, index) => boxes.slice(index + 1, index + 8).some((other) => overlap(box, other))).length;
+}"""
