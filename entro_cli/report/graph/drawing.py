@@ -57,7 +57,7 @@ def draw_graph(graph: StageGraph, is_tall: bool = False) -> GraphDrawing:
     for place, stage in enumerate(graph.stages):
         corner = _turned(starts[place, -1], centres[place, -1] - across / 2, is_tall)
         boxes.append(StageBox(*corner, stage.name, shortened(stage.name, _LETTERS), place < len(graph.sources)))
-    paths = [_path([(starts[item], centres[item]) for item in chain], along, is_tall) for chain in chains]
+    paths = [_path([(starts[item], centres[item]) for item in items], along, is_tall) for items in chains]
     size = _turned(len(columns) * (along + _GAP) - _GAP, breadth, is_tall)
     return GraphDrawing(*size, _WIDTH, _HEIGHT, tuple(boxes), tuple(paths))
 

@@ -19,8 +19,8 @@ from entro_engine.errors import require
 MAX_STAGES = 50
 """The most stages of a graph: more cannot be read in a drawing."""
 
-MAX_STAGE_STEPS = 2_000_000
-"""The most steps times stages: up to half a minute for each controller, and 400 MB."""
+MAX_VALUES = 4_000_000
+"""The most steps times stages and edges: up to half a minute for each controller, and 500 MB."""
 
 LEAST = 1e-6
 """The smallest weight and nominal capacity (req/s): what is divided by them stays finite."""
@@ -101,9 +101,8 @@ def read_graph(document: Mapping[str, Any], where: str, default_name: str) -> Gr
     demands = tuple(_bounded(one, "demand") if "demand" in one.entries else None for one in sources.values())
     base = _base(table, default_name, None in demands)
     require_bounded(base)
-    require(
-        len(stages) * base.steps <= MAX_STAGE_STEPS, "steps", base.steps, f"at most {MAX_STAGE_STEPS // len(stages)}"
-    )
+    most = MAX_VALUES // (len(graph.stages) + len(graph.edges))
+    require(base.steps <= most, "steps", base.steps, f"at most {most} with so many stages and edges")
     return GraphScenario(base, graph, demands, tuple(_changes(one, base.steps) for one in queues.values()))
 
 
