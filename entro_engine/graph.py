@@ -128,5 +128,5 @@ class StageGraph:
             ordered = tuple(TopologicalSorter(before).static_order())
         except CycleError as error:
             cycle = " feeds ".join(self.stages[place].name for place in error.args[1])
-            raise ParameterError(f"form a cycle: {cycle}", where="feeds", expected="a graph without cycles") from error
+            raise ParameterError(f"form a cycle: {cycle}", where="stages", expected="a graph without cycles") from error
         return tuple(place for place in ordered if place >= len(self.sources))

@@ -221,7 +221,7 @@ def graph_figures(graph: StageGraph, trace: GraphTrace, budget: float) -> GraphF
         trace: its trace.
         budget: Psi_budget of every queue with its inflow, nat.
     """
-    psi = psi_of_queues(graph, trace)
+    psi = _psi_of_queues(graph, trace)
     regimes = replay_runs(psi.T, RegimeParameters(budget))
     per_queue, possible = trace.served.sum(axis=1), trace.capacity.sum(axis=1) * trace.step_s
     served = float(sum(per_queue[place] for place, queue in enumerate(graph.queues) if not queue.feeds))
@@ -246,7 +246,7 @@ def graph_figures(graph: StageGraph, trace: GraphTrace, budget: float) -> GraphF
     )
 
 
-def psi_of_queues(graph: StageGraph, trace: GraphTrace) -> FloatArray:
+def _psi_of_queues(graph: StageGraph, trace: GraphTrace) -> FloatArray:
     """Return Psi_total of each queue and its inflow, nat, shape (queues, steps)."""
     rows = zip([queue.plant() for queue in graph.queues], trace.inflow, trace.queue, strict=True)
     return np.stack(

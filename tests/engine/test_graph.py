@@ -243,7 +243,7 @@ def test_a_graph_of_two_has_the_figures_of_the_scenario(lag):
         ((GraphSource("crawl", ("llm", "llm")),), (SERVER,), "feeds of stage crawl: .*each queue once"),
         ((ONE,), (SERVER, GraphQueue("store", 1.0)), "stage store: is fed by no stage"),
         ((ONE,), (SERVER, SERVER), "names of stages: .*each name once"),
-        ((ONE,), (GraphQueue("llm", 1.0, ("llm",)),), "feeds: form a cycle: llm feeds llm"),
+        ((ONE,), (GraphQueue("llm", 1.0, ("llm",)),), "stages: form a cycle: llm feeds llm"),
         (
             (ONE,),
             (GraphQueue("llm", 1.0, ("store",)), GraphQueue("store", 1.0, ("llm",))),

@@ -156,8 +156,8 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (CRAWL + LLM + 'feeds = "store"\n' + CYCLE + PHASES, "own.toml: feeds: form a cycle: .*llm feeds store"),
-        (CRAWL + LLM + 'feeds = "llm"\n' + PHASES, "own.toml: feeds: form a cycle: llm feeds llm"),
+        (CRAWL + LLM + 'feeds = "store"\n' + CYCLE + PHASES, "own.toml: stages: form a cycle: .*llm feeds store"),
+        (CRAWL + LLM + 'feeds = "llm"\n' + PHASES, "own.toml: stages: form a cycle: llm feeds llm"),
         (CRAWL + LLM + '[stages.store]\nkind = "queue"\ncapacity = 1\n' + PHASES, "stage store: is fed by no stage"),
         (GRAPH.replace('"llm"', '"lm"'), r"stages.crawl \(rate\): feeds: unknown stage 'lm'.*did you mean llm"),
         (CRAWL + CRAWL.replace("crawl", "more").replace('"llm"', '"crawl"') + LLM + PHASES, "more: crawl is a source"),
