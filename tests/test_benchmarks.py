@@ -1,6 +1,7 @@
 """The scripts of benchmarks/ run, at sizes that measure nothing."""
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,10 @@ RUNS = {
     "text_logs.py scrapy 2 1": ["entro's reader"],
     "history.py {0}/logs 1 10": ["report --monthly"],
     "tuning.py 1": ["| 6 req/s | 1 or 8 req/s | 2 s |"],
+    "arena.py tune table settings --quick --jobs 1 --lags 5 --seeds 5000:5002 --tuned {0}/tuned.json": [
+        "| v9 |",
+        "| PI + Smith |",
+    ],
     "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB per year"],
 }
 
@@ -37,6 +42,39 @@ def test_the_early_warning_is_as_the_page_says():
     script = BENCHMARKS / "early_warning.py"
     table = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     assert table in (BENCHMARKS.parent / "docs" / "engine.md").read_text()
+
+
+# Violations / service lost at each lag that a port has to reach, within 10 % of the sum (from coarser grids).
+GUIDES = {
+    "window": "0/0 0/0 1.0/0 18.2/0 99.6/20.2",
+    "AIMD": "0.3/0 5.8/0 108/0 156/143 171/287",
+    "Gradient2": "0/0 0.1/0.8 3.0/4.8 26/30 49/242",
+    "Vegas": "1.2/0 0.9/1.2 26/0.4 152/13 251/93",
+    "PI": "0/0 0/0 2.2/1.4 16.8/43 114/45",
+    "PI + Smith": "0/0 0/0 0.8/0 12.2/1.3 77.8/7.4",
+    "CoDel gate": "0.1/0.7 32/96 257/1.4 358/114 523/189",
+    "BBR": "0/4.8 0/5.3 0.5/1.5 9.5/2.4 83/3.6",
+    "AutoThrottle": "116/7 109/16 105/104 106/139 122/180",
+}
+ARENA_PAGE = BENCHMARKS.parent / "docs" / "arena.md"
+
+
+@pytest.mark.parametrize("peer", GUIDES)
+def test_a_peer_of_the_arena_is_as_good_as_its_guide(peer):
+    (row,) = re.findall(rf"^\| {re.escape(peer)} \| (\S+/\S+ .*) \|$", ARENA_PAGE.read_text(), re.MULTILINE)
+    found = row.replace("*", "").split(" | ")
+    sums = [[sum(map(float, cell.split("/"))) for cell in cells] for cells in (found, GUIDES[peer].split())]
+    assert [(got, guide) for got, guide in zip(*sums, strict=True) if got > 1.1 * guide + 0.05] == []
+
+
+@pytest.mark.slow
+def test_the_arena_is_as_the_page_says():
+    parts = ["table", "columns", "settings", "robustness", "seeds"]
+    command = [sys.executable, BENCHMARKS / "arena.py", *parts]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    tables = done.stdout.strip().split("\n\n")
+    assert len(tables) == len(parts)
+    assert [table for table in tables if table not in ARENA_PAGE.read_text()] == []
 
 
 def test_what_is_timed_in_turn(tmp_path):
