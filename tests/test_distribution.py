@@ -85,6 +85,31 @@ def test_what_the_sdist_holds(built):
     assert {"pyproject.toml", "README.md", "tests/test_distribution.py", "templates/report.html"} <= names
 
 
+@pytest.mark.slow
+def test_wheel_and_sdist_could_be_published(built):
+    command = [sys.executable, "-m", "twine", "check", "--strict", *built]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+def test_uvx_and_pipx_run_it_from_the_wheel(built, tmp_path):
+    """From a folder of wheels, as uv reads no pip.conf. pipx installs with uv where it is there."""
+    wheel, wheels = built[0], tmp_path / "wheels"
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-d", wheels, wheel], check=True)
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TZ": "UTC"}
+    clean |= {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)}
+    uvx = ["uv", "tool", "run", "--python", sys.executable, "--from", wheel, "entro", "demo"]
+    pipx = ["pipx", "run", "--python", sys.executable, "--spec", wheel, "entro", "--version"]
+    for command in (uvx, pipx):
+        ended = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"entro {__version__}\n"
+    assert list((tmp_path / "entro-demo").glob("*.html"))
+
+
 def python_of(version):
     """An interpreter of that version; a name on the PATH may be a stub that starts nothing."""
     here = ".".join(map(str, sys.version_info[:2]))

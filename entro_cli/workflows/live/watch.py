@@ -21,8 +21,6 @@ from entro_cli.live.freshness import as_of, check_same_time, stage_spans
 from entro_cli.live.status import RecentSteps, Status, status_of
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.periods import range_of
-from entro_cli.report.render.html import render
-from entro_cli.report.render.page import store_page
 from entro_cli.workflows.analyze import judged_steps
 from entro_cli.workflows.live.sources import failures_of, follow_sources
 from entro_cli.workflows.load_history import stored_sources
@@ -191,6 +189,9 @@ class Watch:
 
     def _write_page(self) -> bool:
         """Write the page, and return whether it was written."""
+        from entro_cli.report.render.html import render  # with Plotly, which only a page needs
+        from entro_cli.report.render.page import store_page
+
         data, self._unwritten = self._unwritten, None
         if data is None or self._page is None:
             return False
