@@ -9,6 +9,7 @@ from entro_cli.commands.options import (
     OUTPUT,
     CommonOptions,
     FailOn,
+    FiguresFile,
     HistoryOptions,
     Json,
     ParallelOptions,
@@ -54,6 +55,7 @@ def fleet(
     zone: TimeZone = None,
     output_format: FleetFormat = None,
     files: ReportFileOptions,
+    metrics_file: FiguresFile = None,
     parallel: ParallelOptions,
     fail_on: FailOn = None,
     as_json: Json = False,
@@ -67,10 +69,11 @@ def fleet(
     from entro_cli.analysis.gates import check_gates
     from entro_cli.core.clock import zone_of
     from entro_cli.history.paths import pipeline_paths, shared_folders
+    from entro_cli.report.render.openmetrics import render
     from entro_cli.workflows.fleet import build_fleet, fleet_settings, fleet_tasks, latest_data_ns, run_fleet_task
     from entro_cli.workflows.report import PeriodRequest
     from entro_cli.workflows.settings import read_config, settings_in
-    from entro_cli.workflows.write_report import OutputOptions, write_fleet_report
+    from entro_cli.workflows.write_report import OutputOptions, write_fleet_report, write_metrics
 
     terminal = common.terminal()
     form = chosen_format(output_format, as_json, _FORMATS)
@@ -90,4 +93,6 @@ def fleet(
         form, files.out or shared.reports, indexed=True, templates=files.template_dir, browser=shared.browser
     )
     write_fleet_report(found, chosen.file_stem(), output, terminal)
+    if metrics_file:
+        write_metrics(render(metric for row in rows for metric in row.metrics), metrics_file)
     exit_if_failed([f"{row.member.pipeline}: {gate}" for row in rows for gate in row.failed_gates], terminal)

@@ -194,6 +194,10 @@ FailOn = Annotated[
     list[str] | None,
     option(OUTPUT, "--fail-on GATE", "Exit with status 3 if this is true: 'violations>10', 'critical>5%'. Repeatable."),
 ]
+FiguresFile = Annotated[
+    Path | None,
+    option(OUTPUT, "--metrics-file FILE", "Also write the figures for the textfile collector of a node exporter."),
+]
 DryRun = Annotated[bool, option(OUTPUT, "--dry-run", "Show what would change, and change nothing.")]
 Budget = Annotated[float | None, option(ADVANCED, "--budget NATS", "Entropy budget.", "2 x gamma x 2.0")]
 FullLoadsFrom = Annotated[

@@ -15,6 +15,7 @@ from entro_cli.commands.options import (
     CommonOptions,
     Exclude,
     FailOn,
+    FiguresFile,
     HistoryOptions,
     Json,
     PeriodOptions,
@@ -66,10 +67,6 @@ ReportFormat = Annotated[
     ),
 ]
 Long = Annotated[bool, option(OUTPUT, "--long", "Print all of the report as text.")]
-MetricsFile = Annotated[
-    Path | None,
-    option(OUTPUT, "--metrics-file FILE", "Also write the figures for the textfile collector of a node exporter."),
-]
 
 
 @expand_options
@@ -89,7 +86,7 @@ def report(
     self_contained: SelfContained = False,
     open_page: Open = False,
     long: Long = False,
-    metrics_file: MetricsFile = None,
+    metrics_file: FiguresFile = None,
     fail_on: FailOn = None,
     as_json: Json = False,
     common: CommonOptions,
@@ -113,7 +110,7 @@ def report(
         summarise_period,
     )
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
-    from entro_cli.workflows.write_report import OutputOptions, write_metrics, write_report
+    from entro_cli.workflows.write_report import OutputOptions, write_report
 
     terminal = common.terminal()
     form = _format(output_format, as_json, files.out, open_page, long)
@@ -151,10 +148,9 @@ def report(
         opens=open_page,
         base_url=settings.base_url,
         long=long,
+        metrics_file=metrics_file,
     )
     write_report(summary, chosen.file_stem(pipeline), output, terminal)
-    if metrics_file:
-        write_metrics(summary, metrics_file, output.inputs)
     exit_if_failed(failed, terminal)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
 from entro_cli.core.clock import moment
+from entro_cli.core.console import printable
 from entro_cli.live.coordinator import Coordinator
+from entro_cli.report.render.openmetrics import MetricFamily, StepCounts, exposition, step_counters
 from entro_engine import Regime
 
 _AFTER_TICK_S = 0.06
@@ -39,28 +40,27 @@ def cap_document(coordinator: Coordinator, now_ns: int, client: str | None = Non
     }
 
 
-def metrics_text(coordinator: Coordinator, now_ns: int) -> str:
-    """Return metrics of the coordinator in the text format of Prometheus."""
+def metrics_text(coordinator: Coordinator, pipeline: str, now_ns: int) -> str:
+    """Return metrics of the coordinator of a pipeline in the text format of Prometheus."""
     seen, age = coordinator.observation, coordinator.age_s(now_ns)
     load = None if seen is None or coordinator.is_blind else coordinator.coupled_load
-
-    def lines() -> Iterator[str]:
-        for name, kind, meaning, value in (
-            ("cap_requests_per_second", "gauge", "What all clients together may send.", coordinator.cap_per_s),
-            ("served_requests_per_second", "gauge", "Estimate of what the server serves.", coordinator.served_per_s),
-            ("capacity_requests_per_second", "gauge", "Capacity that full loads follow from.", coordinator.capacity),
-            ("coupled_load_nats", "gauge", "Load of both stages, predicted for now.", load),
-            ("budget_nats", "gauge", "Entropy budget.", coordinator.server.budget),
-            ("queue_requests", "gauge", "Requests waiting in the newest sample.", seen.queue if seen else None),
-            ("sample_age_seconds", "gauge", "Age of the newest sample.", age),
-            ("clients", "gauge", "Clients with a lease.", len(coordinator.clients)),
-            ("observed_steps_total", "counter", "Steps that samples cover.", coordinator.observed_steps),
-            ("violating_steps_total", "counter", "Steps over the budget.", coordinator.violating_steps),
-        ):
-            if value is not None:
-                yield f"# HELP entro_{name} {meaning}\n# TYPE entro_{name} {kind}\nentro_{name} {float(value)!r}\n"
-        yield "# HELP entro_regime Regime: 1 for the one it is in.\n# TYPE entro_regime gauge\n"
-        for regime in Regime:
-            yield f'entro_regime{{regime="{regime.label}"}} {float(regime is coordinator.regime)!r}\n'
-
-    return "".join(lines())
+    labels = {"pipeline": printable(pipeline)}
+    regimes = tuple((labels | {"regime": one.label}, float(one is coordinator.regime)) for one in Regime)
+    gauges = (
+        ("cap_requests_per_second", "What all clients together may send.", coordinator.cap_per_s),
+        ("served_requests_per_second", "Estimate of what the server serves.", coordinator.served_per_s),
+        ("capacity_requests_per_second", "Capacity that full loads follow from.", coordinator.capacity),
+        ("coupled_load_nats", "Load of both stages, predicted for now.", load),
+        ("budget_nats", "Entropy budget.", coordinator.server.budget),
+        ("queue_requests", "Requests waiting in the newest sample.", seen.queue if seen else None),
+        ("sample_age_seconds", "Age of the newest sample.", age),
+        ("clients", "Clients with a lease.", len(coordinator.clients)),
+    )
+    counts = StepCounts(coordinator.observed_steps, coordinator.violating_steps)
+    return exposition(
+        [
+            *(MetricFamily(f"entro_{name}", meaning, ((labels, value),)) for name, meaning, value in gauges),
+            *step_counters({pipeline: counts}),
+            MetricFamily("entro_regime", "Regime: 1 for the one it is in.", regimes),
+        ]
+    )

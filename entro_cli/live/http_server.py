@@ -35,14 +35,21 @@ class CoordinatorServer:
 
     Args:
         coordinator: the coordinator.
+        pipeline: the name of its pipeline.
         token: the token that every path but /healthz asks for; None for none.
         now_s: the clock of the leases, s.
         now_ns: the time, ns since the epoch.
     """
 
     def __init__(
-        self, coordinator: Coordinator, token: str | None, now_s: Callable[[], float], now_ns: Callable[[], int]
+        self,
+        coordinator: Coordinator,
+        pipeline: str,
+        token: str | None,
+        now_s: Callable[[], float],
+        now_ns: Callable[[], int],
     ) -> None:
+        self._pipeline = pipeline
         self._coordinator, self._now_s, self._now_ns = coordinator, now_s, now_ns
         self._token = token.encode() if token else None
         app = web.Application(middlewares=[self._guard], client_max_size=_MAX_BODY_BYTES)
@@ -112,7 +119,7 @@ class CoordinatorServer:
         return _answer(cap_document(self._coordinator, self._now_ns()))
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        text = metrics_text(self._coordinator, self._now_ns())
+        text = metrics_text(self._coordinator, self._pipeline, self._now_ns())
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _report(self, request: web.Request) -> web.StreamResponse:

@@ -25,6 +25,7 @@ from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.report.daily_report import name_of
 from entro_cli.report.fleet import Fleet, Member, Missing, fleet_of, member_of
 from entro_cli.report.periods import Period, PeriodKind, period_of
+from entro_cli.report.render.openmetrics import MetricFamily, figures_of
 from entro_cli.workflows.load_history import last_data_ns
 from entro_cli.workflows.report import data_from_history, summarise_period
 from entro_cli.workflows.settings import settings_in
@@ -55,10 +56,11 @@ class FleetTask:
 
 @dataclass(frozen=True)
 class FleetRow:
-    """A row of the fleet report, and a message for each failed gate of its pipeline."""
+    """A row of the fleet report, a message for each failed gate of its pipeline, and its figures as metrics."""
 
     member: Member | Missing
     failed_gates: tuple[str, ...] = ()
+    metrics: tuple[MetricFamily, ...] = ()
 
 
 def fleet_settings(config: Config, shared: Settings, keys: Mapping[str, Any]) -> list[Settings]:
@@ -135,7 +137,7 @@ def run_fleet_task(task: FleetTask) -> FleetRow:
     except EntroError as error:
         return FleetRow(Missing(settings.pipeline, str(error)))
     failed = failed_gates(task.gates, to_builtins(summary.figures))
-    return FleetRow(member_of(summary, page), tuple(map(str, failed)))
+    return FleetRow(member_of(summary, page), tuple(map(str, failed)), tuple(figures_of(summary)))
 
 
 def build_fleet(period: Period, rows: Iterable[FleetRow], folder: Path | None) -> Fleet:

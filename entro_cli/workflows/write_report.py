@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ class OutputOptions:
         opens: whether to open the page, or the PDF, in the user's browser.
         base_url: the web address of the folder of reports, for links; None if there is none.
         long: whether the text has all of the report.
+        metrics_file: a file that also gets the figures, as metrics; None for none.
     """
 
     format: str = ""
@@ -54,6 +55,7 @@ class OutputOptions:
     opens: bool = False
     base_url: str | None = None
     long: bool = False
+    metrics_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,10 @@ def write_report(summary: Summary, stem: str, output: OutputOptions, terminal: T
         end=summary.period.end,
     )
     _write(renderers, stem, output, terminal)
+    if output.metrics_file:
+        from entro_cli.report.render.openmetrics import figures_of, render
+
+        write_metrics(render(figures_of(summary)), output.metrics_file, output.inputs)
 
 
 def _email_file(summary: Summary, stem: str, output: OutputOptions) -> bytes:
@@ -232,16 +238,14 @@ def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Te
         _open(page, terminal)
 
 
-def write_metrics(summary: Summary, path: Path, inputs: tuple[str, ...]) -> None:
-    """Write a report's figures as OpenMetrics, for the textfile collector of a node exporter.
+def write_metrics(text: str, path: Path, inputs: Iterable[str] = ()) -> None:
+    """Write metrics for the textfile collector of a node exporter.
 
     Raises:
         EntroError: if the file cannot be written, or is one of the inputs.
     """
-    from entro_cli.report.render import openmetrics
-
     refuse_to_overwrite(path, inputs)
-    write_whole(path, openmetrics.render(summary))
+    write_whole(path, text)
 
 
 def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> Path | None:

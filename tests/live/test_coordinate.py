@@ -68,6 +68,7 @@ def test_metrics_of_its_own(running):
     families = {family.name: family for family in text_string_to_metric_families(running.ask("/metrics")[1])}
     assert {"entro_observed_steps", "entro_violating_steps", "entro_regime"} <= families.keys()
     assert families["entro_observed_steps"].type == "counter"
+    assert {sample.labels["pipeline"] for family in families.values() for sample in family.samples} == {"default"}
     assert families["entro_cap_requests_per_second"].samples[0].value == pytest.approx(6.6, rel=0.05)
     assert sum(sample.value for sample in families["entro_regime"].samples) == 1
 
@@ -214,7 +215,7 @@ def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
         share = running.renew("spider", wanted_per_s=0)["cap_per_s"]  # so that all of the cap is split by weight
         assert share == pytest.approx(running.ask("/cap")[1]["cap_per_s"] / 2, rel=0.2)  # the worker has the other half
         counters = running.ask("/metrics")[1]
-        assert "entro_observed_steps_total 0.0" not in counters
+        assert 'entro_observed_steps_total{pipeline="default"} 0.0' not in counters
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from entro_cli.report.fleet import GLANCE, Missing, fleet_of, member_of
 from entro_cli.report.periods import PeriodKind
@@ -185,3 +186,18 @@ def test_in_a_browser(config, browser, width, dark):
         assert shown.overflow() == 0
         assert shown.faint() == []
         assert shown.complaints == []
+
+
+def test_metrics_of_a_fleet_are_those_of_its_reports(config, tmp_path):
+    """Prometheus refuses a file in which the samples of a metric are apart, or its type is named twice."""
+    surveyed(config, "--metrics-file", tmp_path / "fleet.prom", "--quiet")
+    text = (tmp_path / "fleet.prom").read_text()
+    families = list(text_string_to_metric_families(text))
+    assert len({family.name for family in families}) == len(families) == text.count("# TYPE ") > 15
+    found = {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+    assert {labels[1] for labels in found} == {"frontend", "backend"}
+    for pipeline in ("frontend", "backend"):
+        alone = tmp_path / f"{pipeline}.prom"
+        week = ("--weekly", "--date", "2026-W15", "--pipeline", pipeline, "--out", tmp_path, "--quiet")
+        assert entro("report", *week, "--config", config, "--metrics-file", alone).status == 0
+        assert set(alone.read_text().splitlines()) <= set(text.splitlines())

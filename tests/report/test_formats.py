@@ -109,6 +109,6 @@ def test_metrics_are_accepted_by_prometheus(name):
         if os.environ.get("ENTRO_REQUIRE_SYSTEM"):
             pytest.fail("promtool is missing: apt-get install prometheus")
         pytest.skip("promtool is not installed")
-    text = metrics.render(hostile(name))
+    text = metrics.render(metrics.figures_of(hostile(name)))
     result = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,54 +1,87 @@
-"""Render a Summary as OpenMetrics text, for the textfile collector of the Prometheus node exporter."""
+"""Metrics as text, for scrapes of Prometheus and the textfile collector of its node exporter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
-from entro_cli.report.daily_report import Summary
+
+if TYPE_CHECKING:
+    from entro_cli.report.daily_report import Summary
 
 
 @dataclass(frozen=True)
-class _Metric:
-    """A gauge: its name, its help text, and its samples. A sample is a value with labels besides the report's."""
+class MetricFamily:
+    """A metric of one name: its help text, its samples, and whether it is a counter.
+
+    A sample is a value with its labels; without a value it is left out.
+    """
 
     name: str
     meaning: str
-    samples: tuple[tuple[dict[str, str], float | None], ...]
+    samples: tuple[tuple[Mapping[str, str], float | None], ...]
+    is_counter: bool = False
 
 
-def render(summary: Summary) -> str:
-    """Return the figures of the report as gauges, labelled with its pipeline and the kind of its period.
+class StepCounts(NamedTuple):
+    """Steps with data, and those of them over the budget."""
 
-    Args:
-        summary: the Summary to render.
+    observed: int
+    violating: int
 
-    Returns:
-        The text. An unknown figure has no sample.
-    """
+
+def exposition(metrics: Iterable[MetricFamily]) -> str:
+    """Return metrics in the text format of Prometheus, version 0.0.4; those of one name are put together."""
+    families: dict[str, list[str]] = {}
+    for metric in metrics:
+        kind = "counter" if metric.is_counter else "gauge"
+        head = f"# HELP {metric.name} {metric.meaning}\n# TYPE {metric.name} {kind}\n"
+        families.setdefault(head, []).extend(
+            f"{metric.name}{_braces(labels)} {float(value)!r}\n"
+            for labels, value in metric.samples
+            if value is not None
+        )
+    return "".join(head + "".join(samples) for head, samples in families.items() if samples)
+
+
+def render(gauges: Iterable[MetricFamily]) -> str:
+    """Return gauges as text that is of the format of Prometheus and of OpenMetrics alike."""
+    return f"{exposition(gauges)}# EOF\n"
+
+
+def step_counters(counts: Mapping[str, StepCounts]) -> tuple[MetricFamily, MetricFamily]:
+    """Return the counters of steps, by the name of the pipeline."""
+    observed = tuple(({"pipeline": printable(name)}, found.observed) for name, found in counts.items())
+    violating = tuple(({"pipeline": printable(name)}, found.violating) for name, found in counts.items())
+    return (
+        MetricFamily("entro_observed_steps_total", "Steps with data of all stages.", observed, is_counter=True),
+        MetricFamily("entro_violating_steps_total", "Steps over the entropy budget.", violating, is_counter=True),
+    )
+
+
+def figures_of(summary: Summary) -> Iterator[MetricFamily]:
+    """Yield the figures of a report as gauges, labelled with its pipeline and the kind of its period."""
     labels = {"pipeline": printable(summary.pipeline), "period": summary.period.kind}
-    lines = []
-    for metric in _metrics(summary):
-        known = [(more, value) for more, value in metric.samples if value is not None]
-        if known:
-            lines += [f"# HELP {metric.name} {metric.meaning}", f"# TYPE {metric.name} gauge"]
-            lines += [f"{metric.name}{_braces(labels | more)} {float(value)!r}" for more, value in known]
-    return "\n".join([*lines, "# EOF", ""])
+    for metric in _figures(summary):
+        yield MetricFamily(
+            metric.name, metric.meaning, tuple(({**labels, **more}, value) for more, value in metric.samples)
+        )
 
 
-def _metrics(summary: Summary) -> Iterator[_Metric]:
+def _figures(summary: Summary) -> Iterator[MetricFamily]:
     figures = summary.figures
     objective = figures.objective
     regimes = tuple(({"regime": name}, float(count)) for name, count in to_builtins(figures.regimes).items())
 
-    def gauge(name: str, meaning: str, value: float | None) -> _Metric:
-        return _Metric(f"entro_{name}", meaning, (({}, value),))
+    def gauge(name: str, meaning: str, value: float | None) -> MetricFamily:
+        return MetricFamily(f"entro_{name}", meaning, (({}, value),))
 
     yield gauge("period_start_timestamp_seconds", "Start of the period.", summary.period.start.timestamp())
     yield gauge("step_seconds", "Length of a step.", figures.step_s)
-    yield _Metric("entro_regime_steps", "Steps in each regime.", regimes)
+    yield MetricFamily("entro_regime_steps", "Steps in each regime.", regimes)
     yield gauge("violations_steps", "Steps over the entropy budget.", float(figures.violations))
     yield gauge("incidents", "Number of incidents.", float(len(figures.incidents)))
     yield gauge("excess_nat_seconds", "Coupled load above the budget, summed over time.", figures.excess_nat_s)
@@ -67,16 +100,16 @@ def _metrics(summary: Summary) -> Iterator[_Metric]:
         objective.consumed_by_requests,
     )
     burns = tuple(({"window_seconds": f"{burn.window_s:g}"}, burn.burn_rate) for burn in objective.burn_rates)
-    yield _Metric(
+    yield MetricFamily(
         "entro_burn_rate", "Burn rate up to the end of the period; 1 uses up the error budget exactly.", burns
     )
     loads = tuple(({"stage": printable(stage.name)}, stage.mean_load) for stage in figures.stages)
-    yield _Metric("entro_stage_load_mean", "Mean load of each stage, in its unit.", loads)
+    yield MetricFamily("entro_stage_load_mean", "Mean load of each stage, in its unit.", loads)
     end = summary.made.log_end
     yield gauge("log_end_timestamp_seconds", "End of the log in the period.", end.timestamp() if end else None)
 
 
-def _braces(labels: dict[str, str]) -> str:
+def _braces(labels: Mapping[str, str]) -> str:
     return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
 
 

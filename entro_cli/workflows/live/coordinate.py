@@ -172,11 +172,11 @@ def coordinate_source(source: LiveSource, settings: Settings, options: Coordinat
         stored = load_coordinator_state(state_file, time_ns())
     if stored:
         coordinator.restore(stored, monotonic())
-    endpoint = None if options.dry_run else _endpoint(coordinator, options)
+    endpoint = None if options.dry_run else _endpoint(coordinator, settings.pipeline, options)
     return asyncio.run(_Loop(coordinator, source, options, terminal, state_file).run(endpoint))
 
 
-def _endpoint(coordinator: Coordinator, options: CoordinateOptions) -> CoordinatorServer:
+def _endpoint(coordinator: Coordinator, pipeline: str, options: CoordinateOptions) -> CoordinatorServer:
     """Return the endpoint, which does not listen yet.
 
     Raises:
@@ -188,7 +188,7 @@ def _endpoint(coordinator: Coordinator, options: CoordinateOptions) -> Coordinat
         raise EntroError(
             "needs a package that is not installed", where="entro coordinate", remedy="pip install 'entro-cli[live]'"
         ) from error
-    return CoordinatorServer(coordinator, options.token(os.environ), monotonic, time_ns)
+    return CoordinatorServer(coordinator, pipeline, options.token(os.environ), monotonic, time_ns)
 
 
 def server_of(settings: Settings, options: CoordinateOptions) -> Server:
