@@ -112,9 +112,17 @@ class Bench:
         self, names: Sequence[str], lag: int, world: World = ARENA, seeds: range | None = None
     ) -> Iterator[tuple[str, Figures]]:
         """Start the trials of some controllers. Return the name and the figures of each."""
-        settings = [tuple(self.tuned.get(name, {}).get(tuned_for(world, lag), {}).items()) for name in names]
-        trials = [Trial(world, name, lag, seeds or self.seeds, one) for name, one in zip(names, settings, strict=True)]
+        where = tuned_for(world, lag)
+        trials = [Trial(world, name, lag, seeds or self.seeds, self.settings(name, where)) for name in names]
         return zip(names, self.pool.map(Trial.run, trials), strict=True)
+
+    def settings(self, name: str, where: str) -> tuple[tuple[str, float], ...]:
+        """Return the settings of a peer; none of a controller that has none to tune."""
+        if name in LIBRARY or name == FIXED_REFERENCE:
+            return ()
+        if where not in self.tuned.get(name, {}):
+            raise SystemExit(f"no settings of {name} for {where}: tune first, with the same --lags and --tuned")
+        return tuple(self.tuned[name][where].items())
 
 
 def tuned_for(world: World, lag: int) -> str:

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entro_engine import Plant, simulate_plant
+from entro_engine import Plant, PredictiveController, V9Controller, simulate_plant
+from entro_engine.arena import Arena
+from entro_engine.elementwise import ARRAY
 from entro_engine.plant import View
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import arena_worlds as worlds
 import controllers as field
 
 PEERS = {
@@ -182,3 +185,90 @@ def test_the_newest_request_that_was_served_waited_since_it_was_sent(seed, lag):
         for run in np.flatnonzero(trace.served[seen] > 0):
             reached = np.flatnonzero(sent[:, run] >= served[seen, run] - 1e-9)[0]
             assert _Waits.last.waits[step][run] == seen - reached
+
+
+CONTROLLERS = {name: kind(*parameters[0]) for name, (kind, parameters) in PEERS.items()}
+CONTROLLERS |= {"v9": V9Controller(), "predictive": PredictiveController()}
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 7), st.sampled_from(sorted(CONTROLLERS)))
+def test_a_sample_in_every_step_and_no_restart_change_nothing(seed, lag, name):
+    (demand, capacity), plant, inner = _world(seed), Plant(lag=lag), CONTROLLERS[name]
+    plain = simulate_plant(demand, capacity, inner, plant).rate
+    for same in (worlds.Sampled(inner, 1), worlds.Restarted(inner, 61)):
+        assert np.array_equal(simulate_plant(demand, capacity, same, plant).rate, plain)
+
+
+class _Views(field.FixedRate):
+    """Keeps what it sees."""
+
+    def reset(self):
+        _Views.last, self.views = self, []
+
+    def allowed(self, view):
+        self.views.append((view.queue, view.served, list(view.sent)))
+        return self.rate
+
+
+@given(st.integers(0, 2**32), st.integers(1, 7), st.integers(2, 9))
+def test_between_two_samples_a_controller_sees_the_last_one_and_what_was_sent_since(seed, lag, every):
+    trace = simulate_plant(*_world(seed), worlds.Sampled(_Views(2.0), every), Plant(lag=lag))
+    assert _Views.last.plant.lag == lag + every - 1
+    for step, (queue, served, sent) in enumerate(_Views.last.views):
+        sampled = step - step % every
+        seen = sampled - lag
+        if seen >= 0:
+            first = max(sampled - every + 1 - lag, 0)
+            assert np.array_equal(queue, trace.queue[seen])
+            assert served == pytest.approx(trace.served[first : seen + 1].mean(axis=0))
+        assert np.array_equal(np.reshape(sent, (-1, 2)), trace.rate[max(seen + 1, 0) : step])
+
+
+def test_predictive_goes_by_the_age_of_each_sample():
+    lag, every = 3, 4
+    demand, capacity = Arena(steps=200).draw(range(2))
+    trace = simulate_plant(demand, capacity, worlds.Sampled(PredictiveController(), every), Plant(lag=lag))
+    by_hand = PredictiveController().start(Plant(lag=lag), ARRAY)
+    frontier = np.vstack([np.zeros(2), trace.frontier[:-1]])
+    for step in range(200):
+        age = step % every
+        seen = step - age - lag
+        if age == 0 and seen >= 0:
+            served = trace.served[max(seen - every + 1, 0) : seen + 1].mean(axis=0)
+            by_hand.observe(trace.queue[seen], served, every)
+        last = trace.rate[step - 1] if step else np.zeros(2)
+        cap = by_hand.cap_now(list(trace.rate[max(seen + 1, 0) : step]), last, lag + age)
+        assert trace.rate[step] == pytest.approx(np.minimum(demand[step] + frontier[step], cap), abs=1e-9)
+
+
+def test_a_restart_loses_the_state():
+    started = worlds.Restarted(field.PiQueue(0.0, 0.1, 2.0), 2).start(Plant())
+    rates = [float(started.update(View(0.0, 3.0, 1.2, [], 0.0, 9.0))) for _ in range(4)]
+    assert rates == pytest.approx([1.1, 1.0, 1.1, 1.0])
+
+
+def test_the_changed_worlds():
+    plain, seeds = worlds.ARENA.loads(range(3)), range(3)
+    by_about = {world.about: world.loads(seeds) for world in worlds.WORLDS}
+    demand, _ = by_about["requests arrive in groups of five, at the same mean rate"]
+    assert np.all(demand % 5 == 0)
+    assert demand.mean() == pytest.approx(plain[0].mean(), rel=0.15)
+    _, capacity = by_about["the capacity is halved in every second stretch of 100 steps"]
+    halved = np.arange(1000) // 100 % 2 == 1
+    assert np.array_equal(capacity[halved], plain[1][halved] / 2)
+    assert np.array_equal(capacity[~halved], plain[1][~halved])
+    noisy = worlds.World("", service_noise=0.5)
+    assert np.array_equal(noisy.loads(range(1, 3))[1], noisy.loads(seeds)[1][:, 1:])  # a run is that of its seed
+    given = worlds.World("", capacity_factor=0.5, full_factor=2.0).believed(3)
+    assert (given.nominal_capacity, given.most_per_s, given.queue.full_load, given.lag) == (0.6, 6.0, 20.0, 3)
+
+
+def test_the_informed_reference_holds_its_queue_until_a_stall_it_cannot_see():
+    demand, capacity = np.full((80, 1), 2.0), np.full((80, 1), 1.2)
+    capacity[40:50] = 0.0
+    trace = simulate_plant(demand, capacity, worlds.Informed(capacity, 1.5), Arena().plant(4))
+    assert trace.queue[5:40] == pytest.approx(1.5)
+    assert trace.queue[40:44, 0] == pytest.approx(1.5 + 1.2 * np.arange(1, 5))
+    assert np.all(trace.rate[44:54] == 0)
+    assert trace.queue[60:] == pytest.approx(1.5)
