@@ -28,7 +28,7 @@ from entro_engine.simulator_v9 import PlantTrace, simulate_plant
 
 BUDGET = 3.0
 TUNING_SEEDS = range(1000, 1040)
-MOST_COLUMNS = 8000  # side by side, so that a simulation fits into 500 MB
+MOST_COLUMNS = 8000  # side by side, in about 0.6 GB
 Settings = dict[str, float]
 
 GAINS = {
