@@ -78,9 +78,10 @@ def test_a_generic_stage_beside_them_changes_nothing():
 
 @pytest.mark.parametrize("scenario", ["three-phase", "v9-reference"])
 def test_a_simulated_log_gives_back_the_published_full_loads(tmp_path, scenario):
-    assert entro("simulate", "--scenario", scenario, "--log-dir", tmp_path / "logs").status == 0
+    command = ("simulate", "--scenario", scenario, "--controller", "family")
+    assert entro(*command, "--log-dir", tmp_path / "logs").status == 0
     logs = sorted((tmp_path / "logs").iterdir())
-    assert len(logs) == 4
+    assert len(logs) == 7
     for log in logs:
         learned, published = (
             json.loads(entro("analyze", log, "--tz", "UTC", "--json", "--full-loads", origin).out)
