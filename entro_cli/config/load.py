@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+try:
+    import grp
+    import pwd
+except ImportError:  # on Windows
+    pass
 
 from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
 from entro_cli.config.layers import (
@@ -159,9 +166,55 @@ def find_file(named: Path | None, variable: str, folder: Path) -> Path | None:
         named: the value of --config.
         variable: the content of ENTRO_CONFIG.
         folder: the folder to begin at.
+
+    Raises:
+        EntroError: if a file that was found, and not named, could be another user's work.
     """
     if named is not None or variable:
         return folder / (named or variable)
     here = folder.absolute()
     found = (above / FILE_NAME for above in (here, *here.parents))
-    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path.is_file raises in a folder without permission
+    file = next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path.is_file raises in a folder without permission
+    if file is not None:
+        _require_own(file)
+    return file
+
+
+def _require_own(file: Path) -> None:
+    """Refuse a configuration that others own or can write: it names commands to run and files to send.
+
+    Raises:
+        EntroError: if that is so.
+    """
+    if not hasattr(os, "geteuid"):  # on Windows, which has other permissions
+        return
+    status = file.stat()
+    found = ""
+    if status.st_uid not in {os.geteuid(), 0}:
+        found = f"belongs to another user ({_user_name(status.st_uid)})"
+    elif status.st_mode & stat.S_IWOTH:
+        found = "can be written by every user"
+    elif status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid):
+        found = "can be written by other users of its group"
+    if found:
+        raise EntroError(
+            f"is not used, as it {found}",
+            where=printable(str(file)),
+            remedy=f"name it to use it all the same: --config {printable(str(file))}, or {FILE_VARIABLE}",
+        )
+
+
+def _user_name(number: int) -> str:
+    try:
+        return printable(pwd.getpwuid(number).pw_name)
+    except KeyError:
+        return str(number)
+
+
+def _is_private_group(number: int) -> bool:
+    """Return whether a group is the user's own, as many systems make one for each user, without other members."""
+    try:
+        user = pwd.getpwuid(os.geteuid())
+        return number == user.pw_gid and set(grp.getgrgid(number).gr_mem) <= {user.pw_name}
+    except KeyError:
+        return False

@@ -67,3 +67,36 @@ def test_without_a_file_everything_is_at_its_default(folder, shown):
     assert values["history"][0].endswith("history")
     assert "reports" in values
     assert values["reports"][0] is None
+
+
+OTHERS = {
+    "another user's": lambda file: os.chown(file, 12345, -1),
+    "writable by all": lambda file: file.chmod(0o666),
+    "writable by a group": lambda file: (os.chown(file, -1, 12345), file.chmod(0o664)),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_a_file_that_may_be_another_user_s_work_is_used_only_if_it_is_named(folder, write, monkeypatch, change):
+    log = write("time,scraper_rate,llm_queue\n2026-04-06T00:00:00Z,1,2\n2026-04-06T00:00:01Z,1,2\n", "a/log.csv")
+    file = write('[alerts]\ncommand = "touch ran"\n')
+    monkeypatch.chdir(folder / "a")
+    assert file_of() == str(file)
+    change(file)
+    for command in (["config"], ["analyze", log], ["schedule", "run", "--daily"]):
+        error = entro(*command).error
+        assert error.startswith(f"{file}: is not used, as it ")
+        assert f"--config {file}" in error
+    assert file_of("--config", file) == str(file)
+    monkeypatch.setenv("ENTRO_CONFIG", str(file))
+    assert file_of() == str(file)
+    assert not (folder / "a" / "ran").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_private_group_and_root_are_trusted(folder, write):
+    file = write("")
+    os.chown(file, -1, os.getegid())
+    file.chmod(0o664)
+    assert file_of() == str(file)
