@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from entro_cli.analysis.incidents import Incidents
 from entro_cli.timeseries.observations import BadRow
@@ -57,6 +58,13 @@ class RegimeCounts:
     stress: int
     critical: int
     no_data: int
+
+
+class StepCounts(NamedTuple):
+    """Steps with data, and those of them over the budget."""
+
+    observed: int
+    violating: int
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from entro_cli.commands import completion
 from entro_cli.commands.options import (
     INPUT,
     CommonOptions,
+    CountersFile,
     HistoryOptions,
     Json,
     ParallelOptions,
@@ -61,6 +62,7 @@ def ingest(
     again: Again = False,
     store: HistoryOptions,
     parallel: ParallelOptions,
+    metrics_file: CountersFile = None,
     as_json: Json = False,
     common: CommonOptions,
 ) -> None:
@@ -70,8 +72,8 @@ def ingest(
     """
     from entro_cli.commands.views.history import ingest_document, ingest_view
     from entro_cli.history.paths import shared_folders
-    from entro_cli.workflows.ingest import ingest_tasks, run_ingest_tasks
-    from entro_cli.workflows.settings import read_config
+    from entro_cli.workflows.ingest import ingest_tasks, run_ingest_tasks, write_step_counters
+    from entro_cli.workflows.settings import read_config, settings_in
 
     if logs and parallel.cluster:
         raise typer.BadParameter(
@@ -89,6 +91,10 @@ def ingest(
     elif summaries and not common.quiet:
         terminal.show(*ingest_view(summaries))
     failures += failed
+    if metrics_file:
+        fleet = [settings_in(config, task.ingest_options.paths.name, **keys) for task in tasks]
+        read = [name for task in tasks for name in task.logs]
+        failures += write_step_counters(metrics_file, fleet, read, executor)
     for failure in failures[1:]:
         terminal.warn(str(failure))
     if failures:

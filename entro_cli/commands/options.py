@@ -198,6 +198,12 @@ FiguresFile = Annotated[
     Path | None,
     option(OUTPUT, "--metrics-file FILE", "Also write the figures for the textfile collector of a node exporter."),
 ]
+CountersFile = Annotated[
+    Path | None,
+    option(
+        OUTPUT, "--metrics-file FILE", "Also write counters of steps for the textfile collector of a node exporter."
+    ),
+]
 DryRun = Annotated[bool, option(OUTPUT, "--dry-run", "Show what would change, and change nothing.")]
 Budget = Annotated[float | None, option(ADVANCED, "--budget NATS", "Entropy budget.", "2 x gamma x 2.0")]
 FullLoadsFrom = Annotated[

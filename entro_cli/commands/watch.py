@@ -14,6 +14,7 @@ from entro_cli.commands.options import (
     BudgetOptions,
     CommonOptions,
     ConfigFile,
+    CountersFile,
     Exclude,
     LiveSourceOptions,
     LogsOrNone,
@@ -73,6 +74,7 @@ def watch(
     once: Once = False,
     wait_for: WaitFor = None,
     html: LivePage = None,
+    metrics_file: CountersFile = None,
     as_json: JsonLines = False,
     common: CommonOptions,
 ) -> None:
@@ -101,7 +103,7 @@ def watch(
     has_screen = can_draw and not (once or as_json or common.quiet)
     is_reached, printed_s = False, monotonic()
     with (
-        watching(logs or [], options, settings, server.metrics, query, limits.budget, html) as watched,
+        watching(logs or [], options, settings, server.metrics, query, limits.budget, html, metrics_file) as watched,
         terminal.screen() if has_screen else nullcontext() as show,
     ):
         if show is not None:  # reading what is there may take a while

@@ -84,6 +84,11 @@ class PipelinePaths:
         return self.metadata_dir / "digests.json"
 
     @property
+    def step_counts(self) -> Path:
+        """The file with the number of steps of every day that was counted."""
+        return self.metadata_dir / "counts.json"
+
+    @property
     def lock(self) -> Path:
         """The lock file that a writer holds."""
         return self.metadata_dir / "lock"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
+from entro_cli.analysis.calibration import full_loads_of
+from entro_cli.analysis.results import FullLoads
 from entro_cli.config import Settings
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
@@ -132,6 +134,24 @@ def coupled_steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: i
     names = sorted(state.stages, key=lambda name: (list(Kind).index(Kind(state.stages[name].kind)), name))
     coupled = coupled_stages([_stage(state, settings, name) for name in names], settings.stages)
     return steps_of(state, bins, [stage for _, stage in coupled], begin_ns)
+
+
+def judged_steps(state: State, bins: BinsByKey, settings: Settings, begin_ns: int | None) -> tuple[Steps, FullLoads]:
+    """Return stored bins as steps, with maintenance as steps without data, and the origin of the full loads.
+
+    The full load of each stage is that of the settings, else the one that was stored with its logs. Else it follows
+    from the capacity that was learned when logs were stored, or from these steps as long as none was.
+
+    Args:
+        state: the state of the pipeline.
+        bins: the bins of some time.
+        settings: the pipeline's settings.
+        begin_ns: the begin of the time, as for `steps_of`.
+    """
+    steps = settings.maintenance().apply(coupled_steps(state, bins, settings, begin_ns))
+    learns = state.learns and settings.full_loads == "learned"
+    stages, origin = full_loads_of(steps, settings.wait_s, state.learned_capacity(), learns)
+    return replace(steps, stages=stages), origin
 
 
 def _stage(state: State, settings: Settings, name: str) -> Stage:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
+from entro_cli.analysis.results import StepCounts
 from entro_cli.core.clock import moment
 from entro_cli.core.console import printable
 from entro_cli.live.coordinator import Coordinator
-from entro_cli.report.render.openmetrics import MetricFamily, StepCounts, exposition, step_counters
+from entro_cli.report.render.openmetrics import MetricFamily, exposition, step_counters
 from entro_engine import Regime
 
 _AFTER_TICK_S = 0.06

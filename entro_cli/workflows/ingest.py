@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import time_ns
 from typing import Any
 
-from entro_cli.analysis.results import IngestSummary
+from entro_cli.analysis.results import IngestSummary, StepCounts
 from entro_cli.config import Config, Settings
 from entro_cli.core.console import Recorder, Terminal, printable, replay_messages
 from entro_cli.core.formatting import counted
@@ -19,10 +20,13 @@ from entro_cli.core.parallel import Executor
 from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
 from entro_cli.history.paths import PipelinePaths, pipeline_paths
 from entro_cli.history.remote_copy import working_copy
+from entro_cli.history.step_counts import count_steps
 from entro_cli.readers.inputs.log_file import STDIN
 from entro_cli.readers.options import LoadOptions
+from entro_cli.report.render.openmetrics import exposition, step_counters
 from entro_cli.workflows.print_warnings import print_ingest_warnings, print_problems
 from entro_cli.workflows.settings import load_options, settings_in
+from entro_cli.workflows.write_report import write_metrics
 from entro_engine import EntroError
 
 
@@ -69,6 +73,46 @@ def run_ingest_task(task: IngestTask) -> IngestOutcome:
     recorder = Recorder()
     print_ingest_warnings(result, recorder)
     return IngestOutcome(name, result.summary(), recorder.messages, result.failures[:1])
+
+
+@dataclass(frozen=True)
+class CountOutcome:
+    """The steps of a pipeline; None if nothing was ever stored of it, or if they cannot be counted."""
+
+    pipeline: str
+    counts: StepCounts | None
+    failure: EntroError | None = None
+
+
+def run_count_task(settings: Settings) -> CountOutcome:
+    """Count the steps of a pipeline that were ever stored."""
+    paths = pipeline_paths(settings.history, settings.pipeline)
+    try:
+        with working_copy(paths, writes=True):
+            return CountOutcome(settings.pipeline, count_steps(paths, settings))
+    except EntroError as error:
+        return CountOutcome(settings.pipeline, None, error)
+
+
+def write_step_counters(
+    path: Path, fleet: Sequence[Settings], logs: Iterable[str], executor: Executor
+) -> list[EntroError]:
+    """Write the counters of the steps of several pipelines into one file, and return what could not be done.
+
+    Args:
+        path: the file.
+        fleet: the settings of each pipeline.
+        logs: the files that were read, which must not be overwritten.
+        executor: counts the steps.
+    """
+    outcomes = list(executor.map(run_count_task, fleet, "pipeline"))
+    counts = {outcome.pipeline: outcome.counts for outcome in outcomes if outcome.counts is not None}
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    try:
+        write_metrics(exposition(step_counters(counts)), path, logs)
+    except EntroError as error:
+        failures.append(error)
+    return failures
 
 
 def save_logs(names: Sequence[str], options: LoadOptions, settings: Settings, terminal: Terminal) -> LoadOptions:

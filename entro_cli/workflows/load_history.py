@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.calibration import full_loads_of
 from entro_cli.analysis.gaps import Activity, activity_of, times_with_data
 from entro_cli.analysis.results import FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
-from entro_cli.history.read import coupled_steps, load_stored_state, read_bins
+from entro_cli.history.read import coupled_steps, judged_steps, load_stored_state, read_bins
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.bins import Signal, signals_of
 from entro_cli.timeseries.observations import is_signal
@@ -48,10 +47,7 @@ class HistorySlice:
 def load_history(
     paths: PipelinePaths, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
 ) -> HistorySlice:
-    """Load the steps of a time range.
-
-    The full load of each stage is that of the settings, else the one that was stored with its logs. Else it follows
-    from the capacity that was learned when logs were stored, or from these steps as long as none was.
+    """Load the steps of a time range, with full loads as `judged_steps` has them.
 
     Args:
         paths: the pipeline's files.
@@ -66,11 +62,9 @@ def load_history(
     state = load_stored_state(paths)
     stored = read_bins(paths, state, begin_ns, after_ns)
     sources = stored_sources(state, zone, begin_ns, after_ns)
-    steps = settings.maintenance().apply(coupled_steps(state, stored.bins, settings, begin_ns))
-    learns = state.learns and settings.full_loads == "learned"
-    stages, origin = full_loads_of(steps, settings.wait_s, state.learned_capacity(), learns)
+    steps, origin = judged_steps(state, stored.bins, settings, begin_ns)
     signals = signals_of((key.stage, part) for key, part in stored.bins.items())
-    return HistorySlice(replace(steps, stages=stages), origin, sources, stored.problems, signals)
+    return HistorySlice(steps, origin, sources, stored.problems, signals)
 
 
 def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:

@@ -238,14 +238,20 @@ def _write(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Te
         _open(page, terminal)
 
 
-def write_metrics(text: str, path: Path, inputs: Iterable[str] = ()) -> None:
+def write_metrics(text: str, path: Path, inputs: Iterable[str] = (), is_durable: bool = True) -> None:
     """Write metrics for the textfile collector of a node exporter.
+
+    Args:
+        text: the metrics.
+        path: the file.
+        inputs: the files that are read.
+        is_durable: wait for the disk.
 
     Raises:
         EntroError: if the file cannot be written, or is one of the inputs.
     """
     refuse_to_overwrite(path, inputs)
-    write_whole(path, text)
+    write_whole(path, text, is_durable)
 
 
 def _write_page(renderers: _Renderers, stem: str, output: OutputOptions, terminal: Terminal) -> Path | None:

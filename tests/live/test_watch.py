@@ -17,6 +17,7 @@ from entro_cli.commands.views.watch import status_json
 from entro_cli.core.console import Terminal
 from entro_cli.workflows.live import watch as live_watch
 from entro_cli.workflows.settings import load_options, read_settings
+from tests.history.test_step_counters import counters
 from tests.running import COMMAND, entro, entro_process, terminal_of
 from tests.test_prometheus_server import answer, fake
 
@@ -126,6 +127,32 @@ def test_an_incident_shows_within_two_steps(tmp_path):
     (incident,) = analysis["incidents"]
     begin = next(index for index, line in enumerate(THREE_PHASE) if line.startswith(incident["start"]))
     assert begin <= seen[1] <= begin + 2
+
+
+def test_counters_do_not_fall_when_steps_are_judged_anew(tmp_path, monkeypatch):
+    """The published full loads are too small for this server; from a minute on they are learned."""
+    monkeypatch.delenv("ENTRO_FULL_LOADS")
+    settings = read_settings(None, "default", Terminal())
+    log, file = tmp_path / "growing.csv", tmp_path / "entro.prom"
+    rows = [f"2026-04-06T12:{second // 60:02}:{second % 60:02}Z,6.0,{30 + second % 3}\n" for second in range(400)]
+    log.write_text("time,scraper_rate,llm_queue\n" + "".join(rows[:20]))
+    with live_watch.watching([str(log)], load_options(settings), settings, counters=file) as watch:
+        until_judged(watch)
+        assert counters(file) == {"default": (20, 20)}
+        with log.open("a") as grown:
+            grown.writelines(rows[20:])
+        until_judged(watch)
+        assert (watch.state[0].observed_steps, watch.state[0].violations) == (400, 0)
+    assert counters(file) == {"default": (400, 20)}
+
+
+def test_counters_of_a_log_are_those_of_its_analysis(tmp_path):
+    file = tmp_path / "entro.prom"
+    assert entro("watch", SAMPLES / "three-phase.csv", "--once", "--metrics-file", file, "--pipeline", "a").status == 0
+    analysis = analyzed(SAMPLES / "three-phase.csv")
+    assert counters(file) == {"a": (analysis["observed_steps"], analysis["violations"])}
+    refused = entro("watch", SAMPLES / "three-phase.csv", "--once", "--metrics-file", SAMPLES / "three-phase.csv")
+    assert "would be overwritten" in refused.err
 
 
 def test_one_line(tmp_path):

@@ -280,3 +280,16 @@ def test_what_may_be_wrong_with_it(bucket, log, url, error):
 def test_nothing_is_stored_there(history):
     assert "nothing is stored of pipeline default" in entro("report", *WEEK, "--history", history).error
     assert entro("history", "list", "--history", history).status == 0
+
+
+def test_counts_of_steps_go_to_the_url(tmp_path, history):
+    """Another machine goes on from them after the days were removed."""
+    log, file = grown(tmp_path, 60), tmp_path / "entro.prom"
+    ingest(history, log, "--metrics-file", file, "--quiet")
+    written = file.read_text()
+    assert 'entro_observed_steps_total{pipeline="default"} 60.0' in written
+    assert entro("history", "prune", "--before", "2027-01-01", "--history", history).status == 0
+    file.unlink()
+    with on_machine(tmp_path / "another"):
+        ingest(history, log, "--metrics-file", file, "--quiet")
+    assert file.read_text() == written

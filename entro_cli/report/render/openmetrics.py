@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from entro_cli.analysis.results import StepCounts
 from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
 
@@ -24,13 +25,6 @@ class MetricFamily:
     meaning: str
     samples: tuple[tuple[Mapping[str, str], float | None], ...]
     is_counter: bool = False
-
-
-class StepCounts(NamedTuple):
-    """Steps with data, and those of them over the budget."""
-
-    observed: int
-    violating: int
 
 
 def exposition(metrics: Iterable[MetricFamily]) -> str:

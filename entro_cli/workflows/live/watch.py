@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from entro_cli.analysis.results import Source
+from entro_cli.analysis.results import Source, StepCounts
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
 from entro_cli.core.console import no_progress, printable
@@ -21,11 +21,13 @@ from entro_cli.live.freshness import as_of, check_same_time, stage_spans
 from entro_cli.live.status import RecentSteps, Status, status_of
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.periods import range_of
+from entro_cli.report.render.openmetrics import exposition, step_counters
 from entro_cli.workflows.analyze import judged_steps
 from entro_cli.workflows.live.sources import failures_of, follow_sources
 from entro_cli.workflows.load_history import stored_sources
 from entro_cli.workflows.query_prometheus import PrometheusQuery, time_range
 from entro_cli.workflows.report import ReportInput, summarise_period
+from entro_cli.workflows.write_report import write_metrics
 from entro_engine import EntroError, Regime
 
 _INTERVAL_S = 1.0
@@ -67,6 +69,7 @@ class Watch:
         settings: its settings.
         budget: Psi_budget, nat.
         page: the file of a page that is kept current; None for none.
+        counters: the file of counters of steps that is kept current; None for none.
 
     Attributes:
         state: its state and its newest steps; None before there is data of all stages.
@@ -76,13 +79,20 @@ class Watch:
     """
 
     def __init__(
-        self, follower: Follower, collectors: Sequence[Collector], settings: Settings, budget: float, page: Path | None
+        self,
+        follower: Follower,
+        collectors: Sequence[Collector],
+        settings: Settings,
+        budget: float,
+        page: Path | None,
+        counters: Path | None = None,
     ) -> None:
         self.state: tuple[Status, RecentSteps] | None = None
         self.problems: list[str] = []
         self.new_problems: list[str] = []
         self.has_ended = False
-        self._follower, self._collectors, self._page = follower, collectors, page
+        self._follower, self._collectors, self._page, self._counters = follower, collectors, page, counters
+        self._counts = StepCounts(-1, -1)  # before anything is written
         self._settings, self._budget, self._zone = settings, budget, zone_of(settings.zone)
         self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
         self._judged: tuple[Status, RecentSteps] | None = None  # as of the data
@@ -141,6 +151,8 @@ class Watch:
         has_changed |= before != (self.state and self.state[0].regime)
         if self._page is not None and self._unwritten is not None:
             self._page_pace.do(self._write_page)
+        if self._counters is not None and self._judged is not None:
+            self._write_counters(self._counters, self._judged[0])
         return has_changed
 
     def _judge(self) -> bool:
@@ -200,11 +212,28 @@ class Watch:
         summary = summarise_period(data, period, self._settings, self._budget, advise=False)
         try:
             store_page(self._page, lambda packed: _reloading(render(summary, packed)), inputs=self._follower.names)
-        except EntroError as error:  # such as a full disk
-            self.problems.append(printable(str(error)))
-            self.new_problems.append(printable(str(error)))
+        except EntroError as error:
+            self._add_problem(error)
             return False
         return True
+
+    def _write_counters(self, path: Path, status: Status) -> None:
+        """Write the counters if they have grown; where steps are judged anew, they do not fall."""
+        before = self._counts
+        counts = StepCounts(max(before.observed, status.observed_steps), max(before.violating, status.violations))
+        if counts == before:
+            return
+        text = exposition(step_counters({self._settings.pipeline: counts}))
+        try:
+            write_metrics(text, path, self._follower.names, is_durable=False)
+            self._counts = counts
+        except EntroError as error:
+            self._add_problem(error)
+
+    def _add_problem(self, error: EntroError) -> None:
+        """Add the error of a file that could not be written, such as on a full disk."""
+        self.problems.append(printable(str(error)))
+        self.new_problems.append(printable(str(error)))
 
 
 @contextmanager
@@ -216,6 +245,7 @@ def watching(
     query: PrometheusQuery | None = None,
     budget: float | None = None,
     page: Path | None = None,
+    counters: Path | None = None,
 ) -> Iterator[Watch]:
     """Watch a pipeline for the duration of a context.
 
@@ -227,6 +257,7 @@ def watching(
         query: queries to a Prometheus server; None without one.
         budget: Psi_budget, nat; None for that of the settings.
         page: the file of a page that is kept current; None for none.
+        counters: the file of counters of steps that is kept current; None for none.
 
     Raises:
         EntroError: if an option or an address cannot be read.
@@ -235,7 +266,8 @@ def watching(
     within = time_range(settings.step, (None, None), time.time_ns())
     sources = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
     with no_progress(), _ended_by_sigterm(), sources as (follower, collectors):
-        yield Watch(follower, collectors, settings, settings.budget if budget is None else budget, page)
+        limit = settings.budget if budget is None else budget
+        yield Watch(follower, collectors, settings, limit, page, counters)
 
 
 @contextmanager
