@@ -12,10 +12,11 @@ import msgspec
 
 from entro_cli.core.console import printable, worked_off
 from entro_cli.history.day_files import DamagedDayError, connect, find_flaw, read_grid
+from entro_cli.history.digests import Digests, read_digests
 from entro_cli.history.inventory import CheckResult, Damage
 from entro_cli.history.paths import DAY_FILE, PipelinePaths
 from entro_cli.history.state import State, load_state, state_from_days
-from entro_cli.history.transaction import Digests, matches_digest, read_digests, refuse_altered
+from entro_cli.history.transaction import refuse_altered
 from entro_engine import EntroError
 
 
@@ -26,7 +27,7 @@ def check(paths: PipelinePaths) -> CheckResult:
         paths: the pipeline.
     """
     listed, days = read_digests(paths), paths.days()
-    metadata = {paths.digests: _flaw_of_digests(paths), paths.state: _flaw_of_state(paths, listed)}
+    metadata = {paths.digests: _flaw_of_digests(paths), paths.state: _flaw_of_state(paths)}
     damaged = {path: flaw for path, flaw in metadata.items() if flaw}
     state = state_from_days(paths) if damaged.get(paths.state) else load_state(paths)
     with connect() as connection:
@@ -59,15 +60,11 @@ def _flaw_of_day(
         return error.found
 
 
-def _flaw_of_state(paths: PipelinePaths, listed: Digests) -> str:
+def _flaw_of_state(paths: PipelinePaths) -> str:
     try:
         load_state(paths)
-        if paths.state.exists() and matches_digest(paths.state, paths.state.name, paths, listed) is False:
-            return "its content has changed since it was written"
     except EntroError as error:
         return error.found
-    except OSError as error:
-        return f"it cannot be read: {error.strerror or error}"
     return ""
 
 

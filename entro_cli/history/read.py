@@ -15,9 +15,10 @@ from entro_cli.config import Settings
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
+from entro_cli.history.digests import read_digests
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
-from entro_cli.history.transaction import read_digests, refuse_altered
+from entro_cli.history.transaction import refuse_altered
 from entro_cli.timeseries.observations import coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_cli.timeseries.resample import SourceBins, fill_steps, held_ns

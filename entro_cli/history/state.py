@@ -15,6 +15,7 @@ from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
 from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
+from entro_cli.history.digests import ALTERED, matches_digest, read_digests
 from entro_cli.history.migrate_state import migrate_state
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.continuation import Checkpoint
@@ -267,6 +268,9 @@ def load_state(paths: PipelinePaths) -> State:
         version = raw["version"]
         if version > VERSION:
             raise _too_new(version, paths.state)
+        # A changed number could still be a possible one: the steps would be read at another time, without a word.
+        if matches_digest(paths.state, paths.state.name, paths, read_digests(paths)) is False:
+            raise ValueError(ALTERED)
         if version == 1:
             raw = migrate_state(raw)
         return _validated(msgspec.convert(raw, State))

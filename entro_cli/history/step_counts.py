@@ -12,10 +12,11 @@ from entro_cli.config import Settings
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable, worked_off
 from entro_cli.core.files import write_whole
+from entro_cli.history.digests import Digests, read_digests
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import judged_steps, load_stored_state, read_bins
 from entro_cli.history.state import State
-from entro_cli.history.transaction import Digests, read_digests, task_lock
+from entro_cli.history.transaction import task_lock
 from entro_engine import EntroError
 
 _LOOK_BACK_NS = 3600 * NS

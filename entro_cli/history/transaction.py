@@ -12,7 +12,6 @@ Readers take no lock. They may see some files of a change before others, but nev
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from entro_cli.core.console import DONE, printable, worked_off
 from entro_cli.core.files import sync_folder, unwritable
 from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
+from entro_cli.history.digests import ALTERED, Digests, digest, encode_digests, matches_digest, read_digests
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, back_up_old_state, encode_state
 from entro_engine import EntroError
@@ -34,17 +34,11 @@ from entro_engine import EntroError
 LOCK_TIMEOUT_S = 600.0
 """The time to wait for another writer."""
 
-_DIGEST_ATTEMPTS = 3
-"""The comparisons of a file with its digests before a mismatch counts as damage."""
-
 _DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "after", "gone"
 """The staged files besides days: the digests during and after the moves, the state, and the days to remove.
 
 A history may hold a `committed` folder that an earlier release left, so these names are part of the stored format.
 """
-
-Digests = dict[str, list[str]]
-"""The hashes that a file may have, by day or `state.json`; two while the file is being replaced."""
 
 
 @contextmanager
@@ -149,9 +143,9 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
         old = read_digests(paths)
         # While files are moved, a reader may find the old or the new one: the digests list both.
         either = old | {name: [*old.get(name, []), *hashes] for name, hashes in new.items()}
-        _stage_file(paths, _DIGESTS_DURING, _encode_digests(either))
+        _stage_file(paths, _DIGESTS_DURING, encode_digests(either))
         after = {name: hashes for name, hashes in (old | new).items() if name not in removed}
-        _stage_file(paths, _DIGESTS_AFTER, _encode_digests(after))
+        _stage_file(paths, _DIGESTS_AFTER, encode_digests(after))
         _stage_file(paths, _REMOVED_DAYS, msgspec.json.encode(removed))
         for day in files:
             paths.day_file(day).parent.mkdir(exist_ok=True)
@@ -195,38 +189,6 @@ def remove_day(paths: PipelinePaths, day: date) -> None:
         paths.day_file(day).parent.rmdir()
 
 
-def read_digests(paths: PipelinePaths) -> Digests:
-    """Read the hashes of the stored files; none if they cannot be read, since they only help to find damage."""
-    try:
-        return msgspec.json.decode(paths.digests.read_bytes(), type=Digests)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-
-
-def matches_digest(path: Path, key: str, paths: PipelinePaths, listed: Digests) -> bool | None:
-    """Report whether a file has a hash that is listed for it; None if none is listed.
-
-    A reader holds no lock, and a writer may replace the file at any time. So a mismatch is checked again.
-
-    Args:
-        path: the file.
-        key: its key in the digests: a day, or `state.json`.
-        paths: the pipeline.
-        listed: the digests, read a moment ago.
-
-    Raises:
-        OSError: when the file cannot be read.
-    """
-    for _ in range(_DIGEST_ATTEMPTS):
-        if key not in listed:
-            return None
-        found = digest(path)
-        if found in listed[key]:
-            return True
-        listed = read_digests(paths)  # after the file was read: digests that are older would not list it
-    return False
-
-
 def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
     """Raise an error if a day file is not as it was written.
 
@@ -241,13 +203,7 @@ def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
     path = paths.day_file(day)
     with suppress(OSError):  # reading the file reports this error with its reason
         if matches_digest(path, day.isoformat(), paths, listed) is False:
-            raise DamagedDayError(path, "its content has changed since it was written")
-
-
-def digest(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            raise DamagedDayError(path, ALTERED)
 
 
 def _stage_days(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:
@@ -277,7 +233,3 @@ def _move_files(moves: list[tuple[Path, Path]]) -> None:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _encode_digests(digests: Digests) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(dict(sorted(digests.items()))), indent=1)

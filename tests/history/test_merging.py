@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 from datetime import UTC
 from itertools import product
@@ -206,6 +207,41 @@ def test_without_its_books_a_history_goes_on(tmp_path):
     assert days(tmp_path / "h") == days(tmp_path / "w")
     path.write_text("{")
     assert "the file is damaged" in ingest(tmp_path / "h", log, status=1).error
+
+
+@pytest.mark.parametrize("key", ["step_ns", "origin_ns"])
+def test_a_state_with_another_number_is_not_used_and_not_written_over(tmp_path, key):
+    """Such a number is a possible one: the stored steps would be read at other times."""
+    log = written(tmp_path, "log.csv", regular(50))
+    ingest(tmp_path / "h", log)
+    path = PipelinePaths(tmp_path / "h", "default").state
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps(state | {key: 2 * state[key] + 10**9}))
+    changed = path.read_bytes()
+    again = written(tmp_path, "more.csv", regular(50, start=START + 10**12))
+    export = ["history", "export", "--out", tmp_path / "steps.csv"]
+    for command in (["ingest", again], ["report", "--daily"], ["history", "show"], export):
+        error = entro(*command, "--history", tmp_path / "h").error
+        assert error.startswith(f"{path}: the file is damaged: its content has changed since it was written; move it")
+    assert path.read_bytes() == changed
+    assert "1 of 3 files is damaged" in entro("history", "check", "--history", tmp_path / "h").err
+    path.unlink()
+    ingest(tmp_path / "h", log, again)
+    assert entro("history", "check", "--history", tmp_path / "h").status == 0
+
+
+def test_a_log_whose_name_is_no_utf_8(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"caf\xe9.csv")
+    odd.write_text("".join([HEADER, *regular(50)]))
+    ingest(tmp_path / "h", folder)
+    with odd.open("a") as file:
+        file.writelines(regular(20, start=START + 50 * 10**9))
+    assert "read on" in ingest(tmp_path / "h", folder).out
+    assert "nothing new" in ingest(tmp_path / "h", folder).out
+    page = entro("report", "--daily", "--history", tmp_path / "h", "--out", tmp_path / "page.html")
+    assert page.status == 0
 
 
 def test_a_newer_version(tmp_path):

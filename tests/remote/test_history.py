@@ -8,9 +8,9 @@ import pytest
 
 from entro_cli.core.remote_folder import RemoteFolder
 from entro_cli.history import remote_copy
+from entro_cli.history.digests import read_digests
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.remote_copy import working_copy
-from entro_cli.history.transaction import read_digests
 from entro_engine import EntroError
 from tests.history.stored import HEADER, ingest, regular
 from tests.marks import slow

@@ -14,6 +14,7 @@ from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
 from entro_cli.core.console import printable
 from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
+from entro_cli.history.digests import read_digests
 from entro_cli.history.ingest.assign_sources import assign_sources, kept_source_problems
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.merge import (
@@ -30,7 +31,7 @@ from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.paths import PipelinePaths, utc_day
 from entro_cli.history.read import steps_of
 from entro_cli.history.state import VERSION, StageState, State, encode_state, load_state
-from entro_cli.history.transaction import commit, read_digests, refuse_altered, write_lock
+from entro_cli.history.transaction import commit, refuse_altered, write_lock
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
 from entro_cli.timeseries.observations import is_signal

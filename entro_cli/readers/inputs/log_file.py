@@ -149,7 +149,8 @@ def location_of(name: str) -> str:
     """
     if is_url(name):
         return shown_url(name)
-    return "" if name == STDIN else str(Path(name).absolute())
+    # A name of other bytes than UTF-8 cannot be stored as it is.
+    return "" if name == STDIN else str(Path(name).absolute()).encode("utf-8", "backslashreplace").decode()
 
 
 def _find(name: str) -> dict[str, bool]:
