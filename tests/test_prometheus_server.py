@@ -367,12 +367,13 @@ def free_port():
 
 
 @contextmanager
-def prometheus(folder, target):
-    """A real server that scrapes a target each second."""
+def prometheus(folder, target, rules=()):
+    """A real server that scrapes a target each second, and evaluates files of rules."""
     port = free_port()
     config = folder / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 1s}\nscrape_configs:\n"
+        f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n"
+        f"rule_files: {json.dumps([str(file) for file in rules])}\nscrape_configs:\n"
         f"  - job_name: llm\n    static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
     )
     with (folder / "prometheus.log").open("w") as log:

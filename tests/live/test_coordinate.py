@@ -8,17 +8,19 @@ import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import burn_rate_rules
 from tests.fake_llm import serving
 from tests.live.coordinating import coordinating
 from tests.live.servers import free_port
 from tests.marks import slow
 from tests.running import COMMAND, entro, entro_process
 from tests.schedule.system import require_program
-from tests.test_prometheus_server import PROMETHEUS, prometheus, wait_for
+from tests.test_prometheus_server import EXPOSED, PROMETHEUS, page, prometheus, wait_for
 
 FIELDS = {
     "time",
@@ -240,18 +242,27 @@ def test_a_dry_run_prints_and_writes_nothing(llm, tmp_path):
 
 
 @pytest.mark.slow
-def test_prometheus_scrapes_it(running, tmp_path):
+def test_prometheus_scrapes_it_and_alerts(tmp_path):
+    """With 1000 requests waiting all steps are over the budget: both pages fire as soon as two are seen."""
     require_program(PROMETHEUS, "prometheus")
-    running.wait_for(lambda cap: cap["queue"] == 0.0)
-    with prometheus(tmp_path, running.url.rsplit(":")[-1]) as url:
-        query = f"{url}/api/v1/query?query=rate(entro_observed_steps_total[10s])"
+    with ExitStack() as stack:
+        llm, _ = stack.enter_context(page(200, EXPOSED.format(waiting=500, done=9)))
+        options = ("--metrics", llm, "--capacity", "6", "--pipeline", "crawl")
+        running = stack.enter_context(coordinating(*options, history=tmp_path / "h"))
+        server = stack.enter_context(prometheus(tmp_path, running.url.rsplit(":")[-1], [burn_rate_rules.FILE]))
 
-        def observed():
-            with urllib.request.urlopen(query, timeout=5) as answer:
-                found = json.load(answer)["data"]["result"]
-            return found and float(found[0]["value"][1]) > 0.8
+        def found(query):
+            with urllib.request.urlopen(f"{server}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
+                samples = json.load(answer)["data"]["result"]
+            return {tuple(map(one["metric"].get, ("pipeline", "window"))): float(one["value"][1]) for one in samples}
 
-        wait_for(observed)
+        firing = 'ALERTS{alertname="EntroBurnRate", alertstate="firing", severity="page"}'
+        wait_for(lambda: found(firing) == {("crawl", "1h"): 1, ("crawl", "6h"): 1})
+        assert found("entro_violating_steps_total / entro_observed_steps_total") == {("crawl", None): 1}
+        assert found("entro_observed_steps_total")["crawl", None] >= 2
+        with urllib.request.urlopen(f"{server}/api/v1/rules", timeout=5) as answer:
+            (group,) = json.load(answer)["data"]["groups"]
+        assert {rule["health"] for rule in group["rules"]} == {"ok"}
 
 
 def test_a_source_that_fails_is_named_once_and_comes_back(tmp_path):
