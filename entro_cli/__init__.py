@@ -5,9 +5,20 @@
 
 TYPE_CHECKING = False  # importing typing would take half of the time
 if TYPE_CHECKING:
-    from entro_cli.api import Analysis, EntroWarning, History, Pipeline, Report, read, simulate
+    from entro_cli.api import Analysis, EntroWarning, History, Pipeline, Report, SimulatedRuns, read, simulate
+    from entro_engine import EntroError
 
-__all__ = ["Analysis", "EntroWarning", "History", "Pipeline", "Report", "read", "simulate"]
+__all__ = [
+    "Analysis",
+    "EntroError",
+    "EntroWarning",
+    "History",
+    "Pipeline",
+    "Report",
+    "SimulatedRuns",
+    "read",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -7,9 +7,10 @@ variables of the environment are read as by the command. Warnings about logs are
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,23 +19,22 @@ from entro_cli.analysis.figures import end_waits
 from entro_cli.analysis.incidents import Incidents
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
-from entro_cli.config import OptionValue, Settings
-from entro_cli.config.keys import SINGLE_KEYS
+from entro_cli.config import Settings
+from entro_cli.config.keywords import ANALYSIS_KEYS, READING_KEYS, KeywordSettings
 from entro_cli.core.clock import moment_ns, zone_of
 from entro_cli.core.console import Terminal
 from entro_cli.core.parallel import Executor
-from entro_cli.core.suggestions import did_you_mean
-from entro_cli.history.paths import pipeline_paths, stored_pipelines
-from entro_cli.history.remote_copy import working_copy
+from entro_cli.history.paths import pipeline_paths
+from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.report.periods import PeriodKind
 from entro_cli.timeseries.frames import runs_frame, steps_frame
 from entro_cli.timeseries.steps import StageView, StepSource
 from entro_cli.workflows.analyze import analyze_replay, judged_steps
-from entro_cli.workflows.load_history import load_history
+from entro_cli.workflows.load_history import HistorySlice, load_history
 from entro_cli.workflows.load_logs import Loaded, load_logs
 from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
 from entro_cli.workflows.report import PeriodRequest, ReportInput, last_observed_ns, summarise_period
-from entro_cli.workflows.settings import load_options, read_config
+from entro_cli.workflows.settings import load_options
 from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError, Run
 
@@ -44,78 +44,60 @@ if TYPE_CHECKING:
     from entro_cli.analysis.simulation.results import RunFigures
     from entro_cli.report.daily_report import Summary
 
-_NAMES = {"tz": "zone", "wait_s": "wait"}
-_NAMES_OF_KEYS = {key: name for name, key in _NAMES.items()}
-_OF_READING = {
-    *("zone", "step", "time", "start", "year", "input_format", "by", "aggregate", "decimal", "offset"),
-    *("strict", "redact"),
-}
+_OF_LAW = ("lag", "budget", "alpha", "beta", "limit")
+_OF_CHANCE = ("noise", "seed", "runs", "seeds")
 _PERIODS = {"daily": "day", "weekly": "week", "monthly": "month", "range": "range"}
 _SUFFIXES = {
     **{".html": "html", ".pdf": "pdf", ".json": "json", ".md": "markdown", ".txt": "terminal"},
     **{".xml": "junit", ".eml": "email"},
 }
 
-Moment = datetime | str | None
-"""A time: a datetime with a zone, a text such as 2026-04-06T12:00, or None for an open end."""
+Moment = date | str | None
+"""A time: a datetime, a date or a text such as 2026-04-06T12:00, in the pipeline's zone without one of its own; or
+None for an open end."""
 
 
 class EntroWarning(UserWarning):
     """A warning about logs or settings, as the commands print it."""
 
 
-class _Warner(Terminal):
-    """A terminal that turns warnings into Python warnings and prints nothing."""
+class _Messages(Terminal):
+    """A terminal that prints nothing, and keeps warnings to pass them on as Python warnings."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
+        self._found: list[str] = []
 
     def warn(self, message: str) -> None:
-        warnings.warn(message, EntroWarning, stacklevel=4)
+        """Keep a warning."""
+        self._found.append(message)
 
     def note(self, message: str) -> None:
         """Print nothing."""
 
-
-@dataclass(frozen=True)
-class _Configuration:
-    """The configuration of a pipeline, and what the arguments of the caller set over it."""
-
-    file: Path | None
-    pipeline: str
-    given: dict[str, object]
-
-    def with_keys(self, keys: dict[str, object]) -> _Configuration:
-        """Return the configuration with more keys set.
-
-        Raises:
-            EntroError: if there is no such key.
-        """
-        known = {_NAMES_OF_KEYS.get(key.name, key.name) for key in SINGLE_KEYS}
-        for name in keys:
-            if name not in known | set(_NAMES.values()):
-                raise EntroError(
-                    f"unknown key {name!r}", where="keyword arguments", remedy=did_you_mean(name, sorted(known))
-                )
-        return replace(self, given=self.given | {_NAMES.get(name, name): value for name, value in keys.items()})
-
-    def settings(self) -> Settings:
-        options = {key: OptionValue(_listed(value), _NAMES_OF_KEYS.get(key, key)) for key, value in self.given.items()}
-        return read_config(self.file, _Warner()).settings(self.pipeline, options)
+    def pass_on(self) -> None:
+        """Warn the caller of the function that this is called in."""
+        for message in self._found:
+            warnings.warn(message, EntroWarning, stacklevel=3)
 
 
-def _listed(value: object) -> object:
-    """Return a value as it would stand in entro.toml: a path as text, a tuple as a list."""
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
+@contextmanager
+def _named_as_arguments() -> Iterator[None]:
+    """Let errors name arguments as Python has them, without the dashes of options."""
+    try:
+        yield
+    except EntroError as error:
+        if not error.where.startswith("--"):
+            raise
+        where = error.where.replace("--", "")
+        raise EntroError(error.found, where=where, expected=error.expected, remedy=error.remedy) from error
 
 
 def read(
     *logs: str | Path,
     pipeline: str = "default",
     config: str | Path | None = None,
-    stage: Sequence[str] = (),
+    stage: str | Sequence[str] = (),
     **keys: Any,
 ) -> Pipeline:
     """Read logs of one pipeline.
@@ -130,18 +112,45 @@ def read(
     Raises:
         EntroError: if a log or a setting cannot be used.
     """
-    configuration = _Configuration(None if config is None else Path(config), pipeline, {}).with_keys(keys)
-    settings = configuration.settings()
+    if not logs:
+        raise EntroError("names no log", where="read()", expected="files, folders, patterns or URLs")
+    base = KeywordSettings(None if config is None else Path(config), pipeline, {})
+    chosen = base.with_keys(keys, READING_KEYS | ANALYSIS_KEYS)
+    messages = _Messages()
+    settings = _settings(chosen, messages)
     # Full loads follow from the settings of an analysis, which may differ from those of reading.
-    options = replace(load_options(settings, stage), full_of=lambda name, kind: None)
-    loaded = load_logs([str(log) for log in logs], options, executor=Executor(1))
-    print_load_warnings(loaded, _Warner())
-    return Pipeline(pipeline, loaded.steps, loaded.sources, configuration, loaded)
+    options = replace(load_options(settings, _several(stage)), full_of=lambda name, kind: None)
+    with _named_as_arguments():
+        loaded = load_logs([str(log) for log in logs], options, executor=Executor(1))
+    print_load_warnings(loaded, messages)
+    messages.pass_on()
+    return Pipeline(pipeline, loaded.steps, loaded.sources, chosen, loaded, partial(_with_full_loads, loaded.steps))
+
+
+def _with_full_loads(steps: StepSource, settings: Settings) -> tuple[StepSource, FullLoads]:
+    """Return the steps of logs with the full loads that settings give, and their origin."""
+    stages = tuple(
+        stage if stage.full is not None else replace(stage, full=settings.full_of(stage.name, stage.kind))
+        for stage in steps.stages
+    )
+    return judged_steps(StageView(steps, stages, tuple(range(len(stages)))), settings)
+
+
+def _settings(keywords: KeywordSettings, messages: _Messages) -> Settings:
+    settings, found = keywords.settings()
+    for warning in found:
+        messages.warn(warning)
+    return settings
+
+
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    """Return names as a sequence; a text is one of them."""
+    return (names,) if isinstance(names, str) else names
 
 
 def simulate(
     scenario: str = "three-phase",
-    controllers: Sequence[str] = ("uncontrolled", "static", "eq14", "v9"),
+    controllers: str | Sequence[str] = ("uncontrolled", "static", "eq14", "v9"),
     **options: Any,
 ) -> SimulatedRuns:
     """Run a scenario under several controllers.
@@ -163,8 +172,15 @@ def simulate(
     world = find_scenario(scenario)
     if isinstance(world, GraphScenario):
         raise EntroError("is a graph of stages", where=scenario, remedy="run it with entro_engine.simulate_graph")
-    random: dict[str, Any] = {name: options.pop(name) for name in ("noise", "seed", "runs", "seeds") if name in options}
-    parameters = SimulationParameters(world, controllers_named(controllers), **options, **drawn(random, world))
+    of_chance: dict[str, Any] = {name: options.pop(name) for name in _OF_CHANCE if name in options}
+    for name in options.keys() - set(_OF_LAW):
+        expected = ", ".join([*_OF_LAW, *_OF_CHANCE])
+        raise EntroError(f"unknown option {name!r}", where="simulate()", expected=expected)
+    settings, _ = KeywordSettings(None, "default", {}).settings()
+    law = {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget} | options
+    with _named_as_arguments():
+        chosen = controllers_named(_several(controllers))
+        parameters = SimulationParameters(world, chosen, **law, **drawn(of_chance, world))
     return SimulatedRuns(summarise(parameters, simulate_all(parameters)).runs)
 
 
@@ -193,7 +209,7 @@ class SimulatedRuns:
 class History:
     """A stored history, that of the configuration by default.
 
-    It is a class and no function `history`, as `entro_cli.history` is the package that stores histories.
+    It is a class, not a function `history`: `entro_cli.history` is the package that stores histories.
 
     Args:
         location: its folder or URL.
@@ -201,38 +217,50 @@ class History:
     """
 
     def __init__(self, location: str | Path | None = None, config: str | Path | None = None) -> None:
-        given: dict[str, object] = {} if location is None else {"history": str(location)}
-        self._configuration = _Configuration(None if config is None else Path(config), "default", given)
+        self.location = location
+        given = {} if location is None else {"history": str(location)}
+        self._keywords = KeywordSettings(None if config is None else Path(config), "default", given)
 
     @property
     def pipelines(self) -> tuple[str, ...]:
-        """The names of the pipelines that are stored in a folder."""
-        location = self._configuration.settings().history
-        if isinstance(location, str):
-            raise EntroError("its pipelines cannot be listed", where=location, remedy="name the pipeline in read()")
-        return tuple(stored.name for stored in stored_pipelines(location))
+        """The names of the stored pipelines."""
+        settings, _ = self._keywords.settings()
+        return tuple(stored.name for stored in pipelines_at(settings.history))
 
     def read(self, pipeline: str = "default", since: Moment = None, until: Moment = None, **keys: Any) -> Pipeline:
-        """Read what is stored of a pipeline.
+        """Read the steps that are stored of a pipeline.
 
         Args:
             pipeline: its name.
             since: the begin; None for the first step.
             until: the end; None for the last step.
-            keys: keys of entro.toml.
+            keys: keys of entro.toml that do not concern reading, and `tz`.
 
         Raises:
             EntroError: if nothing is stored of it.
         """
-        configuration = replace(self._configuration, pipeline=pipeline).with_keys(keys)
-        settings = configuration.settings()
+        named = replace(self._keywords, pipeline=pipeline)
+        chosen = named.with_keys(keys, ANALYSIS_KEYS | {"zone"})
+        messages = _Messages()
+        settings = _settings(chosen, messages)
         zone = zone_of(settings.zone)
         paths = pipeline_paths(settings.history, pipeline)
-        with working_copy(paths):
-            stored = load_history(paths, settings, zone, _ns(since, settings), _ns(until, settings))
-        print_problems(stored.problems, _Warner())
+        span = _ns(since, settings), _ns(until, settings)
+
+        def load(wanted: Settings) -> HistorySlice:
+            with working_copy(paths):
+                return load_history(paths, wanted, zone, *span)
+
+        def judge(wanted: Settings) -> tuple[StepSource, FullLoads]:
+            # What is learned and stored decides on full loads, so that other settings need it again.
+            found = stored if wanted == settings else load(wanted)
+            return found.steps, found.full_loads
+
+        stored = load(settings)
+        print_problems(stored.problems, messages)
+        messages.pass_on()
         loaded = Loaded(stored.steps, stored.sources, zone, (), signals=stored.signals)
-        return Pipeline(pipeline, stored.steps, stored.sources, configuration, loaded, stored.full_loads)
+        return Pipeline(pipeline, stored.steps, stored.sources, chosen, loaded, judge)
 
 
 @dataclass(frozen=True)
@@ -248,9 +276,9 @@ class Pipeline:
     name: str
     steps: StepSource = field(repr=False)
     sources: tuple[Source, ...]
-    _configuration: _Configuration = field(repr=False)
+    _keywords: KeywordSettings = field(repr=False)
     _loaded: Loaded = field(repr=False)
-    _stored_full_loads: FullLoads | None = field(default=None, repr=False)
+    _judge: Callable[[Settings], tuple[StepSource, FullLoads]] = field(repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the steps as a frame: the mean, the peak and the last load of each stage, and its samples."""
@@ -267,15 +295,15 @@ class Pipeline:
         Raises:
             EntroError: if no step begins in the period, or a key concerns reading.
         """
-        for name in keys:
-            if _NAMES.get(name, name) in _OF_READING:
-                raise EntroError("concerns the reading of logs", where=name, remedy=f"use read(..., {name}=...)")
-        settings = self._configuration.with_keys(keys).settings()
-        steps, full_loads = self._judged(settings)
-        replayed = replay_steps(steps, settings.budget, _ns(since, settings), _ns(until, settings))
+        messages = _Messages()
+        settings = _settings(self._keywords.with_keys(keys, ANALYSIS_KEYS), messages)
+        steps, full_loads = self._judge(settings)
+        with _named_as_arguments():
+            replayed = replay_steps(steps, settings.budget, _ns(since, settings), _ns(until, settings))
         found, warning = analyze_replay(replayed, self._loaded, full_loads, settings, "entro.read(...).analyze(...)")
         if warning:
-            _Warner().warn(warning)
+            messages.warn(warning)
+        messages.pass_on()
         return Analysis(
             figures=found.figures,
             coordination=found.coordination,
@@ -285,16 +313,6 @@ class Pipeline:
             _pipeline=self,
             _settings=settings,
         )
-
-    def _judged(self, settings: Settings) -> tuple[StepSource, FullLoads]:
-        """Return the steps with the full loads that settings give, and their origin."""
-        if self._stored_full_loads is not None:
-            return self.steps, self._stored_full_loads
-        stages = tuple(
-            stage if stage.full is not None else replace(stage, full=settings.full_of(stage.name, stage.kind))
-            for stage in self.steps.stages
-        )
-        return judged_steps(StageView(self.steps, stages, tuple(range(len(stages)))), settings)
 
 
 @dataclass(frozen=True)
@@ -350,23 +368,25 @@ class Analysis:
         frame["end"] = pd.to_datetime(frame["end"], utc=True)
         return frame.set_index(index)
 
-    def report(self, period: str = "range", date: str | None = None) -> Report:
+    def report(self, period: str = "range", day: date | str | None = None) -> Report:
         """Return the report of a period, beside the one before.
 
         Args:
             period: daily, weekly, monthly, or range for all that was analysed.
-            date: a date in the period; None for the last with data.
+            day: a day in the period, as a date or as a text; None for the last with data.
 
         Raises:
-            EntroError: if the period or the date is none.
+            EntroError: if the period is unknown, or the day cannot be read.
         """
         if period not in _PERIODS:
             raise EntroError(f"unknown period {period!r}", where="period", expected=", ".join(_PERIODS))
         replayed, settings, loaded = self._replayed, self._settings, self._pipeline._loaded
         within = replayed.begin_ns, replayed.steps.start_ns + replayed.after * replayed.steps.step_ns
         data = ReportInput(replayed.steps, loaded.sources, self.full_loads, logs=loaded.paths, signals=loaded.signals)
-        request = PeriodRequest(PeriodKind(_PERIODS[period]), date, False, within, loaded.zone)
-        chosen = request.period(last_observed_ns(data.steps), data.steps)
+        text = day.isoformat() if isinstance(day, date) else day
+        request = PeriodRequest(PeriodKind(_PERIODS[period]), text, False, within, loaded.zone)
+        with _named_as_arguments():
+            chosen = request.period(last_observed_ns(data.steps), data.steps)
         return Report(summarise_period(data, chosen, settings, None), chosen.file_stem(settings.pipeline), loaded.paths)
 
 
@@ -393,7 +413,7 @@ class Report:
 
         Args:
             path: the file.
-            self_contained: whether a page includes plotly.js, which else is put beside it.
+            self_contained: whether a page includes plotly.js, which is otherwise put beside it.
 
         Raises:
             EntroError: if the suffix is unknown, or the file cannot be written.
@@ -402,7 +422,9 @@ class Report:
         if file.suffix not in _SUFFIXES:
             raise EntroError(f"unknown suffix {file.suffix!r}", where=str(path), expected=", ".join(_SUFFIXES))
         output = OutputOptions(_SUFFIXES[file.suffix], file, self_contained, self._logs, long=True)
-        write_report(self.summary, self.stem, output, _Warner())
+        messages = _Messages()
+        write_report(self.summary, self.stem, output, messages)
+        messages.pass_on()
         return file
 
 
@@ -410,5 +432,5 @@ def _ns(when: Moment, settings: Settings) -> int | None:
     """Return a time in ns since the epoch; None for an open end."""
     if when is None:
         return None
-    text = when.isoformat() if isinstance(when, datetime) else when
+    text = when.isoformat() if isinstance(when, date) else when
     return moment_ns(text, zone_of(settings.zone), "since/until")

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -108,36 +108,51 @@ def test_the_report_is_the_command_s(analysis, accepted_wait, tmp_path):
     for document in (saved, printed):  # the command that repeats it differs
         document.pop("recommendations")
     assert saved == printed
-    assert "<html" in analysis.report("daily", date="2026-04-06").save(tmp_path / "day.html").read_text()
+    assert "<html" in analysis.report("daily", day=date(2026, 4, 6)).save(tmp_path / "day.html").read_text()
     with pytest.raises(EntroError, match="unknown suffix"):
         analysis.report().save(tmp_path / "page.doc")
     with pytest.raises(EntroError, match="unknown period"):
         analysis.report("yearly")
 
 
-def test_settings_of_the_analysis_override_those_of_reading(pipeline):
-    given = pipeline.analyze(capacity=2.0, wait_s=4)
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("history")
+    run_entro("ingest", WEEKS, "--tz", "Europe/Berlin", "--history", folder, "--pipeline", "crawl")
+    return entro.History(folder)
+
+
+@pytest.mark.parametrize("source", ["logs", "history"])
+def test_settings_of_the_analysis_override_those_of_reading(pipeline, stored, source):
+    pipeline = pipeline if source == "logs" else stored.read("crawl", tz="Europe/Berlin")
+    given = pipeline.analyze(capacity=2.0, wait_s=np.float64(4))
     assert [stage.full for stage in given.figures.stages] == [5.0, 8.0]
     assert given.full_loads.origin == "set"
     part = pipeline.analyze(since=datetime(2026, 4, 6, tzinfo=UTC), until="2026-04-07T00:00Z")
     assert part.figures.steps == 24 * 60
     with pytest.raises(EntroError, match=re.escape("step: concerns the reading of logs; use read(..., step=...)")):
         pipeline.analyze(step="10s")
-    with pytest.raises(EntroError, match="unknown key 'wiat_s'; did you mean wait_s"):
+    with pytest.raises(EntroError, match="unknown key 'fail_on'"):
+        pipeline.analyze(fail_on=["violations>3"])
+    with pytest.raises(EntroError, match="wait: is given twice, as wait_s too"):
+        pipeline.analyze(wait_s=3, wait=4)
+    with pytest.raises(EntroError, match=r"^since/until: the log has no step in this period"):
+        pipeline.analyze(since=date(2030, 1, 1))
+    with pytest.raises(EntroError, match=r"unknown key 'wiat_s'; .*did you mean wait_s"):
         pipeline.analyze(wiat_s=3)
     with pytest.raises(EntroError, match="wait_s: is -1"):
         pipeline.analyze(wait_s=-1)
 
 
-def test_a_stored_pipeline(tmp_path):
-    run_entro("ingest", WEEKS, "--tz", "Europe/Berlin", "--history", tmp_path, "--pipeline", "crawl")
-    stored = entro.History(tmp_path)
+def test_a_stored_pipeline(stored):
     assert stored.pipelines == ("crawl",)
+    with pytest.raises(EntroError, match="step: concerns the reading of logs"):
+        stored.read("crawl", step="10s")
     week = stored.read("crawl", since="2026-04-06", until="2026-04-08", tz="Europe/Berlin")
     assert week.steps.count == 2 * 24 * 60
     found = week.analyze().figures
     days = ("--since", "2026-04-06", "--until", "2026-04-08", "--tz", "Europe/Berlin")
-    document = json.loads(run_entro("report", *days, "--history", tmp_path, "--pipeline", "crawl", "--json").out)
+    document = json.loads(run_entro("report", *days, "--history", stored.location, "--pipeline", "crawl", "--json").out)
     assert found.violations == document["figures"]["violations"]
 
 
@@ -149,16 +164,45 @@ def test_warnings_of_the_commands_are_python_warnings(tmp_path):
         entro.read(log)
     assert {each.category for each in caught} == {entro.EntroWarning}
     assert any("1 of 3 rows could not be read" in str(each.message) for each in caught)
+    assert {each.filename for each in caught} == {__file__}
     entro.read(WEEKS, tz="UTC")  # no warning, which would be an error here
 
 
-def test_simulated_runs():
+def test_simulated_runs(monkeypatch):
     frame = entro.simulate("three-phase", ["uncontrolled", "v9"]).to_frame()
     assert frame["violations"].to_dict() == {"uncontrolled": 312, "v9": 0}
     assert frame.loc["v9", "stress"] == 334
     assert list(entro.simulate("arena", ["v9"], seeds=range(3), lag=5).to_frame().index) == ["v9"]
-    with pytest.raises(EntroError, match="unknown controller"):
+    assert list(entro.simulate(controllers="v9").to_frame().index) == ["v9"]
+    with pytest.raises(EntroError, match=r"^controller: unknown controller 'v10'"):
         entro.simulate(controllers=["v10"])
+    with pytest.raises(EntroError, match="unknown option 'capacity'; expected lag, budget"):
+        entro.simulate(capacity=3)
+    monkeypatch.setenv("ENTRO_ALPHA", "0.2")
+    printed = json.loads(run_entro("simulate", "--controller", "v9", "--json").out)["runs"][0]["peak_queue"]
+    assert entro.simulate(controllers="v9").to_frame()["peak_queue"].tolist() == [printed]
+
+
+def test_arguments_that_make_no_sense():
+    with pytest.raises(EntroError, match=re.escape("read(): names no log")):
+        entro.read()
+    with pytest.raises(EntroError, match=r"^stage"):
+        entro.read(WEEKS, stage="llm")
+
+
+def test_no_column_of_a_frame_is_lost(tmp_path):
+    """The names of stages may give one name of a column twice."""
+    log = tmp_path / "log.csv"
+    rows = [f"2026-04-06T00:00:0{step}Z,{step},1,2" for step in range(5)]
+    log.write_text("\n".join(["time,total_rate,a_queue,more", *rows, ""]))
+    stages = ("total=total_rate:rate", "a=a_queue:queue", "a_requests=more:generic")
+    pipeline = entro.read(log, stage=stages)
+    frame = pipeline.analyze().to_frame()
+    assert frame["psi_total_nat_2"].tolist() == np.log1p(np.arange(5)).tolist()
+    assert (frame["psi_total_nat"] > frame["psi_total_nat_2"]).all()
+    loads = pipeline.to_frame()
+    assert loads["load_a_requests"].tolist() == [1.0] * 5
+    assert loads["load_a_requests_2"].tolist() == [2.0] * 5
     with pytest.raises(EntroError, match="chain: is a graph of stages; run it with entro_engine"):
         entro.simulate("chain")
 
