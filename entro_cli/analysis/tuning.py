@@ -97,9 +97,12 @@ class Tuning:
         left_out: headrooms of the grid that are not below alpha, and were not tried.
         present: the setting in force.
         tried: the other settings, by cost, the lowest first.
-        tuning_gain: the cost saved by the setting that is the best on all blocks, in all blocks.
-        held_out_gain: the cost saved in each block by the setting that is the best on the others, summed over blocks.
-        proposed: the setting with the lowest cost of those that are better; None without one.
+        tuning_gain: the cost saved in all blocks by the setting that the rule chooses on them: the one with the lowest
+            cost of those that are better. Without one it is the present setting, which saves 0.
+        held_out_gain: the cost saved in each block by the setting that the same rule chooses on the others, summed over
+            blocks.
+        proposed: the setting that the rule chooses on all blocks; None without one, or if the held-out gain is not
+            above 0.
         reason: why nothing is proposed; empty if something is.
     """
 
@@ -137,14 +140,14 @@ def tune(
     """
     coordination = coordinate(steps, parameters, initial_queue)
     result = Tuning(
-        coordination.withheld,
-        weight,
-        coordination.capacity,
-        coordination.capacity_evidence,
-        coordination.model_error,
-        coordination.plant_step_s,
-        steps.count // BLOCKS,
-        tuple(headroom for headroom in HEADROOMS if headroom >= parameters.control.alpha),
+        withheld=coordination.withheld,
+        weight=weight,
+        capacity=coordination.capacity,
+        capacity_evidence=coordination.capacity_evidence,
+        model_error=coordination.model_error,
+        plant_step_s=coordination.plant_step_s,
+        block_steps=steps.count // BLOCKS,
+        left_out=tuple(headroom for headroom in HEADROOMS if headroom >= parameters.control.alpha),
     )
     if coordination.withheld is not None or coordination.capacity is None:
         return result
@@ -159,7 +162,7 @@ def tune(
         run = partial(_run_blocks, inputs, steps.count, plant, parts, parameters.budget)
         executor = Executor(1 if jobs is None and not _pays(len(settings) * steps.count * parts) else jobs)
         found = np.array(list(executor.map(run, settings, "setting")))
-    return _judged(result, settings, found)
+    return judge(result, settings, found)
 
 
 def _settings(present: ControlParameters) -> list[ControlParameters]:
@@ -233,7 +236,7 @@ def _block_sums(values: FloatArray, begin: int, total: int) -> FloatArray:
     return np.asarray(np.bincount(block, weights=inside, minlength=BLOCKS), np.float64)
 
 
-def _judged(result: Tuning, settings: list[ControlParameters], found: FloatArray) -> Tuning:
+def judge(result: Tuning, settings: list[ControlParameters], found: FloatArray) -> Tuning:
     """Return the result with the settings compared; the first of them is the present one.
 
     Args:
@@ -243,23 +246,41 @@ def _judged(result: Tuning, settings: list[ControlParameters], found: FloatArray
     """
     costs = found[:, 0] + result.weight * found[:, 1]
     saved = costs[0] - costs
-    present, *others = map(_tried, settings, found, costs, saved)
+    present, *others = each = list(map(_tried, settings, found, costs, saved))
     tried = tuple(sorted(others, key=lambda setting: round(setting.cost, _DIGITS)))
-    proposed = next((setting for setting in tried if setting.is_better), None)
+    chosen = _choose(saved)
+    held_out = sum(float(saved[_choose(np.delete(saved, block, axis=1)), block]) for block in range(BLOCKS))
+    proposed = each[chosen] if chosen and round(held_out, _DIGITS) > 0 else None
     return replace(
         result,
         present=present,
         tried=tried,
-        tuning_gain=float(saved[_best(saved)].sum()),
-        held_out_gain=sum(float(saved[_best(np.delete(saved, block, axis=1)), block]) for block in range(BLOCKS)),
+        tuning_gain=float(saved[chosen].sum()),
+        held_out_gain=held_out,
         proposed=proposed,
-        reason="" if proposed else _reason(present, tried),
+        reason="" if proposed else _reason(present, tried, each[chosen]),
     )
 
 
-def _best(saved: FloatArray) -> int:
-    """Return the setting that saves most; of equal ones the first."""
-    return int(saved.sum(axis=1).round(_DIGITS).argmax())
+def _choose(saved: FloatArray) -> int:
+    """Return the setting that saves most of those that are better, the first of equal ones; 0 if none is better.
+
+    Args:
+        saved: the present setting's costs less those of each, shape (settings, blocks). The present one comes first.
+    """
+    return int((saved.sum(axis=1).round(_DIGITS) * [_compare(row)[3] for row in saved]).argmax())
+
+
+def _compare(saved: FloatArray) -> tuple[float, float, int, bool]:
+    """Return the mean of savings, its standard error, the number of blocks that save, and whether that is better.
+
+    Args:
+        saved: the present setting's costs less another one's, shape (blocks,). With a block left out, one less of the
+            others has to save.
+    """
+    mean, error = float(saved.mean()), float(saved.std(ddof=1)) / math.sqrt(len(saved))
+    better, least = int((saved.round(_DIGITS) > 0).sum()), LEAST_BETTER_BLOCKS - (BLOCKS - len(saved))
+    return mean, error, better, better >= least and mean >= LEAST_STANDARD_ERRORS * error
 
 
 def _tried(setting: ControlParameters, found: FloatArray, costs: FloatArray, saved: FloatArray) -> TriedSetting:
@@ -271,8 +292,7 @@ def _tried(setting: ControlParameters, found: FloatArray, costs: FloatArray, sav
         costs: of each block, shape (BLOCKS,).
         saved: the present setting's costs less these, shape (BLOCKS,).
     """
-    mean, error = float(saved.mean()), float(saved.std(ddof=1)) / math.sqrt(BLOCKS)
-    better = int((saved.round(_DIGITS) > 0).sum())
+    mean, error, better_blocks, is_better = _compare(saved)
     return TriedSetting(
         *setting[2:],
         violations=int(found[0].sum()),
@@ -281,13 +301,21 @@ def _tried(setting: ControlParameters, found: FloatArray, costs: FloatArray, sav
         block_costs=tuple(costs.tolist()),
         saved=mean,
         standard_error=error,
-        better_blocks=better,
-        is_better=better >= LEAST_BETTER_BLOCKS and mean >= LEAST_STANDARD_ERRORS * error,
+        better_blocks=better_blocks,
+        is_better=is_better,
     )
 
 
-def _reason(present: TriedSetting, tried: tuple[TriedSetting, ...]) -> str:
-    """Return why no setting is proposed."""
+def _reason(present: TriedSetting, tried: tuple[TriedSetting, ...], chosen: TriedSetting) -> str:
+    """Return why no setting is proposed.
+
+    Args:
+        present: the present setting.
+        tried: the others, by cost.
+        chosen: the setting that the rule chooses on all blocks; the present one if it chooses none.
+    """
+    if chosen is not present:
+        return "the held-out gain is not above 0, so the choice follows chance"
     if not tried:
         return "every headroom of the grid is at or above alpha"
     if not round(present.cost, _DIGITS):

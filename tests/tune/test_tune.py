@@ -92,9 +92,7 @@ def test_the_gains_follow_from_the_blocks(log, configured):
     found = document(log, *READ)
     present = np.array(found["present"]["block_costs"])
     saved = present - np.array([tried["block_costs"] for tried in [found["present"], *found["tried"]]])
-    assert found["tuning_gain"] == pytest.approx(saved.sum(axis=1).max())
-    held_out = [saved[np.delete(saved, block, axis=1).sum(axis=1).argmax(), block] for block in range(6)]
-    assert found["held_out_gain"] == pytest.approx(sum(held_out))
+    assert found["tuning_gain"] == pytest.approx(6 * found["proposed"]["saved"])
     for tried, row in zip([found["present"], *found["tried"]], saved, strict=True):
         error = row.std(ddof=1) / math.sqrt(6)
         assert (tried["saved"], tried["standard_error"]) == (pytest.approx(row.mean()), pytest.approx(error))
@@ -121,7 +119,8 @@ def test_a_setting_that_is_better_in_few_blocks_is_not_proposed(folder):
     found = document(log, *READ)
     assert found["proposed"] is None
     assert found["reason"] == "the best setting costs less in 2 of 6 blocks only, and 5 are needed"
-    assert found["tuning_gain"] > 0 > found["held_out_gain"]  # what looks better on all blocks is chance
+    assert found["tuning_gain"] == 0
+    assert found["tried"][0]["saved"] > 0  # something always looks better
 
 
 def test_headrooms_that_are_not_below_alpha_are_left_out(log, configured):

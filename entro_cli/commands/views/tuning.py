@@ -59,8 +59,8 @@ def tuning_view(tuning: Tuning, step_s: float, written: str | None) -> Iterator[
     yield ""
     gains = formatting.quantity(tuning.tuning_gain), formatting.quantity(tuning.held_out_gain)
     yield Text(
-        f"Cost saved in all blocks: tuning gain {gains[0]} (the best setting of all blocks), "
-        f"held-out gain {gains[1]} (in each block the best setting of the others)."
+        f"Cost saved in all blocks: tuning gain {gains[0]} (the setting chosen on all of them), "
+        f"held-out gain {gains[1]} (in each block the setting chosen on the others)."
     )
     yield Text(_conclusion(tuning, written))
 
