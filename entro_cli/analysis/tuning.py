@@ -121,6 +121,14 @@ class Tuning:
     proposed: TriedSetting | None = None
     reason: str = ""
 
+    @property
+    def changes(self) -> dict[str, float]:
+        """The proposed values that differ from the present ones, by their keys in entro.toml."""
+        if self.present is None or self.proposed is None:
+            return {}
+        present = self.present.setting
+        return {key: value for key, value in self.proposed.setting.items() if value != present[key]}
+
 
 def tune(
     steps: StepSource,

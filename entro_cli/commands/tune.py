@@ -36,9 +36,15 @@ EPILOG = """\
 
 Weight = Annotated[
     float,
-    option(ADVANCED, "--weight NUMBER", "Cost of a request of service lost; a step over the budget costs 1.", min=0),
+    option(
+        ADVANCED,
+        "--weight NUMBER",
+        "Cost of a request of service lost; a step over the budget costs 1.",
+        min=0,
+        max=1e9,
+    ),
 ]
-Write = Annotated[bool, option(OUTPUT, "--write", "Write the proposed setting to entro.toml.")]
+Write = Annotated[bool, option(OUTPUT, "--write", "Write the values that the proposal changes to entro.toml.")]
 
 
 @expand_options
@@ -72,8 +78,8 @@ def tune(
     from entro_engine import EntroError
 
     terminal = common.terminal()
-    if not math.isfinite(weight):
-        raise typer.BadParameter("it must be a finite number", param_hint="--weight")
+    if math.isnan(weight):  # neither below the least weight nor above the largest
+        raise typer.BadParameter("it must be a number", param_hint="--weight")
     config = read_config(store.config_file, terminal)
     settings = settings_in(config, pipeline, **keys_set_by(reading, limits, store), exclude=exclude)
     options = load_options(settings, reading.stage)
@@ -86,7 +92,7 @@ def tune(
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed, full_loads = replay_logs(loaded, settings, limits.budget, *span_ns)
     tuning = tune_replay(replayed, full_loads, settings, weight, parallel.jobs)
-    written = write_setting(tuning.proposed.setting, config, settings, terminal) if write and tuning.proposed else None
+    written = write_setting(tuning.changes, config, settings, terminal) if write and tuning.proposed else None
     if as_json:
         terminal.document(tuning_document(tuning, written))
     else:

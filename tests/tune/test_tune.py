@@ -176,8 +176,8 @@ def test_a_log_that_cannot_be_tuned_on_gets_the_reason(folder, make, reason):
     assert "--write: nothing is proposed" in outcome.err
 
 
-@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "x"])
-def test_a_weight_is_a_number_of_at_least_0(folder, weight):
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "1e308", "x"])
+def test_a_weight_is_a_number_from_0_to_1e9(folder, weight):
     outcome = entro("tune", SAMPLE, "--weight", weight)
     assert outcome.status == 2
     assert "--weight" in outcome.err
@@ -222,6 +222,15 @@ def test_the_table_of_the_pipeline_gets_the_values(log, configured, monkeypatch)
         'wait = "1s"\n[pipelines.web] # w\nlogs = []\nheadroom = 0.05\ngain = 0.6\nguard = 0.25\n'
         "[pipelines.other]\nguard = 1\n"
     )
+
+
+def test_values_that_stay_are_not_written(log, configured):
+    configured.write_text('wait = "1s"\nguard = 0.25\n')
+    found = document(log, *READ)
+    assert setting(found["proposed"]) == (0.05, 0.6, 0.25)
+    assert "headroom = 0.05, gain = 0.6. With" in entro("tune", log, *READ).out.replace("\n", " ")
+    assert entro("tune", log, *READ, "--write").status == 0
+    assert configured.read_text() == 'wait = "1s"\nguard = 0.25\nheadroom = 0.05\ngain = 0.6\n'
 
 
 @pytest.mark.slow  # starts four processes

@@ -22,7 +22,7 @@ def tuning_document(tuning: Tuning, written: str | None) -> dict[str, Any]:
 
     Args:
         tuning: the result.
-        written: the file and the table that the proposed setting was written to; None if it was not.
+        written: the file and the table that the changed values were written to; None if they were not.
     """
     return {"schema": "entro/tuning/1", "written": written, **to_builtins(tuning)}
 
@@ -33,7 +33,7 @@ def tuning_view(tuning: Tuning, step_s: float, written: str | None) -> Iterator[
     Args:
         tuning: the result.
         step_s: length of a step of the log, s.
-        written: the file and the table that the proposed setting was written to; None if it was not.
+        written: the file and the table that the changed values were written to; None if they were not.
     """
     from rich.text import Text
 
@@ -79,7 +79,7 @@ def _conclusion(tuning: Tuning, written: str | None) -> str:
     if tuning.proposed is None:
         return f"Nothing is proposed: {tuning.reason}."
     rank = tuning.tried.index(tuning.proposed) + 1
-    setting = ", ".join(f"{key} = {value:g}" for key, value in tuning.proposed.setting.items())
+    changes = ", ".join(f"{key} = {value:g}" for key, value in tuning.changes.items())
     if written is not None:
-        return f"Written to {written}: {setting}"
-    return f"Proposed: number {rank}, {setting}. With --write it goes to entro.toml."
+        return f"Written to {written}: {changes}"
+    return f"Proposed: number {rank}, {changes}. With --write it goes to entro.toml."
