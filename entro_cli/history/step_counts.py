@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +35,7 @@ class _CountedDay(msgspec.Struct):
 class _Counts(msgspec.Struct):
     """The counts of a pipeline by day, also of days that were removed since."""
 
-    version: int = 1
+    version: Literal[1] = 1
     days: dict[str, _CountedDay] = {}
 
 
@@ -70,7 +71,7 @@ def _load(paths: PipelinePaths) -> _Counts:
         return _Counts()
     except (OSError, ValueError) as error:
         where, remedy = printable(str(paths.step_counts)), "move it away: the days that are stored are counted again"
-        raise EntroError("the file is damaged", where=where, remedy=remedy) from error
+        raise EntroError("the file cannot be used", where=where, remedy=remedy) from error
 
 
 def _is_counted(counts: _Counts, day: date, listed: Digests) -> bool:

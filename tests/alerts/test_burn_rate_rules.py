@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from entro_cli.core import formatting
 from tests import burn_rate_rules
 from tests.burn_rate_rules import duration
 from tests.running import entro
@@ -27,6 +28,10 @@ def promtool(*arguments, cwd=None):
 
 def test_the_file_has_the_rules_of_the_reports():
     assert burn_rate_rules.FILE.read_text() == burn_rate_rules.text(), "run python -m tests.burn_rate_rules"
+    page = burn_rate_rules.FILE.with_name("alerts.md").read_text()
+    for rule in burn_rate_rules.RULES:
+        windows = " | ".join(map(formatting.duration, (rule.long_s, rule.short_s)))
+        assert f"| {rule.severity} | {windows} | {rule.threshold:g} |" in page
     promtool("check", "rules", str(burn_rate_rules.FILE))
 
 

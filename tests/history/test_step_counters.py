@@ -24,11 +24,12 @@ def counters(file):
     """Observed and violating steps by pipeline, as a scrape reads them."""
     families = {family.name: family for family in text_string_to_metric_families(file.read_text())}
     assert {family.type for family in families.values()} == {"counter"}
-    observed, violating = families["entro_observed_steps"], families["entro_violating_steps"]
-    pairs = zip(observed.samples, violating.samples, strict=True)
-    assert all(first.labels == second.labels for first, second in pairs)
-    pairs = zip(observed.samples, violating.samples, strict=True)
-    return {first.labels["pipeline"]: (first.value, second.value) for first, second in pairs}
+    observed, violating = (
+        {sample.labels["pipeline"]: sample.value for sample in families[f"entro_{name}_steps"].samples}
+        for name in ("observed", "violating")
+    )
+    assert observed.keys() == violating.keys()
+    return {name: (observed[name], violating[name]) for name in observed}
 
 
 def counted(folder, *arguments, status=0):
@@ -139,6 +140,7 @@ def test_errors(tmp_path):
     refused = ingest(tmp_path / "h", log, "--metrics-file", log, "--quiet", status=1)
     assert "log.csv: is an input file, and would be overwritten" in refused.error
     assert log.read_bytes() == before
-    next(tmp_path.glob("h/*/_entro/counts.json")).write_text("{")
-    damaged = ingest(tmp_path / "h", log, "--metrics-file", tmp_path / "entro.prom", "--quiet", status=1)
-    assert "counts.json: the file is damaged; move it away: the days that are stored are counted again" in damaged.error
+    for content in ("{", '{"version": 2, "days": {}}'):
+        next(tmp_path.glob("h/*/_entro/counts.json")).write_text(content)
+        damaged = ingest(tmp_path / "h", log, "--metrics-file", tmp_path / "entro.prom", "--quiet", status=1)
+        assert "counts.json: the file cannot be used; move it away: the days that are stored are" in damaged.error
