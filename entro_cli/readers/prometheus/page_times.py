@@ -20,7 +20,8 @@ _DATES = (
     # Of ctime, and of `date` in the locale C: Thu Nov 26 12:00:10 UTC 2026
     re.compile(rf"{_MONTH} +(?P<day>\d\d?) {_CLOCK}(?P<half> [AP]M)?{_ZONE}(?: \w{{1,5}})? (?P<year>\d{{4}})(?!\d)"),
 )
-_EPOCH = re.compile(r"(?<![\d.])(?:\d{10}|\d{13}|\d{16}|\d{19})(?:\.\d+)?(?![\d.]*\d)")
+_EPOCH = re.compile(r"(?<![\d.])[1-8]\d{9}(?:\d{3}){0,3}(?:\.\d+)?(?![\d.]*\d)")
+"""Seconds, or parts of them, up to the year 2255: later times do not fit into nanoseconds of 64 bits."""
 _OTHER_TIME = re.compile(r"[<\s]*(?:last-modified|expires|set-cookie|age|etag|content-\w+):", re.IGNORECASE)
 """Headers of HTTP whose time is not that of the response."""
 

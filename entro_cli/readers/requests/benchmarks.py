@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
@@ -66,7 +67,7 @@ class BenchmarkReader:
         """
         program = _program_of(log) or next(iter(_PROGRAMS))
         try:
-            with log.path.open(encoding="utf-8") as file:
+            with log.path.open(encoding="utf-8-sig") as file:
                 rows = "".join(f"{json.dumps(row)}\n" for row in _PROGRAMS[program][1](json.load(file)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EntroError(
@@ -81,5 +82,5 @@ class BenchmarkReader:
 
 
 def _program_of(log: LogFile) -> str | None:
-    text = head_text(log) if log.head.lstrip().startswith(b"{") else ""
+    text = head_text(log) if log.head.removeprefix(BOM_UTF8).lstrip().startswith(b"{") else ""
     return next((name for name, (keys, _) in _PROGRAMS.items() if all(f'"{key}":' in text for key in keys)), None)

@@ -238,6 +238,8 @@ def crawl_rates(points: Sequence[tuple[SpiderRun, TimeArray]], name: str) -> tup
 def _rates(run: SpiderRun, times: TimeArray, name: str) -> tuple[TimeArray, FloatArray]:
     """Return the times of a run's lines, and the rates between them; lines of one time are one."""
     counts = np.array([getattr(point, name) for point in run.points], dtype=np.int64)
+    ahead = times == np.maximum.accumulate(times)  # while a clock that was set back catches up, nothing is known
+    times, counts = times[ahead], counts[ahead]
     moments = np.flatnonzero(np.diff(times, append=times[-1:] + 1) > 0)  # the last line of each time
     times, counts = times[moments], np.maximum.accumulate(counts[moments])  # a rate is never negative
     return times, np.diff(counts) / (np.diff(times) / NS)

@@ -179,7 +179,8 @@ def quantities(
     )
     one = np.ones(len(ended))
     steps = np.concatenate([[tasks.in_flight_before], np.array(tasks.changes), one, -one, np.zeros(len(slots) + 2)])
-    levels = np.cumsum(np.bincount(places, weights=steps)).astype(np.float64)
+    # Where the clock was set back, a task may end before it arrived.
+    levels = np.maximum(np.cumsum(np.bincount(places, weights=steps)), 0.0)
 
     def spans(name: str, stage: str, values: FloatArray) -> Series:
         return Series(stage, Kind.QUEUE, edges[1:], values[:-1], None, name, Measure.SPANS, edges[:-1])
