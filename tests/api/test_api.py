@@ -178,6 +178,9 @@ def test_simulated_runs(monkeypatch):
         entro.simulate(controllers=["v10"])
     with pytest.raises(EntroError, match="unknown option 'capacity'; expected lag, budget"):
         entro.simulate(capacity=3)
+    for seeds in (range(5000, 5010, 2), range(3, 3), range(-1, 2), range(2 * 10**20), [5000, 5001]):
+        with pytest.raises(EntroError, match=r"^seeds: is .*; expected a range of 1 to 1,000,000 seeds of at least 0"):
+            entro.simulate("arena", seeds=seeds)
     monkeypatch.setenv("ENTRO_ALPHA", "0.2")
     printed = json.loads(run_entro("simulate", "--controller", "v9", "--json").out)["runs"][0]["peak_queue"]
     assert entro.simulate(controllers="v9").to_frame()["peak_queue"].tolist() == [printed]

@@ -49,7 +49,11 @@ def test_one_row_per_controller_in_80_columns(entro):
         ("--scenario arena --runs 3", "--runs: means nothing in the arena"),
         ("--scenario arena --stall 3:4", "draws the capacity and the stalls"),
         ("--scenario arena --capacity 3", "draws the capacity and the stalls"),
-        ("--scenario arena --seeds 5:5", "--seeds: '5:5' is no range of seeds"),
+        ("--scenario arena --seeds 5:5", "--seeds: '5:5' is not a range of seeds"),
+        (
+            "--scenario arena --seeds 1:999999999999",
+            "seeds: is range(1, 999999999999); expected a range of 1 to 1,000,000",
+        ),
         ("--seeds 5:9", "--seeds: means nothing outside of the arena"),
     ],
 )

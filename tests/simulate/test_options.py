@@ -25,6 +25,7 @@ import pytest
         ("--noise -0.1", "noise: is -0.1"),
         ("--noise 1e300", "noise: is 1e.300"),
         ("--noise 0.1 --runs 0", "runs: is 0"),
+        ("--noise 0.1 --runs 999999999999", "runs: is 999999999999; expected a whole number from 1 to 1,000,000"),
         ("--noise 0.1 --seed -1", "seed: is -1"),
         ("--lag 0", "lag: is 0"),
         ("--budget nan", "budget: is nan"),

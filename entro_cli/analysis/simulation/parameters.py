@@ -45,6 +45,10 @@ MAX_LOAD = 1e9
 """Largest demand, capacity or initial queue: no sum over a scenario overflows."""
 
 
+MAX_RUNS = 1_000_000
+"""The most runs of a controller: 19 figures of each are kept, 150 MB."""
+
+
 @dataclass(frozen=True)
 class Noise:
     """Noise on the demand.
@@ -52,7 +56,7 @@ class Noise:
     Attributes:
         sigma: its relative size, 0..100.
         seed: seed of the experiment. The same seed gives the same runs.
-        runs: number of runs of each controller, at least 1.
+        runs: number of runs of each controller, 1..`MAX_RUNS`.
     """
 
     sigma: float
@@ -62,7 +66,7 @@ class Noise:
     def __post_init__(self) -> None:
         require(0 <= self.sigma <= 100, "noise", self.sigma, "a number from 0 to 100")
         require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
-        require(self.runs >= 1, "runs", self.runs, "a whole number of at least 1")
+        require(1 <= self.runs <= MAX_RUNS, "runs", self.runs, f"a whole number from 1 to {MAX_RUNS:,}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class SimulationParameters:
         limit: limit of the static controller, req/s.
         lag: age of what the controllers see, in steps.
         noise: noise on the demand, or None.
-        seeds: the seeds of the arena's runs; not used by other scenarios.
+        seeds: the seeds of the arena's runs, at most `MAX_RUNS` one after the other; not used by other scenarios.
 
     Raises:
         EntroError: if a controller is unknown, or a number is outside its domain.
@@ -105,6 +109,7 @@ class SimulationParameters:
                 )
         if isinstance(self.scenario, Scenario):
             require_bounded(self.scenario)
+        _require_seeds(self.seeds)
         require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
         self.scenario.plant(self.lag)
         for name in CONTROLLERS:  # those that do not run too: a number out of its domain is never passed over
@@ -137,6 +142,16 @@ class SimulationParameters:
     def controller(self, name: str) -> Controller:
         """Return the controller of a name, with these parameters."""
         return CONTROLLERS[name](self)
+
+
+def _require_seeds(seeds: object) -> None:
+    """Check that seeds are one after the other, and not too many.
+
+    Raises:
+        ParameterError: if they are not.
+    """
+    is_good = isinstance(seeds, range) and seeds.step == 1 and 0 <= seeds.start < seeds.stop <= seeds.start + MAX_RUNS
+    require(is_good, "seeds", seeds, f"a range of 1 to {MAX_RUNS:,} seeds of at least 0, with a step of 1")
 
 
 def require_bounded(scenario: Scenario) -> None:

@@ -136,7 +136,7 @@ def parse_seeds(text: str) -> range:
     found = first_and_after(text)
     if found is None:
         raise EntroError(
-            f"{text!r} is no range of seeds",
+            f"{text!r} is not a range of seeds",
             where="--seeds",
             expected="FIRST:AFTER, the first seed and the one after the last, such as 5000:5060",
         )
