@@ -123,7 +123,7 @@ class Informed(Peer):
         return np.where(sees_stall, 0.0, self._working + missing)
 
 
-class Around(Controller):
+class Wrapper(Controller):
     """A controller that passes a view on to another one."""
 
     def __init__(self, inner: Controller, every: int) -> None:
@@ -138,7 +138,7 @@ class Around(Controller):
         self._step = -1
 
 
-class Restarted(Around):
+class Restarted(Wrapper):
     """A controller that loses its state every few steps."""
 
     def update(self, view: View) -> Any:
@@ -148,7 +148,7 @@ class Restarted(Around):
         return self.inner.update(view)
 
 
-class Sampled(Around):
+class Sampled(Wrapper):
     """A controller that sees the server every few steps. Between two samples it knows only what was sent since.
 
     It is given the oldest age of a sample as its lag; `predictive` goes by the age of each.
