@@ -20,7 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 
-from arena_tuning import BUDGET, FIXED_REFERENCE, KINDS, PEERS, TUNING_SEEDS, Settings, best_settings, peer
+import numpy as np
+from arena_tuning import BUDGET, KINDS, PEERS, TUNING_SEEDS, UNTUNED_REFERENCE, Settings, best_settings, peer
 from arena_worlds import ARENA, WORLDS, Informed, World
 
 from entro_engine import (
@@ -87,7 +88,7 @@ class Trial:
 
 @dataclass
 class Bench:
-    """Runs trials on several processes.
+    """Trials on several processes.
 
     Attributes:
         pool: the processes.
@@ -118,7 +119,7 @@ class Bench:
 
     def settings(self, name: str, where: str) -> tuple[tuple[str, float], ...]:
         """Return the settings of a peer; none of a controller that has none to tune."""
-        if name in LIBRARY or name == FIXED_REFERENCE:
+        if name in LIBRARY or name == UNTUNED_REFERENCE:
             return ()
         if where not in self.tuned.get(name, {}):
             raise SystemExit(f"no settings of {name} for {where}: tune first, with the same --lags and --tuned")
@@ -145,15 +146,18 @@ def columns_table(bench: Bench) -> Iterator[Sequence[object]]:
 
 
 def settings_table(bench: Bench) -> Iterator[Sequence[object]]:
-    """Yield the tuned settings."""
-    tuned = bench.tuned
-    yield "peer", "settings", *tuned[Informed.name]
+    """Yield the tuned settings, with a star at each that is the first or last of its grid."""
+    yield "peer", "settings", *bench.tuned[Informed.name]
     for kind, grid in PEERS.items():
-        yield (
-            kind.name,
-            ", ".join(grid),
-            *(", ".join(f"{one:g}" for one in each.values()) for each in tuned[kind.name].values()),
-        )
+        columns = [
+            ", ".join(f"{value:g}{'*' * is_at_edge(grid[name], value)}" for name, value in settings.items())
+            for settings in bench.tuned[kind.name].values()
+        ]
+        yield kind.name, ", ".join(grid), *columns
+
+
+def is_at_edge(values: Sequence[float], value: float) -> bool:
+    return bool(np.isclose(value, (values[0], values[-1])).any())
 
 
 def robustness_table(bench: Bench) -> Iterator[Sequence[object]]:
@@ -166,7 +170,7 @@ def robustness_table(bench: Bench) -> Iterator[Sequence[object]]:
 
 def new_seeds_table(bench: Bench) -> Iterator[Sequence[object]]:
     """Yield the order of our controllers and the reference on seeds that nothing was tuned or judged on."""
-    names = ("v9", "predictive", FIXED_REFERENCE, Informed.name)
+    names = ("v9", "predictive", UNTUNED_REFERENCE, Informed.name)
     yield "seeds", "lag", *names
     for seeds, lag in product(NEW_SEEDS, (5, 10, 20)):
         yield f"{seeds.start} to {seeds.stop - 1}", lag, *cells(bench.figures(names, lag, seeds=seeds)).values()

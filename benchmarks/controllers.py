@@ -89,12 +89,12 @@ class InFlightWindow(Peer):
 
 
 class MovingWindow(Peer):
-    """A limit on requests in flight that moves with the round-trips. It starts at twice its least value."""
+    """A limit on requests in flight that moves with the round-trips. It starts at twice `min_limit`."""
 
-    least: Any
+    min_limit: Any
 
     def reset(self) -> None:
-        self.limit = 2.0 * self.least
+        self.limit = 2.0 * self.min_limit
         self._own = OwnRequests()
 
     def allowed(self, view: View) -> Any:
@@ -103,7 +103,7 @@ class MovingWindow(Peer):
         if view.served is not None:
             is_served, uses_half = view.served > 0, 2.0 * in_flight >= self.limit
             moved = self.moved(rtt, view.served * self.plant.step_s, is_served, uses_half)
-            self.limit = np.where(is_served, np.clip(moved, self.least, MOST_IN_FLIGHT), self.limit)
+            self.limit = np.where(is_served, np.clip(moved, self.min_limit, MOST_IN_FLIGHT), self.limit)
         return (self.limit - in_flight) / self.plant.step_s
 
     @abstractmethod
@@ -112,7 +112,7 @@ class MovingWindow(Peer):
 
     @property
     def unseen_s(self) -> float:
-        """How long a served request is not seen, s."""
+        """Delay between the service of a request and the step that sees it, s."""
         return (self.plant.lag - 1) * self.plant.step_s
 
 
@@ -126,7 +126,7 @@ class Aimd(MovingWindow):
 
     timeout_s: Any
     backoff: Any
-    least: Any
+    min_limit: Any
     name = "AIMD"
 
     def moved(self, rtt: Any, served: Any, is_served: Any, uses_half: Any) -> Any:
@@ -141,7 +141,7 @@ class Gradient2(MovingWindow):
     tolerance: Any
     smoothing: Any
     queue: Any
-    least: Any
+    min_limit: Any
     name = "Gradient2"
 
     def reset(self) -> None:
@@ -165,7 +165,7 @@ class Vegas(MovingWindow):
     alpha: Any
     beta: Any
     probe: Any
-    least: Any
+    min_limit: Any
     name = "Vegas"
 
     def reset(self) -> None:

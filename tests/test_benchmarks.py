@@ -1,9 +1,11 @@
 """The scripts of benchmarks/ run, at sizes that measure nothing."""
 
+import json
 import math
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,9 +63,7 @@ ARENA_PAGE = BENCHMARKS.parent / "docs" / "arena.md"
 
 @pytest.mark.parametrize("peer", GUIDES)
 def test_a_peer_of_the_arena_is_as_good_as_its_guide(peer):
-    (row,) = re.findall(rf"^\| {re.escape(peer)} \| (\S+/\S+ .*) \|$", ARENA_PAGE.read_text(), re.MULTILINE)
-    found = row.replace("*", "").split(" | ")
-    sums = [[sum(map(float, cell.split("/"))) for cell in cells] for cells in (found, GUIDES[peer].split())]
+    sums = [[sum(map(float, cell.split("/"))) for cell in cells] for cells in (_arena_row(peer), GUIDES[peer].split())]
     assert [(got, guide) for got, guide in zip(*sums, strict=True) if got > 1.1 * guide + 0.05] == []
 
 
@@ -79,6 +79,39 @@ def test_the_order_of_the_arena_holds_on_new_seeds():
             assert predictive == pytest.approx(v9, abs=0.15)
         else:
             assert reference < with_2 < predictive < v9
+
+
+def test_the_code_gives_cells_of_the_page_of_the_arena():
+    names = ["v9", "predictive", "AIMD", "Gradient2", "PI + Smith", "BBR"]
+    for name, found in _arena_cells(names, 5, range(5000, 5060)).items():
+        assert _arena_row(name)[2] == found, name
+    names = ["v9", "predictive", "informed, q_0 = 2", "informed reference"]
+    assert _arena_row("6000 to 6059 | 10") == list(_arena_cells(names, 10, range(6000, 6060)).values())
+
+
+def _arena_cells(names, lag, seeds):
+    arena = _module("arena")
+    tuned = json.loads((BENCHMARKS / "arena_tuned.json").read_text())
+    with ThreadPoolExecutor(1) as pool:
+        cells = arena.cells(arena.Bench(pool, tuned, seeds, (lag,)).figures(names, lag))
+    return {name: cell.replace("*", "") for name, cell in cells.items()}
+
+
+def _arena_row(begin):
+    (row,) = re.findall(rf"^\| {re.escape(begin)} \| (\S+/\S+ .*) \|$", ARENA_PAGE.read_text(), re.MULTILINE)
+    return row.replace("*", "").split(" | ")
+
+
+def test_a_tuned_setting_is_at_an_edge_of_its_grid_only_if_it_is_a_bound():
+    tuned = json.loads((BENCHMARKS / "arena_tuned.json").read_text())
+    at_edge = {
+        (name, value)
+        for kind, grid in _module("arena_tuning").PEERS.items()
+        for settings in tuned[kind.name].values()
+        for name, value in settings.items()
+        if value and not grid[name][0] + 1e-6 < value < grid[name][-1] - 1e-6
+    }
+    assert at_edge == {("backoff", 0.5), ("interval_s", 1.0)}  # AIMD's project allows no less; a step of the arena
 
 
 @pytest.mark.slow
