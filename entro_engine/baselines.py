@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_gains
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_cap, require_gains
 from entro_engine.errors import require
 from entro_engine.plant import Controller, CorrectingController, View
 
@@ -62,6 +62,7 @@ class Eq14(CorrectingController):
 
     def __post_init__(self) -> None:
         require_gains(self.alpha, self.beta)
+        require_cap(self.headroom, self.smoothing)
         require(
             math.isfinite(self.psi_budget) and self.psi_budget > 0, "psi_budget", self.psi_budget, "a number above 0"
         )

@@ -35,6 +35,16 @@ def require_gains(alpha: float, beta: float) -> None:
     require(math.isfinite(beta) and beta >= 0, "beta", beta, "a number of at least 0")
 
 
+def require_cap(headroom: float, smoothing: float) -> None:
+    """Check the parameters of the cap.
+
+    Raises:
+        ParameterError: if the headroom is negative, or the smoothing is not above 0 and at most 1.
+    """
+    require(math.isfinite(headroom) and headroom >= 0, "headroom", headroom, "a number of at least 0")
+    require(0 < smoothing <= 1, "smoothing", smoothing, "a number above 0, at most 1")
+
+
 @dataclass(frozen=True)
 class ControlSignal:
     """The correction of one stage.

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_gains
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_cap, require_gains
 from entro_engine.elementwise import SCALAR
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
@@ -378,6 +378,7 @@ class V9Controller(CorrectingController):
 
     def __post_init__(self) -> None:
         require_gains(self.alpha, self.beta)
+        require_cap(self.headroom, self.smoothing)
         require(0 <= self.guard <= 1, "guard", self.guard, "a number from 0 to 1")
         self._levels = levels(RegimeParameters(self.psi_budget))
         self.reset()

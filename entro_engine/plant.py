@@ -13,6 +13,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from entro_engine.controller import HEADROOM, PROBE, SMOOTHING, ServedRate
 from entro_engine.elementwise import SCALAR, Elementwise
 from entro_engine.entropy import LLM, PUBLISHED_CAPACITY, SCRAPER, Stage
@@ -43,7 +45,8 @@ class Plant:
     lag: int = 1
 
     def __post_init__(self) -> None:
-        require(self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
+        is_whole = isinstance(self.lag, int | np.integer)
+        require(is_whole and self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
         require(math.isfinite(self.step_s) and self.step_s > 0, "step_s", self.step_s, "seconds above 0")
         for name, value, unit in (
             ("nominal_capacity", self.nominal_capacity, "req/s"),
@@ -69,7 +72,7 @@ class Plant:
 
 @dataclass(slots=True)
 class View:
-    """What a controller knows at the begin of a step: floats, or arrays with one entry per run.
+    """What a controller knows at the beginning of a step: floats, or arrays with one entry per run.
 
     The newest step that it sees is `lag` steps old. Before there is one, the scraper counts as idle.
 
@@ -113,7 +116,7 @@ class Controller(ABC):
         return fresh
 
     def reset(self) -> None:  # noqa: B027 - a controller without state has nothing to do
-        """Set the state at the begin of a simulation."""
+        """Set the state at the beginning of a simulation."""
 
     @abstractmethod
     def update(self, view: View) -> Any:

@@ -61,6 +61,7 @@ def simulate_plant(demand: FloatArray, capacity: FloatArray, controller: Control
     Raises:
         ParameterError: if the shapes of demand and capacity differ, or one is negative or not finite.
     """
+    require(demand.size > 0, "demand", demand.shape, "at least one step of at least one run")
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     require(capacity.ndim == 1 or capacity.shape == demand.shape, "capacity", capacity.shape, f"shape {demand.shape}")
     for name, values in (("demand", demand), ("capacity", capacity)):

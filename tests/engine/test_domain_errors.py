@@ -7,6 +7,7 @@ import pytest
 
 import entro_engine as e
 from entro_engine import EntroError, ParameterError
+from entro_engine.log_plant import ControlParameters, run_log_plant
 
 SCENARIO = e.SCENARIOS["v9-reference"]
 ONE_PHASE = (e.Phase("only", 10, 1.0),)
@@ -42,6 +43,12 @@ BAD = {
     "step_s of a run": lambda: e.replay_loads((e.SCRAPER,), np.ones((1, 5)), 0.0),
     "limit": lambda: e.StaticLimit(0.0),
     "lag": lambda: e.simulate(SCENARIO, e.Uncontrolled(), lag=0),
+    "lag of half a step": lambda: e.Plant(lag=1.5),
+    "headroom of v9": lambda: e.V9Controller(headroom=-0.1),
+    "smoothing of predictive": lambda: e.PredictiveController(smoothing=math.nan),
+    "smoothing of eq14": lambda: e.Eq14(smoothing=0.0),
+    "smoothing of a log's plant": lambda: run_log_plant(TEN, TEN, e.Plant(), 1, 3.0, ControlParameters(smoothing=2.0)),
+    "demand of no step": lambda: e.simulate_plant(TEN[:0], TEN[:0], e.Uncontrolled(), e.Plant()),
     "step_s": lambda: e.Plant(step_s=math.nan),
     "initial_queue": lambda: e.Plant(initial_queue=-1.0),
     "nominal_capacity": lambda: e.Plant(nominal_capacity=math.inf),

@@ -15,6 +15,7 @@ from entro_engine import (
     EntroError,
     GraphFigures,
     GraphTrace,
+    Plant,
     Uncontrolled,
     V9Controller,
     graph_figures,
@@ -57,7 +58,7 @@ class GraphParameters:
                     remedy=did_you_mean(name, GRAPH_CONTROLLERS),
                 )
         require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
-        require(self.lag >= 1, "lag", self.lag, "a whole number of steps of at least 1")
+        Plant(lag=self.lag)  # checks the lag
         self.controller("v9")  # a number out of its domain is never passed over
 
     def controller(self, name: str) -> Controller:
