@@ -188,8 +188,10 @@ class GraphFigures:
         peak_queue: the longest that each queue was, requests.
         mean_queue: the mean of each queue, requests.
         regimes: steps of each queue in Stable, Stress and Critical, shape (queues, 3).
+        worst_regimes: steps whose worst regime of any queue is Stable, Stress and Critical, shape (3,).
         queue_served: requests that each queue passed on.
         utilisation: served / capacity of each queue; NaN if there was no capacity.
+        starved_steps: steps in which any queue had time left while requests waited in a stage that feeds it.
         sent: requests that each source sent.
         peak_frontier: the most requests that each source held back at once.
         served: requests that left the graph.
@@ -204,8 +206,10 @@ class GraphFigures:
     peak_queue: FloatArray
     mean_queue: FloatArray
     regimes: NDArray[np.int64]
+    worst_regimes: NDArray[np.int64]
     queue_served: FloatArray
     utilisation: FloatArray
+    starved_steps: int
     sent: FloatArray
     peak_frontier: FloatArray
     served: float
@@ -223,6 +227,7 @@ def graph_figures(graph: StageGraph, trace: GraphTrace, budget: float) -> GraphF
     """
     psi = _psi_of_queues(graph, trace)
     regimes = replay_runs(psi.T, RegimeParameters(budget))
+    codes = (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)
     per_queue, possible = trace.served.sum(axis=1), trace.capacity.sum(axis=1) * trace.step_s
     served = float(sum(per_queue[place] for place, queue in enumerate(graph.queues) if not queue.feeds))
     backlog = trace.queue.sum(axis=0) + trace.frontier.sum(axis=0)
@@ -233,17 +238,28 @@ def graph_figures(graph: StageGraph, trace: GraphTrace, budget: float) -> GraphF
         peak_psi_total=psi.max(axis=1),
         peak_queue=trace.queue.max(axis=1),
         mean_queue=trace.queue.mean(axis=1),
-        regimes=np.stack(
-            [(regimes == code).sum(axis=0) for code in (Regime.STABLE, Regime.STRESS, Regime.CRITICAL)], 1
-        ),
+        regimes=np.stack([(regimes == code).sum(axis=0) for code in codes], 1),
+        worst_regimes=np.array([(regimes.max(axis=1) == code).sum() for code in codes]),
         queue_served=per_queue,
         utilisation=np.divide(per_queue, possible, out=np.full(len(possible), math.nan), where=possible > 0),
+        starved_steps=int(_starved(graph, trace).sum()),
         sent=trace.sent.sum(axis=1) * trace.step_s,
         peak_frontier=trace.frontier.max(axis=1),
         served=served,
         final_backlog=float(backlog[-1]),
         mean_wait_s=float(backlog.sum()) * trace.step_s / served if served > 0 else math.nan,
     )
+
+
+def _starved(graph: StageGraph, trace: GraphTrace) -> NDArray[np.bool_]:
+    """Return a mask of the steps in which a queue idled while requests waited upstream, shape (steps,)."""
+    held = np.concatenate([trace.frontier, trace.queue])
+    upstream = np.zeros_like(trace.queue)
+    for feeder, fed in graph.edges:
+        upstream[fed - len(graph.sources)] += held[feeder]
+    # The tolerances keep rounding errors from counting as idle time or as a waiting request.
+    idle = trace.served < trace.capacity * trace.step_s * (1 - 1e-9)
+    return np.asarray((idle & (upstream > 1e-9)).any(axis=0))
 
 
 def _psi_of_queues(graph: StageGraph, trace: GraphTrace) -> FloatArray:

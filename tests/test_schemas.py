@@ -6,6 +6,7 @@ import re
 import pytest
 
 from entro_cli.commands.views.documents import SHAPES
+from entro_engine import __version__
 from tests.documents import BEFORE, FOLDER, ROOT, check, text_of
 from tests.running import entro
 
@@ -47,6 +48,11 @@ def test_a_document_keeps_all_that_the_release_before_had(file):
     assert list(lost(json.loads(file.read_text()), json.loads((FOLDER / file.name).read_text()))) == []
 
 
+def test_it_is_the_release_before():
+    releases = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[:2] == [__version__, BEFORE.name], "copy entro_cli/schemas of the last release to tests/schemas"
+
+
 def test_what_is_lost_is_seen():
     schema = json.loads(text_of("ingest"))
     less = json.loads(text_of("ingest"))
@@ -60,7 +66,9 @@ def test_what_is_lost_is_seen():
 def test_a_wrong_document_is_found(wrong):
     outcome = entro("analyze", ROOT / "sample_logs" / "five-weeks.csv", "--tz", "UTC", "--json")
     document = json.loads(outcome.out)
-    check(document | {"more": 1})
+    check(document)
+    with pytest.raises(ValueError, match="more"):
+        check(document | {"more": 1})
     with pytest.raises(ValueError, match="schema"):
         check(document | wrong)
     with pytest.raises(ValueError, match="required"):

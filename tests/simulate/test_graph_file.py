@@ -85,8 +85,9 @@ def test_one_source_and_one_queue_are_the_scenario_of_one_server(entro, simulate
     found = runs_of(json.loads(entro("simulate", "--scenario", path, "--lag", "5", "--json").out))
     expected = runs_of(simulated("--stall", "320:380", "--lag", "5"))
     for name in GRAPH_CONTROLLERS:
-        same = set(found[name]) & set(expected[name]) - {"controller"}
-        assert len(same) >= 8
+        same = set(found[name]) & set(expected[name]) - {"controller", "regimes"}
+        assert len(same) >= 12
+        assert found[name]["regimes"] == expected[name]["regimes"]
         assert {key: found[name][key] for key in same} == pytest.approx({key: expected[name][key] for key in same})
         assert stages_of(found[name])["llm"]["regimes"] == expected[name]["regimes"]
 

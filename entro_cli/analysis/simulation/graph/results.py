@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entro_cli.analysis.simulation.graph.runs import GraphParameters, GraphRun
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
 from entro_cli.analysis.simulation.results import RegimeSteps, ScenarioFacts, describe_phases
@@ -59,6 +62,9 @@ class GraphRunFigures:
 
     A step is a violation if any queue is over its budget. `served` requests left the graph. The wait is over all
     frontiers and queues. `peak_queue` is the longest queue of any stage, `peak_frontier` the most held back at once.
+    `excess_nat_s` and `mean_queue` are sums over the queues, and `regimes` counts the worst of any queue. `utilisation`
+    is that of all servers together. A step is starved if any server had time left while requests waited in a stage that
+    feeds it.
     """
 
     controller: str
@@ -71,6 +77,11 @@ class GraphRunFigures:
     final_backlog: float
     mean_wait_s: float
     violations_per_1000: float
+    excess_nat_s: float
+    mean_queue: float
+    utilisation: float
+    starved_steps: int
+    regimes: RegimeSteps
     stages: tuple[SourceFigures | QueueFigures, ...]
 
 
@@ -99,6 +110,7 @@ def summarise_graph(parameters: GraphParameters, runs: Sequence[GraphRun]) -> Gr
 
 def _figures(parameters: GraphParameters, run: GraphRun) -> GraphRunFigures:
     graph, figures, steps = parameters.scenario.graph, run.figures, parameters.scenario.base.steps
+    possible = float(run.trace.capacity.sum()) * run.trace.step_s
     return GraphRunFigures(
         controller=run.controller,
         violations=figures.violations,
@@ -110,6 +122,11 @@ def _figures(parameters: GraphParameters, run: GraphRun) -> GraphRunFigures:
         final_backlog=figures.final_backlog,
         mean_wait_s=figures.mean_wait_s,
         violations_per_1000=1000 * figures.violations / steps,
+        excess_nat_s=float(figures.excess_nat_s.sum()),
+        mean_queue=float(figures.mean_queue.sum()),
+        utilisation=float(figures.queue_served.sum() / possible) if possible > 0 else math.nan,
+        starved_steps=figures.starved_steps,
+        regimes=_regimes(figures.worst_regimes),
         stages=(
             *(_source(run, source, row) for row, source in enumerate(graph.sources)),
             *(_queue(run, queue, row) for row, queue in enumerate(graph.queues)),
@@ -148,8 +165,12 @@ def _queue(run: GraphRun, stage: GraphQueue, row: int) -> QueueFigures:
         final_backlog=float(queue[-1]),
         mean_wait_s=_wait(queue, figures.queue_served[row], run.trace.step_s),
         utilisation=float(figures.utilisation[row]),
-        regimes=RegimeSteps(**dict(zip(_REGIMES, figures.regimes[row].tolist(), strict=True)), no_data=0),
+        regimes=_regimes(figures.regimes[row]),
     )
+
+
+def _regimes(steps: NDArray[np.int64]) -> RegimeSteps:
+    return RegimeSteps(**dict(zip(_REGIMES, steps.tolist(), strict=True)), no_data=0)
 
 
 def _wait(held: FloatArray, passed_on: float, step_s: float) -> float:
