@@ -41,10 +41,12 @@ the same, as logs that [cyan]entro analyze[/cyan] reads and as a page. Then a ch
 [cyan]entro simulate --scenario chain --out chain.html[/cyan]
 """
 
+_FIRST_ROW = "2026-01-01T00:00:00Z"
+
 _NOT_FOR_GRAPHS = {
     "capacity": "set capacity in the scenario file, in [stages.NAME]",
     "stall": "set stalls in the scenario file, in [stages.NAME]",
-    **dict.fromkeys(("limit", "noise", "seed", "runs", "seeds", "log-dir"), "leave it out"),
+    **dict.fromkeys(("limit", "noise", "seed", "runs", "seeds", "log-dir", "start"), "leave it out"),
 }
 
 ControllerNames = Annotated[
@@ -59,7 +61,7 @@ ControllerNames = Annotated[
 ]
 Lag = Annotated[int, option(ADVANCED, "N", "Age of what the controllers see, in steps.")]
 LogDir = Annotated[Path | None, option(OUTPUT, "--log-dir DIR", "Write every run as a CSV log to this folder.")]
-LogStart = Annotated[str, option(OUTPUT, "--start TIME", "Time of the first row of the logs.")]
+LogStart = Annotated[str | None, option(OUTPUT, "--start TIME", "Time of the first row of the logs.", _FIRST_ROW)]
 Page = Annotated[Path | None, option(OUTPUT, "--out PAGE.html", "Write a page with charts of the runs.")]
 
 
@@ -126,7 +128,7 @@ def simulate(
     parameters: ControllerOptions,
     lag: Lag = 1,
     log_dir: LogDir = None,
-    start: LogStart = "2026-01-01T00:00:00Z",
+    start: LogStart = None,
     out: Page = None,
     self_contained: SelfContained = False,
     config_file: ConfigFile = None,
@@ -137,10 +139,10 @@ def simulate(
 
     Published figures of a run are shown beside it. A scenario of your own is a small TOML file.
     """
-    from entro_cli.analysis.simulation.graph.runs import GraphParameters
+    from entro_cli.analysis.simulation.graph.runs import GRAPH_CONTROLLERS, GraphParameters
     from entro_cli.analysis.simulation.graph.scenario import GraphScenario
     from entro_cli.analysis.simulation.log_writer import LogWriter
-    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
+    from entro_cli.analysis.simulation.parameters import CONTROLLERS, SimulationParameters, controllers_named, drawn
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import FirstRuns, simulate_all
     from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario, parse_seeds
@@ -151,11 +153,12 @@ def simulate(
     from entro_cli.core.parallel import Executor
 
     terminal = common.terminal()
-    chosen = {"controllers": controllers_named(controller)} if controller else {}
-    law = _configured(config_file, terminal) | _given(parameters) | chosen | {"lag": lag}
     found = find_scenario(scenario.scenario)
+    known = GRAPH_CONTROLLERS if isinstance(found, GraphScenario) else CONTROLLERS
+    chosen = {"controllers": controllers_named(controller, known)} if controller else {}
+    law = _configured(config_file, terminal) | _given(parameters) | chosen | {"lag": lag}
     if isinstance(found, GraphScenario):
-        _refuse_for_graphs(vars(scenario) | vars(noise) | {"limit": parameters.limit, "log-dir": log_dir})
+        _refuse_for_graphs(vars(scenario) | vars(noise) | vars(parameters) | {"log-dir": log_dir, "start": start})
         _simulate_graph(
             terminal, GraphParameters(found, **law), parameters, as_json, out, scenario.scenario, self_contained
         )
@@ -164,7 +167,7 @@ def simulate(
     seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
     settings = SimulationParameters(world, **drawn(_given(noise) | seeds, world), **law)
     _warn_of_unused(terminal, settings.controllers, parameters)
-    start_ns = moment_ns(start, UTC, "--start")
+    start_ns = moment_ns(_FIRST_ROW if start is None else start, UTC, "--start")
     logs = LogWriter(settings, log_dir, start_ns) if log_dir else None
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
@@ -174,8 +177,7 @@ def simulate(
     if logs:
         terminal.note(f"wrote {counted(len(logs.written), 'log')} to {printable(str(log_dir))}")
     if out:
-        _write_page(out, scenario.scenario, self_contained, settings, document, firsts.kept)
-        terminal.note(f"wrote {printable(str(out))}")
+        _write_page(terminal, out, scenario.scenario, self_contained, settings, document, firsts.kept)
     if as_json:
         terminal.document(to_builtins(document))
     else:
@@ -246,6 +248,7 @@ def _simulate_graph(
 
 
 def _write_page(
+    terminal: Terminal,
     path: Path,
     source: str,
     self_contained: bool,
@@ -256,6 +259,7 @@ def _write_page(
     """Write a page with charts of the runs; `source` is the scenario's file, which is not overwritten."""
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
+    from entro_cli.core.console import printable
     from entro_cli.report.render.page import store_page
     from entro_cli.report.render.simulation import render
 
@@ -263,6 +267,7 @@ def _write_page(
         return render(settings.scenario, document, compare(settings), describe(settings), runs, inline)
 
     store_page(path, page, self_contained, [source])
+    terminal.note(f"wrote {printable(str(path))}")
 
 
 def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument) -> None:

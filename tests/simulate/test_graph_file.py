@@ -208,7 +208,8 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
             STEADY.replace("steps = 10", "steps = 2000000"),
             "own.toml: steps: is 2000000; expected at most 1333333 with so many stages and edges",
         ),
-        (STEADY.replace("steps = 10", "steps = 0"), "steps of phase all: is 0"),
+        (STEADY.replace("steps = 10", "steps = 0"), "own.toml: steps: is 0; expected a whole number of at least 1"),
+        (STEADY + "[wave]\namplitude = 0.5\nperiod = 4\n", "own.toml: wave: means nothing: .*; leave it out"),
         (GRAPH.replace("steps = 10", "steps = 30000000"), "steps of scenario own: is 30000000"),
         (GRAPH.replace("demand = 1", "demand = 2e9"), "demand of scenario own: is 2000000000.0"),
         (
@@ -236,9 +237,9 @@ def test_what_is_wrong_with_a_graph_is_reported(text, message):
         (["--log-dir", "logs"], "--log-dir: does not work with a graph of stages"),
         (
             ["--controller", "eq14"],
-            "--controller: 'eq14' does not run on a graph of stages; expected uncontrolled or v9",
+            "--controller: 'eq14' does not run on a graph of stages; expected uncontrolled, v9, family",
         ),
-        (["--controller", "family"], "--controller: 'static' does not run on a graph of stages"),
+        (["--start", "2026-01-01"], "--start: does not work with a graph of stages; leave it out"),
         (["--controller", "uncontroled"], "--controller: 'uncontroled' .*did you mean uncontrolled"),
         (["--lag", "0"], "lag: is 0"),
         (["--alpha", "2", "--controller", "uncontrolled"], "alpha: is 2.0"),
@@ -247,6 +248,10 @@ def test_what_is_wrong_with_a_graph_is_reported(text, message):
 )
 def test_what_a_graph_does_not_have(entro, options, message):
     assert re.search(message, entro("simulate", "--scenario", "chain", *options).error)
+
+
+def test_the_family_is_all_that_runs_on_a_graph(simulated):
+    assert simulated("--scenario", "split", "--controller", "family") == simulated("--scenario", "split")
 
 
 def test_a_gain_without_a_controller_is_warned_of(entro):

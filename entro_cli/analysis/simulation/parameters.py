@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,6 @@ MAX_LENGTH_S = 3e9
 
 MAX_LOAD = 1e9
 """Largest demand, capacity or initial queue: no sum over a scenario overflows."""
-
 
 MAX_RUNS = 1_000_000
 """The most runs of a controller: 19 figures of each are kept, 150 MB."""
@@ -186,12 +185,12 @@ CONTROLLERS: dict[str, Callable[[SimulationParameters], Controller]] = {
 """The controllers by name, in the order in which they are shown."""
 
 FAMILY = "family"
-"""The name that stands for all of them."""
+"""The name that stands for all that run on a scenario."""
 
 
-def controllers_named(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the controllers of some names, each once; `family` stands for all of them."""
-    return tuple(dict.fromkeys(one for name in names for one in (CONTROLLERS if name == FAMILY else (name,))))
+def controllers_named(names: Sequence[str], known: Collection[str] = CONTROLLERS.keys()) -> tuple[str, ...]:
+    """Return the controllers of some names, each once; `family` stands for all that are known."""
+    return tuple(dict.fromkeys(one for name in names for one in (known if name == FAMILY else (name,))))
 
 
 def drawn(options: Mapping[str, Any], scenario: Scenario | Arena) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET
+from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET, FAMILY
 from entro_cli.core.console import worked_off
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import (
@@ -54,8 +54,8 @@ class GraphParameters:
                 raise EntroError(
                     f"{name!r} does not run on a graph of stages",
                     where="--controller",
-                    expected=" or ".join(GRAPH_CONTROLLERS),
-                    remedy=did_you_mean(name, GRAPH_CONTROLLERS),
+                    expected=", ".join((*GRAPH_CONTROLLERS, FAMILY)),
+                    remedy=did_you_mean(name, (*GRAPH_CONTROLLERS, FAMILY)),
                 )
         require(math.isfinite(self.budget) and self.budget > 0, "budget", self.budget, "nats above 0")
         Plant(lag=self.lag)  # checks the lag

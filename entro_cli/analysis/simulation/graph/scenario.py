@@ -35,6 +35,8 @@ _KEYS_OF_ONE_SERVER = {
     "stalls": "set the stalls of each queue",
     "initial_queue": "leave it out: a graph starts empty",
 }
+_KEYS_OF_DEMANDS = {"steps": "give every source a demand, or remove steps"}
+_KEYS_OF_PHASES = {"phases": 'set the number of steps with "steps"', "wave": "leave it out"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def read_graph(document: Mapping[str, Any], where: str, default_name: str) -> Gr
         default_name: name of the scenario if the document has none.
 
     Raises:
-        EntroError: if a key is unknown, missing, of another type or outside its domain, or the stages are no graph.
+        EntroError: if a key is unknown, missing, of another type or outside its domain, or if the stages do not form
+            a graph.
     """
     for key, remedy in _KEYS_OF_ONE_SERVER.items():
         if key in document:
@@ -108,14 +111,16 @@ def read_graph(document: Mapping[str, Any], where: str, default_name: str) -> Gr
 
 def _base(table: TomlTable, default_name: str, has_phases: bool) -> Scenario:
     """Return name, phases, wave and step; phases without a demand if every source has its own."""
-    unused = ("steps",) if has_phases else ("phases", "wave")
-    reason, remedy = ("a source takes its demand from phases", "give every source a demand, or remove steps")
-    if not has_phases:
-        reason, remedy = ("every source has a demand of its own", 'set the number of steps with "steps"')
-    for key in unused:
+    reason = "a source takes its demand from phases" if has_phases else "every source has a demand of its own"
+    for key, remedy in (_KEYS_OF_DEMANDS if has_phases else _KEYS_OF_PHASES).items():
         if key in table.entries:
             raise EntroError(f"means nothing: {reason}", where=f"{table.where}: {key}", remedy=remedy)
-    phases = read_phases(table) if has_phases else (Phase("all", table.whole("steps"), 0.0),)
+    if has_phases:
+        phases = read_phases(table)
+    else:
+        steps = table.whole("steps")
+        require(steps >= 1, "steps", steps, "a whole number of at least 1")
+        phases = (Phase("all", steps, 0.0),)
     return Scenario(table.text("name", default_name), phases, read_wave(table), stalls=(), **table.numbers("step_s"))
 
 
