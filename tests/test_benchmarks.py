@@ -82,9 +82,9 @@ def test_the_order_of_the_arena_holds_on_new_seeds():
 
 
 def test_the_code_gives_cells_of_the_page_of_the_arena():
-    names = ["v9", "predictive", "AIMD", "Gradient2", "PI + Smith", "BBR"]
-    for name, found in _arena_cells(names, 5, range(5000, 5060)).items():
-        assert _arena_row(name)[2] == found, name
+    names = ["v9", "predictive", "PI", "PI + Smith", "CoDel gate", "BBR", "AutoThrottle"]
+    for name, found in _arena_cells(names, 10, range(5000, 5060)).items():
+        assert _arena_row(name)[3] == found, name
     names = ["v9", "predictive", "informed, q_0 = 2", "informed reference"]
     assert _arena_row("6000 to 6059 | 10") == list(_arena_cells(names, 10, range(6000, 6060)).values())
 
