@@ -3,8 +3,8 @@
     python benchmarks/install.py            # measure and print
     python benchmarks/install.py --write    # and write the tables into docs/performance.md
 
-The weight is that of the files that pip installs, with the bytecode it compiles, of entro and all that a plain install
-needs. A command's libraries are those that are loaded when it ends.
+The weight is that of the files that pip installs, with the bytecode it compiles, of all that a plain install needs
+besides entro itself. A command's libraries are those that are loaded when it ends.
 """
 
 from __future__ import annotations
