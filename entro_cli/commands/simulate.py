@@ -273,8 +273,14 @@ def _write_page(
 def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument) -> None:
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
-    from entro_cli.report.render.simulation_table import rich_table, table_rows
+    from entro_cli.report.render.simulation_table import (
+        has_column_per_controller,
+        notes_below,
+        rich_table,
+        table_rows,
+    )
 
     comparison = compare(settings)
+    description = describe(settings, has_column_per_controller(document))
     table = rich_table(document, table_rows(document, comparison))
-    terminal.show(*describe(settings), "", table, "", *comparison.notes)
+    terminal.show(*description, "", table, "", *notes_below(document, comparison))

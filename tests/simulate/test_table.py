@@ -1,5 +1,7 @@
 """The table in a terminal of 80 columns, and in a pipe."""
 
+import re
+
 import pytest
 
 from entro_cli.analysis.simulation.parameters import Noise, SimulationParameters
@@ -49,6 +51,28 @@ def test_noise_shows_a_range_below_the_median(entro):
     assert label == "5-95"
     low, high = map(float, figures.split()[0].split("-"))
     assert low < 312 < high
+
+
+@pytest.mark.parametrize("noise", [(), ("--noise", "0.2", "--runs", "3")])
+def test_what_a_table_with_one_row_per_controller_does_not_show_is_not_announced(entro, noise):
+    out = entro("simulate", "--controller", "family", *noise).out
+    assert not re.search("brackets|range|matched", out)
+    assert ("3 runs: median\n" in out) == bool(noise)
+    last = "are not shown, as they are for" if noise else "Published figures are shown beside ours for at most 4"
+    assert last in " ".join(out.split())
+
+
+def test_the_page_of_seven_controllers_shows_published_figures_and_ranges(entro, tmp_path):
+    page = tmp_path / "page.html"
+    family = ("simulate", "--controller", "family", "--out", str(page))
+    entro(*family)
+    assert "Below a figure: the published one" in page.read_text()
+    entro(*family, "--noise", "0.2", "--runs", "3")
+    assert "5-95 % range below it" in page.read_text()
+
+
+def test_runs_that_are_all_the_same_have_no_range(entro):
+    assert "range" not in entro("simulate", "--noise", "0", "--runs", "3").out
 
 
 def test_a_name_with_escapes_is_shown_as_text(entro, tmp_path):

@@ -179,11 +179,16 @@ def _spread(over_runs: FloatArray) -> Spread:
     return Spread(median, low, high)
 
 
-def describe(parameters: SimulationParameters) -> tuple[str, ...]:
-    """Return a description of the simulation, one line each for scenario, phases, controllers and noise."""
+def describe(parameters: SimulationParameters, has_ranges: bool = True) -> tuple[str, ...]:
+    """Return a description of the simulation, one line each for scenario, phases, controllers and noise.
+
+    Args:
+        parameters: parameters of the simulation.
+        has_ranges: whether the table below it shows the ranges of figures over runs.
+    """
     scenario = parameters.scenario
     demand = [_arena(scenario)] if isinstance(scenario, Arena) else [_scenario(scenario), describe_phases(scenario)]
-    lines = (*demand, _laws(parameters), _drawn(parameters))
+    lines = (*demand, _laws(parameters), _drawn(parameters, has_ranges))
     return tuple(", ".join(clauses) for clauses in lines if clauses)
 
 
@@ -231,11 +236,12 @@ def _laws(parameters: SimulationParameters) -> list[str]:
     return clauses
 
 
-def _drawn(parameters: SimulationParameters) -> list[str]:
+def _drawn(parameters: SimulationParameters, has_ranges: bool) -> list[str]:
     noise, seeds = parameters.noise, parameters.seeds
     if parameters.is_arena:
         return [f"seeds {seeds.start} to {seeds.stop - 1}: mean over {len(seeds)} runs"]
     if noise is None:
         return []
-    runs = "1 run" if noise.runs == 1 else f"{noise.runs} runs: median, and 5-95 % range below it"
+    shown = "median, and 5-95 % range below it" if has_ranges and noise.sigma > 0 else "median"
+    runs = "1 run" if noise.runs == 1 else f"{noise.runs} runs: {shown}"
     return [f"noise {noise.sigma:g}", f"seed {noise.seed}", runs]

@@ -128,14 +128,25 @@ _MOST_COLUMNS = 4
 """The most controllers that have a column each within 80 characters."""
 
 
-def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
-    """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut.
+def has_column_per_controller(document: SimulationDocument) -> bool:
+    """Return whether the table for a terminal has a column per controller, with published figures and ranges.
 
-    With more than four controllers, and in the arena, it has one row per controller and fewer figures.
+    With more than four controllers, and in the arena, it has one row per controller, with fewer figures and without
+    those.
     """
-    if len(document.runs) > _MOST_COLUMNS or isinstance(document, ArenaDocument):
-        return _summary(document)
-    return _comparison(document, rows)
+    return len(document.runs) <= _MOST_COLUMNS and not isinstance(document, ArenaDocument)
+
+
+def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
+    """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut."""
+    return _comparison(document, rows) if has_column_per_controller(document) else _summary(document)
+
+
+def notes_below(document: SimulationDocument, comparison: Comparison) -> tuple[str, ...]:
+    """Return the notes below the table for a terminal, on published figures only if it shows some."""
+    if has_column_per_controller(document) or not comparison.rows:
+        return comparison.notes
+    return (f"Published figures are shown beside ours for at most {_MOST_COLUMNS} controllers.",)
 
 
 def _summary(document: SimulationDocument) -> Table:
