@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
@@ -16,9 +17,9 @@ from entro_engine import EntroError
 
 
 def parse_json(text: bytes | str) -> object:
-    """Return a JSON document; None for any other text."""
+    """Return a JSON document; None for any other text, also for one with half a surrogate pair, which is no text."""
     try:
-        return json.loads(text.decode("utf-8-sig", "replace") if isinstance(text, bytes) else text)
+        return msgspec.json.decode(text.decode("utf-8-sig", "replace") if isinstance(text, bytes) else text)
     except (ValueError, RecursionError):
         return None
 
