@@ -88,6 +88,7 @@ LIBRARIES = {
     "msgspec": {"commands", "config", "history", "live", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
+    "pytest": {"testing"},
     "tomlkit": {"config"},
     "subprocess": {"automation", "report"},
     "typer": {"app", "commands"},

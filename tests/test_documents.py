@@ -12,7 +12,7 @@ ARCHITECTURE, CONTRIBUTING = ROOT / "docs" / "architecture.md", ROOT / "CONTRIBU
 PAGES = [ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "docs").glob("*.md")), ROOT / "sample_logs" / "README.md"]
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.png"))
 
-FOLDERS = "benchmarks|docs|entro_cli|entro_engine|sample_logs|templates|tests"
+FOLDERS = "benchmarks|docs|examples|entro_cli|entro_engine|sample_logs|templates|tests"
 FILE, NAMES = r"`(entro_\w+/[\w/]+\.py)`", r"((?:`[\w.]+`(?:,\s)?)+)"
 NAMES_OF_FILE = rf"^\| {FILE} \| {NAMES} \||{FILE}\s\({NAMES}\)"  # a row of a table; a sentence
 FILE_OF_NAME = rf"^\| `(\w+)` \| {FILE} \|"

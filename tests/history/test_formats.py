@@ -1,4 +1,4 @@
-"""Logs of every format in the history: what is read back is what the logs say, whole, grown, and in rotations."""
+"""Logs of every format in the history: what is read back is what the logs say, whole and in rotations."""
 
 import json
 import shutil
@@ -31,18 +31,6 @@ def same(steps, expected):
 def test_what_is_read_back_is_what_the_log_says(tmp_path, name):
     ingest(tmp_path / "h", LOGS / name, *READING, "--step", "10s")
     same(recalled(tmp_path / "h"), load_logs([str(LOGS / name)], LoadOptions(tz="UTC", year=2026, step="10s")).steps)
-
-
-@pytest.mark.parametrize("name", LINES)
-def test_a_log_that_grows(tmp_path, name):
-    content = (LOGS / name).read_bytes()
-    ingest(tmp_path / "whole", LOGS / name, *READING, "--step", "10s")
-    log = tmp_path / name
-    for cut in (len(content) // 3, len(content) // 2 + 17, len(content) - 5, len(content)):
-        log.write_bytes(content[:cut])
-        ingest(tmp_path / "parts", log, *READING, "--step", "10s")
-    assert days(tmp_path / "parts") == days(tmp_path / "whole")
-    assert "nothing new" in ingest(tmp_path / "parts", log, *READING).out
 
 
 @pytest.mark.parametrize(

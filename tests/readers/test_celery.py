@@ -318,20 +318,3 @@ def rest(found, end):
     """How many were in flight behind a moment."""
     every = [span for series in found.series[1:] for span in levels(series)]
     return [(max(begin, end), after, level) for begin, after, level in every if after > end]
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_damage_never_breaks_it(tmp_path, seed):
-    draw = random.Random(seed)
-    content = bytearray("".join([received(0, 1), received(3, 2), done(60, 1), done(90, 2)]).encode())
-    for _ in range(draw.randrange(1, 30)):
-        place = draw.randrange(len(content))
-        content[place : place + draw.randrange(3)] = draw.choice([b"\xff", b"\r\n", b"\n", b"[", b"]", b"9" * 30, b""])
-    path = tmp_path / "log"
-    path.write_bytes(bytes(content))
-    try:
-        found = read(path)
-    except EntroError:
-        return
-    for series in found.series:
-        assert np.all(series.values >= 0)

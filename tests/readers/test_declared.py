@@ -379,27 +379,6 @@ def test_a_count_may_be_another_stage(tmp_path):
     assert (series.stage, series.kind, series.full, series.values.tolist()) == ("crawl", Kind.RATE, 7.0, [1.0, 1.0])
 
 
-NUTCH = """
-2026-04-06 12:00:00,000 INFO  fetcher.FetcherJob - 3/10 spinwaiting/active, 0 pages, 0 errors, 0.0 1 pages/s, 9 9 kb/s
-2026-04-06 12:00:02,000 INFO  fetcher.FetcherJob - fetching http://a.example/1 (queue crawl delay=5000ms)
-2026-04-06 12:00:10,000 INFO  fetcher.FetcherJob - 3/10 spinwaiting/active, 20 pages, 0 errors, 2.0 1 pages/s, 9 9 kb/s
-"""
-HERITRIX = """20260406120000 CRAWL RESUMED - Running
-           timestamp  discovered      queued   downloaded       doc/s(avg)  KB/s(avg)   dl-failures   busy-thread
-2026-04-06T12:00:00Z           9           5            0     1.00(0.00)     25(24)             0            10
-2026-04-06T12:00:10Z         213         142           20     1.00(1.18)     25(24)             0            10
-"""
-
-
-@pytest.mark.parametrize(("name", "content"), [("nutch", NUTCH), ("heritrix", HERITRIX)])
-def test_formats_that_come_with_entro(tmp_path, name, content):
-    (tmp_path / "a.log").write_text(content)
-    with plain_log(str(tmp_path / "a.log")) as log:
-        found = read_log(log, ReadOptions(UTC))
-    assert found.format == name
-    assert [(series.stage, series.values.tolist()) for series in found.series] == [("scraper", [2.0])]
-
-
 def test_formats_that_come_with_entro_pass_the_checks_of_others():
     for reader in shipped_readers():
         check_declaration(reader._declaration, reader.name)

@@ -317,28 +317,6 @@ def test_the_order_of_the_rows_changes_nothing(tmp_path_factory, order):
     check(read(events, as_csv(made), folder, stages=ALL), made)
 
 
-@pytest.mark.slow
-def test_fuzz(tmp_path):
-    """Nothing that a file holds ends in anything but observations or an error in words."""
-    chance = random.Random(20260406)
-    seeds = [as_csv(requests(1, 8)), two_clocks(requests(2, 8)), as_csv(requests(4, 8), form=FORMS["epoch ms"])]
-    odd = [b"\0", b"\xff\xfe", b'"', b",", b"\n", b"\r", b"\x1b[31m", b"-", b"9" * 40, b"{", b"}", b"null", b"\\u0000"]
-    tried, said = 0, []
-    for _ in range(150):
-        content = bytearray(chance.choice(seeds))
-        for _ in range(chance.randrange(1, 8)):
-            place = chance.randrange(len(content))
-            content[place : place + chance.randrange(0, 5)] = chance.choice([*odd, chance.randbytes(3)])
-        try:
-            recognised(events, bytes(content), tmp_path)
-            [*resumed(events, [bytes(content), bytes(content)], tmp_path)]
-            tried += 1
-        except EntroError as error:
-            said.append(str(error))
-    assert tried > 20
-    assert not any("\n" in text for text in said)
-
-
 def test_through_the_command(tmp_path):
     path = tmp_path / "requests.csv"
     path.write_bytes(as_csv(requests(5, 60)))

@@ -14,7 +14,6 @@ from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Measure, StageSpec
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
-from tests.marks import slow
 from tests.readers.reading import read, recognised, resumed
 from tests.running import entro
 
@@ -301,42 +300,6 @@ def test_lines_in_two_parts_are_the_whole(tmp_path_factory, seed, where):
     assert {when: load for part in parts for when, load in points(part["llm"]).items()} == points(whole["llm"])
     both = {when: load for part in parts if "scraper" in part for when, load in points(part["scraper"]).items()}
     assert both == points(whole["scraper"])
-
-
-@pytest.mark.parametrize("tries", [60, slow(600)])
-def test_fuzz(tmp_path, tries):
-    chance = random.Random(20260406)
-    seeds = [WAITING, matrix((engine(0, COUNTERS[0]), {0: 1.0, 5: 2.0})) + b"\n" + WAITING]
-    odd = [
-        b"\0",
-        b"\xff\xfe",
-        b'"',
-        b"null",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b"\n",
-        b"1e999",
-        b"-",
-        b"9" * 400,
-        b"\\ud800",
-        b"[" * 3000,
-    ]
-    said, read_well = [], 0
-    for _ in range(tries):
-        content = bytearray(chance.choice(seeds))
-        for _ in range(chance.randrange(1, 4)):
-            place = chance.randrange(len(content))
-            content[place : place + chance.randrange(0, 6)] = chance.choice([*odd, chance.randbytes(2)])
-        try:
-            recognised(prometheus, bytes(content), tmp_path)
-            read(prometheus, bytes(content), tmp_path)
-            read_well += 1
-        except EntroError as error:
-            said.append(str(error))
-    assert read_well > 20
-    assert not any("\n" in text for text in said)
 
 
 def test_through_the_command(tmp_path):

@@ -1,12 +1,10 @@
 """Scrapy logs: pages from counts and stamps, runs told apart, clocks told by the spiders themselves."""
 
 import json
-import random
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -379,22 +377,3 @@ def test_cut_anywhere_it_is_the_same(tmp_path_factory):
         assert sorted(spans) == whole
 
     check()
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_damage_never_breaks_it(tmp_path, seed):
-    draw = random.Random(seed)
-    content = bytearray("".join([logstats(0, 0), responses(3, 5), logstats(60, 30), closing(90, 36)]).encode())
-    for _ in range(draw.randrange(1, 30)):
-        place = draw.randrange(len(content))
-        what = draw.choice([b"\x00", b"\xff", b"\r\n", b"\n", b"{", b"}", b"999999999999999999999", b"\x1b[31m", b""])
-        content[place : place + draw.randrange(3)] = what
-    path = tmp_path / "log"
-    path.write_bytes(b"x" + bytes(content).replace(b"\x00", b" "))
-    try:
-        found = read(path)
-    except EntroError:
-        return
-    for series in found.series:
-        assert np.all(np.isfinite(series.values))
-        assert np.all(series.values >= 0)

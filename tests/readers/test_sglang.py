@@ -15,10 +15,8 @@ from entro_cli.readers.sglang.reader import SglangReader
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import sentences
 from entro_engine import EntroError, Kind
-from tests.marks import slow
 from tests.readers.text_logs import (
     check_cut,
-    check_damaged,
     log_of,
     named,
     observed,
@@ -282,17 +280,6 @@ def test_a_log_cut_anywhere(seed, ranks, shares):
 def test_what_is_carried_is_little():
     content, _, _ = generated(3, 4, 300)
     assert len(state_behind(sglang, content)) < 4000
-
-
-@pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])
-def test_damaged_logs(seed):
-    content, _, _ = generated(seed, 1 + seed % 3, 8)
-    check_damaged(sglang, content, seed)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_random_bytes(seed):
-    check_damaged(sglang, random.Random(seed).randbytes(2000), seed)
 
 
 def test_a_real_log_against_a_count_of_its_own():

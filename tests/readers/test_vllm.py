@@ -17,11 +17,9 @@ from entro_cli.readers.vllm.reader import VllmReader
 from entro_cli.timeseries.observations import Measure
 from entro_cli.timeseries.problems import ProblemKind, sentences
 from entro_engine import EntroError, Kind
-from tests.marks import slow
 from tests.readers.text_logs import (
     CHANGED,
     check_cut,
-    check_damaged,
     log_of,
     named,
     observed,
@@ -148,15 +146,6 @@ def test_every_version_is_recognised(version):
     with log_of(text(LINES[version])) as log:
         assert vllm.recognise(log) > 0.9
         assert detect.read_log(log, options()).format == "vllm"
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_line_ends_and_a_byte_order_mark(end):
-    lines = [v1(at(0), 3), ACCESS, v1(at(10), 4), "\xff\xfe"]
-    content = b"\xef\xbb\xbf" + "".join(line + end for line in lines).encode("latin-1")
-    observations = observed(vllm, content)
-    assert quantity(observations, "waiting").values.tolist() == [3, 4]
-    assert spans_of(observations) == [(0, 10, 1)]
 
 
 def test_what_is_a_stage_and_what_is_not():
@@ -616,18 +605,6 @@ def test_what_is_carried_is_little():
     content, _, _ = generated(3, 1, 200, restarts=0.5)
     assert content.count(b"Initializing") > 50
     assert len(state_behind(vllm, content)) < 1000
-
-
-@pytest.mark.parametrize("seed", [*range(30), *map(slow, range(30, 150))])
-def test_damaged_logs(seed):
-    content, _, _ = generated(seed, 1 + seed % 3, 8)
-    check_damaged(vllm, content, seed)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_random_bytes(seed):
-    content = random.Random(seed).randbytes(2000)
-    check_damaged(vllm, content, seed)
 
 
 def test_blocks_do_not_matter(monkeypatch):

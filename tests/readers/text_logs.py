@@ -1,7 +1,6 @@
 """Text logs given to their readers: read, cut in two, and damaged."""
 
 import os
-import random
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,7 +11,6 @@ import pytest
 
 from entro_cli.readers.inputs.log_file import EmptyLogError, plain_log
 from entro_cli.timeseries.observations import Measure, ReadOptions, StageSpec
-from entro_engine import EntroError
 
 CHANGED = datetime(2026, 6, 30, 12, tzinfo=UTC)
 """When the logs were last changed, unless a test says otherwise."""
@@ -85,48 +83,6 @@ def check_cut(reader, content, places, *names, changed=CHANGED, **given):
     expected = observed(reader, content, changed, stages=named(*names), **given)
     assert (found - entries(expected), entries(expected) - found) == (set(), set())
     assert unfinished or rows == expected.rows_read
-
-
-def damaged(content, seed):
-    """A log with bytes changed, lines cut, doubled, moved or blown up."""
-    chance = random.Random(seed)
-    lines = content.splitlines(keepends=True)
-    for _ in range(chance.randrange(1, 8)):
-        at = chance.randrange(len(lines))
-        line = lines[at]
-        cut = chance.randrange(len(line) + 1)
-        lines[at] = chance.choice(
-            [
-                line[:cut],
-                line[:cut] + b"\n" + line[cut:],
-                line[:cut] + bytes(chance.randrange(256) for _ in range(chance.randrange(9))) + line[cut:],
-                line * 2,
-                line.replace(b"0", b"9999999999999999999"),
-                line.replace(b"\n", b"\r\n"),
-                line[:cut] + b"\x1b[1;36m" + line[cut:],
-                line[:cut] + b"\xff\xfe\0" + line[cut:],
-                lines[chance.randrange(len(lines))],
-            ]
-        )
-    return b"".join(lines)
-
-
-def check_damaged(reader, content, seed):
-    """Whatever is in a log, it is read or refused, never crashed on."""
-    given = options(strict=seed % 5 == 0, redact=seed % 3 == 0)
-    try:
-        with log_of(damaged(content, seed)) as log:
-            assert 0 <= reader.recognise(log) <= 1
-            reading = reader.resume(log, given, b"")
-            again = reader.resume(log, given, reading.state)
-    except EntroError:
-        return
-    for part in (*reading.observations.series, *again.observations.series):
-        assert (part.times[1:] > part.times[:-1]).all()
-        assert (part.values >= 0).all()
-        if part.begins is not None:
-            assert (part.begins < part.times).all()
-            assert (part.begins[1:] >= part.times[:-1]).all()
 
 
 def real_log(name):
