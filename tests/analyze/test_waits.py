@@ -121,6 +121,7 @@ def as_lines(rows):
     return "".join(json.dumps({"arrival_time": arrival, "start_time": start}) + "\n" for arrival, start in times)
 
 
+@pytest.mark.slow
 @given(requests(), st.integers(1, 3))
 def test_those_of_single_requests_are_counted_from_the_stamps(tmp_path_factory, log_of, files):
     rows, step = log_of

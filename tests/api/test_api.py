@@ -101,6 +101,7 @@ def test_a_log_of_any_size_has_a_frame(tmp_path, monkeypatch):
     assert len(pipeline.analyze().to_frame()) == 100_000
 
 
+@pytest.mark.slow
 def test_the_report_is_the_command_s(analysis, accepted_wait, tmp_path):
     saved = json.loads(analysis.report("weekly").save(tmp_path / "week.json").read_text())
     options = ("report", WEEKS, "--weekly", "--tz", "Europe/Berlin", "--format", "json")

@@ -47,6 +47,7 @@ def test_different_values_at_one_time_where_the_part_begins_and_where_it_ends(tm
     assert not any("stored with other loads" in text for text in warnings)
 
 
+@pytest.mark.slow
 def test_a_step_that_was_left_within_is_not_told_as_one_of_other_loads(tmp_path):
     content = HEADER + "".join(regular(500, step_s=1))
     warnings = grown(tmp_path, content, [len(content) // 2 + cut for cut in (0, 33, 333, 3333)], "--step", "10s")
@@ -93,6 +94,7 @@ def test_a_part_in_which_all_cells_are_empty(tmp_path):
     grown(tmp_path, content, [len(content) - 3000])
 
 
+@pytest.mark.slow
 def test_a_key_that_json_lines_have_only_later_is_read_in_no_part(tmp_path):
     lines = [
         json.dumps({"time": stamp(START + at * 10 * S), "rate": at % 7} | ({"queue": 1} if at >= 1000 else {})) + "\n"
@@ -143,6 +145,7 @@ def test_two_sources_of_which_one_was_silent_for_long(tmp_path):
     same_steps(recalled(tmp_path / "h"), load_logs([str(tmp_path / "*.log")], LoadOptions(tz="UTC")).steps)
 
 
+@pytest.mark.slow
 def test_a_stage_of_few_samples_whose_last_step_goes_on_in_the_next_log(tmp_path):
     lines = [
         f"{stamp(START + at * S)},{at % 7},{at if at < 5 or at == 2500 else ''},{'x' * 300}\n" for at in range(3000)

@@ -178,6 +178,7 @@ def test_bad_rows_of_a_small_log_are_told_once(tmp_path):
     assert (seen["rows_read"], seen["rows_skipped"]) == (600, 10)
 
 
+@pytest.mark.slow
 def test_a_stretch_of_bad_rows_longer_than_is_read_again(tmp_path, small_margin):
     lines = [*LINES[:500], *["Traceback: a module broke\n"] * 450, *LINES[500:600]]
     for cut in (500, 950, 1050):

@@ -113,6 +113,7 @@ def test_nothing_is_new(whole, tmp_path, change):
     assert days(tmp_path / "h") == whole
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_read_and_counted(tmp_path):
     lines = regular(60_000)
     lines[10] = lines[10].replace(",", ",x", 1)

@@ -74,6 +74,7 @@ def test_all_days_may_be_removed(tmp_path):
     assert counted(tmp_path, log, *FULL) == whole == analyzed(log, *FULL)
 
 
+@pytest.mark.slow
 def test_a_late_log_of_an_old_day_counts(tmp_path):
     whole, late, new = tmp_path / "whole.csv", tmp_path / "late.csv", tmp_path / "new.csv"
     whole.write_text(HEADER + "".join(ROWS))

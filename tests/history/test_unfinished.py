@@ -24,6 +24,7 @@ def test_one_that_is_cut_within_its_time(tmp_path, stamps, cut):
     grown(tmp_path, content, [len(content) - cut], "--step", "1s", "--tz", "UTC")
 
 
+@pytest.mark.slow
 def test_one_that_is_the_only_one_of_its_day_and_turns_out_bad(tmp_path):
     before = HEADER + "".join(regular(30))
     last = line(START + 86400 * 10**9, 1.5, 2.0).rstrip("\n")

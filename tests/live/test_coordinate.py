@@ -265,6 +265,7 @@ def test_prometheus_scrapes_it_and_alerts(tmp_path):
         assert {rule["health"] for rule in group["rules"]} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_is_named_once_and_comes_back(tmp_path):
     log = tmp_path / "queue.csv"
     log.write_text("time,llm_queue\n")
@@ -288,6 +289,7 @@ def test_without_a_queue_there_is_nothing_to_protect(tmp_path):
     assert "the pipeline has no queue" in error
 
 
+@pytest.mark.slow
 def test_a_log_that_grows(tmp_path):
     log = tmp_path / "server.log"
 

@@ -66,6 +66,7 @@ def all_titles(links=PAGES):
     return sorted(f"Page {re.sub('[^0-9]', '', link)}" for link in links)
 
 
+@pytest.mark.slow
 def test_the_spider_of_the_page_keeps_to_the_rate(tmp_path):
     with site(tmp_path, PAGES) as shop, coordinator(cap=20.0) as stub:
         with crawl(stub, shop) as process:

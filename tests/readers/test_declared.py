@@ -284,6 +284,7 @@ def test_a_declared_format_that_matches_most_lines_goes_before_all_others(tmp_pa
         assert recognise(log, ReadOptions(UTC, formats=(rarely,))).name == "rarely"
 
 
+@pytest.mark.slow
 def test_loads_are_read_on_and_give_the_history_of_the_whole(tmp_path, monkeypatch):
     config = tmp_path / "entro.toml"
     config.write_text(f"zone = 'UTC'\n[formats.loads]\npattern = '{LOADS.pattern}'\n")
@@ -353,6 +354,7 @@ def test_the_example_of_the_documents(tmp_path, monkeypatch):
 PAGES = Declaration("pages", r"^(?P<time>\S+) (?P<count>\d+) pages")
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(steps=st.lists(st.tuples(st.integers(1, 600), st.integers(0, 10**6)), min_size=2, max_size=30))
 def test_counts_become_the_rates_between_them(steps, tmp_path_factory):

@@ -405,6 +405,7 @@ def test_whole_seconds_of_nginx_can_be_chosen(tmp_path):
     check(got, early)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(settings.default.max_examples // 20, 3))
 @given(name=st.sampled_from([*TO_THE_MILLISECOND]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
 def test_files_of_replicas_give_the_steps_of_the_whole(tmp_path_factory, name, seed, replicas):
@@ -422,6 +423,7 @@ def test_files_of_replicas_give_the_steps_of_the_whole(tmp_path_factory, name, s
     np.testing.assert_array_equal(split.peaks, whole.peaks)
 
 
+@pytest.mark.slow
 @settings(max_examples=settings.default.max_examples // 4)
 @given(name=st.sampled_from([*ALL]), seed=st.integers(0, 10**6), replicas=st.integers(2, 4))
 def test_a_log_split_into_replicas_gives_what_the_whole_gives(tmp_path_factory, name, seed, replicas):

@@ -71,6 +71,7 @@ def number(value, mark, groups):
     return text.translate({ord(","): groups, ord("."): mark})
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(LOADS, st.sampled_from([",;.", ".,,", ",;\u202f", ".,'", ".\t", ",\t ", ",;"]))
 def test_decimal_marks_and_groups(tmp_path_factory, loads, style):

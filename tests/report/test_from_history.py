@@ -170,6 +170,7 @@ def test_a_stage_without_data_in_the_period(tmp_path):
     assert (document["verdict"]["health"], document["figures"]["observed_steps"]) == ("no data", 0)
 
 
+@pytest.mark.slow
 def test_saving_what_is_analyzed(history, tmp_path):
     plain = json.loads(entro("analyze", FIVE_WEEKS, *BERLIN, "--json").out)
     for _ in range(2):

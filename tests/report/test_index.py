@@ -38,6 +38,7 @@ def links(out):
     return [html.unescape(target) for target in re.findall(r'<a href="([^"]*)"', text)]
 
 
+@pytest.mark.slow
 def test_every_report_is_listed_the_latest_first(history, tmp_path):
     for day in ("2026-04-07", "2026-04-09", "2026-04-08"):
         write(history, tmp_path, "--daily", "--date", day)

@@ -41,6 +41,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_it_arrives_once_however_often_the_job_runs(run, mail_server):
     mailbox = Mailbox()
     with mail_server(mailbox) as port:

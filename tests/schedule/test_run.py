@@ -76,6 +76,7 @@ def test_a_failed_gate_is_one_message_and_status_3(job, tmp_path):
     assert page.exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_keeps_no_report_from_being_written(job, tmp_path):
     job("2026-04-07T06:00")
     outcome = job("2026-04-08T06:00", ingest=tmp_path / "gone-*.csv")
@@ -178,6 +179,7 @@ def test_a_silence_that_is_not_usual_is_one_alert(job, tmp_path):
     assert (tmp_path / "alerts").read_text() == "silence\n"
 
 
+@pytest.mark.slow
 def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, mail_server, hook):
     mailbox = Mailbox()
     secret = tmp_path / "address"
@@ -205,6 +207,7 @@ def test_by_mail_and_by_webhook_with_secrets_that_are_not_shown(job, tmp_path, m
     assert "s3cr3t" not in shown
 
 
+@pytest.mark.slow
 def test_a_channel_that_fails_is_a_message_and_is_tried_again(job, tmp_path):
     failing = tmp_path / "fail"
     failing.write_text("#!/bin/sh\necho not today >&2; exit 1\n")

@@ -224,6 +224,7 @@ def test_the_table_of_the_pipeline_gets_the_values(log, configured, monkeypatch)
     )
 
 
+@pytest.mark.slow
 def test_values_that_stay_are_not_written(log, configured):
     configured.write_text('wait = "1s"\nguard = 0.25\n')
     found = document(log, *READ)
