@@ -177,7 +177,7 @@ def simulate(
         expected = ", ".join([*_OF_LAW, *_OF_CHANCE])
         raise EntroError(f"unknown option {name!r}", where="simulate()", expected=expected)
     settings, _ = KeywordSettings(None, "default", {}).settings()
-    law = {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget} | options
+    law = {"budget": settings.budget, **settings.control._asdict()} | options
     with _named_as_arguments():
         chosen = controllers_named(_several(controllers))
         parameters = SimulationParameters(world, chosen, **law, **drawn(of_chance, world))

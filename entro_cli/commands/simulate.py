@@ -185,11 +185,11 @@ def simulate(
 
 
 def _configured(config_file: Path | None, terminal: Terminal) -> dict[str, Any]:
-    """Return the control law and the budget of two stages that entro.toml sets."""
+    """Return the budget of two stages and the parameters of the controllers that entro.toml sets."""
     from entro_cli.workflows.settings import read_settings
 
     settings = read_settings(config_file, "default", terminal)
-    return {"alpha": settings.alpha, "beta": settings.beta, "budget": settings.budget}
+    return {"budget": settings.budget, **settings.control._asdict()}
 
 
 def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:

@@ -143,3 +143,29 @@ def test_simulate_as_configured(write):
     assert configured == said != plain
     over = json.loads(entro("simulate", "--json", "--budget", "3", "--alpha", "0.5", "--beta", "2").out)
     assert over == plain
+
+
+@pytest.mark.parametrize(
+    ("line", "users"),
+    [
+        ("headroom = 0.2", {"eq14", "v9", "predictive"}),
+        ("gain = 0.9", {"eq14", "v9", "predictive"}),
+        ("guard = 0.75", {"v9", "predictive"}),
+    ],
+)
+def test_the_keys_that_tune_writes_change_the_simulated_controllers(write, line, users):
+    def simulated(*options):
+        runs = json.loads(entro("simulate", "--json", *options).out)["runs"]
+        return {run["controller"]: run for run in runs}
+
+    options = ("--controller", "family", "--stall", "320:380")
+    plain, plain_graph = simulated(*options), simulated("--scenario", "chain")
+    write(f"{line}\n")
+    changed, changed_graph = simulated(*options), simulated("--scenario", "chain")
+    assert {name for name in plain if plain[name] != changed[name]} == users
+    assert changed_graph["uncontrolled"] == plain_graph["uncontrolled"]
+    assert changed_graph["v9"] != plain_graph["v9"]
+    out = " ".join(entro("simulate").out.split())
+    clause = line.replace(" = ", " ")
+    assert f"beta 2, {clause}, lag 1" in out
+    assert f"v9: the published figures are not shown, as they are for other settings (here: {clause})" in out

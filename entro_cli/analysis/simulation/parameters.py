@@ -25,7 +25,8 @@ from entro_engine import (
 )
 from entro_engine.arena import Arena
 from entro_engine.baselines import STATIC_LIMIT
-from entro_engine.controller import ALPHA, BETA
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING
+from entro_engine.entro_engine_v9 import GUARD
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
@@ -68,18 +69,48 @@ class Noise:
         require(1 <= self.runs <= MAX_RUNS, "runs", self.runs, f"a whole number from 1 to {MAX_RUNS:,}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LawParameters:
+    """Parameters of the controllers eq14, v9 and predictive.
+
+    Attributes:
+        budget: Psi_budget, nat.
+        alpha: control authority, 0..1.
+        beta: steepness, 1/nat.
+        headroom: the share by which the cap may exceed the served rate.
+        smoothing: the share of a new served rate that enters its estimate, per step; the key `gain` of entro.toml.
+        guard: where v9 and predictive begin to correct, from 0, where Stress begins, to 1, where Critical does.
+        lag: age of what the controllers see, in steps.
+    """
+
+    budget: float = DEFAULT_BUDGET
+    alpha: float = ALPHA
+    beta: float = BETA
+    headroom: float = HEADROOM
+    smoothing: float = SMOOTHING
+    guard: float = GUARD
+    lag: int = 1
+
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Those of headroom, gain and guard that are not the default, by their keys in entro.toml."""
+        ours = {"headroom": self.headroom, "gain": self.smoothing, "guard": self.guard}
+        default = {"headroom": HEADROOM, "gain": SMOOTHING, "guard": GUARD}
+        return {key: value for key, value in ours.items() if value != default[key]}
+
+    def v9(self, kind: type[V9Controller] = V9Controller) -> V9Controller:
+        """Return the v9 controller with these parameters, or one that is derived from it."""
+        return kind(self.budget, self.alpha, self.beta, self.guard, self.headroom, self.smoothing)
+
+
 @dataclass(frozen=True)
-class SimulationParameters:
+class SimulationParameters(LawParameters):
     """Parameters of a simulation.
 
     Attributes:
         scenario: demand and server.
         controllers: their names, keys of `CONTROLLERS`.
-        budget: Psi_budget, nat.
-        alpha: control authority of eq14, v9 and predictive, 0..1.
-        beta: steepness of eq14, v9 and predictive, 1/nat.
         limit: limit of the static controller, req/s.
-        lag: age of what the controllers see, in steps.
         noise: noise on the demand, or None.
         seeds: the seeds of the arena's runs, at most `MAX_RUNS` one after the other; not used by other scenarios.
 
@@ -89,11 +120,7 @@ class SimulationParameters:
 
     scenario: Scenario | Arena
     controllers: tuple[str, ...] = ("uncontrolled", "static", "eq14", "v9")
-    budget: float = DEFAULT_BUDGET
-    alpha: float = ALPHA
-    beta: float = BETA
     limit: float = STATIC_LIMIT
-    lag: int = 1
     noise: Noise | None = None
     seeds: range = JUDGED_SEEDS
 
@@ -176,9 +203,9 @@ def require_bounded(scenario: Scenario) -> None:
 CONTROLLERS: dict[str, Callable[[SimulationParameters], Controller]] = {
     "uncontrolled": lambda parameters: Uncontrolled(),
     "static": lambda parameters: StaticLimit(parameters.limit),
-    "eq14": lambda parameters: Eq14(parameters.budget, parameters.alpha, parameters.beta),
-    "v9": lambda parameters: V9Controller(parameters.budget, parameters.alpha, parameters.beta),
-    "predictive": lambda parameters: PredictiveController(parameters.budget, parameters.alpha, parameters.beta),
+    "eq14": lambda law: Eq14(law.budget, law.alpha, law.beta, law.headroom, law.smoothing),
+    "v9": lambda law: law.v9(),
+    "predictive": lambda law: law.v9(PredictiveController),
     "core": lambda parameters: CoreController(),
     "ai": lambda parameters: AiController(),
 }

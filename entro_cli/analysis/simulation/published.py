@@ -103,6 +103,7 @@ def _law_differences(parameters: SimulationParameters) -> Iterator[str]:
     ):
         if value != published:
             yield f"{name} {value:g}"
+    yield from (f"{name} {value:g}" for name, value in parameters.tuned.items())
 
 
 def _legend(name: str, rows: dict[str, PublishedFigures]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from entro_cli.analysis.simulation.parameters import Noise, SimulationParameters
+from entro_cli.analysis.simulation.parameters import LawParameters, Noise, SimulationParameters
 from entro_cli.core.console import printable
 from entro_engine import PlantFigures, Scenario
 from entro_engine.arena import Arena
@@ -224,10 +224,15 @@ def describe_phases(scenario: Scenario) -> list[str]:
     ]
 
 
+def describe_law(law: LawParameters) -> list[str]:
+    """Return the clauses on alpha and beta, and on what else is not the default."""
+    return [f"{name} {value:g}" for name, value in {"alpha": law.alpha, "beta": law.beta, **law.tuned}.items()]
+
+
 def _laws(parameters: SimulationParameters) -> list[str]:
     clauses = [f"budget {parameters.budget:g} nat"]
     if {"eq14", "v9", "predictive"} & set(parameters.controllers):
-        clauses += [f"alpha {parameters.alpha:g}", f"beta {parameters.beta:g}"]
+        clauses += describe_law(parameters)
     if set(parameters.controllers) - {"uncontrolled", "static"}:
         clauses.append(f"lag {parameters.lag}")
     clauses.append(f"accepted wait W {parameters.plant.accepted_wait_s:.3g} s")

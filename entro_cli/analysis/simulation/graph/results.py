@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entro_cli.analysis.simulation.graph.runs import GraphParameters, GraphRun
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-from entro_cli.analysis.simulation.results import RegimeSteps, ScenarioFacts, describe_phases
+from entro_cli.analysis.simulation.results import RegimeSteps, ScenarioFacts, describe_law, describe_phases
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import counted
 from entro_engine import GraphQueue, GraphSource
@@ -192,8 +192,7 @@ def describe_graph(parameters: GraphParameters) -> tuple[str, ...]:
         describe_phases(base) if None in scenario.demands else [],
         [
             f"budget {parameters.budget:g} nat for each queue",
-            f"alpha {parameters.alpha:g}",
-            f"beta {parameters.beta:g}",
+            *describe_law(parameters),
             f"lag {parameters.lag}",
             f"accepted wait W {DEFAULT_ACCEPTED_WAIT_S:.3g} s",
             f"{graph.fairness} shares",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET, FAMILY
+from entro_cli.analysis.simulation.parameters import FAMILY, LawParameters
 from entro_cli.core.console import worked_off
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import (
@@ -17,25 +17,19 @@ from entro_engine import (
     GraphTrace,
     Plant,
     Uncontrolled,
-    V9Controller,
     graph_figures,
     simulate_graph,
 )
-from entro_engine.controller import ALPHA, BETA
 from entro_engine.errors import require
 
 
 @dataclass(frozen=True)
-class GraphParameters:
-    """Parameters of a simulation of a graph.
+class GraphParameters(LawParameters):
+    """Parameters of a simulation of a graph; the budget is that of each queue with its inflow.
 
     Attributes:
         scenario: the graph, its demand and its capacities.
         controllers: their names, keys of `GRAPH_CONTROLLERS`.
-        budget: Psi_budget of each queue with its inflow, nat.
-        alpha: control authority, 0..1.
-        beta: steepness, 1/nat.
-        lag: age of what the controllers see, in steps.
 
     Raises:
         EntroError: if a controller does not run on a graph, or a number is outside its domain.
@@ -43,10 +37,6 @@ class GraphParameters:
 
     scenario: GraphScenario
     controllers: tuple[str, ...] = ("uncontrolled", "v9")
-    budget: float = DEFAULT_BUDGET
-    alpha: float = ALPHA
-    beta: float = BETA
-    lag: int = 1
 
     def __post_init__(self) -> None:
         for name in self.controllers:
@@ -68,7 +58,7 @@ class GraphParameters:
 
 GRAPH_CONTROLLERS: dict[str, Callable[[GraphParameters], Controller]] = {
     "uncontrolled": lambda parameters: Uncontrolled(),
-    "v9": lambda parameters: V9Controller(parameters.budget, parameters.alpha, parameters.beta),
+    "v9": lambda law: law.v9(),
 }
 """The controllers that run on a graph, by name, in the order in which they are shown."""
 
