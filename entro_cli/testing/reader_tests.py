@@ -22,7 +22,7 @@ from entro_cli.history.paths import PipelinePaths
 from entro_cli.live.follow import Follower
 from entro_cli.readers.options import read_options
 from entro_cli.readers.reader import Reader, ResumableReader
-from entro_cli.readers.registry import LEAST_CONFIDENCE, reader_named, readers
+from entro_cli.readers.registry import LEAST_CONFIDENCE, readers
 from entro_cli.testing.logs import CUT, Example, check_series, cpu_limit, damaged, opened, samples_of
 from entro_cli.timeseries.observations import Observations
 from entro_cli.timeseries.steps import Steps
@@ -59,7 +59,8 @@ class ReaderTests:
 
     def test_entro_knows_it(self) -> None:
         """Its entry point, in the group `entro.readers`, leads to it."""
-        assert isinstance(reader_named(self.reader.name), type(self.reader))
+        known = {reader.name: type(reader) for reader in readers()}
+        assert known.get(self.reader.name) is type(self.reader), "is the package of the entry point installed?"
 
     def test_samples_are_the_truth(self, tmp_path: Path) -> None:
         """Each example gives its samples, in every form in which logs arrive."""
@@ -67,7 +68,8 @@ class ReaderTests:
             for form, content in example.forms.items():
                 found = self._read(example, tmp_path, content)
                 assert found.format == self.reader.name
-                assert form == CUT or samples_of(found) == example.truth, f"a log {form}"
+                if form != CUT:
+                    assert samples_of(found) == example.truth, f"a log {form}"
 
     def test_its_own_logs_are_recognised(self, tmp_path: Path) -> None:
         """No other reader is as sure of an example, in whatever form."""

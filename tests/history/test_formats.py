@@ -1,8 +1,6 @@
 """Logs of every format in the history: what is read back is what the logs say, whole and in rotations."""
 
-import json
 import shutil
-from datetime import UTC
 from pathlib import Path
 
 import numpy as np
@@ -85,5 +83,3 @@ def test_a_copy_changes_nothing(tmp_path):
         shutil.copy(LOGS / name, tmp_path / f"copy-{name}")
         ingest(tmp_path / "h" / name, tmp_path / f"copy-{name}", *READING)
         assert days(tmp_path / "h" / name) == before
-    assert json.loads("{}") == {}
-    assert UTC is not None

@@ -253,12 +253,6 @@ def test_nothing_of_tasks(tmp_path):
         read(path)
 
 
-def test_a_time_that_is_none_is_a_bad_line(tmp_path):
-    path = written(tmp_path, received(0, 1), received(9, 1).replace("04-06", "02-30"), done(100, 1))
-    found = read(path)
-    assert (found.rows_read, found.rows_skipped, found.bad_rows[0].line) == (2, 1, 2)
-
-
 def test_a_task_that_began_where_reading_stopped_is_counted_on(tmp_path):
     first = [received(0, 0), done(5, 1, "raised unexpected: E()")]
     second = [received(5, 2), stamp(9) + "end\n"]

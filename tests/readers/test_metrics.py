@@ -252,26 +252,6 @@ def test_a_folder_of_other_files_is_not_one_log(tmp_path):
     assert len(find_logs([str(tmp_path)])) == 2
 
 
-def test_bad_lines_are_counted_and_shown(tmp_path):
-    pages = [f"# {at(index)}\n{page(index)}" for index in range(4)]
-    content = "".join(pages[:2]) + "vllm:num_requests_wai\nvllm:num_requests_waiting{a} x\n" + "".join(pages[2:])
-    got = read(metrics, content.encode(), tmp_path)
-    assert loads(got) == LOADS
-    assert [row.line for row in got.bad_rows] == [19, 20]
-    with pytest.raises(EntroError, match="with --strict"):
-        read(metrics, content.encode(), tmp_path, strict=True)
-
-
-def test_local_times_are_in_the_zone(tmp_path):
-    path = tmp_path / "pages.txt"
-    path.write_text("".join(f"# {at(index):%F %T}\n{page(index)}" for index in range(4)))
-    outcome = entro("analyze", path, "--tz", "Europe/Berlin", "--json")
-    assert outcome.status == 0, outcome.err
-    document = json.loads(outcome.out)
-    assert document["start"].startswith("2026-11-26T12:00:")
-    assert document["sources"][0]["format"] == "metrics"
-
-
 def test_other_text_is_not_taken_for_metrics(tmp_path):
     for other in (
         b"a,b\n1,2\n",

@@ -326,14 +326,6 @@ def test_the_frontier_is_what_is_enqueued_and_not_dequeued(tmp_path):
     assert options.zone is UTC
 
 
-def test_a_line_that_is_cut_is_shown(tmp_path):
-    cut = "2026-04-06 08:02:00 [scrapy.extensions.logstats] INFO: Crawled 4x pages (at 3 pages/min), scraped 0 it\n"
-    found = read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut))
-    assert (found.rows_skipped, found.bad_rows[0].line) == (1, 3)
-    with pytest.raises(EntroError, match="line 3: not a logstats line"):
-        read(written(tmp_path, logstats(0, 0), logstats(60, 3), cut), strict=True)
-
-
 def test_the_real_log_has_the_pages_that_its_lines_count():
     if not REAL.exists():
         pytest.skip("the shared data is not there")

@@ -222,15 +222,6 @@ def test_times_of_day_go_over_midnight():
     assert seconds_of(observed(sglang, text(*lines), start_ns=start).series[0].times) == [43198, 43203]
 
 
-def test_cut_lines_are_counted():
-    content = text(batch(at(0)), batch(at(1))[:60], batch(at(2)))
-    observations = observed(sglang, content)
-    assert (observations.rows_skipped, observations.bad_rows[0].line) == (1, 2)
-    assert "no #queue-req" in observations.bad_rows[0].reason
-    with pytest.raises(EntroError, match="line 2"):
-        observed(sglang, content, strict=True)
-
-
 def test_a_log_without_batches():
     content = text(f"[{at(0):%Y-%m-%d %H:%M:%S}] server_args=ServerArgs(model_path='m')")
     with pytest.raises(EmptyLogError, match="no batch line"):
