@@ -164,7 +164,7 @@ def simulate(
         EntroError: if one of them is unknown or out of its domain.
     """
     from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, drawn
+    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, random_parameters
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import simulate_all
     from entro_cli.analysis.simulation.scenario_file import find_scenario
@@ -172,7 +172,7 @@ def simulate(
     world = find_scenario(scenario)
     if isinstance(world, GraphScenario):
         raise EntroError("is a graph of stages", where=scenario, remedy="run it with entro_engine.simulate_graph")
-    of_chance: dict[str, Any] = {name: options.pop(name) for name in _OF_CHANCE if name in options}
+    drawn: dict[str, Any] = {name: options.pop(name) for name in _OF_CHANCE if name in options}
     for name in options.keys() - set(_OF_LAW):
         expected = ", ".join([*_OF_LAW, *_OF_CHANCE])
         raise EntroError(f"unknown option {name!r}", where="simulate()", expected=expected)
@@ -180,7 +180,7 @@ def simulate(
     law = {"budget": settings.budget, **settings.control._asdict()} | options
     with _named_as_arguments():
         chosen = controllers_named(_several(controllers))
-        parameters = SimulationParameters(world, chosen, **law, **drawn(of_chance, world))
+        parameters = SimulationParameters(world, chosen, **law, **random_parameters(drawn, world))
     return SimulatedRuns(summarise(parameters, simulate_all(parameters)).runs)
 
 

@@ -142,7 +142,12 @@ def simulate(
     from entro_cli.analysis.simulation.graph.runs import GRAPH_CONTROLLERS, GraphParameters
     from entro_cli.analysis.simulation.graph.scenario import GraphScenario
     from entro_cli.analysis.simulation.log_writer import LogWriter
-    from entro_cli.analysis.simulation.parameters import CONTROLLERS, SimulationParameters, controllers_named, drawn
+    from entro_cli.analysis.simulation.parameters import (
+        CONTROLLERS,
+        SimulationParameters,
+        controllers_named,
+        random_parameters,
+    )
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import FirstRuns, simulate_all
     from entro_cli.analysis.simulation.scenario_file import changed_scenario, find_scenario, parse_seeds
@@ -165,7 +170,7 @@ def simulate(
         return
     world = changed_scenario(found, scenario.capacity, scenario.stall or ())
     seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
-    settings = SimulationParameters(world, **drawn(_given(noise) | seeds, world), **law)
+    settings = SimulationParameters(world, **random_parameters(_given(noise) | seeds, world), **law)
     _warn_of_unused(terminal, settings.controllers, parameters)
     start_ns = moment_ns(_FIRST_ROW if start is None else start, UTC, "--start")
     logs = LogWriter(settings, log_dir, start_ns) if log_dir else None

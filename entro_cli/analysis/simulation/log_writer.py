@@ -49,7 +49,7 @@ class LogWriter:
                 expected="a run between the years 1678 and 2262",
             )
         self._times = iso_utc(start_ns + step_ns * np.arange(steps, dtype=np.int64))
-        self._folder, self._several = folder, len(parameters.numbers) > 1
+        self._folder, self._several = folder, len(parameters.run_numbers) > 1
         self.written: list[Path] = []
 
     def __call__(self, batch: Batch) -> None:

@@ -147,7 +147,7 @@ class SimulationParameters(LawParameters):
         return self.scenario.plant(self.lag)
 
     @property
-    def numbers(self) -> range:
+    def run_numbers(self) -> range:
         """The number of each run of a controller; in the arena it is the run's seed."""
         return self.seeds if self.is_arena else range(self.noise.runs if self.noise else 1)
 
@@ -220,7 +220,7 @@ def controllers_named(names: Sequence[str], known: Collection[str] = CONTROLLERS
     return tuple(dict.fromkeys(one for name in names for one in (known if name == FAMILY else (name,))))
 
 
-def drawn(options: Mapping[str, Any], scenario: Scenario | Arena) -> dict[str, Any]:
+def random_parameters(options: Mapping[str, Any], scenario: Scenario | Arena) -> dict[str, Any]:
     """Return what a simulation draws, as `SimulationParameters` takes it.
 
     Args:

@@ -74,7 +74,7 @@ class Portion:
 
 def _portions(parameters: SimulationParameters, max_values: int) -> list[Portion]:
     size = max(max_values // parameters.scenario.steps, 2)
-    numbers = parameters.numbers
+    numbers = parameters.run_numbers
     return [Portion(parameters, numbers[first : first + size]) for first in range(0, len(numbers), size)]
 
 
@@ -101,7 +101,7 @@ def simulate_all(
     portions = _portions(parameters, BATCH_VALUES)
     found: Iterable[_Figures]
     if map_portions is None or watchers or len(portions) < _MIN_PORTIONS:
-        with working("simulating", len(parameters.numbers) * len(parameters.controllers), "run") as work:
+        with working("simulating", len(parameters.run_numbers) * len(parameters.controllers), "run") as work:
             found = [_watched(batches(parameters), (*watchers, lambda batch: work.add(len(batch.runs))))]
     else:
         found = map_portions(_figures_of, portions)
@@ -182,5 +182,5 @@ class FirstRuns:
 
     def __call__(self, batch: Batch) -> None:
         """Keep the first run of a batch, if it is the controller's first."""
-        if batch.runs.start == self.parameters.numbers.start:
+        if batch.runs.start == self.parameters.run_numbers.start:
             self.kept.append(run_of(batch, 0, self.parameters))
