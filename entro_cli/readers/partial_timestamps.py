@@ -39,7 +39,7 @@ _JSON_TIME = re.compile(
     re.IGNORECASE,
 )
 """The fields in which loggers write the time, also of an object inside another one, or inside its text."""
-_EPOCH = re.compile(rb"(\d{10,19})(?:\.(\d{1,9})\d*)?")
+_EPOCH = re.compile(rb"([0-8]\d{9,18})(?:\.(\d{1,9})\d*)?")
 
 
 _FEW = 3
@@ -106,7 +106,12 @@ def _with_date(match: re.Match[bytes]) -> Stamp | None:
 
 @lru_cache(maxsize=256)
 def _midnight(day: bytes) -> int | None:
-    """Return the beginning of a day in UTC, nanoseconds since the epoch; None if there is no such day."""
+    """Return the beginning of a day in UTC, nanoseconds since the epoch; None if there is no such day.
+
+    Days for which 64 bits are too few are none, either.
+    """
+    if not b"1700" <= day[:4] <= b"2255":
+        return None
     try:
         return nanoseconds(datetime.fromisoformat(day.decode().replace("/", "-")).replace(tzinfo=UTC))
     except ValueError:

@@ -31,6 +31,7 @@ JSON = {
     '{"log": "{\\"msg\\": \\"x\\", \\"created\\": 1772366405.25}"}': 0.25,
     '{"elapsed": {"seconds": 1.0}, "time": "soon", "created": "2026-03-01T13:00:05+01:00"}': 0,
     '{"time": 17, "msg": "x"}': None,
+    '{"time": 9999999999, "msg": "x"}': None,
     '{"msg": "at 12:00:05"}': None,
 }
 MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2029, 12, 31))
@@ -67,6 +68,8 @@ FORMS = {
     "INFO 13-41 25:00:05 [x.py:1]": None,
     "[25:00:05] x": None,
     "2026-02-30 12:00:05 x": None,
+    "9999-02-28 12:00:05 x": None,  # 64 bits of nanoseconds end in 2262, and begin in 1677
+    "0001-02-28 12:00:05 x": None,
     "no time": None,
 }
 
