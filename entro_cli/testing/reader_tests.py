@@ -39,7 +39,7 @@ class ReaderTests:
 
     Attributes:
         reader: the reader. Its package is installed, if only with `pip install -e .`, so that entro knows it.
-        examples: logs of its format; the first one, of at least eight lines, is also cut, damaged and rotated.
+        examples: logs of its format, of at least eight lines; the first one is also rotated and given bad lines.
         bad_line: a line that looks like one of the first example, but cannot be read; empty if no line can be bad.
         foreign: logs of other formats, beside the samples of entro.
         own_samples: names of entro's samples that are of this format.
@@ -89,13 +89,13 @@ class ReaderTests:
         """A log that is read while it grows, up to any byte, gives what it gives at once."""
         if not isinstance(self.reader, ResumableReader):
             pytest.skip("the reader reads every log from its beginning")
-        content = self.examples[0].content
         draw = random.Random(0)  # noqa: S311 - no secret
-        expected = self._followed([len(content)], tmp_path / "whole")
-        for index in range(2 * self.cuts):
-            places = sorted(draw.randrange(1, len(content)) for _ in range(1 + index % 2))
-            found = self._followed([*places, len(content)], tmp_path / str(index))
-            _assert_same(found, expected, f"a log read up to the bytes {places}")
+        for number, example in enumerate(self.examples):
+            expected = self._followed(example, [], tmp_path / f"{number} whole")
+            for index in range(2 * self.cuts):
+                places = sorted(draw.randrange(1, len(example.content)) for _ in range(1 + index % 2))
+                found = self._followed(example, places, tmp_path / f"{number} {index}")
+                _assert_same(found, expected, f"example {number}, read up to the bytes {places}")
 
     def test_a_history_of_parts_is_that_of_the_whole(self, tmp_path: Path) -> None:
         """`entro ingest` of a log that grows, and is rotated if its reader goes on behind other logs."""
@@ -186,14 +186,13 @@ class ReaderTests:
             others = (other.recognise(log) for other in readers() if other.name != self.reader.name)
             return self.reader.recognise(log), max(others)
 
-    def _followed(self, ends: Sequence[int], folder: Path) -> Steps:
-        """Return the steps of the first example, read whenever it has grown up to one of some bytes."""
+    def _followed(self, example: Example, places: Sequence[int], folder: Path) -> Steps:
+        """Return the steps of an example that is read whenever it has grown up to one of some bytes, and whole."""
         folder.mkdir()
         log = folder / "server.log"
-        options = replace(self.examples[0].options, input_format=self.reader.name)
-        follower = _Follower([str(log)], options)
-        for end in ends:
-            log.write_bytes(self.examples[0].content[:end])
+        follower = _Follower([str(log)], replace(example.options, input_format=self.reader.name))
+        for end in [*places, len(example.content)]:
+            log.write_bytes(example.content[:end])
             follower.poll()
         assert not follower.failures, str(follower.failures[0])
         steps = follower.steps(_settings())

@@ -42,7 +42,7 @@ GROWTH = [(when, (2 * index - 1) / 10) for index, when in enumerate(TICKS) if in
 
 
 class Kit(ReaderTests):
-    cuts, damages = settings.default.max_examples // 20, settings.default.max_examples // 2
+    cuts, damages = settings.default.max_examples // 25 or 1, settings.default.max_examples // 2
 
     @pytest.mark.slow
     def test_a_history_of_parts_is_that_of_the_whole(self, tmp_path):

@@ -150,6 +150,8 @@ class DeclaredReader:
         if self.reads_in_parts:
             return Reading(TableReader().read(table, options), b"")
         counts = TableReader().read(table, with_count_as_stage(options))
+        if before.count and table.begin and counts.series and counts.series[0].first_ns < before.count[0]:
+            raise StaleStateError("its clock was set back", where=table.label)
         state = DeclaredState(count=last_count(counts) or before.count)
         return Reading(with_rates(counts, before.count), msgspec.msgpack.encode(state))
 
