@@ -82,7 +82,8 @@ def test_what_the_sdist_holds(built):
     _, sdist = built
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "tests/test_distribution.py", "templates/report.html"} <= names
+    needed = {"pyproject.toml", "README.md", "tests/test_distribution.py", "templates/report.html"}
+    assert needed | {f"examples/entro-squid/{name}" for name in ("entro_squid.py", "access.log")} <= names
 
 
 @pytest.mark.slow
