@@ -117,27 +117,24 @@ class ReaderTests:
             np.testing.assert_allclose(found.loads, whole.loads, 1e-12, err_msg="loads of a log that is rotated")
 
     def test_bad_lines_are_counted_and_shown(self, tmp_path: Path) -> None:
-        """A line that cannot be read changes nothing else; it is counted, and shown if it is safe and short."""
-        if not self.bad_line:
-            pytest.skip("no line of this format can be bad")
-        example = self.examples[0]
-        lines = example.content.splitlines(keepends=True)
-        bad = self.bad_line.rstrip() + b" \x1b[31m" + b"x" * 1000 + b"\n"
-        places = [len(lines) // 2, len(lines) - 1]
-        for place in reversed(places):
-            lines.insert(place, bad)
-        good, found = (self._read(example, tmp_path, content) for content in (example.content, b"".join(lines)))
-        assert (found.rows_read, found.rows_skipped) == (good.rows_read, good.rows_skipped + 2)
+        """A line that cannot be read changes nothing else; it is counted, and shown in a safe and short form."""
+        example, (content, numbers) = self.examples[0], self._with_bad_lines()
+        good, found = self._read(example, tmp_path), self._read(example, tmp_path, content)
+        assert (found.rows_read, found.rows_skipped) == (good.rows_read, good.rows_skipped + len(numbers))
         assert samples_of(found) == samples_of(good)
-        assert [row.line for row in found.bad_rows] == [places[0] + 1, places[1] + 2]
+        assert [row.line for row in found.bad_rows] == numbers
         for row in found.bad_rows:
             assert row.reason
             assert row.text.isprintable(), "control characters are shown"
             assert 0 < len(row.text) <= _LONGEST_TEXT
-        masked = self._read(example, tmp_path, b"".join(lines), redact=True)
+
+    def test_strict_and_redact(self, tmp_path: Path) -> None:
+        """With --strict a bad line is an error, with --redact it is shown without its letters and digits."""
+        example, (content, _) = self.examples[0], self._with_bad_lines()
+        masked = self._read(example, tmp_path, content, redact=True)
         assert not any(set(row.text) & set("0123456789") for row in masked.bad_rows), "--redact shows the row"
         with pytest.raises(EntroError):
-            self._read(example, tmp_path, b"".join(lines), strict=True)
+            self._read(example, tmp_path, content, strict=True)
 
     def test_times_follow_the_zone(self, tmp_path: Path) -> None:
         """Times without an offset are of the zone of --tz, over a change of its clocks, too."""
@@ -179,6 +176,16 @@ class ReaderTests:
         options = replace(read_options(example.options)[1], strict=strict, redact=redact)
         with opened(content or example.content, folder) as log:
             return self.reader.read(log, options)
+
+    def _with_bad_lines(self) -> tuple[bytes, list[int]]:
+        """Return the first example with two bad lines, long and with a control character, and their numbers."""
+        if not self.bad_line:
+            pytest.skip("no line of this format can be bad")
+        lines = self.examples[0].content.splitlines(keepends=True)
+        places = [len(lines) // 2, len(lines)]
+        for place in places:
+            lines.insert(place, self.bad_line.rstrip() + b" \x1b[31m" + b"x" * 1000 + b"\n")
+        return b"".join(lines), [place + 1 for place in places]
 
     def _confidence(self, content: bytes, folder: Path) -> tuple[float, float]:
         """Return how sure this reader is of a log, and how sure the surest of the others is."""
