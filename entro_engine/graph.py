@@ -92,11 +92,14 @@ class StageGraph:
         for stage in self.stages:
             self._require_edges(stage)
         for source in self.sources:
-            require(len(source.feeds) > 0, f"feeds of stage {source.name}", source.feeds, "at least one queue")
+            if not source.feeds:
+                raise ParameterError("has no feeds", where=f"stage {source.name}", expected="at least one queue")
         fed = set(chain.from_iterable(stage.feeds for stage in self.stages))
         for queue in self.queues:
             if queue.name not in fed:
-                raise ParameterError("is fed by no stage", where=f"stage {queue.name}", expected="one in its feeds")
+                raise ParameterError(
+                    "is fed by no stage", where=f"stage {queue.name}", expected="its name in the feeds of another stage"
+                )
         _ = self.order  # raises for a cycle
 
     def _require_edges(self, stage: GraphSource | GraphQueue) -> None:

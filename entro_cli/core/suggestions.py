@@ -8,6 +8,9 @@ from difflib import get_close_matches
 _SIMILARITY = 0.75
 """Two swapped letters of a four-letter name give exactly this ratio. At 0.5, `budget` suggested `beta`."""
 
+_SIMILARITY_OF_SHORT = 0.66
+"""The same for names of up to three letters: one wrong letter of `llm` gives two thirds."""
+
 _LISTED = 3
 
 
@@ -33,7 +36,8 @@ def closest_name(name: str, known: Iterable[str]) -> str | None:
         known: the valid names.
     """
     folded = {each.lower(): each for each in known}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=_SIMILARITY)
+    similarity = _SIMILARITY if len(name) > 3 else _SIMILARITY_OF_SHORT
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=similarity)
     return folded[close[0]] if close else None
 
 

@@ -159,11 +159,19 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
     [
         (CRAWL + LLM + 'feeds = "store"\n' + CYCLE + PHASES, "own.toml: stages: form a cycle: .*llm feeds store"),
         (CRAWL + LLM + 'feeds = "llm"\n' + PHASES, "own.toml: stages: form a cycle: llm feeds llm"),
-        (CRAWL + LLM + '[stages.store]\nkind = "queue"\ncapacity = 1\n' + PHASES, "stage store: is fed by no stage"),
-        (GRAPH.replace('"llm"', '"lm"'), r"stages.crawl \(rate\): feeds: unknown stage 'lm'.*did you mean llm"),
+        (
+            CRAWL + LLM + '[stages.store]\nkind = "queue"\ncapacity = 1\n' + PHASES,
+            "stage store: is fed by no stage; .*another",
+        ),
+        (
+            GRAPH.replace('"llm"', '"lmm"'),
+            r"stages.crawl \(rate\): feeds: unknown stage 'lmm'; expected one of llm; did",
+        ),
+        (CRAWL + LLM + 'feeds = "store"\n' + PHASES, "unknown stage 'store'; expected another queue"),
+        (GRAPH.replace("[stages.", "[stage."), "own.toml: unknown key 'stage'; .*did you mean stages"),
         (CRAWL + CRAWL.replace("crawl", "more").replace('"llm"', '"crawl"') + LLM + PHASES, "more: crawl is a source"),
         (GRAPH.replace('"llm"', '["llm", "llm"]'), "feeds of stage crawl: .*expected each queue once"),
-        (GRAPH.replace('feeds = "llm"\n', ""), "feeds of stage crawl: .*at least one queue"),
+        (GRAPH.replace('feeds = "llm"\n', ""), "stage crawl: has no feeds; expected at least one queue"),
         (GRAPH.replace('"llm"', "3"), "feeds: is 3; expected an array"),
         (GRAPH.replace('"llm"', "[3]"), "feeds: holds 3; expected a text"),
         (LLM + PHASES, "own.toml: has no stage of kind rate"),
@@ -178,7 +186,10 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
             CRAWL + "capacity = 2\n" + LLM + PHASES,
             r"stages.crawl \(rate\): unknown key 'capacity'; expected kind, feeds",
         ),
-        (GRAPH.replace("capacity = 1.2\n", ""), r"stages.llm \(queue\): has no capacity"),
+        (
+            GRAPH.replace("capacity = 1.2\n", ""),
+            r"stages.llm \(queue\): has no capacity; expected one, such as capacity",
+        ),
         (GRAPH.replace("1.2", "0"), r"stages.llm \(queue\): capacity: is 0.0"),
         (GRAPH.replace("1.2", "nan"), r"stages.llm \(queue\): capacity: is nan"),
         (GRAPH.replace("1.2", "2e9"), r"stages.llm \(queue\): capacity: is 2000000000.0; expected 1e-06 to 1e\+09"),
@@ -196,6 +207,7 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
         ("stages.'' = { kind = 'rate' }\n" + PHASES, "own.toml: stages.: is not a stage"),
         ("[stages]\n" + PHASES, "own.toml: has no stage of kind rate"),
         (GRAPH.replace("1.2", "1.2\nstalls = ['8:11']"), r"stages.llm \(queue\): 8:11 goes on beyond the end"),
+        (GRAPH.replace("1.2", "1.2\nstalls = ['8:5']"), r"'8:5' is not a stall; .*AFTER above FIRST"),
         (GRAPH.replace("1.2", "1.2\nstalls = ['8']"), r"stages.llm \(queue\): stalls: '8' is not a stall"),
         (
             GRAPH.replace("1.2", "1.2\ncapacity_at = { '8' = 1 }"),

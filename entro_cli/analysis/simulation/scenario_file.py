@@ -22,7 +22,7 @@ from entro_cli.core.suggestions import did_you_mean
 from entro_engine import SCENARIOS, EntroError, ParameterError, Scenario
 from entro_engine.arena import Arena
 
-_KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls")
+_KEYS = ("name", "capacity", "step_s", "initial_queue", "phases", "wave", "stalls", "stages")
 _EXAMPLE = 'capacity = 1.2, then [[phases]] with name = "crawl", steps = 300, demand = 1.7'
 """The least that a scenario needs."""
 
@@ -138,6 +138,6 @@ def parse_seeds(text: str) -> range:
         raise EntroError(
             f"{text!r} is not a range of seeds",
             where="--seeds",
-            expected="FIRST:AFTER, the first seed and the one after the last, such as 5000:5060",
+            expected="FIRST:AFTER, the first seed and the one after the last, AFTER above FIRST, such as 5000:5060",
         )
     return range(*found)

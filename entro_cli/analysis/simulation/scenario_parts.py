@@ -29,7 +29,7 @@ def parse_stall(text: str, where: str, what: str = "a stall") -> Stall:
         raise EntroError(
             f"{text!r} is not {what}",
             where=where,
-            expected="FIRST:AFTER, its first step and the step after its last, such as 320:380",
+            expected="FIRST:AFTER, its first step and the step after its last, AFTER above FIRST, such as 320:380",
         )
     return Stall(*found)
 
@@ -82,7 +82,7 @@ class TomlTable:
     def get(self, key: str, *types: type) -> Any:
         """Return the value of a required key, of one of the types. A bool does not count as a number."""
         if key not in self.entries:
-            raise EntroError(f"has no {key}", where=self.where, expected=f"{key} = {_EXAMPLES[types[0]]}")
+            raise EntroError(f"has no {key}", where=self.where, expected=f"one, such as {key} = {_EXAMPLES[types[0]]}")
         value = self.entries[key]
         if type(value) not in types:
             raise EntroError(f"is {reprlib.repr(value)}", where=f"{self.where}: {key}", expected=_NAMES[types[0]])

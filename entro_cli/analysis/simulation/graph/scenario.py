@@ -150,6 +150,7 @@ def _of_kind(stages: Mapping[str, TomlTable], kind: str, where: str) -> dict[str
 
 def _feeds(stage: TomlTable, stages: Mapping[str, TomlTable]) -> tuple[str, ...]:
     """Return the names of the stages that a stage feeds, given as one text or an array."""
+    others = [name for name, one in stages.items() if one is not stage and one.entries["kind"] == "queue"]
     single = type(stage.entries.get("feeds")) is str
     names = [stage.entries["feeds"]] if single else stage.array("feeds", str)
     for name in names:
@@ -157,8 +158,8 @@ def _feeds(stage: TomlTable, stages: Mapping[str, TomlTable]) -> tuple[str, ...]
             raise EntroError(
                 f"unknown stage {name!r}",
                 where=f"{stage.where}: feeds",
-                expected=one_of(stages),
-                remedy=did_you_mean(name, stages),
+                expected=one_of(others) if others else "another queue",
+                remedy=did_you_mean(name, others),
             )
     return tuple(names)
 
