@@ -194,6 +194,10 @@ CYCLE = '[stages.store]\nkind = "queue"\ncapacity = 1\nfeeds = ["llm"]\n'
         (GRAPH.replace("1.2", "nan"), r"stages.llm \(queue\): capacity: is nan"),
         (GRAPH.replace("1.2", "2e9"), r"stages.llm \(queue\): capacity: is 2000000000.0; expected 1e-06 to 1e\+09"),
         (CRAWL + "weight = 0\n" + LLM + PHASES, r"stages.crawl \(rate\): weight: is 0.0"),
+        (
+            "fairness = 'proportional'\n" + CRAWL + "weight = 2\n" + LLM + PHASES,
+            r'stages.crawl \(rate\): weight: means nothing with fairness = "proportional"; leave it out',
+        ),
         (CRAWL + "weight = inf\n" + LLM + PHASES, r"stages.crawl \(rate\): weight: is inf"),
         (STEADY.replace("0.5", "-1"), r"stages.crawl \(rate\): demand: is -1.0"),
         (STEADY.replace("steps = 10\n", ""), "own.toml: has no steps"),

@@ -96,10 +96,11 @@ def read_graph(document: Mapping[str, Any], where: str, default_name: str) -> Gr
     table = TomlTable(document, where, _KEYS)
     stages = _stage_tables(table)
     sources, queues = (_of_kind(stages, kind, where) for kind in _STAGE_KEYS)
+    fairness = table.text("fairness", "max-min")
     graph = StageGraph(
-        tuple(GraphSource(name, _feeds(one, stages), _weight(one)) for name, one in sources.items()),
+        tuple(GraphSource(name, _feeds(one, stages), _weight(one, fairness)) for name, one in sources.items()),
         tuple(GraphQueue(name, _bounded(one, "capacity", LEAST), _feeds(one, stages)) for name, one in queues.items()),
-        table.text("fairness", "max-min"),
+        fairness,
     )
     demands = tuple(_bounded(one, "demand") if "demand" in one.entries else None for one in sources.values())
     base = _base(table, default_name, None in demands)
@@ -172,8 +173,14 @@ def _bounded(stage: TomlTable, key: str, least: float = 0.0) -> float:
     return value
 
 
-def _weight(stage: TomlTable) -> float:
-    return _bounded(stage, "weight", LEAST) if "weight" in stage.entries else 1.0
+def _weight(stage: TomlTable, fairness: str) -> float:
+    if "weight" not in stage.entries:
+        return 1.0
+    if fairness == "proportional":
+        raise EntroError(
+            'means nothing with fairness = "proportional"', where=f"{stage.where}: weight", remedy="leave it out"
+        )
+    return _bounded(stage, "weight", LEAST)
 
 
 def _changes(stage: TomlTable, steps: int) -> tuple[CapacityChange, ...]:
