@@ -41,6 +41,7 @@ from entro_engine import EntroError, Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from entro_cli.analysis.simulation.graph.results import GraphRunFigures
     from entro_cli.analysis.simulation.results import RunFigures
     from entro_cli.report.daily_report import Summary
 
@@ -150,28 +151,35 @@ def _several(names: str | Sequence[str]) -> Sequence[str]:
 
 def simulate(
     scenario: str = "three-phase",
-    controllers: str | Sequence[str] = ("uncontrolled", "static", "eq14", "v9"),
+    controllers: str | Sequence[str] = (),
     **options: Any,
 ) -> SimulatedRuns:
     """Run a scenario under several controllers.
 
     Args:
         scenario: its name, or a TOML file.
-        controllers: their names; `family` stands for all.
+        controllers: their names, or `family` for all; by default uncontrolled, static, eq14 and v9; all of a graph.
         options: lag, budget, alpha, beta, limit; noise, seed and runs; or seeds, a range, of the arena.
 
     Raises:
         EntroError: if one of them is unknown or out of its domain.
     """
+    from entro_cli.analysis.simulation.graph.results import summarise_graph
+    from entro_cli.analysis.simulation.graph.runs import GRAPH_CONTROLLERS, GraphParameters, run_graph
     from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-    from entro_cli.analysis.simulation.parameters import SimulationParameters, controllers_named, random_parameters
+    from entro_cli.analysis.simulation.parameters import (
+        DEFAULT_CONTROLLERS,
+        FAMILY,
+        SimulationParameters,
+        controllers_named,
+        random_parameters,
+    )
     from entro_cli.analysis.simulation.results import summarise
     from entro_cli.analysis.simulation.runs import simulate_all
     from entro_cli.analysis.simulation.scenario_file import find_scenario
 
-    world = find_scenario(scenario)
-    if isinstance(world, GraphScenario):
-        raise EntroError("is a graph of stages", where=scenario, remedy="run it with entro_engine.simulate_graph")
+    with _named_as_arguments():
+        world = find_scenario(scenario)
     drawn: dict[str, Any] = {name: options.pop(name) for name in _OF_CHANCE if name in options}
     for name in options.keys() - set(_OF_LAW):
         expected = ", ".join([*_OF_LAW, *_OF_CHANCE])
@@ -179,8 +187,16 @@ def simulate(
     settings, _ = KeywordSettings(None, "default", {}).settings()
     law = {"budget": settings.budget, **settings.control._asdict()} | options
     with _named_as_arguments():
-        chosen = controllers_named(_several(controllers))
+        if isinstance(world, GraphScenario):
+            for name in [*drawn, *({"limit"} & options.keys())]:
+                raise EntroError("does not work with a graph of stages", where=name)
+            named = controllers_named(_several(controllers or FAMILY), GRAPH_CONTROLLERS)
+            graph = GraphParameters(world, controllers=named, **law)
+            return SimulatedRuns(summarise_graph(graph, run_graph(graph)).runs)
+        chosen = controllers_named(_several(controllers or DEFAULT_CONTROLLERS))
         parameters = SimulationParameters(world, chosen, **law, **random_parameters(drawn, world))
+    if parameters.warning:
+        warnings.warn(parameters.warning, EntroWarning, stacklevel=2)
     return SimulatedRuns(summarise(parameters, simulate_all(parameters)).runs)
 
 
@@ -189,10 +205,10 @@ class SimulatedRuns:
     """Simulated runs.
 
     Attributes:
-        runs: the figures of each controller.
+        runs: the figures of each controller; of a graph with those of each stage.
     """
 
-    runs: tuple[RunFigures, ...]
+    runs: tuple[RunFigures | GraphRunFigures, ...]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the figures as a frame with a row per controller."""
@@ -275,7 +291,7 @@ class Pipeline:
 
     name: str
     steps: StepSource = field(repr=False)
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = field(repr=False)
     _keywords: KeywordSettings = field(repr=False)
     _loaded: Loaded = field(repr=False)
     _judge: Callable[[Settings], tuple[StepSource, FullLoads]] = field(repr=False)
@@ -326,7 +342,7 @@ class Analysis:
         full_loads: the origin of the full loads.
     """
 
-    figures: Figures
+    figures: Figures = field(repr=False)
     coordination: Coordination = field(repr=False)
     recommendations: tuple[Recommendation, ...] = field(repr=False)
     full_loads: FullLoads

@@ -29,6 +29,9 @@ _MIN_WINDOW_STEPS = 5
 _GOOD_WINDOWS = 20
 """With fewer windows the evidence is thin."""
 
+_MOST_ABOVE = 1.1
+"""Chosen: the mean served rate above which a learned capacity is too small, as a multiple of it."""
+
 _SAME_SIZE = 0.2
 """A server whose capacity is within this share of the published one has the size of the published full loads."""
 
@@ -317,16 +320,18 @@ def full_loads_of(
 
 
 def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads) -> str | None:
-    """Return a warning if the published full loads cannot fit a log; None if they can, or others are used.
+    """Return a warning if the full loads cannot fit a log; None if they can, or the user has set them.
 
-    They cannot if the budget is violated most of the time, unless the server has the size that they are for. Then the
-    load is too high.
+    The published ones cannot if the budget is violated most of the time, unless the server has the size that they are
+    for: then the load is too high. Learned ones cannot if the server served more on average than the capacity.
 
     Args:
         steps: steps of the log.
         figures: the figures of a period of it.
         full_loads: the origin of the full loads.
     """
+    if full_loads.origin == "learned":
+        return _too_small_capacity(figures, full_loads)
     if full_loads.origin != "published" or 2 * figures.violations <= figures.observed_steps:
         return None
     if is_rate_queue_pair(steps) and math.isclose(
@@ -336,4 +341,21 @@ def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads) -
     return (
         "the published full loads do not fit this log: the budget is violated most of the time; set them with --stage "
         "NAME=COLUMN:KIND:FULL, or measure them with `entro calibrate` if the log has a rate and a queue"
+    )
+
+
+def _too_small_capacity(figures: Figures, full_loads: FullLoads) -> str | None:
+    """Return a warning if the log served more than the learned capacity, as where it was busy only in stalls."""
+    by_kind = {stage.kind: stage for stage in figures.stages}
+    rate, queue, capacity = by_kind.get(Kind.RATE), by_kind.get(Kind.QUEUE), full_loads.capacity
+    if len(figures.stages) != 2 or rate is None or queue is None or capacity is None or not figures.observed_steps:
+        return None
+    # What was sent and is not in the queue any more was served.
+    in_queue = (queue.peak_load or 0.0) / (figures.observed_steps * figures.step_s)
+    served = (rate.mean_load or 0.0) - in_queue
+    if served <= _MOST_ABOVE * capacity:
+        return None
+    return (
+        f"the learned capacity of {capacity:g} req/s ({full_loads.evidence}) cannot be right: the server served "
+        f"{served:.3g} req/s on average; set `capacity` in entro.toml, or use --full-loads published"
     )

@@ -57,6 +57,7 @@ def calibrate(
     """
     from entro_cli.analysis.calibration import calibration_of
     from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
+    from entro_cli.core.console import printable
     from entro_cli.core.files import refuse_to_overwrite, write_whole
     from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
@@ -84,6 +85,8 @@ def calibrate(
         refuse_to_overwrite(out, loaded.paths)
         write_whole(out, text)
     if as_json:
+        if not save:
+            terminal.note(f"wrote {printable(str(out))}")
         terminal.document({"schema": SCHEMA, "written": written, **to_builtins(found)})
     elif not common.quiet:
         terminal.show(*calibration_view(found, written))

@@ -169,15 +169,14 @@ def simulate(
         )
         return
     world = changed_scenario(found, scenario.capacity, scenario.stall or ())
-    seeds = {"seeds": parse_seeds(noise.seeds)} if noise.seeds is not None else {}
-    settings = SimulationParameters(world, **random_parameters(_given(noise) | seeds, world), **law)
-    _warn_of_unused(terminal, settings.controllers, parameters)
+    drawn = _given(noise) | ({} if noise.seeds is None else {"seeds": parse_seeds(noise.seeds)})
+    settings = SimulationParameters(world, **random_parameters(drawn, world), **law)
+    _warn(terminal, settings, parameters)
     start_ns = moment_ns(_FIRST_ROW if start is None else start, UTC, "--start")
     logs = LogWriter(settings, log_dir, start_ns) if log_dir else None
     firsts = FirstRuns(settings)
     watchers: list[Callable[[Batch], None]] = [*([logs] if logs else []), *([firsts] if out else [])]
-    if common.verbose:
-        watchers.append(lambda batch: terminal.detail(f"{batch.controller}: run {batch.runs.stop} done"))
+    watchers += [lambda batch: terminal.detail(f"{batch.controller}: run {batch.runs.stop} done")] * common.verbose
     document = summarise(settings, simulate_all(settings, *watchers, map_portions=Executor().map))
     if logs:
         terminal.note(f"wrote {counted(len(logs.written), 'log')} to {printable(str(log_dir))}")
@@ -200,6 +199,12 @@ def _configured(config_file: Path | None, terminal: Terminal) -> dict[str, Any]:
 def _given(options: ControllerOptions | NoiseOptions) -> dict[str, Any]:
     """Return the options that have a value, by name."""
     return {name: value for name, value in vars(options).items() if value is not None}
+
+
+def _warn(terminal: Terminal, settings: SimulationParameters, options: ControllerOptions) -> None:
+    _warn_of_unused(terminal, settings.controllers, options)
+    if settings.warning:
+        terminal.warn(settings.warning)
 
 
 def _warn_of_unused(terminal: Terminal, running: tuple[str, ...], options: ControllerOptions) -> None:

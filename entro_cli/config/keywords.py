@@ -76,7 +76,9 @@ class KeywordSettings:
             EntroError: if a value is invalid.
         """
         config = load_config(self.file, os.environ, Path.cwd())
-        options = {key: OptionValue(_as_in_toml(value), _NAMES.get(key, key)) for key, value in self.given.items()}
+        options = {
+            key: OptionValue(_as_in_toml(value), f"{_NAMES.get(key, key)}=") for key, value in self.given.items()
+        }
         return config.settings(self.pipeline, options), config.warnings
 
 

@@ -19,6 +19,7 @@ from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
 from entro_cli.analysis.tuning import Tuning, tune
 from entro_cli.config import Settings
+from entro_cli.config.keys import KEYS_BY_NAME
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
@@ -203,11 +204,19 @@ def repeating_command(command: Sequence[str], settings: Settings, *more: tuple[s
         settings: the pipeline's settings. Those that come from options are repeated as options.
         more: other options and their values.
     """
-    words = ["entro", *command]
+    words = [*_variables(settings), "entro", *command]
     for option, value in (*_options(settings), *more):
         for text in (value,) if isinstance(value, str) else value or ():
             words += [option, text] if text else [option]
     return shlex.join(shown_url(word) if is_url(word) else word for word in words)
+
+
+def _variables(settings: Settings) -> Iterator[str]:
+    """Yield the settings that come from keyword arguments of Python, as variables of the environment."""
+    for key, origin in sorted(settings.origins.items()):
+        variable = KEYS_BY_NAME[key].variable if origin.endswith("=") and key not in _LEFT_OUT else None
+        if variable is not None:
+            yield f"{variable}={getattr(settings, key, None) or getattr(settings, f'{key}_s', None)}"
 
 
 def _options(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:

@@ -1,6 +1,7 @@
 """Full loads that are learned from the log: what is learned, and that everything on a page is counted with them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -121,3 +122,19 @@ def test_what_the_user_sets_comes_first(tmp_path):
     one = json.loads(entro(*arguments, *stages[:2]).out)
     assert (one["full_loads"]["origin"], one["stages"][0]["full"]) == ("learned", 8.0)
     assert one["stages"][1]["full"] == pytest.approx(one["full_loads"]["capacity"] * 10 / 1.2)
+
+
+def test_a_capacity_below_what_was_served_is_warned_of(tmp_path):
+    """A server of ample capacity that was busy in a stall alone: its busy windows show next to nothing."""
+    start = datetime(2026, 4, 6, tzinfo=UTC)
+    rows = [
+        f"{(start + timedelta(seconds=second)).isoformat()},{'0.1,5' if second < 300 else '3,0'}"
+        for second in range(3600)
+    ]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["time,scraper_rate,llm_queue", *rows, ""]))
+    outcome = entro("analyze", log, "--full-loads", "learned", "--json")
+    assert json.loads(outcome.out)["full_loads"]["capacity"] < 1
+    assert "cannot be right: the server served 2.7" in outcome.err
+    report = entro("report", log, "--full-loads", "learned", "--json", "--out", "-")
+    assert any("cannot be right" in note for note in json.loads(report.out)["notes"])

@@ -106,9 +106,12 @@ def test_the_report_is_the_command_s(analysis, accepted_wait, tmp_path):
     saved = json.loads(analysis.report("weekly").save(tmp_path / "week.json").read_text())
     options = ("report", WEEKS, "--weekly", "--tz", "Europe/Berlin", "--format", "json")
     printed = json.loads(run_entro(*options).out)
+    repeats = [one["command"] for one in saved["recommendations"]]
     for document in (saved, printed):  # the command that repeats it differs
         document.pop("recommendations")
     assert saved == printed
+    assert repeats
+    assert all(one.startswith("ENTRO_WAIT=5.0 ENTRO_ZONE=Europe/Berlin entro report --weekly") for one in repeats)
     assert "<html" in analysis.report("daily", day=date(2026, 4, 6)).save(tmp_path / "day.html").read_text()
     with pytest.raises(EntroError, match="unknown suffix"):
         analysis.report().save(tmp_path / "page.doc")
@@ -141,7 +144,7 @@ def test_settings_of_the_analysis_override_those_of_reading(pipeline, stored, so
         pipeline.analyze(since=date(2030, 1, 1))
     with pytest.raises(EntroError, match=r"unknown key 'wiat_s'; .*did you mean wait_s"):
         pipeline.analyze(wiat_s=3)
-    with pytest.raises(EntroError, match="wait_s: is -1"):
+    with pytest.raises(EntroError, match="wait_s=: is -1"):
         pipeline.analyze(wait_s=-1)
 
 
@@ -177,6 +180,13 @@ def test_simulated_runs(monkeypatch):
     assert list(entro.simulate(controllers="v9").to_frame().index) == ["v9"]
     with pytest.raises(EntroError, match=r"^controller: unknown controller 'v10'"):
         entro.simulate(controllers=["v10"])
+    graph = entro.simulate("split", lag=2)
+    assert graph.to_frame()["violations"].to_dict() == {"uncontrolled": 986, "v9": 0}
+    assert [stage.name for stage in graph.runs[0].stages] == ["crawl", "large", "small"]
+    with pytest.raises(EntroError, match="noise: does not work with a graph"):
+        entro.simulate("split", noise=0.2)
+    with pytest.raises(EntroError, match=r"^scenario: unknown scenario 'arenaa'"):
+        entro.simulate("arenaa")
     with pytest.raises(EntroError, match="unknown option 'capacity'; expected lag, budget"):
         entro.simulate(capacity=3)
     for seeds in (range(5000, 5010, 2), range(3, 3), range(-1, 2), range(2 * 10**20), [5000, 5001]):
@@ -207,8 +217,6 @@ def test_no_column_of_a_frame_is_lost(tmp_path):
     loads = pipeline.to_frame()
     assert loads["load_a_requests"].tolist() == [1.0] * 5
     assert loads["load_a_requests_2"].tolist() == [2.0] * 5
-    with pytest.raises(EntroError, match="chain: is a graph of stages; run it with entro_engine"):
-        entro.simulate("chain")
 
 
 def blocks_of(page):

@@ -90,3 +90,16 @@ def test_help_has_a_worked_example_that_runs(entro):
     assert "entro simulate --stall 320:380" in entro("simulate", "--help").out
     example = "simulate --stall 320:380 --controller static --controller v9 --noise 0.2 --runs 3"
     assert entro(*example.split()).status == 0
+
+
+def test_a_server_larger_than_the_published_stages_is_warned_of(entro):
+    outcome = entro("simulate", "--capacity", "6", "--controller", "v9")
+    assert "controllers send at most 3 req/s, the published r_max" in outcome.err
+    assert "r_max" not in entro("simulate", "--capacity", "3", "--controller", "v9").err
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "page.json"])
+def test_a_page_has_no_suffix_of_something_else(entro, tmp_path, name):
+    outcome = entro("simulate", "--controller", "v9", "--out", str(tmp_path / name))
+    assert (outcome.status, list(tmp_path.iterdir())) == (1, [])
+    assert f"{tmp_path / name}: has the suffix of something else than a page" in outcome.err

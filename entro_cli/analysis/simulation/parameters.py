@@ -30,6 +30,9 @@ from entro_engine.entro_engine_v9 import GUARD
 from entro_engine.entropy import FloatArray
 from entro_engine.errors import require
 
+DEFAULT_CONTROLLERS = ("uncontrolled", "static", "eq14", "v9")
+"""The controllers of a simulation that names none."""
+
 JUDGED_SEEDS = range(5000, 5060)
 """Chosen: the seeds of the arena that controllers are judged on."""
 
@@ -119,7 +122,7 @@ class SimulationParameters(LawParameters):
     """
 
     scenario: Scenario | Arena
-    controllers: tuple[str, ...] = ("uncontrolled", "static", "eq14", "v9")
+    controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
     limit: float = STATIC_LIMIT
     noise: Noise | None = None
     seeds: range = JUDGED_SEEDS
@@ -150,6 +153,17 @@ class SimulationParameters(LawParameters):
     def run_numbers(self) -> range:
         """The number of each run of a controller; in the arena it is the run's seed."""
         return self.seeds if self.is_arena else range(self.noise.runs if self.noise else 1)
+
+    @property
+    def warning(self) -> str:
+        """A warning if controllers may not send as much as the server serves; empty if they may."""
+        most, capacity = self.plant.most_per_s, self.scenario.capacity
+        if capacity <= most:
+            return ""
+        return (
+            f"controllers send at most {most:g} req/s, the published r_max, so that they cannot use a server of "
+            f"{capacity:g} req/s; describe it as [stages.NAME], whose full loads follow from its capacity"
+        )
 
     @property
     def is_arena(self) -> bool:

@@ -223,6 +223,9 @@ def template_environment(
     )
 
 
+_OTHER_SUFFIXES = {".pdf", ".json", ".md", ".txt", ".csv", ".xml", ".eml", ".png", ".svg"}
+
+
 def store_page(
     path: Path, render: Callable[[bool], str], self_contained: bool = False, inputs: Iterable[str | Path] = ()
 ) -> None:
@@ -235,8 +238,14 @@ def store_page(
         inputs: files that the page was made from, which must not be overwritten.
 
     Raises:
-        EntroError: if the page cannot be written, or is one of the inputs.
+        EntroError: if the page cannot be written, is one of the inputs, or has the suffix of something else.
     """
+    if path.suffix.lower() in _OTHER_SUFFIXES:
+        raise EntroError(
+            "has the suffix of something else than a page",
+            where=printable(str(path)),
+            expected="a name that ends with .html, or --format for another form",
+        )
     refuse_to_overwrite(path, inputs)
     # A pipe or a device has no folder for plotly.js.
     packed = self_contained or (path.exists() and not path.is_file())

@@ -206,6 +206,16 @@ def server_of(settings: Settings, options: CoordinateOptions) -> Server:
     return Server(capacity, settings.wait_s, settings.budget, control)
 
 
+def _shown_server(server: Server) -> str:
+    """Return the server and the parameters of the controller in one line."""
+    capacity = "to be learned" if server.capacity is None else f"{server.capacity:g} req/s"
+    control = server.control
+    return (
+        f"capacity {capacity}, accepted wait {server.wait_s:.3g} s, headroom {control.headroom:g}, "
+        f"gain {control.smoothing:g}, guard {control.guard:g}"
+    )
+
+
 class _Loop:
     """The coordination from second to second."""
 
@@ -234,6 +244,7 @@ class _Loop:
         if endpoint is not None:
             address = await endpoint.start(*self.options.address())
             self.terminal.note(f"entro: coordinating at {address}")
+        self.terminal.detail(_shown_server(self.coordinator.server))
         ticking = asyncio.create_task(self._tick_for_ever())
         try:
             waited: set[asyncio.Future[Any]] = {status, ticking}
