@@ -21,7 +21,6 @@ from entro_cli.analysis.coordination import (
     plant_parts,
 )
 from entro_cli.core.files import no_temporary_space
-from entro_cli.core.formatting import counted
 from entro_cli.core.parallel import Executor
 from entro_cli.timeseries.steps import PART_STEPS, StepSource
 from entro_engine import Plant, entropy_proxy, psi_total
@@ -164,7 +163,7 @@ def tune(
         inputs = Path(folder) / "inputs"
         least = _write_inputs(inputs, steps, plant)
         if least < LEAST_BLOCK_STEPS:
-            need = f"a sixth of it has data in {counted(least, 'step')} only, and needs {LEAST_BLOCK_STEPS}"
+            need = f"each of {BLOCKS} blocks needs {LEAST_BLOCK_STEPS} steps with data, and one has {least}"
             return replace(result, withheld=f"the log is too short: {need}")
         settings = _settings(parameters.control)
         run = partial(_run_blocks, inputs, steps.count, plant, parts, parameters.budget)

@@ -69,13 +69,12 @@ def tune(
     Every setting of a grid is simulated on the logs, in six blocks. A setting is proposed if it is better than the
     present one in at least five of them, and by two standard errors. Usually none is.
     """
-    from entro_cli.commands.views.tuning import tuning_document, tuning_view
+    from entro_cli.commands.views.tuning import evidence, tuning_document, tuning_view
     from entro_cli.workflows.analyze import replay_logs, tune_replay
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
     from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
     from entro_cli.workflows.settings import load_options, period_ns, read_config, settings_in, write_setting
-    from entro_engine import EntroError
 
     terminal = common.terminal()
     if math.isnan(weight):  # neither below the least weight nor above the largest
@@ -92,10 +91,12 @@ def tune(
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed, full_loads = replay_logs(loaded, settings, limits.budget, *span_ns)
     tuning = tune_replay(replayed, full_loads, settings, weight, parallel.jobs)
-    written = write_setting(tuning.changes, config, settings, terminal) if write and tuning.proposed else None
+    written = None
+    if write and tuning.proposed:
+        written = write_setting(tuning.changes, evidence(tuning), config, settings, terminal)
     if as_json:
         terminal.document(tuning_document(tuning, written))
     else:
         terminal.show(*tuning_view(tuning, replayed.steps.step_s, written))
     if write and not written:
-        raise EntroError(f"nothing is proposed: {tuning.withheld or tuning.reason}", where="--write")
+        terminal.note("nothing was written")

@@ -99,11 +99,14 @@ def check_settings(settings: Settings) -> None:
         check_gates([*settings.fail_on], f"{settings.origins['fail_on']}: fail_on")
 
 
-def write_setting(values: Mapping[str, float], config: Config, settings: Settings, terminal: Terminal) -> str:
+def write_setting(
+    values: Mapping[str, float], comment: str, config: Config, settings: Settings, terminal: Terminal
+) -> str:
     """Write values of keys into the configuration file, beside the other keys of a pipeline.
 
     Args:
         values: the values, by key.
+        comment: put after each of them.
         config: the configuration; without a file, entro.toml is made in this folder.
         settings: the pipeline's settings.
         terminal: prints a warning if a variable overrides the file.
@@ -117,7 +120,7 @@ def write_setting(values: Mapping[str, float], config: Config, settings: Setting
     here = Path.cwd()
     file = config.file or here / FILE_NAME
     pipeline = settings.pipeline if settings.pipeline in config.pipelines else None
-    write_keys(file, pipeline, values)
+    write_keys(file, pipeline, values, comment)
     for key in values:
         if settings.origins[key] == KEYS_BY_NAME[key].variable:
             terminal.warn(f"{settings.origins[key]} is set, and overrides `{key}` of the file")

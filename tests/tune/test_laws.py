@@ -1,5 +1,6 @@
 """Laws of tuning, on logs made at random; and of writing keys into a file, on files of any layout."""
 
+import re
 import statistics
 import tomllib
 
@@ -143,21 +144,23 @@ def test_writing_keys_changes_nothing_else(tmp_path, text, pipeline):
     file.write_bytes(text.encode())
     expected = tomllib.loads(text)
     (expected if pipeline is None else expected["pipelines"][pipeline]).update(VALUES)
-    write_keys(file, pipeline, VALUES)
+    write_keys(file, pipeline, VALUES, "entro tune: once")
     written = file.read_bytes().decode()
     assert tomllib.loads(written) == expected
     if not text.startswith("pipelines ="):  # an inline table is one line
         assert [line for line in lines_of(written) if line in lines_of(text)] == lines_of(text)
-    assert written.count("#") == text.count("#")
-    write_keys(file, pipeline, VALUES)
-    assert file.read_bytes().decode() == written
+    comments = re.findall("#.*", written)
+    assert [one for one in comments if "entro tune" not in one] == re.findall("#.*", text)
+    assert written.count("# entro tune: once") == (0 if "pipelines =" in text else 3 - text.count("# old"))
+    write_keys(file, pipeline, VALUES, "entro tune: twice")
+    assert file.read_bytes().decode() == written.replace("once", "twice")
 
 
 def test_a_missing_file_is_made(tmp_path):
-    write_keys(tmp_path / "entro.toml", None, VALUES)
-    assert (tmp_path / "entro.toml").read_text() == "headroom = 0.05\ngain = 0.6\nguard = 0.25\n"
+    write_keys(tmp_path / "entro.toml", None, {"headroom": 0.05, "gain": 0.6}, "new")
+    assert (tmp_path / "entro.toml").read_text() == "headroom = 0.05 # new\ngain = 0.6 # new\n"
 
 
 def test_what_is_not_a_file_is_not_written_to(tmp_path):
     with pytest.raises(EntroError, match="is not a file"):
-        write_keys(tmp_path, None, VALUES)
+        write_keys(tmp_path, None, VALUES, "entro tune")

@@ -27,6 +27,13 @@ def tuning_document(tuning: Tuning, written: str | None) -> dict[str, Any]:
     return {"schema": "entro/tuning/1", "written": written, **to_builtins(tuning)}
 
 
+def evidence(tuning: Tuning) -> str:
+    """Return the comment for the values of a proposal in entro.toml: the cost that they save, and of what."""
+    cost = tuning.present.cost if tuning.present else None
+    saved = formatting.quantity(tuning.tuning_gain)
+    return f"entro tune: saves {saved} of {formatting.optional(formatting.quantity, cost)} in {BLOCKS} blocks"
+
+
 def tuning_view(tuning: Tuning, step_s: float, written: str | None) -> Iterator[RenderableType]:
     """Yield the parts of the output. They fit into 80 columns and 24 lines.
 
