@@ -72,7 +72,7 @@ def tune(
     from entro_cli.commands.views.tuning import evidence, tuning_document, tuning_view
     from entro_cli.workflows.analyze import replay_logs, tune_replay
     from entro_cli.workflows.load_logs import load_logs
-    from entro_cli.workflows.print_warnings import print_load_warnings
+    from entro_cli.workflows.print_warnings import print_load_warnings, print_summed_sources
     from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
     from entro_cli.workflows.settings import load_options, period_ns, read_config, settings_in, write_setting
 
@@ -88,6 +88,7 @@ def tune(
     measured = fetch(query, settings, within.since, within.until) + read_page(server.metrics, options)
     loaded = load_logs(logs or [], options, measured, parallel.executor())
     print_load_warnings(loaded, terminal)
+    print_summed_sources(loaded, terminal)
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed, full_loads = replay_logs(loaded, settings, limits.budget, *span_ns)
     tuning = tune_replay(replayed, full_loads, settings, weight, parallel.jobs)

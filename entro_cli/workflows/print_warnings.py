@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from entro_cli.core.console import printable
 from entro_cli.timeseries.observations import BadRow
 from entro_cli.timeseries.problems import Problem
 
@@ -26,6 +27,13 @@ def print_load_warnings(loaded: Loaded, terminal: Terminal) -> None:
     for source in loaded.sources:
         print_problems(source.problems, terminal, source.path)
         _print_bad_rows(source.path, source.rows_read, source.rows_skipped, source.bad_rows, terminal)
+
+
+def print_summed_sources(loaded: Loaded, terminal: Terminal) -> None:
+    """Print a warning if loads of parallel sources are summed, with the number of sources of each stage."""
+    summed = [f"{printable(stage)} of {count} sources" for stage, count in loaded.summed_sources.items() if count > 1]
+    if summed:
+        terminal.warn(f"logs of parallel sources are summed: {', '.join(summed)}; name a single log to use it alone")
 
 
 def print_ingest_warnings(result: IngestResult, terminal: Terminal, log_problems: bool = True) -> None:

@@ -177,6 +177,13 @@ def test_a_log_that_cannot_be_tuned_on_gets_the_reason(folder, make, reason):
     assert (outcome.status, outcome.err.splitlines()[-1]) == (0, "nothing was written")
 
 
+def test_summed_sources_are_warned_of(folder):
+    entro("simulate", "--log-dir", "runs", "--controller", "v9", "--controller", "eq14")
+    outcome = entro("tune", "runs")
+    assert "logs of parallel sources are summed: scraper of 2 sources, llm of 2 sources" in outcome.err
+    assert "summed" not in entro("tune", *sorted((folder / "runs").glob("*v9*"))).err
+
+
 @pytest.mark.parametrize("weight", ["-1", "nan", "inf", "1e308", "x"])
 def test_a_weight_is_a_number_from_0_to_1e9(folder, weight):
     outcome = entro("tune", SAMPLE, "--weight", weight)
