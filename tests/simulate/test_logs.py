@@ -1,6 +1,7 @@
 """Runs written as logs: reading them returns what was simulated."""
 
 import csv
+import json
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -32,6 +33,14 @@ def test_every_controller_reads_back_the_same(entro, simulated, tmp_path, option
         path = tmp_path / f"{run['controller']}.csv"
         assert counts(path, budget) == (run["violations"], run["regimes"], run["peak_psi_total"])
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(("capacity", "options"), [("1.2", ()), ("2", ("--full-loads", "published"))])
+def test_analyze_finds_the_same_violations(entro, simulated, tmp_path, capacity, options):
+    entro("simulate", "--capacity", capacity, "--log-dir", str(tmp_path))
+    for run in simulated("--capacity", capacity)["runs"]:
+        found = entro("analyze", str(tmp_path / f"{run['controller']}.csv"), *options, "--json")
+        assert json.loads(found.out)["violations"] == run["violations"]
 
 
 def test_noisy_runs_read_back_the_same(entro, simulated, tmp_path):

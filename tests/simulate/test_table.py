@@ -60,6 +60,7 @@ def test_what_a_table_with_one_row_per_controller_does_not_show_is_not_announced
     assert ("3 runs: median\n" in out) == bool(noise)
     last = "are not shown, as they are for" if noise else "Published figures are shown beside ours for at most 4"
     assert last in " ".join(out.split())
+    assert "in the queue, and within W, from being sent." in " ".join(out.split())
 
 
 def test_the_page_of_seven_controllers_shows_published_figures_and_ranges(entro, tmp_path):
@@ -67,6 +68,7 @@ def test_the_page_of_seven_controllers_shows_published_figures_and_ranges(entro,
     family = ("simulate", "--controller", "family", "--out", str(page))
     entro(*family)
     assert "Below a figure: the published one" in page.read_text()
+    assert '<p class="caption">Waits count from becoming known until served; in the queue' in page.read_text()
     entro(*family, "--noise", "0.2", "--runs", "3")
     assert "5-95 % range below it" in page.read_text()
 

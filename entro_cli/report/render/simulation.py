@@ -15,7 +15,7 @@ from entro_cli.report.charts.simulation import (
     rate_chart,
 )
 from entro_cli.report.render.page import Chart, chart, render_page
-from entro_cli.report.render.simulation_table import table_rows
+from entro_cli.report.render.simulation_table import WAITS, table_rows
 from entro_cli.report.timeline import thin
 from entro_engine import Scenario, Simulation
 from entro_engine.arena import Arena
@@ -53,7 +53,7 @@ def render(
         "document": document,
         "description": description,
         "rows": table_rows(document, comparison),
-        "notes": comparison.notes,
+        "notes": (WAITS, *comparison.notes),
         "budget": runs[0].run.budget,
         "stalled": isinstance(scenario, Scenario) and bool(scenario.stalls),
         "first_seed": document.seeds.first if isinstance(document, ArenaDocument) else None,

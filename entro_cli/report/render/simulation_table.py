@@ -128,6 +128,10 @@ _MOST_COLUMNS = 4
 """The most controllers that have a column each within 80 characters."""
 
 
+WAITS = "Waits count from becoming known until served; in the queue, and within W, from being sent."
+"""The note on the waits of the table."""
+
+
 def has_column_per_controller(document: SimulationDocument) -> bool:
     """Return whether the table for a terminal has a column per controller, with published figures and ranges.
 
@@ -143,10 +147,11 @@ def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) ->
 
 
 def notes_below(document: SimulationDocument, comparison: Comparison) -> tuple[str, ...]:
-    """Return the notes below the table for a terminal, on published figures only if it shows some."""
-    if has_column_per_controller(document) or not comparison.rows:
+    """Return the notes below the table for a terminal: on its waits, and on the figures that are published."""
+    if has_column_per_controller(document):
         return comparison.notes
-    return (f"Published figures are shown beside ours for at most {_MOST_COLUMNS} controllers.",)
+    hidden = (f"Published figures are shown beside ours for at most {_MOST_COLUMNS} controllers.",)
+    return (WAITS, *(hidden if comparison.rows else comparison.notes))
 
 
 def _summary(document: SimulationDocument) -> Table:
