@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entro_cli.report.graph.drawing import draw_graph
+from entro_engine import GraphQueue, GraphSource, StageGraph
 from tests.browser_page import opened
 from tests.engine.strategies import graphs
 from tests.marks import slow
@@ -61,7 +62,20 @@ def test_names_are_no_markup_and_short_in_the_drawing(folder):
     assert "&lt;img src=x onerror=alert(1)&gt; and a name without an end in sight</title>" in page
     labels = re.findall(r'<text [^>]*class="label">(.*?)</text>', page)
     assert len(labels) == 2 * 20
-    assert max(len(label.replace("&lt;", "<")) for label in labels) == 14
+    assert max(len(label.replace("&lt;", "<")) for label in labels[:20]) == 14  # 20 boxes from left to right
+
+
+@given(st.integers(1, 36))
+def test_a_name_is_cut_only_where_the_boxes_would_not_fit(length):
+    graph = StageGraph(
+        (GraphSource("n" * length, ("llm",)),), (GraphQueue("llm", 1.0, ("store",)), GraphQueue("store", 1.0))
+    )
+    drawing = draw_graph(graph)
+    assert drawing.boxes[0].label == "n" * length
+    assert drawing.width <= 1020
+    tall = draw_graph(graph, is_tall=True)
+    assert tall.width <= 340
+    assert tall.boxes[0].label == "n" * length
 
 
 def test_the_same_twice(entro, folder, tmp_path):
@@ -107,5 +121,6 @@ def test_a_browser_draws_it_without_a_network(browser, folder, name, width, sche
         shown = [form for form in ("wide", "tall") if found.page.locator(f".graph.{form}").is_visible()]
         assert shown == ["tall" if width < 700 else "wide"]
         beyond = """(form) => [...document.querySelectorAll(`.graph.${form} svg svg`)].filter((box) =>
-          [...box.querySelectorAll('text')].some((text) => text.getComputedTextLength() > 132 - 24)).length"""
+          [...box.querySelectorAll('text')].some((text) =>
+            text.getComputedTextLength() > box.getAttribute('width') - 24)).length"""
         assert found.page.evaluate(beyond, shown[0]) == 0

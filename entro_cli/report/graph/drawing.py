@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from statistics import fmean
 from entro_cli.core.formatting import shortened
 from entro_engine import StageGraph
 
-_WIDTH, _HEIGHT = 132, 62  # px of a box
+_LEAST_WIDTH, _HEIGHT = 132, 62  # px of a box
+_ROOM, _TALL_ROOM = 1020, 340  # px of a page from left to right, on a desktop and on a phone
 _GAP, _ROW_GAP, _LANE = 48, 18, 14  # px between columns, between boxes in a column, and of an edge that passes a column
-_LETTERS = 14
+_MARGINS, _LETTER = 24, 7.7  # px of a box beside its label, and of a letter: a mean of common names
 
 _Item = tuple[int, int]
 """A part of a column: a stage and -1, or an edge and the number of the column that it passes."""
@@ -49,17 +51,31 @@ def draw_graph(graph: StageGraph, is_tall: bool = False) -> GraphDrawing:
         graph: the graph.
         is_tall: from top to bottom, for narrow screens, instead of from left to right.
     """
-    along, across = (_HEIGHT, _WIDTH) if is_tall else (_WIDTH, _HEIGHT)
     columns, chains = _columns(graph)
+    width = _box_width(max(len(stage.name) for stage in graph.stages), columns, is_tall)
+    letters = int((width - _MARGINS) / _LETTER)
+    along, across = (_HEIGHT, width) if is_tall else (width, _HEIGHT)
     starts = {item: depth * (along + _GAP) for depth, column in enumerate(columns) for item in column}
     centres, breadth = _centres(columns, chains, across)
     boxes = []
     for place, stage in enumerate(graph.stages):
         corner = _turned(starts[place, -1], centres[place, -1] - across / 2, is_tall)
-        boxes.append(StageBox(*corner, stage.name, shortened(stage.name, _LETTERS), place < len(graph.sources)))
+        boxes.append(StageBox(*corner, stage.name, shortened(stage.name, letters), place < len(graph.sources)))
     paths = [_path([(starts[item], centres[item]) for item in items], along, is_tall) for items in chains]
     size = _turned(len(columns) * (along + _GAP) - _GAP, breadth, is_tall)
-    return GraphDrawing(*size, _WIDTH, _HEIGHT, tuple(boxes), tuple(paths))
+    return GraphDrawing(*size, width, _HEIGHT, tuple(boxes), tuple(paths))
+
+
+def _box_width(letters: int, columns: Sequence[Sequence[_Item]], is_tall: bool) -> int:
+    """Return the width of a box that holds so many letters, px; less if the boxes side by side would not fit."""
+    if is_tall:
+        boxes = [sum(passed == -1 for _, passed in column) for column in columns]
+        lanes = (len(column) - count for column, count in zip(columns, boxes, strict=True))
+        rooms = (_TALL_ROOM + _ROW_GAP - passing * (_LANE + _ROW_GAP) for passing in lanes)
+        fitting = min(room / count - _ROW_GAP for room, count in zip(rooms, boxes, strict=True))
+    else:
+        fitting = (_ROOM + _GAP) / len(columns) - _GAP
+    return int(max(_LEAST_WIDTH, min(fitting, math.ceil(_MARGINS + _LETTER * letters))))
 
 
 def _columns(graph: StageGraph) -> tuple[list[list[_Item]], list[list[_Item]]]:
