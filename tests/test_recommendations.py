@@ -16,8 +16,22 @@ LOGS = Path(__file__).parents[1] / "sample_logs" / "formats"
 MEASURED = CoordinationRun(50, 400.0, 115.0, 6.0, 0.0, 20.0, 0.0, RegimeCounts(50, 0, 50, 0))
 COORDINATED = CoordinationRun(0, 0.0, 3.0, 2.0, 113.0, 21.0, 0.0, RegimeCounts(50, 50, 0, 0))
 HELD = (HeldHour(9, 600.0), HeldHour(10, 5.0), HeldHour(14, 1800.0))
-COURSES = (MEASURED, MEASURED, COORDINATED)
-HELPED = Coordination(None, 1.25, "measured", False, 8.0, 3.0, 10.0, 1.0, 0.01, 0.5, *COURSES, 1.2, HELD)
+HELPED = Coordination(
+    withheld=None,
+    capacity=1.25,
+    capacity_evidence="measured",
+    accepted_wait_s=8.0,
+    full_rate=3.0,
+    full_queue=10.0,
+    plant_step_s=1.0,
+    model_error=0.01,
+    busy_share=0.5,
+    measured=MEASURED,
+    uncontrolled=MEASURED,
+    coordinated=COORDINATED,
+    held_rate=1.2,
+    held_hours=HELD,
+)
 
 
 def advised(coordination, stages=("spider", "server")):

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from entro_cli.analysis.simulation.parameters import CONTROLLERS
+from entro_cli.analysis.simulation.scenario_file import BUILT_IN
 from entro_cli.readers.formats import FORMATS
 from entro_cli.workflows.query_prometheus import PRESETS
-from entro_engine import SCENARIOS
 from tests.running import entro, entro_process
 
 
@@ -25,8 +25,8 @@ def completed(line, **variables):
     [
         ("entro analyze --input-format ", list(FORMATS)),
         ("entro ingest --input-format s", ["sglang", "scrapy"]),
-        ("entro simulate --controller ", list(CONTROLLERS)),
-        ("entro simulate --scenario ", list(SCENARIOS)),
+        ("entro simulate --controller ", ["family", *CONTROLLERS]),
+        ("entro simulate --scenario ", list(BUILT_IN)),
         ("entro analyze --preset ", list(PRESETS)),
         ("entro report --tz Europe/Ber", ["Europe/Berlin"]),
         ("entro report --format ", ["html", "terminal", "markdown", "json", "junit", "email", "pdf"]),

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 MARGIN = 12 / 25.4 * 72  # of style.css, in points
 TOUCHING = 2  # points by which the boxes of letters reach into the line above
 WIDTHS = {"A4": 703, "Letter": 725}  # px, without the margins
-MOST_PAGES = {"week": 2, "long-day": 2, "month": 3, "fleet": 1, "index": 1, "simulation": 2, "hostile": 6}
+MOST_PAGES = {"week": 2, "long-day": 2, "month": 3, "fleet": 1, "index": 1, "simulation": 3, "hostile": 6}
 
 HEADINGS = "[...document.querySelectorAll('h1, h2, h3')].map((one) => one.textContent.trim())"
 OVERLAPPING = """() => {
