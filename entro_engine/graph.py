@@ -24,6 +24,7 @@ class GraphSource:
         name: unique in the graph.
         feeds: names of the queues that it sends to, at least one.
         weight: its claim on a queue that it shares with others, above 0; an edge from a queue has 1.
+            Proportional shares do not use it.
     """
 
     name: str
