@@ -240,13 +240,13 @@ def store_page(
     Raises:
         EntroError: if the page cannot be written, is one of the inputs, or has the suffix of something else.
     """
+    refuse_to_overwrite(path, inputs)
     if path.suffix.lower() in _OTHER_SUFFIXES:
         raise EntroError(
             "has the suffix of something else than a page",
             where=printable(str(path)),
             expected="a name that ends with .html, or --format for another form",
         )
-    refuse_to_overwrite(path, inputs)
     # A pipe or a device has no folder for plotly.js.
     packed = self_contained or (path.exists() and not path.is_file())
     page = render(packed)
