@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from entro_engine.controller import ALPHA, BETA, HEADROOM, PROBE, SMOOTHING, require_cap, require_gains
+from entro_engine.controller import ALPHA, BETA, HEADROOM, PROBE, SMOOTHING
 from entro_engine.entro_engine_v9 import (
     ENERGY_WEIGHT,
     GUARD,
@@ -139,9 +139,8 @@ def run_log_plant(
     """
     require(plant.lag == 1, "lag", plant.lag, "1")
     if control is not None:
-        require_gains(control.alpha, control.beta)
-        require_cap(control.headroom, control.smoothing)
-        require(0 <= control.guard <= 1, "guard", control.guard, "a number from 0 to 1")
+        is_good = 0 <= control.alpha <= 1 and control.beta >= 0 and control.headroom >= 0 and 0 <= control.guard <= 1
+        require(is_good and 0 < control.smoothing <= 1, "control", tuple(control), "the domains of ControlParameters")
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     for name, values in (("demand", demand), ("capacity", capacity)):
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")

@@ -314,6 +314,9 @@ def _without_last_line(before: _Read, found: Observations, options: ReadOptions)
     """Return the observations of a log without its last line, whose end is in the next log."""
     if before.observations and not before.is_unfinished:
         return before.observations
+    if before.observations is None and before.checkpoint.unfinished:
+        # It could not be read by itself, so that all of it was read with the next log.
+        return Observations(before.label, found.format, (), 0, zone=found.zone)
     after = replace(before.after, format=found.format)
     try:
         with plain_log(before.name, before.identity) as log:
