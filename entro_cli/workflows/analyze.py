@@ -216,7 +216,8 @@ def _variables(settings: Settings) -> Iterator[str]:
     for key, origin in sorted(settings.origins.items()):
         variable = KEYS_BY_NAME[key].variable if origin.endswith("=") and key not in _LEFT_OUT else None
         if variable is not None:
-            yield f"{variable}={getattr(settings, key, None) or getattr(settings, f'{key}_s', None)}"
+            # A duration has its unit in the name of its field.
+            yield f"{variable}={getattr(settings, key if hasattr(settings, key) else f'{key}_s')}"
 
 
 def _options(settings: Settings) -> Iterator[tuple[str, Sequence[str] | str]]:

@@ -113,6 +113,8 @@ def test_the_report_is_the_command_s(analysis, accepted_wait, tmp_path):
     assert repeats
     assert all(one.startswith("ENTRO_WAIT=5.0 ENTRO_ZONE=Europe/Berlin entro report --weekly") for one in repeats)
     assert "<html" in analysis.report("daily", day=date(2026, 4, 6)).save(tmp_path / "day.html").read_text()
+    still = analysis._pipeline.analyze(guard=0.0, wait_s=5).report("weekly")
+    assert still.summary.recommendations[0].command.startswith("ENTRO_GUARD=0.0 ENTRO_WAIT=5.0 ")
     with pytest.raises(EntroError, match="unknown suffix"):
         analysis.report().save(tmp_path / "page.doc")
     with pytest.raises(EntroError, match="unknown period"):
