@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_cap, require_gains
-from entro_engine.errors import require
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections
+from entro_engine.errors import require, require_cap, require_gains
 from entro_engine.plant import Controller, CorrectingController, View
 
 STATIC_LIMIT = 1.5

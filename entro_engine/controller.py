@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entro_engine.elementwise import Elementwise
-from entro_engine.errors import require
+from entro_engine.errors import require, require_gains
 
 ALPHA = 0.5
 """Published: the control authority. The strongest correction takes half of the served rate away."""
@@ -23,26 +23,6 @@ SMOOTHING = 0.4
 
 PROBE = 0.01
 """Chosen: the lowest cap, as a share of r_max. It keeps a trickle going to a dead server, so its return is noticed."""
-
-
-def require_gains(alpha: float, beta: float) -> None:
-    """Check both gains of the control law.
-
-    Raises:
-        ParameterError: if alpha is outside 0..1 or beta is negative.
-    """
-    require(0 <= alpha <= 1, "alpha", alpha, "a number from 0 to 1")
-    require(math.isfinite(beta) and beta >= 0, "beta", beta, "a number of at least 0")
-
-
-def require_cap(headroom: float, smoothing: float) -> None:
-    """Check the parameters of the cap.
-
-    Raises:
-        ParameterError: if the headroom is negative, or the smoothing is not above 0 and at most 1.
-    """
-    require(math.isfinite(headroom) and headroom >= 0, "headroom", headroom, "a number of at least 0")
-    require(0 < smoothing <= 1, "smoothing", smoothing, "a number above 0, at most 1")
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections, require_cap, require_gains
+from entro_engine.controller import ALPHA, BETA, HEADROOM, SMOOTHING, corrections
 from entro_engine.elementwise import SCALAR
 from entro_engine.entropy import FloatArray
-from entro_engine.errors import require
+from entro_engine.errors import require, require_cap, require_gains
 from entro_engine.plant import CorrectingController
 from entro_engine.sequential import Loop, loop_for
 

@@ -1,6 +1,11 @@
-"""The errors of the project. Each states what is wrong, where, what was expected and how to fix it."""
+"""The errors of the project, and the checks of parameters that raise them.
+
+Each error states what is wrong, where, what was expected and how to fix it.
+"""
 
 from __future__ import annotations
+
+import math
 
 
 class EntroError(Exception):
@@ -45,3 +50,23 @@ def require(condition: bool, name: str, value: object, expected: str) -> None:
     """
     if not condition:
         raise ParameterError(f"is {value!r}", where=name, expected=expected)
+
+
+def require_gains(alpha: float, beta: float) -> None:
+    """Check both gains of the control law.
+
+    Raises:
+        ParameterError: if alpha is outside 0..1 or beta is negative.
+    """
+    require(0 <= alpha <= 1, "alpha", alpha, "a number from 0 to 1")
+    require(math.isfinite(beta) and beta >= 0, "beta", beta, "a number of at least 0")
+
+
+def require_cap(headroom: float, smoothing: float) -> None:
+    """Check the parameters of the cap.
+
+    Raises:
+        ParameterError: if the headroom is negative, or the smoothing is not above 0 and at most 1.
+    """
+    require(math.isfinite(headroom) and headroom >= 0, "headroom", headroom, "a number of at least 0")
+    require(0 < smoothing <= 1, "smoothing", smoothing, "a number above 0, at most 1")

@@ -22,7 +22,7 @@ from entro_engine.entro_engine_v9 import (
     levels,
 )
 from entro_engine.entropy import FloatArray
-from entro_engine.errors import require
+from entro_engine.errors import require, require_cap, require_gains
 from entro_engine.plant import Plant
 from entro_engine.sequential import loop_for
 
@@ -139,8 +139,9 @@ def run_log_plant(
     """
     require(plant.lag == 1, "lag", plant.lag, "1")
     if control is not None:
-        is_good = 0 <= control.alpha <= 1 and control.beta >= 0 and control.headroom >= 0 and 0 <= control.guard <= 1
-        require(is_good and 0 < control.smoothing <= 1, "control", tuple(control), "the domains of ControlParameters")
+        require_gains(control.alpha, control.beta)
+        require_cap(control.headroom, control.smoothing)
+        require(0 <= control.guard <= 1, "guard", control.guard, "a number from 0 to 1")
     require(len(demand) == len(capacity), "capacity", len(capacity), f"{len(demand)} steps, as the demand has")
     for name, values in (("demand", demand), ("capacity", capacity)):
         require(bool(np.all((values >= 0) & np.isfinite(values))), name, values, "finite rates of at least 0 req/s")

@@ -47,7 +47,7 @@ BAD = {
     "headroom of v9": lambda: e.V9Controller(headroom=-0.1),
     "smoothing of predictive": lambda: e.PredictiveController(smoothing=math.nan),
     "smoothing of eq14": lambda: e.Eq14(smoothing=0.0),
-    "control": lambda: run_log_plant(TEN, TEN, e.Plant(), 1, 3.0, ControlParameters(smoothing=2.0)),
+    "smoothing of a log's plant": lambda: run_log_plant(TEN, TEN, e.Plant(), 1, 3.0, ControlParameters(smoothing=2.0)),
     "demand of no step": lambda: e.simulate_plant(TEN[:0], TEN[:0], e.Uncontrolled(), e.Plant()),
     "step_s": lambda: e.Plant(step_s=math.nan),
     "initial_queue": lambda: e.Plant(initial_queue=-1.0),
