@@ -73,9 +73,6 @@ class _Messages(Terminal):
         """Keep a warning."""
         self._found.append(message)
 
-    def note(self, message: str) -> None:
-        """Print nothing."""
-
     def pass_on(self) -> None:
         """Warn the caller of the function that this is called in."""
         for message in self._found:

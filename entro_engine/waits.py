@@ -53,15 +53,15 @@ def fifo_waits(arrived: FloatArray, served: FloatArray, initial: float, step_s: 
         step_s: length of a step, s.
     """
     times = step_s * np.arange(len(arrived) + 1)
-    start = np.zeros((1, arrived.shape[1]))
-    came = np.concatenate([start, initial + np.cumsum(arrived, axis=0)])
-    gone = np.concatenate([start, np.cumsum(served, axis=0)])
-    for column in range(arrived.shape[1]):
-        curve, done = came[:, column], gone[:, column]
-        bends = np.unique(np.concatenate([curve, [initial], done]))
+    # Each run is a row, so that its curves lie together in memory. What is there at the start came at time 0.
+    came = np.cumsum(np.pad(arrived.T, ((0, 0), (2, 0))), axis=1)
+    came[:, 1:] += initial
+    gone = np.cumsum(np.pad(served.T, ((0, 0), (1, 0))), axis=1)
+    arrival_times = np.concatenate([[0.0], times])
+    for curve, done in zip(came, gone, strict=True):
+        bends = np.unique(np.concatenate([curve, done]))
         bends = bends[bends <= curve[-1]]
         middle, amounts = (bends[1:] + bends[:-1]) / 2, np.diff(bends)
         is_served = middle < done[-1]
-        arrival = np.interp(middle, np.concatenate([[0.0, initial], curve[1:]]), np.concatenate([[0.0], times]))
         departure = np.where(is_served, np.interp(middle, done, times), times[-1])
-        yield Waits(amounts, np.maximum(departure - arrival, 0.0), is_served)
+        yield Waits(amounts, np.maximum(departure - np.interp(middle, curve, arrival_times), 0.0), is_served)

@@ -18,7 +18,6 @@ from entro_engine import GraphQueue, GraphSource
 from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, FloatArray
 
 _MAX_CHANGES = 6
-_REGIMES = ("stable", "stress", "critical")
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,8 @@ def _queue(run: GraphRun, stage: GraphQueue, row: int) -> QueueFigures:
 
 
 def _regimes(steps: NDArray[np.int64]) -> RegimeSteps:
-    return RegimeSteps(**dict(zip(_REGIMES, steps.tolist(), strict=True)), no_data=0)
+    stable, stress, critical = steps.tolist()
+    return RegimeSteps(stable, stress, critical, no_data=0)
 
 
 def _wait(held: FloatArray, passed_on: float, step_s: float) -> float:
