@@ -72,7 +72,7 @@ class Plant:
 
 @dataclass(slots=True)
 class View:
-    """What a controller knows at the beginning of a step: floats, or arrays with one entry per run.
+    """A controller's knowledge at the beginning of a step: floats, or arrays with one entry per run.
 
     The newest step that it sees is `lag` steps old. Before there is one, the scraper counts as idle.
 

@@ -143,7 +143,7 @@ class Graph:
         return sum(map(any, zip(*found.values(), strict=True))), {name: sum(one) for name, one in found.items()}
 
     def figures(self) -> dict[str, float]:
-        """What the run comes to, named as the library names it."""
+        """The figures of the run, named as the library names them."""
         held = [math.fsum(one.values()) for rows in (self.queue, self.frontier) for one in rows]
         served = math.fsum(one[name] for one in self.served for name in self.capacities if not self.feeds[name])
         return {

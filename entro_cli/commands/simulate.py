@@ -91,7 +91,7 @@ class ScenarioOptions:
 
 @dataclass(frozen=True)
 class NoiseOptions:
-    """What is drawn, and how often: noise on the demand, or the runs of the arena."""
+    """Noise on the demand, or the runs of the arena, and how often they are drawn."""
 
     noise: Annotated[float | None, option(INPUT, "--noise SIGMA", "Relative noise on the demand, such as 0.2.")] = None
     seed: Annotated[

@@ -47,7 +47,7 @@ def test_parameters_that_are_not_the_default_are_named(folder, words):
 
 
 def caps(server):
-    """What a coordinator allows while the server is seen to fill up, to stall and to recover."""
+    """The caps of a coordinator while the server is seen to fill up, to stall and to recover."""
     coordinator = Coordinator(server, ClientRegistry(10.0), 0)
     for step, (queue, arrived) in enumerate(
         [(0, 6), (4, 6), (10, 6), (10, 0), (4, 1), (1, 5), (0, 6), (0, 6)], start=1

@@ -134,7 +134,7 @@ VALUES = {"headroom": 0.05, "gain": 0.6, "guard": 0.25}
 
 
 def lines_of(text):
-    """What must stay: lines that set none of the keys."""
+    """Lines that set none of the keys, and must stay."""
     return [line.rstrip() for line in text.splitlines() if line.strip() and line.split("=")[0].strip() not in VALUES]
 
 

@@ -167,7 +167,7 @@ class SimulationParameters(LawParameters):
 
     @property
     def is_arena(self) -> bool:
-        """Whether demand and capacity are drawn from seeds."""
+        """True if demand and capacity are drawn from seeds."""
         return isinstance(self.scenario, Arena)
 
     def loads(self, runs: range) -> tuple[FloatArray, FloatArray]:
