@@ -111,7 +111,7 @@ def _figure(scenario: Scenario | Arena, unit: str) -> go.Figure:
         layout=layout(
             margin={"l": 48, "r": 20, "t": 8, "b": 36},
             xaxis={"range": [0, scenario.steps], "title": "step"},
-            yaxis={"title": unit},
+            yaxis={"title": unit, "automargin": True},  # a number of four digits would lie under the title
             hovermode="x unified",
         )
     )

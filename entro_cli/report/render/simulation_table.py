@@ -70,7 +70,7 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("mean_wait_s", "Mean wait", "s", partial(number_text, decimals=3)),
     ("utilisation", "Utilisation", "%", _percent),
     ("p95_wait_s", "95 % wait at most", "s", partial(number_text, decimals=3)),
-    ("p95_queue_wait_s", "  in the queue", "s", partial(number_text, decimals=3)),
+    ("p95_queue_wait_s", "95 % in the queue", "s", partial(number_text, decimals=3)),
     ("served_within_wait_share", "Served within W", "%", _percent),
     ("starved_steps", "Starved", "steps", count_text),
     ("service_lost", "Service lost", "req", partial(number_text, decimals=3)),
