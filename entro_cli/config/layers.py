@@ -16,9 +16,6 @@ from entro_engine import EntroError
 DEFAULT = "default"
 """The origin of a value that nothing sets."""
 
-FILE_VARIABLE = "ENTRO_CONFIG"
-"""The environment variable that names the configuration file."""
-
 _PREFIX = "ENTRO_"
 
 _ALTERNATIVES = (

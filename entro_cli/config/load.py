@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-try:
-    import grp
-    import pwd
-except ImportError:  # on Windows
-    pass
-
 from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
 from entro_cli.config.layers import (
     DEFAULT,
-    FILE_VARIABLE,
     Layer,
     OptionValue,
     merge_layer,
@@ -29,7 +20,8 @@ from entro_cli.config.layers import (
 )
 from entro_cli.config.provenance import ConfigEntry, list_entries
 from entro_cli.config.settings import Settings, build_settings
-from entro_cli.config.toml_file import FILE_NAME, PIPELINES, TomlFile, read_file
+from entro_cli.config.toml_file import PIPELINES, TomlFile, read_file
+from entro_cli.config.trust import FILE_VARIABLE, find_file
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
@@ -139,10 +131,13 @@ def load_config(file: Path | None, environ: Mapping[str, str], folder: Path) -> 
         folder: the working directory.
 
     Raises:
-        EntroError: when the file cannot be read, or the file or a variable holds an invalid value.
+        EntroError: when the file cannot be read, was found and could be the work of another user, or when the file or a
+            variable holds an invalid value.
     """
-    path = find_file(file, environ.get(FILE_VARIABLE, ""), folder)
-    toml = read_file(path, folder) if path else None
+    variable = environ.get(FILE_VARIABLE, "")
+    is_named = file is not None or bool(variable)
+    path = folder / (file or variable) if is_named else find_file(folder)
+    toml = read_file(path, folder, is_named) if path else None
     return Config(
         file=path,
         pipelines=tuple(toml.pipelines) if toml else (),
@@ -157,64 +152,3 @@ def _secret_variables(toml: TomlFile) -> set[str]:
     """Return the variables that a file names as holders of a secret."""
     layers = (toml.shared, *toml.pipelines.values())
     return {value for layer in layers for path, value in layer.items() if path[-1].endswith("_env")}
-
-
-def find_file(named: Path | None, variable: str, folder: Path) -> Path | None:
-    """Return the file to read: of --config, else of ENTRO_CONFIG, else entro.toml in a folder or the nearest above it.
-
-    Args:
-        named: the value of --config.
-        variable: the content of ENTRO_CONFIG.
-        folder: the folder to begin at.
-
-    Raises:
-        EntroError: if a file that was found, and not named, could be another user's work.
-    """
-    if named is not None or variable:
-        return folder / (named or variable)
-    here = folder.absolute()
-    found = (above / FILE_NAME for above in (here, *here.parents))
-    file = next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path.is_file raises in a folder without permission
-    if file is not None:
-        _require_own(file)
-    return file
-
-
-def _require_own(file: Path) -> None:
-    """Refuse a configuration that others own or can write: it names commands to run and files to send.
-
-    Raises:
-        EntroError: if that is so.
-    """
-    if not hasattr(os, "geteuid"):  # on Windows, which has other permissions
-        return
-    status = file.stat()
-    found = ""
-    if status.st_uid not in {os.geteuid(), 0}:
-        found = f"belongs to another user ({_user_name(status.st_uid)})"
-    elif status.st_mode & stat.S_IWOTH:
-        found = "can be written by every user"
-    elif status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid):
-        found = "can be written by other users of its group"
-    if found:
-        raise EntroError(
-            f"is not used, as it {found}",
-            where=printable(str(file)),
-            remedy=f"name it to use it all the same: --config {printable(str(file))}, or {FILE_VARIABLE}",
-        )
-
-
-def _user_name(number: int) -> str:
-    try:
-        return printable(pwd.getpwuid(number).pw_name)
-    except KeyError:
-        return str(number)
-
-
-def _is_private_group(number: int) -> bool:
-    """Return whether a group is the user's own, as many systems make one for each user, without other members."""
-    try:
-        user = pwd.getpwuid(os.geteuid())
-        return number == user.pw_gid and set(grp.getgrgid(number).gr_mem) <= {user.pw_name}
-    except KeyError:
-        return False

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 from entro_cli.config.keys import ALIASES, NAMED_TABLES, ConfigKey, KeyPath, child_names, find_key, is_table
+from entro_cli.config.trust import FILE_NAME, open_own
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
-FILE_NAME = "entro.toml"
 PIPELINES = "pipelines"
 
 _MAX_BYTES = 1 << 20
@@ -48,18 +48,19 @@ class TomlFile:
     pipelines: Mapping[str, Mapping[KeyPath, Any]]
 
 
-def read_file(path: Path, folder: Path) -> TomlFile:
+def read_file(path: Path, folder: Path, is_named: bool) -> TomlFile:
     """Read a configuration file and validate every value in it.
 
     Args:
         path: the file.
         folder: the working directory; messages name a file in it without its folder.
+        is_named: whether the user named the file. A file that was found is refused if others own or can write it.
 
     Raises:
         EntroError: when the file cannot be read, is not TOML, or holds an unknown key or an invalid value.
     """
     shown = printable(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
-    text = read_text(path, shown)
+    text = read_text(path, shown, open if is_named else open_own)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -78,18 +79,19 @@ def read_file(path: Path, folder: Path) -> TomlFile:
     )
 
 
-def read_text(path: Path, shown: str) -> str:
+def read_text(path: Path, shown: str, opened: Callable[[Path, Literal["rb"]], IO[bytes]] = open) -> str:
     """Return the text of a configuration file.
 
     Args:
         path: the file.
         shown: its name in messages.
+        opened: opens it.
 
     Raises:
         EntroError: when the file cannot be read, is larger than 1 MiB, or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path, "rb") as file:
             content = file.read(_MAX_BYTES + 1)  # not `stat`: a pipe or a device has no size
     except IsADirectoryError as error:
         raise EntroError("is a folder", where=shown, expected=f"a file such as {FILE_NAME}") from error

@@ -11,7 +11,8 @@ from entro_cli.analysis.gates import check_gates
 from entro_cli.config import Config, OptionValue, Settings, load_config
 from entro_cli.config.edit import write_keys
 from entro_cli.config.keys import KEYS_BY_NAME
-from entro_cli.config.toml_file import FILE_NAME, PIPELINES
+from entro_cli.config.toml_file import PIPELINES
+from entro_cli.config.trust import FILE_NAME
 from entro_cli.core.clock import nanoseconds, time_or_ago_ns
 from entro_cli.core.console import Terminal, printable
 from entro_cli.history.paths import stored_pipelines

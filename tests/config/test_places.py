@@ -3,6 +3,8 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
@@ -73,7 +75,14 @@ OTHERS = {
     "another user's": lambda file: os.chown(file, 12345, -1),
     "writable by all": lambda file: file.chmod(0o666),
     "writable by a group": lambda file: (os.chown(file, -1, 12345), file.chmod(0o664)),
+    "another user's link": lambda file: (_as_link(file), os.chown(file, 12345, -1, follow_symlinks=False)),
+    "a link in a folder of others": lambda file: (_as_link(file), file.parent.chmod(0o777)),
+    "a link to another user's": lambda file: (_as_link(file), os.chown(file, 12345, -1)),
 }
+
+
+def _as_link(file):
+    file.symlink_to(file.rename(file.with_name("other.toml")))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
@@ -100,3 +109,34 @@ def test_a_private_group_and_root_are_trusted(folder, write):
     os.chown(file, -1, os.getegid())
     file.chmod(0o664)
     assert file_of() == str(file)
+
+
+def test_the_first_group_of_many_users_is_not_private(folder, write):
+    write("").chmod(0o664)
+    with patch("grp.getgrgid", return_value=SimpleNamespace(gr_name="users", gr_mem=[])):
+        assert "other users of its group" in entro("config").error
+
+
+def test_a_user_s_own_link_is_followed(folder, write):
+    folder.chmod(0o1777)  # as /tmp: only the owner of a link may replace it
+    file = write("gamma = 0.6\n")
+    _as_link(file)
+    assert file_of() == str(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_replaced_while_it_is_read_is_not_used(folder, write):
+    file = write("")
+    other = write('[alerts]\ncommand = "touch ran"\n', "other.toml")
+    os.chown(other, 12345, -1)
+    found, is_file = [], os.path.isfile
+
+    def swapped(path):  # the other user is quick: after the search, before the file is opened
+        if is_file(path) and Path(path) == file:
+            found.append(path)
+            other.replace(file)
+        return is_file(path)
+
+    with patch("os.path.isfile", swapped):
+        assert "belongs to another user (12345)" in entro("config").error
+    assert found
