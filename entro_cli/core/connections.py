@@ -1,12 +1,14 @@
-"""Errors of network connections, as exceptions and in words."""
+"""Network connections: their errors, as exceptions and in words, and an end to those that take too long."""
 
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import TracebackType
 
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
@@ -35,12 +37,56 @@ def lost_connections_as_errors() -> Iterator[None]:
         signal.signal(signal.SIGPIPE, before)
 
 
+class Deadline:
+    """The end of a whole request, for the duration of a context.
+
+    The timeout of a socket is for the next bytes, so a server that sends one byte at a time would hold its client for
+    ever. Here the connections are shut down at the end, wherever a library waits for them.
+
+    Args:
+        seconds: time until the end, s.
+
+    Attributes:
+        has_passed: whether the connections were shut down.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_passed = False
+        self._seconds = seconds
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._shut_down)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._timer.cancel()
+        for each in self._sockets:
+            each.close()
+
+    def connect(self, address: tuple[str, int], *_: object) -> socket.socket:
+        """Connect to a host and a port, in place of `socket.create_connection`."""
+        connection = socket.create_connection(address, self._seconds)
+        self._sockets.append(connection.dup())  # TLS takes the connection out of its object
+        if self.has_passed:
+            self._shut_down()
+        return connection
+
+    def _shut_down(self) -> None:
+        self.has_passed = True
+        for each in self._sockets:
+            with suppress(OSError):  # it is closed already
+                each.shutdown(socket.SHUT_RDWR)
+
+
 def connection_failure(error: OSError, timeout_s: float) -> str:
     """Describe a failed connection as a predicate of the other end, such as `refused the connection`.
 
     Args:
         error: the error of the socket.
-        timeout_s: the timeout that was set, seconds.
+        timeout_s: the time that was allowed, s.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted: {one_line(error.verify_message)}"

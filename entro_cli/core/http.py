@@ -11,10 +11,11 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPException
-from typing import IO, TypeVar
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import IO, Any, TypeVar
 
-from entro_cli.core.connections import connection_failure, lost_connections_as_errors
+from entro_cli.core.connections import Deadline, connection_failure, lost_connections_as_errors
 from entro_engine import EntroError
 
 T = TypeVar("T")
@@ -58,6 +59,27 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Make no request, which leaves the redirect to the opener's error handler."""
 
 
+class _Connections(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Handler whose connections end at a deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Send a request without TLS."""
+        return self.do_open(partial(self._connection, HTTPConnection), req)
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Send a request with TLS; the certificate is checked."""
+        return self.do_open(partial(self._connection, HTTPSConnection), req)
+
+    def _connection(self, kind: type[HTTPConnection], host: str, **options: Any) -> HTTPConnection:
+        connection = kind(host, **options)
+        connection._create_connection = self._deadline.connect  # type: ignore[attr-defined]
+        return connection
+
+
 def send(
     request: urllib.request.Request,
     *,
@@ -74,7 +96,7 @@ def send(
     Args:
         request: the request; its address must be http or https.
         where: the server's name in messages.
-        timeout_s: how long the server may stay silent in each attempt, s.
+        timeout_s: how long each attempt may take as a whole, s.
         sleep: waits a number of seconds.
         read: reads the body of a 2xx response.
         refused: turns any other response into a result or a failure.
@@ -120,16 +142,24 @@ def _attempt(
     refused: Callable[[urllib.error.HTTPError], T | HttpFailure],
     unreachable_remedy: str,
 ) -> T | HttpFailure:
-    try:
-        with urllib.request.build_opener(_NoRedirect()).open(request, timeout=timeout_s) as response:
-            return read(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return refused(error)
-    except (OSError, HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, OSError):
-            # A certificate does not become trusted within seconds.
-            is_transient = not isinstance(reason, ssl.SSLError)
-            return HttpFailure(connection_failure(reason, timeout_s), is_transient, remedy=unreachable_remedy)
-        return HttpFailure("sent an invalid or incomplete HTTP response")
+    with Deadline(timeout_s) as deadline:
+        try:
+            opener = urllib.request.build_opener(_NoRedirect(), _Connections(deadline))
+            with opener.open(request, timeout=timeout_s) as response:
+                result = read(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return refused(error)
+        except (OSError, HTTPException, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            if isinstance(reason, OSError) and not deadline.has_passed:
+                # A certificate does not become trusted within seconds.
+                is_transient = not isinstance(reason, ssl.SSLError)
+                return HttpFailure(connection_failure(reason, timeout_s), is_transient, remedy=unreachable_remedy)
+            found = "sent an invalid or incomplete HTTP response"
+        else:
+            if not deadline.has_passed:  # else the end of the response may be missing
+                return result
+    if deadline.has_passed:
+        return HttpFailure(connection_failure(TimeoutError(), timeout_s), is_transient=True, remedy=unreachable_remedy)
+    return HttpFailure(found)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 from entro_cli.core.clock import zone_of
@@ -33,6 +34,20 @@ _CLUSTER_TIMEOUT_S = 30.0
 
 _NOISY_LOGGERS = ("distributed", "distributed.client", "asyncio", "tornado")
 """Loggers that print a lost connection to standard error. `entro` reports it itself, in one line."""
+
+
+def in_thread(work: Callable[[], Result]) -> Future[Result]:
+    """Do work in a thread that does not keep the process from ending if it hangs."""
+    result: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return result
 
 
 @dataclass(frozen=True)

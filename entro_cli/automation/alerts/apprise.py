@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
 from entro_cli.core.connections import lost_connections_as_errors
+from entro_cli.core.parallel import in_thread
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
@@ -19,16 +21,21 @@ class Apprise:
     """Services, named by Apprise URLs that white space separates.
 
     A URL holds tokens and is a secret as a whole, even its host. Messages of entro name it by its number.
+
+    Attributes:
+        urls: the URLs.
+        timeout_s: a service that takes longer is given up, s.
     """
 
     urls: Secret
+    timeout_s: float = 60.0
     name: ClassVar[str] = "apprise"
 
     def send(self, alert: Alert, context: DeliveryContext) -> None:
         """Send an alert to each service; see `Channel`."""
         urls = self.urls.reveal(context.environ).split()
         with lost_connections_as_errors():
-            failures = [_failure(url, alert) for url in urls]
+            failures = [self._failure(url, alert) for url in urls]
         failed = [f"URL {number} of {len(urls)} {found}" for number, found in enumerate(failures, 1) if found]
         if not failed:
             return
@@ -37,8 +44,15 @@ class Apprise:
             raise PartlyDeliveredError(f"{text}; the other services have the alert", where=_WHERE)
         raise EntroError(text, where=_WHERE, remedy="try it with the command `apprise`, which shows the reason")
 
+    def _failure(self, url: str, alert: Alert) -> str:
+        """Send an alert to a service within the time, and return why that failed; empty if it did not."""
+        try:
+            return in_thread(partial(_notify, url, alert)).result(self.timeout_s)
+        except TimeoutError:
+            return f"did not accept the alert within {self.timeout_s:g} s"
 
-def _failure(url: str, alert: Alert) -> str:
+
+def _notify(url: str, alert: Alert) -> str:
     """Send an alert to a service, and return why that failed; empty if it did not."""
     try:
         import apprise

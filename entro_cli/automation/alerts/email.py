@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import ipaddress
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,14 +15,16 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
-from typing import Any, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
-from entro_cli.core.connections import connection_failure, lost_connections_as_errors, one_line
+from entro_cli.core.connections import Deadline, connection_failure, lost_connections_as_errors, one_line
 from entro_cli.core.secrets import Secret
 from entro_engine import EntroError
 
 Security = Literal["none", "starttls", "tls"]
+
+_MAX_REPLIES_BYTES = 1 << 20
 
 _Refused = dict[str, tuple[int, bytes]]
 """Replies of the mail server by the address that it refused."""
@@ -40,7 +43,7 @@ class Email:
             The server's certificate is checked.
         user: the login; None to send without one.
         password: the user's password.
-        timeout_s: how long the server may stay silent in each step, s.
+        timeout_s: how long a message may take as a whole, s.
         table: the table of the configuration that errors name.
     """
 
@@ -51,7 +54,7 @@ class Email:
     security: Security = "starttls"
     user: str | None = None
     password: Secret | None = None
-    timeout_s: float = 20.0
+    timeout_s: float = 60.0
     table: str = "alerts.email"
     name: ClassVar[str] = "email"
 
@@ -77,7 +80,7 @@ class Email:
         login = self._login(context.environ)
         with lost_connections_as_errors():
             try:
-                refused = self._deliver(message, login)
+                refused = self._deliver_in_time(message, login)
             except OSError as error:  # SMTPException is an OSError
                 raise self._failure(error, login) from None  # the cause may hold the password
             except UnicodeError:  # from the IDNA encoding of the host
@@ -88,14 +91,19 @@ class Email:
                 where=self._where,
             )
 
-    def _deliver(self, message: EmailMessage, login: tuple[str, str] | None) -> _Refused:
+    def _deliver_in_time(self, message: EmailMessage, login: tuple[str, str] | None) -> _Refused:
+        with Deadline(self.timeout_s) as deadline:
+            try:
+                return self._deliver(message, login, deadline)
+            except OSError:
+                if deadline.has_passed:
+                    raise TimeoutError from None
+                raise
+
+    def _deliver(self, message: EmailMessage, login: tuple[str, str] | None, deadline: Deadline) -> _Refused:
         """Hand the message to the server and return the recipients that it refused while it accepted others."""
         tls = ssl.create_default_context()
-        server = (
-            smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout_s, context=tls)
-            if self.security == "tls"
-            else smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
-        )
+        server = _Server(self.host, self.port, deadline, tls if self.security == "tls" else None)
         try:
             if self.security == "starttls":
                 server.starttls(context=tls)
@@ -155,6 +163,48 @@ class Email:
     def _failure(self, error: OSError, login: tuple[str, str] | None) -> EntroError:
         found, keys = _describe(error, self.timeout_s)
         return EntroError(_masked(found, login), where=self._where, remedy=f"check {keys} of [{self.table}]")
+
+
+class _Server(smtplib.SMTP):
+    """A connection to a mail server that ends at a deadline, and reads a bounded number of bytes.
+
+    Args:
+        host: the mail server.
+        port: its port.
+        deadline: the end.
+        tls: encrypts from the first byte on; None to begin without.
+    """
+
+    def __init__(self, host: str, port: int, deadline: Deadline, tls: ssl.SSLContext | None) -> None:
+        self._deadline, self._tls = deadline, tls
+        super().__init__(host, port)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection = self._deadline.connect((host, port))
+        return self._tls.wrap_socket(connection, server_hostname=host) if self._tls else connection
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read the next reply; smtplib itself would take one of any number of lines."""
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _Replies:
+    """The replies of a mail server, up to a number of bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, _MAX_REPLIES_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise ConnectionAbortedError
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Webhook:
 
     Attributes:
         url: the address, http or https; the certificate is checked.
-        timeout_s: how long the server may stay silent in each attempt, s.
+        timeout_s: how long each attempt may take as a whole, s.
     """
 
     url: Secret

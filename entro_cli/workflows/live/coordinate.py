@@ -8,13 +8,11 @@ import math
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Thread
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +22,7 @@ from entro_cli.core import formatting
 from entro_cli.core.clock import NS
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
+from entro_cli.core.parallel import in_thread
 from entro_cli.core.secrets import SecretFile
 from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.state import load_state
@@ -268,7 +267,10 @@ class _Loop:
     async def _tick(self) -> None:
         """Advance to the present step; a reading that takes long is used in a later one."""
         if self._reading is None:
-            self._reading, self._reading_since = _in_thread(partial(self.source.read, time_ns())), monotonic()
+            self._reading, self._reading_since = (
+                asyncio.wrap_future(in_thread(partial(self.source.read, time_ns()))),
+                monotonic(),
+            )
         await asyncio.wait({self._reading}, timeout=_LONGEST_READING_S)
         self._failures = []
         seen = self._newest()
@@ -342,20 +344,6 @@ class _Loop:
         for text in sorted(self._warned - texts):
             self.terminal.note(f"entro: {_clock()} no more: {text}")
         self._warned = texts
-
-
-def _in_thread(work: Callable[[], Steps | None]) -> asyncio.Future[Steps | None]:
-    """Do work in a thread that does not keep the process from ending if it hangs, as those of asyncio do."""
-    result: Future[Steps | None] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(work())
-        except BaseException as error:
-            result.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return asyncio.wrap_future(result)
 
 
 def _resolve(future: asyncio.Future[int], result: int) -> None:
