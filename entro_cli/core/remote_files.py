@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +23,11 @@ from entro_cli.core.urls import scheme_of, shown_url
 from entro_engine import EntroError
 
 TIMEOUT_S = 30.0
-"""Timeout for a server's next bytes, s. A fetch as a whole has no timeout."""
+"""Timeout for a server's next bytes, s."""
+WHOLE_TIMEOUT_S = 3600.0
+"""Timeout of a fetch, or of another operation, as a whole, s: a server that drips is never silent."""
+MAX_BYTES = 1 << 36
+"""Size of an object at most: the answer of a broken server may have no end."""
 
 _WILDCARD = re.compile(r"[*?[]")
 _EXTRAS = {
@@ -78,9 +84,22 @@ def fetch(url: str, to: Path) -> None:
         OSError: if this machine's disk is full.
     """
     with opened_url(url) as (files, path):
-        files.get_file(path, str(to))
+        files.get_file(path, str(to), callback=_size_limit(url))
     if changed_s := _changed_s(_info(url)):
         os.utime(to, (changed_s, changed_s))
+
+
+def _size_limit(url: str) -> Any:
+    """Return a callback of fsspec that ends a fetch at a size."""
+    from fsspec.callbacks import Callback
+
+    class SizeLimit(Callback):  # type: ignore[misc]  # fsspec has no types
+        def relative_update(self, inc: int = 1) -> None:
+            super().relative_update(inc)
+            if self.value > MAX_BYTES:
+                raise EntroError(f"is larger than {MAX_BYTES >> 30} GiB", where=label(url))
+
+    return SizeLimit()
 
 
 def changed_ns(url: str) -> int:
@@ -166,7 +185,8 @@ def opened_url(url: str) -> Iterator[tuple[Any, str]]:
     """
     with lost_connections_as_errors():
         try:
-            yield _open(url)
+            files, path = _open(url)
+            yield _Timed(files), path
         except EntroError:
             raise
         except Exception as error:
@@ -174,6 +194,21 @@ def opened_url(url: str) -> Iterator[tuple[Any, str]]:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             raise _failure(error, url) from error
+
+
+class _Timed:
+    """A file system whose operations end in bounded time.
+
+    fsspec's own way: the methods that it makes of coroutines take a timeout. The others run on this machine.
+    """
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._files, name)
+        is_request = self._files.async_impl and iscoroutinefunction(getattr(self._files, f"_{name}", None))
+        return partial(found, timeout=WHOLE_TIMEOUT_S) if is_request else found
 
 
 def _open(url: str) -> tuple[Any, str]:
@@ -206,8 +241,13 @@ def _options(scheme: str) -> dict[str, Any]:
     if is_web(f"{scheme}://"):
         from aiohttp import ClientTimeout
 
+        from entro_cli.core.web_client import BoundedResponse, redirects_with_tls
+
         timeout = ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
-        return {"client_kwargs": {"timeout": timeout, "trust_env": True, **configured.get("client_kwargs", {})}}
+        client = {"timeout": timeout, "trust_env": True, "response_class": BoundedResponse}
+        return {
+            "client_kwargs": {**client, "trace_configs": [redirects_with_tls()], **configured.get("client_kwargs", {})}
+        }
     if _EXTRAS.get(scheme) == "s3":
         timeouts = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
         return {"config_kwargs": {**timeouts, **configured.get("config_kwargs", {})}}

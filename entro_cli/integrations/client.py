@@ -9,13 +9,14 @@ import math
 import os
 import re
 import secrets
+import socket
 import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPSConnection
 from time import monotonic
-from urllib import request as http
 from urllib.parse import urlsplit
 
 from entro_cli.integrations.token_bucket import TokenBucket
@@ -24,9 +25,9 @@ _PERIOD_S = 1.0
 _TIMEOUT_S = 2.0
 _LOG = logging.getLogger("entro")
 
-_OPENER = http.OpenerDirector()  # no proxies, no redirects, no file: or ftp:
-for _handler in (http.HTTPHandler, http.HTTPSHandler, http.HTTPDefaultErrorHandler, http.HTTPErrorProcessor):
-    _OPENER.add_handler(_handler())
+
+class _RefusedError(Exception):
+    """An answer of another status than 2xx."""
 
 
 class CoordinatorClient:
@@ -123,8 +124,7 @@ class CoordinatorClient:
         except Exception as error:  # whatever a broken or hostile peer can cause; its text may hold the token
             if not self._is_lost and not self._has_lease():
                 self._is_lost = True
-                cause = getattr(error, "reason", error)
-                reason = f"HTTP {error.code}" if isinstance(error, http.HTTPError) else type(cause).__name__
+                reason = str(error) if isinstance(error, _RefusedError) else type(error).__name__
                 _LOG.warning("no coordinator at %s (%s): at most %g requests/s", self._url, reason, self._probe)
             return
         self._cap, self._probe, self._lease_until = cap, probe, asked_at + lease_s
@@ -146,6 +146,24 @@ class CoordinatorClient:
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         headers["Content-Type"] = "application/json"
-        call = http.Request(self._url + path, body, headers, method=method)  # noqa: S310  (the scheme was checked)
-        with _OPENER.open(call, timeout=_TIMEOUT_S) as response:
-            return bytes(response.read(65536))  # a larger answer is cut off, so is no JSON
+        parts = urlsplit(self._url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection  # neither follows redirects
+        with closing(kind(parts.netloc, timeout=_TIMEOUT_S)) as connection:
+            connection.connect()
+            # A server that drips is never silent, and would hold this thread for ever.
+            watchdog = threading.Timer(1.5 * _TIMEOUT_S, _shut_down, [connection.sock])
+            watchdog.daemon = True
+            watchdog.start()
+            try:
+                connection.request(method, parts.path + path, body, headers)
+                answer = connection.getresponse()
+                if not 200 <= answer.status < 300:
+                    raise _RefusedError(f"HTTP {answer.status}")
+                return answer.read(65536)  # a larger answer is cut off, so is no JSON
+            finally:
+                watchdog.cancel()
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # not that of TLS, which is for one thread

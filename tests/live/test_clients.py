@@ -11,12 +11,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from entro_cli.integrations import token_bucket
 from entro_cli.integrations.client import CoordinatorClient
 from entro_cli.integrations.limiter import AsyncLimiter, Limiter
+from tests.alerts.dripping import dripping
 from tests.live.coordinator_stub import Coordinator, coordinator
 from tests.marks import slow
 
@@ -247,6 +249,14 @@ def test_a_silent_coordinator_is_given_up_and_the_program_goes_on(client, caplog
             assert "TimeoutError" in caplog.messages[0]
         finally:
             silent.set()
+
+
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
+def test_a_coordinator_that_drips_is_given_up(client, caplog, monkeypatch, begins):
+    monkeypatch.setattr("entro_cli.integrations.client._TIMEOUT_S", 0.2)
+    with dripping(begins) as port:
+        grants_of(client(SimpleNamespace(url=f"http://127.0.0.1:{port}")), 1)
+        wait_until(lambda: caplog.messages, 5)
 
 
 def test_the_token_is_sent_and_never_shown(client, caplog, monkeypatch):
