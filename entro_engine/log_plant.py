@@ -29,6 +29,9 @@ from entro_engine.sequential import loop_for
 _FORGOTTEN = 1e-30
 """A stress memory below this counts as 0. It would otherwise decay for ever, and the plant would never be at rest."""
 
+_FORGETTING = 400
+"""Steps after which the energy and the memory depend on what was before them by less than 1e-14: 0.92 to this power."""
+
 _NOTHING = 1e-9
 """A frontier of at most so many requests counts as empty: rounding leaves a rest."""
 
@@ -184,12 +187,14 @@ def _uncontrolled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:
     return (queue, *state[1:])
 
 
-def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  # noqa: PLR0915 - compiled as one
+def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  # noqa: PLR0912, PLR0915 - compiled as one
     demand, capacity = inputs
     rates, queues, frontiers, served, waited, lost = outputs
     queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime = state
     parts, dt, ceiling, rate_scale, queue_scale, alpha, beta, headroom, smoothing, guard = constants[:10]
     budget, stress_level, critical_level, hysteresis, bound = constants[10:]
+    cap = 0.0
+    older = newer = ((-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1), (0.0, 0.0, 0.0, 0, cap))  # what it was asked and answered
     settled = False  # True once a step without demand changes nothing: a shortcut for long gaps in a log
     for index in range(len(demand)):
         demanded, possible = demand[index], capacity[index] * dt
@@ -198,30 +203,48 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
             rates[index] = queues[index] = frontiers[index] = served[index] = waited[index] = lost[index] = 0.0
             continue
         energy_before, memory_before = energy, memory
-        for _ in range(parts):
-            # The controller sees the previous step. A server with a queue shows its speed. An idle one shows only
-            # that it is at least as fast as what it served.
-            if seen_served >= 0.0:
-                seen_speed = seen_served / dt
-                if seen_queue > 0.0:
-                    speed = speed + smoothing * (seen_speed - speed)
-                elif seen_speed > speed:
-                    speed = seen_speed
-            psi = math.log1p(seen_rate * rate_scale) + math.log1p(seen_queue * queue_scale)
-            # One step of the controller's regime engine, as in `advance`, and the guard inside its Stress band.
-            memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime)
-            memory = 0.0 if memory < _FORGOTTEN else memory
-            energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi - stress_level)
-            energy = -bound if energy < -bound else bound if energy > bound else energy
-            stress, critical = stress_level - hysteresis * memory, critical_level - hysteresis * memory
-            load = psi + ENERGY_WEIGHT * energy
-            regime = 2 if psi > budget or load >= critical else 1 if load >= stress else 0
-            excess = psi - (stress + guard * (critical - stress))
-            correction = -alpha * math.tanh(beta * excess) if excess > 0.0 else 0.0
-            # The cap on the rate, then the scraper, the frontier and the server.
-            cap = speed * (1.0 + headroom + correction)
-            cap = ceiling if cap > ceiling else PROBE * ceiling if cap < PROBE * ceiling else cap
-            rate = demanded + frontier / dt
+        awake = 0  # the first sub-step in which the controller is asked
+        for part in range(parts):
+            asked = (seen_rate, seen_queue, seen_served, speed, energy, memory, regime)
+            if part < awake:
+                pass
+            elif asked == older[0]:  # it soon does the same in every step, or in every second one
+                speed, energy, memory, regime, cap = older[1]
+                older, newer = newer, older
+            else:
+                # The controller sees the previous step. A server with a queue shows its speed. An idle one shows only
+                # that it is at least as fast as what it served.
+                if seen_served >= 0.0:
+                    seen_speed = seen_served / dt
+                    if seen_queue > 0.0:
+                        speed = speed + smoothing * (seen_speed - speed)
+                    elif seen_speed > speed:
+                        speed = seen_speed
+                psi = math.log1p(seen_rate * rate_scale) + math.log1p(seen_queue * queue_scale)
+                # One step of the controller's regime engine, as in `advance`, and the guard inside its Stress band.
+                memory = LAMBDA_MEMORY * memory + (1.0 - LAMBDA_MEMORY) * (0.5 * regime)
+                memory = 0.0 if memory < _FORGOTTEN else memory
+                energy = LAMBDA_ENERGY * energy + (1.0 - LAMBDA_ENERGY) * (psi - stress_level)
+                energy = -bound if energy < -bound else bound if energy > bound else energy
+                stress, critical = stress_level - hysteresis * memory, critical_level - hysteresis * memory
+                load = psi + ENERGY_WEIGHT * energy
+                regime = 2 if psi > budget or load >= critical else 1 if load >= stress else 0
+                excess = psi - (stress + guard * (critical - stress))
+                correction = -alpha * math.tanh(beta * excess) if excess > 0.0 else 0.0
+                cap = speed * (1.0 + headroom + correction)
+                cap = ceiling if cap > ceiling else PROBE * ceiling if cap < PROBE * ceiling else cap
+                older, newer = newer, (asked, (speed, energy, memory, regime, cap))
+                if part == _FORGETTING and seen_rate == demanded and frontier == 0.0 and speed == asked[3]:
+                    # From here on the queue only grows or only shrinks. If the lowest cap at its longest lets all
+                    # requests pass, the controller changes nothing, and its state is that of the last sub-steps.
+                    longest = queue + max(demanded * dt - possible, 0.0) * parts
+                    psi = math.log1p(demanded * rate_scale) + math.log1p(longest * queue_scale)
+                    excess = psi - (stress_level - hysteresis + guard * (critical_level - stress_level))
+                    least = speed * (1.0 + headroom - alpha * math.tanh(beta * max(excess, 0.0)))
+                    if demanded <= min(least, cap):
+                        awake = parts - _FORGETTING
+            # The scraper, the frontier and the server.
+            rate = demanded + frontier / dt if frontier > 0.0 else demanded
             rate = cap if rate > cap else rate
             frontier = frontier + (demanded - rate) * dt
             frontier = 0.0 if frontier < 0.0 else frontier

@@ -53,6 +53,25 @@ def test_both_forms_of_the_plant_agree(demand, capacity, plant, parts, control):
     np.testing.assert_allclose(found.lost, idle.reshape(-1, parts).sum(axis=1), rtol=1e-9, atol=parts * size)
 
 
+@given(
+    demand=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=5),
+    drift=st.floats(-2e-3, 2e-3),
+    parts=st.integers(900, 1500),
+    plant=PLANTS,
+    control=CONTROLS,
+)
+@settings(deadline=None, max_examples=50)
+def test_the_controller_of_a_long_step_is_asked_only_where_it_matters(demand, drift, parts, plant, control):
+    asked = np.array(demand)
+    can_serve = asked * (1 + drift)  # as the capacity of a log is where its queue is never empty
+    found = run_log_plant(asked, can_serve, plant, parts, 3.0, control)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_plant, "_FORGETTING", 10**9)
+        expected = run_log_plant(asked, can_serve, plant, parts, 3.0, control)
+    for name, values in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-12, atol=1e-12)
+
+
 @given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4))
 @settings(deadline=None)
 def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
