@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from entro_cli.core.console import printable
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import Bins, merge_bins
-from entro_cli.timeseries.observations import is_signal
+from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, is_signal
 from entro_engine import EntroError, Kind
 
 FORMAT = "entro/history/1"
@@ -72,12 +73,24 @@ class DamagedDayError(EntroError):
         self.path = path
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB in UTC, without progress bar and without network access."""
-    connection = duckdb.connect(
-        # One thread: more would not always write the same bytes. No extensions: DuckDB would download them.
-        config={"threads": 1, "autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Open the in-memory DuckDB of this process: once, since that takes longer than reading a day."""
+    return duckdb.connect(
+        # One thread: more would not always write the same bytes. No extensions: DuckDB would download them. No cache:
+        # it would keep the content of files in memory, for as long as the process runs.
+        config={
+            "threads": 1,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "enable_external_file_cache": "false",
+        }
     )
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return a connection to an in-memory DuckDB in UTC, without progress bar and without network access."""
+    connection = _database().cursor()
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
@@ -190,21 +203,22 @@ class DayCount(NamedTuple):
     last_ns: int
 
 
-def count_day(connection: duckdb.DuckDBPyConnection, path: Path) -> DayCount:
-    """Count the steps and samples in a day file, without reading their values.
+def count_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> dict[Path, DayCount]:
+    """Count the steps and samples in some day files with one query, without reading their values.
 
     Raises:
-        DamagedDayError: when the file cannot be read, or is empty.
+        DamagedDayError: when a file cannot be read, or is empty. With several files the named one may be another.
     """
     counts = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
+    query = f"SELECT filename, {counts} FROM {_table_of(*paths)} WHERE NOT contains(stage, ?) GROUP BY filename"
     try:
-        table = _table_of(path)
-        stages = [key.stage for key in _read_keys(connection, table) if not is_signal(key.stage)]
-        query = f"SELECT {counts} FROM {table} WHERE list_contains(?, stage)"
-        found = connection.execute(query, [stages]).fetchall()[0]
-        return DayCount(*map(int, found))
-    except (duckdb.Error, ValueError, TypeError) as error:  # TypeError: min() of no rows is None
-        raise _damaged(path, error) from error
+        found = connection.execute(query, [SIGNAL_SEPARATOR]).fetchall()
+        counted = {Path(name): DayCount(*map(int, count)) for name, *count in found}
+    except (duckdb.Error, ValueError, TypeError) as error:
+        raise _damaged(paths[0], error) from error
+    if empty := [path for path in paths if path not in counted]:
+        raise DamagedDayError(empty[0], "it has no steps")
+    return counted
 
 
 def _read_bins(connection: duckdb.DuckDBPyConnection, source: str, waits: Sequence[str], *key: str) -> Bins:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import NS, moment
-from entro_cli.history.day_files import DamagedDayError, DayCount, connect, count_day
+from entro_cli.history.day_files import DamagedDayError, DayCount, connect, count_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import skipped_file_warning, unaltered_files
 from entro_cli.history.state import State, load_state, state_from_days
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind
 
+_BATCH_BYTES = 1 << 22
+"""Size of the day files that are counted together: some 30 days of one-second steps, or as many as fit."""
 
-def take_inventory(paths: PipelinePaths, zone: tzinfo) -> tuple[PipelineInventory, list[Problem]]:
-    """Return the inventory of a pipeline, and warnings about damaged files.
+
+def take_inventories(
+    pipelines: Sequence[PipelinePaths], zone: tzinfo
+) -> Iterator[tuple[PipelineInventory, list[Problem]]]:
+    """Yield the inventory of each pipeline, with warnings about damaged files.
 
     Args:
-        paths: the pipeline.
-        zone: the time zone of the returned times.
+        pipelines: the pipelines. Their files are counted together, which takes a fraction of the time.
+        zone: the time zone of the yielded times.
     """
+    days = [paths.days() for paths in pipelines]
+    for paths, dates, (counts, damaged) in zip(pipelines, days, _count_days(pipelines, days), strict=True):
+        yield _inventory_of(paths, dates, counts, damaged, zone)
+
+
+def _inventory_of(
+    paths: PipelinePaths, days: list[date], counts: dict[Path, DayCount], damaged: list[Problem], zone: tzinfo
+) -> tuple[PipelineInventory, list[Problem]]:
     problems: list[Problem] = []
     try:
         state = load_state(paths)
     except EntroError as error:
         state, problems = state_from_days(paths), [Problem(ProblemKind.QUOTED, detail=(str(error),))]
-    days = paths.days()
-    counts, damaged = _count_days(paths, None, None)
     size = sum(_size(path) for path in paths.folder.rglob("*"))
     steps = sum(count.steps for count in counts.values())
     inventory = PipelineInventory(
@@ -70,7 +82,13 @@ def day_inventories(
         begin_ns: the start of the range, nanoseconds since the epoch; None for the first step.
         after_ns: the end of the range; None for the last step.
     """
-    counts, problems = _count_days(paths, begin_ns, after_ns)
+    days = [
+        day
+        for day in paths.days()
+        if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
+        and (after_ns is None or day_start_ns(day) < after_ns)
+    ]
+    ((counts, problems),) = _count_days([paths], [days])
     steps_per_day = DAY_NS / state.step_ns if state.step_ns else 1
     return tuple(
         DayInventory(
@@ -86,25 +104,43 @@ def day_inventories(
 
 
 def _count_days(
-    paths: PipelinePaths, begin_ns: int | None, after_ns: int | None
-) -> tuple[dict[Path, DayCount], list[Problem]]:
-    """Count the content of each day file that a time range touches; warn of those that cannot be read."""
-    days = [
-        day
-        for day in paths.days()
-        if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
-        and (after_ns is None or day_start_ns(day) < after_ns)
-    ]
-    files, problems = unaltered_files(paths, days)
+    pipelines: Sequence[PipelinePaths], days: Sequence[Sequence[date]]
+) -> list[tuple[dict[Path, DayCount], list[Problem]]]:
+    """Count the content of the files of some days of each pipeline; warn of those that cannot be read."""
+    unaltered = list(map(unaltered_files, pipelines, days))
     counts: dict[Path, DayCount] = {}
+    damaged: dict[Path, DamagedDayError] = {}
     with connect() as connection:
-        for file in files:
+        for some in _batches([file for files, _ in unaltered for file in files]):
             try:
-                counts[file] = count_day(connection, file)
-            except DamagedDayError as error:
-                if file.exists():  # else a prune has just removed it: readers take no lock
-                    problems.append(skipped_file_warning(error))
-    return counts, problems
+                counts |= count_days(connection, some)
+            except DamagedDayError:
+                for file in some:  # one by one, to name the damaged ones
+                    try:
+                        counts |= count_days(connection, [file])
+                    except DamagedDayError as error:
+                        if file.exists():  # else a prune has just removed it: readers take no lock
+                            damaged[file] = error
+    return [
+        (
+            {file: counts[file] for file in files if file in counts},
+            problems + [skipped_file_warning(damaged[file]) for file in files if file in damaged],
+        )
+        for files, problems in unaltered
+    ]
+
+
+def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield files in groups of some megabytes: of larger ones DuckDB would hold too many times at once."""
+    group, size = [], 0
+    for file in files:
+        group.append(file)
+        size += _size(file)
+        if size > _BATCH_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _size(path: Path) -> int:

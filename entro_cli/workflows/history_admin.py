@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
@@ -25,7 +26,7 @@ from entro_cli.history.inventory import (
     PruneResult,
     day_inventories,
     stage_inventories,
-    take_inventory,
+    take_inventories,
 )
 from entro_cli.history.learned import keep_learned
 from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
@@ -38,6 +39,9 @@ from entro_cli.workflows.load_history import load_history, stored_sources
 from entro_cli.workflows.print_warnings import print_problems
 from entro_cli.workflows.settings import period_ns, read_config, read_settings
 from entro_engine import EntroError
+
+_PIPELINES_AT_ONCE = 100
+"""Number of pipelines whose files are counted together."""
 
 _EARLIEST_NS = -(1 << 62)
 """Keeps a very long --older-than within the range of dates."""
@@ -111,11 +115,15 @@ def read_inventories(selection: PipelineSelection, zone: tzinfo, terminal: Termi
         terminal: gets a warning for each file that cannot be read.
     """
     inventories = []
-    for paths in selection.pipelines:
-        with working_copy(paths):
-            inventory, problems = take_inventory(paths, zone)
-        inventories.append(inventory)
-        print_problems(problems, terminal)
+    for first in range(0, len(selection.pipelines), _PIPELINES_AT_ONCE):
+        pipelines = selection.pipelines[first : first + _PIPELINES_AT_ONCE]
+        with ExitStack() as copies:
+            for paths in pipelines:
+                copies.enter_context(working_copy(paths))
+            found = list(take_inventories(pipelines, zone))
+        for inventory, problems in found:
+            inventories.append(inventory)
+            print_problems(problems, terminal)
     return inventories
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from entro_cli.history.day_files import connect, count_day
+from entro_cli.history.day_files import connect, count_days
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.transaction import write_lock
 from entro_engine import EntroError
@@ -71,12 +71,12 @@ def test_nobody_sees_half_a_day(tmp_path):
     ingest(tmp_path / "whole", log)
     place = PipelinePaths(tmp_path / "h", "default")
     with connect() as connection:
-        whole = {day: count_day(connection, file).steps for day, file in files_of(tmp_path / "whole").items()}
+        whole = {day: count_days(connection, [file])[file].steps for day, file in files_of(tmp_path / "whole").items()}
         writer = subprocess.Popen([COMMAND, "ingest", log, "--history", tmp_path / "h"], stdout=subprocess.DEVNULL)
         looks = 0
         while writer.poll() is None or not looks:
             for day in place.days():
-                assert count_day(connection, place.day_file(day)).steps == whole[day]
+                assert count_days(connection, [file := place.day_file(day)])[file].steps == whole[day]
                 looks += 1
     assert writer.returncode == 0
     assert place.days() == list(whole)
