@@ -217,7 +217,8 @@ class Coordinator:
             before_now = max(self._step - seen.step - 1, 0)
             sent = list(self._sent)
             arrived = sum(sent[max(len(sent) - before_now - steps, 0) : len(sent) - before_now]) * self.step_s
-        served = self._controller.served_rate.value
+        # The first one does not show what was served. If it is of an empty queue, a stall before a restart is over.
+        served = (self._controller.served_rate if seen.queue else self._controller.usual_rate).value
         if self.observation is not None:
             served = max(arrived - (seen.queue - self.observation.queue), 0.0) / (steps * self.step_s)
             self._intervals.append(steps)

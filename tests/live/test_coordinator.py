@@ -329,3 +329,15 @@ def test_a_restart_goes_on_without_a_burst():
     assert max(again.caps) < 7.5
     assert max(again.queues) < 12
     assert again.coordinator.state(0).observed_steps > before.observed_steps
+
+
+@pytest.mark.parametrize(("is_over", "sent"), [(True, 30.0), (False, 0.0)])
+def test_a_restart_after_a_stall_recovers_as_soon_as_the_queue_is_empty(is_over, sent):
+    world = World()
+    world.run(60)
+    world.serves = 0.0
+    world.run(10)
+    again = World(state=world.coordinator.state(0))
+    again.queue, again.serves = (0.0, 6.0) if is_over else (world.queue, 0.0)
+    again.run(6)
+    assert again.sent == pytest.approx(sent, abs=6.0)
