@@ -40,7 +40,6 @@ from entro_engine import EntroError
 if TYPE_CHECKING:
     from entro_cli.live.http_server import CoordinatorServer
 
-_SAVE_EVERY_STEPS = 5
 _LONGEST_READING_S = 0.5
 _LONG_READING_S = 10.0
 _SHORTEST_LEASE_S = 3.0
@@ -278,8 +277,7 @@ class _Loop:
         self.coordinator.tick(step, seen, monotonic(), self.source.is_failing)
         self._name_misfit()
         self._try(self._write)
-        if step % _SAVE_EVERY_STEPS == 0:
-            self._try(self._save)
+        self._try(self._save)  # in every step: after a kill the counters must not be lower than what was scraped
         self._warn()
 
     def _newest(self) -> Observation | None:
