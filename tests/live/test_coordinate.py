@@ -289,10 +289,10 @@ def test_without_a_queue_there_is_nothing_to_protect(tmp_path):
     now = datetime.now(UTC)
     rows = [f"{now - timedelta(seconds=ago):%FT%TZ},1\n" for ago in range(20, 0, -1)]
     (tmp_path / "rate.csv").write_text("time,scraper_rate\n" + "".join(rows))
-    error = entro("coordinate", tmp_path / "rate.csv", "--history", tmp_path / "h", "--dry-run").error
-    assert "the pipeline has no queue" in error
-    error = entro("coordinate", "sample_logs/formats/scrapy.log", "--history", tmp_path / "h", "--dry-run").error
-    assert "the pipeline has no queue" in error
+    outcome = entro("coordinate", tmp_path / "rate.csv", "--history", tmp_path / "h", "--dry-run")
+    assert (outcome.status, "the pipeline has no queue" in outcome.err) == (1, True)
+    outcome = entro("coordinate", "sample_logs/formats/scrapy.log", "--history", tmp_path / "h", "--dry-run")
+    assert (outcome.status, "the pipeline has no queue" in outcome.err) == (1, True)
 
 
 @pytest.mark.slow
