@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -88,6 +87,8 @@ def connection_failure(error: OSError, timeout_s: float) -> str:
         error: the error of the socket.
         timeout_s: the time that was allowed, s.
     """
+    import ssl  # most commands have no connection
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted: {one_line(error.verify_message)}"
     known = (  # in this order: ConnectionRefusedError is a ConnectionError, and all of these are OSErrors

@@ -7,21 +7,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.connections import lost_connections_as_errors, one_line
 from entro_cli.core.console import Work, printable, working
 from entro_cli.core.files import unwritable
 from entro_engine import EntroError, __version__
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -138,6 +138,9 @@ def _run_pool(
     work: Callable[[Task], Result], tasks: Mapping[int, Task], count: int, progress: Work
 ) -> dict[int, Result]:
     """Run tasks in a pool. Return the results by index, without those of tasks that were lost with a dying process."""
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # Spawn the processes: a fork copies the locks of DuckDB's and fsspec's threads without the threads.
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_when_interrupted)
     futures = {}

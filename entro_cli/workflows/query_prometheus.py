@@ -8,12 +8,12 @@ from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.options import LoadOptions, read_options
-from entro_cli.readers.prometheus.client import MetricsPage, PrometheusServer, TimeRange
 from entro_cli.readers.prometheus.reader import MetricsReader
 from entro_cli.readers.prometheus.stages import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
@@ -21,6 +21,9 @@ from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_cli.workflows.settings import period_ns
 from entro_engine import EntroError, Kind
+
+if TYPE_CHECKING:  # most commands read files only
+    from entro_cli.readers.prometheus.client import PrometheusServer, TimeRange
 
 _DEFAULT_STEP_NS, _DEFAULT_TIME_NS = 15 * NS, 3600 * NS
 _MIN_WINDOW_NS = 60 * NS
@@ -103,6 +106,8 @@ def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: 
     Raises:
         EntroError: if the step is not a duration of whole milliseconds.
     """
+    from entro_cli.readers.prometheus.client import TimeRange
+
     since, until = within
     end = now_ns if until is None else min(until, now_ns)  # the server has no samples of the future
     step_ns = _DEFAULT_STEP_NS if step is None else duration_ns(step, "--step")
@@ -127,6 +132,8 @@ def fetch(
     """
     if query is None:
         return []
+    from entro_cli.readers.prometheus.client import PrometheusServer
+
     within = period_ns(since, until, zone_of(settings.zone))
     server = PrometheusServer(query.url, os.environ)
     return [run_query(query, server, time_range(settings.step, within, time_ns()))]
@@ -144,6 +151,8 @@ def read_page(url: str | None, options: LoadOptions) -> list[Observations]:
     """
     if url is None:
         return []
+    from entro_cli.readers.prometheus.client import MetricsPage
+
     page = MetricsPage(url, os.environ)
     text = page.fetch()
     with TemporaryDirectory(prefix="entro-") as folder:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,8 @@ HEAVY = {
     "filelock",
     "fsspec",
     "distributed",
+    "pydantic",
+    "pygments",
 }
 COMMANDS = ("analyze", "ingest", "report", "fleet", "history", "simulate", "schedule", "config", "demo")
 PARTS = (
@@ -30,15 +33,29 @@ PARTS = (
 )
 
 
+def modules_of(*arguments):
+    """The modules that a command imports."""
+    code = (
+        f"import sys; from entro_cli import app; app._guarded({[*arguments]!r}); print(*sys.modules, file=sys.stderr)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout
+    return {*process.stderr.split()}
+
+
 @pytest.mark.parametrize(
     "arguments", [["--version"], ["--help"], *([*command.split(), "--help"] for command in (*COMMANDS, *PARTS))]
 )
 @pytest.mark.slow
 def test_nothing_heavy_is_imported(arguments):
-    code = f"import sys; from entro_cli import app; app._guarded({arguments!r}); print(*sys.modules, file=sys.stderr)"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {module.partition(".")[0] for module in process.stderr.split()} & HEAVY
-    assert process.stdout
+    assert not {module.partition(".")[0] for module in modules_of(*arguments)} & HEAVY
+
+
+@pytest.mark.slow
+def test_a_text_log_is_read_without_duckdb_and_pydantic():
+    log = Path(__file__).parents[2] / "sample_logs" / "formats" / "scrapy.log"
+    unused = {"duckdb", "pydantic", "ssl", "concurrent.futures.process", "entro_cli.readers.prometheus.client"}
+    assert not modules_of("analyze", str(log), "--tz", "UTC", "--quiet") & unused
 
 
 def test_the_version():

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import duckdb
-
 from entro_cli.core.console import printable
 from entro_cli.readers.formats import FORMATS
 from entro_cli.readers.tables.matched_lines import check_pattern, group_names
@@ -166,6 +164,8 @@ def _check_time_format(declaration: Declaration) -> None:
     """Check that a format of times gives the date: a time that is written with it must be read as the same."""
     if not declaration.time_format:
         return
+    import duckdb
+
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         example = "strftime(TIMESTAMPTZ '2001-02-13 04:05:06+00', $form)"

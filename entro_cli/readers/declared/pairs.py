@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.tables.duckdb_table import LINE_COLUMN, quoted_name, run_query, sql_string
 from entro_cli.readers.tables.matched_lines import parquet_log, write_parquet
 from entro_cli.timeseries.observations import Declaration
+
+if TYPE_CHECKING:
+    import duckdb
 
 Event = tuple[str, str, str]
 """The time, the id and the text of an event."""

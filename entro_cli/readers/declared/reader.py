@@ -7,8 +7,8 @@ import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import msgspec
 
 from entro_cli.core.console import printable
@@ -26,6 +26,9 @@ from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
+
+if TYPE_CHECKING:
+    import duckdb
 
 _GIVES_LOADS = "the loads that its groups name"
 _GIVES_COUNT = "the growth of its count, as a rate (scraper)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import duckdb
 import msgspec
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
@@ -17,7 +16,15 @@ from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, req
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import RequestRows, check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, CsvHeaders, Table, connect, head_text, open_table
+from entro_cli.readers.tables.duckdb_table import (
+    SAMPLE_ROWS,
+    CsvHeaders,
+    Table,
+    connect,
+    first_rows_of,
+    head_text,
+    open_table,
+)
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
@@ -58,9 +65,8 @@ class EventsReader(CsvHeaders):
         if head_text(log).lstrip().startswith(("[{", "[[")):  # one JSON array
             return 0.0
         try:
-            with connect(log.spool.parent) as connection:
-                table = open_table(connection, log)
-        except (EntroError, duckdb.Error):
+            table = first_rows_of(log)
+        except EntroError:
             return 0.0
         if not table.sample or not looks_like_requests(table.columns, table.sample):
             return 0.0

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
@@ -24,6 +22,9 @@ from entro_cli.readers.timestamps import timestamp_format
 from entro_cli.timeseries.observations import BadRow
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
+
+if TYPE_CHECKING:
+    import duckdb  # takes a tenth of a short command, and text logs do without
 
 DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
@@ -91,6 +92,8 @@ class Table:
         Raises:
             EntroError: if the file cannot be read as a table.
         """
+        import duckdb
+
         try:
             if self.shape == "csv":
                 return _fetch_csv(self, select, rest)
@@ -102,6 +105,8 @@ class Table:
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection to an in-memory DuckDB that spills into a folder, uses UTC and never uses the network."""
+    import duckdb
+
     connection = duckdb.connect(
         config={
             "temp_directory": str(scratch),
@@ -124,13 +129,26 @@ def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     Raises:
         EntroError: if it cannot be read as a table at all.
     """
-    if log.is_parquet:
-        table = _parquet(connection, log)
-    else:
-        text = head_text(log)
-        table = _json_lines(log, text) if looks_like_json(text) else csv_table(log)
+    table = _parquet(connection, log) if log.is_parquet else _text_table(log)
     table.connection = connection
     return table
+
+
+def first_rows_of(log: LogFile) -> Table:
+    """Return the table in a log for its columns and its sample; the other rows cannot be fetched.
+
+    Raises:
+        EntroError: if it cannot be read as a table at all.
+    """
+    if not log.is_parquet:
+        return _text_table(log)
+    with connect(log.spool.parent) as connection:
+        return _parquet(connection, log)
+
+
+def _text_table(log: LogFile) -> Table:
+    text = head_text(log)
+    return _json_lines(log, text) if looks_like_json(text) else csv_table(log)
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -164,6 +182,8 @@ def sql_string(text: str) -> str:
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
+    import duckdb
+
     # Without the option, a folder called `key=value` on the path would become a column.
     source = f"read_parquet({sql_string(str(log.path))}, hive_partitioning = false)"
     try:
@@ -374,6 +394,8 @@ def _try_csv(table: Table, select: str, rest: str) -> dict[str, Any] | None:
     Returns:
         None if a quote swallows rows, or if the file must be mended first.
     """
+    import duckdb
+
     connection = table.connection
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:

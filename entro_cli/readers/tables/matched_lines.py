@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.tables.duckdb_table import (
@@ -20,6 +19,10 @@ from entro_cli.readers.tables.duckdb_table import (
     unreadable,
 )
 from entro_cli.readers.text_lines import blocks
+
+if TYPE_CHECKING:
+    import duckdb
+
 
 _SEARCHED_CHARACTERS = 1 << 16
 """Characters of a line in which the pattern is searched, so that no line takes long whatever the pattern."""
@@ -109,6 +112,8 @@ def check_pattern(pattern: str) -> None:
     groups = group_names(pattern)
     if not groups:
         raise ValueError("it has no groups")
+    import duckdb
+
     with duckdb.connect() as connection:
         try:
             connection.execute("SELECT regexp_matches('', ?)", [pattern])
@@ -123,6 +128,8 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, log: LogFile, query: st
     Raises:
         EntroError: if the log that the query reads cannot be read.
     """
+    import duckdb
+
     try:
         done = run_query(connection, f"COPY ({query}) TO {sql_string(str(target))} (FORMAT parquet, COMPRESSION lz4)")
     except duckdb.Error as error:
