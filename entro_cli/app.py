@@ -45,7 +45,8 @@ def _guarded(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         if "--debug" in arguments:
-            raise
+            _print_traceback(error)
+            return 1
         return _explain(error)
     return status
 
@@ -109,6 +110,16 @@ def _explain(error: Exception) -> int:
         message = f"unexpected error ({type(error).__name__}: {error}); run again with --debug and report the traceback"
     _print_error(printable(" ".join(message.split())))
     return 1
+
+
+def _print_traceback(error: Exception) -> None:
+    """Print a traceback as Python does. The message of a library may hold a URL with a password."""
+    from traceback import format_exception
+
+    from entro_cli.core.urls import masked
+
+    with contextlib.suppress(OSError):
+        sys.stderr.write(masked("".join(format_exception(error))))
 
 
 def _explain_interrupt(notes: list[str]) -> None:

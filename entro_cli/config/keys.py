@@ -104,7 +104,7 @@ KEYS = (
     ConfigKey("report.email.password_env", validators.WORD),
     ConfigKey("report.email.password_file", validators.PATH),
     ConfigKey("report.email.when", validators.WHEN, "problems"),
-    ConfigKey("alerts.command", validators.COMMAND, ()),
+    ConfigKey("alerts.command", validators.COMMAND, (), secret=True),
     ConfigKey("alerts.at_least", validators.DURATION_OR_NONE, 0.0),
     ConfigKey("alerts.email.to", validators.ADDRESSES, ()),
     ConfigKey("alerts.email.from", validators.ADDRESS, "entro@localhost"),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from entro_cli.config.keys import KeyPath, find_key
 from entro_cli.config.layers import Layer
-from entro_cli.core.urls import scheme_of
+from entro_cli.core.urls import masked, scheme_of
 
 
 class ConfigEntry(NamedTuple):
@@ -27,8 +27,10 @@ def list_entries(resolved: Layer) -> Iterator[ConfigEntry]:
     """
     for path, option in sorted(resolved.items(), key=lambda item: _table_order(item[0])):
         key = find_key(path)
-        is_hidden = key is not None and key.secret and option.value is not None
-        yield ConfigEntry(".".join(path), _without_secret(option.value) if is_hidden else option.value, option.origin)
+        name, value = ".".join(path), option.value
+        if key is not None and key.secret and value:
+            value = _without_secret(value, name == "alerts.command")
+        yield ConfigEntry(name, value, option.origin)
 
 
 def _table_order(path: KeyPath) -> int:
@@ -36,12 +38,14 @@ def _table_order(path: KeyPath) -> int:
     return ("stages", "formats", "report", "alerts").index(path[0]) + 1 if len(path) > 1 else 0
 
 
-def _without_secret(address: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """Return only scheme and host of a URL: its path, query and user may each let its reader post there.
+def _without_secret(value: str | tuple[str, ...], is_command: bool) -> str | tuple[str, ...]:
+    """Return the program of a command, scheme and host of the URL of a webhook, and the schemes of other services.
 
-    Of the URLs of services only the scheme is left: the host can be a token.
+    Path, query and user of a URL may each let its reader post there. Of the URLs of services the host can be a token.
     """
-    if isinstance(address, tuple):
-        return tuple(f"{scheme_of(url)}://..." for url in address)
-    parts = urlsplit(address)
+    if is_command:
+        return (masked(value[0]), *("..." for _ in value[1:2]))
+    if isinstance(value, tuple):
+        return tuple(f"{scheme_of(url)}://..." for url in value)
+    parts = urlsplit(value)
     return f"{parts.scheme}://{parts.hostname}/..."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +18,14 @@ import msgspec
 from entro_cli.analysis.error_budget import parse_target
 from entro_cli.core.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
 from entro_cli.core.console import printable
+from entro_cli.core.formatting import shortened
 from entro_cli.core.urls import is_url
 from entro_cli.timeseries.maintenance import EXPECTED as WINDOWS_EXPECTED
 from entro_cli.timeseries.maintenance import parse_maintenance
 from entro_engine import EntroError, Kind
 
 _MAX_WAIT_S = 1e9
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _display(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     try:
-        return printable(reprlib.repr(value))
+        return shortened(printable(repr(value)), _MAX_SHOWN)  # in this order: half of a URL could not be masked
     except ValueError:  # Python refuses to print an integer of more than 4,300 digits
         return "too large"
 
@@ -109,6 +110,7 @@ def _word(value: str, at: KeyPosition) -> str:
 
 
 def _path(value: str, at: KeyPosition) -> Path:
+    _require(not is_url(value))  # a path would have one slash less, and no part that is known to be secret
     path = Path(_text(value, at))
     return at.folder / (path.expanduser() if path.parts[:1] == ("~",) else path)
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
-from entro_cli.core.console import printable
-from entro_cli.core.formatting import shortened
+from entro_cli.core.formatting import printable, shortened
 
 _MAX_CHARS = 200
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -13,7 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from entro_cli.core.formatting import count, duration, quantity, share
+from entro_cli.core.formatting import printable as printable  # noqa: PLC0414 - what it makes safe is printed
 from entro_cli.core.json_document import json_parts
+from entro_cli.core.urls import masked
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleDimensions, RenderableType
@@ -160,7 +161,7 @@ def _print_message(text: str, style: str = "") -> None:
     """Print a message on standard error: wrapped between words on a terminal, else as one line for logs and grep."""
     _erase_progress()
     console = _console(sys.stderr)
-    console.print(text, style=style, soft_wrap=not console.is_terminal)
+    console.print(masked(text), style=style, soft_wrap=not console.is_terminal)
 
 
 def _console(stream: Any) -> Console:
@@ -355,10 +356,3 @@ def worked_off(items: Iterable[Item], total: int, what: str, unit: str) -> Itera
 def _erase_progress() -> None:
     if _progress is not None:
         _progress.erase()
-
-
-def printable(text: str) -> str:
-    r"""Return text with control and other unprintable characters as escapes, such as \x1b: safe to show anywhere."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1].replace("\\u00", "\\x") for char in text)

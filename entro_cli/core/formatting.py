@@ -1,9 +1,12 @@
-"""Numbers as people read them, in plain ASCII, with one format for each kind of figure."""
+"""Numbers as people read them, in plain ASCII, one format for each kind of figure; and text that is safe to show."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
+
+from entro_cli.core.urls import masked
 
 NONE = "-"
 """Placeholder for a missing figure."""
@@ -104,3 +107,14 @@ def shortened(text: str, longest: int) -> str:
 def load_name(stages: int, in_sentence: bool = False) -> str:
     """Return the name of the load that a pipeline is judged by: of two stages, the coupled load is Psi_total itself."""
     return "Psi_total" if stages == 2 else "coupled load" if in_sentence else "Coupled load"
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe to show anywhere.
+
+    Control and other unprintable characters become escapes, such as \x1b, and URLs lose their secrets.
+    """
+    text = masked(text)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1].replace("\\u00", "\\x") for char in text)

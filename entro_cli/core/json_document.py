@@ -11,12 +11,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from entro_cli.core.urls import masked
+
 _BATCH_ENTRIES = 4096
 """Entries of a long list that are encoded together."""
 
 
 def to_builtins(value: Any) -> Any:
-    """Return a value as JSON types: dataclasses as objects, tuples as lists, infinities as text, NaN as null."""
+    """Return a value as JSON types: dataclasses as objects, tuples as lists, infinities as text, NaN as null.
+
+    URLs in texts lose their secrets.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_builtins(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
@@ -33,7 +38,7 @@ def _plain_scalar(value: Any) -> Any:
         return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, datetime):
         return value.isoformat()
-    return str(value) if isinstance(value, Path) else value
+    return masked(str(value)) if isinstance(value, str | Path) else value
 
 
 def as_json(document: object) -> str:

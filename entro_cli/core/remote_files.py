@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from entro_cli.core.clock import NS
 from entro_cli.core.connections import connection_failure, lost_connections_as_errors, one_line
-from entro_cli.core.console import printable
-from entro_cli.core.urls import scheme_of, shown_url
+from entro_cli.core.formatting import printable
+from entro_cli.core.urls import has_ambiguous_user, scheme_of, shown_url
 from entro_engine import EntroError
 
 TIMEOUT_S = 30.0
@@ -213,6 +213,12 @@ class _Timed:
 
 def _open(url: str) -> tuple[Any, str]:
     scheme = scheme_of(url)
+    if has_ambiguous_user(url):
+        raise EntroError(
+            "an @ in the URL may belong to a password or to a path",
+            where=label(url),
+            remedy="write it as %40, and / # ? in a password as %2F %23 %3F",
+        )
     try:
         import fsspec
 

@@ -23,7 +23,7 @@ from entro_cli.config.keys import KEYS_BY_NAME
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
-from entro_cli.core.urls import is_url, shown_url
+from entro_cli.core.urls import masked
 from entro_cli.timeseries.steps import StageView, StepRange, StepSource
 from entro_cli.timeseries.steps_csv import steps_csv
 from entro_cli.workflows.load_logs import Loaded
@@ -208,7 +208,7 @@ def repeating_command(command: Sequence[str], settings: Settings, *more: tuple[s
     for option, value in (*_options(settings), *more):
         for text in (value,) if isinstance(value, str) else value or ():
             words += [option, text] if text else [option]
-    return shlex.join(shown_url(word) if is_url(word) else word for word in words)
+    return shlex.join(map(masked, words))
 
 
 def _variables(settings: Settings) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Without room, rights, readers or patience `entro` says so in a line, and leaves nothing half-written."""
 
-import contextlib
 import gzip
 import os
 import signal
@@ -160,5 +159,7 @@ def test_a_traceback_only_for_those_who_ask(log, monkeypatch):
         "entro: unexpected error (ZeroDivisionError: division by [/x] zero); "
         "run again with --debug and report the traceback"
     )
-    with pytest.raises(ZeroDivisionError), contextlib.redirect_stderr(None):
-        entro("analyze", log, "--debug")
+    outcome = entro("analyze", log, "--debug")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith("Traceback (most recent call last):")
+    assert outcome.err.endswith("ZeroDivisionError: division by [/x] zero\n")

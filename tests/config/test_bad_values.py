@@ -56,9 +56,10 @@ BAD = {
     '[stages.llm]\ncolumn = ""': "stages.llm.column: is ''; expected a non-empty text",
     "stages = 3": "stages: is not a table; expected [stages]",
     "[stages]\nllm = 3": "stages.llm: is not a table; expected [stages.llm]",
-    '[alerts]\ncommand = ""': 'alerts.command: is \'\'; expected a command, such as ["notify", "-x"] or "notify -x"',
-    '[alerts]\ncommand = "say \'hi"': 'alerts.command: is "say \'hi"; '
-    'expected a command, such as ["notify", "-x"] or "notify -x"',
+    **dict.fromkeys(
+        ('[alerts]\ncommand = ""', '[alerts]\ncommand = "say \'hi"'),
+        'alerts.command: cannot be used; expected a command, such as ["notify", "-x"] or "notify -x"',
+    ),
     '[alerts]\nat_least = "x"': "alerts.at_least: 'x' is not a duration; "
     "expected a number above 0 with ms, s, min, h, d or w: 10s",
     '[alerts.email]\nto = ["a"]': "alerts.email.to: is ['a']; expected a list of mail addresses",

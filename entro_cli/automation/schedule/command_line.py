@@ -14,7 +14,7 @@ from pathlib import Path
 
 from entro_cli.automation.schedule.job import LOCALE, Frequency
 from entro_cli.core.console import printable
-from entro_cli.core.urls import is_url
+from entro_cli.core.urls import is_url, shown_url
 from entro_engine import EntroError
 
 _COPIED_VARIABLES = ("TZ", "XDG_DATA_HOME")
@@ -102,9 +102,19 @@ def log_file(name: str, folder: Path) -> str:
 
 
 def _absolute(option: str, name: str, folder: Path) -> str:
-    """Make a path or pattern absolute; a URL is returned unchanged."""
+    """Make a path or pattern absolute; a URL is returned unchanged.
+
+    Raises:
+        EntroError: if it is standard input or output, or a URL with a secret.
+    """
     if name == "-":
         raise EntroError("a job has no standard input or output", where=f"{option} -", expected="a path")
+    if is_url(name) and shown_url(name) != name:
+        raise EntroError(
+            "has a password or a token, which the command of a job would show",
+            where=f"{option} {printable(name)}",
+            remedy="put the URL into an entro.toml that only you may read",
+        )
     if not name or is_url(name):
         return name
     path = Path(name).expanduser()
