@@ -6,12 +6,19 @@ import shlex
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from entro_cli.automation.alerts.apprise import Apprise
+from entro_cli.automation.alerts.email import Email
+from entro_cli.automation.alerts.webhook import Webhook
+from entro_cli.core import http
+from entro_cli.workflows import scheduled_run
 from tests.alerts.conftest import Mailbox, hook, mail_server, no_proxy
+from tests.alerts.dripping import dripping
 from tests.running import COMMAND, entro
 from tests.schedule.cron_daemon import next_minute, wait_for
 
@@ -166,6 +173,23 @@ def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path, silence)
     for _ in range(2):
         assert job("2026-04-09T06:00", *config, ingest=None).status == 1
     assert (tmp_path / "alerts").read_text() == "x\n"
+
+
+def test_servers_that_drip_do_not_hold_a_run_and_its_lock(job, tmp_path, monkeypatch):
+    for channel in (Apprise, Email, Webhook):
+        monkeypatch.setattr(scheduled_run, channel.__name__, partial(channel, timeout_s=0.1))
+    monkeypatch.setitem(http.send.__kwdefaults__, "pauses_s", ())
+    with dripping() as port:
+        config = alerting(
+            tmp_path,
+            f'silence = "2h"\n[alerts]\napprise = ["json://127.0.0.1:{port}/x"]\n'
+            f'email = {{ to = ["ops@example.org"], host = "127.0.0.1", port = {port} }}\n'
+            f'webhook = {{ url = "http://127.0.0.1:{port}/x" }}\n',
+        )
+        for _ in range(2):  # the second one finds no lock
+            outcome = job("2026-04-09T06:00", *config, ingest=None)
+            assert outcome.status == 1
+            assert outcome.err.count("within 0.1 s") == 3
 
 
 @pytest.mark.slow
