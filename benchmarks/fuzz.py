@@ -1,12 +1,14 @@
 """Fuzz every reader and the configuration, guided by the coverage of their code.
 
-`pip install atheris`, then `python benchmarks/fuzz.py --minutes 120 [TARGET...]`, with the Python that entro is installed
-for. The time is divided into slices of at most ten minutes, each one a process, so that every target gets as much. An
-input that is neither read nor refused with an `EntroError`, breaks what series promise, or takes more than 30 s of a
+`python benchmarks/fuzz.py --minutes 120 [TARGET...]`, with the Python that entro and atheris are installed for. The
+time is divided into slices of at most ten minutes, each one a process, so that every target gets as much. An input
+that is neither read nor refused with an `EntroError`, breaks what series promise, or takes more than 30 s of a
 processor or 2 GB, is written to `--finds`, and the fuzzing goes on with another seed.
 
 Inputs begin with the logs of the conformance kit. `--corpus` keeps the inputs that reached new code for the next time.
 """
+
+# ruff: noqa: PLC0415 - what is fuzzed is imported under instrumentation
 
 from __future__ import annotations
 
@@ -44,9 +46,8 @@ wait = 3.5
 def targets() -> dict[str, tuple[Callable[[bytes], None], list[bytes]]]:
     """Return what is fuzzed, by name, with the inputs that it begins with."""
     sys.path.insert(0, str(ROOT))
-    from tests.readers import test_conformance as kit
-
     from entro_cli.readers.registry import readers
+    from tests.readers import test_conformance as kit
 
     examples = {
         case.reader.name: [example.content for example in case.examples]
@@ -112,7 +113,7 @@ def run_slice(name: str, seconds: float, seed: int, options: argparse.Namespace)
         [*command, str(options.corpus / name)], capture_output=True, text=True, errors="replace", check=False
     )
     done = re.findall(r"^(?:Done |#)(\d+)", ended.stderr, re.MULTILINE)
-    error = re.search(r"Uncaught Python exception.*?\n(?:INFO|==)", ended.stderr, re.DOTALL)
+    error = re.search(r"Uncaught Python exception.*?\n(?:INFO|==)", ended.stdout + ended.stderr, re.DOTALL)
     text = error[0] if error else ended.stderr[-2000:]
     return int(done[-1]) if done else 0, int(ended.returncode != 0), text
 

@@ -30,14 +30,14 @@ def counted(do):
     return now
 
 for line in sys.stdin:
-    folder, arguments, left = json.loads(line)
+    folder, arguments, left, limit_s, streams = json.loads(line)
     child = os.fork()
     if child == 0:
         os.chdir(folder)
         sys.argv = ["entro", *arguments]
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(nowhere, stream)
+        signal.alarm(limit_s)
+        for stream, path in enumerate(streams):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), stream)
         for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync"):
             setattr(os, name, counted(getattr(os, name)))
         status = 1
@@ -58,11 +58,30 @@ class Forks:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self.server = server
 
-    def run(self, folder: Path, *arguments: str, kill_before: int = 0) -> int:
-        """Run it in a folder; its status, negative for a signal. 0 kills it never."""
+    def run(
+        self,
+        folder: Path,
+        *arguments: str,
+        kill_before: int = 0,
+        limit_s: int = 60,
+        out: str = os.devnull,
+        err: str = os.devnull,
+    ) -> int:
+        """Run it in a folder, its output going to files; return its status, negative for a signal.
+
+        Args:
+            folder: where it runs.
+            arguments: those of `entro`.
+            kill_before: the number of the operation before which it is killed; 0 for none.
+            limit_s: the longest that it may take; then SIGALRM ends it.
+            out: the file for its output.
+            err: the file for its messages.
+        """
         assert self.server.stdin
         assert self.server.stdout
-        self.server.stdin.write(json.dumps([str(folder), arguments, kill_before]) + "\n")
+        self.server.stdin.write(
+            json.dumps([str(folder), arguments, kill_before, limit_s, [os.devnull, out, err]]) + "\n"
+        )
         self.server.stdin.flush()
         ended = self.server.stdout.readline()
         assert ended, f"what forks has ended itself: {self.server.wait()}"

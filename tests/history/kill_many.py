@@ -1,11 +1,14 @@
 """Processes of `entro` killed at random moments: nothing stored is lost, and once more gives the undisturbed bytes.
 
-`python -m tests.history.kill_many 200 --seed 1` kills as many, spread over the scenarios, and prints a tally.
+`python -m tests.history.kill_many 1000 --seed 1` kills as many, spread over the scenarios, and prints a tally. Two of
+three are killed right before an operation on files, all of which are reached in turn; one at a moment of its time.
+Every twentieth is a coordinator, which must go on with its clients.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -16,12 +19,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.history.forked import ROOT, Forks
+from tests.fake_llm import serving
+from tests.history.forked import ROOT, Forks, forks
 from tests.history.stored import HEADER, START, days, regular
+from tests.live.coordinating import coordinating
 
 ENTRO = [sys.executable, "-m", "entro_cli.app"]
 
@@ -52,7 +56,7 @@ class Scenario:
 
 
 def scenarios(folder: Path) -> list[Scenario]:
-    """An ingest into a history, a first report from it, one that replaces an older page, a prune of it."""
+    """An ingest into a history; a first report from it, one that replaces an older page; a prune, an export, a job."""
     base = folder / "base"
     (base / "logs").mkdir(parents=True)
     lines = regular(25_000, step_s=60, start=START - 10 * 86400 * 10**9)
@@ -83,6 +87,24 @@ def scenarios(folder: Path) -> list[Scenario]:
         Scenario("first report", whole, report),
         Scenario("report", reported, report),
         Scenario("prune", reported, ("history", "prune", "--before", "2026-03-25"), keeps=False),
+        Scenario("export", whole, ("history", "export", "--out", "out.csv", "--tz", "UTC")),
+        Scenario(
+            "schedule run",
+            reported,
+            (
+                "schedule",
+                "run",
+                "--daily",
+                "--ingest",
+                "logs/*",
+                "--as-of",
+                "2026-03-25T06:00",
+                "--out",
+                "out",
+                "--tz",
+                "UTC",
+            ),
+        ),
     ]
 
 
@@ -105,8 +127,9 @@ def quiet() -> dict[str, str]:
 
 
 def seen(folder: Path) -> dict[str, bytes]:
-    """Every day and every file of the reports."""
-    reports = {path.name: path.read_bytes() for path in sorted((folder / "out").glob("*")) if path.is_file()}
+    """Every day, every file of the reports, and the exported one."""
+    written = [*sorted((folder / "out").glob("*")), folder / "out.csv"]
+    reports = {path.name: path.read_bytes() for path in written if path.is_file()}
     return days(folder / "h") | reports
 
 
@@ -132,7 +155,7 @@ class Trial:
         run(place, scenario.arguments)
         return cls(scenario, before, seen(place), time.perf_counter() - begun)
 
-    def check(self, place: Path, status: Callable[[Path, tuple[str, ...]], int] = status_of) -> None:
+    def check(self, place: Path, forking: Forks) -> None:
         """After a kill: each file is the old or the new one; once more gives the new ones, and nothing else."""
         found = seen(place)
         for name, content in found.items():
@@ -142,14 +165,14 @@ class Trial:
         missing = self.before.keys() - found.keys()
         assert not missing or not self.scenario.keeps, f"lost: {missing}"
         assert missing <= self.before.keys() - self.after.keys(), f"lost: {missing}"
-        assert status(place, ("history", "check")) == 0
-        assert status(place, self.scenario.arguments) == 0
+        assert forking.run(place, *command(("history", "check"))) == 0
+        assert forking.run(place, *command(self.scenario.arguments)) == 0
         assert seen(place) == self.after
-        assert status(place, ("history", "check")) == 0
+        assert forking.run(place, *command(("history", "check"))) == 0
         left = [place / "h" / "pipeline=default" / "_entro" / name for name in ("staging", "committed")]
         assert not [path for path in left if path.exists()]
 
-    def kill_at(self, place: Path, part: float) -> bool:
+    def kill_at(self, place: Path, part: float, forking: Forks) -> bool:
         """Kill it after a part of the time it takes; whether it was still at work.
 
         One that had ended tells how long a run takes now: others may be at work on the machine, or no longer.
@@ -168,14 +191,14 @@ class Trial:
                 self.seconds = time.perf_counter() - begun
             except subprocess.TimeoutExpired:
                 process.kill()
-        self.check(place)
+        self.check(place, forking)
         return process.returncode == -signal.SIGKILL
 
     def kill_at_operation(self, place: Path, number: int, forking: Forks) -> bool:
         """Kill it right before the n-th of its operations on files; whether there were as many."""
         self.scenario.copy(place)
         ended = forking.run(place, *command(self.scenario.arguments), kill_before=number)
-        self.check(place, lambda folder, arguments: forking.run(folder, *command(arguments)))
+        self.check(place, forking)
         assert ended in {0, -signal.SIGKILL}
         return ended != 0
 
@@ -185,6 +208,24 @@ def moment(draw: random.Random) -> float:
     return draw.uniform(0.4, 1.0)
 
 
+def kill_coordinator(folder: Path, draw: random.Random) -> None:
+    """Kill a coordinator, which saves its clients now and then; a second one begins with those, without a warning."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    state, stored = folder / "h" / "pipeline=default" / "_entro" / "coordinator.json", {}
+    with serving() as server:
+        source = ("--metrics", f"{server.url}/metrics")
+        with coordinating(*source, history=folder / "h") as first:
+            first.renew("spider", wanted_per_s=5)
+            time.sleep(draw.uniform(0, 12))
+            first.process.kill()
+        if state.exists():
+            stored = json.loads(state.read_text())["clients"]
+        with coordinating(*source, history=folder / "h") as second:
+            assert "warning" not in second.printed, second.printed
+    assert json.loads(state.read_text())["clients"] == stored
+
+
 def main() -> None:
     """Kill as many as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -192,13 +233,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     draw, tally = random.Random(options.seed), Counter[str]()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, forks() as forking:
         folder = Path(scratch)
         trials = [Trial.of(scenario, folder / "place") for scenario in scenarios(folder)]
+        operations = Counter[str]()
         for number in range(options.number):
+            if number % 20 == 19:
+                kill_coordinator(folder / "place", draw)
+                tally["coordinate: killed"] += 1
+                continue
             trial = trials[number % len(trials)]
-            killed = trial.kill_at(folder / "place", moment(draw))
-            tally[f"{trial.scenario.name}: {'killed' if killed else 'had ended'}"] += 1
+            name = trial.scenario.name
+            if number // len(trials) % 3:
+                operations[name] += 1
+                killed = trial.kill_at_operation(folder / "place", operations[name], forking)
+                operations[name] *= killed  # after the last one, from the first again
+            else:
+                killed = trial.kill_at(folder / "place", moment(draw), forking)
+            tally[f"{name}: {'killed' if killed else 'had ended'}"] += 1
     for what, times in sorted(tally.items()):
         print(f"{times:5} {what}")
     print(f"{options.number} runs, seed {options.seed}: nothing lost, the same bytes after once more")

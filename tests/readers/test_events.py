@@ -367,3 +367,11 @@ def test_small_numbers_are_moments_only_beside_offsets(tmp_path, rows, reader):
     log.write_text(rows)
     outcome = entro("analyze", log, "--tz", "UTC", "--json")
     assert json.loads(outcome.out)["sources"][0]["format"] == reader
+
+
+def test_an_end_that_is_centuries_away_is_named(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "arrival,end\n2026-04-06T12:00:00Z,2026-04-06T12:00:01Z\n2026-04-06T12:00:01Z,2254-04-26T19:00:55Z\n"
+    )
+    assert "and 2254-04-26T19:00:55+00:00; expected" in entro("analyze", log, "--tz", "UTC").error

@@ -124,7 +124,8 @@ def select_last(requests: Requests, before: LastRequests | None) -> tuple[NDArra
     latest = np.maximum.accumulate(requests.latest)
     late_ns = int((latest[:-1] - requests.times[:2, 1:].min(axis=0)).max(initial=before.late_ns if before else 0))
     ends = np.sort(requests.ends[~requests.open])
-    number = len(ends) - int(np.searchsorted(ends, latest[-1] - 2 * late_ns))
+    first_ns = max(int(latest[-1]) - 2 * late_ns, np.iinfo(np.int64).min)  # stray ends may be centuries away
+    number = len(ends) - int(np.searchsorted(ends, first_ns))
     number = min(max(number, _FEWEST_KEPT), _MOST_KEPT)
     begin = int(ends[-number] if number < len(ends) else requests.times[0].min())
     if requests.has_starts:  # those that still wait change the waits of the steps in which they do
