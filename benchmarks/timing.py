@@ -70,7 +70,9 @@ def run(command: Command, into: Measured) -> None:
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.perf_counter()
-        process = subprocess.Popen(command.words, cwd=command.folder, stdout=out, stderr=err)
+        # With bytecode, as pip installs it: an environment that forbids writing it would compile entro in every run.
+        env = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
+        process = subprocess.Popen(command.words, cwd=command.folder, stdout=out, stderr=err, env=env)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -43,14 +43,15 @@ class AccessLines:
         Returns:
             One number per place, then the number of all requests.
         """
-        posts = content.count(_POST)
-        if not posts:
+        codes = np.frombuffer(content, np.uint8)
+        most = np.count_nonzero((codes[:-1] == _POST[0]) & (codes[1:] == _POST[1]))  # faster than counting _POST
+        if not most:
             return [0] * (len(places) + 1)
         usual = self._usual or self._usual_of(content)
         if usual:
             edges = [0, *places, len(content)]
             counts = list(accumulate(content.count(usual, begin, end) for begin, end in pairwise(edges)))
-            if counts[-1] == posts:  # All requests have one path. Finding that out takes half the time of arrays.
+            if counts[-1] == most:  # All requests have one path. Finding that out takes half the time of arrays.
                 self._usual = usual
                 return counts
         found = find_requests(content)

@@ -185,7 +185,9 @@ def stream_log(
         return None
     with plain_log(names[0]) as log:
         # `plain_log` gives a link to a plain file and a copy of a compressed one, which is read whole.
-        if not log.path.is_symlink() or detect_format(log, options, input_format) != TableReader.name:
+        if not log.path.is_symlink() or (input_format is None and not TableReader().recognise(log)):
+            return None
+        if detect_format(log, options, input_format) != TableReader.name:
             return None
         resampler = StreamResampler(options.zone, step_ns)
         try:
