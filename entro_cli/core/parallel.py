@@ -38,7 +38,9 @@ _NOISY_LOGGERS = ("distributed", "distributed.client", "asyncio", "tornado")
 
 def in_thread(work: Callable[[], Result]) -> Future[Result]:
     """Do work in a thread that does not keep the process from ending if it hangs."""
-    result: Future[Result] = Future()
+    from concurrent.futures import Future
+
+    result = Future[Result]()
 
     def run() -> None:
         try:
