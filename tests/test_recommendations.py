@@ -63,6 +63,15 @@ def test_what_it_avoids_and_what_waiting_it_costs(violations, wait_s, expected):
     assert re.search(expected, found.sentence)
 
 
+def test_where_waits_are_not_compared_it_says_how_many_wait_at_the_rate_stage():
+    """As in a week with one surge: the server is idle most of the time."""
+    unknown = {
+        name: replace(run, mean_wait_s=None) for name, run in (("measured", MEASURED), ("coordinated", COORDINATED))
+    }
+    (found,) = advised(replace(HELPED, **unknown))
+    assert found.sentence.endswith("(was 115). Up to 113 requests would have waited at spider instead.")
+
+
 @pytest.mark.parametrize(
     ("hours", "expected"),
     [
@@ -84,7 +93,7 @@ def test_the_hours_in_words(hours, expected):
         {"capacity_is_guess": True},
         {"coordinated": replace(COORDINATED, violations=50)},
         {"coordinated": replace(COORDINATED, mean_wait_s=31.0)},
-        {"coordinated": replace(COORDINATED, mean_wait_s=None)},
+        {"coordinated": replace(COORDINATED, mean_wait_s=None, peak_frontier=173.0)},
         {"measured": None, "coordinated": None, "withheld": "for a reason"},
     ],
 )

@@ -8,7 +8,8 @@ from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, 
 from entro_cli.core import formatting
 
 _MAX_WAIT_RATIO = 1.5
-"""Chosen: nothing is recommended if it would make the mean wait more than this many times as long."""
+"""Chosen: nothing is recommended if it would make the mean wait more than this many times as long, or where the waits
+are not compared, the most requests that wait at once."""
 
 _DELAYED_SHARE = 0.9
 """Chosen: the share of the capacity that a fixed delay lets through. At the capacity itself no queue ever drains."""
@@ -39,7 +40,9 @@ def recommendations(
     measured, coordinated = coordination.measured, coordination.coordinated
     if stages is None or measured is None or coordinated is None or coordination.capacity is None:
         return ()
-    if coordinated.violations >= measured.violations or coordination.capacity_is_guess or _costs_more(coordination):
+    if coordination.capacity_is_guess or coordinated.violations >= measured.violations:
+        return ()
+    if _costs_more(measured, coordinated):
         return ()
     rate, queue = stages
     when = hours_in_words(coordination.held_hours)
@@ -47,7 +50,7 @@ def recommendations(
         f"Hold {rate} to {formatting.quantity(coordination.capacity)} req/s, the rate that {queue} serves, while "
         f"requests wait there{when}. This would have avoided {_avoided(measured, coordinated, step_s)} over the "
         f"budget, with at most {formatting.quantity(coordinated.peak_queue)} requests waiting in {queue} (was "
-        f"{formatting.quantity(measured.peak_queue)}). {_wait(measured, coordinated)}"
+        f"{formatting.quantity(measured.peak_queue)}). {_cost(measured, coordinated, rate)}"
     )
     delay = f"DOWNLOAD_DELAY = {1 / (_DELAYED_SHARE * coordination.capacity):.3g}, RANDOMIZE_DOWNLOAD_DELAY = False"
     return (
@@ -65,11 +68,10 @@ def recommendations(
     )
 
 
-def _costs_more(coordination: Coordination) -> bool:
-    """Return True if requests would have waited far longer on average, or the wait is unknown."""
-    measured, coordinated = coordination.measured, coordination.coordinated
-    if measured is None or coordinated is None or measured.mean_wait_s is None or coordinated.mean_wait_s is None:
-        return True
+def _costs_more(measured: CoordinationRun, coordinated: CoordinationRun) -> bool:
+    """Return True if far more requests would have waited, or far longer."""
+    if measured.mean_wait_s is None or coordinated.mean_wait_s is None:
+        return coordinated.peak_frontier > _MAX_WAIT_RATIO * measured.peak_queue
     return coordinated.mean_wait_s > _MAX_WAIT_RATIO * measured.mean_wait_s
 
 
@@ -107,9 +109,11 @@ def _avoided(measured: CoordinationRun, coordinated: CoordinationRun, step_s: fl
     return f"{formatting.duration((measured.violations - coordinated.violations) * step_s)} of {total}"
 
 
-def _wait(measured: CoordinationRun, coordinated: CoordinationRun) -> str:
-    """Return a sentence on the mean wait, which must be known for both runs."""
-    after, before = coordinated.mean_wait_s or 0.0, measured.mean_wait_s or 0.0
+def _cost(measured: CoordinationRun, coordinated: CoordinationRun, rate: str) -> str:
+    """Return a sentence on the mean wait; where it is not compared, on the requests that wait at the rate stage."""
+    after, before = coordinated.mean_wait_s, measured.mean_wait_s
+    if after is None or before is None:
+        return f"Up to {formatting.quantity(coordinated.peak_frontier)} requests would have waited at {rate} instead."
     now, was = formatting.duration(after), formatting.duration(before)
     unchanged = " unchanged" if abs(after - before) <= _SAME_WAIT * before else ""
     return f"Mean wait{unchanged}: {now}{'' if now == was else f' (was {was})'}."
