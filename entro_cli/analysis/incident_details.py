@@ -65,7 +65,7 @@ class DetailedIncident(Incident):
     Attributes:
         stages: its stages, in the order of the pipeline.
         sentence: the loads that a person can picture, without the time: of one rate and one queue, how many waited,
-            and what was sent and served while the queue grew; of others the loads of the stages, the driver first.
+            and what was sent and served while the queue grew; of others the driver and the fullest stages.
     """
 
     stages: tuple[IncidentStage, ...]
@@ -120,7 +120,8 @@ def _detailed(run: Run, incident: Incident, wait_s: float) -> DetailedIncident:
     )
     growth = _growth(run, first, after)
     queues = [stage for stage in stages if stage.kind == Kind.QUEUE]
-    shown = queues if growth else sorted(stages, key=lambda stage: stage.name != incident.driver)[:_MOST_STAGES]
+    by_load = sorted(stages, key=lambda stage: (stage.name != incident.driver, -stage.peak_load / stage.full))
+    shown = queues if growth else by_load[:_MOST_STAGES]
     sentence = "; ".join([*map(_phrase, shown), *([growth] if growth else [])])
     return DetailedIncident(**vars(incident), stages=stages, sentence=sentence)
 

@@ -2,13 +2,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
 from entro_cli.analysis.results import Recommendation
 from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render.terminal import MOST_LINES, render, render_short
-from tests.report.runs import busy, calm, summary_of, three_phase
+from entro_engine import Kind, Stage
+from tests.report.runs import busy, calm, run_of, summary_of, three_phase
 from tests.report.test_pages import HOSTILE, hostile_summary
 
 ANSI = re.compile(r"\x1b\[\d*m")
@@ -62,6 +64,17 @@ def test_the_worst_incident_and_the_alerts_are_listed():
 
     assert re.search(r"^  10:00 +2 h +[\d,]+ +llm$", text, re.MULTILINE)
     assert re.search(r"^  page +10:0\d", text, re.MULTILINE)
+
+
+def test_an_incident_of_many_queues_is_shown_by_the_longest_wait():
+    stages = tuple(Stage(f"q{number}", Kind.QUEUE, 10.0) for number in range(5))
+    loads = np.full((5, 1440), 1.0)
+    loads[1, 600:660], loads[2, 600:660], loads[3, 600:660] = 8.0, 2.0, 500.0
+    summary = summary_of(run_of(loads, "2026-03-02", stages=stages), PeriodKind.DAY, "2026-03-02")
+
+    (line,) = [line for line in render_short(summary).splitlines() if line.startswith("10:00 ")]
+    assert line.split("  ")[-1] == "500 waiting at q3, up to 6 min 57 s"
+    assert re.findall(r"waiting at (\w+)", summary.incidents[0].sentence) == ["q3", "q1", "q2"]
 
 
 def test_a_period_without_data_still_makes_a_text():
