@@ -24,6 +24,9 @@ MOST_POINTS = 2000
 MOST_INCIDENT_STEPS = 10_000
 """The most steps of incidents that are kept in full."""
 
+_MOST_LOADS = 24_000
+"""The most loads of all points, one per stage. Measured: with more, the page of a noisy week exceeds 1 MB."""
+
 _MARGIN_STEPS = 10  # before and after an incident, to show how it began and ended
 
 _KEPT_PER_BIN = 3  # the lowest load, the first step of the worst regime, the first without data
@@ -36,7 +39,7 @@ class Timeline:
     The period's part of the log is divided into bins of equal length. Each bin contributes the steps with the lowest
     and the highest coupled load, the highest load of each stage, the first step with its worst regime, and the first
     step without data, so that gaps stay visible. A period of at most 2000 steps is complete. So are the worst
-    incidents, up to 10,000 steps in all.
+    incidents, up to 10,000 steps in all. With more than two stages there are fewer of these.
 
     Attributes:
         times: start of each step.
@@ -91,7 +94,9 @@ def timeline_of(
         most: the most points to keep besides those of incidents.
     """
     series, regime = np.vstack([run.coupled_load, run.peaks]), run.trace.regime
-    of_incidents, whole = _incident_steps(series, regime, incidents)
+    room = _MOST_LOADS // len(run.peaks)
+    most = min(most, room)
+    of_incidents, whole = _incident_steps(series, regime, incidents, min(room - most, MOST_INCIDENT_STEPS))
     ends = np.arange(run.steps)[[0, -1]] if run.steps else np.arange(0)
     kept = np.unique(np.concatenate([thin(series, regime, most), ends, *of_incidents]))
     labels = {int(regime): regime.label for regime in Regime}
@@ -116,17 +121,17 @@ def timeline_of(
 
 
 def _incident_steps(
-    series: FloatArray, regime: NDArray[np.int8], incidents: Sequence[tuple[int, int]]
+    series: FloatArray, regime: NDArray[np.int8], incidents: Sequence[tuple[int, int]], left: int
 ) -> tuple[list[NDArray[np.intp]], int]:
     """Return the steps of incidents to keep, and the number of incidents that are whole.
 
     Short incidents leave more of the steps for long ones, which are thinned to their part. The arguments are those of
-    `thin` and `timeline_of`.
+    `thin` and `timeline_of`, and the number of steps that are left for incidents.
     """
     spans = [(max(first - _MARGIN_STEPS, 0), min(after + _MARGIN_STEPS, len(regime))) for first, after in incidents]
     spans.sort(key=lambda span: span[1] - span[0])
     kept: list[NDArray[np.intp]] = []
-    whole, left = 0, MOST_INCIDENT_STEPS
+    whole = 0
     for number, (first, after) in enumerate(spans):
         most = left // (len(spans) - number)
         kept.append(first + thin(series[:, first:after], regime[first:after], most))

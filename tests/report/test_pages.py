@@ -56,6 +56,23 @@ def test_a_page_with_everything_inside_stays_small(kind, days, most):
     assert len(html.render(summary, self_contained=True)) < most
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [3, 6, 20])
+def test_the_page_of_a_week_of_many_stages_stays_small(number):
+    random = np.random.default_rng(number)
+    loads = 2 * random.lognormal(0.0, 0.3, (number, 7 * 8640))
+    for stage in range(1, number):
+        for begin in random.integers(0, loads.shape[1], 6).tolist():
+            loads[stage, begin : begin + 700] += 90
+    stages = (
+        Stage("rate", StageKind.RATE, 9.0),
+        *(Stage(f"q{each}", StageKind.QUEUE, 60.0) for each in range(1, number)),
+    )
+    summary = summary_of(run_of(loads, "2026-03-02", 10.0, stages), PeriodKind.WEEK, "2026-03-03")
+    assert len(summary.incidents) == 20
+    assert len(html.render(summary, self_contained=True)) < 1_000_000
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_from_a_log_are_text_and_nothing_else(name):
     text = html.render(hostile_summary(name))
