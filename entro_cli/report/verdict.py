@@ -160,6 +160,8 @@ def _most_waiting(figures: Figures) -> str:
     longest = max(queues, key=lambda stage: stage.longest_wait_s or 0.0, default=None)
     if longest is None:
         return ""
+    if not longest.peak_load:
+        return ": no request waited"
     waiting = f"{quantity(longest.peak_load or 0.0)} requests waiting at {shortened(longest.name, _LONGEST_NAME)}"
     return f": at most {waiting}, up to {duration(longest.longest_wait_s or 0.0)} wait"
 

@@ -78,6 +78,12 @@ def test_a_good_period_says_that_nothing_is_to_be_done():
     )
 
 
+def test_a_period_without_a_queue_says_that_no_request_waited():
+    summary = summary_of(run_of([np.full(1440, 0.3), np.zeros(1440)], "2026-03-02"), PeriodKind.DAY, "2026-03-02")
+
+    assert summary.verdict.sentence == "Never Critical, and never over the budget: no request waited."
+
+
 def test_a_period_with_an_incident_says_how_long_how_bad_and_where_to_look():
     verdict = summary_of(busy(7), PeriodKind.DAY, "2026-03-03").verdict
 
