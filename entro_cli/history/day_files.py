@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
-from entro_cli.core.console import printable
+from entro_cli.core.console import printable, worked_off
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import Bins, merge_bins
 from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, is_signal
@@ -168,7 +168,11 @@ def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsB
     source = _table_of(*paths)
     known = {column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description or ()}
     waits = [f"coalesce({name}, -1.0) AS {name}" if name in known else f"-1.0::DOUBLE AS {name}" for name in WAITS]
-    return {key: _read_bins(connection, source, waits, *map(str, key)) for key in _read_keys(connection, source)}
+    keys = _read_keys(connection, source)
+    return {
+        key: _read_bins(connection, source, waits, *map(str, key))
+        for key in worked_off(keys, len(keys), "reading the history", "source")
+    }
 
 
 def _table_of(*paths: Path) -> str:
