@@ -66,7 +66,7 @@ Stamp = tuple[PartialTimestampFormat, int]
 def timestamp_in(text: bytes) -> Stamp | None:
     """Return the timestamp in the text before a message; None if there is none, or if it has a month 13 or the like."""
     dated = _DATED.search(text, max(text.find(b":") - BEFORE_COLON, 0))
-    if dated and dated["day"] and not dated["zone"]:
+    if dated and dated["day"] and not dated["zone"] and text.find(b"-", dated.end()) >= 0:
         # The timestamp of a container runtime is better than the program's own only if it names its zone.
         dated = next((match for match in _DATED.finditer(text, dated.end()) if match["yearless"]), dated)
     if dated:
@@ -120,10 +120,15 @@ def _midnight(day: bytes) -> int | None:
 
 def _clock(hour: bytes, minute: bytes, second: bytes, fraction: bytes | None = None) -> int | None:
     """Return a time of day, nanoseconds since midnight; None if there is none such."""
+    whole = _whole_second(hour, minute, second)
+    return whole if whole is None or not fraction else whole + int(fraction.ljust(9, b"0"))
+
+
+@lru_cache(maxsize=256)  # a busy log has many lines of one second
+def _whole_second(hour: bytes, minute: bytes, second: bytes) -> int | None:
     if hour > b"23" or minute > b"59" or second > b"59":
         return None
-    whole = (3600 * int(hour) + 60 * int(minute) + int(second)) * NS
-    return whole + int(fraction.ljust(9, b"0")) if fraction else whole
+    return (3600 * int(hour) + 60 * int(minute) + int(second)) * NS
 
 
 @lru_cache(maxsize=256)

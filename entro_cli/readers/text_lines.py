@@ -19,8 +19,8 @@ from entro_cli.readers.reader import Reading
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_engine import EntroError
 
-_BLOCK_BYTES = 1 << 18
-"""As much as stays in the processor's cache while it is searched several times."""
+_BLOCK_BYTES = 1 << 17
+"""So much stays in the processor's cache while it is searched several times. 64 and 256 KiB take longer."""
 
 _LONGEST_LINE_BYTES = 1 << 26
 """A longer line is taken in pieces, so that a file without line ends does not fill the memory."""
@@ -28,6 +28,9 @@ _LONGEST_LINE_BYTES = 1 << 26
 _KEPT_BYTES = 400
 """Bytes of a bad line that are kept: enough for the 80 characters that are shown, whatever their encoding."""
 
+
+_NEAR_BYTES = 200
+"""In a log whose every line matters, the next one is not worth a call of the C library."""
 
 _memmem = getattr(ctypes.CDLL(None), "memmem", None) if os.name == "posix" else None
 if _memmem:
@@ -94,9 +97,10 @@ def line_starts(block: Block, *literals: bytes, begin: int = 0, end: int | None 
 
 
 def _find(content: bytes, literal: bytes, begin: int, end: int) -> int:
-    """Return what `bytes.find` returns. The C library's search takes a quarter to a half of its time."""
-    if _memmem is None or begin >= end:
-        return content.find(literal, begin, end)
+    """Return what `bytes.find` returns. The C library's search is two to four times as fast."""
+    near = content.find(literal, begin, end if _memmem is None else min(begin + _NEAR_BYTES, end))
+    if near >= 0 or _memmem is None or begin + _NEAR_BYTES >= end:
+        return near
     address = ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
     found = _memmem(address + begin, end - begin, literal, len(literal))
     return found - address if found else -1

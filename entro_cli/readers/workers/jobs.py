@@ -66,7 +66,8 @@ class _JobLog(TaskLog):
         self._first: int | None = None  # the first timestamp, if the log begins here
         for block in blocks(log):
             for begin in line_starts(block, *_LITERALS):
-                line = _COLOUR.sub(b"", block.line(begin)[0])
+                line = block.line(begin)[0]
+                line = _COLOUR.sub(b"", line) if b"\x1b" in line else line
                 if found := _event_in(line):
                     message = found[1].start("queue" if "queue" in found[1].re.groupindex else 0)
                     stamp = timestamp_in(line[:message]) or json_timestamp(line)
