@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import resource
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -25,7 +26,10 @@ _REQUEST_TIMEOUT_S = 5.0
 _FEW_CLIENTS = 100
 _LONGEST_TICK_S = 0.7
 _IDLE_TIMEOUT_S = 15.0
-"""A connection without a whole request is closed after this time, so that slow clients cannot hold all of them."""
+"""A connection without a whole request is closed after this time, so that slow clients cannot hold all of them. So is
+one that does not read its answers."""
+_UNREAD_BYTES = 65536
+"""So much of its answers waits in the kernel, which would keep megabytes of each."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -80,7 +84,11 @@ class CoordinatorServer:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listening = socket.create_server((host, port), family=family)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * _IDLE_TIMEOUT_S))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)  # connections inherit both
+            await web.SockSite(self._runner, listening, backlog=1024).start()
         except OSError as error:
             reason = error.strerror or str(error)
             remedy = "choose another with --listen HOST:PORT"
