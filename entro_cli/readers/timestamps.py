@@ -1,4 +1,4 @@
-"""Timestamps of tables: their formats, and the SQL that reads them."""
+"""Timestamps of tables: their formats, by the first cells."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from entro_cli.core.clock import NS
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d([Tt ]\d\d:?\d\d.*)?\s*|\s*\d{4}/\d\d/\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
-_WRITTEN = re.compile(
+WRITTEN = re.compile(
     r"^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
     r"(\d{1,4}|[a-zäÄ]{3,9})\.?[ ./-]\s?(\d{1,2}|[a-zäÄ]{3,9})\.?,?[ ./-]\s?(\d{4}|\d{2})"
     r"(?:[,@T:\s-]+(\d{1,2}):(\d\d)(?::(\d\d)([.,]\d{1,9})?)?\s*([ap]\.?m\.?)?\s*"
     r"(?:(?:gmt|utc)?([+-]\d\d:?\d\d|[a-z]+(?:/[a-z_/]+)?)(?:\s*\([^)]*\))?)?)?\s*$",
     re.IGNORECASE | re.ASCII,
 )
-_PARTS = ("a", "b", "c", "hour", "minute", "second", "fraction", "half", "zone")
+PARTS = ("a", "b", "c", "hour", "minute", "second", "fraction", "half", "zone")
 _COMMA_DAYS = re.compile(r"^(\s*\d{5}),(\d+\s*)$")
-_MONTHS = [
+MONTHS = [
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
     *("", "", "mär", "", "mai", "", "", "", "", "okt", "", "dez"),
     *("", "", "mrz", "", "", "", "", "", "", "", "", ""),
@@ -56,7 +56,7 @@ class TimestampFormat:
 
 
 _UNITS = {"s": NS, "ms": NS // 10**3, "us": NS // 10**6, "ns": 1}
-_ACCESS_LOG = "dmy of access logs"  # begins like the order that it has; read in a tenth of the time
+ACCESS_LOG = "dmy of access logs"  # begins like the order that it has; read in a tenth of the time
 _ACCESS_STAMP = re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII)
 DATE_ORDERS = ("dmy", "mdy", "ymd")
 """Orders of day, month and year that the user can name."""
@@ -103,7 +103,7 @@ def _number_format(numbers: Sequence[float], offset_unit_ns: int | None, is_date
 
 def _written_match(text: str) -> re.Match[str] | None:
     """Return the parts of a date that is not ISO 8601. A year of two digits needs a time of day or a month's name."""
-    found = _WRITTEN.match(text)
+    found = WRITTEN.match(text)
     if found is None or (not found[8] and _ISO.fullmatch(text)):
         return None
     if len(found[3]) == 2 and text[found.end(3) :].startswith(":"):
@@ -136,7 +136,7 @@ def _order(written: Sequence[re.Match[str]]) -> str:
     """Return the order of dates: by names of months, by a year in front, or by a number above 12."""
     first, second, last = ({found[part].lower() for found in written} for part in (1, 2, 3))
     if all(_ACCESS_STAMP.fullmatch(found.string.strip()) for found in written):
-        return _ACCESS_LOG
+        return ACCESS_LOG
     if any(part.isalpha() for part in first | second):
         return "mdy" if any(part.isalpha() for part in first) else "dmy"
     if max(map(len, first)) > 2:
@@ -160,126 +160,6 @@ def _are_day_numbers(numbers: Sequence[float], are_dates: bool) -> bool:
 def _is_big_number(text: str) -> bool:
     """Return whether digits alone are more likely a count since the epoch than a date such as 20260406."""
     return bool(_NUMBER.fullmatch(text)) and not (len(text.strip()) == 8 and "1985" <= text.strip()[:4] <= "2255")
-
-
-def timestamp_sql(text: str, form: TimestampFormat) -> tuple[str, str]:
-    """Return SQL of a timestamp as nanoseconds, and SQL of whether it names its zone.
-
-    Args:
-        text: SQL of the timestamp as text.
-        form: its format.
-
-    Returns:
-        A BIGINT expression and a BOOLEAN expression. The nanoseconds count from the epoch if the timestamp is a number
-        or names its zone. Otherwise they are what the wall clock shows, as if it were UTC. An offset counts from the
-        start of the log. NULL if it is not a timestamp of that format.
-    """
-    if form.order == "days":
-        return _day_number_sql(text), "false"
-    if form.order:
-        return _written_sql(text, form.order)
-    if form.unit_ns:
-        # A double has 53 bits, too few for nanoseconds since the epoch; a decimal holds all digits.
-        number = f"TRY_CAST(trim({text}) AS DECIMAL(29, 9))"
-        low, high = (-_LATEST, _LATEST) if form.is_offset else (_EARLIEST, _LATEST)
-        scale = NS // form.unit_ns
-        inside = f"{number} BETWEEN {low * scale} AND {high * scale}"
-        return f"CASE WHEN {inside} THEN CAST({number} * {form.unit_ns} AS BIGINT) END", "true"
-    return _iso_sql(text)
-
-
-def _iso_sql(text: str) -> tuple[str, str]:
-    """Return the same for ISO 8601: common forms by casts, several times as fast as the patterns for the others."""
-    dated = f"({text}[5] = '-' AND {text}[11] <> 't' AND {text}[14] = ':' AND NOT contains({text}, ','))"
-    utc = f"({dated} AND suffix({text}, 'Z'))"
-    shifted = (
-        f"({dated} AND length({text}) > 20 AND {text}[-6] IN ('+', '-') AND {text}[-7] <> ' ' AND {text}[-3] = ':')"
-    )
-    fraction = f"({text}[20] = '.' AND TRY_CAST({text}[21:] AS UBIGINT) IS NOT NULL)"
-    local = f"({dated} AND (length({text}) = 19 OR {fraction}))"
-    general, general_zoned = _general_iso_sql(text)
-    stamp = (
-        f"CASE WHEN {utc} OR {local} THEN {_wall_sql(text)} "
-        f"WHEN {shifted} THEN {_wall_sql(text)} - {_shift_sql(text)} ELSE {general} END"
-    )
-    return stamp, f"CASE WHEN {utc} OR {shifted} THEN true WHEN {local} THEN false ELSE {general_zoned} END"
-
-
-def _general_iso_sql(text: str) -> tuple[str, str]:
-    """Return the same for any form.
-
-    They may have a space before the offset, a decimal comma, small letters, no dashes, slashes, or a zone's name.
-    """
-    upper = rf"regexp_replace(regexp_replace(trim({text}), '(\d)t(\d)', '\1T\2'), '(\d)z$', '\1Z')"
-    clean = rf"replace(regexp_replace({upper}, '\s+([+-]\d)', '\1'), ',', '.')"
-    parts = r"'^(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)?)?', '\1-\2-\3T0\4:0\5:0\6'"
-    basic = rf"regexp_replace(regexp_replace({clean}, {parts}), '([T:])0(\d\d)', '\1\2', 'g')"
-    dashed, plain = (rf"regexp_matches({clean}, '^\d{{{digits}}}')" for digits in ("4}[-/]{1", "8"))
-    iso = f"CASE WHEN {dashed} THEN {clean} WHEN {plain} THEN {basic} END"
-    zoned = rf"regexp_matches({clean}, '(:\d\d|T\d{{4,6}}).*?([zZ]|[+-]\d\d(:?\d\d)?|[A-Za-z_/]+)$')"
-    return f"{_wall_sql(iso)} - CASE WHEN {zoned} THEN {_shift_sql(iso)} ELSE 0 END", zoned
-
-
-def _wall_sql(text: str) -> str:
-    """Return SQL of what the wall clock shows, nanoseconds: this cast of DuckDB ignores a zone."""
-    return f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS))"
-
-
-def _shift_sql(text: str) -> str:
-    """Return SQL of how far that clock is ahead of UTC, nanoseconds: the cast to TIMESTAMPTZ applies the zone."""
-    return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
-
-
-def written_parts_sql(text: str) -> str:
-    """Return SQL of the parts of a date that is not ISO 8601, texts in a struct with the fields a, b, c, hour, ..."""
-    pattern = _WRITTEN.pattern.replace("'", "''")
-    return f"regexp_extract({text}, '{pattern}', {list(_PARTS)}, 'i')"
-
-
-def _written_sql(text: str, order: str) -> tuple[str, str]:
-    """Return the same for dates written in an order, by way of ISO 8601."""
-    if order == UNKNOWN_ORDER:
-        return "CAST(NULL AS BIGINT)", "false"
-    part = {name: f"({written_parts_sql(text)}).{name}" for name in _PARTS}
-    year, month, day = (part["abc"[order.index(letter)]] for letter in "ymd")
-    named = f"((list_position({_MONTHS}, lower({month}[1:3])) - 1) % 12 + 1)::VARCHAR"
-    numbers = (
-        f"CASE WHEN length({year}) = 2 THEN '20' || {year} ELSE {year} END",
-        f"lpad(CASE WHEN regexp_matches({month}, '^[0-9]') THEN {month} ELSE {named} END, 2, '0')",
-        f"lpad({day}, 2, '0')",
-    )
-    hour = f"TRY_CAST({part['hour']} AS INTEGER)"
-    after_noon = f"CASE WHEN lower({part['half']}) LIKE 'p%' THEN 12 ELSE 0 END"
-    clock = (
-        f"CASE WHEN {part['half']} = '' THEN {part['hour']} ELSE ({hour} % 12 + {after_noon})::VARCHAR END",
-        f"{part['minute']}",
-        f"CASE WHEN {part['second']} = '' THEN '00' ELSE {part['second']} END",
-    )
-    padded = " || ':' || ".join(f"lpad({number}, 2, '0')" for number in clock)
-    days = " || '-' || ".join(f"({number})" for number in numbers)
-    fraction = f"replace({part['fraction']}, ',', '.')"
-    iso = f"({days} || CASE WHEN {part['hour']} = '' THEN '' ELSE ' ' || {padded} || {fraction} END)"
-    zone = (
-        f"CASE WHEN upper({part['zone']}) = 'Z' THEN '+00' WHEN {part['zone']}[1] IN ('+', '-') THEN {part['zone']} "
-        f"ELSE ' ' || {part['zone']} END"
-    )
-    shift = f"CASE WHEN {part['zone']} = '' THEN 0 ELSE {_shift_sql(f'({iso} || {zone})')} END"
-    stamp, zoned = f"{_wall_sql(iso)} - {shift}", f"{part['zone']} <> ''"
-    if order != _ACCESS_LOG:
-        return stamp, zoned
-    access = f"epoch_ns(try_strptime({text}, '%d/%b/%Y:%H:%M:%S %z'))"
-    return (
-        f"CASE WHEN {access} IS NOT NULL THEN {access} ELSE {stamp} END",
-        f"CASE WHEN {access} IS NOT NULL THEN true ELSE {zoned} END",
-    )
-
-
-def _day_number_sql(text: str) -> str:
-    """Return SQL of the days of a spreadsheet as nanoseconds. Up to eight decimals are whole seconds."""
-    number = f"replace(trim({text}), ',', '.')"
-    seconds = f"((TRY_CAST({number} AS DOUBLE) - 25569) * 86400)"
-    places = f"CASE WHEN length(split_part({number}, '.', 2)) > 8 THEN 3 ELSE 0 END"
-    return f"CAST(round({seconds}, {places}) * 1000 AS BIGINT) * 1000000"
 
 
 def date_shown(cells: Sequence[str]) -> str:

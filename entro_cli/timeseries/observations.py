@@ -320,6 +320,10 @@ class Observations:
         return any(part.stage == spec.name and spec.is_of(part.column, self.path) for part in self.series)
 
 
+class NotStreamableError(Exception):
+    """What is derived from a log depends on all of its samples, so the log must be read whole."""
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that could not be read.

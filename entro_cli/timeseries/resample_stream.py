@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
-from entro_cli.timeseries.observations import Series
+from entro_cli.timeseries.observations import NotStreamableError, Series
 from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
 from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
@@ -21,10 +21,6 @@ _MAX_INTERVALS = 1 << 20
 """Different intervals that are counted. A log with more of them is resampled as a whole."""
 _MAX_GAP_STEPS = 1 << 22
 """Steps that are made at once. A log with a longer gap is resampled as a whole."""
-
-
-class NotStreamableError(Exception):
-    """The grid of the log depends on all of its samples, so the log must be resampled as a whole."""
 
 
 class StreamResampler:

@@ -13,22 +13,25 @@ from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
 from entro_cli.core.console import printable, working
 from entro_cli.core.parallel import Executor
-from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_log
+from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_logs
 from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
 from entro_cli.readers.registry import detect_format
-from entro_cli.readers.tables.csv_stream import CsvStream
-from entro_cli.readers.tables.fast_csv import WORTH_BYTES, NotPlainError
 from entro_cli.readers.tables.reader import TableReader
+from entro_cli.readers.tables.table_stream import StreamedLog, TableStream
 from entro_cli.timeseries.bins import Signal, bins_of, signals_of
 from entro_cli.timeseries.join_sources import join_sources
-from entro_cli.timeseries.observations import Observations, ReadOptions, StageSpec, coupled_stages
+from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, StageSpec, coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
 from entro_cli.timeseries.resample import to_steps
-from entro_cli.timeseries.resample_stream import NotStreamableError, StreamResampler
 from entro_cli.timeseries.steps import StepSource, in_parts
-from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_cli.workflows.read_logs import read_logs
 from entro_engine import Kind
+
+WORTH_BYTES = 1 << 22
+"""Size of a file from which less memory makes up for importing Arrow."""
+
+_PACKED, _TABLES = (".gz", ".zst"), (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+"""Endings of packed files, which take long to unpack twice, and of the tables among them."""
 
 _MIN_GAP_SHARE, _MIN_GAP_STEPS = 0.9, 1000
 """Chosen: the smallest gap to warn of, as a share of the log and in steps. One wrong date makes such a gap."""
@@ -154,23 +157,10 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
     )
 
 
-@dataclass(frozen=True)
-class StreamedLog:
-    """A log that was resampled while it was read, so that its samples were never in memory at once.
-
-    Attributes:
-        observations: the file's observations, with only the first and the last sample of each stage.
-        steps: the steps.
-    """
-
-    observations: Observations
-    steps: StoredSteps
-
-
 def stream_log(
     names: Sequence[str], options: ReadOptions, input_format: str | None, step_ns: int | None
 ) -> StreamedLog | None:
-    """Read a single large CSV as a stream; return None for other logs, which are read whole.
+    """Read a single large table as a stream; return None for other logs, which are read whole.
 
     Args:
         names: as `find_logs` returns them.
@@ -181,25 +171,21 @@ def stream_log(
     Raises:
         EntroError: if the log cannot be read.
     """
-    if len(names) != 1 or not _is_large(names[0]):
+    # Standard input and URLs can be read once only, and a log that proves to be another is read again.
+    if len(names) != 1 or names[0] == STDIN or not _is_large(Path(names[0])):
         return None
-    with plain_log(names[0]) as log:
-        # `plain_log` gives a link to a plain file and a copy of a compressed one, which is read whole.
-        if not log.path.is_symlink() or (input_format is None and not TableReader().recognise(log)):
+    with plain_logs(names[0]) as logs:
+        if len(logs) > 1 or logs[0].identity or (input_format is None and not TableReader().recognise(logs[0])):
             return None
-        if detect_format(log, options, input_format) != TableReader.name:
+        if detect_format(logs[0], options, input_format) != TableReader.name:
             return None
-        resampler = StreamResampler(options.zone, step_ns)
         try:
-            rows = CsvStream(log, options)
-            for series in rows.blocks():
-                resampler.add(series)
-            edges, steps = resampler.finish()
-        except (NotPlainError, NotStreamableError):  # rows out of order, quotes, ...: the whole log is read again
+            return TableStream(logs[0], options).resample(step_ns)
+        except NotStreamableError:
             return None
-        return StreamedLog(rows.observations(edges), steps)
 
 
-def _is_large(name: str) -> bool:
-    """Return whether it is a file that is large enough for streaming to pay off."""
-    return name != STDIN and Path(name).is_file() and Path(name).stat().st_size >= WORTH_BYTES
+def _is_large(path: Path) -> bool:
+    """Return whether it is a file that is large enough for streaming to pay off, and not the packed log of a server."""
+    may_be_table = path.suffix not in _PACKED or path.with_suffix("").suffix in _TABLES
+    return may_be_table and path.is_file() and path.stat().st_size >= WORTH_BYTES

@@ -1,20 +1,20 @@
 """A log that is put onto a grid on disk block by block has the steps that it has at once, or is read whole."""
 
-from contextlib import contextmanager
+import gzip
+import json
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
-from entro_cli.workflows import load_logs as loading
-from entro_cli.workflows.load_logs import load_logs
-from entro_engine import EntroError, Kind, Stage
+from entro_engine import Kind, Stage
+from tests.grid.long_logs import both_ways, is_same, long_from
 from tests.marks import slow
 from tests.running import entro
 
@@ -22,51 +22,6 @@ pytest.importorskip("pyarrow", reason="the extra `fast` is not installed")
 
 START = datetime(2026, 4, 6, tzinfo=UTC)
 HEAD = "time,scraper_rate,llm_queue\n"
-
-
-@contextmanager
-def long_from(size, block=64):
-    """Logs are long from so many bytes on, and read in blocks of so many."""
-    with (
-        patch("entro_cli.workflows.load_logs.WORTH_BYTES", size),
-        patch("entro_cli.readers.tables.fast_csv.WORTH_BYTES", size),
-        patch("entro_cli.readers.tables.fast_csv.BLOCK_BYTES", block),
-    ):
-        yield
-
-
-def loaded(path, step, tz="UTC"):
-    try:
-        return load_logs([str(path)], LoadOptions(step=step, tz=tz))
-    except EntroError as error:
-        return str(error)
-
-
-def both_ways(path, step=None, tz="UTC"):
-    """What is loaded of a log block by block and whole, and whether it was taken block by block."""
-    taken = []
-
-    def watched(*arguments):
-        taken.append(stream_log(*arguments))
-        return taken[-1]
-
-    stream_log = loading.stream_log
-    with long_from(0), patch.object(loading, "stream_log", watched):
-        short = loaded(path, step, tz)
-    with long_from(1 << 40):
-        return short, loaded(path, step, tz), bool(taken and taken[-1])
-
-
-def is_same(first, second):
-    if isinstance(first, str) or isinstance(second, str):
-        return first == second
-    one, two = (found.steps.part(0, found.steps.count) for found in (first, second))
-    arrays = ("loads", "peaks", "ends", "samples", "measured")
-    return (
-        all(getattr(one, name).tobytes() == getattr(two, name).tobytes() for name in arrays)
-        and (one.stages, one.start_ns, one.step_ns) == (two.stages, two.start_ns, two.step_ns)
-        and (first.sources, first.notes) == (second.sources, second.notes)
-    )
 
 
 ROWS = st.lists(
@@ -97,6 +52,62 @@ def test_its_steps_are_those_of_the_log_at_once(tmp_path_factory, rows, step):
     write(path, rows)
     short, whole, _ = both_ways(path, step)
     assert is_same(short, whole), (short, whole)
+
+
+def value(cell):
+    return float(cell) if cell.strip("-").replace(".", "").isdigit() else cell or None
+
+
+def in_format(path, suffix):
+    """Return a copy of a CSV in another format."""
+    copy = path.with_suffix(suffix)
+    if suffix == ".csv.gz":
+        copy.write_bytes(gzip.compress(path.read_bytes()))
+    elif suffix == ".jsonl":
+        rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
+        names = HEAD.strip().split(",")
+        copy.write_text("".join(json.dumps(dict(zip(names, map(value, row), strict=True))) + "\n" for row in rows))
+    else:
+        typed = "time::TIMESTAMPTZ AS time, scraper_rate::DOUBLE AS scraper_rate, llm_queue::DOUBLE AS llm_queue"
+        duckdb.sql(f"SELECT {typed} FROM read_csv('{path}', all_varchar = true)").write_parquet(str(copy))
+    return copy
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("more", [[], [(1, "x", "1"), (1, "1", "-3")], [(9e6, "1", "1")]])
+def test_its_format_changes_no_bit(tmp_path, suffix, more):
+    rows = [*REGULAR[:50], *more, *REGULAR[50:]]
+    write(tmp_path / "log.csv", [row for row in rows if row[1] != "x"] if suffix == ".parquet" else rows)
+    short, whole, was_taken = both_ways(in_format(tmp_path / "log.csv", suffix), "1s")
+    text, _, _ = both_ways(tmp_path / "log.csv", "1s")
+    assert was_taken == (not more or (suffix == ".parquet" and more[0][0] == 1))
+    assert is_same(short, whole)
+    if not isinstance(text, str):
+        parts = [found.steps.part(0, found.steps.count) for found in (short, text)]
+        assert parts[0].loads.tobytes() == parts[1].loads.tobytes()
+        assert short.sources[0].rows_skipped == text.sources[0].rows_skipped
+
+
+ODD_LINES = (
+    *('{"time": 1', "null", "[1]", "x", "", "{}", '{"time": null, "scraper_rate": 1, "llm_queue": 2}'),
+    '{"time": "%s", "scraper_rate": true, "llm_queue": [1, 2]}',
+    '{"time": "%s", "scraper_rate": {"a": 1}, "llm_queue": 1e400}',
+    '{"time": "%s", "scraper_rate": 12345678901234567890123, "llm_queue": null}',
+    '{"time": "%s", "scraper_rate": "0.5", "llm_queue": "NaN"}',
+    '{"time": "%s", "scraper_rate": -0, "llm_queue": -1}',
+    '{"time": "%s"}',
+)
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_an_odd_line_of_json_counts_the_same(tmp_path, odd):
+    times = [(START + timedelta(seconds=second)).isoformat() for second in range(50)]
+    lines = [f'{{"time": "{time}", "scraper_rate": 0.1, "llm_queue": 2}}' for time in times]
+    lines[20] = odd.replace("%s", times[20])
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    short, whole, _ = both_ways(tmp_path / "log.jsonl", "1s")
+    assert is_same(short, whole)
+    assert short.sources[0].rows_read + short.sources[0].rows_skipped == 50 - (odd == "")
 
 
 REGULAR = [(1, str(second / 8), str(second % 5)) for second in range(100)]

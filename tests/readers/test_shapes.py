@@ -259,3 +259,24 @@ def test_a_column_is_asked_for_while_its_name_is_taken():
     content = "\n".join(["time,rate,busy", *rows]).encode()
     steps = steps_of(content, "--stage", "scraper=busy:queue")
     assert [name for name in steps[0] if name.startswith("load_")] == ["load_rate", "load_scraper"]
+
+
+def test_an_offset_may_follow_minutes():
+    steps = steps_of(table([f"2026-04-06T10:0{minute}-02" for minute in range(3)]), "--tz", "UTC", "--step", "1m")
+    assert [step["time"][:16] for step in steps] == [f"2026-04-06T12:0{minute}" for minute in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        ("2026-04-06T12:00:0{}Z", "2262-04-11T23:47:16.85-12:00"),
+        ("13.04.2026 12:00:0{} +0000", "11.04.2262 23:47:16.85 -1200"),
+        ("4611{}.5", "1e400"),
+        ("4611{}.5", "9e300"),
+    ],
+)
+def test_a_time_beyond_all_others_is_one_bad_row(usual, odd):
+    times = [usual.format(number) for number in range(9)]
+    outcome = entro("analyze", "-", "--tz", "UTC", "--json", "--step", "1h", stdin=table([*times, odd], "date"))
+    (source,) = json.loads(outcome.out)["sources"]
+    assert (source["rows_read"], source["rows_skipped"]) == (9, 1)

@@ -12,7 +12,6 @@ from entro_cli.readers.requests.names import LENGTH_NS, LENGTHS, Role
 from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.duckdb_table import Table
-from entro_cli.readers.timestamps import timestamp_sql
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 
 # Values of cells without a time or length: the lowest numbers, which no time reaches.
@@ -67,15 +66,25 @@ def fetch_cells(table: Table, columns: RequestColumns, options: ReadOptions) -> 
     """
     marks = _decimal_marks(table, columns, options)
     select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
+    layers: list[list[str]] = [[], [], []]
     for role, column in columns.by_role.items():
-        value, zoned = _value_sql(role, column, marks.get(column.index, "."))
-        select.append(f"{value} AS {role}")
-        if column.form is not None and not column.form.unit_ns:
-            select.append(f"coalesce({zoned}, false) AS {role}_zoned")
+        missing = _missing_sql(table, column.index)
+        if column.form is not None:
+            time = table.timestamp_sql(column.index, column.form, role)
+            for layer, sql in zip(layers, time.layers, strict=False):
+                layer.append(sql)
+            layers[2].append(f"{time.ns} AS {role}_ns")
+            select += [f"coalesce({role}_ns, {missing}) AS {role}", f"coalesce({time.zoned}, false) AS {role}_zoned"]
+        else:
+            layers[2].append(f"{_length_sql(table, column, marks.get(column.index, '.'))} AS {role}_ns")
+            select.append(
+                f"CASE WHEN {role}_ns < 0 THEN {_NEGATIVE} WHEN {role}_ns <= {_LONGEST_NS} "
+                f"THEN CAST(round({role}_ns) AS BIGINT) ELSE {missing} END AS {role}"
+            )
     rest = ""
     if columns.only:
         rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'"
-    fetched = table.fetch(", ".join(select), rest)
+    fetched = table.fetch(", ".join(select), rest, [", ".join(layer) for layer in layers if layer])
     plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
     values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
     always = np.ones(len(plain["broken"]), np.bool_)
@@ -128,21 +137,24 @@ def _decimal_marks(table: Table, columns: RequestColumns, options: ReadOptions) 
     return dict(zip(indices, find_style(table, indices, options.decimal).marks, strict=True))
 
 
-def _value_sql(role: Role, column: RequestColumn, mark: str) -> tuple[str, str]:
-    """Return SQL of a cell's nanoseconds or what is wrong with it, and SQL of whether it names its zone."""
+def _missing_sql(table: Table, index: int) -> str:
+    """Return SQL of the mark of a cell that gives no time or length: it is missing, or cannot be read."""
+    text = table.text_sql(index)
+    is_missing = rf"lower(trim(coalesce({text}, ''), ' \"' || chr(9))) IN ('', '-', 'nan', 'null', 'none', 'nat')"
+    return f"CASE WHEN {is_missing} THEN {MISSING} ELSE {_UNREADABLE} END"
+
+
+def _length_sql(table: Table, column: RequestColumn, mark: str) -> str:
+    """Return SQL of a length of time, nanoseconds; NULL if the cell holds none."""
     cell = f"c{column.index}"
-    is_missing = rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN ('', '-', 'nan', 'null', 'none', 'nat')"
-    missing = f"CASE WHEN {is_missing} THEN {MISSING} ELSE {_UNREADABLE} END"
-    if column.form is not None:
-        time, zoned = timestamp_sql(cell, column.form)
-        return f"coalesce({time}, {missing})", zoned
-    digits = f"replace(replace({cell}, '{'.' if mark == ',' else ','}', ''), ',', '.')" if column.has_commas else cell
-    number = rf"TRY_CAST(trim({digits}, ' \"' || chr(9)) AS DOUBLE) * {LENGTH_NS[column.unit]}" if column.unit else ""
-    number = number or _with_unit_sql(cell)
-    return (
-        f"CASE WHEN {number} < 0 THEN {_NEGATIVE} WHEN {number} <= {_LONGEST_NS} "
-        f"THEN CAST(round({number}) AS BIGINT) ELSE {missing} END"
-    ), "true"
+    if not column.unit:
+        return _with_unit_sql(cell)
+    if column.has_commas:
+        digits = f"replace(replace({cell}, '{'.' if mark == ',' else ','}', ''), ',', '.')"
+        number = rf"TRY_CAST(trim({digits}, ' \"' || chr(9)) AS DOUBLE)"
+    else:
+        number = table.number_sql(column.index)
+    return f"{number} * {LENGTH_NS[column.unit]}"
 
 
 def _with_unit_sql(cell: str) -> str:

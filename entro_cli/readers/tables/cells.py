@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
-from entro_cli.readers.timestamps import date_shown, given_format, written_parts_sql
+from entro_cli.readers.tables.timestamp_sql import let_sql, written_parts_sql
+from entro_cli.readers.timestamps import date_shown, given_format
 from entro_engine import EntroError, Kind
 
 _FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G": 1e9}
@@ -39,11 +40,9 @@ def settle_order(table: Table, schema: TableSchema, time: str) -> TableSchema:
     Raises:
         EntroError: if the dates fit both orders or none.
     """
-    a, b, c = (f"({written_parts_sql(time)}).{part}" for part in "abc")
-    above = ", ".join(
-        f"coalesce(max(TRY_CAST({part} AS INTEGER)), 0) > 12 AS {name}" for part, name in ((a, "a"), (b, "b"))
-    )
-    found = table.fetch(f"{above}, coalesce(min(length({c})), 0) = 4 AS whole_years")
+    above = ", ".join(f"coalesce(max(TRY_CAST(parts.{part} AS INTEGER)), 0) > 12 AS {part}" for part in "ab")
+    parts = f"{written_parts_sql(time)} AS parts"
+    found = table.fetch(f"{above}, coalesce(min(length(parts.c)), 0) = 4 AS whole_years", layers=[parts])
     is_day_first, is_month_first = bool(found["a"][0]), bool(found["b"][0])
     # Of 17/06/09 the first may be the year, too.
     if is_day_first == is_month_first or (is_day_first and not found["whole_years"][0]):
@@ -227,15 +226,15 @@ def number_sql(cell: str, plain: str, mark: str, kind: Kind | None, divisor: flo
     units = {Kind.RATE: _RATE_UNIT, Kind.QUEUE: _THINGS}.get(kind or Kind.GENERIC, f"{_RATE_UNIT}|{_THINGS}")
     pattern = rf"^\s*({number})\s*({'|'.join(_FACTORS)}|)\s*((?i:{units})|)\s*$"
     parts = f"regexp_extract(trim({cell}, '\"'), '{pattern}', ['number', 'factor', 'unit'])"
-    digits = f"replace(regexp_replace(({parts}).number, '[{escaped}]', '', 'g'), '{mark}', '.')"
+    digits = f"replace(regexp_replace(parts.number, '[{escaped}]', '', 'g'), '{mark}', '.')"
     factor = " ".join(f"WHEN '{name}' THEN {value}" for name, value in _FACTORS.items())
     per = " ".join(
-        f"WHEN regexp_matches(({parts}).unit, '(?i)^(?:{names})$') THEN {divisor} / {seconds}"
+        f"WHEN regexp_matches(parts.unit, '(?i)^(?:{names})$') THEN {divisor} / {seconds}"
         for names, seconds in {
             **{rf".*(?:/|per\s)\s*{unit}": each for unit, each in SECONDS_PER.items()},
             **_RATES,
         }.items()
     )
-    scale = f"CASE ({parts}).factor {factor} ELSE 1 END * CASE {per} ELSE 1 END"
+    scale = f"CASE parts.factor {factor} ELSE 1 END * CASE {per} ELSE 1 END"
     read = plain if mark == "." else f"CASE WHEN NOT contains({cell}, '.') THEN {plain} END"
-    return f"coalesce({read}, TRY_CAST({digits} AS DOUBLE) * {scale})"
+    return f"coalesce({read}, {let_sql('parts', parts, f'TRY_CAST({digits} AS DOUBLE) * {scale}')})"

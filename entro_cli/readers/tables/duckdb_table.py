@@ -1,4 +1,4 @@
-"""Tables in DuckDB: CSV, TSV, JSON lines and Parquet as one relation of text cells, and the rows it rejects."""
+"""Tables in DuckDB: CSV, TSV, JSON lines and Parquet as one relation of cells, and the rows it rejects."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,9 @@ from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
-from entro_cli.readers.timestamps import timestamp_format
-from entro_cli.timeseries.observations import BadRow
+from entro_cli.readers.tables.timestamp_sql import WHOLE_NUMBERS, TimestampSql, timestamp_sql, typed_timestamp_sql
+from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
+from entro_cli.timeseries.observations import BadRow, NotStreamableError
 from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError
 
@@ -44,12 +47,17 @@ _ROW_NUMBER = "file_row_number + 1"
 LINE_COLUMN = "entro.line"
 """Last column of a Parquet file that was made from the lines of a text log: the numbers of the lines."""
 
+BLOCK_ROWS = 1 << 16
+"""Rows that are in memory at once: as many steps as the figures are counted from."""
+
+_DROP_REJECTS = "DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"
 _GROUPED = {".": ",", ",": "."}
+_DOUBLE_DIGITS = 15
 
 
 @dataclass
 class Table:
-    """A table that DuckDB can read: cells as text, in the order of the file.
+    """A table that DuckDB can read, in the order of the file.
 
     Attributes:
         log: the log that holds it.
@@ -62,6 +70,7 @@ class Table:
         header_offset: lines before the header of a CSV.
         pointers: JSON pointers of the columns of JSON lines.
         line_sql: SQL of the number of a row's line in Parquet.
+        types: DuckDB's types of the columns of Parquet; empty if all cells are text.
         problems: warnings about what had to be mended.
         rejected_count: number of rows without the header's number of cells; set by `fetch`.
         rejected_rows: the first few of those; set by `fetch`.
@@ -78,16 +87,22 @@ class Table:
     header_offset: int = 0
     pointers: list[str] = field(default_factory=list)
     line_sql: str = _ROW_NUMBER
+    types: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     rejected_count: int = 0
     rejected_rows: list[BadRow] = field(default_factory=list)
     connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
 
-    def fetch(self, select: str, rest: str = "") -> dict[str, Any]:
+    def fetch(self, select: str, rest: str = "", layers: Sequence[str] = ()) -> dict[str, Any]:
         """Return the columns of `SELECT {select} FROM the rows {rest}` as NumPy arrays, masked where NULL.
 
         The relation has the columns c0, c1, ... (VARCHAR), `broken` (BOOLEAN, not a row at all) and `line` (BIGINT,
-        NULL if unknown).
+        NULL if unknown). That of Parquet has n0, n1, ..., too: the cells in their types.
+
+        Args:
+            select: SQL of the columns.
+            rest: the end of the query.
+            layers: SQL of more columns of the relation, each layer with those of the layers before it.
 
         Raises:
             EntroError: if the file cannot be read as a table.
@@ -96,11 +111,68 @@ class Table:
 
         try:
             if self.shape == "csv":
-                return _fetch_csv(self, select, rest)
-            relation = _parquet_sql(self) if self.shape == "parquet" else _json_sql(self)
-            return run_query(self.connection, f"SELECT {select} FROM {relation} {rest}")
+                return _fetch_csv(self, select, rest, layers)
+            return run_query(self.connection, f"SELECT {select} FROM {self.relation_sql(layers)} {rest}")
         except duckdb.Error as error:
             raise unreadable(self.log, error) from error
+
+    def blocks(self, select: str, layers: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield what `fetch` returns block by block, so that memory does not limit the number of rows.
+
+        Raises:
+            NotStreamableError: if it must be fetched whole, which may show only after some blocks: to mend a CSV or to
+                report what is wrong with the file, or because pyarrow is not installed.
+        """
+        import duckdb
+
+        if not find_spec("pyarrow") or (self.shape == "csv" and _line_ends_differ(self)):
+            raise NotStreamableError
+        self.connection.execute(_DROP_REJECTS)
+        try:
+            with self.connection.sql(f"SELECT {select} FROM {self.relation_sql(layers)}").to_arrow_reader(
+                BLOCK_ROWS
+            ) as reader:
+                for batch in reader:
+                    columns = zip(batch.schema.names, batch.columns, strict=True)
+                    yield {name: column.to_numpy(zero_copy_only=False) for name, column in columns}
+        except (duckdb.Error, OSError) as error:  # Arrow has only OSError for what goes wrong in DuckDB
+            raise NotStreamableError from error
+        if self.shape == "csv" and not _note_rejects(self):
+            raise NotStreamableError
+
+    def relation_sql(self, layers: Sequence[str]) -> str:
+        """Return SQL of the relation that `fetch` describes."""
+        of_shape = {"csv": _csv_sql, "parquet": _parquet_sql, "json lines": _json_sql}[self.shape]
+        return reduce(lambda relation, layer: f"(SELECT *, {layer} FROM {relation})", layers, of_shape(self))
+
+    def number_sql(self, column: int) -> str:
+        """Return SQL of a cell as a plain number, a DOUBLE; NULL if it is none.
+
+        The second cast of text removes quotes, which are part of the cell where the file is read with quotes as text.
+        """
+        if self._is_number(column):
+            return f"CAST(n{column} AS DOUBLE)"
+        cell = f"c{column}"
+        return rf"coalesce(TRY_CAST({cell} AS DOUBLE), TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE))"
+
+    def text_sql(self, column: int) -> str:
+        """Return SQL of a cell as text for a branch that few rows take: the others are not cast then."""
+        return f"CAST(n{column} AS VARCHAR)" if self.types else f"c{column}"
+
+    def _is_number(self, column: int) -> bool:
+        """Return whether a column has a type of numbers that are read as they are.
+
+        A REAL is read as text: its shortest digits are those that the writer meant. A DECIMAL with as many digits as a
+        DOUBLE holds becomes the DOUBLE that its text is.
+        """
+        kind = self.types[column] if self.types else ""
+        digits = int(found[1]) if (found := re.match(r"DECIMAL\((\d+),", kind)) else _DOUBLE_DIGITS + 1
+        return kind in WHOLE_NUMBERS or kind == "DOUBLE" or digits <= _DOUBLE_DIGITS
+
+    def timestamp_sql(self, column: int, form: TimestampFormat, name: str) -> TimestampSql:
+        """Return SQL of a cell as a timestamp; `name` begins the names of its layers."""
+        typed = typed_timestamp_sql(f"n{column}", self.types[column], form) if self.types else None
+        return typed or timestamp_sql(f"c{column}", form, name)
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -187,19 +259,21 @@ def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     # Without the option, a folder called `key=value` on the path would become a column.
     source = f"read_parquet({sql_string(str(log.path))}, hive_partitioning = false)"
     try:
-        names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         rows = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as error:
         raise unreadable(log, error) from error
+    names, types = [row[0] for row in described], [row[1] for row in described]
     has_lines = names[-1:] == [LINE_COLUMN]
     used = len(names) - has_lines
     line_sql = quoted_name(LINE_COLUMN) if has_lines else _ROW_NUMBER
     sample = [["" if cell is None else cell for cell in row[:used]] for row in rows]
-    return Table(log, "parquet", names[:used], sample, log.path, line_sql=line_sql)
+    return Table(log, "parquet", names[:used], sample, log.path, line_sql=line_sql, types=types[:used])
 
 
 def _parquet_sql(table: Table) -> str:
-    cells = ", ".join(f"CAST({quoted_name(name)} AS VARCHAR) AS c{index}" for index, name in enumerate(table.columns))
+    names = [*enumerate(map(quoted_name, table.columns))]
+    cells = ", ".join(f"CAST({name} AS VARCHAR) AS c{index}, {name} AS n{index}" for index, name in names)
     source = f"read_parquet({sql_string(str(table.path))}, file_row_number = true, hive_partitioning = false)"
     return f"(SELECT {cells}, false AS broken, {table.line_sql} AS line FROM {source})"
 
@@ -366,7 +440,7 @@ def has_decimal(table: Table, column: int, mark: str) -> bool:
     return any(pattern.match(row[column]) for row in table.sample)
 
 
-def _fetch_csv(table: Table, select: str, rest: str) -> dict[str, Any]:
+def _fetch_csv(table: Table, select: str, rest: str, layers: Sequence[str]) -> dict[str, Any]:
     """Return columns of a CSV.
 
     First quotes are read as quotes, then as text. If neither works, both are tried on a mended copy of the file.
@@ -376,7 +450,7 @@ def _fetch_csv(table: Table, select: str, rest: str) -> dict[str, Any]:
             _mend(table)
         for quote in ('"', ""):
             table.quote = quote
-            rows = _try_csv(table, select, rest)
+            rows = _try_csv(table, f"SELECT {select} FROM {table.relation_sql(layers)} {rest}")
             if rows is not None:
                 return rows
     raise EntroError("cannot be read as a table", where=table.log.label, expected="rows with equally many cells")
@@ -388,32 +462,41 @@ def _line_ends_differ(table: Table) -> bool:
     return table.header_offset > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
 
 
-def _try_csv(table: Table, select: str, rest: str) -> dict[str, Any] | None:
-    """Return columns of a CSV and set the table's rejected rows.
+def _try_csv(table: Table, query: str) -> dict[str, Any] | None:
+    """Return the columns of a query on a CSV and set the table's rejected rows.
 
     Returns:
         None if a quote swallows rows, or if the file must be mended first.
     """
     import duckdb
 
-    connection = table.connection
-    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    table.connection.execute(_DROP_REJECTS)
     try:
-        rows = run_query(connection, f"SELECT {select} FROM {_csv_sql(table)} {rest}")
+        rows = run_query(table.connection, query)
     except duckdb.InvalidInputException:
         return None
+    return rows if _note_rejects(table) else None
+
+
+def _note_rejects(table: Table) -> bool:
+    """Set the table's rejected rows after a query.
+
+    Returns:
+        False if a quote swallows rows, or if the file must be mended first.
+    """
+    connection = table.connection
     found = connection.execute(
         "SELECT DISTINCT min(error_type::VARCHAR) FROM reject_errors GROUP BY line_byte_position"
     )
     kinds = {row[0] for row in found.fetchall()}
     if "INVALID ENCODING" in kinds or (table.quote and kinds & {"UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"}):
-        return None
+        return False
     # A row with several cells too many has as many errors, all with the row's position.
     rejects = "FROM (SELECT DISTINCT line_byte_position AS position, csv_line FROM reject_errors)"
     (table.rejected_count,) = connection.execute(f"SELECT count(*) {rejects}").fetchall()[0]
     first = connection.execute(f"SELECT position, csv_line {rejects} ORDER BY position LIMIT {SHOWN_BAD_ROWS}")
     table.rejected_rows = [_rejected_row(table, *row) for row in first.fetchall()]
-    return rows
+    return True
 
 
 def _csv_sql(table: Table) -> str:

@@ -37,7 +37,7 @@ from entro_cli.readers.tables.schema import (
 from entro_cli.readers.tables.series import Rows, series_of
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.readers.timestamps import EPOCH_SECONDS, timestamp_format
-from entro_cli.timeseries.observations import Observations, ReadOptions, Series
+from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 
 
@@ -78,17 +78,8 @@ class TableReader(CsvHeaders):
                 from entro_cli.readers.tables.cells import check_sources  # most tables have one row per time
 
                 check_sources(table, schema)
-        bad = tuple(replace(row, text=masked(row.text)) for row in rows.bad) if options.redact else rows.bad
         good = len(rows.times)
-        check_bad_rows(
-            table,
-            good,
-            rows.skipped,
-            bad,
-            options,
-            expected="a table of loads",
-            remedy="the format is probably another, or --time and --stage name the wrong columns",
-        )
+        bad = checked_bad_rows(table, good, rows.skipped, rows.bad, options)
         tally = Tally(table.problems)
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
         rows = _without_steps_back(replace(rows, times=times), tally)
@@ -113,6 +104,20 @@ class TableReader(CsvHeaders):
         lines = state.count(b"\n") if part is not log else 0
         rows = (replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
         return Reading(replace(found, bad_rows=tuple(rows)), self.header_of(part))
+
+
+def checked_bad_rows(
+    table: Table, good: int, skipped: int, bad: Sequence[BadRow], options: ReadOptions
+) -> tuple[BadRow, ...]:
+    """Return the first bad rows of a table as they are shown.
+
+    Raises:
+        EntroError: if it has no good row, more bad rows than good ones, or any bad row with --strict.
+    """
+    shown = tuple(replace(row, text=masked(row.text)) if options.redact else row for row in bad)
+    remedy = "the format is probably another, or --time and --stage name the wrong columns"
+    check_bad_rows(table, good, skipped, shown, options, expected="a table of loads", remedy=remedy)
+    return shown
 
 
 def _without_steps_back(rows: Rows, tally: Tally) -> Rows:

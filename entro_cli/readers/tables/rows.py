@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 from typing import Any
 
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
-from entro_cli.readers.tables import fast_csv
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.column_names import TOTALS
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
 from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
 from entro_cli.readers.tables.series import Rows
-from entro_cli.readers.timestamps import UNKNOWN_ORDER, timestamp_sql
-from entro_cli.timeseries.observations import ReadOptions, TimeArray
+from entro_cli.readers.tables.timestamp_sql import timestamp_sql
+from entro_cli.readers.timestamps import UNKNOWN_ORDER
+from entro_cli.timeseries.observations import BadRow, NotStreamableError, ReadOptions, TimeArray
 from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
@@ -51,19 +52,163 @@ def fetch_rows(table: Table, schema: TableSchema, options: ReadOptions) -> Rows:
     Raises:
         EntroError: if the file cannot be read as a table, or if it is not clear what a stage of a long table measures.
     """
-    loads = load_columns(table, schema)
-    is_worth_it = table.shape == "csv" and table.path.stat().st_size >= fast_csv.WORTH_BYTES
-    is_plain = is_worth_it and not has_open_mark(table, schema, options)
-    plain = fast_csv.read_plain_csv(table, schema, loads) if is_plain else None
-    if plain is not None and _usual_times(plain.times) is None:
-        return plain
     schema = _with_date_order(table, schema)
-    numbers = [_number_sql(f"c{column}") for column in loads]
+    numbers = [table.number_sql(column) for column in load_columns(table, schema)]
     if not has_open_mark(table, schema, options):
         rows = _fetch(table, schema, options, numbers)
         if rows.not_numbers == 0:
             return rows
     return _styled_rows(table, schema, options, numbers)
+
+
+class RowBlocks:
+    """The good rows of a wide table, block by block, and after them what was wrong with the others.
+
+    Args:
+        table: the table.
+        schema: its schema.
+        options: how it is read.
+
+    Raises:
+        NotStreamableError: if the numbers or the sources of its rows need a look at the whole table.
+        EntroError: if the file cannot be read as a table, or if dates fit two orders.
+    """
+
+    def __init__(self, table: Table, schema: TableSchema, options: ReadOptions) -> None:
+        loads = load_columns(table, schema)
+        is_combined = schema.stage is not None or schema.sources or len(loads) > len(schema.stages)
+        if is_combined or has_open_mark(table, schema, options):
+            raise NotStreamableError
+        numbers = [table.number_sql(column) for column in loads]
+        self._query = _RowQuery(table, _with_date_order(table, schema), options, numbers)
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the good rows.
+
+        Raises:
+            NotStreamableError: if the table must be read whole, which may show only after some blocks.
+        """
+        query = self._query
+        for block in query.table.blocks(query.select_sql(), query.layers):
+            rows = query.good_rows(block)
+            if query.not_numbers:
+                raise NotStreamableError
+            if len(rows.times):
+                yield rows
+
+    @property
+    def skipped(self) -> int:
+        """Number of rows that could not be read, after all blocks."""
+        return self._query.skipped
+
+    def bad(self) -> tuple[BadRow, ...]:
+        """Return the first few of those, after all blocks."""
+        return self._query.bad()
+
+
+class _RowQuery:
+    """Query of the rows of a table, and what is wrong with those that it gave so far.
+
+    Args:
+        table: the table.
+        schema: its schema.
+        options: how it is read.
+        numbers: SQL of the loads in its columns.
+        usual: the first and last time of good rows; None if any time is good.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        schema: TableSchema,
+        options: ReadOptions,
+        numbers: Sequence[str],
+        usual: tuple[int, int] | None = None,
+    ) -> None:
+        self.table, self._schema, self._options, self._usual = table, schema, options, usual
+        self._loads = load_columns(table, schema)
+        clock = schema.clock is not None
+        self._time = (
+            timestamp_sql(_time_text(schema), schema.form, "time")
+            if clock
+            else table.timestamp_sql(schema.time, schema.form, "time")
+        )
+        loads = ", ".join(f"{number} AS load{index}" for index, number in enumerate(numbers))
+        self.layers = (*self._time.layers, f"{self._time.ns} AS ns, {self._time.zoned} AS is_zoned, {loads}")
+        self.not_numbers = self._rows = self._wrong_count = 0
+        self._wrong: dict[int, str] = {}
+
+    @property
+    def skipped(self) -> int:
+        """Number of rows that could not be read."""
+        return self._wrong_count + self.table.rejected_count
+
+    def bad(self) -> tuple[BadRow, ...]:
+        """Return the first few of those."""
+        schema = self._schema
+        used = [schema.time, *(column for column in (schema.clock,) if column is not None), *self._loads]
+        return bad_rows(self.table, [*used, *(column for _, column in _text_columns(schema))], self._wrong)
+
+    def good_rows(self, fetched: Mapping[str, Any]) -> Rows:
+        """Return the good rows among those that were fetched, and count the others."""
+        schema = self._schema
+        reasons = np.asarray(fetched["reason"])
+        is_good = np.equal(reasons, _GOOD)
+        for row in np.flatnonzero(~is_good)[: SHOWN_BAD_ROWS - len(self._wrong)].tolist():
+            self._wrong[self._rows + row] = _REASONS[reasons[row]]
+        self._rows += len(reasons)
+        self._wrong_count += int((~is_good).sum())
+        self.not_numbers += int(np.equal(reasons, _TEXT).sum())
+        stages, codes = schema.stages, None
+        if schema.stage is not None:
+            from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
+
+            kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
+            names = list(compress(fetched["stage"], is_good))
+            stages, codes = long_stages(self.table.log.label, names, kinds, self._options)
+        totals = np.asarray(fetched["is_total"], np.bool_)[is_good] if schema.sources else None
+        return Rows(
+            times=np.asarray(fetched["time"], dtype=np.int64)[is_good],
+            zoned=np.asarray(fetched["zoned"], dtype=np.bool_)[is_good],
+            values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(self._loads))]),
+            stages=stages,
+            codes=codes,
+            source_names=[self.table.columns[column] for column in schema.sources],
+            sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
+            are_totals=totals if totals is not None and totals.any() and not totals.all() else None,
+        )
+
+    def select_sql(self) -> str:
+        """Return SQL of the columns of the rows."""
+        schema = self._schema
+        select = [
+            # Without NULLs, DuckDB returns plain arrays instead of masked ones.
+            "coalesce(ns, 0) AS time",
+            "coalesce(is_zoned, false) AS zoned",
+            f"CAST({self._reason_sql()} AS TINYINT) AS reason",
+            *(f"coalesce(load{index}, 'nan'::DOUBLE) AS v{index}" for index in range(len(self._loads))),
+            *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
+        ]
+        if schema.sources:
+            names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
+            select.append(f"hash(concat_ws(chr(31), {names})) AS source")
+            are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
+            select.append(f"{are_totals} AS is_total")
+        return ", ".join(select)
+
+    def _reason_sql(self) -> str:
+        """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell, NaN or N/A is a missing sample."""
+        checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ns IS NULL THEN {_TIME}"]
+        if self._schema.stage is not None:
+            checks.append(f"WHEN trim(coalesce(c{self._schema.stage}, '')) = '' THEN {_STAGE}")
+        for index, column in enumerate(self._loads):
+            missing = rf"lower(trim(coalesce({self.table.text_sql(column)}, ''), ' \"' || chr(9))) IN {_MISSING}"
+            checks.append(f"WHEN load{index} IS NULL AND NOT {missing} THEN {_TEXT}")
+            checks.append(f"WHEN abs(load{index}) > {LARGEST_LOAD} AND NOT isnan(load{index}) THEN {_INFINITE}")
+            checks.append(f"WHEN load{index} < 0 THEN {_NEGATIVE}")
+        if self._usual is not None:
+            checks.append(f"WHEN ns NOT BETWEEN {self._usual[0]} AND {self._usual[1]} THEN {_STRAY}")
+        return f"CASE {' '.join(checks)} ELSE {_GOOD} END"
 
 
 def _fetch(
@@ -74,57 +219,12 @@ def _fetch(
     usual: tuple[int, int] | None = None,
 ) -> Rows:
     """Return the rows of a table, given SQL of the loads in its columns and the first and last time of good rows."""
-    columns = load_columns(table, schema)
-    time, zoned = timestamp_sql(_time_text(schema), schema.form)
-    reason = _reason_sql(schema, time, [f"c{column}" for column in columns], numbers, usual)
-    fetched = table.fetch(_select_sql(schema, time, zoned, reason, numbers))
-    reasons = np.asarray(fetched["reason"])
-    is_good = np.equal(reasons, _GOOD)
-    times = np.asarray(fetched["time"], dtype=np.int64)[is_good]
-    found = None if usual else _usual_times(times)
+    query = _RowQuery(table, schema, options, numbers, usual)
+    rows = query.good_rows(table.fetch(query.select_sql(), layers=query.layers))
+    found = None if usual else _usual_times(rows.times)
     if found is not None:
         return _fetch(table, schema, options, numbers, found)
-    wrong = {int(row): _REASONS[reasons[row]] for row in np.flatnonzero(~is_good)[:SHOWN_BAD_ROWS]}
-    used = [schema.time, *(column for column in (schema.clock,) if column is not None), *columns]
-    bad = bad_rows(table, [*used, *(column for _, column in _text_columns(schema))], wrong)
-    stages, codes = schema.stages, None
-    if schema.stage is not None:
-        from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
-
-        kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
-        stages, codes = long_stages(table.log.label, list(compress(fetched["stage"], is_good)), kinds, options)
-    totals = np.asarray(fetched["is_total"], np.bool_)[is_good] if schema.sources else None
-    return Rows(
-        times=times,
-        zoned=np.asarray(fetched["zoned"], dtype=np.bool_)[is_good],
-        values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(numbers))]),
-        stages=stages,
-        codes=codes,
-        source_names=[table.columns[column] for column in schema.sources],
-        sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
-        are_totals=totals if totals is not None and totals.any() and not totals.all() else None,
-        skipped=int((~is_good).sum()) + table.rejected_count,
-        bad=bad,
-        not_numbers=int(np.equal(reasons, _TEXT).sum()),
-    )
-
-
-def _select_sql(schema: TableSchema, time: str, zoned: str, reason: str, numbers: Sequence[str]) -> str:
-    """Return SQL of the columns of the rows, given SQL of each."""
-    select = [
-        # Without NULLs, DuckDB returns plain arrays instead of masked ones.
-        f"coalesce({time}, 0) AS time",
-        f"coalesce({zoned}, false) AS zoned",
-        f"CAST({reason} AS TINYINT) AS reason",
-        *(f"coalesce({number}, 'nan'::DOUBLE) AS v{index}" for index, number in enumerate(numbers)),
-        *(f"coalesce(c{column}, '') AS {role}" for role, column in _text_columns(schema)),
-    ]
-    if schema.sources:
-        names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
-        select.append(f"hash(concat_ws(chr(31), {names})) AS source")
-        are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
-        select.append(f"{are_totals} AS is_total")
-    return ", ".join(select)
+    return replace(rows, skipped=query.skipped, bad=query.bad(), not_numbers=query.not_numbers)
 
 
 def _time_text(schema: TableSchema) -> str:
@@ -187,14 +287,6 @@ def _good_loads(column: Any, is_good: NDArray[np.bool_]) -> FloatArray:
     return np.asarray(column, dtype=np.float64)[is_good] + 0.0  # -0.0 becomes 0.0: equal loads have equal bits
 
 
-def _number_sql(cell: str) -> str:
-    """Return SQL of a cell as a number, NULL if it is not a number.
-
-    The second cast removes quotes, which are part of the cell where the file is read with quotes as text.
-    """
-    return rf"coalesce(TRY_CAST({cell} AS DOUBLE), TRY_CAST(trim({cell}, ' \"' || chr(9)) AS DOUBLE))"
-
-
 def _usual_times(times: TimeArray) -> tuple[int, int] | None:
     """Return the first and last time of a table without a few stray ones, years away; None if there are none."""
     if len(times) < 2 or int(times.max()) - int(times.min()) < STRAY_NS:
@@ -205,24 +297,3 @@ def _usual_times(times: TimeArray) -> tuple[int, int] | None:
     strays = len(times) - len(most)
     is_clear = 0 < strays <= max(len(times) // _STRAY_SHARE, 1) and 10 * strays <= len(most)
     return (int(most[0]), int(most[-1])) if is_clear else None
-
-
-def _reason_sql(
-    schema: TableSchema,
-    time: str,
-    cells: Sequence[str],
-    numbers: Sequence[str],
-    usual: tuple[int, int] | None,
-) -> str:
-    """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell, NaN or N/A is a missing sample."""
-    missing = [rf"lower(trim(coalesce({cell}, ''), ' \"' || chr(9))) IN {_MISSING}" for cell in cells]
-    checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ({time}) IS NULL THEN {_TIME}"]
-    if schema.stage is not None:
-        checks.append(f"WHEN trim(coalesce(c{schema.stage}, '')) = '' THEN {_STAGE}")
-    for is_missing, number in zip(missing, numbers, strict=True):
-        checks.append(f"WHEN {number} IS NULL AND NOT {is_missing} THEN {_TEXT}")
-        checks.append(f"WHEN abs({number}) > {LARGEST_LOAD} AND NOT isnan({number}) THEN {_INFINITE}")
-        checks.append(f"WHEN {number} < 0 THEN {_NEGATIVE}")
-    if usual is not None:
-        checks.append(f"WHEN ({time}) NOT BETWEEN {usual[0]} AND {usual[1]} THEN {_STRAY}")
-    return f"CASE {' '.join(checks)} ELSE {_GOOD} END"

@@ -1,0 +1,100 @@
+"""Tables read block by block, so that memory does not limit their length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from entro_cli.readers.inputs.log_file import LogFile
+from entro_cli.readers.problems import Tally
+from entro_cli.readers.tables.duckdb_table import connect, open_table
+from entro_cli.readers.tables.reader import TableReader, checked_bad_rows, note_columns_not_read, schema_of
+from entro_cli.readers.tables.rows import STRAY_NS, RowBlocks
+from entro_cli.readers.tables.schema import TableSchema
+from entro_cli.readers.tables.series import Rows, series_of
+from entro_cli.readers.time_zones import to_utc
+from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, Series
+from entro_cli.timeseries.problems import Problem
+from entro_cli.timeseries.resample_stream import StreamResampler
+from entro_cli.timeseries.steps_on_disk import StoredSteps
+
+
+@dataclass(frozen=True)
+class StreamedLog:
+    """A log that was resampled while it was read, so that its samples were never in memory at once.
+
+    Attributes:
+        observations: the file's observations, with only the first and the last sample of each stage.
+        steps: the steps.
+    """
+
+    observations: Observations
+    steps: StoredSteps
+
+
+class TableStream:
+    """Stream of the series in a wide table whose rows are in the order of their times, each time once.
+
+    Args:
+        log: the plain file.
+        options: how it is read.
+    """
+
+    def __init__(self, log: LogFile, options: ReadOptions) -> None:
+        self._log, self._options = log, options.for_log(log.label)
+        self._rows = 0
+        self._last_ns: int | None = None
+        self._zone = ""
+        self._problems: tuple[Problem, ...] = ()
+
+    def resample(self, step_ns: int | None) -> StreamedLog:
+        """Put all rows onto a grid.
+
+        Args:
+            step_ns: length of a step, ns; None to derive it from the slowest stage.
+
+        Raises:
+            NotStreamableError: if the table must be read whole, which may show only after some blocks.
+            EntroError: if its time or its stages are not clear, or most of its rows cannot be read.
+        """
+        with connect(self._log.spool.parent) as connection:
+            table = open_table(connection, self._log)
+            schema = schema_of(table, self._options)
+            resampler = StreamResampler(self._options.zone, step_ns)
+            blocks = RowBlocks(table, schema, self._options)
+            for rows in blocks:
+                resampler.add(self._series(rows, schema))
+            series, steps = resampler.finish()
+            bad = checked_bad_rows(table, self._rows, blocks.skipped, blocks.bad(), self._options)
+        tally = Tally(self._problems)
+        note_columns_not_read(schema, schema.stages, series, tally)
+        observations = Observations(
+            path=self._log.label,
+            format=TableReader.name,
+            series=series,
+            rows_read=self._rows,
+            rows_skipped=blocks.skipped,
+            bad_rows=bad,
+            zone=self._zone,
+            problems=tally.problems,
+            columns=tuple(table.columns),
+        )
+        return StreamedLog(observations, steps)
+
+    def _series(self, rows: Rows, schema: TableSchema) -> tuple[Series, ...]:
+        """Return the series in a block, one per stage that has a sample in it."""
+        form, tally = schema.form, Tally()
+        times, zone = to_utc(self._log.label, rows.times, rows.zoned, form, self._options, tally)
+        if self._last_ns is None:
+            self._zone, self._problems, self._last_ns = zone, tally.problems, int(times[0]) - 1
+        # An hour that the clock showed twice or skipped can be resolved only with all rows around it.
+        has_clock_change = tally.problems and not form.is_offset
+        is_stray = int(times[-1]) - self._last_ns > STRAY_NS
+        if is_stray or has_clock_change or zone != self._zone or times[0] <= self._last_ns:
+            raise NotStreamableError
+        before = tally.problems
+        series = series_of(replace(rows, times=times), tally)
+        if tally.problems != before:  # rows out of order, or two at one time
+            raise NotStreamableError
+        self._rows += len(times)
+        self._last_ns = int(times[-1])
+        return series
