@@ -16,6 +16,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import formats
 from comparisons import HERE, QUICK, Comparison, Sizes, comparisons
 from peers import missing
 from timing import PYTHON, Measured, in_turn, machine
@@ -74,6 +75,8 @@ def page(sizes: Sizes) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="entro-bench-") as folder:
         for comparison in comparisons(Path(folder).resolve(), sizes):
             yield from table(comparison, in_turn(comparison.commands, comparison.rounds, sizes.uncounted))
+        counts = [count for count in (sizes.rows // 5, sizes.rows, sizes.large_rows) if count]
+        yield from formats.lines(Path(folder).resolve(), counts, rounds=sizes.long_rounds)
     yield from kernel(sizes)
 
 

@@ -14,7 +14,14 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 RUNS = {
-    "bench.py --quick": ["v9 replay", "entro ingest --jobs 1", "duckdb alone", "a loop over lines", "entro --help"],
+    "bench.py --quick": [
+        "v9 replay",
+        "entro ingest --jobs 1",
+        "duckdb alone",
+        "a loop over lines",
+        "requests.jsonl",
+        "entro --help",
+    ],
     "growth.py --quick": ["entro report --weekly", "entro schedule run --daily", "logs one after another"],
     "everyday.py 1": ["entro simulate"],
     "text_logs.py scrapy 2 1": ["entro's reader"],
