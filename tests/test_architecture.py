@@ -79,7 +79,7 @@ NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
-    "duckdb": {"history", "readers"},
+    "duckdb": {"history", "readers", "timeseries"},
     "aiohttp": {"core", "live"},
     "distributed": {"core"},
     "filelock": {"automation", "history"},

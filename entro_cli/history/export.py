@@ -13,7 +13,7 @@ import numpy as np
 from entro_cli.core.console import printable
 from entro_cli.history.day_files import connect
 from entro_cli.timeseries.observations import TimeArray
-from entro_cli.timeseries.step_rows import Column, csv_text, json_lines
+from entro_cli.timeseries.step_rows import csv_text, json_lines
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
 
@@ -35,7 +35,7 @@ def as_csv(steps: Steps, zone: tzinfo) -> str:
         Columns time (ISO 8601 with offset), load_STAGE..., peak_STAGE..., end_STAGE... (in the stage's unit, empty
         without data), samples_STAGE..., with_data (whether every stage has measured data in the step).
     """
-    return csv_text(_starts(steps).tolist(), zone, _lists(steps))
+    return csv_text(_starts(steps), zone, list(_columns(steps).items()))
 
 
 def as_json_lines(steps: Steps, zone: tzinfo) -> str:
@@ -45,7 +45,7 @@ def as_json_lines(steps: Steps, zone: tzinfo) -> str:
         steps: the steps to write.
         zone: the time zone to write the times in.
     """
-    return json_lines(_starts(steps).tolist(), zone, _lists(steps))
+    return json_lines(_starts(steps), zone, list(_columns(steps).items()))
 
 
 def as_parquet(steps: Steps) -> bytes:
@@ -82,10 +82,6 @@ def _columns(steps: Steps) -> dict[str, Any]:
     names = [stage.name for stage in steps.stages]
     columns = {f"{what}_{name}": row for what, rows in arrays.items() for name, row in zip(names, rows, strict=True)}
     return columns | {"with_data": steps.measured.all(axis=0)}
-
-
-def _lists(steps: Steps) -> list[Column]:
-    return [(name, values.tolist()) for name, values in _columns(steps).items()]
 
 
 def _starts(steps: Steps) -> TimeArray:

@@ -6,37 +6,67 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
+from functools import cache
 from typing import Any
 
-from entro_cli.core.clock import moment
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
-Column = tuple[str, Sequence[Any]]
-"""The name of a column and its values, one per step: text, booleans, integers, or floats with NaN for no data."""
+from entro_cli.core.clock import moment
+from entro_cli.timeseries.observations import TimeArray
+
+Column = tuple[str, NDArray[Any]]
+"""The name of a column and its values, one per step: words, booleans, integers, or floats with NaN for no data."""
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    # One thread keeps the rows in order. Its text of a float is that of `repr`, the shortest that reads back to the
+    # same bits, in a fifth of the time.
+    return duckdb.connect(config={"threads": 1})
 
 
 def csv_text(
-    times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column], header: bool = True, precision: str = "auto"
+    times_ns: TimeArray, zone: tzinfo, columns: Sequence[Column], header: bool = True, precision: str = "auto"
 ) -> str:
     """Return the steps as CSV: `time` (ISO 8601 with offset), then the columns. NaN becomes an empty cell.
 
     Args:
         times_ns: start of each step, nanoseconds since the epoch.
         zone: the time zone to write the times in.
-        columns: the values to write, one per step and column.
+        columns: the values to write, one per step and column. Words need no quotes.
         header: write the line of column names.
         precision: of the times, as `datetime.isoformat` has it. One form for all reads back as one column of times.
     """
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     if header:
-        writer.writerow(["time", *(name for name, _ in columns)])
-    writer.writerows(zip(_iso(times_ns, zone, precision), *(map(_cell, values) for _, values in columns), strict=True))
+        csv.writer(out, lineterminator="\n").writerow(["time", *(name for name, _ in columns)])
+    cells = [
+        f"coalesce(CASE WHEN NOT isnan(c{index}) THEN c{index} END::VARCHAR, '')"
+        if values.dtype.kind == "f"
+        else f"c{index}"
+        for index, (_, values) in enumerate(columns)
+    ]
+    # Under plain names: the names of stages may hold anything.
+    rows = {f"c{index}": values for index, (_, values) in enumerate(columns)}
+    if zone is UTC and precision != "auto":
+        rows["time"] = times_ns // 1000
+        fraction = ".%f" if precision == "microseconds" else ""
+        cells.insert(0, f"strftime(make_timestamp(time), '%Y-%m-%dT%H:%M:%S{fraction}+00:00')")
+    else:
+        rows["time"] = np.array(list(_iso(times_ns, zone, precision)), dtype=object)
+        cells.insert(0, "time")
+    with _database().cursor() as cursor:
+        cursor.register("steps", rows)
+        found = cursor.execute(f"SELECT concat_ws(',', {', '.join(cells)}) FROM steps").fetchall()
+    out.writelines(f"{row}\n" for (row,) in found)
     return out.getvalue()
 
 
-def json_lines(times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column]) -> str:
+def json_lines(times_ns: TimeArray, zone: tzinfo, columns: Sequence[Column]) -> str:
     """Return the steps as JSON lines, one object per step. NaN becomes null.
 
     Args:
@@ -46,19 +76,13 @@ def json_lines(times_ns: Iterable[int], zone: tzinfo, columns: Sequence[Column])
     """
     out = io.StringIO()
     names = ["time", *(name for name, _ in columns)]
-    for row in zip(_iso(times_ns, zone), *(map(_null_for_nan, values) for _, values in columns), strict=True):
+    for row in zip(_iso(times_ns, zone), *(map(_null_for_nan, values.tolist()) for _, values in columns), strict=True):
         out.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
     return out.getvalue()
 
 
-def _iso(times_ns: Iterable[int], zone: tzinfo, precision: str = "auto") -> Iterator[str]:
-    return (moment(ns, zone).isoformat(timespec=precision) for ns in times_ns)
-
-
-def _cell(value: float | bool | str) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)  # repr is the shortest text that reads back to the same bits
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+def _iso(times_ns: TimeArray, zone: tzinfo, precision: str = "auto") -> Iterator[str]:
+    return (moment(ns, zone).isoformat(timespec=precision) for ns in times_ns.tolist())
 
 
 def _null_for_nan(value: Any) -> Any:

@@ -31,20 +31,20 @@ def steps_csv(runs: Iterable[Run], waits: Callable[[Run], Sequence[FloatArray | 
     for number, run in enumerate(runs):
         has_fractions = run.start_ns % NS or run.step_ns % NS
         precision = "microseconds" if has_fractions else "seconds"
-        yield csv_text(run.times_ns.tolist(), UTC, _columns(run, waits(run)), header=number == 0, precision=precision)
+        yield csv_text(run.times_ns, UTC, _columns(run, waits(run)), header=number == 0, precision=precision)
 
 
 def _columns(run: Run, waits: Sequence[FloatArray | None]) -> list[Column]:
-    labels = {int(regime): regime.label for regime in Regime}
+    labels = np.array([regime.label for regime in sorted(Regime)], dtype=object)
     names = [stage.name for stage in run.stages]
     queues = [wait for wait in waits if wait is not None]
     # A list and not a dict: a stage called "total" has a column psi_total beside the sum's.
     return [
-        *((f"load_{name}", loads.tolist()) for name, loads in zip(names, run.loads, strict=True)),
-        *((f"psi_{name}", psi.tolist()) for name, psi in zip(names, run.psi, strict=True)),
-        ("psi_total", run.psi_total.tolist()),
-        ("coupled_load", run.coupled_load.tolist()),
-        *([("wait_s", np.max(queues, axis=0).tolist())] if queues else []),
-        ("regime", [labels[code] for code in run.trace.regime.tolist()]),
-        *((state, getattr(run.trace, state).tolist()) for state in _STATES),
+        *((f"load_{name}", loads) for name, loads in zip(names, run.loads, strict=True)),
+        *((f"psi_{name}", psi) for name, psi in zip(names, run.psi, strict=True)),
+        ("psi_total", run.psi_total),
+        ("coupled_load", run.coupled_load),
+        *([("wait_s", np.max(queues, axis=0))] if queues else []),
+        ("regime", labels[run.trace.regime - int(Regime.NO_DATA)]),
+        *((state, getattr(run.trace, state)) for state in _STATES),
     ]
