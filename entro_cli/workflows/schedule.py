@@ -170,12 +170,18 @@ def run_scheduled(
     """
     outcomes = []
     for outcome in executor(shared_folders(run.paths for run in runs)).map(
-        run_schedule_task, runs, "pipeline", keeps=True
+        run_schedule_task, [replace(run, indexed=len(runs) == 1) for run in runs], "pipeline", keeps=True
     ):
         replay_messages(outcome.messages, terminal)
         outcomes.append(outcome)
     if len(runs) > 1:
         write_fleet_of_runs(config, runs, outcomes, out, executor(()), terminal)
+        from entro_cli.report.render.index import update_index
+
+        # Once for all pages: each update reads the heads of all that are there.
+        for folder in dict.fromkeys(run.out for run, outcome in zip(runs, outcomes, strict=True) if outcome.members):
+            if problem := update_index(folder):
+                terminal.warn(problem)
     return outcomes
 
 

@@ -68,6 +68,7 @@ class ScheduledRun:
         out: the folder for reports.
         gates: the gates to try on each report.
         now: the time of the run, in the zone of the reports.
+        indexed: whether to bring the index of the folder up to date after each report.
     """
 
     paths: PipelinePaths
@@ -77,6 +78,7 @@ class ScheduledRun:
     out: Path
     gates: tuple[str, ...]
     now: datetime
+    indexed: bool = True
 
 
 @dataclass
@@ -147,7 +149,7 @@ def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
         outcome.failures += [note for note in stored.notes if note not in outcome.failures]
         summary = summarise_period(stored, period, run.settings, None)
         stem = period.file_stem(run.paths.name)
-        write_report(summary, stem, OutputOptions("html", run.out, indexed=True), terminal)
+        write_report(summary, stem, OutputOptions("html", run.out, indexed=run.indexed), terminal)
         page = str(run.out / f"{stem}.html")
         outcome.members[period.first] = member_of(summary, page)
         period_name = f"{period.kind} {period.label}"

@@ -87,10 +87,10 @@ def load_chart(summary: Summary) -> go.Figure:
         figure.update_layout({f"yaxis{number + 2}": _value_axis(summary, row) | {"domain": [bottom, bottom + height]}})
         _draw_row(figure, summary, seconds, row, axis)
     figure.update_layout(xaxis={"anchor": f"y{len(rows) + 1}"})
-    for gap in summary.maintenance:
-        _draw_span(figure, _edges(summary, gap), "var(--maintenance-bar)")
-    for incident in summary.incidents:
-        _draw_span(figure, _edges(summary, incident), "var(--critical-fill)")
+    spans = [_span(_edges(summary, gap), "var(--maintenance-bar)") for gap in summary.maintenance]
+    spans += [_span(_edges(summary, incident), "var(--critical-fill)") for incident in summary.incidents]
+    # All at once: Plotly copies the shapes that are there for each one that is added.
+    figure.layout.shapes = [*figure.layout.shapes, *spans]
     return figure
 
 
@@ -147,21 +147,20 @@ def _edges(summary: Summary, span: Incident | MaintenanceSpan) -> tuple[float, f
     return (nanoseconds(span.start) - start) / NS, (nanoseconds(span.end) - start) / NS
 
 
-def _draw_span(figure: go.Figure, edges: tuple[float, float], colour: str) -> None:
-    """Draw a span of time behind all rows."""
-    x0, x1 = edges
-    figure.add_shape(
-        type="rect",
-        x0=x0,
-        x1=x1,
-        y0=0,
-        y1=1,
-        yref="paper",
-        fillcolor=colour,
-        opacity=0.45,
-        line={"width": 0},
-        layer="below",
-    )
+def _span(edges: tuple[float, float], colour: str) -> dict[str, Any]:
+    """Return the shape of a span of time behind all rows."""
+    return {
+        "type": "rect",
+        "x0": edges[0],
+        "x1": edges[1],
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "fillcolor": colour,
+        "opacity": 0.45,
+        "line": {"width": 0},
+        "layer": "below",
+    }
 
 
 def _draw_row(figure: go.Figure, summary: Summary, seconds: FloatArray, row: _Row, axis: str) -> None:

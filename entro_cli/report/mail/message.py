@@ -87,12 +87,12 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
     return message
 
 
+def _clean(text: str) -> str:
+    return formatting.shortened(printable(text), _LONGEST_TEXT)
+
+
 def _body(context: dict[str, object], template_dir: Path | None) -> str:
-    templates = template_environment(
-        escaping=True,
-        clean=lambda text: formatting.shortened(printable(text), _LONGEST_TEXT),
-        template_dir=template_dir,
-    )
+    templates = template_environment(escaping=True, clean=_clean, template_dir=template_dir)
     return render_template(templates, "mail.html", context, template_dir)
 
 

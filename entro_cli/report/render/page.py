@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -206,11 +207,19 @@ def template_environment(
 ) -> Environment:
     """Return the Jinja environment of the templates. A name missing from the context is an error.
 
+    That of the built-in templates is kept, because compiling them takes longer than rendering them. A user may add a
+    file to a folder at any time.
+
     Args:
         escaping: escape values for HTML.
         clean: applied to every text that a template prints; by default it replaces control characters.
         template_dir: a folder with templates that replace the built-in ones of the same name.
     """
+    return (_environment if template_dir is None else _environment.__wrapped__)(escaping, clean, template_dir)
+
+
+@lru_cache(maxsize=16)
+def _environment(escaping: bool, clean: Callable[[str], str], template_dir: Path | None) -> Environment:
     folders = [folder for folder in (template_dir, bundled("templates")) if folder is not None]
     return Environment(
         loader=FileSystemLoader(folders),
