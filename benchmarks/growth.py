@@ -90,6 +90,7 @@ def by_rows(folder: Path, sizes: list[int]) -> Iterator[Growth]:
 
     yield growth("analyze")
     yield growth("analyze --step 10s")
+    yield growth("analyze --steps-csv steps.csv")
     yield growth("ingest", "--quiet", "--history", "history", before=fresh)
     yield growth("report --weekly", "--quiet", "--out", "out", "--logs")
 
@@ -108,6 +109,7 @@ def by_pipelines(folder: Path, counts: list[int], rows: int) -> Iterator[Growth]
     day = ["--daily", "--as-of", "2026-03-31T06:00"]
     tasks = {
         "entro ingest": (["ingest", "--quiet"], ("history",), 3),
+        "entro history list": (["history", "list"], (), 3),  # of what the ingest before it has stored
         "entro schedule run --daily": (["schedule", "run", *day, "--quiet"], ("history", "reports"), 1),
     }
     for title, (words, fresh, rounds) in tasks.items():
