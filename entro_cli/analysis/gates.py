@@ -20,6 +20,9 @@ _COMPARE = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+LOST_DAYS = "lost_days>0"
+"""A gate that is tried wherever others are."""
+
 _STEP_COUNTS = frozenset({"violations", "stable", "stress", "critical"})
 """Numbers that a percent sign turns into a share of the observed steps."""
 
@@ -41,7 +44,7 @@ class FailedGate:
 
 
 def failed_gates(gates: Sequence[str], document: Mapping[str, Any]) -> list[FailedGate]:
-    """Return the gates whose conditions are true.
+    """Return the gates whose conditions are true, and LOST_DAYS if days of the history are lost.
 
     A number is named by its path (`objective.burn_rate`) or, if that is unique, by its last name. With a percent sign,
     a count of steps is a share of the observed steps, and any other number a share of one.
@@ -64,6 +67,9 @@ def failed_gates(gates: Sequence[str], document: Mapping[str, Any]) -> list[Fail
             value = 100 * value / observed if is_count and observed else 0.0 if is_count else 100 * value
         if _COMPARE[compare](value, limit):
             failed.append(FailedGate(gate.strip(), f"{value:.6g}{'%' if percent else ''}"))
+    lost = document.get("lost_days")
+    if gates and lost:  # what is lost may be what the gates are about
+        failed.append(FailedGate(LOST_DAYS, str(len(lost))))
     return failed
 
 

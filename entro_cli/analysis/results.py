@@ -354,6 +354,7 @@ class Figures:
             queue.
         incidents: runs of steps over the budget, by time.
         objective: the error budget of the objective.
+        lost_days: days (UTC) of which the history has a record and no usable file. Their steps are without data.
     """
 
     start: datetime
@@ -384,6 +385,7 @@ class Figures:
     late_share: float | None
     incidents: Incidents
     objective: ErrorBudget
+    lost_days: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

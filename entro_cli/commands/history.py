@@ -1,4 +1,4 @@
-"""`entro history list`, `show`, `export`, `check` and `prune`: inspect and maintain the history."""
+"""`entro history list`, `show`, `export`, `check`, `repair` and `prune`: inspect and maintain the history."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ EXPORT_EPILOG = """\
 """
 CHECK_EPILOG = """\
 [bold]Example[/bold]: [cyan]entro history check && tar -czf history.tgz history/[/cyan]
+"""
+REPAIR_EPILOG = """\
+[bold]Example[/bold]: what would be kept and what is lost, before anything is changed.
+
+[cyan]entro history repair --dry-run[/cyan]
 """
 PRUNE_EPILOG = """\
 [bold]Examples[/bold]: show the days that would be removed, and keep a year of one pipeline.
@@ -171,6 +176,33 @@ def check(
     else:
         terminal.note(selection.empty_note())
     raise_if_damaged(checks)
+
+
+@expand_options
+def repair(
+    *,
+    pipeline: StoredPipeline = None,
+    store: HistoryOptions,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    common: CommonOptions,
+) -> None:
+    """Make a damaged history usable again, and say what was kept and what is lost.
+
+    Damaged files are moved to _entro/damaged. A state is taken from its copy, or else from the days.
+    """
+    from entro_cli.commands.views.history import REPAIR_SCHEMA, pipelines_document, repairs_text
+    from entro_cli.workflows.history_admin import repair_pipelines, select_pipelines
+
+    terminal = common.terminal()
+    selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
+    repaired = repair_pipelines(selection, dry_run)
+    if as_json:
+        terminal.document(pipelines_document(REPAIR_SCHEMA, repaired))
+    elif repaired:
+        terminal.text(repairs_text(repaired, dry_run))
+    else:
+        terminal.note(selection.empty_note())
 
 
 @expand_options

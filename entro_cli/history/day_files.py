@@ -68,7 +68,9 @@ class DamagedDayError(EntroError):
 
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(
-            found, where=printable(str(path)), remedy="move it away and ingest its logs again with --again"
+            found,
+            where=printable(str(path)),
+            remedy="run `entro history repair`, and ingest its logs again with --again",
         )
         self.path = path
 
@@ -186,15 +188,30 @@ def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[Sampl
     return [SampleKey(stage, Kind(kind), name) for stage, kind, name in found]
 
 
-def read_keys(connection: duckdb.DuckDBPyConnection, path: Path) -> list[SampleKey]:
-    """Return the stages and sources in a day file, without signals.
+def count_samples(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> dict[SampleKey, tuple[float | None, int, int, int]]:
+    """Return what a day file has of each source, without signals.
+
+    Returns:
+        The usual time between two samples (ns), the samples, the time of the first and of the last one (ns).
 
     Raises:
         DamagedDayError: when the file cannot be read.
     """
+    time = "epoch_ns(time) + coalesce(last_ns, 0)"
+    over = "OVER (PARTITION BY stage, kind, source ORDER BY time)"
+    rows = f"SELECT *, {time} AS seen_ns, {time} - lag({time}) {over} AS gap"
+    counts = "median(gap), sum(samples), min(seen_ns), max(seen_ns)"
+    query = f"SELECT stage, kind, source, {counts} FROM ({rows} FROM {_table_of(path)}) GROUP BY ALL ORDER BY ALL"
     try:
-        return [key for key in _read_keys(connection, _table_of(path)) if not is_signal(key.stage)]
-    except (duckdb.Error, ValueError) as error:
+        found = connection.execute(query).fetchall()
+        return {
+            SampleKey(stage, Kind(kind), source): (gap, int(samples), first, last)
+            for stage, kind, source, gap, samples, first, last in found
+            if not is_signal(stage)
+        }
+    except (duckdb.Error, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
 

@@ -1,15 +1,18 @@
-"""The recorded hashes of the files of a history, which show whether one was changed by something else than entro."""
+"""The index of a history: the recorded hash of every file shows what was changed or removed by something else."""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
+from entro_cli.core.console import printable
 from entro_cli.history.paths import PipelinePaths
+from entro_engine import EntroError
 
-_DIGEST_ATTEMPTS = 3
+_ATTEMPTS = 3
 """The comparisons of a file with its digests before a mismatch counts as damage."""
 
 Digests = dict[str, list[str]]
@@ -18,17 +21,65 @@ Digests = dict[str, list[str]]
 ALTERED = "its content has changed since it was written"
 """The flaw of a file whose hash is not a recorded one."""
 
+UNLISTED = "no hash of it is recorded"
+"""The flaw of a file that entro did not write, or whose hash was lost."""
+
+MISSING = "the file is missing"
+"""The flaw of a file that is recorded and not there."""
+
+REPAIR = "`entro history repair` keeps what is intact, and says what is lost"
+"""The remedy for a damaged history."""
+
 
 def read_digests(paths: PipelinePaths) -> Digests:
-    """Read the hashes of the stored files; none if they cannot be read, since they only help to find damage."""
+    """Read the recorded hashes; none of a pipeline that was never stored.
+
+    Raises:
+        EntroError: when the file is damaged, or missing although something is stored.
+    """
     try:
-        return msgspec.json.decode(paths.digests.read_bytes(), type=Digests)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
+        # The second time if another process has just stored the first log.
+        content = _content(paths) or _content(paths)
+        if content is None:
+            raise _damaged(paths, MISSING)
+        listed = msgspec.json.decode(content, type=Digests)
+        _ = [date.fromisoformat(name) for name in listed if name != paths.state.name]
+    except OSError as error:
+        raise _damaged(paths, f"cannot be read: {error.strerror or error}") from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise _damaged(paths, f"the file is damaged: {printable(str(error))}") from error
+    return listed
 
 
-def matches_digest(path: Path, key: str, paths: PipelinePaths, listed: Digests) -> bool | None:
-    """Report whether a file has a hash that is listed for it; None if none is listed.
+def _content(paths: PipelinePaths) -> bytes | None:
+    """Return the content of the file with the hashes; None if it is missing although something is stored."""
+    try:
+        return paths.digests.read_bytes()
+    except FileNotFoundError:
+        return None if paths.state.exists() or paths.days() else b"{}"
+
+
+def _damaged(paths: PipelinePaths, found: str) -> EntroError:
+    return EntroError(found, where=printable(str(paths.digests)), remedy=REPAIR)
+
+
+def stored_days(paths: PipelinePaths, listed: Digests) -> list[date]:
+    """Return the days that have a file or a recorded hash, in order: a day of which only that is left was lost."""
+    return sorted({*paths.days(), *(date.fromisoformat(name) for name in listed if name != paths.state.name)})
+
+
+def is_lost(paths: PipelinePaths, day: date, listed: Digests) -> bool:
+    """Report whether a day is recorded and its file is missing.
+
+    Readers hold no lock: a file that is being moved to its place, or was just pruned, is not lost.
+    """
+    name = day.isoformat()
+    is_gone = name in listed and not (paths.committed / name).exists() and not paths.day_file(day).exists()
+    return is_gone and name in read_digests(paths)
+
+
+def read_compared(path: Path, key: str, paths: PipelinePaths, listed: Digests) -> tuple[bytes, str]:
+    """Read a file, and return its content and its flaw: empty if it has a recorded hash.
 
     A reader holds no lock, and a writer may replace the file at any time. So a mismatch is checked again.
 
@@ -39,22 +90,20 @@ def matches_digest(path: Path, key: str, paths: PipelinePaths, listed: Digests) 
         listed: the digests, read a moment ago.
 
     Raises:
+        EntroError: when the digests are damaged.
         OSError: when the file cannot be read.
     """
-    for _ in range(_DIGEST_ATTEMPTS):
-        if key not in listed:
-            return None
-        found = digest(path)
-        if found in listed[key]:
-            return True
+    for _ in range(_ATTEMPTS):
+        content = path.read_bytes()
+        if hash_of(content) in listed.get(key, ()):
+            return content, ""
         listed = read_digests(paths)  # after the file was read: digests that are older would not list it
-    return False
+    return content, ALTERED if key in listed else UNLISTED
 
 
-def digest(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def hash_of(content: bytes) -> str:
+    """Return the hash of a file's content."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def encode_digests(digests: Digests) -> bytes:

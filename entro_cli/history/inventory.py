@@ -10,6 +10,7 @@ from pathlib import Path
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import NS, moment
 from entro_cli.history.day_files import DamagedDayError, DayCount, connect, count_days
+from entro_cli.history.digests import Digests, read_digests, stored_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import skipped_file_warning, unaltered_files
 from entro_cli.history.state import State, load_state, state_from_days
@@ -29,13 +30,13 @@ def take_inventories(
         pipelines: the pipelines. Their files are counted together, which takes a fraction of the time.
         zone: the time zone of the yielded times.
     """
-    days = [paths.days() for paths in pipelines]
-    for paths, dates, (counts, damaged) in zip(pipelines, days, _count_days(pipelines, days), strict=True):
-        yield _inventory_of(paths, dates, counts, damaged, zone)
+    days = [stored_days(paths, _digests_if_sound(paths) or {}) for paths in pipelines]
+    for paths, (counts, damaged) in zip(pipelines, _count_days(pipelines, days), strict=True):
+        yield _inventory_of(paths, counts, damaged, zone)
 
 
 def _inventory_of(
-    paths: PipelinePaths, days: list[date], counts: dict[Path, DayCount], damaged: list[Problem], zone: tzinfo
+    paths: PipelinePaths, counts: dict[Path, DayCount], damaged: list[Problem], zone: tzinfo
 ) -> tuple[PipelineInventory, list[Problem]]:
     problems: list[Problem] = []
     try:
@@ -51,7 +52,7 @@ def _inventory_of(
         stages=tuple(stage.name for stage in stage_inventories(state)),
         first=moment(min(count.first_ns for count in counts.values()), zone) if counts else None,
         last=moment(max(count.last_ns for count in counts.values()), zone) if counts else None,
-        days=len(days),
+        days=len(paths.days()),
         steps=steps,
         size_bytes=size,
         bytes_per_step=size / steps if steps else None,
@@ -84,7 +85,7 @@ def day_inventories(
     """
     days = [
         day
-        for day in paths.days()
+        for day in stored_days(paths, read_digests(paths))
         if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
         and (after_ns is None or day_start_ns(day) < after_ns)
     ]
@@ -107,7 +108,7 @@ def _count_days(
     pipelines: Sequence[PipelinePaths], days: Sequence[Sequence[date]]
 ) -> list[tuple[dict[Path, DayCount], list[Problem]]]:
     """Count the content of the files of some days of each pipeline; warn of those that cannot be read."""
-    unaltered = list(map(unaltered_files, pipelines, days))
+    unaltered = list(map(_unaltered, pipelines, days))
     counts: dict[Path, DayCount] = {}
     damaged: dict[Path, DamagedDayError] = {}
     with connect() as connection:
@@ -128,6 +129,19 @@ def _count_days(
         )
         for files, problems in unaltered
     ]
+
+
+def _unaltered(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
+    """Return the files of the days that are as they were written, or all if the warning is that the hashes are lost."""
+    listed = _digests_if_sound(paths)
+    return (list(map(paths.day_file, days)), []) if listed is None else unaltered_files(paths, days, listed)
+
+
+def _digests_if_sound(paths: PipelinePaths) -> Digests | None:
+    try:
+        return read_digests(paths)
+    except EntroError:
+        return None
 
 
 def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:

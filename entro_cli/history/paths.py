@@ -79,6 +79,11 @@ class PipelinePaths:
         return self.metadata_dir / "state.json"
 
     @property
+    def state_copy(self) -> Path:
+        """The file with the same content, for the case that the state is lost or damaged."""
+        return self.metadata_dir / "state-copy.json"
+
+    @property
     def digests(self) -> Path:
         """The file with the hashes of the day files and of the state, to detect damage."""
         return self.metadata_dir / "digests.json"

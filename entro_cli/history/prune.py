@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from entro_cli.history.day_files import DamagedDayError, connect, read_days
+from entro_cli.history.digests import read_digests, stored_days
 from entro_cli.history.ingest.overlap import since
 from entro_cli.history.inventory import PruneResult
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
@@ -39,11 +40,11 @@ def prune(paths: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult
 
 
 def _days_before(paths: PipelinePaths, cut: date) -> list[date]:
-    return [day for day in paths.days() if day < cut]
+    return [day for day in stored_days(paths, read_digests(paths)) if day < cut]
 
 
 def _result(paths: PipelinePaths, days: Sequence[date]) -> PruneResult:
-    size = sum(paths.day_file(day).stat().st_size for day in days)
+    size = sum(path.stat().st_size for path in map(paths.day_file, days) if path.exists())
     return PruneResult(paths.name, paths.shown, tuple(day.isoformat() for day in days), size)
 
 

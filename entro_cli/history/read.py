@@ -15,7 +15,7 @@ from entro_cli.config import Settings
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean, one_of
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, read_days
-from entro_cli.history.digests import read_digests
+from entro_cli.history.digests import Digests, read_digests, stored_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, stored_pipelines
 from entro_cli.history.state import State, load_state
 from entro_cli.history.transaction import refuse_altered
@@ -48,7 +48,7 @@ def load_stored_state(paths: PipelinePaths) -> State:
         EntroError: when nothing is stored of the pipeline; the error names the pipelines of the history.
     """
     state = load_state(paths)
-    if not state.step_ns or not paths.days():
+    if not state.step_ns or not stored_days(paths, read_digests(paths)):
         raise nothing_stored_error(paths)
     return state
 
@@ -85,8 +85,9 @@ def read_bins(
     """
     begin = begin_ns if begin_ns is not None else -(1 << 62)
     after = after_ns if after_ns is not None else 1 << 62
-    days = [day for day in paths.days() if begin - DAY_NS < day_start_ns(day) < after]
-    content, problems = _readable(paths, days)
+    listed = read_digests(paths)
+    days = [day for day in stored_days(paths, listed) if begin - DAY_NS < day_start_ns(day) < after]
+    content, problems = _readable(paths, days, listed)
     cut = {key: bins.between(begin, after) for key, bins in content.items()}
     return StoredBins(state, {key: bins for key, bins in cut.items() if len(bins)}, problems)
 
@@ -162,9 +163,9 @@ def _stage(state: State, settings: Settings, name: str) -> Stage:
     return Stage(name, kind, stored.full if full is None else full)
 
 
-def _readable(paths: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tuple[Problem, ...]]:
+def _readable(paths: PipelinePaths, days: Sequence[date], listed: Digests) -> tuple[BinsByKey, tuple[Problem, ...]]:
     """Read the bins of the days that can be read, and return them with a warning for each of the others."""
-    files, problems = unaltered_files(paths, days)
+    files, problems = unaltered_files(paths, days, listed)
     with connect() as connection:
         while True:
             try:
@@ -175,9 +176,14 @@ def _readable(paths: PipelinePaths, days: Sequence[date]) -> tuple[BinsByKey, tu
                     problems.append(skipped_file_warning(error))
 
 
-def unaltered_files(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
-    """Return the day files without a wrong hash, and a warning for each of the others."""
-    listed = read_digests(paths)
+def unaltered_files(paths: PipelinePaths, days: Sequence[date], listed: Digests) -> tuple[list[Path], list[Problem]]:
+    """Return the day files that are as they were written, and a warning for each of the others.
+
+    Args:
+        paths: the pipeline.
+        days: the days.
+        listed: the digests, read a moment ago.
+    """
     files: list[Path] = []
     problems: list[Problem] = []
     for day in days:
@@ -191,4 +197,9 @@ def unaltered_files(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Pa
 
 def skipped_file_warning(error: DamagedDayError) -> Problem:
     """Return the warning about a day file that is skipped."""
-    return Problem(ProblemKind.LEFT_OUT, detail=(str(error.where), error.found))
+    return Problem(ProblemKind.DAY_LOST, detail=(str(error.where), error.found, error.path.parent.name[5:]))
+
+
+def lost_days(problems: Sequence[Problem]) -> tuple[date, ...]:
+    """Return the days that warnings about skipped day files are about, in order."""
+    return tuple(sorted(date.fromisoformat(one.detail[2]) for one in problems if one.kind is ProblemKind.DAY_LOST))

@@ -37,7 +37,7 @@ from entro_cli.history.transaction import LOCK_TIMEOUT_S, lock_timeout_error
 from entro_engine import EntroError
 
 _STAGING, _COMMIT, _LEASE = f"{METADATA}/coming/", f"{METADATA}/coming/commit.json", f"{METADATA}/writer.json"
-_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{METADATA}/[a-z]+\.json")
+_STORED = re.compile(rf"date=\d{{4}}-\d\d-\d\d/{re.escape(DAY_FILE)}|{METADATA}/[a-z-]+\.json")
 
 HEARTBEAT_S = 5.0
 """The time between two renewals of a lease."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +15,8 @@ import numpy as np
 from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
-from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, read_grid, read_keys
-from entro_cli.history.digests import ALTERED, matches_digest, read_digests
+from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, count_samples, read_grid
+from entro_cli.history.digests import MISSING, REPAIR, Digests, read_compared, read_digests
 from entro_cli.history.migrate_state import migrate_state
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.continuation import Checkpoint
@@ -194,6 +195,7 @@ class State(msgspec.Struct, kw_only=True):
         logs: the logs that were read, in the order in which they were first read.
         learns: whether full loads are learned. Histories of before 0.9.0 keep those that they had.
         learned: what was learned; None as long as the evidence was thin.
+        rebuilt: for a state that was made from day files, the sources in them of which no log was read since.
     """
 
     version: int = VERSION
@@ -204,6 +206,7 @@ class State(msgspec.Struct, kw_only=True):
     logs: list[LogState] = []
     learns: bool = False
     learned: LearnedCapacity | None = None
+    rebuilt: list[SeriesState] = []
 
     def learned_capacity(self) -> MeasuredCapacity | None:
         """Return the capacity that was learned; None if none was."""
@@ -232,7 +235,8 @@ class State(msgspec.Struct, kw_only=True):
     def intervals_ns(self) -> dict[SampleKey, float]:
         """Return the usual time between two samples of each source: the median over its logs, weighted by samples."""
         intervals: dict[SampleKey, list[tuple[float, int]]] = {}
-        for part in (part for log in self.logs for part in log.series if part.interval_ns is not None):
+        parts = [*self.rebuilt, *(part for log in self.logs for part in log.series)]
+        for part in (part for part in parts if part.interval_ns is not None):
             key = SampleKey(part.stage, Kind(part.kind), part.source)
             intervals.setdefault(key, []).append((part.interval_ns or 0.0, part.samples))
         return {key: _weighted_median(parts) for key, parts in intervals.items()}
@@ -252,33 +256,69 @@ def _weighted_median(parts: list[tuple[float, int]]) -> float:
 def load_state(paths: PipelinePaths) -> State:
     """Load the state of a pipeline; an empty one if the pipeline was never stored.
 
-    If the file is missing but day files exist, the grid and the stages are taken from these.
+    If the file is missing, its copy is used.
 
     Raises:
-        EntroError: when the file is damaged, or of a newer version.
+        EntroError: when the file is damaged, or of a newer version, or when both are missing.
+    """
+    listed = read_digests(paths)
+    if not listed:
+        return State(learns=True)
+    for path in (paths.state, paths.state_copy):
+        with suppress(FileNotFoundError):
+            return _read_state(path, paths, listed)
+    if paths.committed.exists():  # the first log is being stored
+        return State(learns=True)
+    with suppress(FileNotFoundError):  # moved to its place meanwhile
+        return _read_state(paths.state, paths, listed)
+    raise EntroError(MISSING, where=printable(str(paths.state)), remedy=REPAIR)
+
+
+def _read_state(path: Path, paths: PipelinePaths, listed: Digests) -> State:
+    """Read the state from a file.
+
+    Raises:
+        EntroError: when it is damaged, or of a newer version.
+        FileNotFoundError: when there is none.
     """
     try:
-        content = paths.state.read_bytes()
+        content, flaw = read_compared(path, paths.state.name, paths, listed)
     except FileNotFoundError:
-        return state_from_days(paths)
+        raise
     except OSError as error:
-        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(paths.state))) from error
+        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(path))) from error
+    return decode_state(content, path, flaw)
+
+
+class NewerStateError(EntroError):
+    """A state that a newer release wrote."""
+
+
+def decode_state(content: bytes, path: Path, flaw: str = "") -> State:
+    """Return the state in the content of a file.
+
+    Args:
+        content: the content.
+        path: the file, for messages.
+        flaw: the flaw that was found in it; it matters only in a state of a known version.
+
+    Raises:
+        EntroError: when it is damaged, or of a newer version.
+    """
     try:
         raw = msgspec.json.decode(content)
         version = raw["version"]
         if version > VERSION:
-            raise _too_new(version, paths.state)
+            raise _too_new(version, path)
         # A changed number could still be a possible one: the steps would be read at another time, without a word.
-        if matches_digest(paths.state, paths.state.name, paths, read_digests(paths)) is False:
-            raise ValueError(ALTERED)
+        if flaw:
+            raise ValueError(flaw)
         if version == 1:
             raw = migrate_state(raw)
         return _validated(msgspec.convert(raw, State))
     except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise EntroError(
-            f"the file is damaged: {printable(str(error))}",
-            where=printable(str(paths.state)),
-            remedy="move it away: the stored steps are kept, and the next ingest reads logs from their beginning",
+            f"the file is damaged: {printable(str(error))}", where=printable(str(path)), remedy=REPAIR
         ) from error
 
 
@@ -299,8 +339,8 @@ def _begins(series: Series) -> TimeArray:
     return series.times if series.begins is None else series.begins
 
 
-def _too_new(version: int, path: Path) -> EntroError:
-    return EntroError(
+def _too_new(version: int, path: Path) -> NewerStateError:
+    return NewerStateError(
         f"the history has version {version}",
         where=printable(str(path)),
         expected=f"version {VERSION} or older",
@@ -309,21 +349,34 @@ def _too_new(version: int, path: Path) -> EntroError:
 
 
 def state_from_days(paths: PipelinePaths) -> State:
-    """Return the grid and the stages according to the day files of a pipeline, without logs.
+    """Return the grid, the stages and the sources according to the day files of a pipeline, without logs.
 
-    Damaged files are skipped.
+    Damaged files are skipped. Of several grids, that of most files is taken.
     """
-    state = State(learns=True)
-    stages: dict[str, StageState] = {}
+    grids: Counter[tuple[int, int]] = Counter()
+    parts: dict[SampleKey, SeriesState] = {}
     with connect() as connection:
-        for path in map(paths.day_file, reversed(paths.days())):  # the newest file that is intact has the grid
+        for path in map(paths.day_file, paths.days()):
             with suppress(DamagedDayError):
-                grid, keys = read_grid(connection, path), read_keys(connection, path)
-                if not state.step_is_known:
-                    state = State(step_ns=grid[1], origin_ns=grid[0], step_is_known=True, stages=stages, learns=True)
-                for key in keys:
-                    stages.setdefault(key.stage, StageState(str(key.kind)))
-    return state
+                grid, series = read_grid(connection, path), count_samples(connection, path)
+                grids[grid] += 1
+                for key, counts in series.items():
+                    part = SeriesState(key.stage, str(key.kind), key.source, *counts)
+                    parts[key] = _joined(parts.get(key, part), part)
+    if not grids:
+        return State(learns=True)
+    origin_ns, step_ns = grids.most_common(1)[0][0]
+    stages = {part.stage: StageState(part.kind) for part in parts.values()}
+    return State(
+        step_ns=step_ns, origin_ns=origin_ns, step_is_known=True, stages=stages, learns=True, rebuilt=[*parts.values()]
+    )
+
+
+def _joined(first: SeriesState, second: SeriesState) -> SeriesState:
+    """Return the parts that two days have of one source as one."""
+    longer = max(first, second, key=lambda part: part.samples)
+    begin, end = min(first.first, second.first), max(first.last, second.last)
+    return msgspec.structs.replace(longer, first=begin, last=end)
 
 
 def back_up_old_state(paths: PipelinePaths) -> bool:

@@ -26,7 +26,16 @@ from entro_cli.core.console import DONE, printable, worked_off
 from entro_cli.core.files import sync_folder, unwritable
 from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
-from entro_cli.history.digests import ALTERED, Digests, digest, encode_digests, matches_digest, read_digests
+from entro_cli.history.digests import (
+    MISSING,
+    REPAIR,
+    Digests,
+    encode_digests,
+    hash_of,
+    is_lost,
+    read_compared,
+    read_digests,
+)
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, back_up_old_state, encode_state
 from entro_engine import EntroError
@@ -34,15 +43,15 @@ from entro_engine import EntroError
 LOCK_TIMEOUT_S = 600.0
 """The time to wait for another writer."""
 
-_DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "after", "gone"
-"""The staged files besides days: the digests during and after the moves, the state, and the days to remove.
+_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "copy", "after", "gone"
+"""The staged files besides days: the digests during and after the moves, the state twice, and the days to remove.
 
 A history may hold a `committed` folder that an earlier release left, so these names are part of the stored format.
 """
 
 
 @contextmanager
-def write_lock(paths: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+def write_lock(paths: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S, recovers: bool = True) -> Iterator[None]:
     """Hold the write lock of a pipeline for the duration of a context, after recovery of interrupted transactions.
 
     The operating system releases the lock when its process ends, even by a kill. The order of locks is: working copy,
@@ -51,14 +60,17 @@ def write_lock(paths: PipelinePaths, timeout_s: float = LOCK_TIMEOUT_S) -> Itera
     Args:
         paths: the pipeline; missing folders are created.
         timeout_s: the time to wait for another writer, s.
+        recovers: complete interrupted transactions first.
 
     Raises:
-        EntroError: when another writer holds the lock for longer, or the history cannot be written to.
+        EntroError: when another writer holds the lock for longer, or the history cannot be written to, or an
+            interrupted transaction is damaged.
     """
     try:
         paths.metadata_dir.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(paths.lock, timeout=timeout_s):
-            _recover(paths)
+            if recovers:
+                recover(paths)
             yield
     except filelock.Timeout as error:
         raise lock_timeout_error(paths, timeout_s) from error
@@ -102,13 +114,19 @@ def task_lock(paths: PipelinePaths, task: str, wait: bool = False) -> Iterator[b
         lock.release()
 
 
-def _recover(paths: PipelinePaths) -> None:
-    """Apply what a killed writer had committed, and remove what it had only staged."""
-    if paths.committed.is_dir():
+def recover(paths: PipelinePaths) -> None:
+    """Apply what a killed writer had committed, and remove what it had only staged.
+
+    Raises:
+        EntroError: when the committed files are damaged.
+    """
+    if paths.committed.exists():
         _apply_commit(paths)
     if paths.staging.is_dir():
         shutil.rmtree(paths.staging)
         remove_empty_folders(paths)
+    else:
+        paths.staging.unlink(missing_ok=True)
 
 
 def remove_empty_folders(paths: PipelinePaths) -> None:
@@ -118,13 +136,14 @@ def remove_empty_folders(paths: PipelinePaths) -> None:
             folder.rmdir()  # fails unless the folder is empty: other files in it stay
 
 
-def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> bool:
+def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, index: Digests | None = None) -> bool:
     """Store some days and the state in one transaction.
 
     Args:
         paths: the pipeline, whose write lock the caller holds.
         days: the days that change; a day without bins is removed.
         state: the new state.
+        index: the hashes of the other days, for a repair; None for those that are recorded.
 
     Returns:
         Whether the state was one of an older version, of which a copy is kept.
@@ -137,10 +156,12 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
     try:
         files = _stage_days(paths, days, state)
         removed = sorted(day.isoformat() for day in days.keys() - files.keys())
-        state_file = _stage_file(paths, _STATE, encode_state(state))
-        new = {day.isoformat(): [digest(file)] for day, file in files.items()}
-        new[paths.state.name] = [digest(state_file)]
-        old = read_digests(paths)
+        content = encode_state(state)
+        for name in (_STATE, _STATE_COPY):
+            _stage_file(paths, name, content)
+        new = {day.isoformat(): [hash_of(file.read_bytes())] for day, file in files.items()}
+        new[paths.state.name] = [hash_of(content)]
+        old = read_digests(paths) if index is None else index
         # While files are moved, a reader may find the old or the new one: the digests list both.
         either = old | {name: [*old.get(name, []), *hashes] for name, hashes in new.items()}
         _stage_file(paths, _DIGESTS_DURING, encode_digests(either))
@@ -158,7 +179,7 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -
             done = "stored" if files else "removed"
             DONE.append(f"{done} {counted(len(days), 'day')} of {printable(paths.name)}")
     except BaseException:  # also KeyboardInterrupt: nothing staged may be left behind
-        _recover(paths)
+        recover(paths)
         raise
     _apply_commit(paths)
     return is_upgraded
@@ -171,15 +192,39 @@ def _apply_commit(paths: PipelinePaths) -> None:
     file for a damaged one. The state comes after the days: the steps of every log in it are then in place.
     """
     sync_folder(paths.metadata_dir)  # the rename itself is durable before any file moves
-    files = {file.name: file for file in paths.committed.iterdir()}
-    days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _DIGESTS_AFTER, _REMOVED_DAYS})
+    files, days, removed = _committed_files(paths)
     targets = {_DIGESTS_DURING: paths.digests, **{day: paths.day_file(date.fromisoformat(day)) for day in days}}
-    targets |= {_STATE: paths.state, _DIGESTS_AFTER: paths.digests}
+    targets |= {_STATE: paths.state, _STATE_COPY: paths.state_copy, _DIGESTS_AFTER: paths.digests}
     _move_files([(files[name], target) for name, target in targets.items() if name in files])
-    if _REMOVED_DAYS in files:
-        for day in msgspec.json.decode(files[_REMOVED_DAYS].read_bytes(), type=list[date]):
-            remove_day(paths, day)
+    for day in removed:
+        remove_day(paths, day)
     shutil.rmtree(paths.committed)
+
+
+def _committed_files(paths: PipelinePaths) -> tuple[dict[str, Path], list[str], list[date]]:
+    """Return the files of a commit by name, the names of its days, and the days that it removes.
+
+    A day or a state that is damaged is moved to its place like the others: its hash shows it there.
+
+    Raises:
+        EntroError: when there is anything else than a writer leaves.
+    """
+    try:
+        files = {file.name: file for file in paths.committed.iterdir()}
+        days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER, _REMOVED_DAYS})
+        if not all(day == date.fromisoformat(day).isoformat() for day in days):
+            raise ValueError(f"{days[0]} is not a day")
+        for name in (_DIGESTS_DURING, _DIGESTS_AFTER):
+            if name in files:
+                msgspec.json.decode(files[name].read_bytes(), type=Digests)
+        gone = files[_REMOVED_DAYS].read_bytes() if _REMOVED_DAYS in files else b"[]"
+        return files, days, msgspec.json.decode(gone, type=list[date])
+    except (OSError, ValueError) as error:
+        raise EntroError(
+            f"an interrupted write is damaged: {printable(str(error))}",
+            where=printable(str(paths.committed)),
+            remedy=REPAIR,
+        ) from error
 
 
 def remove_day(paths: PipelinePaths, day: date) -> None:
@@ -198,12 +243,17 @@ def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
         listed: the digests, read a moment ago.
 
     Raises:
-        DamagedDayError: when its hash differs from the listed ones, even if the file can be read.
+        DamagedDayError: when its hash differs from the listed ones, even if the file can be read, or if it is missing.
     """
     path = paths.day_file(day)
-    with suppress(OSError):  # reading the file reports this error with its reason
-        if matches_digest(path, day.isoformat(), paths, listed) is False:
-            raise DamagedDayError(path, ALTERED)
+    try:
+        flaw = read_compared(path, day.isoformat(), paths, listed)[1]
+    except FileNotFoundError:
+        flaw = MISSING if is_lost(paths, day, listed) else ""
+    except OSError as error:
+        flaw = f"cannot be read: {error.strerror or error}"
+    if flaw:
+        raise DamagedDayError(path, flaw)
 
 
 def _stage_days(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:

@@ -38,6 +38,9 @@ UNKNOWN_ORDER = "?"
 EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
 """Limits of numbers that are read as seconds since the epoch: 1985 and 2255."""
 
+OFFSET_SECONDS = 3_000_000_000
+"""Largest number that is read as an offset: 95 years."""
+
 
 @dataclass(frozen=True)
 class TimestampFormat:

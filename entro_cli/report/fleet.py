@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from entro_cli.core.formatting import count, counted
 from entro_cli.report.charts.sparkline import SparklineBar, sparkline
 from entro_cli.report.daily_report import PeriodName, Summary
-from entro_cli.report.verdict import Health, Verdict, has_low_coverage
+from entro_cli.report.verdict import LOST, Health, Verdict, has_low_coverage
 
 SCHEMA = "entro/fleet/1"
 
@@ -41,6 +41,7 @@ class Member:
         critical_part: Critical steps as a share of the steps that are not excluded, as its report shows it; None
             without an observed step.
         is_sparse: whether so little was seen that its report says so.
+        lost_days: days of the period (UTC) that its history has lost.
     """
 
     pipeline: str
@@ -58,6 +59,7 @@ class Member:
     observed_time_s: float
     critical_part: float | None
     is_sparse: bool
+    lost_days: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def member_of(summary: Summary, report: str) -> Member:
         observed_time_s=observed * figures.step_s,
         critical_part=figures.regimes.critical / (figures.steps - figures.excluded_steps) if observed else None,
         is_sparse=has_low_coverage(figures, summary.usual_gap_s),
+        lost_days=figures.lost_days,
     )
 
 
@@ -148,4 +151,6 @@ def _judge(members: tuple[Member, ...], missing: tuple[Missing, ...]) -> Verdict
     counts += [f"{count(len(missing))} without a report"] if missing else []
     pipelines = counted(len(members) + len(missing), "pipeline")
     first = f" Look first at {members[0].pipeline}." if members and health is not Health.GOOD else ""
-    return Verdict(health, f"{pipelines}: {', '.join(counts)}.{first}")
+    losers = [member.pipeline for member in members if member.lost_days]
+    lost = f"{LOST} days of {counted(len(losers), 'pipeline')}, such as {losers[0]}. " if losers else ""
+    return Verdict(health, f"{lost}{pipelines}: {', '.join(counts)}.{first}")

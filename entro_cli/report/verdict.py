@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from entro_cli.analysis.incident_details import DetailedIncident
@@ -17,6 +17,9 @@ LOW_COVERAGE = 0.9
 
 NO_DATA = "No data"
 """First words of the sentence if the period has no data at all, or none at its end. The JUnit report tests for them."""
+
+LOST = "The history has lost"
+"""First words of the sentence if days of the history cannot be used."""
 
 LARGE_SHARE = 0.25
 """A state that lasts this share of the observed time is named first. The value is a choice, not a measurement."""
@@ -42,7 +45,8 @@ class Verdict:
         health: `bad` if there were more violations than the objective allows; `watch` if a step was over the budget or
             Critical, an alert fired, the pipeline was silent or its coverage is low; `no data` without an observed
             step; else `good`.
-        sentence: the state of the period and where to look first. If the period ends in silence, it says so first.
+        sentence: the state of the period and where to look first. If days of the history are lost, or the period ends
+            in silence, it says so first.
     """
 
     health: Health
@@ -90,6 +94,30 @@ def judge(
             if it is not known.
         until_ns: the time up to which there should be data, ns since the epoch; None for the end of the period.
     """
+    found = _judge(period, figures, worst, silences, usual_gap_s, until_ns)
+    if not figures.lost_days:
+        return found
+    health = Health.WATCH if found.health is Health.GOOD else found.health
+    return Verdict(health, f"{_lost(figures.lost_days)} {found.sentence}")
+
+
+def _lost(days: Sequence[str]) -> str:
+    """Return the sentence on days that cannot be used."""
+    named = [f"{day:%a} {day.day} {day:%b}" for day in map(date.fromisoformat, days[:_MOST_NAMED])]
+    more = f" and {counted(len(days) - _MOST_NAMED, 'more day')}" if len(days) > _MOST_NAMED else ""
+    return (
+        f"{LOST} {', '.join(named)}{more} (UTC): the figures lack that, and entro history repair says what can be done."
+    )
+
+
+def _judge(
+    period: Period,
+    figures: Figures,
+    worst: DetailedIncident | None,
+    silences: Sequence[Silence],
+    usual_gap_s: float | None,
+    until_ns: int | None,
+) -> Verdict:
     is_over = until_ns is None or until_ns >= period.end_ns
     if not figures.observed_steps and figures.steps == figures.excluded_steps > 0:
         return Verdict(Health.NO_DATA, f"All of this {period.kind} is excluded as maintenance.")

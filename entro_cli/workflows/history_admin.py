@@ -28,12 +28,13 @@ from entro_cli.history.inventory import (
     stage_inventories,
     take_inventories,
 )
-from entro_cli.history.learned import keep_learned
 from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
 from entro_cli.history.prune import prune
-from entro_cli.history.read import nothing_stored_error
+from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.remote_copy import pipelines_at, working_copy
+from entro_cli.history.repair import RepairResult, repair
 from entro_cli.history.state import load_state
+from entro_cli.history.transaction import commit, write_lock
 from entro_cli.timeseries.steps import Steps
 from entro_cli.workflows.load_history import load_history, stored_sources
 from entro_cli.workflows.print_warnings import print_problems
@@ -53,10 +54,18 @@ def keep_calibration(found: Calibration, settings: Settings) -> str:
     Raises:
         EntroError: if nothing is stored of the pipeline, or the evidence is too thin to be kept.
     """
+    if found.is_thin:
+        raise EntroError(
+            f"the evidence is too thin to be kept: {found.evidence}",
+            where="--save",
+            expected="a log that keeps the server busy for some minutes",
+        )
     paths = pipeline_paths(settings.history, settings.pipeline)
-    capacity = MeasuredCapacity(found.capacity, found.evidence, found.is_guess, found.mark, found.is_thin)
-    with working_copy(paths, writes=True):
-        keep_learned(paths, capacity)
+    with working_copy(paths, writes=True), write_lock(paths):
+        state = load_stored_state(paths)
+        state.learns = True
+        state.learn(MeasuredCapacity(found.capacity, found.evidence, found.is_guess, found.mark))
+        commit(paths, {}, state)
     return f"{paths.shown}/{paths.folder.name}"
 
 
@@ -176,11 +185,19 @@ def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
     files = sum(result.files for result in checks)
     damaged = sum(len(result.damaged) for result in checks)
     if damaged:
-        is_one = damaged == 1
         raise EntroError(
-            f"{damaged} of {counted(files, 'file')} {'is' if is_one else 'are'} damaged",
-            remedy=f"move {'it' if is_one else 'them'} away and ingest the logs again with --again",
+            f"{damaged} of {counted(files, 'file')} {'is' if damaged == 1 else 'are'} damaged or missing",
+            remedy="`entro history repair --dry-run` says what can be kept",
         )
+
+
+def repair_pipelines(selection: PipelineSelection, dry_run: bool) -> list[RepairResult]:
+    """Make the histories of some pipelines usable again, or only say what would be done."""
+    repaired = []
+    for paths in selection.pipelines:
+        with working_copy(paths, writes=not dry_run):
+            repaired.append(repair(paths, dry_run))
+    return repaired
 
 
 def prune_pipelines(selection: PipelineSelection, cut: date, dry_run: bool) -> list[PruneResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from entro_cli.analysis.gaps import Activity, activity_of, times_with_data
 from entro_cli.analysis.results import FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import moment
+from entro_cli.history.digests import read_digests, stored_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
-from entro_cli.history.read import coupled_steps, judged_steps, load_stored_state, read_bins
+from entro_cli.history.read import coupled_steps, judged_steps, load_stored_state, lost_days, read_bins
 from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.bins import Signal, signals_of
 from entro_cli.timeseries.observations import is_signal
-from entro_cli.timeseries.problems import Problem, failures, sentences
+from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError
 
@@ -34,6 +35,7 @@ class HistorySlice:
         full_loads: the origin of the full loads.
         sources: the logs that have samples in the time.
         problems: warnings about days that could not be read.
+        lost_days: those days.
         signals: hints at the causes of incidents.
     """
 
@@ -41,6 +43,7 @@ class HistorySlice:
     full_loads: FullLoads
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
+    lost_days: tuple[date, ...] = ()
     signals: tuple[Signal, ...] = ()
 
 
@@ -64,7 +67,8 @@ def load_history(
     sources = stored_sources(state, zone, begin_ns, after_ns)
     steps, origin = judged_steps(state, stored.bins, settings, begin_ns)
     signals = signals_of((key.stage, part) for key, part in stored.bins.items())
-    return HistorySlice(steps, origin, sources, stored.problems, signals)
+    problems = (*stored.problems, *([Problem(ProblemKind.STATE_REBUILT)] if state.rebuilt else ()))
+    return HistorySlice(steps, origin, sources, problems, lost_days(stored.problems), signals)
 
 
 def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -82,6 +86,8 @@ def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: i
 def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
     """Return the begin of the last stored step that has data of all stages, ns since the epoch; None without one.
 
+    It is the begin of a later day that cannot be used: the report is about that day, and says so.
+
     Args:
         paths: the pipeline's files.
         settings: the pipeline's settings.
@@ -91,10 +97,13 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
         EntroError: if nothing is stored of the pipeline.
     """
     state = load_stored_state(paths)
-    for day in reversed(paths.days()):
+    for day in reversed(stored_days(paths, read_digests(paths))):
         begin = day_start_ns(day)
         if before_ns is None or begin < before_ns:
-            steps = coupled_steps(state, read_bins(paths, state, begin, before_ns).bins, settings, begin)
+            stored = read_bins(paths, state, begin, before_ns)
+            if stored.problems:
+                return begin
+            steps = coupled_steps(state, stored.bins, settings, begin)
             observed = np.flatnonzero(~np.isnan(steps.loads).any(axis=0))
             if len(observed):
                 return steps.start_ns + int(observed[-1]) * steps.step_ns

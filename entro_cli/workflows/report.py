@@ -20,7 +20,7 @@ from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, FullLoads, Source
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, moment, nanoseconds, zone_of
-from entro_cli.history.paths import PipelinePaths, pipeline_paths
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, pipeline_paths
 from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
 from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
@@ -53,6 +53,7 @@ class ReportInput:
         logs: the files that were read; empty for data from the history.
         activity: the times with data, up to the end of the period; None for those of the steps.
         signals: hints at the causes of incidents.
+        lost_days: the days (UTC) of that time that the history has lost.
     """
 
     steps: StepSource
@@ -62,6 +63,7 @@ class ReportInput:
     logs: tuple[str, ...] = ()
     activity: Activity | None = None
     signals: tuple[Signal, ...] = ()
+    lost_days: tuple[date, ...] = ()
 
 
 def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
@@ -100,7 +102,13 @@ def data_from_history(
     activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after, history.steps)
     notes = sentences(history.problems)
     return ReportInput(
-        history.steps, history.sources, history.full_loads, notes, activity=activity, signals=history.signals
+        history.steps,
+        history.sources,
+        history.full_loads,
+        notes,
+        activity=activity,
+        signals=history.signals,
+        lost_days=history.lost_days,
     )
 
 
@@ -126,7 +134,8 @@ def summarise_period(
     replayed = _replayed(data.steps, limit, period)
     figures = _figures(replayed, replayed.runs(), settings, period)
     explained = figures.incidents.explained(partial(causes_of, data.steps, data.signals))
-    figures = replace(figures, incidents=explained)
+    lost = (day for day in data.lost_days if period.start_ns - DAY_NS < day_start_ns(day) < period.end_ns)
+    figures = replace(figures, incidents=explained, lost_days=tuple(map(str, lost)))
     before = _replayed(data.steps, limit, period.previous)
     previous = _figures(before, before.runs(), settings, period.previous)
     warnings = (

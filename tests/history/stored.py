@@ -1,6 +1,8 @@
 """Helpers for histories: the bytes of their day files, and logs to fill them with."""
 
+import json
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 from tests.running import entro
 
@@ -22,6 +24,15 @@ def ingest(history, *arguments, status=0):
 def stamp(ns):
     whole, fraction = divmod(ns, 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def record(history):
+    """Record the hashes of what is in a history now, as the release that wrote it would have."""
+    for index in history.rglob("digests.json"):
+        files = {path.parent.name[5:]: path for path in index.parents[1].glob("date=*/*.parquet")}
+        files["state.json"] = index.with_name("state.json")
+        hashes = {key: [blake2b(path.read_bytes(), digest_size=16).hexdigest()] for key, path in files.items()}
+        index.write_text(json.dumps(hashes))
 
 
 HEADER = "time,scraper_rate,llm_queue\n"

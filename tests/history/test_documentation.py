@@ -52,5 +52,6 @@ def test_a_file_from_a_backup(tmp_path):
     shutil.copy(tmp_path / "backup" / file.relative_to(history), file)
     assert entro("history", "check", "--history", history).status == 1
     (history / "pipeline=default" / "_entro" / "digests.json").unlink()
+    assert entro("history", "repair", "--history", history).status == 0
     assert entro("history", "check", "--history", history).status == 0
     assert entro("history", "export", "--history", history).err == ""

@@ -222,10 +222,12 @@ def test_a_state_with_another_number_is_not_used_and_not_written_over(tmp_path, 
     export = ["history", "export", "--out", tmp_path / "steps.csv"]
     for command in (["ingest", again], ["report", "--daily"], ["history", "show"], export):
         error = entro(*command, "--history", tmp_path / "h").error
-        assert error.startswith(f"{path}: the file is damaged: its content has changed since it was written; move it")
+        assert error.startswith(
+            f"{path}: the file is damaged: its content has changed since it was written; `entro history repair` "
+        )
     assert path.read_bytes() == changed
-    assert "1 of 3 files is damaged" in entro("history", "check", "--history", tmp_path / "h").err
-    path.unlink()
+    assert "1 of 3 files is damaged or missing" in entro("history", "check", "--history", tmp_path / "h").err
+    assert entro("history", "repair", "--history", tmp_path / "h").status == 0
     ingest(tmp_path / "h", log, again)
     assert entro("history", "check", "--history", tmp_path / "h").status == 0
 

@@ -9,7 +9,7 @@ from entro_cli.history.state import LearnedCapacity, LogState, PackedSamples, Se
 from entro_cli.readers.continuation import Checkpoint
 
 NAMES = {
-    State: "version step_ns origin_ns step_is_known stages logs learns learned",
+    State: "version step_ns origin_ns step_is_known stages logs learns learned rebuilt",
     LearnedCapacity: "value evidence is_guess mark",
     StageState: "kind full",
     LogState: "path place head head_bytes offset tail options format header seen series rows_read rows_skipped "

@@ -27,6 +27,7 @@ from entro_cli.analysis.tuning import Tuning
 from entro_cli.automation.alerts.alert import Alert
 from entro_cli.automation.schedule.job import InstalledJob
 from entro_cli.history.inventory import CheckResult, PipelineContents, PipelineInventory, PruneResult
+from entro_cli.history.repair import RepairResult
 from entro_cli.live.status import Status
 from entro_cli.report.daily_report import PeriodName, Summary
 from entro_cli.report.fleet import Fleet
@@ -132,6 +133,7 @@ SHAPES: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "history-export": ((), _EXPORT),
     "history-list": ((), _pipelines(PipelineInventory)),
     "history-prune": ((), _pipelines(PruneResult, before=str, dry_run=bool)),
+    "history-repair": ((), _pipelines(RepairResult)),
     "history-show": ((PipelineContents,), {}),
     "ingest": ((), _pipelines(_record("IngestedPipeline", IngestSummary, pipeline=str))),
     "report": ((Summary,), {}),

@@ -12,6 +12,7 @@ from entro_cli.core.clock import moment
 from entro_cli.core.console import printable
 from entro_cli.core.json_document import to_builtins
 from entro_cli.history.inventory import CheckResult, PipelineContents, PipelineInventory, PruneResult
+from entro_cli.history.repair import RepairResult
 from entro_cli.report.render.rich_table import grid
 from entro_cli.timeseries.steps import Steps
 
@@ -24,6 +25,7 @@ LIST_SCHEMA = "entro/history-list/1"
 SHOW_SCHEMA = "entro/history-show/1"
 EXPORT_SCHEMA = "entro/history-export/1"
 CHECK_SCHEMA = "entro/history-check/1"
+REPAIR_SCHEMA = "entro/history-repair/1"
 PRUNE_SCHEMA = "entro/history-prune/1"
 
 _MAX_LOGS = 20
@@ -58,7 +60,9 @@ def ingest_view(summaries: Mapping[str, IngestSummary]) -> Iterator[RenderableTy
             yield Text(f"and {formatting.counted(len(changed) - _MAX_LOGS, 'more log')}")
 
 
-def pipelines_document(schema: str, pipelines: Sequence[PipelineInventory | CheckResult]) -> dict[str, Any]:
+def pipelines_document(
+    schema: str, pipelines: Sequence[PipelineInventory | CheckResult | RepairResult]
+) -> dict[str, Any]:
     """Return a JSON document with one entry per pipeline."""
     return {"schema": schema, "pipelines": to_builtins(list(pipelines))}
 
@@ -168,6 +172,18 @@ def checks_text(checks: Sequence[CheckResult]) -> str:
         files = formatting.counted(sum(result.files for result in checks), "file")
         lines = [f"{pipelines}, {files}: nothing is damaged"]
     lines += [f"note: {note}" for result in checks for note in result.notes]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def repairs_text(repaired: Sequence[RepairResult], dry_run: bool) -> str:
+    """Return what was kept and what is lost, one line each. Lines may be as long as a path."""
+    lines = []
+    for result in repaired:
+        name = printable(result.pipeline)
+        lines += [f"{name}: {'can be kept' if dry_run else 'kept'}: {one}" for one in result.kept]
+        lines += [f"{name}: lost: {one}" for one in result.lost]
+        if not (result.kept or result.lost):
+            lines.append(f"{name}: nothing is damaged")
     return "".join(f"{line}\n" for line in lines)
 
 

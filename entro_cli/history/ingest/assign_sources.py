@@ -16,8 +16,12 @@ from entro_cli.timeseries.join_sources import source_groups
 from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
 
+_NONE: Mapping[str, str] = {}
 
-def assign_sources(updates: Sequence[LogUpdate], state: State, source: str | None) -> list[SourcedLog]:
+
+def assign_sources(
+    updates: Sequence[LogUpdate], state: State, source: str | None, rebuilt: Mapping[str, str] = _NONE
+) -> list[SourcedLog]:
     """Assign logs to sources.
 
     Logs that were read before keep their source. Their groups come first, so that a new source takes another name.
@@ -26,12 +30,13 @@ def assign_sources(updates: Sequence[LogUpdate], state: State, source: str | Non
         updates: what was read of each log.
         state: the state of the pipeline.
         source: the source of new logs; None to determine it.
+        rebuilt: the sources of logs that were stored before the state was lost, by path.
     """
     by_path = {update.observations.path: update for update in updates}
     used: dict[str, set[str]] = {}  # by stage, the sources of this ingest
     sourced = []
     joined = source_groups([update.observations for update in updates])
-    groups = [part for group in joined for part in _by_source(group, by_path, state)]
+    groups = [part for group in joined for part in _by_source(group, by_path, state, rebuilt)]
     empty = [[update.observations] for update in updates if not update.observations.series]
     for group in sorted(groups + empty, key=lambda group: all(by_path[file.path].before is None for file in group)):
         members = [by_path[file.path] for file in group]
@@ -40,7 +45,8 @@ def assign_sources(updates: Sequence[LogUpdate], state: State, source: str | Non
         before = next(filter(None, map(_stored_source, members)), None)
         if any(series.is_additive for update in members for series in update.observations.series):
             taken |= {series.source for log in state.logs for series in log.series}
-        name = before or source or name_source([update.log for update in members], state.logs, taken)
+        again = next((rebuilt[file.path] for file in group if file.path in rebuilt), None)
+        name = before or source or again or name_source([update.log for update in members], state.logs, taken)
         for stage in stages:
             used.setdefault(stage, set()).add(name)
         sourced += [_sourced(update, name) for update in members]
@@ -48,7 +54,7 @@ def assign_sources(updates: Sequence[LogUpdate], state: State, source: str | Non
 
 
 def _by_source(
-    group: Sequence[Observations], by_path: Mapping[str, LogUpdate], state: State
+    group: Sequence[Observations], by_path: Mapping[str, LogUpdate], state: State, rebuilt: Mapping[str, str]
 ) -> list[list[Observations]]:
     """Split the files of a group by the source that they are known to belong to; new files go with the first.
 
@@ -57,7 +63,7 @@ def _by_source(
     """
     if any(series.is_additive for file in group for series in file.series):
         return [[file] for file in group]
-    known = {file.path: _known_source(by_path[file.path], state) for file in group}
+    known = {file.path: _known_source(by_path[file.path], state) or rebuilt.get(file.path) for file in group}
     names = [*dict.fromkeys(name for name in known.values() if name is not None)]
     if not names:
         return [[*group]]

@@ -14,7 +14,7 @@ from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
 from entro_cli.core.console import printable
 from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
-from entro_cli.history.digests import read_digests
+from entro_cli.history.digests import Digests, read_digests, stored_days
 from entro_cli.history.ingest.assign_sources import assign_sources, kept_source_problems
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.merge import (
@@ -28,6 +28,7 @@ from entro_cli.history.ingest.merge import (
     without_retracted,
 )
 from entro_cli.history.ingest.read_tail import LogUpdate
+from entro_cli.history.ingest.rebuilt_sources import rebuilt_sources
 from entro_cli.history.paths import PipelinePaths, utc_day
 from entro_cli.history.read import steps_of
 from entro_cli.history.state import VERSION, StageState, State, encode_state, load_state
@@ -124,19 +125,19 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
     found, failures = find_logs_leniently(names)
     result = IngestResult(failures=failures)
     with write_lock(options.paths):
-        state = load_state(options.paths)
+        listed, state = read_digests(options.paths), load_state(options.paths)
         _check_step(state, step_ns, options.paths)
         before = encode_state(state)
         scanner = LogScanner(state, read, load_options, options.again, options.source).read(found)
         result.updates, result.statuses = scanner.updates, scanner.statuses
         result.failures += scanner.failures
-        days = _add(result, state, options, step_ns, zone) if result.updates else {}
+        days = _add(result, state, options, listed, step_ns, zone) if result.updates else {}
         if options.learns and state.learns and state.learned is None:
             _learn(state, merge_days(*days.values()))
         for spec in parse_stage_options(load_options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
-        days |= _expired_days(options, days, result)
+        days |= _expired_days(options, listed, days, result)
         # Without a change nothing is written, not even the state: an unchanged log costs one look.
         if (days or encode_state(state) != before) and commit(options.paths, days, state):
             result.problems.append(Problem(ProblemKind.HISTORY_UPGRADED, detail=(str(VERSION), "state.v1.json")))
@@ -163,10 +164,11 @@ def _check_step(state: State, step_ns: int | None, paths: PipelinePaths) -> None
 
 
 def _add(
-    result: IngestResult, state: State, options: IngestOptions, step_ns: int | None, zone: tzinfo
+    result: IngestResult, state: State, options: IngestOptions, listed: Digests, step_ns: int | None, zone: tzinfo
 ) -> dict[date, BinsByKey]:
     """Put what was read into the state, and return the days that change."""
-    logs = assign_sources(result.updates, state, options.source)
+    rebuilt = rebuilt_sources(result.updates, state, options.paths) if state.rebuilt else {}
+    logs = assign_sources(result.updates, state, options.source, rebuilt)
     result.problems += kept_source_problems(logs, options.source)
     add_stages(logs, state, f"the history of {printable(options.paths.name)}")
     was_known = state.step_is_known
@@ -176,12 +178,14 @@ def _add(
         check_span((*log.series, *log.unfinished), state.step_ns, zone)
     if was_known:
         new, retracted = new_bins(state, logs), retracted_bins(state, logs)
-        days = _changed_days(options.paths, new, retracted, _edges(logs, state), result)
+        days = _changed_days(options, listed, new, retracted, _edges(logs, state), result)
     else:
         # While the step is not fixed, all samples are in the state, and all days are made of them anew.
-        days = {day: {} for day in options.paths.days()} | split_by_day(all_bins(state, logs))
+        days = {day: {} for day in stored_days(options.paths, listed)} | split_by_day(all_bins(state, logs))
     for log in logs:
         update_logs(state, log)
+    known = {(part.stage, part.source) for log in state.logs for part in log.series}
+    state.rebuilt = [part for part in state.rebuilt if (part.stage, part.source) not in known]
     return days
 
 
@@ -219,26 +223,33 @@ def determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None
 
 
 def _changed_days(
-    paths: PipelinePaths, new: BinsByKey, retracted: BinsByKey, edges: set[int], result: IngestResult
+    options: IngestOptions,
+    listed: Digests,
+    new: BinsByKey,
+    retracted: BinsByKey,
+    edges: set[int],
+    result: IngestResult,
 ) -> dict[date, BinsByKey]:
     """Return the days whose bins differ from what is stored.
 
     Args:
-        paths: the paths of the pipeline.
+        options: how they are stored.
+        listed: the recorded hashes of what is stored.
         new: bins to add.
         retracted: stored bins to remove.
         edges: the beginnings of steps that a log may have in part; these may differ without a warning.
         result: receives the problem of steps that were stored with other loads.
     """
     added, removed = split_by_day(new), split_by_day(retracted)
-    stored_days = set(paths.days())
+    paths, on_disk = options.paths, set(options.paths.days())
     days: dict[date, BinsByKey] = {}
     differing = 0
-    digests = read_digests(paths)
     with connect() as connection:
         for day in sorted(added.keys() | removed.keys()):
-            refuse_altered(paths, day, digests)
-            stored = read_days(connection, [paths.day_file(day)]) if day in stored_days else {}
+            # The logs of a day that was lost are read again to bring it back. New rows alone would hide the loss.
+            if day in on_disk or not options.again:
+                refuse_altered(paths, day, listed)
+            stored = read_days(connection, [paths.day_file(day)]) if day in on_disk else {}
             fresh, left = added.get(day, {}), without_retracted(stored, removed.get(day, {}))
             merged = merge_days(left, fresh)
             unseen = without_retracted(fresh, removed.get(day, {}))  # rows that are read again are not new
@@ -265,12 +276,12 @@ def _count_differing(stored: Bins, new: Bins, edges: set[int]) -> int:
 
 
 def _expired_days(
-    options: IngestOptions, days: Mapping[date, BinsByKey], result: IngestResult
+    options: IngestOptions, listed: Digests, days: Mapping[date, BinsByKey], result: IngestResult
 ) -> dict[date, BinsByKey]:
     """Return the days that are too old to be kept, without bins, which removes them."""
     if options.oldest_ns is None:
         return {}
-    stored_days = set(options.paths.days())
-    expired = [day for day in stored_days | days.keys() if day < utc_day(options.oldest_ns)]
-    result.removed = len(stored_days.intersection(expired))
+    stored = set(stored_days(options.paths, listed))
+    expired = [day for day in stored | days.keys() if day < utc_day(options.oldest_ns)]
+    result.removed = len(stored.intersection(expired))
     return {day: {} for day in expired}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
+from entro_cli.readers.inputs.long_lines import countable_lines
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.timestamp_sql import WHOLE_NUMBERS, TimestampSql, timestamp_sql, typed_timestamp_sql
@@ -110,6 +111,7 @@ class Table:
         import duckdb
 
         try:
+            self._keep_lines()
             if self.shape == "csv":
                 return _fetch_csv(self, select, rest, layers)
             return run_query(self.connection, f"SELECT {select} FROM {self.relation_sql(layers)} {rest}")
@@ -125,8 +127,9 @@ class Table:
         """
         import duckdb
 
-        if not find_spec("pyarrow") or (self.shape == "csv" and _line_ends_differ(self)):
+        if not find_spec("pyarrow") or (self.shape == "csv" and _must_be_mended(self)):
             raise NotStreamableError
+        self._keep_lines()
         self.connection.execute(_DROP_REJECTS)
         try:
             with self.connection.sql(f"SELECT {select} FROM {self.relation_sql(layers)}").to_arrow_reader(
@@ -139,6 +142,11 @@ class Table:
             raise NotStreamableError from error
         if self.shape == "csv" and not _note_rejects(self):
             raise NotStreamableError
+
+    def _keep_lines(self) -> None:
+        """Read a copy of text of which DuckDB would leave out lines without counting them."""
+        if self.shape != "parquet" and self.path == self.log.path:
+            self.path = countable_lines(self.path, self.log.spool, self.shape != "csv")
 
     def relation_sql(self, layers: Sequence[str]) -> str:
         """Return SQL of the relation that `fetch` describes."""
@@ -445,7 +453,7 @@ def _fetch_csv(table: Table, select: str, rest: str, layers: Sequence[str]) -> d
 
     First quotes are read as quotes, then as text. If neither works, both are tried on a mended copy of the file.
     """
-    for mend in (False, True) if not _line_ends_differ(table) else (True,):
+    for mend in (False, True) if not _must_be_mended(table) else (True,):
         if mend:
             _mend(table)
         for quote in ('"', ""):
@@ -456,9 +464,14 @@ def _fetch_csv(table: Table, select: str, rest: str, layers: Sequence[str]) -> d
     raise EntroError("cannot be read as a table", where=table.log.label, expected="rows with equally many cells")
 
 
-def _line_ends_differ(table: Table) -> bool:
-    """Return whether only some of the first lines end with CRLF: DuckDB then skips too many before the header."""
+def _must_be_mended(table: Table) -> bool:
+    """Return whether lines end with CR alone, or only some of the first with CRLF.
+
+    DuckDB then skips too many before the header. Lines are counted by line feeds.
+    """
     head = table.log.head
+    if b"\n" not in head:
+        return b"\r" in head and table.path != table.log.spool
     return table.header_offset > 0 and 0 < head.count(b"\r\n") < head.count(b"\n") and table.path == table.log.path
 
 
@@ -544,8 +557,10 @@ def _mend(table: Table) -> None:
         text = raw.decode("latin-1")
         table.problems.append(Problem(ProblemKind.LATIN_1))  # any bytes are Latin-1, so this cannot fail
     text = text.replace("\r\n", "\n")
-    if "\r" in text:
-        text = text.replace("\r", " " if "\n" in text else "\n")  # classic Mac OS ended lines with them
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # classic Mac OS ended lines with them
+    elif "\r" in text:
+        text = text.replace("\r", " ")
         table.problems.append(Problem(ProblemKind.CARRIAGE_RETURNS))
     table.path = table.log.spool
     table.path.write_text(text, encoding="utf-8", newline="")

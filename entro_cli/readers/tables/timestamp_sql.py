@@ -9,6 +9,7 @@ from entro_cli.readers.timestamps import (
     ACCESS_LOG,
     EPOCH_SECONDS,
     MONTHS,
+    OFFSET_SECONDS,
     PARTS,
     UNKNOWN_ORDER,
     WRITTEN,
@@ -19,6 +20,9 @@ WHOLE_NUMBERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT
 """Types of DuckDB for whole numbers that a column of Parquet may have."""
 
 _MOMENTS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"})
+_YEARS = "'1970' AND '2256'"
+"""Limits of the years of dates: between two of them are fewer nanoseconds than 64 bits hold."""
+
 _USUAL = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d(:\d\d)?)?$"
 _SHORT = "____-__-__T__:__:__"  # a third of the time of the pattern
 _ODD, _UTC, _LOCAL, _SHIFTED = range(4)
@@ -66,7 +70,9 @@ def typed_timestamp_sql(column: str, kind: str, form: TimestampFormat) -> Timest
     Numbers with a point are text, too: their shortest digits are those that the writer meant.
     """
     if kind in _MOMENTS and form == TimestampFormat():
-        return TimestampSql(f"epoch_ns(TRY_CAST({column} AS TIMESTAMP_NS))", str("ZONE" in kind).lower())
+        inside = f"year({column}) BETWEEN 1970 AND 2255"
+        ns = f"epoch_ns(CASE WHEN {inside} THEN TRY_CAST({column} AS TIMESTAMP_NS) END)"
+        return TimestampSql(ns, str("ZONE" in kind).lower())
     if kind in WHOLE_NUMBERS and form.unit_ns:
         return TimestampSql(_epoch_sql(column, form, f"CAST({column} AS BIGINT)"), "true")
     return None
@@ -74,7 +80,7 @@ def typed_timestamp_sql(column: str, kind: str, form: TimestampFormat) -> Timest
 
 def _epoch_sql(number: str, form: TimestampFormat, inside: str) -> str:
     """Return SQL of a number as nanoseconds, given SQL of the same number that only limits keep from overflowing."""
-    low, high = (-EPOCH_SECONDS[1] if form.is_offset else EPOCH_SECONDS[0]), EPOCH_SECONDS[1]
+    low, high = (-OFFSET_SECONDS, OFFSET_SECONDS) if form.is_offset else EPOCH_SECONDS
     scale = NS // form.unit_ns
     product = f"CAST({inside} * {form.unit_ns} AS BIGINT)"
     return f"CASE WHEN {number} BETWEEN {low * scale} AND {high * scale} THEN {product} END"
@@ -121,7 +127,7 @@ def let_sql(name: str, value: str, body: str) -> str:
 
 def _wall_sql(text: str) -> str:
     """Return SQL of what the wall clock shows, nanoseconds: this cast of DuckDB ignores a zone."""
-    return f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS))"
+    return f"epoch_ns(CASE WHEN {text} BETWEEN {_YEARS} THEN TRY_CAST({text} AS TIMESTAMP_NS) END)"
 
 
 def _shift_sql(text: str) -> str:
@@ -144,9 +150,9 @@ def _written_sql(text: str, order: str, name: str) -> TimestampSql:
     zoned = f"{parts}.zone <> ''"
     if order != ACCESS_LOG:
         return TimestampSql(stamp, zoned, (f"{written_parts_sql(text)} AS {parts}",))
-    access = f"{name}_access"
+    access, moment = f"{name}_access", f"try_strptime({text}, '%d/%b/%Y:%H:%M:%S %z')"
     layers = (
-        f"epoch_ns(try_strptime({text}, '%d/%b/%Y:%H:%M:%S %z')) AS {access}",
+        f"epoch_ns(CASE WHEN {text}[8:11] BETWEEN {_YEARS} THEN {moment} END) AS {access}",
         f"CASE WHEN {access} IS NULL THEN {written_parts_sql(text)} END AS {parts}",
     )
     return TimestampSql(f"coalesce({access}, {stamp})", f"{access} IS NOT NULL OR {zoned}", layers)

@@ -50,8 +50,10 @@ def _cases(summary: Summary) -> Iterator[Case]:
     yield f"objective {100 * objective.target:g}%", used if over else ""
     low = has_low_coverage(figures, summary.usual_gap_s)
     yield f"coverage of {LOW_COVERAGE:.0%}", f"data for only {formatting.share(figures.coverage)}" if low else ""
-    silent = summary.verdict.sentence.startswith(NO_DATA)
-    yield "data until the end", summary.verdict.sentence.partition(":")[0] if silent else ""
+    at = summary.verdict.sentence.find(NO_DATA)
+    yield "data until the end", summary.verdict.sentence[at:].partition(":")[0] if at >= 0 else ""
+    if figures.lost_days:
+        yield "all days of the history", f"lost: {', '.join(figures.lost_days)}"
 
 
 def _gate_cases(gates: Sequence[str], failed: Sequence[FailedGate]) -> Iterator[Case]:
