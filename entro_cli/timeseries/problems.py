@@ -168,6 +168,10 @@ class ProblemKind(Enum):
         "1 request in a line without a timestamp: not counted",
         "{count} requests in lines without a timestamp: not counted",
     )
+    ACCESS_LINES = (
+        "the rate is that of access lines, which the server writes when it answers: unless answers are streamed, it "
+        "falls behind what was sent in a surge (add the log of the client)"
+    )
     DECODE_NODE = (
         "the log of a decode node: its queue is used only without that of a prefill node, as each request is at both"
     )
@@ -334,6 +338,11 @@ def failures(problems: Iterable[Problem]) -> dict[str, int]:
     return {one.detail[0]: one.count for one in problems if one.kind is ProblemKind.REQUESTS_FAILED}
 
 
-def sentences(problems: Iterable[Problem]) -> tuple[str, ...]:
-    """Return warnings as the sentences of reports and JSON documents."""
-    return tuple(map(str, problems))
+def sentences(problems: Iterable[Problem], has_client: bool = False) -> tuple[str, ...]:
+    """Return warnings as the sentences of reports and JSON documents.
+
+    Args:
+        problems: the warnings.
+        has_client: whether a client of the server has the rate, so that access lines are not used.
+    """
+    return tuple(str(problem) for problem in problems if not (has_client and problem.kind is ProblemKind.ACCESS_LINES))

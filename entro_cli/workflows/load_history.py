@@ -20,7 +20,7 @@ from entro_cli.timeseries.bins import Signal, signals_of
 from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
 from entro_cli.timeseries.steps import Steps
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 
 _READ_NS = 7 * DAY_NS
 """Time of which the steps are in memory at once while only those with data are looked for."""
@@ -80,7 +80,8 @@ def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: i
         begin_ns: the begin of the range, ns since the epoch; None for the first step.
         after_ns: its end; None for the last step.
     """
-    return tuple(_source(log, zone) for log in state.logs if _overlaps(log, begin_ns, after_ns))
+    has_client = any(Kind(part.kind) is Kind.RATE and not part.is_fallback for log in state.logs for part in log.series)
+    return tuple(_source(log, zone, has_client) for log in state.logs if _overlaps(log, begin_ns, after_ns))
 
 
 def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
@@ -158,7 +159,7 @@ def _overlaps(log: LogState, begin_ns: int | None, after_ns: int | None) -> bool
     )
 
 
-def _source(log: LogState, zone: tzinfo) -> Source:
+def _source(log: LogState, zone: tzinfo, has_client: bool) -> Source:
     stages = [series for series in log.series if not is_signal(series.stage)]
     return Source(
         path=log.path,
@@ -170,7 +171,7 @@ def _source(log: LogState, zone: tzinfo) -> Source:
         end=moment(max(series.last for series in stages), zone) if stages else None,
         zone=log.zone,
         taken_as="stored",
-        problems=sentences(log.known_problems()),
+        problems=sentences(log.known_problems(), has_client),
         bad_rows=(),
         identity=log.identity,
         failed=failures(log.known_problems()),

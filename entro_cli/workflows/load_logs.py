@@ -93,7 +93,8 @@ def load_logs(
     stages, uses, signals = join_sources(files)
     coupled = coupled_stages([joined.stage for joined in stages], read.stages)
     stages = tuple(replace(stages[index], stage=stage) for index, stage in coupled)
-    sources = tuple(_source(file, uses.get(file.path, ""), zone) for file in files)
+    has_client = any(part.kind is Kind.RATE and not part.is_fallback for file in files for part in file.stages)
+    sources = tuple(_source(file, uses.get(file.path, ""), zone, has_client) for file in files)
     if streamed is None:
         with working("joining the samples"):
             steps: StepSource = to_steps(stages, zone, step_ns)
@@ -138,7 +139,7 @@ def _missing_columns(files: Sequence[Observations], specs: Sequence[StageSpec]) 
     ]
 
 
-def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
+def _source(file: Observations, taken_as: str, zone: tzinfo, has_client: bool) -> Source:
     times = [edge for series in file.stages for edge in (series.first_ns, int(series.times[-1]))]
     return Source(
         path=file.path,
@@ -150,7 +151,7 @@ def _source(file: Observations, taken_as: str, zone: tzinfo) -> Source:
         end=moment(max(times), zone) if times else None,
         zone=file.zone,
         taken_as=taken_as,
-        problems=sentences(file.problems),
+        problems=sentences(file.problems, has_client),
         bad_rows=file.bad_rows,
         identity=dict(file.identity),
         failed=failures(file.problems),

@@ -61,7 +61,10 @@ class SglangReader(LineReader[SglangLines]):
             tally.note(ProblemKind.RANK_MISSING)
         _count_nodes(found, tally)
         is_decode_only = found.before.is_decode and not found.before.is_prefill
-        return [*_levels(batches, is_decode_only), *_requests(found, times, earlier)]
+        requests = _requests(found, times, earlier)
+        if requests:
+            tally.note(ProblemKind.ACCESS_LINES)
+        return [*_levels(batches, is_decode_only), *requests]
 
     def signals(self, found: SglangLines, options: ReadOptions) -> Sequence[Series]:
         """Return KV cache usage, retractions and restarts; see `LineReader`."""

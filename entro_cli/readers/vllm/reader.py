@@ -93,6 +93,7 @@ def _quantities(stats: EngineStats, access_logged: bool, tally: Tally) -> list[S
         present = ~np.isnan(values)
         quantities.append(Series(stage, kind, times[present], values[present], column=name))
     if access_logged and len(stats.ends):
+        tally.note(ProblemKind.ACCESS_LINES)
         begins, ends = np.array([stats.begins, stats.ends], np.int64)
         rates: FloatArray = np.array(stats.counts) / ((ends - begins) / NS)
         quantities.append(
