@@ -77,17 +77,17 @@ def pipelines_view(inventories: Sequence[PipelineInventory]) -> Iterator[Rendera
         ("Stages", "left"),
         ("First step", "left"),
         ("Last step", "left"),
-        *((name, "right") for name in ("Days", "Steps", "Bytes", "Per step")),
+        *((name, "right") for name in ("Days", "Steps", "Bytes")),
     )
-    for column in table.columns[3:]:
+    table.columns[0].min_width = len("Pipeline")
+    for column in [table.columns[1], *table.columns[3:]]:
         column.no_wrap = True  # where the table is too wide, names are wrapped and figures stay whole
     for inventory in inventories:
-        names = (inventory.pipeline, formatting.duration(inventory.step_s), ", ".join(inventory.stages))
+        names = (inventory.pipeline, formatting.duration(inventory.step_s), "\n".join(inventory.stages))
         table.add_row(
             *(Text(printable(name)) for name in names),
             *(time.date().isoformat() if time else formatting.NONE for time in (inventory.first, inventory.last)),
             *map(formatting.count, (inventory.days, inventory.steps, inventory.size_bytes)),
-            formatting.optional(formatting.quantity, inventory.bytes_per_step),
         )
     yield table
 
