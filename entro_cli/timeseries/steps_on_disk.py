@@ -1,4 +1,4 @@
-"""Steps in a temporary file, for logs whose steps do not fit into memory. None of them has single requests."""
+"""Steps in a temporary file, for logs whose steps do not fit into memory."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import os
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
-from typing import TypeVar
+from typing import Any
 from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.files import no_temporary_space
+from entro_cli.timeseries.observations import Observations
 from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
 from entro_engine import Stage
 
-_Number = TypeVar("_Number", bound=np.generic)
-
-_FLOAT_BYTES = 8
+_KINDS = {"samples": np.int64, "measured": np.bool_}
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,13 @@ class _Segment:
         first: the first of them.
         count: number of steps.
         offset: their offset in the file.
-        is_plain: True if each step of each stage has exactly one sample. Then only the loads are stored.
+        names: the arrays that are stored, in this order: only the loads if each step of each stage has one sample.
     """
 
     first: int
     count: int
     offset: int
-    is_plain: bool
+    names: tuple[str, ...]
 
 
 class AnonymousFile:
@@ -101,11 +100,11 @@ class StoredSteps:
         """
         is_plain = bool(steps.measured.all() and (steps.samples == 1).all() and (steps.peaks == steps.loads).all())
         is_plain = is_plain and bool((steps.ends == steps.loads).all())
-        arrays = [getattr(steps, name) for name in (LOAD_ARRAYS[:1] if is_plain else LOAD_ARRAYS)]
-        self._segments.append(_Segment(self.count, steps.count, self._size, is_plain))
+        names = LOAD_ARRAYS[:1] if is_plain and steps.waits is None else tuple(steps.arrays())
+        self._segments.append(_Segment(self.count, steps.count, self._size, names))
         try:
-            for array in arrays:
-                self._size += self._file.write(np.ascontiguousarray(array).tobytes(), self._size)
+            for name in names:
+                self._size += self._file.write(np.ascontiguousarray(getattr(steps, name)).tobytes(), self._size)
         except OSError as error:
             raise no_temporary_space(error) from error
         self.count += steps.count
@@ -126,27 +125,39 @@ class StoredSteps:
             empty = np.empty((len(self.stages), 0))
             counts, masks = empty.astype(np.int64), empty.astype(np.bool_)
             return Steps(self.stages, start_ns, self.step_ns, empty, empty, empty, counts, masks)
-        joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=1) for name in LOAD_ARRAYS}
+        joined = {name: np.concatenate([part.arrays()[name] for part in parts], axis=1) for name in parts[0].arrays()}
         return Steps(self.stages, start_ns, self.step_ns, **joined)
 
     def _read(self, segment: _Segment, begin: int, end: int) -> Steps:
         """Read steps of a segment, counted from its first."""
-        if segment.is_plain:
-            loads = self._array(segment, segment.offset, begin, end, np.float64)
+        arrays, offset = {}, segment.offset
+        for name in segment.names:
+            kind = np.dtype(_KINDS.get(name, np.float64))
+            arrays[name] = self._array(segment, offset, begin, end, kind)
+            offset += len(self.stages) * segment.count * kind.itemsize
+        if len(arrays) == 1:
+            loads = arrays["loads"]
             ones, measured = np.ones(loads.shape, np.int64), np.ones(loads.shape, np.bool_)
-            return Steps(self.stages, 0, self.step_ns, loads, loads, loads, ones, measured)
-        # The arrays of a segment follow each other in this order, all but the last with 8 bytes per value.
-        size = len(self.stages) * segment.count * _FLOAT_BYTES
-        offsets = [segment.offset + number * size for number in range(len(LOAD_ARRAYS))]
-        loads, peaks, ends = (self._array(segment, offset, begin, end, np.float64) for offset in offsets[:3])
-        samples = self._array(segment, offsets[3], begin, end, np.int64)
-        measured = self._array(segment, offsets[4], begin, end, np.bool_)
-        return Steps(self.stages, 0, self.step_ns, loads, peaks, ends, samples, measured)
+            arrays |= {"peaks": loads, "ends": loads, "samples": ones, "measured": measured}
+        return Steps(self.stages, 0, self.step_ns, **arrays)
 
-    def _array(self, segment: _Segment, offset: int, begin: int, end: int, kind: type[_Number]) -> NDArray[_Number]:
+    def _array(self, segment: _Segment, offset: int, begin: int, end: int, kind: np.dtype[Any]) -> NDArray[Any]:
         """Read columns of the array of shape (N, segment.count) at an offset."""
-        size = np.dtype(kind).itemsize
         rows = [
-            self._file.read((end - begin) * size, offset + (row * segment.count + begin) * size) for row in self._rows
+            self._file.read((end - begin) * kind.itemsize, offset + (row * segment.count + begin) * kind.itemsize)
+            for row in self._rows
         ]
         return np.frombuffer(b"".join(rows), kind).reshape(len(self.stages), end - begin)
+
+
+@dataclass(frozen=True)
+class StreamedLog:
+    """A log that was resampled while it was read, so that its samples were never in memory at once.
+
+    Attributes:
+        observations: the file's observations, with only the first and the last sample of each stage.
+        steps: the steps.
+    """
+
+    observations: Observations
+    steps: StoredSteps

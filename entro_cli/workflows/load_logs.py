@@ -16,19 +16,28 @@ from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_logs
 from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
 from entro_cli.readers.registry import detect_format
+from entro_cli.readers.requests.reader import EventsReader
+from entro_cli.readers.requests.request_stream import RequestStream
 from entro_cli.readers.tables.reader import TableReader
-from entro_cli.readers.tables.table_stream import StreamedLog, TableStream
+from entro_cli.readers.tables.table_stream import TableStream
 from entro_cli.timeseries.bins import Signal, bins_of, signals_of
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, StageSpec, coupled_stages
 from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
 from entro_cli.timeseries.resample import to_steps
 from entro_cli.timeseries.steps import StepSource, in_parts
+from entro_cli.timeseries.steps_on_disk import StreamedLog
 from entro_cli.workflows.read_logs import read_logs
 from entro_engine import Kind
 
 WORTH_BYTES = 1 << 22
 """Size of a file from which less memory makes up for importing Arrow."""
+
+_STREAMS: dict[str, type[TableStream] | type[RequestStream]] = {
+    TableReader.name: TableStream,
+    EventsReader.name: RequestStream,
+}
+"""The streams of formats that have one."""
 
 _PACKED, _TABLES = (".gz", ".zst"), (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Endings of packed files, which take long to unpack twice, and of the tables among them."""
@@ -178,10 +187,11 @@ def stream_log(
     with plain_logs(names[0]) as logs:
         if len(logs) > 1 or logs[0].identity or (input_format is None and not TableReader().recognise(logs[0])):
             return None
-        if detect_format(logs[0], options, input_format) != TableReader.name:
+        stream = _STREAMS.get(detect_format(logs[0], options, input_format))
+        if stream is None:
             return None
         try:
-            return TableStream(logs[0], options).resample(step_ns)
+            return stream(logs[0], options, step_ns).resample()
         except NotStreamableError:
             return None
 

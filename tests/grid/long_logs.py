@@ -45,9 +45,14 @@ def is_same(first, second):
     if isinstance(first, str) or isinstance(second, str):
         return first == second
     one, two = (found.steps.part(0, found.steps.count) for found in (first, second))
-    arrays = ("loads", "peaks", "ends", "samples", "measured")
     return (
-        all(getattr(one, name).tobytes() == getattr(two, name).tobytes() for name in arrays)
+        {name: array.tobytes() for name, array in one.arrays().items()}
+        == {name: array.tobytes() for name, array in two.arrays().items()}
         and (one.stages, one.start_ns, one.step_ns) == (two.stages, two.start_ns, two.step_ns)
         and (first.sources, first.notes) == (second.sources, second.notes)
+        and list(map(_bits, first.signals)) == list(map(_bits, second.signals))
     )
+
+
+def _bits(signal):
+    return signal.stage, signal.name, signal.starts.tobytes(), signal.values.tobytes()

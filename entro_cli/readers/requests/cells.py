@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +44,6 @@ class Cells:
         zoned: by role, whether the time names its zone, shape (rows,).
         statuses: status of each response; -2 where it is not known, shape (rows,).
         reasons: `GOOD`, what is wrong with a row, or below that why it is left out, shape (rows,).
-        rest: end of the query, which leaves out rows of other kinds.
     """
 
     columns: RequestColumns
@@ -50,11 +51,14 @@ class Cells:
     zoned: dict[Role, NDArray[np.bool_]]
     statuses: NDArray[np.int64]
     reasons: NDArray[np.int8]
-    rest: str = ""
+
+    def wrong(self, limit: int = SHOWN_BAD_ROWS) -> dict[int, int]:
+        """Return what is wrong with the first few rows that could not be read, by their numbers."""
+        return {int(row): int(self.reasons[row]) for row in np.flatnonzero(self.reasons > GOOD)[:limit]}
 
 
-def fetch_cells(table: Table, columns: RequestColumns, options: ReadOptions) -> Cells:
-    """Return the cells of a table of requests.
+class CellQuery:
+    """Query of the cells of a table of requests.
 
     Args:
         table: the table.
@@ -62,41 +66,72 @@ def fetch_cells(table: Table, columns: RequestColumns, options: ReadOptions) -> 
         options: how it is read.
 
     Raises:
-        EntroError: if the file cannot be read as a table, or if numbers such as 1,234 may be meant in two ways.
+        EntroError: if numbers such as 1,234 may be meant in two ways.
     """
-    marks = _decimal_marks(table, columns, options)
-    select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
-    layers: list[list[str]] = [[], [], []]
-    for role, column in columns.by_role.items():
-        missing = _missing_sql(table, column.index)
-        if column.form is not None:
-            time = table.timestamp_sql(column.index, column.form, role)
-            for layer, sql in zip(layers, time.layers, strict=False):
-                layer.append(sql)
-            layers[2].append(f"{time.ns} AS {role}_ns")
-            select += [f"coalesce({role}_ns, {missing}) AS {role}", f"coalesce({time.zoned}, false) AS {role}_zoned"]
-        else:
-            layers[2].append(f"{_length_sql(table, column, marks.get(column.index, '.'))} AS {role}_ns")
-            select.append(
+
+    def __init__(self, table: Table, columns: RequestColumns, options: ReadOptions) -> None:
+        self.table, self.columns = table, columns
+        marks = _decimal_marks(table, columns, options)
+        self._select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
+        self._layers: list[list[str]] = [[], [], []]
+        for role, column in columns.by_role.items():
+            self._add(role, column, marks.get(column.index, "."))
+        self._rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'" if columns.only else ""
+
+    def _add(self, role: Role, column: RequestColumn, mark: str) -> None:
+        missing = _missing_sql(self.table, column.index)
+        if column.form is None:
+            self._layers[2].append(f"{_length_sql(self.table, column, mark)} AS {role}_ns")
+            self._select.append(
                 f"CASE WHEN {role}_ns < 0 THEN {_NEGATIVE} WHEN {role}_ns <= {_LONGEST_NS} "
                 f"THEN CAST(round({role}_ns) AS BIGINT) ELSE {missing} END AS {role}"
             )
-    rest = ""
-    if columns.only:
-        rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'"
-    fetched = table.fetch(", ".join(select), rest, [", ".join(layer) for layer in layers if layer])
-    plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
-    values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
-    always = np.ones(len(plain["broken"]), np.bool_)
-    zoned_by = {role: np.asarray(plain.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}
-    reasons = np.where(plain["is_monitoring"], MONITORING, GOOD).astype(np.int8)
-    reasons[~plain["is_request"].astype(np.bool_)] = NO_REQUEST
-    if columns.stamps_are_ends:  # a logger's other lines have no duration
-        lengths = [values[role] for role in (Role.DURATION, Role.SERVICE) if role in values]
-        reasons[np.all([length == MISSING for length in lengths], axis=0)] = NO_REQUEST
-    reasons[plain["broken"].astype(np.bool_)] = _BROKEN
-    _mark_bad_cells(columns, values, reasons)
-    return Cells(columns, values, zoned_by, plain["status"].astype(np.int64), reasons, rest)
+            return
+        time = self.table.timestamp_sql(column.index, column.form, role)
+        for layer, sql in zip(self._layers, time.layers, strict=False):
+            layer.append(sql)
+        self._layers[2].append(f"{time.ns} AS {role}_ns")
+        zoned = f"coalesce({time.zoned}, false) AS {role}_zoned"
+        self._select += [f"coalesce({role}_ns, {missing}) AS {role}", zoned]
+
+    def fetch(self) -> Cells:
+        """Return all cells.
+
+        Raises:
+            EntroError: if the file cannot be read as a table.
+        """
+        return self._cells(self.table.fetch(*self._parts()))
+
+    def blocks(self) -> Iterator[Cells]:
+        """Yield the cells block by block.
+
+        Raises:
+            NotStreamableError: if the file must be read whole, which may show only after some blocks.
+        """
+        yield from map(self._cells, self.table.blocks(*self._parts()))
+
+    def _parts(self) -> tuple[str, str, list[str]]:
+        return ", ".join(self._select), self._rest, [", ".join(layer) for layer in self._layers if layer]
+
+    def _cells(self, fetched: Mapping[str, Any]) -> Cells:
+        columns = self.columns
+        plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
+        values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
+        always = np.ones(len(plain["broken"]), np.bool_)
+        zoned_by = {role: np.asarray(plain.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}
+        reasons = np.where(plain["is_monitoring"], MONITORING, GOOD).astype(np.int8)
+        reasons[~plain["is_request"].astype(np.bool_)] = NO_REQUEST
+        if columns.stamps_are_ends:  # a logger's other lines have no duration
+            lengths = [values[role] for role in (Role.DURATION, Role.SERVICE) if role in values]
+            reasons[np.all([length == MISSING for length in lengths], axis=0)] = NO_REQUEST
+        reasons[plain["broken"].astype(np.bool_)] = _BROKEN
+        _mark_bad_cells(columns, values, reasons)
+        return Cells(columns, values, zoned_by, plain["status"].astype(np.int64), reasons)
+
+    def bad(self, reasons: Mapping[int, int]) -> tuple[BadRow, ...]:
+        """Return rows that could not be read, given what is wrong with them by their numbers."""
+        used = [column.index for column in self.columns.by_role.values()]
+        return bad_rows(self.table, used, {row: _reason(one, self.columns) for row, one in reasons.items()}, self._rest)
 
 
 def _mark_bad_cells(columns: RequestColumns, values: dict[Role, NDArray[np.int64]], reasons: NDArray[np.int8]) -> None:
@@ -172,14 +207,6 @@ def _with_unit_sql(cell: str) -> str:
         for unit, length in units
     )
     return f"CASE WHEN regexp_full_match(trim({cell}), '{WITH_UNIT}') THEN {' + '.join(parts)} END"
-
-
-def bad_cells(table: Table, cells: Cells) -> tuple[BadRow, ...]:
-    """Return the first few rows that could not be read, in the order of the file."""
-    wrong = np.flatnonzero(cells.reasons > GOOD)[:SHOWN_BAD_ROWS]
-    reasons = {int(row): _reason(int(cells.reasons[row]), cells.columns) for row in wrong}
-    used = [column.index for column in cells.columns.by_role.values()]
-    return bad_rows(table, used, reasons, cells.rest)
 
 
 def _reason(code: int, columns: RequestColumns) -> str:

@@ -55,6 +55,12 @@ class Requests:
         return never
 
     @property
+    def unfinished(self) -> tuple[int, int]:
+        """The numbers of those without a start and without a finish, 0 where the log has none of these."""
+        starts, finishes = (int((times == NEVER).sum()) for times in self.times[2:])
+        return self.has_starts * starts, self.has_finishes * finishes
+
+    @property
     def ends(self) -> TimeArray:
         """The last time that the log has of each; `NEVER` for one that goes on."""
         ends: TimeArray = self.times[3 if self.has_finishes else 2 if self.has_starts else 0]

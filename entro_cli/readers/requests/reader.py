@@ -12,9 +12,9 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import RATE_STAGE, choose_stages, with_owner
 from entro_cli.readers.reader import Overlap, Reading, StaleStateError
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
-from entro_cli.readers.requests.levels import NEVER, LastRequests, Requests, request_quantities, request_signals
+from entro_cli.readers.requests.levels import LastRequests, Requests, request_quantities, request_signals
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
-from entro_cli.readers.requests.table import RequestRows, check_lengths, fetch_requests
+from entro_cli.readers.requests.table import check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import (
     SAMPLE_ROWS,
@@ -107,7 +107,7 @@ class EventsReader(CsvHeaders):
         tally = Tally()
         with connect(log.spool.parent) as connection:
             table = open_table(connection, _with_header(log, header))
-            columns = known.columns if known and (before or header) else _columns_of(table, options, tally)
+            columns = known.columns if known and (before or header) else columns_of(table, options, tally)
             found = fetch_requests(table, columns, options, tally, known.clock_ns if known else None)
         if before is None:
             check_lengths(log.label, columns, found.requests)
@@ -122,15 +122,16 @@ class EventsReader(CsvHeaders):
             found.skipped + (before.skipped if before else 0),
             found.clock_ns,
         )
-        found = replace(found, bad=_shown(found.bad, header.count(b"\n"), options))
-        _check_rows(table, found, now, options)
+        found = replace(found, bad=shown_rows(found.bad, header.count(b"\n"), options))
+        if found.skipped or not now.rows:
+            check_rows(table, now.rows, now.skipped, found.bad, options)
         now.last = LastRequests.of(whole, before.last if before else None)
-        _count_problems(whole, now, tally)
+        count_open(whole.unfinished, columns, now.rows, now.clock_ns, tally)
         quantities = request_quantities(whole, has_own_queue=not columns.stamps_are_ends)
         observations = Observations(
             path=log.label,
             format=self.name,
-            series=_stages(whole, quantities, columns, options) if len(found.requests) else (),
+            series=request_stages(whole, quantities, columns, options) if len(found.requests) else (),
             rows_read=rows,
             rows_skipped=found.skipped,
             bad_rows=found.bad,
@@ -147,7 +148,7 @@ def _with_header(log: LogFile, header: bytes) -> LogFile:
     return replace(part, head=log.whole_head) if log.begin and not log.is_parquet else part
 
 
-def _columns_of(table: Table, options: ReadOptions, tally: Tally) -> RequestColumns:
+def columns_of(table: Table, options: ReadOptions, tally: Tally) -> RequestColumns:
     """Return the columns of a table that nothing is known of."""
     if not table.sample:
         raise no_rows(table)
@@ -174,24 +175,16 @@ def _is_settled(table: Table, before: RequestState | None, requests: Requests, o
     return before is not None or (is_whole_sample and (requests.has_finishes or not of_events))
 
 
-def _shown(bad: Sequence[BadRow], lines_before: int, options: ReadOptions) -> tuple[BadRow, ...]:
+def shown_rows(bad: Sequence[BadRow], lines_before: int, options: ReadOptions) -> tuple[BadRow, ...]:
     """Return bad rows with their lines in a part that follows a header, and masked if that is asked for."""
     lines = (replace(row, line=row.line - lines_before) if row.line else row for row in bad)
     return tuple(replace(row, text=masked(row.text)) if options.redact else row for row in lines)
 
 
-def _check_rows(table: Table, found: RequestRows, state: RequestState, options: ReadOptions) -> None:
+def check_rows(table: Table, good: int, skipped: int, bad: Sequence[BadRow], options: ReadOptions) -> None:
     """Check that most rows could be read, or with --strict all."""
-    if found.skipped or not state.rows:
-        check_bad_rows(
-            table,
-            state.rows,
-            state.skipped,
-            found.bad,
-            options,
-            expected="one row per request",
-            remedy="the format is probably another, or --time names the wrong column",
-        )
+    expected, remedy = "one row per request", "the format is probably another, or --time names the wrong column"
+    check_bad_rows(table, good, skipped, bad, options, expected=expected, remedy=remedy)
 
 
 def _overlap(before: RequestState | None, options: ReadOptions) -> Overlap | None:
@@ -200,10 +193,10 @@ def _overlap(before: RequestState | None, options: ReadOptions) -> Overlap | Non
         return None
     last = before.last.unpack()
     quantities = request_quantities(last, has_own_queue=not before.columns.stamps_are_ends)
-    return Overlap(_stages(last, quantities, before.columns, options), before.last.begin)
+    return Overlap(request_stages(last, quantities, before.columns, options), before.last.begin)
 
 
-def _stages(
+def request_stages(
     requests: Requests, quantities: Sequence[Series], columns: RequestColumns, options: ReadOptions
 ) -> tuple[Series, ...]:
     """Return the stages among the quantities of requests, and their signals."""
@@ -212,15 +205,14 @@ def _stages(
     return tuple(replace(one, is_fallback=columns.is_of_server) for one in found)
 
 
-def _count_problems(requests: Requests, state: RequestState, tally: Tally) -> None:
-    """Add the warnings about the requests."""
-    for is_known, times, word in (
-        (requests.has_starts, requests.times[2], "start"),
-        (requests.has_finishes, requests.times[3], "finish"),
-    ):
-        tally.count(ProblemKind.REQUESTS_OPEN, is_known * int((times == NEVER).sum()), str(state.rows), word)
-    if not (requests.has_starts or requests.has_finishes):
-        is_answered = state.columns.status is not None or state.columns.access is not None
+def count_open(
+    unfinished: tuple[int, int], columns: RequestColumns, rows: int, clock_ns: int | None, tally: Tally
+) -> None:
+    """Add the warnings about requests, of which so many have no start and no finish where the log has those."""
+    for number, word in zip(unfinished, ("start", "finish"), strict=True):
+        tally.count(ProblemKind.REQUESTS_OPEN, number, str(rows), word)
+    if not (columns.has_starts or columns.has_finishes):
+        is_answered = columns.status is not None or columns.access is not None
         tally.note(ProblemKind.ONLY_ENDS if is_answered else ProblemKind.ONLY_ARRIVALS)
-    if state.clock_ns is not None:
-        tally.note(ProblemKind.TWO_CLOCKS, printable_name(state.columns.stamp.name))
+    if clock_ns is not None:
+        tally.note(ProblemKind.TWO_CLOCKS, printable_name(columns.stamp.name))

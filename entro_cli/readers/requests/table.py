@@ -18,9 +18,8 @@ from entro_cli.readers.requests.cells import (
     ORDER_BOTH,
     ORDER_FINISH,
     ORDER_START,
+    CellQuery,
     Cells,
-    bad_cells,
-    fetch_cells,
 )
 from entro_cli.readers.requests.levels import FAILURES, NEVER, Requests
 from entro_cli.readers.requests.names import Role
@@ -74,40 +73,107 @@ def fetch_requests(
     Raises:
         EntroError: if the file cannot be read as a table, or if only some times name their zone.
     """
-    cells = fetch_cells(table, columns, options)
-    rows = np.flatnonzero(cells.reasons == GOOD)
-    moments, zone = _moments(table, cells, rows, options, tally)
-    shift = second_clock_ns(columns, moments) if clock_ns is None else clock_ns
-    moments = _on_one_clock(columns, moments, shift)
-    requests = _ordered(cells, rows, moments)
-    is_good = cells.reasons[rows] == GOOD  # `_ordered` found more bad rows
-    requests = requests.where(is_good)
-    _count_rows(cells, requests, tally)
+    query = CellQuery(table, columns, options)
+    cells = query.fetch()
+    found = requests_of(table.log.label, cells, options, clock_ns, tally)
+    found.counts.add_to(tally)
     skipped = int((cells.reasons > GOOD).sum()) + table.rejected_count
-    return RequestRows(requests, skipped, bad_cells(table, cells), zone, shift)
+    return RequestRows(found.requests, skipped, query.bad(cells.wrong()), found.zone, found.clock_ns)
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Counts of rows that are left out, and of requests that failed, by their status.
+
+    Attributes:
+        monitoring: requests of monitoring.
+        no_request: rows of other kinds.
+        failed: requests by their class in `FAILURES`.
+    """
+
+    monitoring: int = 0
+    no_request: int = 0
+    failed: tuple[int, ...] = (0,) * len(FAILURES)
+
+    def __add__(self, other: RowCounts) -> RowCounts:
+        """Return the sums."""
+        failed = tuple(map(sum, zip(self.failed, other.failed, strict=True)))
+        return RowCounts(self.monitoring + other.monitoring, self.no_request + other.no_request, failed)
+
+    def add_to(self, tally: Tally) -> None:
+        """Add the warnings."""
+        tally.count(ProblemKind.MONITORING, self.monitoring)
+        tally.count(ProblemKind.NO_REQUEST, self.no_request)
+        for number, failure in zip(self.failed, FAILURES, strict=True):
+            tally.count(ProblemKind.REQUESTS_FAILED, number, failure)
+
+
+@dataclass(frozen=True)
+class FoundRequests:
+    """The requests in cells.
+
+    Attributes:
+        requests: of the rows that could be read.
+        counts: of the others that are not bad.
+        zones: descriptions of how the times were read, by role.
+        zone: of the arrivals.
+        clock_ns: lag of a second clock, as in `RequestRows`.
+        has_clock_change: whether some times lie in an hour that the clock showed twice or skipped.
+    """
+
+    requests: Requests
+    counts: RowCounts
+    zones: dict[Role, str]
+    zone: str
+    clock_ns: int | None
+    has_clock_change: bool
+
+
+def requests_of(label: str, cells: Cells, options: ReadOptions, clock_ns: int | None, tally: Tally) -> FoundRequests:
+    """Return the requests in cells; mark rows with their times out of order as bad.
+
+    Args:
+        label: the file, for messages.
+        cells: the cells.
+        options: how they are read.
+        clock_ns: as in `fetch_requests`.
+        tally: receives the warnings about times.
+
+    Raises:
+        EntroError: if only some times name their zone.
+    """
+    rows, others = np.flatnonzero(cells.reasons == GOOD), Tally()
+    moments, zones = _moments(label, cells, rows, options, tally, others)
+    shift = second_clock_ns(cells.columns, moments) if clock_ns is None else clock_ns
+    requests = _ordered(cells, rows, _on_one_clock(cells.columns, moments, shift))
+    requests = requests.where(cells.reasons[rows] == GOOD)  # `_ordered` found more bad rows
+    monitoring, no_request = (int((cells.reasons == reason).sum()) for reason in (MONITORING, NO_REQUEST))
+    failed = tuple(int((requests.failures == place).sum()) for place in range(len(FAILURES)))
+    stamp = next(role for role, column in cells.columns.by_role.items() if column is cells.columns.stamp)
+    kinds = {one.kind for one in (*tally.problems, *others.problems)}
+    changes = {ProblemKind.HOUR_TWICE_BY_ORDER, ProblemKind.HOUR_TWICE_AS_FIRST, ProblemKind.HOUR_SKIPPED}
+    return FoundRequests(
+        requests, RowCounts(monitoring, no_request, failed), zones, zones[stamp], shift, bool(kinds & changes)
+    )
 
 
 def _moments(
-    table: Table, cells: Cells, rows: NDArray[np.int64], options: ReadOptions, tally: Tally
-) -> tuple[dict[Role, TimeArray], str]:
-    """Return the times of good rows, in UTC or on their own clock, or `MISSING`, and how the arrivals were read.
+    label: str, cells: Cells, rows: NDArray[np.int64], options: ReadOptions, tally: Tally, others: Tally
+) -> tuple[dict[Role, TimeArray], dict[Role, str]]:
+    """Return the times of good rows, in UTC or on their own clock, or `MISSING`, and how they were read.
 
-    Lengths of time are returned as they are.
+    Lengths of time are returned as they are. Warnings about other times than the arrivals go to `others`.
     """
-    found, zone = {}, ""
+    found, zones = {}, {}
     for role, column in cells.columns.by_role.items():
         values = cells.values[role][rows]
         if column.form is not None:
             is_known = values != MISSING
-            is_stamp = column is cells.columns.stamp
-            warnings = tally if is_stamp else Tally()  # warn once
-            values = values.copy()
-            values[is_known], description = to_utc(
-                table.log.label, values[is_known], cells.zoned[role][rows][is_known], column.form, options, warnings
-            )
-            zone = description if is_stamp else zone
+            warnings = tally if column is cells.columns.stamp else others
+            values, zoned = values.copy(), cells.zoned[role][rows][is_known]
+            values[is_known], zones[role] = to_utc(label, values[is_known], zoned, column.form, options, warnings)
         found[role] = values
-    return found, zone
+    return found, zones
 
 
 def on_second_clock(columns: RequestColumns) -> list[Role]:
@@ -210,14 +276,6 @@ def check_lengths(label: str, columns: RequestColumns, requests: Requests) -> No
             expected=f"the unit of {name}, which was read in {length.unit or 'its own'}",
             remedy=f"name the unit: --time {name}:ms",
         )
-
-
-def _count_rows(cells: Cells, requests: Requests, tally: Tally) -> None:
-    """Count the rows that are left out, and the requests that failed, by their status."""
-    tally.count(ProblemKind.MONITORING, (cells.reasons == MONITORING).sum())
-    tally.count(ProblemKind.NO_REQUEST, (cells.reasons == NO_REQUEST).sum())
-    for place, failure in enumerate(FAILURES):
-        tally.count(ProblemKind.REQUESTS_FAILED, (requests.failures == place).sum(), failure)
 
 
 def _first_known(*candidates: TimeArray) -> TimeArray:

@@ -16,6 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import countable_lines
@@ -118,7 +121,7 @@ class Table:
         except duckdb.Error as error:
             raise unreadable(self.log, error) from error
 
-    def blocks(self, select: str, layers: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def blocks(self, select: str, rest: str = "", layers: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Yield what `fetch` returns block by block, so that memory does not limit the number of rows.
 
         Raises:
@@ -132,12 +135,12 @@ class Table:
         self._keep_lines()
         self.connection.execute(_DROP_REJECTS)
         try:
-            with self.connection.sql(f"SELECT {select} FROM {self.relation_sql(layers)}").to_arrow_reader(
+            with self.connection.sql(f"SELECT {select} FROM {self.relation_sql(layers)} {rest}").to_arrow_reader(
                 BLOCK_ROWS
             ) as reader:
                 for batch in reader:
                     columns = zip(batch.schema.names, batch.columns, strict=True)
-                    yield {name: column.to_numpy(zero_copy_only=False) for name, column in columns}
+                    yield {name: _array(column) for name, column in columns}
         except (duckdb.Error, OSError) as error:  # Arrow has only OSError for what goes wrong in DuckDB
             raise NotStreamableError from error
         if self.shape == "csv" and not _note_rejects(self):
@@ -181,6 +184,13 @@ class Table:
         """Return SQL of a cell as a timestamp; `name` begins the names of its layers."""
         typed = typed_timestamp_sql(f"n{column}", self.types[column], form) if self.types else None
         return typed or timestamp_sql(f"c{column}", form, name)
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """Return an Arrow array without NULL as a NumPy array. Arrow's `to_numpy` would import pandas for it."""
+    is_mask = str(column.type) == "bool"
+    numbers: NDArray[Any] = np.from_dlpack(column.cast("uint8") if is_mask else column)
+    return numbers.view(np.bool_) if is_mask else numbers
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:

@@ -89,7 +89,7 @@ class RowBlocks:
             NotStreamableError: if the table must be read whole, which may show only after some blocks.
         """
         query = self._query
-        for block in query.table.blocks(query.select_sql(), query.layers):
+        for block in query.table.blocks(query.select_sql(), layers=query.layers):
             rows = query.good_rows(block)
             if query.not_numbers:
                 raise NotStreamableError

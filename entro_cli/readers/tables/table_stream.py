@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
@@ -15,20 +15,7 @@ from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import Problem
 from entro_cli.timeseries.resample_stream import StreamResampler
-from entro_cli.timeseries.steps_on_disk import StoredSteps
-
-
-@dataclass(frozen=True)
-class StreamedLog:
-    """A log that was resampled while it was read, so that its samples were never in memory at once.
-
-    Attributes:
-        observations: the file's observations, with only the first and the last sample of each stage.
-        steps: the steps.
-    """
-
-    observations: Observations
-    steps: StoredSteps
+from entro_cli.timeseries.steps_on_disk import StreamedLog
 
 
 class TableStream:
@@ -37,20 +24,19 @@ class TableStream:
     Args:
         log: the plain file.
         options: how it is read.
+        step_ns: length of a step, nanoseconds; None to derive it from the slowest stage.
     """
 
-    def __init__(self, log: LogFile, options: ReadOptions) -> None:
+    def __init__(self, log: LogFile, options: ReadOptions, step_ns: int | None) -> None:
         self._log, self._options = log, options.for_log(log.label)
+        self._resampler = StreamResampler(options.zone, step_ns)
         self._rows = 0
         self._last_ns: int | None = None
         self._zone = ""
         self._problems: tuple[Problem, ...] = ()
 
-    def resample(self, step_ns: int | None) -> StreamedLog:
-        """Put all rows onto a grid.
-
-        Args:
-            step_ns: length of a step, ns; None to derive it from the slowest stage.
+    def resample(self) -> StreamedLog:
+        """Put all rows onto the grid.
 
         Raises:
             NotStreamableError: if the table must be read whole, which may show only after some blocks.
@@ -59,11 +45,10 @@ class TableStream:
         with connect(self._log.spool.parent) as connection:
             table = open_table(connection, self._log)
             schema = schema_of(table, self._options)
-            resampler = StreamResampler(self._options.zone, step_ns)
             blocks = RowBlocks(table, schema, self._options)
             for rows in blocks:
-                resampler.add(self._series(rows, schema))
-            series, steps = resampler.finish()
+                self._resampler.add(self._series(rows, schema))
+            series, steps = self._resampler.finish()
             bad = checked_bad_rows(table, self._rows, blocks.skipped, blocks.bad(), self._options)
         tally = Tally(self._problems)
         note_columns_not_read(schema, schema.stages, series, tally)
