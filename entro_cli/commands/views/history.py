@@ -83,7 +83,7 @@ def pipelines_view(inventories: Sequence[PipelineInventory]) -> Iterator[Rendera
     for column in [table.columns[1], *table.columns[3:]]:
         column.no_wrap = True  # where the table is too wide, names are wrapped and figures stay whole
     for inventory in inventories:
-        names = (inventory.pipeline, formatting.duration(inventory.step_s), "\n".join(inventory.stages))
+        names = (inventory.pipeline, formatting.duration(inventory.step_s), ", ".join(inventory.stages))
         table.add_row(
             *(Text(printable(name)) for name in names),
             *(time.date().isoformat() if time else formatting.NONE for time in (inventory.first, inventory.last)),
