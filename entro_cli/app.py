@@ -104,8 +104,12 @@ def _explain(error: Exception) -> int:
     elif isinstance(error, OSError) and not error.filename:
         message = f"standard output cannot be written: {error.strerror or error}"
         _drop_output()
-    elif isinstance(error, OSError | MemoryError):
-        message = str(error) or type(error).__name__
+    elif isinstance(error, PermissionError):
+        message = f"{error.filename}: {error.strerror}; run it as a user who may use that file and its folders"
+    elif isinstance(error, OSError):
+        message = f"{error.filename}: {error.strerror or type(error).__name__}"
+    elif isinstance(error, MemoryError):
+        message = "there is not enough memory"
     else:
         message = f"unexpected error ({type(error).__name__}: {error}); run again with --debug and report the traceback"
     _print_error(printable(" ".join(message.split())))

@@ -13,6 +13,7 @@ from entro_cli.config.keys import ALIASES, NAMED_TABLES, ConfigKey, KeyPath, chi
 from entro_cli.config.trust import FILE_NAME, open_own
 from entro_cli.config.validators import KeyPosition
 from entro_cli.core.console import printable
+from entro_cli.core.files import open_input
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
 
@@ -60,7 +61,7 @@ def read_file(path: Path, folder: Path, is_named: bool) -> TomlFile:
         EntroError: when the file cannot be read, is not TOML, or holds an unknown key or an invalid value.
     """
     shown = printable(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
-    text = read_text(path, shown, open if is_named else open_own)
+    text = read_text(path, shown, open_input if is_named else open_own)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -79,7 +80,7 @@ def read_file(path: Path, folder: Path, is_named: bool) -> TomlFile:
     )
 
 
-def read_text(path: Path, shown: str, opened: Callable[[Path, Literal["rb"]], IO[bytes]] = open) -> str:
+def read_text(path: Path, shown: str, opened: Callable[[Path, Literal["rb"]], IO[bytes]] = open_input) -> str:
     """Return the text of a configuration file.
 
     Args:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
 import re
+import select
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from entro_cli.core.console import DONE, printable
 from entro_engine import EntroError
 
 _BLOCK_BYTES = 1 << 20
 """Bytes per read."""
+
+PIPE_TIMEOUT_S = 3.0
+"""Chosen: so long a pipe waits for the program at its other end to open it."""
 
 _GRACE_S = 0.2
 """A temporary file younger than this may exist without its lock: its writer creates it first and locks it then."""
@@ -40,7 +47,7 @@ def write_whole(path: Path, content: str | bytes | Iterator[str], is_durable: bo
     data = (part.encode() if isinstance(part, str) else part for part in parts)
     try:
         if path.exists() and not path.is_file():
-            with path.open("wb") as file:
+            with _open_special(path) as file:
                 file.writelines(data)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,12 +78,84 @@ def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
             )
 
 
+def _open_special(path: Path) -> BinaryIO:
+    """Open a pipe or a device to write. A pipe without a reader would wait for ever."""
+    until = time.monotonic() + PIPE_TIMEOUT_S
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                raise OSError(errno.ENXIO, "nobody reads from this pipe", str(path)) from error
+            time.sleep(0.05)
+        else:
+            os.set_blocking(handle, True)
+            return os.fdopen(handle, "wb")
+
+
+def open_input(path: str | Path, mode: str = "rb") -> BinaryIO:
+    """Open a file to read it as bytes, `open` for a file that may be a pipe.
+
+    Raises:
+        OSError: if it cannot be opened, if it is a folder or a device, or a pipe into which nobody writes.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for its writer
+    try:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISFIFO(kind):
+            _wait_for_writer(handle)
+        elif not stat.S_ISREG(kind) and not os.isatty(handle) and not os.path.samefile(path, os.devnull):  # noqa: PTH121
+            code = errno.EISDIR if stat.S_ISDIR(kind) else errno.ENODEV
+            raise OSError(code, "this is a device" if code == errno.ENODEV else os.strerror(code), str(path))
+        os.set_blocking(handle, True)
+        return os.fdopen(handle, mode)  # type: ignore[return-value]
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _wait_for_writer(handle: int) -> None:
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    if poll.poll(PIPE_TIMEOUT_S * 1000):
+        return
+    with suppress(BlockingIOError):  # somebody is about to write
+        if not os.read(handle, 1):
+            raise OSError(errno.ENXIO, "nobody writes into this pipe")
+        raise OSError(errno.EAGAIN, "the pipe was opened late: run it again")
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file that only entro writes. A pipe or a device in its place is an error at once.
+
+    Raises:
+        OSError: if it cannot be read, or is not a regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return path.read_bytes()
+
+
+def duckdb_os_error(message: str) -> OSError | None:
+    """Return the error of the system in a message of DuckDB, which quotes it as JSON; None without one."""
+    found = re.search(r'"errno":"(\d+)"', message)
+    codes = [int(found[1])] if found else [code for code in _OF_DISKS if os.strerror(code) in message]
+    return OSError(codes[0], os.strerror(codes[0])) if codes else None
+
+
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
+
+
 def unwritable(path: Path, error: OSError) -> EntroError:
     """Return the error to raise if a file or folder cannot be written to."""
+    is_forbidden = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
     return EntroError(
         f"cannot be written: {error.strerror or error}",
-        where=str(path),
-        remedy="nothing was left half-written; write to another folder, or free space there",
+        where=printable(str(path)),
+        remedy="nothing was left half-written; write to another folder, or "
+        + ("run it as a user who may write there" if is_forbidden else "free space there"),
     )
 
 

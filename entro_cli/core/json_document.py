@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,30 @@ def _plain_scalar(value: Any) -> Any:
 def as_json(document: object) -> str:
     """Return a document as indented JSON text, in ASCII, without a newline at its end."""
     return json.dumps(to_builtins(document), indent=2, allow_nan=False)  # ASCII survives any locale
+
+
+def sealed(document: Mapping[str, Any]) -> bytes:
+    """Return a document of JSON types as text with a hash of its content, for a file that only entro writes."""
+    return json.dumps({**document, "hash": _hash_of(document)}, indent=1).encode() + b"\n"
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+    """Return the document in the text that `sealed` made.
+
+    Raises:
+        ValueError: if it is no JSON object, or was changed. A text of an earlier release has no hash.
+    """
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise ValueError("not an object")
+    found = document.pop("hash", None)
+    if found not in {None, _hash_of(document)}:
+        raise ValueError("its content has changed since it was written")
+    return document
+
+
+def _hash_of(document: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(document, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:

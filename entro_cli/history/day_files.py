@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 
 from entro_cli.core.console import printable, worked_off
+from entro_cli.core.files import duckdb_os_error
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import Bins, merge_bins
 from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, is_signal
@@ -127,7 +128,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
             f"KV_METADATA {{'entro': '{FORMAT}', 'origin_ns': '{grid[0]}', 'step_ns': '{grid[1]}'}})"
         )
     except duckdb.IOException as error:
-        raise OSError(str(error).partition("\n")[0]) from error
+        raise duckdb_os_error(str(error)) or OSError(str(error).partition("\n")[0]) from error
     finally:
         connection.unregister("bins")
 

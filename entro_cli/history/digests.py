@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import read_regular
 from entro_cli.history.paths import PipelinePaths
 from entro_engine import EntroError
 
@@ -44,6 +45,8 @@ def read_digests(paths: PipelinePaths) -> Digests:
             raise _damaged(paths, MISSING)
         listed = msgspec.json.decode(content, type=Digests)
         _ = [date.fromisoformat(name) for name in listed if name != paths.state.name]
+    except PermissionError as error:
+        raise forbidden(paths.digests, error) from error
     except OSError as error:
         raise _damaged(paths, f"cannot be read: {error.strerror or error}") from error
     except (msgspec.MsgspecError, ValueError) as error:
@@ -54,9 +57,19 @@ def read_digests(paths: PipelinePaths) -> Digests:
 def _content(paths: PipelinePaths) -> bytes | None:
     """Return the content of the file with the hashes; None if it is missing although something is stored."""
     try:
-        return paths.digests.read_bytes()
+        return read_regular(paths.digests)
     except FileNotFoundError:
         return None if paths.state.exists() or paths.days() else b"{}"
+
+
+class ForbiddenError(EntroError):
+    """A file that this user must not read, which says nothing about its content."""
+
+
+def forbidden(path: Path, error: OSError) -> ForbiddenError:
+    """Return the error for a file that this user must not read."""
+    found, remedy = f"cannot be read: {error.strerror}", "run it as a user who may read the history"
+    return ForbiddenError(found, where=printable(str(path)), remedy=remedy)
 
 
 def _damaged(paths: PipelinePaths, found: str) -> EntroError:
@@ -94,7 +107,7 @@ def read_compared(path: Path, key: str, paths: PipelinePaths, listed: Digests) -
         OSError: when the file cannot be read.
     """
     for _ in range(_ATTEMPTS):
-        content = path.read_bytes()
+        content = read_regular(path)
         if hash_of(content) in listed.get(key, ()):
             return content, ""
         listed = read_digests(paths)  # after the file was read: digests that are older would not list it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,10 +11,11 @@ from datetime import date
 from pathlib import Path
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import read_regular
 from entro_cli.core.formatting import counted
 from entro_cli.history.check import flaw_of_day
 from entro_cli.history.day_files import connect
-from entro_cli.history.digests import Digests, hash_of, read_digests, stored_days
+from entro_cli.history.digests import Digests, ForbiddenError, forbidden, hash_of, read_digests, stored_days
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.state import NewerStateError, State, decode_state, load_state, state_from_days
 from entro_cli.history.transaction import commit, recover, write_lock
@@ -106,6 +109,8 @@ class _Repair:
         """Return the recorded hashes; None if they are lost."""
         try:
             return read_digests(self._paths)
+        except ForbiddenError:
+            raise
         except EntroError as error:
             self._aside[self._paths.digests] = "digests.json"
             self.result.kept.append(
@@ -123,12 +128,12 @@ class _Repair:
                     self.result.kept.append("the state (the file is missing), from its copy: nothing of it is lost")
                 return state
             flaw = "its hash is lost, and nothing shows that it is as it was"
-            contents = {path.read_bytes() for path in (paths.state, paths.state_copy) if path.exists()}
+            contents = {read_regular(path) for path in (paths.state, paths.state_copy) if path.exists()}
             if len(contents) == 1:
                 state = decode_state(contents.pop(), paths.state)
                 if state.grid == state_from_days(paths).grid or not paths.days():
                     return state
-        except NewerStateError:
+        except (NewerStateError, ForbiddenError):
             raise
         except EntroError as error:
             flaw = error.found
@@ -143,7 +148,7 @@ class _Repair:
         return self._rebuild_state(flaw)
 
     def _read_copy(self, listed: Digests) -> State:
-        content = self._paths.state_copy.read_bytes()
+        content = read_regular(self._paths.state_copy)
         if hash_of(content) not in listed.get(self._paths.state.name, ()):
             raise OSError
         return decode_state(content, self._paths.state_copy)
@@ -164,6 +169,8 @@ class _Repair:
     def _lose(self, day: date, flaw: str) -> None:
         path = self._paths.day_file(day)
         if path.exists():
+            if not os.access(path, os.R_OK):
+                raise forbidden(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
             self._aside[path] = f"{day}.damaged"  # not a name that readers of Parquet look for
         logs = list(self._logs_of(day))
         more = f" and {counted(len(logs) - _MOST_LOGS, 'more')}" if len(logs) > _MOST_LOGS else ""

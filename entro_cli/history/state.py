@@ -14,9 +14,9 @@ import numpy as np
 
 from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.core.console import printable
-from entro_cli.core.files import write_whole
+from entro_cli.core.files import read_regular, write_whole
 from entro_cli.history.day_files import DamagedDayError, SampleKey, connect, count_samples, read_grid
-from entro_cli.history.digests import MISSING, REPAIR, Digests, read_compared, read_digests
+from entro_cli.history.digests import MISSING, REPAIR, Digests, forbidden, read_compared, read_digests
 from entro_cli.history.migrate_state import migrate_state
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.readers.continuation import Checkpoint
@@ -285,8 +285,11 @@ def _read_state(path: Path, paths: PipelinePaths, listed: Digests) -> State:
         content, flaw = read_compared(path, paths.state.name, paths, listed)
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        raise forbidden(path, error) from error
     except OSError as error:
-        raise EntroError(f"cannot be read: {error.strerror or error}", where=printable(str(path))) from error
+        found = f"cannot be read: {error.strerror or error}"
+        raise EntroError(found, where=printable(str(path)), remedy=REPAIR) from error
     return decode_state(content, path, flaw)
 
 
@@ -382,14 +385,15 @@ def _joined(first: SeriesState, second: SeriesState) -> SeriesState:
 def back_up_old_state(paths: PipelinePaths) -> bool:
     """Keep a copy of a state of an older version, which is about to be replaced; return whether it is one."""
     try:
-        version = msgspec.json.decode(paths.state.read_bytes())["version"]
+        content = read_regular(paths.state)
+        version = msgspec.json.decode(content)["version"]
     except (OSError, msgspec.MsgspecError, KeyError, TypeError):
         return False
     if not isinstance(version, int) or version >= VERSION:
         return False
     copy = paths.state.with_name(f"state.v{version}.json")
     if not copy.exists():
-        write_whole(copy, paths.state.read_bytes())
+        write_whole(copy, content)
     return True
 
 

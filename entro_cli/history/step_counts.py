@@ -12,7 +12,8 @@ from entro_cli.analysis.results import StepCounts
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable, worked_off
-from entro_cli.core.files import write_whole
+from entro_cli.core.files import read_regular, write_whole
+from entro_cli.core.json_document import sealed, unsealed
 from entro_cli.history.digests import Digests, read_digests
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.read import judged_steps, load_stored_state, read_bins
@@ -59,14 +60,14 @@ def count_steps(paths: PipelinePaths, settings: Settings) -> StepCounts | None:
             state = load_stored_state(paths)
             for day in worked_off(changed, len(changed), f"counting steps of {printable(paths.name)}", "day"):
                 _add(counts, day, listed, _count_day(paths, state, settings, day))
-            write_whole(paths.step_counts, msgspec.json.encode(counts))
+            write_whole(paths.step_counts, sealed(msgspec.to_builtins(counts)))
     days = counts.days.values()
     return StepCounts(sum(day.observed for day in days), sum(day.violating for day in days)) if days else None
 
 
 def _load(paths: PipelinePaths) -> _Counts:
     try:
-        return msgspec.json.decode(paths.step_counts.read_bytes(), type=_Counts)
+        return msgspec.convert(unsealed(read_regular(paths.step_counts)), _Counts)
     except FileNotFoundError:
         return _Counts()
     except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ import filelock
 import msgspec
 
 from entro_cli.core.console import DONE, printable, worked_off
-from entro_cli.core.files import sync_folder, unwritable
+from entro_cli.core.files import read_regular, sync_folder, unwritable
 from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
 from entro_cli.history.digests import (
@@ -216,12 +216,13 @@ def _committed_files(paths: PipelinePaths) -> tuple[dict[str, Path], list[str], 
             raise ValueError(f"{days[0]} is not a day")
         for name in (_DIGESTS_DURING, _DIGESTS_AFTER):
             if name in files:
-                msgspec.json.decode(files[name].read_bytes(), type=Digests)
-        gone = files[_REMOVED_DAYS].read_bytes() if _REMOVED_DAYS in files else b"[]"
+                msgspec.json.decode(read_regular(files[name]), type=Digests)
+        gone = read_regular(files[_REMOVED_DAYS]) if _REMOVED_DAYS in files else b"[]"
         return files, days, msgspec.json.decode(gone, type=list[date])
     except (OSError, ValueError) as error:
+        reason = printable(getattr(error, "strerror", None) or str(error))
         raise EntroError(
-            f"an interrupted write is damaged: {printable(str(error))}",
+            f"an interrupted write is damaged: {reason}",
             where=printable(str(paths.committed)),
             remedy=REPAIR,
         ) from error

@@ -11,7 +11,8 @@ import msgspec
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
-from entro_cli.core.files import write_whole
+from entro_cli.core.files import read_regular, write_whole
+from entro_cli.core.json_document import sealed, unsealed
 from entro_cli.live.clients import ClientReport
 from entro_cli.live.coordinator import CoordinatorState
 from entro_engine import EntroError, Regime
@@ -48,8 +49,8 @@ def load_coordinator_state(path: Path, now_ns: int) -> CoordinatorState | None:
         path: the file.
         now_ns: the time, ns since the epoch. The clients and the regime of an old state are left out.
     """
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, EntroError):
-        state = msgspec.json.decode(path.read_bytes(), type=CoordinatorState)
+    with suppress(OSError, ValueError, EntroError):
+        state = msgspec.convert(unsealed(read_regular(path)), CoordinatorState)
         for name, weight in state.clients.items():
             ClientReport(name, weight)  # refuses what no client could have sent
         if state.version != _VERSION or not (0 < state.served_rate < 1e9 and 0 < state.usual_rate < 1e9):
@@ -66,4 +67,4 @@ def save_coordinator_state(path: Path, state: CoordinatorState) -> None:
     Raises:
         EntroError: if it cannot be written.
     """
-    write_whole(path, msgspec.json.encode(state), is_durable=False)
+    write_whole(path, sealed(msgspec.to_builtins(state)), is_durable=False)

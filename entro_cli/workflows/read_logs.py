@@ -29,6 +29,7 @@ from entro_cli.readers.inputs.log_file import (
     of_stream,
     plain_log,
     plain_logs,
+    refuse_special,
 )
 from entro_cli.readers.inputs.wrappings import Identity
 from entro_cli.readers.read_on import read_on
@@ -203,6 +204,8 @@ def _left_out(log: _Read, logs: Sequence[_Read], strict: bool) -> Problem | None
 def _read_alone(named: NamedLog) -> list[_Read]:
     """Read the logs in a file, one for each writer, each by itself."""
     try:
+        if not named.was_named:
+            refuse_special(named.name)
         with plain_logs(named.name) as streams:
             return [_read_stream(log, named, len(streams) > 1) for log in streams]
     except EntroError as error:

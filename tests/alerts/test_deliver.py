@@ -174,7 +174,7 @@ def test_a_damaged_ledger_is_named_and_kept(delivered, ledger, content):
 
 def test_a_ledger_that_cannot_be_read(delivered, ledger):
     ledger.mkdir(parents=True)
-    with pytest.raises(EntroError, match="cannot be read: Is a directory"):
+    with pytest.raises(EntroError, match="cannot be read: it is not a regular file"):
         delivered("a", Recorder())
 
 

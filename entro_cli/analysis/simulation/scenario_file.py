@@ -18,6 +18,7 @@ from entro_cli.analysis.simulation.scenario_parts import (
     read_wave,
 )
 from entro_cli.core.console import printable
+from entro_cli.core.files import open_input
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import SCENARIOS, EntroError, ParameterError, Scenario
 from entro_engine.arena import Arena
@@ -57,7 +58,8 @@ def find_scenario(name: str) -> Scenario | Arena | GraphScenario:
             remedy=did_you_mean(name, BUILT_IN),
         )
     try:
-        content = path.read_bytes()
+        with open_input(path) as file:
+            content = file.read()
     except OSError as error:
         raise EntroError(f"cannot be read: {error.strerror or error}", where=name) from error
     return parse_scenario(content, name, path.stem)

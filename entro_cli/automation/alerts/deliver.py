@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import digest
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.console import printable
-from entro_cli.core.files import write_whole
-from entro_cli.core.json_document import as_json
+from entro_cli.core.files import read_regular, write_whole
+from entro_cli.core.json_document import sealed, to_builtins, unsealed
 from entro_engine import EntroError
 
 SCHEMA = "entro/told/1"
@@ -139,7 +138,7 @@ class Ledger:
             EntroError: if the file cannot be read or is damaged.
         """
         try:
-            return cls(path, _records(json.loads(path.read_bytes())))
+            return cls(path, _records(unsealed(read_regular(path))))
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
@@ -169,7 +168,7 @@ class Ledger:
         """
         kept = [DeliveryRecord(key, channel, at) for (key, channel), at in self._delivered.items()]
         kept = [record for record in kept if now - record.at <= KEEP_FOR]
-        write_whole(self._path, as_json({"schema": SCHEMA, "told": kept}) + "\n")
+        write_whole(self._path, sealed({"schema": SCHEMA, "told": to_builtins(kept)}))
 
 
 def _records(document: Any) -> tuple[DeliveryRecord, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 
 from entro_cli.core.console import printable
-from entro_cli.core.files import write_whole
+from entro_cli.core.files import read_regular, write_whole
+from entro_cli.core.json_document import sealed, unsealed
 from entro_engine import EntroError
 
 
@@ -37,17 +37,17 @@ def record_reported(path: Path, kind: str, first: date) -> None:
     dates = _read(path)
     # Never go back: a run with an earlier --as-of must not make later runs repeat their reports.
     if dates.get(kind, "") < first.isoformat():
-        write_whole(path, json.dumps(dates | {kind: first.isoformat()}, indent=1) + "\n")
+        write_whole(path, sealed(dates | {kind: first.isoformat()}))
 
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        dates = json.loads(path.read_text(encoding="utf-8"))
+        dates = unsealed(read_regular(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise _damaged(path) from error
-    if not isinstance(dates, dict) or not all(isinstance(first, str) for first in dates.values()):
+    if not all(isinstance(first, str) for first in dates.values()):
         raise _damaged(path)
     return dates
 

@@ -21,6 +21,7 @@ from entro_cli.readers.inputs.log_file import (
     find_logs,
     label_of,
     location_of,
+    refuse_special,
     stream_suffix,
 )
 from entro_cli.readers.options import LoadOptions, check_options_used
@@ -87,6 +88,8 @@ class LogScanner:
         for name, was_named in worked_off(by_age, len(by_age), "reading", "log"):
             label = label_of(name)
             try:
+                if not was_named:
+                    refuse_special(name)
                 self._update(name)
             except EmptyLogError:
                 self.statuses[label] = "nothing in it yet"

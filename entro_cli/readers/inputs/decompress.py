@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
+import os
 import shutil
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from entro_cli.core.console import working
 from entro_engine import EntroError
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_MOST_RATIO, _UNPACKED_BYTES = 500, 1 << 28
+"""Chosen: logs shrink to a tenth or a fiftieth; a file that grows 500 times, and to 256 MiB, is none."""
+
+_CHECKED_BYTES, _LEFT_BYTES = 1 << 26, 1 << 27
+"""Every 64 MiB that are copied, at least 128 MiB must be left for others."""
+
 _BOMS = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+
+
+def copy_within_room(source: IO[bytes], out: IO[bytes]) -> None:
+    """Copy a file to a temporary one, as long as that leaves room for others.
+
+    Raises:
+        OSError: if it cannot be read, or there is no room.
+    """
+    for _ in _copied(source, out):
+        pass
+
+
+def _copied(source: IO[bytes], out: IO[bytes]) -> Iterator[int]:
+    """Copy a file, and yield the number of bytes after each block."""
+    written = 0
+    while content := source.read(1 << 20):
+        out.write(content)
+        written += len(content)
+        if written % _CHECKED_BYTES < len(content) and written > _CHECKED_BYTES:
+            free = shutil.disk_usage(str(out.name)).free
+            if free < _LEFT_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield written
 
 
 def decompress(source: Path, magic: bytes, plain: Path, label: str) -> bool:
@@ -68,7 +99,7 @@ def _unpack_tar(source: Path, plain: Path, label: str) -> None:
                     f"the tar archive has {len(files)} files", where=label, expected="one log", remedy="unpack it"
                 )
             with packed, plain.open("wb") as out:
-                shutil.copyfileobj(packed, out, 1 << 20)
+                copy_within_room(packed, out)
     except (tarfile.TarError, EOFError) as error:
         raise EntroError(f"the tar archive is damaged: {error}", where=label, remedy="copy it again") from error
 
@@ -90,9 +121,15 @@ def _decompress(opened: Callable[[BinaryIO], Any], source: Path, plain: Path, la
             plain.open("wb") as out,
             working(f"decompressing {label}", source.stat().st_size, "B") as work,
         ):
-            while content := packed.read(1 << 20):
-                out.write(content)
+            for written in _copied(packed, out):
                 work.done = file.tell()
+                if written > _UNPACKED_BYTES and written > _MOST_RATIO * work.done:
+                    raise EntroError(
+                        f"it unpacks to more than {_MOST_RATIO} times its size",
+                        where=label,
+                        expected="a log",
+                        remedy="if it is one, unpack it yourself, or pipe it in with -",
+                    )
     except EOFError as error:
         raise EntroError(
             f"the {method} file is cut short",

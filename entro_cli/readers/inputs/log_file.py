@@ -6,7 +6,6 @@ import errno
 import glob
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,8 +17,9 @@ from tempfile import TemporaryDirectory, mkstemp
 
 from entro_cli.core import remote_files
 from entro_cli.core.console import Work, printable, working
+from entro_cli.core.files import open_input
 from entro_cli.core.urls import is_url, shown_url
-from entro_cli.readers.inputs.decompress import decompress
+from entro_cli.readers.inputs.decompress import copy_within_room, decompress
 from entro_cli.readers.inputs.page_folder import are_pages, join_pages
 from entro_cli.readers.inputs.streams import Stream, split_streams
 from entro_cli.readers.inputs.wrappings import Identity, wrapping_of
@@ -156,30 +156,44 @@ def location_of(name: str) -> str:
 def _find(name: str) -> dict[str, bool]:
     """Return the files that a name on this machine refers to, as `find_logs` does."""
     if Path(name).is_dir():
-        files = _files_in(name)
-        return {name: True} if are_pages(files) else dict.fromkeys(files, False)
+        files, others = _files_in(name)
+        return {name: True} if are_pages(files) else dict.fromkeys([*files, *others], False)
     return dict.fromkeys(_matches(name), True)
 
 
-def _files_in(folder: str) -> list[str]:
-    """Return the files in a folder and the folders in it, as scrapyd has them, in order.
+def _files_in(folder: str) -> tuple[list[str], list[str]]:
+    """Return the files in a folder and the folders in it, as scrapyd has them, and what else is there, in order.
 
     Hidden ones are left out, and so are stored histories, which were made from logs. Links to folders are not followed.
     """
     files: list[str] = []
+    others: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         depth = len(Path(parent).relative_to(folder).parts)
         folders[:] = [
             name for name in folders if not name.startswith((".", "pipeline=")) and depth + 1 < _MAX_FOLDER_DEPTH
         ]
-        paths = (Path(parent, name) for name in names if not name.startswith("."))
-        files += [str(path) for path in paths if path.is_file()]
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+            (files if path.is_file() else others).append(str(path))
     files.sort()
     if not files:
         raise EntroError(
             "the folder contains no files", where=printable(folder), expected="logs", remedy="name another"
         )
-    return files
+    return files, others
+
+
+def refuse_special(name: str) -> None:
+    """Refuse what is no file in a folder of logs. A pipe that the user names is read.
+
+    Args:
+        name: as `find_logs` returns it, for a file that the user did not name.
+
+    Raises:
+        NoLogError: for a pipe, a socket, a device, or a link that leads nowhere.
+    """
+    if not is_url(name) and not Path(name).is_file():
+        raise NoLogError("this is not a regular file", where=printable(name), expected="a log")
 
 
 def _raise(error: OSError) -> None:
@@ -360,15 +374,15 @@ def _spool(name: str, spool: Path) -> float:
         remote_files.fetch(name, spool)
         return spool.stat().st_mtime
     if name != STDIN and source.is_dir():
-        return join_pages(_files_in(name), spool)
+        return join_pages(_files_in(name)[0], spool)
     if name != STDIN and source.is_file():
         with source.open("rb"):  # raises an error here, not in a reader, if permission is missing
             spool.symlink_to(source.resolve())
         return source.stat().st_mtime
     if name == STDIN and sys.stdin is None:  # `entro analyze - <&-`
         raise EntroError("standard input is closed", where="-", remedy="name a file, or pipe the log in")
-    with nullcontext(sys.stdin.buffer) if name == STDIN else source.open("rb") as file, spool.open("wb") as out:
-        shutil.copyfileobj(file, out)
+    with nullcontext(sys.stdin.buffer) if name == STDIN else open_input(source) as file, spool.open("wb") as out:
+        copy_within_room(file, out)
     return spool.stat().st_mtime
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import duckdb_os_error
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import countable_lines
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
@@ -302,7 +303,14 @@ def quoted_name(name: str) -> str:
 
 
 def unreadable(log: LogFile, error: duckdb.Error) -> EntroError:
-    """Return the error for a log that DuckDB cannot read."""
+    """Return the error for a log that DuckDB cannot read, or of which it cannot write a copy."""
+    full = duckdb_os_error(str(error))
+    if full is not None:
+        return EntroError(
+            f"a copy of it cannot be written: {full.strerror}",
+            where=log.label,
+            remedy=f"free space in {printable(str(log.spool.parent.parent))}, or name another folder with TMPDIR",
+        )
     reason = printable(str(error).partition("\n")[0]).replace(str(log.path), log.label)
     return EntroError(f"the file is damaged or cut short: {reason}", where=log.label, remedy="copy it again")
 
