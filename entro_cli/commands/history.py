@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,10 @@ from entro_cli.commands.options import (
     keys_set_by,
     option,
 )
+
+if TYPE_CHECKING:
+    from entro_cli.core.console import Terminal
+    from entro_cli.workflows.history_admin import PipelineSelection
 
 EPILOG = """\
 [bold]Examples[/bold]: [cyan]entro history list[/cyan], then [cyan]entro history show --since 7d[/cyan].
@@ -169,12 +173,8 @@ def check(
     terminal = common.terminal()
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
     checks = check_pipelines(selection)
-    if as_json:
-        terminal.document(pipelines_document(CHECK_SCHEMA, checks))
-    elif checks:
-        terminal.text(checks_text(checks))
-    else:
-        terminal.note(selection.empty_note())
+    document, text = pipelines_document(CHECK_SCHEMA, checks), checks_text(checks) if checks else ""
+    _print_results(document, text, as_json, selection, terminal)
     raise_if_damaged(checks)
 
 
@@ -187,7 +187,7 @@ def repair(
     as_json: Json = False,
     common: CommonOptions,
 ) -> None:
-    """Make a damaged history usable again, and say what was kept and what is lost.
+    """Make a damaged history usable again, and report what was kept and what is lost.
 
     Damaged files are moved to _entro/damaged. A state is taken from its copy, or else from the days.
     """
@@ -197,12 +197,8 @@ def repair(
     terminal = common.terminal()
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
     repaired = repair_pipelines(selection, dry_run)
-    if as_json:
-        terminal.document(pipelines_document(REPAIR_SCHEMA, repaired))
-    elif repaired:
-        terminal.text(repairs_text(repaired, dry_run))
-    else:
-        terminal.note(selection.empty_note())
+    document, text = pipelines_document(REPAIR_SCHEMA, repaired), repairs_text(repaired, dry_run)
+    _print_results(document, text, as_json, selection, terminal)
 
 
 @expand_options
@@ -233,6 +229,18 @@ def prune(
         terminal.document(pruned_document(pruned, cut, dry_run))
     elif pruned:
         terminal.show(*pruned_view(pruned, cut, dry_run))
+    else:
+        terminal.note(selection.empty_note())
+
+
+def _print_results(
+    document: dict[str, Any], text: str, as_json: bool, selection: PipelineSelection, terminal: Terminal
+) -> None:
+    """Print the results of some pipelines as a document or as text; a note if there are none."""
+    if as_json:
+        terminal.document(document)
+    elif text:
+        terminal.text(text)
     else:
         terminal.note(selection.empty_note())
 

@@ -33,12 +33,10 @@ def check(paths: PipelinePaths) -> CheckResult:
     except EntroError as error:
         damaged[paths.digests if listed is None else paths.state] = error.found
         state = state_from_days(paths)
-    if (
-        listed
-        and paths.state_copy.exists()
-        and (flaw := read_compared(paths.state_copy, paths.state.name, paths, listed)[1])
-    ):
-        damaged[paths.state_copy] = flaw
+    if listed and paths.state_copy.exists():
+        flaw = read_compared(paths.state_copy, paths.state.name, paths, listed)[1]
+        if flaw:
+            damaged[paths.state_copy] = flaw
     days = stored_days(paths, listed or {})
     with connect() as connection:
         for day in worked_off(days, len(days), f"checking {printable(paths.name)}", "day"):

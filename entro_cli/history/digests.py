@@ -1,4 +1,4 @@
-"""The index of a history: the recorded hash of every file shows what was changed or removed by something else."""
+"""The recorded hashes of the files of a history, which show what others have changed or removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNLISTED = "no hash of it is recorded"
 MISSING = "the file is missing"
 """The flaw of a file that is recorded and not there."""
 
-REPAIR = "`entro history repair` keeps what is intact, and says what is lost"
+REPAIR = "`entro history repair` keeps what is intact, and reports what is lost"
 """The remedy for a damaged history."""
 
 

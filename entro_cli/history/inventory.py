@@ -132,7 +132,10 @@ def _count_days(
 
 
 def _unaltered(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
-    """Return the files of the days that are as they were written, or all if the warning is that the hashes are lost."""
+    """Return the files of the days that are as they were written, with a warning for each of the others.
+
+    All are returned if the hashes are lost, which `load_state` reports.
+    """
     listed = _digests_if_sound(paths)
     return (list(map(paths.day_file, days)), []) if listed is None else unaltered_files(paths, days, listed)
 

@@ -16,7 +16,7 @@ from entro_cli.core.formatting import counted
 from entro_cli.history.check import flaw_of_day
 from entro_cli.history.day_files import connect
 from entro_cli.history.digests import Digests, ForbiddenError, forbidden, hash_of, read_digests, stored_days
-from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
+from entro_cli.history.paths import DAY_FILE, DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.state import NewerStateError, State, decode_state, load_state, state_from_days
 from entro_cli.history.transaction import commit, recover, write_lock
 from entro_engine import EntroError
@@ -69,7 +69,7 @@ class _Repair:
         self._paths = paths
         self._aside: dict[Path, str] = {}  # by damaged file, its name in the folder of damaged files
         self._state = State()
-        self._index: Digests = {}
+        self._digests: Digests = {}
         self.result = RepairResult(paths.name, paths.shown)
 
     def recover(self) -> None:
@@ -82,7 +82,7 @@ class _Repair:
 
     def plan(self) -> RepairResult:
         """Find what is damaged, and what can be kept of it."""
-        listed = self._read_index()
+        listed = self._read_digests()
         self._state = self._read_state(listed)
         with connect() as connection:
             for day in stored_days(self._paths, listed or {}):
@@ -92,7 +92,7 @@ class _Repair:
                 if flaw:
                     self._lose(day, flaw)
                 else:
-                    self._index[day.isoformat()] = [hash_of(self._paths.day_file(day).read_bytes())]
+                    self._digests[day.isoformat()] = [hash_of(self._paths.day_file(day).read_bytes())]
                     if known is None and listed is not None:
                         self.result.kept.append(f"{day}: its hash was not recorded, and its content is sound")
         return self.result
@@ -103,16 +103,16 @@ class _Repair:
             return
         for path, name in self._aside.items():
             self._move(path, name)
-        commit(self._paths, {}, self._state, self._index)
+        commit(self._paths, {}, self._state, self._digests)
 
-    def _read_index(self) -> Digests | None:
+    def _read_digests(self) -> Digests | None:
         """Return the recorded hashes; None if they are lost."""
         try:
             return read_digests(self._paths)
         except ForbiddenError:
             raise
         except EntroError as error:
-            self._aside[self._paths.digests] = "digests.json"
+            self._aside[self._paths.digests] = self._paths.digests.name
             self.result.kept.append(
                 f"the hashes ({error.found}): files whose content is sound are taken as they are, and recorded"
             )
@@ -140,18 +140,19 @@ class _Repair:
         except OSError as error:
             flaw = f"cannot be read: {error.strerror or error}"
         self._aside[paths.state] = paths.state.name
-        if listed is not None:
-            with suppress(EntroError, OSError):
-                state = self._read_copy(listed)
-                self.result.kept.append(f"the state ({flaw}), from its copy: nothing of it is lost")
-                return state
-        return self._rebuild_state(flaw)
+        copy = self._read_copy(listed) if listed else None
+        if copy is None:
+            return self._rebuild_state(flaw)
+        self.result.kept.append(f"the state ({flaw}), from its copy: nothing of it is lost")
+        return copy
 
-    def _read_copy(self, listed: Digests) -> State:
-        content = read_regular(self._paths.state_copy)
-        if hash_of(content) not in listed.get(self._paths.state.name, ()):
-            raise OSError
-        return decode_state(content, self._paths.state_copy)
+    def _read_copy(self, listed: Digests) -> State | None:
+        """Return the state in the copy; None if that is missing or damaged."""
+        with suppress(EntroError, OSError):
+            content = read_regular(self._paths.state_copy)
+            if hash_of(content) in listed.get(self._paths.state.name, ()):
+                return decode_state(content, self._paths.state_copy)
+        return None
 
     def _rebuild_state(self, flaw: str) -> State:
         """Return the state that the days show, and report what they do not show."""
@@ -191,6 +192,6 @@ class _Repair:
         names = (name, *(f"{name}.{number}" for number in range(2, 1000)))
         with suppress(FileNotFoundError):
             path.rename(next(folder / one for one in names if not (folder / one).exists()))
-        if path.name == self._paths.day_file(date.min).name:
+        if path.name == DAY_FILE:
             with suppress(OSError):
                 path.parent.rmdir()

@@ -136,14 +136,14 @@ def remove_empty_folders(paths: PipelinePaths) -> None:
             folder.rmdir()  # fails unless the folder is empty: other files in it stay
 
 
-def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, index: Digests | None = None) -> bool:
+def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, digests: Digests | None = None) -> bool:
     """Store some days and the state in one transaction.
 
     Args:
         paths: the pipeline, whose write lock the caller holds.
         days: the days that change; a day without bins is removed.
         state: the new state.
-        index: the hashes of the other days, for a repair; None for those that are recorded.
+        digests: the hashes of the other days, for a repair; None for those that are recorded.
 
     Returns:
         Whether the state was one of an older version, of which a copy is kept.
@@ -161,7 +161,7 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, i
             _stage_file(paths, name, content)
         new = {day.isoformat(): [hash_of(file.read_bytes())] for day, file in files.items()}
         new[paths.state.name] = [hash_of(content)]
-        old = read_digests(paths) if index is None else index
+        old = read_digests(paths) if digests is None else digests
         # While files are moved, a reader may find the old or the new one: the digests list both.
         either = old | {name: [*old.get(name, []), *hashes] for name, hashes in new.items()}
         _stage_file(paths, _DIGESTS_DURING, encode_digests(either))

@@ -45,8 +45,8 @@ class Verdict:
         health: `bad` if there were more violations than the objective allows; `watch` if a step was over the budget or
             Critical, an alert fired, the pipeline was silent or its coverage is low; `no data` without an observed
             step; else `good`.
-        sentence: the state of the period and where to look first. If days of the history are lost, or the period ends
-            in silence, it says so first.
+        sentence: the state of the period and where to look first. Lost days of the history come before that, then a
+            silence at the end of the period.
     """
 
     health: Health
@@ -105,9 +105,7 @@ def _lost(days: Sequence[str]) -> str:
     """Return the sentence on days that cannot be used."""
     named = [f"{day:%a} {day.day} {day:%b}" for day in map(date.fromisoformat, days[:_MOST_NAMED])]
     more = f" and {counted(len(days) - _MOST_NAMED, 'more day')}" if len(days) > _MOST_NAMED else ""
-    return (
-        f"{LOST} {', '.join(named)}{more} (UTC): the figures lack that, and entro history repair says what can be done."
-    )
+    return f"{LOST} {', '.join(named)}{more} (UTC): the figures are incomplete. Run entro history repair."
 
 
 def _judge(

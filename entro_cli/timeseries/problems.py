@@ -240,7 +240,7 @@ class ProblemKind(Enum):
     DATA_GAP = "nothing between {0} and {1}, {2} of the time: is a date wrong?"
     STREAM_LEFT_OUT = "{0}: 1 line is left out: {1}", "{0}: {count} lines are left out: {1}"
     LEFT_OUT = "{0}: left out: {1}"
-    DAY_LOST = "{0}: left out: {1}; `entro history repair` says what can be done"
+    DAY_LOST = "{0}: left out: {1}; run `entro history repair`"
     """A day of the history that cannot be used; its date is the third detail."""
     STATE_REBUILT = (
         "the state of the history was rebuilt from its days, which do not have all of it: ingest the logs again"

@@ -187,12 +187,12 @@ def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
     if damaged:
         raise EntroError(
             f"{damaged} of {counted(files, 'file')} {'is' if damaged == 1 else 'are'} damaged or missing",
-            remedy="`entro history repair --dry-run` says what can be kept",
+            remedy="`entro history repair --dry-run` lists what can be kept",
         )
 
 
 def repair_pipelines(selection: PipelineSelection, dry_run: bool) -> list[RepairResult]:
-    """Make the histories of some pipelines usable again, or only say what would be done."""
+    """Make the histories of some pipelines usable again, or only list what would be done."""
     repaired = []
     for paths in selection.pipelines:
         with working_copy(paths, writes=not dry_run):

@@ -87,7 +87,7 @@ def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: i
 def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None = None) -> int | None:
     """Return the begin of the last stored step that has data of all stages, ns since the epoch; None without one.
 
-    It is the begin of a later day that cannot be used: the report is about that day, and says so.
+    If a later day cannot be used, its begin is returned, so that the report is about that day and names it.
 
     Args:
         paths: the pipeline's files.

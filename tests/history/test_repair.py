@@ -1,4 +1,4 @@
-"""A history whose files are damaged or gone: every command refuses it or says so first, and a repair keeps the rest."""
+"""A history whose files are damaged or gone: every command refuses it or warns first, and a repair keeps the rest."""
 
 import json
 import shutil
