@@ -1,6 +1,7 @@
 """Damage each file of a history in every way of a list, and run every command that reads or writes it.
 
-`python benchmarks/damage.py [--files N]`, with the Python that entro is installed for. Of each damaged history:
+`python benchmarks/damage.py [--every N] [--only TEXT]`, with the Python that entro is installed for.
+Of each damaged history:
 
 - a command ends within a minute, with a message instead of a traceback;
 - what a command prints with status 0 is what it prints of the whole history, or there is a warning, and the first

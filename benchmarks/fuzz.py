@@ -91,7 +91,7 @@ def configure(content: bytes) -> None:
 
 
 def fuzz(name: str, arguments: list[str]) -> None:
-    """Fuzz one target in this process, as libFuzzer's arguments say."""
+    """Fuzz one target in this process, with arguments of libFuzzer."""
     import atheris
 
     with atheris.instrument_imports(include=["entro_cli", "entro_engine"], enable_loader_override=False):

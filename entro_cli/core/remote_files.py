@@ -24,8 +24,10 @@ from entro_engine import EntroError
 
 TIMEOUT_S = 30.0
 """Timeout for a server's next bytes, s."""
+
 WHOLE_TIMEOUT_S = 3600.0
 """Timeout of a fetch, or of another operation, as a whole, s: a server that drips is never silent."""
+
 MAX_BYTES = 1 << 36
 """Size of an object at most: the answer of a broken server may have no end."""
 

@@ -1,4 +1,4 @@
-"""What aiohttp has to refuse when fsspec fetches from a web server: pages without end, redirects that leave TLS."""
+"""Limits for aiohttp, with which fsspec fetches from web servers: no pages without end, no redirects that leave TLS."""
 
 from __future__ import annotations
 

@@ -28,8 +28,9 @@ _LONGEST_TICK_S = 0.7
 _IDLE_TIMEOUT_S = 15.0
 """A connection without a whole request is closed after this time, so that slow clients cannot hold all of them. So is
 one that does not read its answers."""
+
 _UNREAD_BYTES = 65536
-"""So much of its answers waits in the kernel, which would keep megabytes of each."""
+"""Answers that wait in the kernel for a connection to read them. By default it keeps megabytes for each."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

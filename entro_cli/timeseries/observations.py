@@ -321,7 +321,7 @@ class Observations:
 
 
 class NotStreamableError(Exception):
-    """What is derived from a log depends on all of its samples, so the log must be read whole."""
+    """A log must be read whole: something that is derived from it depends on all of its samples."""
 
 
 @dataclass(frozen=True)

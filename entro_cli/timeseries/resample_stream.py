@@ -19,8 +19,22 @@ from entro_engine import Stage
 
 _MAX_INTERVALS = 1 << 20
 """Different intervals that are counted. A log with more of them is resampled as a whole."""
-_MAX_GAP_STEPS = 1 << 22
+MAX_GAP_STEPS = 1 << 22
 """Steps that are made at once. A log with a longer gap is resampled as a whole."""
+
+
+def begin_steps(series: Sequence[Series], step_ns: int, zone: tzinfo) -> tuple[int, StoredSteps]:
+    """Return the origin of a grid, nanoseconds since the epoch, and no steps yet from the first sample on.
+
+    Args:
+        series: the first series of each stage.
+        step_ns: length of a step, nanoseconds.
+        zone: the zone whose midnight counts, for steps of 30 min and more.
+    """
+    first_ns = min(part.first_ns for part in series)
+    origin_ns = grid_origin(first_ns, step_ns, zone)
+    start_ns = origin_ns + (first_ns - origin_ns) // step_ns * step_ns
+    return origin_ns, StoredSteps(tuple(Stage(part.stage, part.kind, part.full) for part in series), start_ns, step_ns)
 
 
 class StreamResampler:
@@ -84,10 +98,7 @@ class StreamResampler:
         """Derive the grid from the first block."""
         self._stages = {part.stage: _StageBuffer(part) for part in series}
         step_ns = self._requested_step_ns or ladder_step_ns(max(part.interval_ns or 0.0 for part in series))
-        first_ns = min(part.first_ns for part in series)
-        self._origin_ns = grid_origin(first_ns, step_ns, self._zone)
-        start_ns = self._origin_ns + (first_ns - self._origin_ns) // step_ns * step_ns
-        self._steps = StoredSteps(tuple(Stage(part.stage, part.kind, part.full) for part in series), start_ns, step_ns)
+        self._origin_ns, self._steps = begin_steps(series, step_ns, self._zone)
         return self._steps
 
     def _store(self, steps: StoredSteps, after_ns: int, known_ns: int) -> None:
@@ -96,7 +107,7 @@ class StreamResampler:
         count = (after_ns - begin_ns) // step_ns
         if count <= 0:
             return
-        if count > _MAX_GAP_STEPS or spans_too_much(steps.count + count, self._samples):
+        if count > MAX_GAP_STEPS or spans_too_much(steps.count + count, self._samples):
             raise NotStreamableError
         # An empty step is bridged only if both neighbours have data, so resample one step more on each side.
         from_ns = max(begin_ns - step_ns, steps.start_ns)

@@ -10,13 +10,10 @@ import numpy as np
 
 from entro_cli.timeseries.bins import bins_of
 from entro_cli.timeseries.observations import Measure, NotStreamableError, Series
-from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
+from entro_cli.timeseries.resample import SourceBins, ladder_step_ns, spans_too_much, to_grid
+from entro_cli.timeseries.resample_stream import MAX_GAP_STEPS, begin_steps
 from entro_cli.timeseries.steps import ARRAYS, LOAD_ARRAYS, Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
-from entro_engine import Stage
-
-_MAX_WINDOW_STEPS = 1 << 22
-"""Steps that are made at once. A log with a longer gap is resampled as a whole."""
 
 
 class WindowResampler:
@@ -35,7 +32,7 @@ class WindowResampler:
 
     @property
     def stored_ns(self) -> int:
-        """The end of the last step that is stored, nanoseconds since the epoch; before any step, the first begin."""
+        """The end of the last stored step, nanoseconds since the epoch; before any, the start of the grid, or 0."""
         return self._steps.start_ns + self._steps.count * self._steps.step_ns if self._steps else 0
 
     def add(self, series: Sequence[Series], known_ns: int, rows: int) -> None:
@@ -64,12 +61,8 @@ class WindowResampler:
     def _begin(self, series: Sequence[Series]) -> StoredSteps:
         if any(part.interval_ns is not None for part in series):  # the step depends on all of them
             raise NotStreamableError
-        first_ns = min(part.first_ns for part in series)
-        self._origin_ns = grid_origin(first_ns, self._step_ns, self._zone)
-        start_ns = self._origin_ns + (first_ns - self._origin_ns) // self._step_ns * self._step_ns
-        stages = tuple(Stage(part.stage, part.kind, part.full) for part in series)
         self._first = tuple(part.take(slice(0, 1)) for part in series)
-        self._steps = StoredSteps(stages, start_ns, self._step_ns)
+        self._origin_ns, self._steps = begin_steps(series, self._step_ns, self._zone)
         return self._steps
 
     def _store(self, steps: StoredSteps, series: Sequence[Series], after_ns: int, rows: int) -> None:
@@ -77,7 +70,7 @@ class WindowResampler:
         count = (after_ns - begin_ns) // step_ns
         if [part.stage for part in series] != [stage.name for stage in steps.stages]:
             raise NotStreamableError
-        if count > _MAX_WINDOW_STEPS or spans_too_much(steps.count + count, rows):
+        if count > MAX_GAP_STEPS or spans_too_much(steps.count + count, rows):
             raise NotStreamableError
         if count <= 0:
             return
@@ -90,17 +83,17 @@ class WindowResampler:
 
 
 def _between(series: Series, begin_ns: int, after_ns: int, is_first: bool) -> Series:
-    """Return the spans or events that touch some time; an event of none stands for earlier and for later ones."""
+    """Return the spans or events that touch some time. Events of 0 at its ends replace earlier and later ones."""
     if series.begins is not None:
         part = series.take((series.times > begin_ns) & (series.begins < after_ns))
         return part if part.begins is None else replace(part, begins=np.maximum(part.begins, begin_ns))
     if series.measure is not Measure.EVENTS:
         raise NotStreamableError
     part = series.take((series.times >= begin_ns) & (series.times < after_ns))
-    before, behind = ([] if is_first else [begin_ns]), ([after_ns - 1] if series.times[-1] >= after_ns else [])
-    times = np.concatenate([before, part.times, behind]).astype(np.int64)
-    none = np.zeros(len(before)), np.zeros(len(behind))
-    return replace(part, times=times, values=np.concatenate([none[0], part.values, none[1]]))
+    before, after = ([] if is_first else [begin_ns]), ([after_ns - 1] if series.times[-1] >= after_ns else [])
+    times = np.concatenate([before, part.times, after]).astype(np.int64)
+    values = np.concatenate([np.zeros(len(before)), part.values, np.zeros(len(after))])
+    return replace(part, times=times, values=values)
 
 
 def _edges(first: Series, last: Series) -> Series:

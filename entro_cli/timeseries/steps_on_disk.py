@@ -17,7 +17,8 @@ from entro_cli.timeseries.observations import Observations
 from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
 from entro_engine import Stage
 
-_KINDS = {"samples": np.int64, "measured": np.bool_}
+_DTYPES = {"samples": np.int64, "measured": np.bool_}
+"""Types of the arrays that are not float64."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class StoredSteps:
         """Read steps of a segment, counted from its first."""
         arrays, offset = {}, segment.offset
         for name in segment.names:
-            kind = np.dtype(_KINDS.get(name, np.float64))
+            kind = np.dtype(_DTYPES.get(name, np.float64))
             arrays[name] = self._array(segment, offset, begin, end, kind)
             offset += len(self.stages) * segment.count * kind.itemsize
         if len(arrays) == 1:

@@ -27,7 +27,7 @@ def loaded(path, step, tz="UTC"):
 
 
 def both_ways(path, step=None, tz="UTC"):
-    """What is loaded of a log block by block and whole, and whether it was taken block by block."""
+    """Load a log block by block and whole; return both, and whether it was taken block by block."""
     taken = []
 
     def watched(*arguments):

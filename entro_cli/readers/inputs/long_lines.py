@@ -7,7 +7,7 @@ from pathlib import Path
 from entro_cli.core.formatting import count
 
 MAX_LINE_BYTES = (1 << 24) - 64
-"""Longest line that is read, a little less than DuckDB is told to read."""
+"""Longest line that is read, a little less than the limit that DuckDB gets (`MAX_LINE` in `duckdb_table`)."""
 
 _BLOCK_BYTES = 1 << 20
 

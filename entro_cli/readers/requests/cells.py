@@ -73,7 +73,7 @@ class CellQuery:
         self.table, self.columns = table, columns
         marks = _decimal_marks(table, columns, options)
         self._select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
-        self._layers: list[list[str]] = [[], [], []]
+        self._layers: list[list[str]] = [[], [], []]  # two of a timestamp at most, then the nanoseconds of all
         for role, column in columns.by_role.items():
             self._add(role, column, marks.get(column.index, "."))
         self._rest = f"WHERE trim(c{columns.only[0]}) = '{columns.only[1]}'" if columns.only else ""

@@ -23,7 +23,6 @@ from entro_cli.readers.text_lines import blocks
 if TYPE_CHECKING:
     import duckdb
 
-
 _SEARCHED_CHARACTERS = 1 << 16
 """Characters of a line in which the pattern is searched, so that no line takes long whatever the pattern."""
 

@@ -102,7 +102,7 @@ class RowBlocks:
         return self._query.skipped
 
     def bad(self) -> tuple[BadRow, ...]:
-        """Return the first few of those, after all blocks."""
+        """Return the first few rows that could not be read, after all blocks."""
         return self._query.bad()
 
 
@@ -144,7 +144,7 @@ class _RowQuery:
         return self._wrong_count + self.table.rejected_count
 
     def bad(self) -> tuple[BadRow, ...]:
-        """Return the first few of those."""
+        """Return the first few rows that could not be read."""
         schema = self._schema
         used = [schema.time, *(column for column in (schema.clock,) if column is not None), *self._loads]
         return bad_rows(self.table, [*used, *(column for _, column in _text_columns(schema))], self._wrong)

@@ -26,6 +26,7 @@ _YEARS = "'1970' AND '2256'"
 _USUAL = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d(:\d\d)?)?$"
 _SHORT = "____-__-__T__:__:__"  # a third of the time of the pattern
 _ODD, _UTC, _LOCAL, _SHIFTED = range(4)
+"""Shapes of ISO 8601: one that only patterns read, and the usual ones with a Z, without a zone and with an offset."""
 
 
 @dataclass(frozen=True)
