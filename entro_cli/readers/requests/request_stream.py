@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import reduce
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally
 from entro_cli.readers.requests.cells import GOOD, CellQuery, Cells
-from entro_cli.readers.requests.levels import LastRequests, Requests, request_quantities, select_last
+from entro_cli.readers.requests.levels import QUANTITIES, LastRequests, Requests, request_quantities, select_last
 from entro_cli.readers.requests.reader import (
     EventsReader,
     check_rows,
@@ -51,7 +52,8 @@ class RequestStream:
         self._failed: list[Requests] = []
         self._wrong: dict[int, int] = {}
         self._rows = self._good = self._skipped = 0
-        self._quantities: tuple[Series, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self._wanted: Collection[str] = QUANTITIES
 
     def resample(self) -> StreamedLog:
         """Put all requests onto the grid.
@@ -87,7 +89,7 @@ class RequestStream:
             bad_rows=bad,
             zone=self._found.zone,
             problems=(*table.problems, *tally.problems),
-            columns=tuple(part.column for part in self._quantities),
+            columns=self._names,
         )
         return StreamedLog(observations, steps)
 
@@ -131,6 +133,12 @@ class RequestStream:
             raise NotStreamableError
 
     def _stages(self, requests: Requests, columns: RequestColumns) -> tuple[Series, ...]:
-        self._quantities = request_quantities(requests, has_own_queue=not columns.stamps_are_ends)
-        found = request_stages(requests, self._quantities, columns, self._options)
-        return tuple(part for part in found if not is_signal(part.stage))
+        quantities = request_quantities(requests, not columns.stamps_are_ends, self._wanted)
+        found = request_stages(requests, quantities, columns, self._options)
+        stages = tuple(part for part in found if not is_signal(part.stage))
+        if not self._names:
+            self._names, self._wanted = tuple(part.column for part in quantities), {part.column for part in stages}
+            is_all = len(quantities) == len(QUANTITIES) or not (requests.has_starts and requests.has_finishes)
+            if not is_all or any(not len(part.times) for part in quantities):  # more rows may have more of them
+                raise NotStreamableError
+        return stages
