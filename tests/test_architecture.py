@@ -299,6 +299,13 @@ def test_the_version_is_the_top_entry_of_the_changelog():
     assert top[1] == entro_engine.__version__
 
 
+def test_the_changelog_lists_each_kind_of_change_once():
+    """Parts that land one by one add headings of their own, and a merge may repeat a part."""
+    for version in re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE):
+        headings = re.findall(r"^### (.*)", version, re.MULTILINE)
+        assert len(headings) == len(set(headings)), version[:10]
+
+
 def test_the_package_takes_its_version_from_the_library():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" in project["project"]["dynamic"]
