@@ -110,14 +110,15 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
     Raises:
         OSError: when the file cannot be written.
     """
-    parts = [_columns_of(key, day[key]) for key in sorted(day) if len(day[key])]
+    keys = [key for key in sorted(day) if len(day[key])]
+    parts = [_columns_of(number, day[key]) for number, key in enumerate(keys)]
     connection.register("bins", {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     # The load of a step that a single span covers in part is not its level.
     if_several = "CASE WHEN samples > 1 OR {0} <> load THEN {0} END AS {0}"
     is_known = any(part["wait_s"].max() >= 0 for part in parts)
     waits = ", nullif(age_s, -1.0) AS age_s, nullif(wait_s, -1.0) AS wait_s" if is_known else ""
     select = (
-        f"make_timestamp_ns(time) AS time, stage, kind, source, load, {if_several.format('peak')}, "
+        f"make_timestamp_ns(time) AS time, {_names_sql(keys)}, load, {if_several.format('peak')}, "
         f"{if_several.format('end_value')}, CAST(samples AS INTEGER) AS samples, "
         f"CASE WHEN samples = 1 THEN last_ns END AS last_ns{waits}"
     )
@@ -133,11 +134,17 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
         connection.unregister("bins")
 
 
-def _columns_of(key: SampleKey, bins: Bins) -> dict[str, Any]:
-    names = {name: np.full(len(bins), value, dtype=object) for name, value in key._asdict().items()}
+def _names_sql(keys: Sequence[SampleKey]) -> str:
+    """Return SQL of the names of bins by the number of their key: columns of texts would take as long as all others."""
+    return ", ".join(
+        f"CASE part {' '.join(f'WHEN {at} THEN {_sql_literal(name)}' for at, name in enumerate(names))} END AS {column}"
+        for column, names in zip(SampleKey._fields, zip(*keys, strict=True), strict=True)
+    )
+
+
+def _columns_of(number: int, bins: Bins) -> dict[str, Any]:
     return {
-        **names,
-        "kind": np.full(len(bins), str(key.kind), dtype=object),
+        "part": np.full(len(bins), number, dtype=np.int32),
         "time": bins.starts,
         "load": bins.loads,
         "peak": bins.peaks,

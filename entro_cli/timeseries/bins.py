@@ -171,6 +171,8 @@ def merge_bins(parts: Sequence[Bins]) -> Bins:
     the order of the readings does not matter, and reading a log twice changes nothing. Between equal loads the longer
     waits count: of requests that still waited when the log was read first, a later reading knows more.
     """
+    if len(parts) == 1:
+        return parts[0]
     every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)}
     names = ("ages", "waits", "last", "ends", "peaks", "loads", "samples", "starts")
     order = np.lexsort([every[name] for name in names])
