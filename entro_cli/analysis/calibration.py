@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
@@ -141,6 +141,12 @@ def measure_capacity(
     return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
 
 
+def shows_capacity(stages: Iterable[Stage]) -> bool:
+    """Return whether a capacity can be learned of a pipeline with these stages: one rate, and at most one queue."""
+    kinds = [stage.kind for stage in stages]
+    return kinds.count(Kind.RATE) == 1 and kinds.count(Kind.QUEUE) <= 1
+
+
 def learn_capacity(steps: StepSource) -> MeasuredCapacity | None:
     """Learn the capacity that the full loads of a pipeline follow from, rounded to three significant digits.
 
@@ -153,9 +159,9 @@ def learn_capacity(steps: StepSource) -> MeasuredCapacity | None:
     Returns:
         The capacity; None for other pipelines, and if the log shows none.
     """
-    kinds = [stage.kind for stage in steps.stages]
-    if kinds.count(Kind.RATE) != 1 or kinds.count(Kind.QUEUE) > 1:
+    if not shows_capacity(steps.stages):
         return None
+    kinds = [stage.kind for stage in steps.stages]
     named = [kinds.index(kind) for kind in (Kind.RATE, Kind.QUEUE) if kind in kinds]
     found = _learned(StageView(steps, tuple(steps.stages[index] for index in named), tuple(named)))
     value = float(f"{found.value:.3g}") if found else 0.0

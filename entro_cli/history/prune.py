@@ -34,7 +34,7 @@ def prune(paths: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult
         if days:
             state = load_state(paths)
             _cut_logs(state, _end_ns(paths, days[-1], state))
-            commit(paths, {day: {} for day in days}, state)
+            commit(paths, days, state)
             remove_empty_folders(paths)
     return result
 

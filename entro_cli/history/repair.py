@@ -103,7 +103,7 @@ class _Repair:
             return
         for path, name in self._aside.items():
             self._move(path, name)
-        commit(self._paths, {}, self._state, self._digests)
+        commit(self._paths, (), self._state, self._digests)
 
     def _read_digests(self) -> Digests | None:
         """Return the recorded hashes; None if they are lost."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -22,7 +24,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from entro_cli.core.console import DONE, printable, worked_off
+from entro_cli.core.console import DONE, printable
 from entro_cli.core.files import read_regular, sync_folder, unwritable
 from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
@@ -39,6 +41,9 @@ from entro_cli.history.digests import (
 from entro_cli.history.paths import PipelinePaths
 from entro_cli.history.state import State, back_up_old_state, encode_state
 from entro_engine import EntroError
+
+_THREADS = 2
+"""Threads that write days. Each holds a day in memory, and one more waits for them."""
 
 LOCK_TIMEOUT_S = 600.0
 """The time to wait for another writer."""
@@ -136,26 +141,55 @@ def remove_empty_folders(paths: PipelinePaths) -> None:
             folder.rmdir()  # fails unless the folder is empty: other files in it stay
 
 
-def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, digests: Digests | None = None) -> bool:
-    """Store some days and the state in one transaction.
+class Staging:
+    """The files of a change, staged while it is made. Nothing is stored before `commit`.
 
     Args:
         paths: the pipeline, whose write lock the caller holds.
-        days: the days that change; a day without bins is removed.
-        state: the new state.
-        digests: the hashes of the other days, for a repair; None for those that are recorded.
 
-    Returns:
-        Whether the state was one of an older version, of which a copy is kept.
-
-    Raises:
-        OSError: when a file cannot be written. Either nothing is changed, or the next writer completes the change.
+    Attributes:
+        days: the days that change, each with its staged file; None for one that is removed.
     """
-    is_upgraded = back_up_old_state(paths)
-    paths.staging.mkdir()
-    try:
-        files = _stage_days(paths, days, state)
-        removed = sorted(day.isoformat() for day in days.keys() - files.keys())
+
+    def __init__(self, paths: PipelinePaths) -> None:
+        self.days: dict[date, Path | None] = {}
+        self._paths, self._is_committed = paths, False
+        self._threads, self._writing = ThreadPoolExecutor(_THREADS), deque[Future[None]]()
+
+    def add(self, day: date, content: BinsByKey, grid: tuple[int, int]) -> None:
+        """Write and sync the file of a day, in a thread; a day without bins is removed.
+
+        Raises:
+            OSError: when this file, or one before it, cannot be written.
+        """
+        self.days[day] = file = self._paths.staging / day.isoformat() if content else None
+        if file is None:
+            return
+        self._paths.staging.mkdir(exist_ok=True)
+        self._writing.append(self._threads.submit(_write_day, file, content, grid))
+        if len(self._writing) > _THREADS:  # only so many days are in memory
+            self._writing.popleft().result()
+
+    def commit(self, state: State, digests: Digests | None = None) -> bool:
+        """Store the days and the state in one transaction.
+
+        Args:
+            state: the new state.
+            digests: the hashes of the other days, for a repair; None for those that are recorded.
+
+        Returns:
+            Whether the state was one of an older version, of which a copy is kept.
+
+        Raises:
+            OSError: when a file cannot be written. Either nothing is changed, or the next writer completes the change.
+        """
+        paths = self._paths
+        is_upgraded = back_up_old_state(paths)
+        paths.staging.mkdir(exist_ok=True)
+        while self._writing:
+            self._writing.popleft().result()
+        files = {day: file for day, file in self.days.items() if file is not None}
+        removed = sorted(day.isoformat() for day in self.days.keys() - files.keys())
         content = encode_state(state)
         for name in (_STATE, _STATE_COPY):
             _stage_file(paths, name, content)
@@ -175,14 +209,36 @@ def commit(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State, d
             sync_folder(folder)
         sync_folder(paths.staging)  # before the rename: `committed` must never be incomplete
         paths.staging.replace(paths.committed)
-        if days and not paths.url:  # a copy of a history at a URL is uploaded later
+        if self.days and not paths.url:  # a copy of a history at a URL is uploaded later
             done = "stored" if files else "removed"
-            DONE.append(f"{done} {counted(len(days), 'day')} of {printable(paths.name)}")
-    except BaseException:  # also KeyboardInterrupt: nothing staged may be left behind
-        recover(paths)
-        raise
-    _apply_commit(paths)
-    return is_upgraded
+            DONE.append(f"{done} {counted(len(self.days), 'day')} of {printable(paths.name)}")
+        self._is_committed = True
+        _apply_commit(paths)
+        return is_upgraded
+
+    def end(self) -> None:
+        """Remove what is staged, unless it is committed."""
+        self._threads.shutdown(cancel_futures=True)
+        if not self._is_committed:
+            recover(self._paths)
+
+
+@contextmanager
+def staging(paths: PipelinePaths) -> Iterator[Staging]:
+    """Stage a change for the duration of a context. Without a commit nothing of it is left."""
+    staged = Staging(paths)
+    try:
+        yield staged
+    finally:  # also after KeyboardInterrupt
+        staged.end()
+
+
+def commit(paths: PipelinePaths, removed: Iterable[date], state: State, digests: Digests | None = None) -> None:
+    """Store the state and remove some days in one transaction, as `Staging.commit` does."""
+    with staging(paths) as staged:
+        for day in removed:
+            staged.add(day, {}, state.grid)
+        staged.commit(state, digests)
 
 
 def _apply_commit(paths: PipelinePaths) -> None:
@@ -257,14 +313,11 @@ def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
         raise DamagedDayError(path, flaw)
 
 
-def _stage_days(paths: PipelinePaths, days: Mapping[date, BinsByKey], state: State) -> dict[date, Path]:
-    """Write and sync the files of the days that are not empty, in the staging folder."""
-    files = {day: paths.staging / day.isoformat() for day, content in days.items() if content}
+def _write_day(file: Path, content: BinsByKey, grid: tuple[int, int]) -> None:
+    """Write and sync the file of a day."""
     with connect() as connection:
-        for day, file in worked_off(files.items(), len(files), "storing", "day"):
-            write_day(connection, file, days[day], state.grid)
-            _sync(file)
-    return files
+        write_day(connection, file, content, grid)
+    _sync(file)
 
 
 def _stage_file(paths: PipelinePaths, name: str, content: bytes) -> Path:

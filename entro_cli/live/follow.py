@@ -21,12 +21,13 @@ from entro_cli.history.ingest.ingest import add_stages, determine_step
 from entro_cli.history.ingest.match_known_logs import FileIdentity, identify_file
 from entro_cli.history.ingest.merge import (
     SourcedLog,
-    all_bins,
+    all_samples,
     new_bins,
     retracted_bins,
     update_logs,
     without_retracted,
 )
+from entro_cli.history.ingest.new_bins import NewBins
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.read import coupled_steps
 from entro_cli.history.state import State
@@ -184,9 +185,9 @@ class Follower:
         for log in logs:
             check_span((*log.series, *log.unfinished), state.step_ns, self._zone)
         if was_known:
-            self._merge(new_bins(state, logs), retracted_bins(state, logs))
+            self._merge(new_bins(state, logs).all(), retracted_bins(state, logs))
         else:
-            self._bins = all_bins(state, logs)
+            self._bins = NewBins.of(state.grid, all_samples(state, logs), {}).all()
         for log in logs:
             update_logs(state, log)
         for spec in parse_stage_options(self._load_options):

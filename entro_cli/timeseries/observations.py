@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
+from entro_cli.timeseries.intervals import usual_interval
 from entro_cli.timeseries.problems import Problem
 from entro_engine import EntroError, Kind, Stage
 from entro_engine.entropy import FloatArray
@@ -272,9 +273,7 @@ class Series:
             return float(np.median(self.times - self.begins)) if self.kind is Kind.RATE else None
         if self.measure is Measure.EVENTS or len(self.times) < 2:
             return None
-        between = np.diff(self.times)
-        least = between.min()
-        return float(least if least == between.max() else np.median(between))  # most logs are regular: skip the sort
+        return usual_interval(self.times)
 
     @property
     def held_interval_ns(self) -> float | None:

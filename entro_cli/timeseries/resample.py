@@ -133,15 +133,15 @@ def fill_steps(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], step: int) 
         step: length of a step, nanoseconds.
     """
     start = min(int(part.bins.starts[0]) for _, parts in stages for part in parts)
-    count = (_last_start(stages, start, step) - start) // step + 1
-    bins = [_sum_sources([to_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
+    count = (last_start(stages, start, step) - start) // step + 1
+    bins = [sum_sources([to_grid(part, start, step, count) for part in parts], count) for _, parts in stages]
     is_known = any(part.waits.max(initial=-1.0) >= 0 for part in bins)
     names = ARRAYS if is_known else LOAD_ARRAYS
     arrays = {name: np.stack([getattr(part, name) for part in bins]) for name in names}
     return Steps(tuple(stage for stage, _ in stages), start, step, **arrays)
 
 
-def _last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
+def last_start(stages: Sequence[tuple[Stage, Sequence[SourceBins]]], start: int, step: int) -> int:
     """Return the start of the last step: that of the last sample, or later while each stage has a sample that holds."""
     last = max(int(part.bins.starts[-1]) for _, parts in stages for part in parts)
     # A step needs data of every stage, so a stage without sources lets no sample hold beyond the last one.
@@ -226,7 +226,7 @@ def _bridge(filled: ResampledStage) -> None:
     filled.ends[alone] = filled.ends[alone - 1]
 
 
-def _sum_sources(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
+def sum_sources(sources: Sequence[ResampledStage], count: int) -> ResampledStage:
     """Return the sum of parallel sources. It does not depend on the order of the sources.
 
     A source counts from its first step with data to its last. A gap of one source in between is a gap of the sum.

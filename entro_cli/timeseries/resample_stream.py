@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import tzinfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
+from entro_cli.timeseries.intervals import Intervals
 from entro_cli.timeseries.observations import NotStreamableError, Series
 from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
 from entro_cli.timeseries.steps import LOAD_ARRAYS, Steps
 from entro_cli.timeseries.steps_on_disk import StoredSteps
 from entro_engine import Stage
 
-_MAX_INTERVALS = 1 << 20
-"""Different intervals that are counted. A log with more of them is resampled as a whole."""
 MAX_GAP_STEPS = 1 << 22
 """Steps that are made at once. A log with a longer gap is resampled as a whole."""
 
@@ -73,18 +70,16 @@ class StreamResampler:
         # Hold one complete step back: if it is empty, the next one decides if it is bridged.
         self._store(steps, seam_ns - steps.step_ns, seam_ns)
 
-    def finish(self) -> tuple[tuple[Series, ...], StoredSteps]:
-        """Return the first and the last sample of each stage, and all steps, after the last block.
+    def finish(self) -> tuple[Series, ...]:
+        """Return the first and the last sample of each stage, after the last block.
 
         Raises:
             NotStreamableError: if all samples together give another step than the first block, if a sample holds for
                 longer than a step, or if there is no sample.
             EntroError: if the disk is full.
         """
-        steps = self._steps
-        if steps is None:
-            raise NotStreamableError
-        slowest = max(stage.interval_ns for stage in self._stages.values())
+        steps = self.steps
+        slowest = max(stage.intervals.median for stage in self._stages.values())
         if slowest > steps.step_ns or (self._requested_step_ns is None and ladder_step_ns(slowest) != steps.step_ns):
             raise NotStreamableError
         for stage in self._stages.values():
@@ -92,7 +87,18 @@ class StreamResampler:
         last_ns = max(stage.last_ns for stage in self._stages.values())
         after_ns = steps.start_ns + ((last_ns - steps.start_ns) // steps.step_ns + 1) * steps.step_ns
         self._store(steps, after_ns, after_ns)
-        return tuple(stage.edges for stage in self._stages.values()), steps
+        return tuple(stage.edges for stage in self._stages.values())
+
+    @property
+    def steps(self) -> StoredSteps:
+        """All steps, once it has finished.
+
+        Raises:
+            NotStreamableError: if there is no sample.
+        """
+        if self._steps is None:
+            raise NotStreamableError
+        return self._steps
 
     def _begin(self, series: Sequence[Series]) -> StoredSteps:
         """Derive the grid from the first block."""
@@ -131,18 +137,21 @@ class _StageBuffer:
 
     Attributes:
         bins: the last bins: those that are not stored, and one before them.
+        intervals: the intervals between its samples.
     """
 
     def __init__(self, series: Series) -> None:
         self._first = series.take(slice(0, 1))
         self._last = self._rest = series.take(slice(0, 0))
-        self._intervals = Counter[int]()
+        self.intervals = Intervals()
         self.bins = EMPTY
 
     def add(self, series: Series | None, seam_ns: int, origin_ns: int, step_ns: int) -> None:
         """Add the next samples, if any. All steps before the seam are complete then."""
         if series is not None:
-            self._count(np.diff(np.concatenate([self._last.times, series.times])))
+            self.intervals.add(np.concatenate([self._last.times, series.times]))
+            if self.intervals.are_many:
+                raise NotStreamableError
             self._last = series.take(slice(-1, None))
             self._rest = _joined(self._rest, series)
         done = int(np.searchsorted(self._rest.times, seam_ns))
@@ -160,30 +169,10 @@ class _StageBuffer:
             parts = [self.bins, more] if len(self.bins) else [more]
             self.bins = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def _count(self, between: NDArray[np.int64]) -> None:
-        """Count the intervals between samples, so that their median stays exact without keeping the samples."""
-        if len(between) and (least := int(between.min())) == between.max():  # a regular log needs no sort
-            self._intervals[least] += len(between)
-        elif len(between):
-            values, counts = np.unique(between, return_counts=True)
-            self._intervals.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        if len(self._intervals) > _MAX_INTERVALS:
-            raise NotStreamableError
-
     @property
     def last_ns(self) -> int:
         """Time of the last sample, nanoseconds since the epoch."""
         return int(self._last.times[-1])
-
-    @property
-    def interval_ns(self) -> float:
-        """Median time between samples, nanoseconds; 0 for a single sample."""
-        if not self._intervals:
-            return 0.0
-        values = np.array(sorted(self._intervals))
-        ends = np.cumsum([self._intervals[value] for value in values.tolist()])
-        # The mean of both middle intervals, as numpy.median computes it.
-        return float(values[np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right")].mean())
 
     @property
     def edges(self) -> Series:

@@ -1,7 +1,8 @@
-"""Steps in a temporary file, for logs whose steps do not fit into memory."""
+"""Steps and samples in temporary files, for logs that do not fit into memory."""
 
 from __future__ import annotations
 
+import mmap
 import os
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,33 @@ class AnonymousFile:
     def read(self, size: int, offset: int) -> bytes:
         """Read bytes at an offset."""
         return os.pread(self._handle, size, offset)
+
+    def mapped(self) -> mmap.mmap:
+        """Return the content, of which the system keeps in memory what is looked at."""
+        return mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
+
+
+class NumberFile:
+    """Numbers in an anonymous file, which are appended and then mapped as one array."""
+
+    def __init__(self) -> None:
+        self._file, self._size, self._kind = AnonymousFile(), 0, np.dtype(np.float64)
+
+    def append(self, numbers: NDArray[Any]) -> None:
+        """Append numbers of the same kind as all others.
+
+        Raises:
+            EntroError: if the disk is full.
+        """
+        self._kind = numbers.dtype
+        try:
+            self._size += self._file.write(numbers.tobytes(), self._size)
+        except OSError as error:
+            raise no_temporary_space(error) from error
+
+    def mapped(self) -> NDArray[Any]:
+        """Return all numbers, at least one, as a mapped array."""
+        return np.frombuffer(self._file.mapped(), self._kind)
 
 
 @dataclass

@@ -65,7 +65,7 @@ def keep_calibration(found: Calibration, settings: Settings) -> str:
         state = load_stored_state(paths)
         state.learns = True
         state.learn(MeasuredCapacity(found.capacity, found.evidence, found.is_guess, found.mark))
-        commit(paths, {}, state)
+        commit(paths, (), state)
     return f"{paths.shown}/{paths.folder.name}"
 
 

@@ -19,7 +19,7 @@ from entro_cli.readers.registry import detect_format
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.requests.request_stream import RequestStream
 from entro_cli.readers.tables.reader import TableReader
-from entro_cli.readers.tables.table_stream import TableStream
+from entro_cli.readers.tables.table_stream import WORTH_BYTES, TableStream
 from entro_cli.timeseries.bins import Signal, bins_of, signals_of
 from entro_cli.timeseries.join_sources import join_sources
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, StageSpec, coupled_stages
@@ -29,9 +29,6 @@ from entro_cli.timeseries.steps import StepSource, in_parts
 from entro_cli.timeseries.steps_on_disk import StreamedLog
 from entro_cli.workflows.read_logs import read_logs
 from entro_engine import Kind
-
-WORTH_BYTES = 1 << 22
-"""Size of a file from which less memory makes up for importing Arrow."""
 
 _STREAMS: dict[str, type[TableStream] | type[RequestStream]] = {
     TableReader.name: TableStream,

@@ -130,7 +130,7 @@ def _series_state(series: Series, source: str, before: SeriesState | None) -> Se
     )
     if before is None:
         return now
-    new_samples = int(np.count_nonzero(series.times > before.last))
+    new_samples = len(series.times) - int(np.searchsorted(series.times, before.last, side="right"))
     longer = before if now.interval_ns is None or before.samples > now.samples else now
     return msgspec.structs.replace(
         now,

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 
 import numpy as np
 
-from entro_cli.analysis.calibration import learn_capacity
+from entro_cli.analysis.calibration import learn_capacity, shows_capacity
 from entro_cli.analysis.results import IngestedLog, IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, duration_ns
-from entro_cli.core.console import printable
+from entro_cli.core.console import printable, worked_off
 from entro_cli.history.day_files import BinsByKey, connect, merge_days, read_days, same_bins, split_by_day
-from entro_cli.history.digests import Digests, read_digests, stored_days
+from entro_cli.history.digests import read_digests, stored_days
 from entro_cli.history.ingest.assign_sources import assign_sources, kept_source_problems
 from entro_cli.history.ingest.find_new import LogScanner, find_logs_leniently
 from entro_cli.history.ingest.merge import (
     SourcedLog,
-    all_bins,
     all_samples,
     determines_step,
     new_bins,
@@ -27,12 +26,15 @@ from entro_cli.history.ingest.merge import (
     update_logs,
     without_retracted,
 )
+from entro_cli.history.ingest.new_bins import NewBins
+from entro_cli.history.ingest.new_steps import new_steps
+from entro_cli.history.ingest.overlap import merge_samples
 from entro_cli.history.ingest.read_tail import LogUpdate
 from entro_cli.history.ingest.rebuilt_sources import rebuilt_sources
-from entro_cli.history.paths import PipelinePaths, utc_day
+from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, utc_day
 from entro_cli.history.read import steps_of
 from entro_cli.history.state import VERSION, StageState, State, encode_state, load_state
-from entro_cli.history.transaction import commit, refuse_altered, write_lock
+from entro_cli.history.transaction import Staging, refuse_altered, staging, write_lock
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
 from entro_cli.timeseries.bins import EMPTY, Bins
 from entro_cli.timeseries.observations import is_signal
@@ -58,6 +60,11 @@ class IngestOptions:
     source: str | None = None
     oldest_ns: int | None = None
     learns: bool = True
+
+    @property
+    def first_day(self) -> date:
+        """The first day (UTC) that is kept."""
+        return date.min if self.oldest_ns is None else utc_day(self.oldest_ns)
 
 
 @dataclass
@@ -124,33 +131,28 @@ def ingest(names: Sequence[str], load_options: LoadOptions, options: IngestOptio
     step_ns = None if load_options.step is None else duration_ns(load_options.step, "--step")
     found, failures = find_logs_leniently(names)
     result = IngestResult(failures=failures)
-    with write_lock(options.paths):
+    with write_lock(options.paths), staging(options.paths) as staged:
         listed, state = read_digests(options.paths), load_state(options.paths)
         _check_step(state, step_ns, options.paths)
         before = encode_state(state)
         scanner = LogScanner(state, read, load_options, options.again, options.source).read(found)
         result.updates, result.statuses = scanner.updates, scanner.statuses
         result.failures += scanner.failures
-        days = _add(result, state, options, listed, step_ns, zone) if result.updates else {}
-        if options.learns and state.learns and state.learned is None:
-            _learn(state, merge_days(*days.values()))
+        if result.updates:
+            _add(result, state, options, step_ns, zone, staged)
         for spec in parse_stage_options(load_options):
             if spec.full is not None and spec.name in state.stages:
                 state.stages[spec.name].full = spec.full
-        days |= _expired_days(options, listed, days, result)
+        expired = [day for day in stored_days(options.paths, listed) if day < options.first_day]
+        result.removed = len(expired)
+        for day in expired:
+            staged.add(day, {}, state.grid)
         # Without a change nothing is written, not even the state: an unchanged log costs one look.
-        if (days or encode_state(state) != before) and commit(options.paths, days, state):
+        if (staged.days or encode_state(state) != before) and staged.commit(state):
             result.problems.append(Problem(ProblemKind.HISTORY_UPGRADED, detail=(str(VERSION), "state.v1.json")))
         result.step_s = state.step_ns / NS
-        result.days = tuple(sorted(days))
+        result.days = tuple(sorted(staged.days))
     return result
-
-
-def _learn(state: State, bins: BinsByKey) -> None:
-    """Learn the capacity from the days that change, if they show it."""
-    if state.step_is_known and bins:
-        stages = [Stage(name, Kind(stage.kind)) for name, stage in sorted(state.stages.items())]
-        state.learn(learn_capacity(steps_of(state, bins, stages)))
 
 
 def _check_step(state: State, step_ns: int | None, paths: PipelinePaths) -> None:
@@ -164,9 +166,9 @@ def _check_step(state: State, step_ns: int | None, paths: PipelinePaths) -> None
 
 
 def _add(
-    result: IngestResult, state: State, options: IngestOptions, listed: Digests, step_ns: int | None, zone: tzinfo
-) -> dict[date, BinsByKey]:
-    """Put what was read into the state, and return the days that change."""
+    result: IngestResult, state: State, options: IngestOptions, step_ns: int | None, zone: tzinfo, staged: Staging
+) -> None:
+    """Put what was read into the state, and stage the days that change."""
     rebuilt = rebuilt_sources(result.updates, state, options.paths) if state.rebuilt else {}
     logs = assign_sources(result.updates, state, options.source, rebuilt)
     result.problems += kept_source_problems(logs, options.source)
@@ -176,17 +178,22 @@ def _add(
         determine_step(logs, state, step_ns, zone)
     for log in logs:
         check_span((*log.series, *log.unfinished), state.step_ns, zone)
-    if was_known:
-        new, retracted = new_bins(state, logs), retracted_bins(state, logs)
-        days = _changed_days(options, listed, new, retracted, _edges(logs, state), result)
-    else:
-        # While the step is not fixed, all samples are in the state, and all days are made of them anew.
-        days = {day: {} for day in stored_days(options.paths, listed)} | split_by_day(all_bins(state, logs))
+    # While the step is not fixed, all samples are in the state, and all days are made of them anew.
+    new = new_bins(state, logs) if was_known else NewBins.of(state.grid, all_samples(state, logs), {})
+    stages = [Stage(name, Kind(stage.kind)) for name, stage in sorted(state.stages.items())]
+    learns = options.learns and state.learns and state.learned is None and shows_capacity(stages)
+    learned_from: list[BinsByKey] = []
+    for day, content in _changed_days(options, new, state, logs, result, was_known):
+        staged.add(day, content if day >= options.first_day else {}, state.grid)
+        if learns and was_known:
+            learned_from.append(content)
     for log in logs:
         update_logs(state, log)
     known = {(part.stage, part.source) for log in state.logs for part in log.series}
     state.rebuilt = [part for part in state.rebuilt if (part.stage, part.source) not in known]
-    return days
+    if learns and state.step_is_known and (learned_from or not was_known):
+        bins = merge_days(*learned_from)
+        state.learn(learn_capacity(steps_of(state, bins, stages) if was_known else new_steps(state, new, stages)))
 
 
 def add_stages(logs: Sequence[SourcedLog], state: State, elsewhere: str) -> None:
@@ -214,51 +221,55 @@ def add_stages(logs: Sequence[SourcedLog], state: State, elsewhere: str) -> None
 
 def determine_step(logs: Sequence[SourcedLog], state: State, step_ns: int | None, zone: tzinfo) -> None:
     """Set the step that --step gives, or that the samples of all logs so far suggest; fix it if they are enough."""
-    samples = {key: series for key, series in all_samples(state, logs).items() if not is_signal(key.stage)}
-    intervals = [series.interval_ns or 0.0 for series in samples.values()]
-    state.step_ns = step_ns or ladder_step_ns(max(intervals, default=0.0))
-    first = min((series.first_ns for series in samples.values()), default=0)
+    parts = [merge_samples(series) for key, series in all_samples(state, logs).items() if not is_signal(key.stage)]
+    state.step_ns = step_ns or ladder_step_ns(max((series.interval_ns or 0.0 for series in parts), default=0.0))
+    first = min((series.first_ns for series in parts), default=0)
     state.origin_ns = grid_origin(first, state.step_ns, zone) % state.step_ns
-    state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in samples.values())
+    state.step_is_known = step_ns is not None or determines_step(len(series.times) for series in parts)
 
 
 def _changed_days(
     options: IngestOptions,
-    listed: Digests,
-    new: BinsByKey,
-    retracted: BinsByKey,
-    edges: set[int],
+    new: NewBins,
+    state: State,
+    logs: Sequence[SourcedLog],
     result: IngestResult,
-) -> dict[date, BinsByKey]:
-    """Return the days whose bins differ from what is stored.
+    is_added: bool,
+) -> Iterator[tuple[date, BinsByKey]]:
+    """Yield the days whose bins differ from what is stored, with their bins.
 
     Args:
         options: how they are stored.
-        listed: the recorded hashes of what is stored.
-        new: bins to add.
-        retracted: stored bins to remove.
-        edges: the beginnings of steps that a log may have in part; these may differ without a warning.
+        new: bins of what was read.
+        state: the state, in which these logs are still as they were before.
+        logs: what was read.
         result: receives the problem of steps that were stored with other loads.
+        is_added: whether they are added to what is stored, and do not replace it.
     """
-    added, removed = split_by_day(new), split_by_day(retracted)
+    removed = split_by_day(retracted_bins(state, logs)) if is_added else {}
     paths, on_disk = options.paths, set(options.paths.days())
-    days: dict[date, BinsByKey] = {}
+    edges, listed = _edges(logs, state), read_digests(paths)
+    days = {utc_day(begin) for begin in new.days()} | set(removed if is_added else stored_days(paths, listed))
     differing = 0
     with connect() as connection:
-        for day in sorted(added.keys() | removed.keys()):
+        for day in worked_off(sorted(days), len(days), "storing", "day"):
+            begin = day_start_ns(day)
+            fresh = new.between(begin, begin + DAY_NS)
+            if not is_added:
+                yield day, fresh
+                continue
             # The logs of a day that was lost are read again to bring it back. New rows alone would hide the loss.
             if day in on_disk or not options.again:
                 refuse_altered(paths, day, listed)
             stored = read_days(connection, [paths.day_file(day)]) if day in on_disk else {}
-            fresh, left = added.get(day, {}), without_retracted(stored, removed.get(day, {}))
+            left = without_retracted(stored, removed.get(day, {}))
             merged = merge_days(left, fresh)
             unseen = without_retracted(fresh, removed.get(day, {}))  # rows that are read again are not new
             differing += sum(_count_differing(left.get(key, EMPTY), bins, edges) for key, bins in unseen.items())
             if not same_bins(stored, merged):
-                days[day] = {key: bins for key, bins in merged.items() if len(bins)}
+                yield day, {key: bins for key, bins in merged.items() if len(bins)}
     if differing:
         result.problems.append(Problem(ProblemKind.STEPS_DIFFER, differing))
-    return days
 
 
 def _edges(logs: Sequence[SourcedLog], state: State) -> set[int]:
@@ -273,15 +284,3 @@ def _count_differing(stored: Bins, new: Bins, edges: set[int]) -> int:
     starts, first, second = np.intersect1d(stored.starts, new.starts, assume_unique=True, return_indices=True)
     other = stored.loads[first] != new.loads[second]
     return int((other & ~np.isin(starts, list(edges))).sum())
-
-
-def _expired_days(
-    options: IngestOptions, listed: Digests, days: Mapping[date, BinsByKey], result: IngestResult
-) -> dict[date, BinsByKey]:
-    """Return the days that are too old to be kept, without bins, which removes them."""
-    if options.oldest_ns is None:
-        return {}
-    stored = set(stored_days(options.paths, listed))
-    expired = [day for day in stored | days.keys() if day < utc_day(options.oldest_ns)]
-    result.removed = len(stored.intersection(expired))
-    return {day: {} for day in expired}

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from entro_cli.core.files import rotation_stem
-from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days, without_last_times
+from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days
+from entro_cli.history.ingest.new_bins import NewBins, bins_with
 from entro_cli.history.ingest.overlap import edge_steps, in_steps, merge_samples
 from entro_cli.history.state import LogState, PackedSamples, State
-from entro_cli.timeseries.bins import EMPTY, Bins, bins_of, merge_bins
 from entro_cli.timeseries.observations import Series
 from entro_engine import Kind
 
@@ -53,7 +53,7 @@ class SourcedLog:
         return SampleKey(series.stage, series.kind, self.sources[series.stage])
 
 
-def new_bins(state: State, logs: Sequence[SourcedLog]) -> BinsByKey:
+def new_bins(state: State, logs: Sequence[SourcedLog]) -> NewBins:
     """Return the bins of logs on the grid of the pipeline.
 
     Args:
@@ -65,10 +65,9 @@ def new_bins(state: State, logs: Sequence[SourcedLog]) -> BinsByKey:
         for series in (*log.series, *log.unfinished):
             parts.setdefault(log.key(series), []).append(series)
     replaced = replaced_samples(state, logs)
-    return {
-        key: _bins(state, merge_samples(series), _at_edges(state, series, _stored_samples(state.logs, key, replaced)))
-        for key, series in parts.items()
-    }
+    stored = {key: _stored_samples(state.logs, key, replaced) for key in parts}
+    others = {key: _at_edges(state, series, stored[key]) for key, series in parts.items()}
+    return NewBins.of(state.grid, parts, others)
 
 
 def _at_edges(state: State, parts: Sequence[Series], others: Sequence[Series]) -> list[Series]:
@@ -103,14 +102,15 @@ def retracted_bins(state: State, logs: Sequence[SourcedLog]) -> BinsByKey:
         for part in (part for part in (*before.edges, *before.unfinished) if _is_among(part, replaced)):
             parts.setdefault(_key_of(before, part.stage), []).append(part.unpack())
         for key, series in parts.items():
-            bins = _bins(state, merge_samples(series), _stored_samples(state.logs, key))
+            bins = bins_with(merge_samples(series), _stored_samples(state.logs, key), state.grid)
             retracted = merge_days(retracted, {key: bins})
     for log in logs:
         # One more row at a time that has samples changes the load of a step, but not its number of samples. The new
         # bin might not win over the stored one.
         for again in log.reread:
             key = log.key(again)
-            retracted = merge_days(retracted, {key: _bins(state, again, _stored_samples(state.logs, key))})
+            bins = bins_with(again, _stored_samples(state.logs, key), state.grid)
+            retracted = merge_days(retracted, {key: bins})
     return retracted
 
 
@@ -127,22 +127,6 @@ def without_retracted(stored: BinsByKey, retracted: BinsByKey) -> BinsByKey:
             same[same] = values[same] == vars(retracted[key])[name][at]
         left[key] = stored[key].take(~same)
     return left
-
-
-def _bins(state: State, series: Series, others: Sequence[Series] = ()) -> Bins:
-    """Return samples as bins, together with the samples that others have in the same steps."""
-    if not len(series.times):
-        return EMPTY
-    alone = without_last_times(bins_of(series, *state.grid))
-    if not others:
-        return alone
-    numbers = (alone.starts - state.origin_ns) // state.step_ns
-    inside = in_steps(merge_samples(others), numbers.tolist(), state.grid)
-    if not len(inside.times):
-        return alone
-    together = without_last_times(bins_of(merge_samples([series, inside]), *state.grid))
-    # Both compete: logs that differ at one time then give the same bins in any order.
-    return merge_bins([alone, together.take(np.isin(together.starts, alone.starts))])
 
 
 def _stored_samples(logs: Iterable[LogState], key: SampleKey, but: Sequence[PackedSamples] = ()) -> list[Series]:
@@ -208,8 +192,8 @@ def _first_edges(edges: Sequence[PackedSamples]) -> list[PackedSamples]:
     return list(first.values())
 
 
-def all_samples(state: State, logs: Sequence[SourcedLog]) -> dict[SampleKey, Series]:
-    """Return all samples of each source, stored and just read; for a state whose step is not fixed."""
+def all_samples(state: State, logs: Sequence[SourcedLog]) -> dict[SampleKey, list[Series]]:
+    """Return all samples of each source, stored and just read, by log; for a state whose step is not fixed."""
     before = [log.before for log in logs]
     parts: dict[SampleKey, list[Series]] = {}
     for stored in (stored for stored in state.logs if not any(stored is other for other in before)):
@@ -218,12 +202,7 @@ def all_samples(state: State, logs: Sequence[SourcedLog]) -> dict[SampleKey, Ser
     for log in logs:
         for series in (*log.series, *log.unfinished):
             parts.setdefault(log.key(series), []).append(series)
-    return {key: merge_samples(series) for key, series in parts.items()}
-
-
-def all_bins(state: State, logs: Sequence[SourcedLog]) -> BinsByKey:
-    """Return all samples of each source as bins; for a state whose step is not fixed."""
-    return {key: _bins(state, samples) for key, samples in all_samples(state, logs).items()}
+    return parts
 
 
 def _key_of(log: LogState, stage: str) -> SampleKey:

@@ -21,11 +21,18 @@ def since(begin: float, series: Iterable[Series]) -> tuple[Series, ...]:
 
 
 def _since(begin: float, series: Series) -> Series:
+    if not len(series.times) or begin <= series.first_ns:
+        return series  # not a copy: it may be larger than memory
     if series.begins is None:
-        return series.take(series.times >= begin)
+        return series.take(slice(_place(series.times, begin), None))
     left = series.times > begin
     begins = np.maximum(series.begins[left], int(begin) if math.isfinite(begin) else series.begins[left])
     return replace(series.take(left), begins=begins)
+
+
+def _place(times: TimeArray, moment: float) -> int:
+    """Return the index of the first time at a moment or later, which may be infinite."""
+    return int(np.searchsorted(times, int(moment))) if math.isfinite(moment) else len(times)
 
 
 def _has_any(series: Series) -> bool:
@@ -41,6 +48,8 @@ def merge_samples(parts: Iterable[Series]) -> Series:
     """
     readings = [*parts]
     first = readings[0]
+    if len(readings) == 1:
+        return first
     times = np.concatenate([part.times for part in readings])
     values = np.concatenate([part.values for part in readings])
     if first.begins is not None:
@@ -49,6 +58,8 @@ def merge_samples(parts: Iterable[Series]) -> Series:
         begins = np.concatenate([_begins(part) for part in readings])
         first = replace(first, idle=Idle.joined(begin.idle, end.idle), waiting=waiting_of_all(readings))
         return _merge_spans(replace(first, begins=begins, times=times, values=values))
+    if np.all(times[1:] > times[:-1]):  # most logs follow each other, in this order
+        return replace(first, times=times, values=values)
     order = np.lexsort([values, times])
     times, values = times[order], values[order]
     new = (np.diff(times, prepend=times[:1] - 1) != 0) | (np.diff(values, prepend=values[:1]) != 0)
@@ -76,23 +87,20 @@ def _merge_spans(spans: Series) -> Series:
     return replace(spans, begins=begins).take(begins < spans.times)
 
 
-def step_numbers(series: Series, grid: Grid) -> tuple[TimeArray, TimeArray]:
-    """Return the first and the last step that each sample belongs to, as numbers from the origin of the grid."""
-    origin, step = grid
-    if series.begins is None:
-        numbers = (series.times - origin) // step
-        return numbers, numbers
-    return (series.begins - origin) // step, (series.times - 1 - origin) // step
-
-
 def in_steps(series: Series, numbers: Iterable[int], grid: Grid) -> Series:
     """Return the samples that belong to some steps."""
     steps = np.unique(np.fromiter(numbers, np.int64))
-    first, last = step_numbers(series, grid)
+    origin, step = grid
+    if series.begins is None:
+        begins, ends = (np.searchsorted(series.times, origin + (steps + more) * step) for more in (0, 1))
+        counts = ends - begins
+        return series.take(np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum()))
+    first, last = (series.begins - origin) // step, (series.times - 1 - origin) // step
     return series.take(np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first))
 
 
 def edge_steps(series: Series, grid: Grid) -> tuple[int, int]:
     """Return the first and the last step of a series, of which it may have only a part; it must have samples."""
-    first, last = step_numbers(series, grid)
-    return int(first[0]), int(last[-1])
+    origin, step = grid
+    last = int(series.times[-1]) - (series.begins is not None)  # a span excludes its end
+    return (series.first_ns - origin) // step, (last - origin) // step

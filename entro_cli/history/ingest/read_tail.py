@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from entro_cli.core.clock import moment
+from entro_cli.history.ingest.long_logs import read_long_log
 from entro_cli.history.ingest.match_known_logs import UnreadRange, fingerprint, unread_range
 from entro_cli.history.ingest.new_rows import (
     all_problems,
@@ -225,7 +226,8 @@ def _whole_lines(
 
 def _read_log(log: LogFile, context: ReadContext, reader: str | None) -> Observations:
     """Read a log, with the shift of its clock."""
-    return shift_clock(read_log(log, context.read_options, reader), clock_shifts(context.load_options))
+    found = read_long_log(log, context.read_options, reader) or read_log(log, context.read_options, reader)
+    return shift_clock(found, clock_shifts(context.load_options))
 
 
 def _lenient(log: LogFile, begin: int, end: int, head: bytes, reader: str | None, context: ReadContext) -> Observations:

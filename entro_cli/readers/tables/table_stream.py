@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
@@ -16,6 +18,20 @@ from entro_cli.timeseries.observations import NotStreamableError, Observations, 
 from entro_cli.timeseries.problems import Problem
 from entro_cli.timeseries.resample_stream import StreamResampler
 from entro_cli.timeseries.steps_on_disk import StreamedLog
+
+WORTH_BYTES = 1 << 22
+"""Size of a file from which less memory makes up for importing Arrow."""
+
+
+class SeriesSink(Protocol):
+    """A receiver of the series of a log, block by block."""
+
+    def add(self, series: Sequence[Series]) -> None:
+        """Add the next block: one series per stage that has a sample in it."""
+
+    def finish(self) -> tuple[Series, ...]:
+        """Return the series of all stages after the last block; they need not hold all samples."""
+        ...
 
 
 class TableStream:
@@ -36,7 +52,15 @@ class TableStream:
         self._problems: tuple[Problem, ...] = ()
 
     def resample(self) -> StreamedLog:
-        """Put all rows onto the grid.
+        """Put all rows onto the grid, as `read` does."""
+        observations = self.read(self._resampler)
+        return StreamedLog(observations, self._resampler.steps)
+
+    def read(self, sink: SeriesSink) -> Observations:
+        """Read all rows, and return what is left of them in the sink.
+
+        Args:
+            sink: receives the series.
 
         Raises:
             NotStreamableError: if the table must be read whole, which may show only after some blocks.
@@ -47,12 +71,12 @@ class TableStream:
             schema = schema_of(table, self._options)
             blocks = RowBlocks(table, schema, self._options)
             for rows in blocks:
-                self._resampler.add(self._series(rows, schema))
-            series, steps = self._resampler.finish()
+                sink.add(self._series(rows, schema))
+            series = sink.finish()
             bad = checked_bad_rows(table, self._rows, blocks.skipped, blocks.bad(), self._options)
         tally = Tally(self._problems)
         note_columns_not_read(schema, schema.stages, series, tally)
-        observations = Observations(
+        return Observations(
             path=self._log.label,
             format=TableReader.name,
             series=series,
@@ -63,7 +87,6 @@ class TableStream:
             problems=tally.problems,
             columns=tuple(table.columns),
         )
-        return StreamedLog(observations, steps)
 
     def _series(self, rows: Rows, schema: TableSchema) -> tuple[Series, ...]:
         """Return the series in a block, one per stage that has a sample in it."""
