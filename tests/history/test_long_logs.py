@@ -96,3 +96,10 @@ def test_the_usual_interval_is_the_median(between, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intervals, "_CHUNK", chunk)
         assert intervals.usual_interval(times) == np.median(between)
+
+
+def test_a_log_whose_clock_is_moved_to_before_1970_is_stored(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(HEADER + "".join(regular(20, start=DAY // 2)))
+    ingest(tmp_path / "history", log, "--offset", "log.csv=-1d")
+    assert [*days(tmp_path / "history")] == ["pipeline=default/date=1969-12-31/steps.parquet"]

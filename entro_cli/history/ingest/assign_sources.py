@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -101,17 +102,19 @@ def _sourced(update: LogUpdate, source: str) -> SourcedLog:
     before = None if update.begins else update.before
     known = {part.stage: part for part in (before.series if before else ())}
     series = {part.stage: part for part in (*_unfinished(update), *update.observations.series)}
+    # 0 for a log of which nothing was pruned, which may be of before 1970
+    kept_from = update.log.pruned_ns or -math.inf
     states = known | {stage: _series_state(part, source, known.get(stage)) for stage, part in series.items()}
     return SourcedLog(
         log=msgspec.structs.replace(update.log, series=list(states.values())),
         # Steps that were pruned since the log was read last do not come back.
-        series=since(update.log.pruned_ns, update.observations.series),
-        unfinished=since(update.log.pruned_ns, _unfinished(update)),
+        series=since(kept_from, update.observations.series),
+        unfinished=since(kept_from, _unfinished(update)),
         begins=update.begins,
         continues=update.continues,
         before=update.before,
         sources=dict.fromkeys(series, source),
-        reread=since(update.log.pruned_ns, (part for part in _reread(update) if part.stage in series)),
+        reread=since(kept_from, (part for part in _reread(update) if part.stage in series)),
     )
 
 
