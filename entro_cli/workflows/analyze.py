@@ -24,8 +24,8 @@ from entro_cli.core.clock import zone_of
 from entro_cli.core.console import Terminal, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import masked
+from entro_cli.timeseries.step_rows import steps_csv
 from entro_cli.timeseries.steps import StageView, StepRange, StepSource
-from entro_cli.timeseries.steps_csv import steps_csv
 from entro_cli.workflows.load_logs import Loaded
 
 
