@@ -199,6 +199,8 @@ def main() -> None:
                 if number % options.every or options.only not in f"{path}: {way}":
                     continue
                 tally["damages"] += 1
+                if tally["damages"] % 50 == 0:
+                    print(f"{tally['damages']} damages", flush=True)
                 for fault in attack.faults(damage):
                     tally["faults"] += 1
                     print(f"{path}: {way}: {fault}", flush=True)

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,9 @@ from entro_cli.core.clock import NS, moment
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine import Regime, Run
 from entro_engine.entropy import FloatArray
+
+if TYPE_CHECKING:
+    import duckdb
 
 Column = tuple[str, NDArray[Any]]
 """The name of a column and its values, one per step: words, booleans, integers, or floats with NaN for no data."""
@@ -28,6 +30,8 @@ _STATES = ("energy", "memory", "stress_threshold", "critical_threshold", "effect
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
+    import duckdb  # takes a tenth of a short command, and most write no steps
+
     # One thread keeps the rows in order. Its text of a float is that of `repr`, the shortest that reads back to the
     # same bits, in a fifth of the time.
     return duckdb.connect(config={"threads": 1})

@@ -251,6 +251,8 @@ def main() -> None:
             else:
                 killed = trial.kill_at(folder / "place", moment(draw), forking)
             tally[f"{name}: {'killed' if killed else 'had ended'}"] += 1
+            if number % 50 == 49:
+                print(f"{number + 1} runs", flush=True)
     for what, times in sorted(tally.items()):
         print(f"{times:5} {what}")
     print(f"{options.number} runs, seed {options.seed}: nothing lost, the same bytes after once more")
