@@ -40,10 +40,15 @@ def read_digests(paths: PipelinePaths) -> Digests:
     """
     try:
         # The second time if another process has just stored the first log.
-        content = _content(paths) or _content(paths)
+        content = _content(paths)
+        content = _content(paths) if content is None else content
         if content is None:
             raise _damaged(paths, MISSING)
+        if not content:
+            return {}
         listed = msgspec.json.decode(content, type=Digests)
+        if paths.state.name not in listed:
+            raise ValueError("it has no hash of the state")
         _ = [date.fromisoformat(name) for name in listed if name != paths.state.name]
     except PermissionError as error:
         raise forbidden(paths.digests, error) from error
@@ -55,11 +60,11 @@ def read_digests(paths: PipelinePaths) -> Digests:
 
 
 def _content(paths: PipelinePaths) -> bytes | None:
-    """Return the content of the file with the hashes; None if it is missing although something is stored."""
+    """Return the content of the file with the hashes: nothing before the first ingest, None if it was lost since."""
     try:
-        return read_regular(paths.digests)
+        return read_regular(paths.digests) or b"{}"
     except FileNotFoundError:
-        return None if paths.state.exists() or paths.days() else b"{}"
+        return None if paths.state.exists() or paths.days() else b""
 
 
 class ForbiddenError(EntroError):

@@ -128,12 +128,13 @@ def test_a_damaged_day(history, damage, listed):
     """It is found by its hash, and where that is not known by what it holds."""
     whole = exported(history)
     if not listed:
-        metadata(history, "digests.json").write_text("{}")
+        metadata(history, "digests.json").unlink()
     damage(day_file(history))
     outcome = check(history)
     assert outcome.status == 1
     named = [row for row in outcome.out.splitlines() if not row.startswith("note: ")]
-    assert named[0].startswith(f"{day_file(history)}: ")
+    assert named[-1].startswith(f"{day_file(history)}: ")
+    assert len(named) == 2 - listed
     if listed:
         assert_damaged(history, day_file(history))
         assert exported(history, damaged=1) == without(whole, DAYS[1])
@@ -176,12 +177,14 @@ def test_a_state_of_a_newer_version(history):
     assert f"{state}: the history has version 3" in check(history).out
 
 
-def test_damaged_hashes(history):
-    metadata(history, "digests.json").write_bytes(b"{")
+@pytest.mark.parametrize("content", [b"{", b"", b"{}", b'{"2026-03-29": []}', b'{"state.json": [], "x": []}'])
+def test_damaged_hashes(history, content):
+    metadata(history, "digests.json").write_bytes(content)
     outcome = check(history)
     assert outcome.status == 1
     assert outcome.out.splitlines()[0].startswith(f"{metadata(history, 'digests.json')}: the file is damaged: ")
-    for words in ("report --daily", "history export", "history show", "history prune --before 2026-03-30"):
+    log = history.parent / "log.csv"
+    for words in ("report --daily", "history export", f"ingest {log}", "history prune --before 2026-03-30"):
         outcome = entro(*words.split(), "--history", history)
         assert (outcome.status, "digests.json: the file is damaged" in outcome.err) == (1, True), outcome
 
@@ -276,5 +279,6 @@ def test_a_flipped_byte_where_no_hash_is_known(made, data):
         rows = [row for row in outcome.out.splitlines()[1:] if row.endswith("true")]
         assert rows == [row for day in DAYS[2:] for row in whole[day]]
     finally:
+        path.parent.mkdir(exist_ok=True)  # a repair moves a damaged day aside
         path.write_bytes(content)
         digests.write_bytes(hashes)
