@@ -20,7 +20,8 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, connect, head_text, quoted_name, split_lines, sql_string
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, connect, head_text, quoted_name, sql_string
+from entro_cli.readers.tables.first_lines import split_lines
 from entro_cli.readers.tables.matched_lines import MatchedLines, group_names, match_lines
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions

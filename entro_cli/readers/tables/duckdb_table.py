@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +22,15 @@ from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import countable_lines
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
+from entro_cli.readers.tables.first_lines import (
+    first_rows,
+    json_cells,
+    json_fields,
+    json_object,
+    looks_like_json,
+    sniff_csv,
+    split_lines,
+)
 from entro_cli.readers.tables.timestamp_sql import WHOLE_NUMBERS, TimestampSql, timestamp_sql, typed_timestamp_sql
 from entro_cli.readers.timestamps import TimestampFormat, timestamp_format
 from entro_cli.timeseries.observations import BadRow, NotStreamableError
@@ -34,15 +40,8 @@ from entro_engine import EntroError
 if TYPE_CHECKING:
     import duckdb  # takes a tenth of a short command, and text logs do without
 
-DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 200
 """Number of first rows from which the columns are recognised."""
-
-_EXCEL_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*', re.IGNORECASE)
-"""The line before a header that names the delimiter, for Excel."""
-
-_MOST_TITLE = 8
-"""Lines at the beginning of a file in which titles are looked for."""
 
 MAX_LINE = 1 << 24
 """Longest line that is read, bytes. DuckDB's default is 2 MB."""
@@ -265,11 +264,6 @@ def head_text(log: LogFile) -> str:
         return whole.decode("latin-1")
 
 
-def looks_like_json(text: str) -> bool:
-    """Return whether the first line that is not blank is a JSON object."""
-    return bool(_json_object(text.lstrip().partition("\n")[0]))
-
-
 def sql_string(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
@@ -324,25 +318,10 @@ def _json_lines(log: LogFile, text: str) -> Table:
     # A part of a log has the columns of the whole log: a key that appears only later is read in no part.
     first_lines = split_lines(head_text(replace(log, head=log.whole_head)))[:SAMPLE_ROWS] if log.whole_head else lines
     for line in first_lines:
-        for name, (pointer, _) in _json_fields(_json_object(line)).items():
+        for name, (pointer, _) in json_fields(json_object(line)).items():
             pointers.setdefault(name, pointer)
-    sample = [_json_cells(line, list(pointers)) for line in lines if _json_object(line)]
+    sample = [json_cells(line, list(pointers)) for line in lines if json_object(line)]
     return Table(log, "json lines", list(pointers), sample, log.path, pointers=list(pointers.values()))
-
-
-def _json_fields(
-    row: dict[str, Any], pointer: str = "", prefix: str = "", depth: int = 3
-) -> dict[str, tuple[str, Any]]:
-    """Return the JSON pointer and the value of each field by name; `req.url` is the field `url` of the object `req`."""
-    fields: dict[str, tuple[str, Any]] = {}
-    for key, value in row.items():
-        place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-        if isinstance(value, dict) and depth:
-            inner = _json_fields(value, place, f"{prefix}{key}.", depth - 1)
-        else:
-            inner = {prefix + key: (place, value)}
-        fields |= {name: field for name, field in inner.items() if name not in fields}
-    return fields
 
 
 def _json_sql(table: Table) -> str:
@@ -370,52 +349,6 @@ def lines_sql(path: Path) -> str:
         f"buffer_size = {_BUFFER}, "
         f"ignore_errors = true)"
     )
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text.
-
-    Only line feeds and carriage returns end one. `str.splitlines` would split at form feeds and Unicode's separators.
-    """
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def sniff_csv(text: str) -> tuple[str, int, list[str]]:
-    """Return the delimiter of a CSV, the number of lines before its header, and the header's cells.
-
-    Args:
-        text: the head of the file.
-
-    Returns:
-        The delimiter with which most of the first rows have as many cells as the header. The header has one cell if
-        there is no such delimiter.
-    """
-    lines = split_lines(text)
-    header_offset = next((index for index in range(len(lines)) if _may_be_header(lines, index)), 0)
-    named = next((found[1] for line in lines[:header_offset] if (found := _EXCEL_LINE.fullmatch(line))), "")
-    best = named or max(DELIMITERS, key=lambda each: _agreement(first_rows(lines[header_offset:], each, 50)))
-    return best, header_offset, next(iter(first_rows(lines[header_offset:], best, 1)), [])
-
-
-def _may_be_header(lines: list[str], index: int) -> bool:
-    """Return whether a line is no comment, no line for Excel, and no title with an empty line below it."""
-    line = lines[index]
-    is_title = index < _MOST_TITLE and not set(line) & set(DELIMITERS) and not "".join(lines[index + 1 : index + 2])
-    return bool(line.strip()) and not line.startswith("#") and not _EXCEL_LINE.fullmatch(line) and not is_title
-
-
-def first_rows(lines: list[str], delimiter: str, limit: int) -> list[list[str]]:
-    """Return the cells of the first rows that are not blank; a quoted cell may span several lines."""
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
-    return list(islice(filter(None, reader), limit))
-
-
-def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """Return the share of rows with as many cells as the first row, and that number; zeros if it has one cell."""
-    counts = [len(cells) for cells in rows]
-    if not counts or counts[0] < 2:
-        return 0.0, 0
-    return Counter(counts)[counts[0]] / len(counts), counts[0]
 
 
 class CsvHeaders:
@@ -599,7 +532,7 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
     with table.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         if table.shape == "json lines":
             for number, line in enumerate(file, 1):
-                yield number, _json_cells(line, table.columns) if _json_object(line) else [], line
+                yield number, json_cells(line, table.columns) if json_object(line) else [], line
             return
         # Python's csv raises an error at a carriage return inside a row, where DuckDB ends the row without one.
         lines = (re.sub(r"\r(?=[^\n])", " ", line) for line in file)
@@ -608,25 +541,6 @@ def text_rows(table: Table) -> Iterator[tuple[int, list[str], str]]:
             inner = [cell.rstrip("\r") if table.quote else cell.rstrip("\r").strip(' "') for cell in cells]
             yield line_number, inner, table.delimiter.join(cells)
             line_number = reader.line_num + 1
-
-
-def _json_object(line: str) -> dict[str, Any]:
-    """Return the JSON object in a line; an empty one for other lines."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return row if isinstance(row, dict) else {}
-
-
-def _json_cells(line: str, columns: list[str]) -> list[str]:
-    fields = _json_fields(_json_object(line))
-    values = (fields[name][1] if name in fields else None for name in columns)
-    return ["" if value is None else _json_text(value) for value in values]
-
-
-def _json_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def first_line(text: str) -> str:

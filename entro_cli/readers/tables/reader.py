@@ -14,17 +14,8 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
-from entro_cli.readers.tables.duckdb_table import (
-    CsvHeaders,
-    Table,
-    connect,
-    first_rows,
-    head_text,
-    looks_like_json,
-    open_table,
-    sniff_csv,
-    split_lines,
-)
+from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, connect, head_text, open_table
+from entro_cli.readers.tables.first_lines import first_rows, looks_like_json, sniff_csv, split_lines
 from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import (
     DEFAULT_NAMES,
