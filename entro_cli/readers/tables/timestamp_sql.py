@@ -20,7 +20,7 @@ WHOLE_NUMBERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT
 """Types of DuckDB for whole numbers that a column of Parquet may have."""
 
 _MOMENTS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"})
-_YEARS = "'1970' AND '2256'"
+_YEARS = "'1965' AND '2256'"
 """Limits of the years of dates: between two of them are fewer nanoseconds than 64 bits hold."""
 
 _USUAL = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d(:\d\d)?)?$"
@@ -71,7 +71,7 @@ def typed_timestamp_sql(column: str, kind: str, form: TimestampFormat) -> Timest
     Numbers with a point are text, too: their shortest digits are those that the writer meant.
     """
     if kind in _MOMENTS and form == TimestampFormat():
-        inside = f"year({column}) BETWEEN 1970 AND 2255"
+        inside = f"year({column}) BETWEEN 1965 AND 2255"
         ns = f"epoch_ns(CASE WHEN {inside} THEN TRY_CAST({column} AS TIMESTAMP_NS) END)"
         return TimestampSql(ns, str("ZONE" in kind).lower())
     if kind in WHOLE_NUMBERS and form.unit_ns:
