@@ -51,7 +51,8 @@ def test_its_steps_are_those_of_the_log_at_once(tmp_path_factory, requests, step
     write(path, requests, columns)
     with patch("entro_cli.readers.requests.levels._FEWEST_KEPT", least):
         short, whole, _ = both_ways(path, step)
-    assert is_same(short, whole), (short, whole)
+    # A request that takes no time is a change of the level in one way and may be none in the other, at a seam.
+    assert is_same(short, whole, but=("samples",)), (short, whole)
 
 
 USUAL = [(0.25, 0.5, 1, 200 + 300 * (number % 7 == 0), 0) for number in range(400)]
