@@ -12,7 +12,6 @@ from entro_engine import EntroError
 from tests.running import entro
 
 # Apprise looks for a module of the standard library that newer versions of Python lack.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 def url(server):

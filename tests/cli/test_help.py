@@ -1,6 +1,7 @@
 """The help of every command: whole paragraphs, the same panels, no types that say nothing, every valid name."""
 
 import re
+import sys
 from itertools import pairwise
 
 import pytest
@@ -73,3 +74,10 @@ def test_the_formats_are_those_of_the_registry():
 def test_every_name_is_in_the_help(command, names):
     text = words_of([command])
     assert all(name in text for name in names)
+
+
+@pytest.mark.slow
+def test_a_process_may_run_more_commands_than_its_stack_is_deep():
+    for _ in range(sys.getrecursionlimit() + 100):
+        outcome = entro("analyze", "none.csv", "--step", "10s")
+    assert outcome.error.startswith("none.csv: there is no such file")
