@@ -11,8 +11,6 @@ from entro_cli.core.secrets import SecretText, SecretVariable
 from entro_engine import EntroError
 from tests.running import entro
 
-# Apprise looks for a module of the standard library that newer versions of Python lack.
-
 
 def url(server):
     return f"json://127.0.0.1:{server.server_address[1]}/s3cr3t"
