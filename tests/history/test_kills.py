@@ -29,10 +29,10 @@ def forking():
 @pytest.mark.parametrize("name", NAMES)
 def test_at_random_moments(trials, forking, tmp_path, name):
     draw, killed, tries = random.Random(name), 0, 0
-    while killed < 10 and tries < 40:
+    while killed < 5 and tries < 20:
         killed += trials[name].kill_at(tmp_path / "place", moment(draw), forking)
         tries += 1
-    assert killed == 10, "too few were still at work"
+    assert killed == 5, "too few were still at work"
 
 
 @pytest.mark.parametrize("name", NAMES)
