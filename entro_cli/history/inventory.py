@@ -30,8 +30,9 @@ def take_inventories(
         pipelines: the pipelines. Their files are counted together, which takes a fraction of the time.
         zone: the time zone of the yielded times.
     """
-    days = [stored_days(paths, _digests_if_sound(paths) or {}) for paths in pipelines]
-    for paths, (counts, damaged) in zip(pipelines, _count_days(pipelines, days), strict=True):
+    listed = list(map(_digests_if_sound, pipelines))
+    days = [stored_days(paths, known or {}) for paths, known in zip(pipelines, listed, strict=True)]
+    for paths, (counts, damaged) in zip(pipelines, _count_days(pipelines, days, listed), strict=True):
         yield _inventory_of(paths, counts, damaged, zone)
 
 
@@ -83,13 +84,14 @@ def day_inventories(
         begin_ns: the start of the range, nanoseconds since the epoch; None for the first step.
         after_ns: the end of the range; None for the last step.
     """
+    listed = read_digests(paths)
     days = [
         day
-        for day in stored_days(paths, read_digests(paths))
+        for day in stored_days(paths, listed)
         if (begin_ns is None or day_start_ns(day) + DAY_NS > begin_ns)
         and (after_ns is None or day_start_ns(day) < after_ns)
     ]
-    ((counts, problems),) = _count_days([paths], [days])
+    ((counts, problems),) = _count_days([paths], [days], [listed])
     steps_per_day = DAY_NS / state.step_ns if state.step_ns else 1
     return tuple(
         DayInventory(
@@ -105,10 +107,10 @@ def day_inventories(
 
 
 def _count_days(
-    pipelines: Sequence[PipelinePaths], days: Sequence[Sequence[date]]
+    pipelines: Sequence[PipelinePaths], days: Sequence[Sequence[date]], listed: Sequence[Digests | None]
 ) -> list[tuple[dict[Path, DayCount], list[Problem]]]:
     """Count the content of the files of some days of each pipeline; warn of those that cannot be read."""
-    unaltered = list(map(_unaltered, pipelines, days))
+    unaltered = list(map(_unaltered, pipelines, days, listed))
     counts: dict[Path, DayCount] = {}
     damaged: dict[Path, DamagedDayError] = {}
     with connect() as connection:
@@ -131,12 +133,11 @@ def _count_days(
     ]
 
 
-def _unaltered(paths: PipelinePaths, days: Sequence[date]) -> tuple[list[Path], list[Problem]]:
+def _unaltered(paths: PipelinePaths, days: Sequence[date], listed: Digests | None) -> tuple[list[Path], list[Problem]]:
     """Return the files of the days that are as they were written, with a warning for each of the others.
 
     All are returned if the hashes are lost, which `load_state` reports.
     """
-    listed = _digests_if_sound(paths)
     return (list(map(paths.day_file, days)), []) if listed is None else unaltered_files(paths, days, listed)
 
 
