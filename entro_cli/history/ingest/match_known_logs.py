@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from entro_cli.core.files import last_line_end
+from entro_cli.history.digests import hash_of
 from entro_cli.history.state import LogState
 
 _HEAD_BYTES = _TAIL_BYTES = 4096
@@ -75,7 +75,7 @@ def match_by_content(logs: Sequence[LogState], path: Path, options_hash: str, pl
             if not 0 < log.offset <= size or log.options != options_hash:
                 continue
             file.seek(0)
-            if _hash(file.read(log.head_bytes)) == log.head and _hash_of_tail(path, log.offset) == log.tail:
+            if hash_of(file.read(log.head_bytes)) == log.head and _hash_of_tail(path, log.offset) == log.tail:
                 return log
     return None
 
@@ -107,7 +107,7 @@ def fingerprint(path: Path, offset: int, distinct: int) -> tuple[str, int, str]:
     """
     head_bytes = min(_HEAD_BYTES, distinct)
     with path.open("rb") as file:
-        return _hash(file.read(head_bytes)), head_bytes, _hash_of_tail(path, offset)
+        return hash_of(file.read(head_bytes)), head_bytes, _hash_of_tail(path, offset)
 
 
 def add_identity(identities: list[FileIdentity], identity: FileIdentity | None) -> list[FileIdentity]:
@@ -130,8 +130,4 @@ def _hash_of_tail(path: Path, offset: int) -> str:
     begin = max(offset - _TAIL_BYTES, 0)
     with path.open("rb") as file:
         file.seek(begin)
-        return _hash(file.read(offset - begin))
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+        return hash_of(file.read(offset - begin))
