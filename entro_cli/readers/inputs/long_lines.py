@@ -6,8 +6,11 @@ from pathlib import Path
 
 from entro_cli.core.formatting import count
 
-MAX_LINE_BYTES = (1 << 24) - 64
-"""Longest line that is read, a little less than the limit that DuckDB gets (`MAX_LINE` in `duckdb_table`)."""
+MAX_LINE = 1 << 24
+"""Longest line that DuckDB reads, bytes. Its default is 2 MB."""
+
+MAX_LINE_BYTES = MAX_LINE - 64
+"""Longest line that is read, bytes: a little less than the limit that DuckDB gets."""
 
 _BLOCK_BYTES = 1 << 20
 

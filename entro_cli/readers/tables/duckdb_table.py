@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from entro_cli.core.console import printable
 from entro_cli.core.files import duckdb_os_error
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
-from entro_cli.readers.inputs.long_lines import countable_lines
+from entro_cli.readers.inputs.long_lines import MAX_LINE, countable_lines
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.first_lines import (
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 200
 """Number of first rows from which the columns are recognised."""
-
-MAX_LINE = 1 << 24
-"""Longest line that is read, bytes. DuckDB's default is 2 MB."""
 
 _BUFFER = 2 * MAX_LINE
 """Bytes of text that DuckDB reads at once; by default it takes eight times as much, twice."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
+from entro_cli.readers.inputs.long_lines import MAX_LINE
 from entro_cli.readers.tables.duckdb_table import (
     LINE_COLUMN,
-    MAX_LINE,
     lines_sql,
     quoted_name,
     run_query,
