@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 from pathlib import Path
 
 from entro_cli.core.console import printable
@@ -189,7 +190,7 @@ class _Repair:
         """Move a damaged file to the folder of damaged files, under a new name."""
         folder = self._paths.metadata_dir / "damaged"
         folder.mkdir(exist_ok=True)
-        names = (name, *(f"{name}.{number}" for number in range(2, 1000)))
+        names = chain([name], (f"{name}.{number}" for number in count(2)))
         with suppress(FileNotFoundError):
             path.rename(next(folder / one for one in names if not (folder / one).exists()))
         if path.name == DAY_FILE:
