@@ -17,7 +17,7 @@ LOADS = st.one_of(st.sampled_from([0.0, 1.0, 12.0]), st.floats(0, 1e4, allow_nan
 
 
 def state(history):
-    """All that is stored beside the steps, without what tells one file from another."""
+    """All that is stored beside the steps, without the identity of each file."""
     (path,) = history.rglob("state.json")
     found = json.loads(path.read_text())
     for log in found["logs"]:
