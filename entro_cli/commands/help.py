@@ -70,9 +70,8 @@ def _adapted(param: Any) -> Any:
     """Drop the type that the help would show, such as <bool> for a flag or <list[str]> for LOGS; see `_Unconverted`."""
     if isinstance(param, TyperArgument) or (isinstance(param, TyperOption) and param.is_flag):
         param.display_type_rich = lambda ctx: None  # type: ignore[method-assign]
-    if not isinstance(
-        getattr(param.get_runtime_param, "__self__", None), _Unconverted
-    ):  # a process may run many commands
+    # A process may run many commands, whose parameters are looked at each time.
+    if not isinstance(getattr(param.get_runtime_param, "__self__", None), _Unconverted):
         param.get_runtime_param = _Unconverted(param.get_runtime_param).get
     return param
 

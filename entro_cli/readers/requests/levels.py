@@ -201,9 +201,8 @@ def _level(name: str, kind: Kind, stage: str, begins: TimeArray, ends: TimeArray
         last: the end of the log.
     """
     both = np.concatenate([np.sort(begins), np.sort(np.minimum(ends, last)), [last]])
-    order = np.argsort(
-        both, kind="stable"
-    )  # it merges what is sorted; np.unique hashes, and takes a hundred times as long
+    # A stable sort merges what is sorted. np.unique hashes, and takes a hundred times as long.
+    order = np.argsort(both, kind="stable")
     times, levels = both[order], np.cumsum(np.repeat([1, -1, 0], [len(begins), len(ends), 1])[order])
     is_change = np.diff(times, append=times[-1] + 1) > 0
     changes, values = times[is_change], levels[is_change][:-1].astype(np.float64)
