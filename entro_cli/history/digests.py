@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _ATTEMPTS = 3
 
 Digests = dict[str, list[str]]
 """The hashes that a file may have, by day or `state.json`; two while the file is being replaced."""
+
+REMOVED_DAYS = "gone"
+"""The file of a commit that names the days it removes."""
 
 ALTERED = "its content has changed since it was written"
 """The flaw of a file whose hash is not a recorded one."""
@@ -89,11 +93,26 @@ def stored_days(paths: PipelinePaths, listed: Digests) -> list[date]:
 def is_lost(paths: PipelinePaths, day: date, listed: Digests) -> bool:
     """Report whether a day is recorded and its file is missing.
 
-    Readers hold no lock: a file that is being moved to its place, or was just pruned, is not lost.
+    Readers hold no lock: a file that is being moved to its place, or is being pruned or just was, is not lost.
     """
     name = day.isoformat()
-    is_gone = name in listed and not (paths.committed / name).exists() and not paths.day_file(day).exists()
-    return is_gone and name in read_digests(paths)
+    if name not in listed or (paths.committed / name).exists() or paths.day_file(day).exists():
+        return False
+    with suppress(OSError, ValueError):  # applied meanwhile; or damaged, which the next writer reports
+        if day in committed_removals(paths):
+            return False
+    return name in read_digests(paths)
+
+
+def committed_removals(paths: PipelinePaths) -> list[date]:
+    """Return the days that a commit removes that is being applied.
+
+    Raises:
+        OSError: when the file that names them cannot be read.
+        ValueError: when it is damaged.
+    """
+    file = paths.committed / REMOVED_DAYS
+    return msgspec.json.decode(read_regular(file), type=list[date]) if file.exists() else []
 
 
 def read_compared(path: Path, key: str, paths: PipelinePaths, listed: Digests) -> tuple[bytes, str]:

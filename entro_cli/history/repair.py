@@ -92,7 +92,7 @@ class _Repair:
                 flaw = flaw_of_day(connection, self._paths, day, self._state, known)
                 if flaw:
                     self._lose(day, flaw)
-                else:
+                elif self._paths.day_file(day).exists():  # else it is being pruned, and no lock is held for a plan
                     self._digests[day.isoformat()] = [hash_of(self._paths.day_file(day).read_bytes())]
                     if known is None and listed is not None:
                         self.result.kept.append(f"{day}: its hash was not recorded, and its content is sound")

@@ -30,8 +30,10 @@ from entro_cli.core.formatting import counted
 from entro_cli.history.day_files import BinsByKey, DamagedDayError, connect, write_day
 from entro_cli.history.digests import (
     MISSING,
+    REMOVED_DAYS,
     REPAIR,
     Digests,
+    committed_removals,
     encode_digests,
     hash_of,
     is_lost,
@@ -48,8 +50,8 @@ _THREADS = 2
 LOCK_TIMEOUT_S = 600.0
 """The time to wait for another writer."""
 
-_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER, _REMOVED_DAYS = "either", "state", "copy", "after", "gone"
-"""The staged files besides days: the digests during and after the moves, the state twice, and the days to remove.
+_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER = "either", "state", "copy", "after"
+"""The staged files besides days and `REMOVED_DAYS`: the digests during and after the moves, and the state twice.
 
 A history may hold a `committed` folder that an earlier release left, so these names are part of the stored format.
 """
@@ -201,7 +203,7 @@ class Staging:
         _stage_file(paths, _DIGESTS_DURING, encode_digests(either))
         after = {name: hashes for name, hashes in (old | new).items() if name not in removed}
         _stage_file(paths, _DIGESTS_AFTER, encode_digests(after))
-        _stage_file(paths, _REMOVED_DAYS, msgspec.json.encode(removed))
+        _stage_file(paths, REMOVED_DAYS, msgspec.json.encode(removed))
         for day in files:
             paths.day_file(day).parent.mkdir(exist_ok=True)
         # A synced file is still lost in a power failure if the entry of its folder was never synced.
@@ -242,18 +244,20 @@ def commit(paths: PipelinePaths, removed: Iterable[date], state: State, digests:
 
 
 def _apply_commit(paths: PipelinePaths) -> None:
-    """Move the committed files that are still there to their places, then remove the old days.
+    """Move the committed files that are still there to their places, and remove the old days.
 
-    The order matters. The digests that list old and new files come before any file, so that no reader takes a new
-    file for a damaged one. The state comes after the days: the steps of every log in it are then in place.
+    The order matters. The digests that list old and new files come before any file, and those that list only what is
+    left come after the last: no reader takes a new or an old file for a damaged one, and `is_lost` knows of the
+    removed ones. The state comes after the days: the steps of every log in it are then in place.
     """
     sync_folder(paths.metadata_dir)  # the rename itself is durable before any file moves
     files, days, removed = _committed_files(paths)
     targets = {_DIGESTS_DURING: paths.digests, **{day: paths.day_file(date.fromisoformat(day)) for day in days}}
-    targets |= {_STATE: paths.state, _STATE_COPY: paths.state_copy, _DIGESTS_AFTER: paths.digests}
+    targets |= {_STATE: paths.state, _STATE_COPY: paths.state_copy}
     _move_files([(files[name], target) for name, target in targets.items() if name in files])
     for day in removed:
         remove_day(paths, day)
+    _move_files([(files[name], paths.digests) for name in (_DIGESTS_AFTER,) if name in files])
     shutil.rmtree(paths.committed)
 
 
@@ -267,14 +271,13 @@ def _committed_files(paths: PipelinePaths) -> tuple[dict[str, Path], list[str], 
     """
     try:
         files = {file.name: file for file in paths.committed.iterdir()}
-        days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER, _REMOVED_DAYS})
+        days = sorted(files.keys() - {_DIGESTS_DURING, _STATE, _STATE_COPY, _DIGESTS_AFTER, REMOVED_DAYS})
         if not all(day == date.fromisoformat(day).isoformat() for day in days):
             raise ValueError(f"{days[0]} is not a day")
         for name in (_DIGESTS_DURING, _DIGESTS_AFTER):
             if name in files:
                 msgspec.json.decode(read_regular(files[name]), type=Digests)
-        gone = read_regular(files[_REMOVED_DAYS]) if _REMOVED_DAYS in files else b"[]"
-        return files, days, msgspec.json.decode(gone, type=list[date])
+        return files, days, committed_removals(paths)
     except (OSError, ValueError) as error:
         reason = printable(getattr(error, "strerror", None) or str(error))
         raise EntroError(

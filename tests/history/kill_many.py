@@ -166,6 +166,8 @@ class Trial:
         assert not missing or not self.scenario.keeps, f"lost: {missing}"
         assert missing <= self.before.keys() - self.after.keys(), f"lost: {missing}"
         assert forking.run(place, *command(("history", "check"))) == 0
+        if not self.scenario.keeps:
+            assert forking.run(place, *command(("history", "repair", "--dry-run"))) == 0
         assert forking.run(place, *command(self.scenario.arguments)) == 0
         assert seen(place) == self.after
         assert forking.run(place, *command(("history", "check"))) == 0
@@ -193,6 +195,12 @@ class Trial:
                 process.kill()
         self.check(place, forking)
         return process.returncode == -signal.SIGKILL
+
+    def count_operations(self, place: Path, forking: Forks) -> int:
+        """The operations on files that others could see, of a whole run."""
+        self.scenario.copy(place)
+        assert forking.run(place, *command(self.scenario.arguments), count_in=str(place / "count")) == 0
+        return int((place / "count").read_text())
 
     def kill_at_operation(self, place: Path, number: int, forking: Forks) -> bool:
         """Kill it right before the n-th of its operations on files; whether there were as many."""
