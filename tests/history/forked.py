@@ -20,17 +20,19 @@ import duckdb, numpy
 import entro_cli.workflows.settings, entro_cli.history.ingest.ingest, entro_cli.report.render.html
 from entro_cli.app import main
 
+done = 0
+
 def counted(do):
     def now(*arguments, **options):
-        global left
-        left -= 1
-        if left == 0:
+        global done
+        done += 1
+        if done == kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
         return do(*arguments, **options)
     return now
 
 for line in sys.stdin:
-    folder, arguments, left, limit_s, streams = json.loads(line)
+    folder, arguments, kill_before, limit_s, count_in, streams = json.loads(line)
     child = os.fork()
     if child == 0:
         os.chdir(folder)
@@ -47,6 +49,8 @@ for line in sys.stdin:
         except SystemExit as end:
             status = end.code or 0
         finally:
+            if count_in:
+                open(count_in, "w").write(str(done))
             os._exit(status)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -64,6 +68,7 @@ class Forks:
         *arguments: str,
         kill_before: int = 0,
         limit_s: int = 60,
+        count_in: str = "",
         out: str = os.devnull,
         err: str = os.devnull,
     ) -> int:
@@ -74,14 +79,14 @@ class Forks:
             arguments: those of `entro`.
             kill_before: the number of the operation before which it is killed; 0 for none.
             limit_s: the longest that it may take; then SIGALRM ends it.
+            count_in: the file for the number of its operations; empty for none.
             out: the file for its output.
             err: the file for its messages.
         """
         assert self.server.stdin
         assert self.server.stdout
-        self.server.stdin.write(
-            json.dumps([str(folder), arguments, kill_before, limit_s, [os.devnull, out, err]]) + "\n"
-        )
+        streams = [os.devnull, out, err]
+        self.server.stdin.write(json.dumps([str(folder), arguments, kill_before, limit_s, count_in, streams]) + "\n")
         self.server.stdin.flush()
         ended = self.server.stdout.readline()
         assert ended, f"what forks has ended itself: {self.server.wait()}"

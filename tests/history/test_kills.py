@@ -13,6 +13,9 @@ pytestmark = pytest.mark.slow
 
 NAMES = ["ingest", "first report", "report", "prune", "export", "schedule run"]
 
+MOST_KILLS = 12
+"""Kills of a scenario at its operations here; `python -m tests.history.kill_many` tries each of them."""
+
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory):
@@ -37,10 +40,10 @@ def test_at_random_moments(trials, forking, tmp_path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_at_each_operation_on_files(trials, forking, tmp_path, name):
-    number = 1
-    while trials[name].kill_at_operation(tmp_path / "place", number, forking):
-        number += 1
-    assert number > 5 or name == "export"
+    trial, many = trials[name], trials[name].count_operations(tmp_path / "place", forking)
+    assert many > 5 or name == "export"
+    for number in sorted(random.Random(name).sample(range(1, many + 1), min(many, MOST_KILLS))):
+        assert trial.kill_at_operation(tmp_path / "place", number, forking)
 
 
 @pytest.mark.parametrize("known", [0, 60], ids=["a new log", "a known log"])
