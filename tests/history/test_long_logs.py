@@ -78,7 +78,8 @@ def test_any_log_in_files_and_as_it_grows(tmp_path_factory, data):
         patch.setattr(long_logs, "WORTH_BYTES", 1)
         patch.setattr(intervals, "_CHUNK", 3)
         ingest(folder / "files", log, *options)
-        cut = data.draw(st.integers(0, len(lines)))
+        # Without --step, the first ten samples fix it: later ones may have another interval, and then would differ.
+        cut = data.draw(st.integers(0, len(lines) if options else min(len(lines), 9)))
         for part in (lines[:cut], lines):
             log.write_text(HEADER + "".join(part))
             ingest(folder / "parts", log, *options)
