@@ -21,7 +21,8 @@ def test_the_files_of_the_wheel_are_what_the_command_prints(name):
 
 def test_every_document_in_the_code_has_one():
     code = "".join(file.read_text() for file in (ROOT / "entro_cli").rglob("*.py"))
-    assert set(re.findall(r'"entro/([\w-]+)/1"', code)) - NOT_PRINTED == set(SHAPES)
+    written = r'"entro/([\w-]+)/1"|\.document\(\s*"([\w-]+)"|_print_results\(\s*"([\w-]+)"'
+    assert {"".join(found) for found in re.findall(written, code)} - NOT_PRINTED == set(SHAPES)
     assert entro("schema").out.split() == [*SHAPES]
     assert {file.name.partition(".")[0] for file in FOLDER.iterdir()} == set(SHAPES)
 

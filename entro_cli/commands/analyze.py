@@ -77,7 +77,7 @@ def analyze(
     from entro_cli.workflows.analyze import analyze_replay, repeating_command, replay_logs, write_steps
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings
-    from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
+    from entro_cli.workflows.query_prometheus import fetch, read_page
     from entro_cli.workflows.settings import load_options, period_ns, read_settings
 
     terminal = common.terminal()
@@ -89,9 +89,7 @@ def analyze(
         store.config_file, pipeline, terminal, **keys_set_by(reading, limits, store), exclude=exclude
     )
     options = load_options(settings, reading.stage)
-    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
-    if not logs and query is None and server.metrics is None:
-        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+    query = server.query(logs)
     if save:  # the code that writes the history is loaded only for this
         from entro_cli.workflows.ingest import save_logs
 
@@ -116,7 +114,7 @@ def analyze(
     if steps_csv:
         write_steps(replayed, loaded, settings.wait_s, None if to_stdout else steps_csv, terminal)
     if as_json:
-        terminal.document(document)
+        terminal.document("analysis", document)
     elif not to_stdout:
         terminal.show(*analysis_view(analysis, terminal.unicode))
     exit_if_failed(failed, terminal)

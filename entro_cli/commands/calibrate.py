@@ -56,10 +56,9 @@ def calibrate(
     pipeline keeps them, in place of those that it learned before.
     """
     from entro_cli.analysis.calibration import calibration_of
-    from entro_cli.commands.views.calibration import SCHEMA, calibration_toml, calibration_view
+    from entro_cli.commands.views.calibration import calibration_toml, calibration_view
     from entro_cli.core.console import printable
     from entro_cli.core.files import refuse_to_overwrite, write_whole
-    from entro_cli.core.json_document import to_builtins
     from entro_cli.readers.inputs.log_file import label_of
     from entro_cli.workflows.history_admin import keep_calibration
     from entro_cli.workflows.load_logs import load_logs
@@ -87,7 +86,7 @@ def calibrate(
     if as_json:
         if not save:
             terminal.note(f"wrote {printable(str(out))}")
-        terminal.document({"schema": SCHEMA, "written": written, **to_builtins(found)})
+        terminal.document("calibration", {"written": written}, found)
     elif not common.quiet:
         terminal.show(*calibration_view(found, written))
 

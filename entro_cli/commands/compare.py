@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from entro_cli.commands.options import (
-    OUTPUT,
     BudgetOptions,
     CommonOptions,
     HistoryOptions,
@@ -15,11 +14,10 @@ from entro_cli.commands.options import (
     PipelineName,
     ReportFileOptions,
     TimeZone,
-    alternatives,
     chosen_format,
     expand_options,
+    format_option,
     keys_set_by,
-    option,
 )
 
 EPILOG = """\
@@ -34,16 +32,7 @@ EPILOG = """\
 
 _FORMATS = ("html", "terminal", "markdown", "json")
 
-CompareFormat = Annotated[
-    str | None,
-    option(
-        OUTPUT,
-        "--format NAME",
-        f"Output format: {alternatives(_FORMATS)}.",
-        "terminal; with --out html, too",
-        autocompletion=lambda: list(_FORMATS),
-    ),
-]
+CompareFormat = Annotated[str | None, format_option(_FORMATS, "terminal; with --out html, too")]
 Side = Annotated[
     str,
     typer.Argument(

@@ -6,30 +6,6 @@ from contextlib import suppress
 
 import typer
 
-from entro_cli.readers.formats import FORMATS
-
-
-def input_formats() -> list[str]:
-    """Return the formats of logs."""
-    return list(FORMATS)
-
-
-def aggregates() -> list[str]:
-    """Return the ways to combine the sources in a table."""
-    return ["sum", "mean", "max"]
-
-
-def decimal_marks() -> list[str]:
-    """Return the decimal marks of tables."""
-    return ["point", "comma"]
-
-
-def export_formats() -> list[str]:
-    """Return the formats of an exported history."""
-    from entro_cli.history.export import EXPORT_FORMATS
-
-    return list(EXPORT_FORMATS.values())
-
 
 def time_zones() -> list[str]:
     """Return the time zones of the tz database."""

@@ -25,7 +25,7 @@ def config(
 
     Options of a command override all of these. Secrets are not shown.
     """
-    from entro_cli.commands.views.config import config_document, config_view
+    from entro_cli.commands.views.config import config_view
     from entro_cli.workflows.settings import check_settings, read_config
 
     terminal = common.terminal()
@@ -33,6 +33,8 @@ def config(
     check_settings(found.settings(pipeline))
     entries = found.entries(pipeline)
     if as_json:
-        terminal.document(config_document(found.file, pipeline, found.pipelines, entries))
+        values = {key: {"value": value, "origin": origin} for key, value, origin in entries}
+        facts = {"file": found.file, "pipeline": pipeline, "pipelines": found.pipelines}
+        terminal.document("config", facts, {"values": values})
     else:
         terminal.show(*config_view(found.file, pipeline, found.pipelines, entries))

@@ -78,13 +78,10 @@ def coordinate(
     from entro_cli.core.clock import NS, duration_ns
     from entro_cli.workflows.live.coordinate import CoordinateOptions, capacity_of, coordinate_source, is_loopback
     from entro_cli.workflows.live.sources import live_source
-    from entro_cli.workflows.query_prometheus import prometheus_query
     from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = common.terminal()
-    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
-    if not logs and query is None and server.metrics is None:
-        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+    query = server.query(logs)
     settings = read_settings(store.config_file, pipeline, terminal, **keys_set_by(reading, store), wait=target_wait)
     load = load_options(settings, reading.stage)
     options = CoordinateOptions(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from entro_cli.commands.options import (
-    OUTPUT,
     CommonOptions,
     FailOn,
     FiguresFile,
@@ -16,12 +15,11 @@ from entro_cli.commands.options import (
     PeriodOptions,
     ReportFileOptions,
     TimeZone,
-    alternatives,
     chosen_format,
     exit_if_failed,
     expand_options,
+    format_option,
     keys_set_by,
-    option,
 )
 
 EPILOG = """\
@@ -35,16 +33,7 @@ terminal.
 
 _FORMATS = ("html", "terminal", "markdown", "json", "pdf")
 
-FleetFormat = Annotated[
-    str | None,
-    option(
-        OUTPUT,
-        "--format NAME",
-        f"Output format: {alternatives(_FORMATS)}.",
-        "html, and terminal on standard output",
-        autocompletion=lambda: list(_FORMATS),
-    ),
-]
+FleetFormat = Annotated[str | None, format_option(_FORMATS, "html, and terminal on standard output")]
 
 
 @expand_options

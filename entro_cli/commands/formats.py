@@ -58,7 +58,7 @@ def formats(
 
     Formats that entro.toml declares come first, those of other packages last.
     """
-    from entro_cli.commands.views.formats import explanation_document, explanation_view
+    from entro_cli.commands.views.formats import explanation_view, log_document
     from entro_cli.readers.inputs.log_file import find_logs
     from entro_cli.readers.options import read_options
     from entro_cli.readers.recognition.explanation import explain_log
@@ -75,7 +75,7 @@ def formats(
     zone, options = read_options(load_options(settings, reading.stage))
     explanations = [one for name in find_logs(logs) for one in explain_log(name, options, settings.input_format)]
     if as_json:
-        terminal.document(explanation_document(explanations, zone))
+        terminal.document("explanation", {"logs": [log_document(one, zone) for one in explanations]})
     else:
         terminal.show(*explanation_view(explanations, zone))
 
@@ -88,7 +88,7 @@ def _list(known: Iterable[Reader], as_json: bool, terminal: Terminal) -> None:
 
     if as_json:
         every = [{"name": reader.name, "is": reader.description, "gives": reader.gives} for reader in known]
-        terminal.document({"schema": "entro/formats/1", "formats": every, "unpacked": ["gzip", "zstd"]})
+        terminal.document("formats", {"formats": every, "unpacked": ["gzip", "zstd"]})
         return
     table = grid(("Format", "left"), ("Content", "left"), ("Stages", "left"))
     for reader in known:

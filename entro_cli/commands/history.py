@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -75,7 +77,7 @@ ExportFormat = Annotated[
         "--format NAME",
         "Output format: csv, jsonl or parquet.",
         "by the suffix of --out, else csv",
-        autocompletion=completion.export_formats,
+        autocompletion=lambda: ["csv", "jsonl", "parquet"],
     ),
 ]
 ExportFile = Annotated[Path | None, option(OUTPUT, "--out FILE", "File to write; - for standard output.", "-")]
@@ -91,7 +93,7 @@ def list_pipelines(
     *, store: HistoryOptions, zone: TimeZone = None, as_json: Json = False, common: CommonOptions
 ) -> None:
     """List the stored pipelines: their stages, the time they cover and the space they take."""
-    from entro_cli.commands.views.history import LIST_SCHEMA, pipelines_document, pipelines_view
+    from entro_cli.commands.views.history import pipelines_view
     from entro_cli.core.clock import zone_of
     from entro_cli.workflows.history_admin import read_inventories, select_pipelines
     from entro_cli.workflows.settings import read_settings
@@ -101,7 +103,7 @@ def list_pipelines(
     selection = select_pipelines(store.config_file, None, store.history, terminal)
     inventories = read_inventories(selection, zone_of(settings.zone), terminal)
     if as_json:
-        terminal.document(pipelines_document(LIST_SCHEMA, inventories))
+        terminal.document("history-list", {"pipelines": inventories})
     elif inventories:
         terminal.show(*pipelines_view(inventories))
     else:
@@ -119,7 +121,7 @@ def show(
     common: CommonOptions,
 ) -> None:
     """Show one pipeline: its stages, its stored days (UTC) and the logs that were read."""
-    from entro_cli.commands.views.history import content_document, content_view
+    from entro_cli.commands.views.history import content_view
     from entro_cli.workflows.history_admin import read_contents
     from entro_cli.workflows.settings import read_settings
 
@@ -127,7 +129,7 @@ def show(
     settings = read_settings(store.config_file, pipeline, terminal, **keys_set_by(store), zone=zone)
     content = read_contents(settings, within.since, within.until, terminal)
     if as_json:
-        terminal.document(content_document(content))
+        terminal.document("history-show", content)
     else:
         terminal.show(*content_view(content))
 
@@ -159,7 +161,8 @@ def export(
     settings = read_settings(store.config_file, pipeline, terminal, **keys_set_by(store), zone=zone)
     steps = export_steps(settings, within.since, within.until, form, file, terminal)
     if as_json:
-        terminal.document(export_document(pipeline, str(file), form, steps, zone_of(settings.zone)))
+        facts = export_document(pipeline, str(file), form, steps, zone_of(settings.zone))
+        terminal.document("history-export", facts)
 
 
 @expand_options
@@ -167,14 +170,14 @@ def check(
     *, pipeline: StoredPipeline = None, store: HistoryOptions, as_json: Json = False, common: CommonOptions
 ) -> None:
     """Read every stored file and list the damaged ones. Exit with status 1 if there are any."""
-    from entro_cli.commands.views.history import CHECK_SCHEMA, checks_text, pipelines_document
-    from entro_cli.workflows.history_admin import check_pipelines, raise_if_damaged, select_pipelines
+    from entro_cli.commands.views.history import checks_text
+    from entro_cli.history.check import check as check_files
+    from entro_cli.workflows.history_admin import raise_if_damaged, select_pipelines
 
     terminal = common.terminal()
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
-    checks = check_pipelines(selection)
-    document, text = pipelines_document(CHECK_SCHEMA, checks), checks_text(checks) if checks else ""
-    _print_results(document, text, as_json, selection, terminal)
+    checks = selection.map(check_files, writes=False)
+    _print_results("history-check", checks, checks_text(checks) if checks else "", as_json, selection, terminal)
     raise_if_damaged(checks)
 
 
@@ -191,14 +194,14 @@ def repair(
 
     Damaged files are moved to _entro/damaged. A state is taken from its copy, or else from the days.
     """
-    from entro_cli.commands.views.history import REPAIR_SCHEMA, pipelines_document, repairs_text
-    from entro_cli.workflows.history_admin import repair_pipelines, select_pipelines
+    from entro_cli.commands.views.history import repairs_text
+    from entro_cli.history.repair import repair as repair_files
+    from entro_cli.workflows.history_admin import select_pipelines
 
     terminal = common.terminal()
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
-    repaired = repair_pipelines(selection, dry_run)
-    document, text = pipelines_document(REPAIR_SCHEMA, repaired), repairs_text(repaired, dry_run)
-    _print_results(document, text, as_json, selection, terminal)
+    repaired = selection.map(partial(repair_files, dry_run=dry_run), writes=not dry_run)
+    _print_results("history-repair", repaired, repairs_text(repaired, dry_run), as_json, selection, terminal)
 
 
 @expand_options
@@ -216,17 +219,18 @@ def prune(
 
     A pipeline keeps its step, even without any day left. `retention` in entro.toml prunes at every ingest.
     """
-    from entro_cli.commands.views.history import pruned_document, pruned_view
-    from entro_cli.workflows.history_admin import first_kept_day, prune_pipelines, select_pipelines
+    from entro_cli.commands.views.history import pruned_view
+    from entro_cli.history.prune import prune as prune_days
+    from entro_cli.workflows.history_admin import first_kept_day, select_pipelines
 
     terminal = common.terminal()
     if (older_than is None) == (before is None):
         raise typer.BadParameter("choose one of --older-than and --before")
     cut = first_kept_day(older_than, before)
     selection = select_pipelines(store.config_file, pipeline, store.history, terminal)
-    pruned = prune_pipelines(selection, cut, dry_run)
+    pruned = selection.map(partial(prune_days, cut=cut, dry_run=dry_run), writes=not dry_run)
     if as_json:
-        terminal.document(pruned_document(pruned, cut, dry_run))
+        terminal.document("history-prune", {"before": cut.isoformat(), "dry_run": dry_run, "pipelines": pruned})
     elif pruned:
         terminal.show(*pruned_view(pruned, cut, dry_run))
     else:
@@ -234,11 +238,11 @@ def prune(
 
 
 def _print_results(
-    document: dict[str, Any], text: str, as_json: bool, selection: PipelineSelection, terminal: Terminal
+    name: str, results: Sequence[object], text: str, as_json: bool, selection: PipelineSelection, terminal: Terminal
 ) -> None:
     """Print the results of some pipelines as a document or as text; a note if there are none."""
     if as_json:
-        terminal.document(document)
+        terminal.document(name, {"pipelines": results})
     elif text:
         terminal.text(text)
     else:

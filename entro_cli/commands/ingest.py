@@ -70,7 +70,7 @@ def ingest(
 
     If a log has grown or was rotated, only its new rows are read. Rows may arrive late and in any order.
     """
-    from entro_cli.commands.views.history import ingest_document, ingest_view
+    from entro_cli.commands.views.history import ingest_view
     from entro_cli.history.paths import shared_folders
     from entro_cli.workflows.ingest import ingest_tasks, run_ingest_tasks, write_step_counters
     from entro_cli.workflows.settings import read_config, settings_in
@@ -87,7 +87,9 @@ def ingest(
     executor = parallel.executor(shared_folders(task.ingest_options.paths for task in tasks))
     summaries, failed = run_ingest_tasks(tasks, executor, terminal)
     if summaries and as_json:
-        terminal.document(ingest_document(summaries))
+        terminal.document(
+            "ingest", {"pipelines": [{"pipeline": name, **vars(summary)} for name, summary in summaries.items()]}
+        )
     elif summaries and not common.quiet:
         terminal.show(*ingest_view(summaries))
     failures += failed

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from entro_cli.core.console import Terminal
     from entro_cli.core.parallel import Executor
     from entro_cli.report.periods import PeriodKind
+    from entro_cli.workflows.query_prometheus import PrometheusQuery
 
 INPUT, PERIOD, OUTPUT, PARALLELISM, ADVANCED = PANELS = ("Input", "Period", "Output", "Parallelism", "Advanced")
 """Panels of the help, in this order."""
@@ -42,6 +43,12 @@ def option(panel: str, names: str, text: str, default: str | bool = True, **more
     words = names.split()
     metavar = None if words[-1].startswith("-") else words.pop()
     return typer.Option(*words, metavar=metavar, help=text, show_default=default, rich_help_panel=panel, **more)
+
+
+def format_option(names: Sequence[str], default: str) -> Any:
+    """Return the option --format of a command that prints in several formats, for an annotation."""
+    text = f"Output format: {', '.join(names[:-1])} or {names[-1]}."
+    return option(OUTPUT, "--format NAME", text, default, autocompletion=lambda: list(names))
 
 
 def expand_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -92,11 +99,6 @@ def _progress_of(name: str, common: CommonOptions | None) -> AbstractContextMana
     from entro_cli.core.console import progress
 
     return progress(name)
-
-
-def alternatives(names: Sequence[str]) -> str:
-    """Return the values of an option as its help lists them: html, terminal or json."""
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 @cache  # commands share most blocks
@@ -262,9 +264,9 @@ class ReadingOptions:
         option(
             INPUT,
             "--input-format NAME",
-            f"Format of the logs: {alternatives(FORMATS)}.",
+            f"Format of the logs: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
             "detected from the content",
-            autocompletion=completion.input_formats,
+            autocompletion=lambda: list(FORMATS),
         ),
     ] = None
     stage: Annotated[
@@ -308,7 +310,7 @@ class ReadingOptions:
             "--aggregate HOW",
             "Combine the sources in a table: sum, mean or max.",
             "sum; mean of generic loads",
-            autocompletion=completion.aggregates,
+            autocompletion=lambda: ["sum", "mean", "max"],
         ),
     ] = None
     decimal: Annotated[
@@ -317,7 +319,7 @@ class ReadingOptions:
             ADVANCED,
             "--decimal MARK",
             "Decimal mark of tables: point or comma.",
-            autocompletion=completion.decimal_marks,
+            autocompletion=lambda: ["point", "comma"],
         ),
     ] = None
     strict: Annotated[bool, option(ADVANCED, "--strict", "Fail on the first bad row.")] = False
@@ -353,6 +355,19 @@ class PrometheusOptions:
             "Read this /metrics page once: the queue as it is now; a rate needs a second reading.",
         ),
     ] = None
+
+    def query(self, logs: Sequence[str] | None) -> PrometheusQuery | None:
+        """Return the queries of the server, if there is one.
+
+        Raises:
+            typer.BadParameter: if there is nothing to read at all.
+        """
+        from entro_cli.workflows.query_prometheus import prometheus_query
+
+        query = prometheus_query(self.url, self.rate, self.queue, self.preset)
+        if not logs and query is None and self.metrics is None:
+            raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+        return query
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from entro_cli.commands.options import (
     ReadingOptions,
     ReportFileOptions,
     SelfContained,
-    alternatives,
     chosen_format,
     exit_if_failed,
     expand_options,
+    format_option,
     keys_set_by,
     option,
 )
@@ -56,16 +56,7 @@ MoreLogs = Annotated[
     ),
 ]
 Open = Annotated[bool, option(OUTPUT, "--open", "Open the page in the browser.")]
-ReportFormat = Annotated[
-    str | None,
-    option(
-        OUTPUT,
-        "--format NAME",
-        f"Output format: {alternatives(_FORMATS)}.",
-        "html, and terminal on standard output",
-        autocompletion=lambda: list(_FORMATS),
-    ),
-]
+ReportFormat = Annotated[str | None, format_option(_FORMATS, "html, and terminal on standard output")]
 Long = Annotated[bool, option(OUTPUT, "--long", "Print all of the report as text.")]
 
 

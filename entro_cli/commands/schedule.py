@@ -235,7 +235,7 @@ def list_jobs(*, as_json: Json = False, common: CommonOptions) -> None:
     for warning in warnings:
         terminal.warn(warning)
     if as_json:
-        terminal.document({"schema": "entro/schedule/1", "jobs": jobs})
+        terminal.document("schedule", {"jobs": jobs})
     elif jobs:
         terminal.show(jobs_view(jobs))
     else:

@@ -44,4 +44,4 @@ def schema(*, name: DocumentName = None, common: CommonOptions) -> None:
             expected=", ".join(SHAPES),
             remedy=did_you_mean(name, SHAPES),
         )
-    terminal.document(json_schema(name))
+    terminal.document("", json_schema(name))

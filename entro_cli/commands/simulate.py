@@ -25,7 +25,7 @@ from entro_cli.commands.options import (
 if TYPE_CHECKING:
     from entro_cli.analysis.simulation.graph.runs import GraphParameters
     from entro_cli.analysis.simulation.parameters import SimulationParameters
-    from entro_cli.analysis.simulation.results import SimulationDocument
+    from entro_cli.analysis.simulation.results import RunFigures, SimulationDocument
     from entro_cli.analysis.simulation.runs import Batch
     from entro_cli.core.console import Terminal
     from entro_engine import Simulation
@@ -154,7 +154,6 @@ def simulate(
     from entro_cli.core.clock import moment_ns
     from entro_cli.core.console import printable
     from entro_cli.core.formatting import counted
-    from entro_cli.core.json_document import to_builtins
     from entro_cli.core.parallel import Executor
 
     terminal = common.terminal()
@@ -183,7 +182,7 @@ def simulate(
     if out:
         _write_page(terminal, out, scenario.scenario, self_contained, settings, document, firsts.kept)
     if as_json:
-        terminal.document(to_builtins(document))
+        terminal.document("simulation", document.entries())
     else:
         _show(terminal, settings, document)
 
@@ -238,7 +237,6 @@ def _simulate_graph(
     from entro_cli.analysis.simulation.graph.results import describe_graph, summarise_graph
     from entro_cli.analysis.simulation.graph.runs import run_graph
     from entro_cli.core.console import printable
-    from entro_cli.core.json_document import to_builtins
     from entro_cli.report.graph.page import render
     from entro_cli.report.graph.tables import graph_tables, rich_graph_table
     from entro_cli.report.render.page import store_page
@@ -250,7 +248,7 @@ def _simulate_graph(
         store_page(out, lambda inline: render(graph, document, runs, inline), self_contained, [source])
         terminal.note(f"wrote {printable(str(out))}")
     if as_json:
-        terminal.document(to_builtins(document))
+        terminal.document("simulation", document.entries())
         return
     terminal.show(
         *describe_graph(graph), *(part for one in graph_tables(document) for part in ("", rich_graph_table(one)))
@@ -263,7 +261,7 @@ def _write_page(
     source: str,
     self_contained: bool,
     settings: SimulationParameters,
-    document: SimulationDocument,
+    document: SimulationDocument[RunFigures],
     runs: list[Simulation],
 ) -> None:
     """Write a page with charts of the runs; `source` is the scenario's file, which is not overwritten."""
@@ -280,7 +278,7 @@ def _write_page(
     terminal.note(f"wrote {printable(str(path))}")
 
 
-def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument) -> None:
+def _show(terminal: Terminal, settings: SimulationParameters, document: SimulationDocument[RunFigures]) -> None:
     from entro_cli.analysis.simulation.published import compare
     from entro_cli.analysis.simulation.results import describe
     from entro_cli.report.render.simulation_table import (

@@ -69,11 +69,11 @@ def tune(
     Every setting of a grid is simulated on the logs, in six blocks. A setting is proposed if it is better than the
     present one in at least five of them, and by two standard errors. Usually none is.
     """
-    from entro_cli.commands.views.tuning import evidence, tuning_document, tuning_view
+    from entro_cli.commands.views.tuning import evidence, tuning_view
     from entro_cli.workflows.analyze import replay_logs, tune_replay
     from entro_cli.workflows.load_logs import load_logs
     from entro_cli.workflows.print_warnings import print_load_warnings, print_summed_sources
-    from entro_cli.workflows.query_prometheus import fetch, prometheus_query, read_page
+    from entro_cli.workflows.query_prometheus import fetch, read_page
     from entro_cli.workflows.settings import load_options, period_ns, read_config, settings_in, write_setting
 
     terminal = common.terminal()
@@ -82,9 +82,7 @@ def tune(
     config = read_config(store.config_file, terminal)
     settings = settings_in(config, pipeline, **keys_set_by(reading, limits, store), exclude=exclude)
     options = load_options(settings, reading.stage)
-    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
-    if not logs and query is None and server.metrics is None:
-        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+    query = server.query(logs)
     measured = fetch(query, settings, within.since, within.until) + read_page(server.metrics, options)
     loaded = load_logs(logs or [], options, measured, parallel.executor())
     print_load_warnings(loaded, terminal)
@@ -96,7 +94,7 @@ def tune(
     if write and tuning.proposed:
         written = write_setting(tuning.changes, evidence(tuning), config, settings, terminal)
     if as_json:
-        terminal.document(tuning_document(tuning, written))
+        terminal.document("tuning", {"written": written}, tuning)
     else:
         terminal.show(*tuning_view(tuning, replayed.steps.step_s, written))
     if write and not written:

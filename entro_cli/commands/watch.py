@@ -88,15 +88,12 @@ def watch(
 
     from entro_cli.commands.views.watch import status_json, status_line, watch_screen
     from entro_cli.workflows.live.watch import watching
-    from entro_cli.workflows.query_prometheus import prometheus_query
     from entro_cli.workflows.settings import load_options, read_settings
 
     terminal = common.terminal()
     if wait_for not in {None, *_WAITED_FOR}:
         raise typer.BadParameter(f"{wait_for!r} is not one of {', '.join(_WAITED_FOR)}", param_hint="--wait-for")
-    query = prometheus_query(server.url, server.rate, server.queue, server.preset)
-    if not logs and query is None and server.metrics is None:
-        raise typer.BadParameter("name logs, or a server with --prometheus or --metrics", param_hint="LOGS")
+    query = server.query(logs)
     settings = read_settings(config_file, pipeline, terminal, **keys_set_by(reading, limits), exclude=exclude)
     options = load_options(settings, reading.stage)
     can_draw = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

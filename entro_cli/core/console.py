@@ -61,9 +61,17 @@ class Terminal:
         # Rich pads every line to the width of the terminal.
         sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in capture.get().splitlines())
 
-    def document(self, document: Mapping[str, Any]) -> None:
-        """Print one JSON document and nothing else."""
+    def document(self, name: str, *parts: object) -> None:
+        """Print one JSON document and nothing else.
+
+        Args:
+            name: NAME in its schema, `entro/NAME/1`; empty for a document without one.
+            parts: mappings and dataclasses, whose entries it has in their order.
+        """
         _erase_progress()
+        document = {"schema": f"entro/{name}/1"} if name else {}
+        for part in parts:
+            document |= part if isinstance(part, Mapping) else vars(part)
         sys.stdout.writelines(json_parts(document))
         sys.stdout.write("\n")
 

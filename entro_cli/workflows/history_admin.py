@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
+from typing import TypeVar
 
 from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.analysis.results import Calibration
@@ -17,22 +18,18 @@ from entro_cli.core.console import Terminal, printable
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.formatting import counted
 from entro_cli.core.urls import shown_url
-from entro_cli.history.check import check
 from entro_cli.history.export import as_csv, as_json_lines, as_parquet
 from entro_cli.history.inventory import (
     CheckResult,
     PipelineContents,
     PipelineInventory,
-    PruneResult,
     day_inventories,
     stage_inventories,
     take_inventories,
 )
 from entro_cli.history.paths import PipelinePaths, pipeline_paths, utc_day
-from entro_cli.history.prune import prune
 from entro_cli.history.read import load_stored_state, nothing_stored_error
 from entro_cli.history.remote_copy import pipelines_at, working_copy
-from entro_cli.history.repair import RepairResult, repair
 from entro_cli.history.state import load_state
 from entro_cli.history.transaction import commit, write_lock
 from entro_cli.timeseries.steps import Steps
@@ -40,6 +37,8 @@ from entro_cli.workflows.load_history import load_history, stored_sources
 from entro_cli.workflows.print_warnings import print_problems
 from entro_cli.workflows.settings import period_ns, read_config, read_settings
 from entro_engine import EntroError
+
+T = TypeVar("T")
 
 _PIPELINES_AT_ONCE = 100
 """Number of pipelines whose files are counted together."""
@@ -80,6 +79,14 @@ class PipelineSelection:
 
     histories: tuple[str, ...]
     pipelines: tuple[PipelinePaths, ...]
+
+    def map(self, work: Callable[[PipelinePaths], T], writes: bool) -> list[T]:
+        """Return the results of some work on each pipeline, whose history it may change if it `writes`."""
+        results = []
+        for paths in self.pipelines:
+            with working_copy(paths, writes=writes):
+                results.append(work(paths))
+        return results
 
     def empty_note(self) -> str:
         """Return the message for a selection without pipelines."""
@@ -167,15 +174,6 @@ def read_contents(settings: Settings, since: str | None, until: str | None, term
     )
 
 
-def check_pipelines(selection: PipelineSelection) -> list[CheckResult]:
-    """Read every stored file of some pipelines, and return what is damaged."""
-    checks = []
-    for paths in selection.pipelines:
-        with working_copy(paths):
-            checks.append(check(paths))
-    return checks
-
-
 def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
     """Raise an error that counts the damaged files.
 
@@ -189,30 +187,6 @@ def raise_if_damaged(checks: Sequence[CheckResult]) -> None:
             f"{damaged} of {counted(files, 'file')} {'is' if damaged == 1 else 'are'} damaged or missing",
             remedy="`entro history repair --dry-run` lists what can be kept",
         )
-
-
-def repair_pipelines(selection: PipelineSelection, dry_run: bool) -> list[RepairResult]:
-    """Make the histories of some pipelines usable again, or only list what would be done."""
-    repaired = []
-    for paths in selection.pipelines:
-        with working_copy(paths, writes=not dry_run):
-            repaired.append(repair(paths, dry_run))
-    return repaired
-
-
-def prune_pipelines(selection: PipelineSelection, cut: date, dry_run: bool) -> list[PruneResult]:
-    """Remove the days of some pipelines before a date.
-
-    Args:
-        selection: the pipelines.
-        cut: the first day that is kept, in UTC.
-        dry_run: whether only to find out what would be removed.
-    """
-    pruned = []
-    for paths in selection.pipelines:
-        with working_copy(paths, writes=not dry_run):
-            pruned.append(prune(paths, cut, dry_run))
-    return pruned
 
 
 def first_kept_day(older_than: str | None, before: str | None) -> date:

@@ -60,21 +60,6 @@ class PrometheusQuery:
     queue: str | None = None
     preset: str | None = None
 
-    def check(self) -> None:
-        """Refuse queries that are empty.
-
-        Raises:
-            EntroError: if there is no query, or no such preset.
-        """
-        if self.preset is not None and self.preset not in PRESETS:
-            raise EntroError(f"unknown preset {self.preset!r}", where="--preset", expected=", ".join(PRESETS))
-        if self.preset is None and self.rate is None and self.queue is None:
-            raise EntroError(
-                "no query is given",
-                where="--prometheus",
-                remedy=f"add --preset ({', '.join(PRESETS)}), or --rate QUERY and --queue QUERY",
-            )
-
 
 def prometheus_query(
     url: str | None, rate: str | None, queue: str | None, preset: str | None
@@ -82,17 +67,22 @@ def prometheus_query(
     """Return the queries that the options describe; None without a server.
 
     Raises:
-        EntroError: if there is a query without a server, or a server without a query.
+        EntroError: if there is a query without a server, a server without a query, or no such preset.
     """
+    given = [name for name, value in (("rate", rate), ("queue", queue), ("preset", preset)) if value is not None]
+    if url is None and given:
+        raise EntroError("needs a server to query", where=f"--{given[0]}", remedy="add --prometheus URL")
     if url is None:
-        options = {"--rate": rate, "--queue": queue, "--preset": preset}
-        for option, value in options.items():
-            if value is not None:
-                raise EntroError("needs a server to query", where=option, remedy="add --prometheus URL")
         return None
-    query = PrometheusQuery(url, rate, queue, preset)
-    query.check()
-    return query
+    if preset is not None and preset not in PRESETS:
+        raise EntroError(f"unknown preset {preset!r}", where="--preset", expected=", ".join(PRESETS))
+    if not given:
+        raise EntroError(
+            "no query is given",
+            where="--prometheus",
+            remedy=f"add --preset ({', '.join(PRESETS)}), or --rate QUERY and --queue QUERY",
+        )
+    return PrometheusQuery(url, rate, queue, preset)
 
 
 def time_range(step: str | None, within: tuple[int | None, int | None], now_ns: int) -> TimeRange:

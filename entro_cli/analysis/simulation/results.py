@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from entro_cli.core.console import printable
 from entro_engine import PlantFigures, Scenario
 from entro_engine.arena import Arena
 from entro_engine.entropy import FloatArray
+
+AnyFigures = TypeVar("AnyFigures")
 
 
 @dataclass(frozen=True)
@@ -85,22 +87,6 @@ class ScenarioFacts:
 
 
 @dataclass(frozen=True)
-class SimulationDocument:
-    """The document that `entro simulate --json` prints."""
-
-    schema: str
-    scenario: ScenarioFacts
-    runs: tuple[RunFigures, ...]
-
-
-@dataclass(frozen=True)
-class NoisySimulationDocument(SimulationDocument):
-    """The document of a simulation with noise."""
-
-    noise: Noise
-
-
-@dataclass(frozen=True)
 class ArenaSeeds:
     """The seeds of the arena's runs: the first, and the one after the last."""
 
@@ -109,13 +95,20 @@ class ArenaSeeds:
 
 
 @dataclass(frozen=True)
-class ArenaDocument(SimulationDocument):
-    """The document of a simulation in the arena."""
+class SimulationDocument(Generic[AnyFigures]):
+    """The document that `entro simulate --json` prints, with the noise or the seeds of the arena if there are any."""
 
-    seeds: ArenaSeeds
+    scenario: ScenarioFacts
+    runs: tuple[AnyFigures, ...]
+    noise: Noise | None = None
+    seeds: ArenaSeeds | None = None
+
+    def entries(self) -> dict[str, Any]:
+        """Return what the document has."""
+        return {name: part for name, part in vars(self).items() if part is not None}
 
 
-def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument:
+def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument[RunFigures]:
     """Return the document of a finished simulation.
 
     Args:
@@ -125,12 +118,8 @@ def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]
     scenario = parameters.scenario
     facts = ScenarioFacts(scenario.name, scenario.steps, scenario.step_s)
     runs = tuple(_figures(name, figures[name], parameters) for name in parameters.controllers)
-    if parameters.is_arena:
-        seeds = ArenaSeeds(parameters.seeds.start, parameters.seeds.stop)
-        return ArenaDocument("entro/simulation/1", facts, runs, seeds)
-    if parameters.noise is None:
-        return SimulationDocument("entro/simulation/1", facts, runs)
-    return NoisySimulationDocument("entro/simulation/1", facts, runs, parameters.noise)
+    seeds = ArenaSeeds(parameters.seeds.start, parameters.seeds.stop) if parameters.is_arena else None
+    return SimulationDocument(facts, runs, None if seeds else parameters.noise, seeds)
 
 
 _REGIMES = ("stable", "stress", "critical")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-SCHEMA = "entro/analysis/1"
-
 _MAX_INCIDENTS = 10
 _MAX_SOURCES = 20
 _MAX_NAME_LENGTH = 24
@@ -31,7 +29,7 @@ _ASCII_BLOCKS = {"stable": ".", "stress": "+", "critical": "#", "no_data": "-"}
 
 
 def analysis_document(analysis: AnalysisResult) -> dict[str, Any]:
-    """Return the JSON document of an analysis.
+    """Return the entries of the JSON document of an analysis.
 
     Its incidents stay as they are: there may be a million, and the writer makes each when it comes to it.
     """
@@ -39,7 +37,6 @@ def analysis_document(analysis: AnalysisResult) -> dict[str, Any]:
     counts = analysis.summed_sources
     stages = [to_builtins(stage) | {"summed_sources": counts.get(stage.name, 1)} for stage in figures.stages]
     return {
-        "schema": SCHEMA,
         "pipeline": analysis.pipeline,
         **{name: part if part is figures.incidents else to_builtins(part) for name, part in vars(figures).items()},
         "stages": stages,

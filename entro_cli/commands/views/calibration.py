@@ -13,8 +13,6 @@ from entro_cli.report.render.rich_table import grid
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCHEMA = "entro/calibration/1"
-
 
 def calibration_view(calibration: Calibration, written: str) -> Iterator[RenderableType]:
     """Yield the parts of a calibration, in the order they are printed. Every line fits into 80 columns.

@@ -1,4 +1,4 @@
-"""The output of `entro config`: a table for people, and a JSON document."""
+"""The output of `entro config`."""
 
 from __future__ import annotations
 
@@ -8,38 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
-from entro_cli.core.json_document import to_builtins
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-SCHEMA = "entro/config/1"
 
 _MAX_KEY_WIDTH = 32
 _DURATIONS = frozenset({"wait", "retention", "silence", "alerts.at_least"})
 
 ConfigRow = tuple[str, Any, str]
 """A key, its value, and the origin of the value."""
-
-
-def config_document(
-    file: Path | None, pipeline: str, pipelines: Sequence[str], rows: Iterable[ConfigRow]
-) -> dict[str, Any]:
-    """Return the JSON document of a configuration, with durations in seconds.
-
-    Args:
-        file: the file that was read; None without one.
-        pipeline: the name of the pipeline.
-        pipelines: the pipelines that the file names.
-        rows: every value in force for the pipeline.
-    """
-    return {
-        "schema": SCHEMA,
-        "file": to_builtins(file),
-        "pipeline": pipeline,
-        "pipelines": to_builtins(list(pipelines)),
-        "values": {key: {"value": to_builtins(value), "origin": origin} for key, value, origin in rows},
-    }
 
 
 def config_view(

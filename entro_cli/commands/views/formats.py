@@ -16,8 +16,6 @@ from entro_cli.timeseries.problems import sentences
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCHEMA = "entro/explanation/1"
-
 _SHOWN_SAMPLES = 3
 _SHOWN_CANDIDATES = 3
 _DECLARATION = ("[formats.my-log]", "pattern = '^(?P<time>\\S+ \\S+) .* waiting=(?P<queue>\\d+)'")
@@ -28,17 +26,8 @@ _MEASURES = {
 }
 
 
-def explanation_document(explanations: Sequence[Explanation], zone: tzinfo) -> dict[str, Any]:
-    """Return the JSON document of explanations.
-
-    Args:
-        explanations: one per log.
-        zone: the zone of times.
-    """
-    return {"schema": SCHEMA, "logs": [_log_document(one, zone) for one in explanations]}
-
-
-def _log_document(explanation: Explanation, zone: tzinfo) -> dict[str, Any]:
+def log_document(explanation: Explanation, zone: tzinfo) -> dict[str, Any]:
+    """Return the explanation of a log as an entry of the JSON document, with times in a zone."""
     found = explanation.observations
     return {
         "path": explanation.path,

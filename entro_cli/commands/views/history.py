@@ -10,7 +10,6 @@ from entro_cli.analysis.results import IngestSummary
 from entro_cli.core import formatting
 from entro_cli.core.clock import moment
 from entro_cli.core.console import printable
-from entro_cli.core.json_document import to_builtins
 from entro_cli.history.inventory import CheckResult, PipelineContents, PipelineInventory, PruneResult
 from entro_cli.history.repair import RepairResult
 from entro_cli.report.render.rich_table import grid
@@ -20,22 +19,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-INGEST_SCHEMA = "entro/ingest/1"
-LIST_SCHEMA = "entro/history-list/1"
-SHOW_SCHEMA = "entro/history-show/1"
-EXPORT_SCHEMA = "entro/history-export/1"
-CHECK_SCHEMA = "entro/history-check/1"
-REPAIR_SCHEMA = "entro/history-repair/1"
-PRUNE_SCHEMA = "entro/history-prune/1"
-
 _MAX_LOGS = 20
 _MAX_DAYS = 40
-
-
-def ingest_document(summaries: Mapping[str, IngestSummary]) -> dict[str, Any]:
-    """Return the JSON document of an ingest, given what was stored by pipeline."""
-    pipelines = [{"pipeline": name, **to_builtins(summary)} for name, summary in summaries.items()]
-    return {"schema": INGEST_SCHEMA, "pipelines": pipelines}
 
 
 def ingest_view(summaries: Mapping[str, IngestSummary]) -> Iterator[RenderableType]:
@@ -58,13 +43,6 @@ def ingest_view(summaries: Mapping[str, IngestSummary]) -> Iterator[RenderableTy
             yield table
         if len(changed) > _MAX_LOGS:
             yield Text(f"and {formatting.counted(len(changed) - _MAX_LOGS, 'more log')}")
-
-
-def pipelines_document(
-    schema: str, pipelines: Sequence[PipelineInventory | CheckResult | RepairResult]
-) -> dict[str, Any]:
-    """Return a JSON document with one entry per pipeline."""
-    return {"schema": schema, "pipelines": to_builtins(list(pipelines))}
 
 
 def pipelines_view(inventories: Sequence[PipelineInventory]) -> Iterator[RenderableType]:
@@ -94,11 +72,6 @@ def pipelines_view(inventories: Sequence[PipelineInventory]) -> Iterator[Rendera
 
 def _minute(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M}" if time else formatting.NONE
-
-
-def content_document(content: PipelineContents) -> dict[str, Any]:
-    """Return the JSON document of a pipeline."""
-    return {"schema": SHOW_SCHEMA, **to_builtins(content)}
 
 
 def content_view(content: PipelineContents) -> Iterator[RenderableType]:
@@ -148,11 +121,10 @@ def _logs_table(content: PipelineContents) -> Table:
 
 
 def export_document(pipeline: str, file: str, form: str, steps: Steps, zone: tzinfo) -> dict[str, Any]:
-    """Return the JSON document of an export, from the start of its first step to the end of its last one."""
+    """Return the entries of the document of an export, from the start of its first step to the end of its last one."""
     ends = (steps.start_ns, steps.start_ns + steps.count * steps.step_ns) if steps.count else ()
     start, end = [moment(ns, zone).isoformat() for ns in ends] or (None, None)
     return {
-        "schema": EXPORT_SCHEMA,
         "pipeline": pipeline,
         "file": file,
         "format": form,
@@ -185,12 +157,6 @@ def repairs_text(repaired: Sequence[RepairResult], dry_run: bool) -> str:
         if not (result.kept or result.lost):
             lines.append(f"{name}: nothing is damaged")
     return "".join(f"{line}\n" for line in lines)
-
-
-def pruned_document(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> dict[str, Any]:
-    """Return the JSON document of a prune; its `before` is the first day that is kept."""
-    pipelines = to_builtins(list(pruned))
-    return {"schema": PRUNE_SCHEMA, "before": cut.isoformat(), "dry_run": dry_run, "pipelines": pipelines}
 
 
 def pruned_view(pruned: Sequence[PruneResult], cut: date, dry_run: bool) -> Iterator[RenderableType]:

@@ -1,13 +1,12 @@
-"""The output of `entro tune`: a table of the best settings beside the present one, or a JSON document."""
+"""The output of `entro tune`: a table of the best settings beside the present one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entro_cli.analysis.tuning import BLOCKS, TriedSetting, Tuning
 from entro_cli.core import formatting
-from entro_cli.core.json_document import to_builtins
 from entro_cli.report.render.rich_table import grid
 
 if TYPE_CHECKING:
@@ -15,16 +14,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 """Settings in the table besides the present one, so that everything fits into 24 lines."""
-
-
-def tuning_document(tuning: Tuning, written: str | None) -> dict[str, Any]:
-    """Return the JSON document.
-
-    Args:
-        tuning: the result.
-        written: the file and the table that the changed values were written to; None if they were not.
-    """
-    return {"schema": "entro/tuning/1", "written": written, **to_builtins(tuning)}
 
 
 def evidence(tuning: Tuning) -> str:

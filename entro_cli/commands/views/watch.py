@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from rich.console import ConsoleDimensions, RenderableType
     from rich.text import Text
 
-SCHEMA = "entro/watch/1"
-
 _STYLES = {"stable": "green", "stress": "yellow", "critical": "red", "no data": "dim"}
 _UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: ""}
 _LABEL_WIDTH, _VALUE_WIDTH, _NAME_LENGTH, _LETTERS_WIDTH = 14, 22, 14, 38
@@ -44,7 +42,7 @@ def status_json(status: Status | None, pipeline: str, problems: Sequence[str]) -
     """Return the state of a pipeline as a JSON document in one line; without a state, its values are null."""
     nothing = dict.fromkeys(field.name for field in fields(Status)) | {"stages": [], "incidents": []}
     values = to_builtins(status) if status else nothing | {"pipeline": pipeline, "regime": Regime.NO_DATA.label}
-    return json.dumps({"schema": SCHEMA, **values, "problems": problems}, allow_nan=False)
+    return json.dumps({"schema": "entro/watch/1", **values, "problems": problems}, allow_nan=False)
 
 
 def status_line(status: Status, now_ns: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from entro_cli.analysis.simulation.graph.results import GraphDocument, QueueFigures, describe_graph
+from entro_cli.analysis.simulation.graph.results import GraphRunFigures, QueueFigures, describe_graph
 from entro_cli.analysis.simulation.graph.runs import GraphParameters, GraphRun
+from entro_cli.analysis.simulation.results import SimulationDocument
 from entro_cli.report.charts.simulation import COLOURS, DASHES, overlay
 from entro_cli.report.graph.drawing import draw_graph
 from entro_cli.report.graph.tables import graph_tables
@@ -15,7 +16,10 @@ from entro_cli.report.render.simulation import STROKES
 
 
 def render(
-    parameters: GraphParameters, document: GraphDocument, runs: Sequence[GraphRun], self_contained: bool = False
+    parameters: GraphParameters,
+    document: SimulationDocument[GraphRunFigures],
+    runs: Sequence[GraphRun],
+    self_contained: bool = False,
 ) -> str:
     """Return the page.
 
@@ -45,7 +49,7 @@ def render(
     return render_page("graph.html", context, self_contained)
 
 
-def _captions(document: GraphDocument) -> list[tuple[str, str]]:
+def _captions(document: SimulationDocument[GraphRunFigures]) -> list[tuple[str, str]]:
     """Return two lines for each box: capacity and violations of a queue, weight of a source."""
     captions = []
     for of_all_runs in zip(*(run.stages for run in document.runs), strict=True):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from entro_cli.analysis.simulation.graph.results import GraphDocument
+from entro_cli.analysis.simulation.graph.results import GraphRunFigures
+from entro_cli.analysis.simulation.results import SimulationDocument
 from entro_cli.core.console import printable
 from entro_cli.report.render.simulation_table import count_text, number_text
 
@@ -46,7 +47,7 @@ class GraphTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def graph_tables(document: GraphDocument) -> tuple[GraphTable, ...]:
+def graph_tables(document: SimulationDocument[GraphRunFigures]) -> tuple[GraphTable, ...]:
     """Return the table of all runs, followed by one of the stages for each run."""
     runs = _table("All stages", _OF_A_RUN, ((run.controller, run) for run in document.runs))
     stages = (

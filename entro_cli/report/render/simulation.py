@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entro_cli.analysis.simulation.published import Comparison
-from entro_cli.analysis.simulation.results import ArenaDocument, SimulationDocument
+from entro_cli.analysis.simulation.results import RunFigures, SimulationDocument
 from entro_cli.report.charts.simulation import (
     COLOURS,
     DASHES,
@@ -26,7 +26,7 @@ STROKES = {"solid": "none", "dash": "6 4", "dot": "2 3"}
 
 def render(
     scenario: Scenario | Arena,
-    document: SimulationDocument,
+    document: SimulationDocument[RunFigures],
     comparison: Comparison,
     description: Sequence[str],
     runs: Sequence[Simulation],
@@ -56,8 +56,8 @@ def render(
         "notes": (WAITS, *comparison.notes),
         "budget": runs[0].run.budget,
         "stalled": isinstance(scenario, Scenario) and bool(scenario.stalls),
-        "first_seed": document.seeds.first if isinstance(document, ArenaDocument) else None,
-        "noisy": hasattr(document, "noise"),
+        "first_seed": document.seeds.first if document.seeds else None,
+        "noisy": document.noise is not None,
         "strokes": {run.controller: (COLOURS[run.controller], STROKES[DASHES[run.controller]]) for run in runs},
         "psi": {run.controller: _psi(run, scenario, ceiling) for run in runs},
         "stills": {run.controller: _still(run, ceiling) for run in runs},

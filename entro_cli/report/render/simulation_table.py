@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from entro_cli.analysis.simulation.published import Comparison
 from entro_cli.analysis.simulation.results import (
-    ArenaDocument,
     NoisyRunFigures,
     RunFigures,
     SimulationDocument,
@@ -82,7 +81,7 @@ _COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
 """Name, label, unit and format of each figure, in the order of the table."""
 
 
-def table_rows(document: SimulationDocument, comparison: Comparison) -> tuple[SimulationRow, ...]:
+def table_rows(document: SimulationDocument[RunFigures], comparison: Comparison) -> tuple[SimulationRow, ...]:
     """Return the table as text.
 
     Args:
@@ -132,21 +131,21 @@ WAITS = "Waits count from becoming known until served; in the queue, and within 
 """The note on the waits of the table."""
 
 
-def has_column_per_controller(document: SimulationDocument) -> bool:
+def has_column_per_controller(document: SimulationDocument[RunFigures]) -> bool:
     """Return whether the table for a terminal has a column per controller, with published figures and ranges.
 
     With more than four controllers, and in the arena, it has one row per controller, with fewer figures and without
     those.
     """
-    return len(document.runs) <= _MOST_COLUMNS and not isinstance(document, ArenaDocument)
+    return len(document.runs) <= _MOST_COLUMNS and document.seeds is None
 
 
-def rich_table(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
+def rich_table(document: SimulationDocument[RunFigures], rows: tuple[SimulationRow, ...]) -> Table:
     """Return the table for a terminal. It fits 80 columns; in narrower terminals, cells wrap and are not cut."""
     return _comparison(document, rows) if has_column_per_controller(document) else _summary(document)
 
 
-def notes_below(document: SimulationDocument, comparison: Comparison) -> tuple[str, ...]:
+def notes_below(document: SimulationDocument[RunFigures], comparison: Comparison) -> tuple[str, ...]:
     """Return the notes below the table for a terminal: on its waits, and on the figures that are published."""
     if has_column_per_controller(document):
         return comparison.notes
@@ -154,7 +153,7 @@ def notes_below(document: SimulationDocument, comparison: Comparison) -> tuple[s
     return (WAITS, *(hidden if comparison.rows else comparison.notes))
 
 
-def _summary(document: SimulationDocument) -> Table:
+def _summary(document: SimulationDocument[RunFigures]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
@@ -166,7 +165,7 @@ def _summary(document: SimulationDocument) -> Table:
     return table
 
 
-def _comparison(document: SimulationDocument, rows: tuple[SimulationRow, ...]) -> Table:
+def _comparison(document: SimulationDocument[RunFigures], rows: tuple[SimulationRow, ...]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")

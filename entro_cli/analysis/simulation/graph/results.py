@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from entro_cli.analysis.simulation.graph.runs import GraphParameters, GraphRun
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
-from entro_cli.analysis.simulation.results import RegimeSteps, ScenarioFacts, describe_law, describe_phases
+from entro_cli.analysis.simulation.results import (
+    RegimeSteps,
+    ScenarioFacts,
+    SimulationDocument,
+    describe_law,
+    describe_phases,
+)
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import counted
 from entro_engine import GraphQueue, GraphSource
@@ -91,20 +97,11 @@ class GraphFacts(ScenarioFacts):
     fairness: str
 
 
-@dataclass(frozen=True)
-class GraphDocument:
-    """The document that `entro simulate --json` prints for a graph."""
-
-    schema: str
-    scenario: GraphFacts
-    runs: tuple[GraphRunFigures, ...]
-
-
-def summarise_graph(parameters: GraphParameters, runs: Sequence[GraphRun]) -> GraphDocument:
+def summarise_graph(parameters: GraphParameters, runs: Sequence[GraphRun]) -> SimulationDocument[GraphRunFigures]:
     """Return the document of a finished simulation of a graph."""
     base, fairness = parameters.scenario.base, parameters.scenario.graph.fairness
     facts = GraphFacts(base.name, base.steps, base.step_s, fairness)
-    return GraphDocument("entro/simulation/1", facts, tuple(_figures(parameters, run) for run in runs))
+    return SimulationDocument(facts, tuple(_figures(parameters, run) for run in runs))
 
 
 def _figures(parameters: GraphParameters, run: GraphRun) -> GraphRunFigures:
