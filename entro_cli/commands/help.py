@@ -77,7 +77,7 @@ def _adapted(param: Any) -> Any:
 
 
 class _Unconverted:
-    """The values of a parameter that need no conversion: words, defaults, and none.
+    """The values of a parameter that need no conversion but `int`: words, numbers, defaults, and none.
 
     Typer converts even those with Pydantic, whose import takes a tenth of a short command.
 
@@ -99,6 +99,8 @@ class _Unconverted:
         kind = param.type_descriptor.annotation
         if isinstance(value, tuple | list if kind == list[str] else kind if isinstance(kind, type) else ()):
             return value
+        if kind is int and re.fullmatch("[1-9][0-9]{0,8}", value):  # any other may be below a least value
+            return int(value)
         return self._converter().coerce(value, param=param, ctx=ctx)
 
 
