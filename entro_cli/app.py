@@ -58,12 +58,12 @@ def _run(arguments: list[str]) -> int:
         return 0
     from typer import TyperException
 
-    from entro_cli.commands.cli import app
+    from entro_cli.commands.cli import app_for
     from entro_cli.core.console import Interrupted
 
     try:
         # Outside of its standalone mode Typer leaves errors to us. It would print them in a box.
-        status = app(arguments, prog_name="entro", standalone_mode=False)
+        status = app_for(arguments)(arguments, prog_name="entro", standalone_mode=False)
     except SystemExit as end:
         status = end.code
     except TyperException as error:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from entro_cli.core.console import Terminal
     from entro_cli.workflows.history_admin import PipelineSelection
 
+HELP = "Inspect and maintain the history."
 EPILOG = """\
 [bold]Examples[/bold]: [cyan]entro history list[/cyan], then [cyan]entro history show --since 7d[/cyan].
 """

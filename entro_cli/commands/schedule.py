@@ -30,6 +30,7 @@ from entro_cli.commands.options import (
 if TYPE_CHECKING:
     from entro_cli.automation.schedule.job import Frequency
 
+HELP = "Let cron or systemd write the reports."
 EPILOG = """\
 [bold]Examples[/bold]: [cyan]entro schedule add --weekly --ingest 'logs/*.csv.gz'[/cyan], then \
 [cyan]entro schedule list[/cyan].

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from entro_cli.analysis.simulation.parameters import CONTROLLERS
 from entro_cli.analysis.simulation.scenario_file import BUILT_IN
-from entro_cli.commands.cli import app
+from entro_cli.commands.cli import app_for
 from entro_cli.commands.options import PANELS
 from entro_cli.readers.formats import FORMATS
 from entro_cli.readers.registry import READERS
@@ -23,7 +23,7 @@ def paths(group, above=()):
         yield from paths(command, path) if hasattr(command, "commands") else [path]
 
 
-COMMANDS = list(paths(get_command(app)))
+COMMANDS = list(paths(get_command(app_for([]))))
 GROUPS = [(), ("history",), ("schedule",)]
 
 
