@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +67,9 @@ def unsealed(content: bytes) -> dict[str, Any]:
 
 
 def _hash_of(document: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(document, sort_keys=True).encode(), digest_size=16).hexdigest()
+    from hashlib import blake2b  # it loads OpenSSL, which most commands do not need
+
+    return blake2b(json.dumps(document, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:

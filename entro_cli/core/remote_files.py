@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -175,7 +174,9 @@ def _changed_s(info: Mapping[str, Any]) -> float:
 
 def _number(text: str) -> int:
     """Return the hash of a text as a number that fits the 63 bits of an inode."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+    from hashlib import blake2b  # as in json_document
+
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entro_cli.analysis.calibration import MeasuredCapacity, full_loads_of, is_rate_queue_pair, misfit_warning
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
@@ -17,7 +18,6 @@ from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.recommendations import recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
-from entro_cli.analysis.tuning import Tuning, tune
 from entro_cli.config import Settings
 from entro_cli.config.keys import KEYS_BY_NAME
 from entro_cli.core.clock import zone_of
@@ -27,6 +27,9 @@ from entro_cli.core.urls import masked
 from entro_cli.timeseries.step_rows import steps_csv
 from entro_cli.timeseries.steps import StageView, StepRange, StepSource
 from entro_cli.workflows.load_logs import Loaded
+
+if TYPE_CHECKING:
+    from entro_cli.analysis.tuning import Tuning
 
 
 def judged_steps(steps: StepSource, settings: Settings) -> tuple[StepSource, FullLoads]:
@@ -175,6 +178,8 @@ def tune_replay(replayed: Replay, full_loads: FullLoads, settings: Settings, wei
         weight: the cost of a request of service lost, in violations.
         jobs: number of processes; None for one per core, if that pays off.
     """
+    from entro_cli.analysis.tuning import Tuning, tune
+
     if replayed.first >= replayed.after:
         return Tuning("no step has data", weight)
     return tune(*coordination_input(replayed, full_loads, settings), weight, jobs)

@@ -15,7 +15,6 @@ from entro_cli.config.toml_file import PIPELINES
 from entro_cli.config.trust import FILE_NAME
 from entro_cli.core.clock import nanoseconds, time_or_ago_ns
 from entro_cli.core.console import Terminal, printable
-from entro_cli.history.paths import stored_pipelines
 from entro_cli.readers.options import LoadOptions
 
 _OPTIONS = {"zone": "--tz", "wait": "--target-wait"}
@@ -83,6 +82,8 @@ def known_pipelines(file: Path | None, history: str | None) -> list[str]:
         file: the value of --config.
         history: the value of --history.
     """
+    from entro_cli.history.paths import stored_pipelines
+
     config = load_config(file, os.environ, Path.cwd())
     given = {} if history is None else {"history": OptionValue(history, "--history")}
     location = config.settings(options=given).history
