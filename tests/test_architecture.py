@@ -80,7 +80,7 @@ NOT_COMMANDS = {"__init__", "cli", "completion", "help", "options"}
 
 # Where a library that leaves its mark on all code around it may be met.
 LIBRARIES = {
-    "duckdb": {"history", "readers", "timeseries"},
+    "duckdb": {"core", "history", "readers"},
     "aiohttp": {"core", "live"},
     "distributed": {"core"},
     "filelock": {"automation", "history"},

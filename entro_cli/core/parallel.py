@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from entro_cli.core.clock import zone_of
 from entro_cli.core.connections import lost_connections_as_errors, one_line
 from entro_cli.core.console import Work, printable, working
-from entro_cli.core.files import unwritable
+from entro_cli.core.files import temporary_folder, unwritable
 from entro_engine import EntroError, __version__
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ def _run_pool(
     from multiprocessing import get_context
 
     # Spawn the processes: a fork copies the locks of DuckDB's and fsspec's threads without the threads.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_when_interrupted)
+    # A process that is killed leaves temporary files behind, in a folder that this one removes.
+    folder = temporary_folder()
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_prepare_worker, initargs=(folder.name,))
     futures = {}
 
     def count_done(future: Future[Result]) -> None:
@@ -162,11 +165,13 @@ def _run_pool(
         }
     finally:
         pool.shutdown(cancel_futures=True)
+        folder.cleanup()
 
 
-def _end_when_interrupted() -> None:
-    """Let an interrupt end a worker silently: the parent process reports it."""
+def _prepare_worker(folder: str) -> None:
+    """Let an interrupt end a worker silently: the parent process reports it. Put its temporary files into a folder."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    tempfile.tempdir = folder
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import duckdb
 import numpy as np
 
 from entro_cli.core.console import printable, worked_off
-from entro_cli.core.files import duckdb_os_error
+from entro_cli.core.files import connect_duckdb, duckdb_os_error
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import Bins, merge_bins
 from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, is_signal
@@ -76,26 +75,9 @@ class DamagedDayError(EntroError):
         self.path = path
 
 
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """Open the in-memory DuckDB of this process: once, since that takes longer than reading a day."""
-    return duckdb.connect(
-        # One thread: more would not always write the same bytes. No extensions: DuckDB would download them. No cache:
-        # it would keep the content of files in memory, for as long as the process runs.
-        config={
-            "threads": 1,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "enable_external_file_cache": "false",
-        }
-    )
-
-
 def connect() -> duckdb.DuckDBPyConnection:
-    """Return a connection to an in-memory DuckDB in UTC, without progress bar and without network access."""
-    connection = _database().cursor()
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return connection
+    """Return a connection to a DuckDB with one thread: more would not always write the same bytes."""
+    return connect_duckdb(threads=1)
 
 
 def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey, grid: tuple[int, int]) -> None:

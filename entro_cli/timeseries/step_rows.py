@@ -8,33 +8,21 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, moment
+from entro_cli.core.files import connect_duckdb
 from entro_cli.timeseries.observations import TimeArray
 from entro_engine import Regime, Run
 from entro_engine.entropy import FloatArray
-
-if TYPE_CHECKING:
-    import duckdb
 
 Column = tuple[str, NDArray[Any]]
 """The name of a column and its values, one per step: words, booleans, integers, or floats with NaN for no data."""
 
 _STATES = ("energy", "memory", "stress_threshold", "critical_threshold", "effective_load", "stability")
-
-
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    import duckdb  # takes a tenth of a short command, and most write no steps
-
-    # One thread keeps the rows in order. Its text of a float is that of `repr`, the shortest that reads back to the
-    # same bits, in a fifth of the time.
-    return duckdb.connect(config={"threads": 1})
 
 
 def csv_text(
@@ -67,7 +55,9 @@ def csv_text(
     else:
         rows["time"] = np.array(list(_iso(times_ns, zone, precision)), dtype=object)
         cells.insert(0, "time")
-    with _database().cursor() as cursor:
+    # One thread keeps the rows in order. DuckDB writes the text of a float as `repr` does, the shortest that reads back
+    # to the same bits, in a fifth of the time.
+    with connect_duckdb(threads=1) as cursor:
         cursor.register("steps", rows)
         found = cursor.execute(f"SELECT concat_ws(',', {', '.join(cells)}) FROM steps").fetchall()
     out.writelines(f"{row}\n" for (row,) in found)

@@ -185,16 +185,18 @@ def test_the_number_of_threads_changes_no_byte(monkeypatch):
     from entro_cli.readers.tables import reader
 
     rows = [at(index // 5, index * 0.1 % 3, math.sqrt(index)) for index in range(20_000)]
-    original, seen = reader.connect, set()
+    original, seen = reader.connect_duckdb, set()
     for threads in (1, 2, 4):
 
-        def connect(scratch, threads=threads):
-            connection = original(scratch)
+        def connect(threads=threads):
+            connection = original()
             connection.execute(f"SET threads = {threads}")
             return connection
 
-        monkeypatch.setattr(reader, "connect", connect)
+        monkeypatch.setattr(reader, "connect_duckdb", connect)
         seen.add(entro("analyze", "-", "--steps-csv", "-", stdin=table(rows)).out)
+    with original() as connection:
+        connection.execute("RESET threads")
     assert len(seen) == 1
 
 

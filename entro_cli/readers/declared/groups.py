@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.formats import FORMATS
 from entro_cli.readers.tables.matched_lines import check_pattern, group_names
 from entro_cli.timeseries.observations import Declaration
@@ -166,8 +167,7 @@ def _check_time_format(declaration: Declaration) -> None:
         return
     import duckdb
 
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with connect_duckdb() as connection:
         example = "strftime(TIMESTAMPTZ '2001-02-13 04:05:06+00', $form)"
         query = f"SELECT coalesce(CAST(try_strptime({example}, $form) AS DATE) = DATE '2001-02-13', false)"
         try:

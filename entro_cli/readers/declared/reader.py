@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.declared.access_logs import access_format, confidence_in
 from entro_cli.readers.declared.counters import COUNT, Sample, last_count, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
@@ -20,7 +21,7 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, connect, head_text, quoted_name, sql_string
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, quoted_name, sql_string
 from entro_cli.readers.tables.first_lines import split_lines
 from entro_cli.readers.tables.matched_lines import MatchedLines, group_names, match_lines
 from entro_cli.readers.tables.reader import TableReader
@@ -89,7 +90,7 @@ class DeclaredReader:
         """Return how many of the first lines match the pattern, and their number."""
         lines = _first_lines(log)
         query = "SELECT count(*) FROM (SELECT unnest($1::VARCHAR[]) AS text) WHERE regexp_matches(text, $2)"
-        with connect(log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             (matched,) = connection.execute(query, [lines, self._declaration.pattern]).fetchall()[0]
         return int(matched), len(lines)
 
@@ -132,7 +133,7 @@ class DeclaredReader:
     ) -> tuple[Reading | None, MatchedLines]:
         """Return what the lines that match give, None if none does, and the lines."""
         columns, where = self._columns(), _where(self._groups, self._declaration)
-        with connect(log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             lines = match_lines(connection, log, self._declaration.pattern, columns, where, numbered)
             if not lines.matched:
                 return None, lines

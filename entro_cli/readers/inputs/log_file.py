@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkstemp
+from tempfile import mkstemp
 
 from entro_cli.core import remote_files
 from entro_cli.core.console import Work, printable, working
-from entro_cli.core.files import open_input
+from entro_cli.core.files import open_input, temporary_folder
 from entro_cli.core.urls import is_url, shown_url
 from entro_cli.readers.inputs.decompress import copy_within_room, decompress
 from entro_cli.readers.inputs.page_folder import are_pages, join_pages
@@ -224,7 +224,7 @@ def plain_log(name: str, identity: Identity = ()) -> Iterator[LogFile]:
     Raises:
         EntroError: if it cannot be read, if it is empty, binary or truncated, or if there is no room to decompress it.
     """
-    with _scratch() as folder, working(f"reading {label_of(name)}"):
+    with temporary_folder() as folder, working(f"reading {label_of(name)}"):
         yield _plain(name, Path(folder) / "0.log", identity or None)[0]
 
 
@@ -238,7 +238,7 @@ def plain_logs(name: str) -> Iterator[list[LogFile]]:
     Raises:
         EntroError: as for `plain_log`.
     """
-    with _scratch() as folder, working(f"reading {label_of(name)}"):
+    with temporary_folder() as folder, working(f"reading {label_of(name)}"):
         yield _plain(name, Path(folder) / "0.log")
 
 
@@ -275,13 +275,6 @@ def excerpt(log: LogFile, begin: int, end: int, before: bytes = b"") -> LogFile:
     whole_head = log.whole_head or log.head
     spool = path.with_suffix(".mended")
     return replace(log, path=path, head=head, spool=spool, whole_head=whole_head, begin=log.begin + begin)
-
-
-def _scratch() -> TemporaryDirectory[str]:
-    try:
-        return TemporaryDirectory(prefix="entro-")
-    except OSError as error:
-        raise EntroError("there is no writable folder for temporary files", remedy="name one with TMPDIR") from error
 
 
 def _plain(name: str, spool: Path, only: Identity | None = None) -> list[LogFile]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.quantities import RATE_STAGE, choose_stages, with_owner
@@ -20,7 +21,6 @@ from entro_cli.readers.tables.duckdb_table import (
     SAMPLE_ROWS,
     CsvHeaders,
     Table,
-    connect,
     first_rows_of,
     head_text,
     open_table,
@@ -105,7 +105,7 @@ class EventsReader(CsvHeaders):
         before = known if log.begin else None  # requests of another log count there
         header = known.header if known and (before or not self.recognise(log)) else b""
         tally = Tally()
-        with connect(log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             table = open_table(connection, _with_header(log, header))
             columns = known.columns if known and (before or header) else columns_of(table, options, tally)
             found = fetch_requests(table, columns, options, tally, known.clock_ns if known else None)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from functools import reduce
 
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, Tally
 from entro_cli.readers.requests.cells import GOOD, CellQuery, Cells
@@ -20,7 +21,7 @@ from entro_cli.readers.requests.reader import (
 )
 from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.requests.table import FoundRequests, RowCounts, check_lengths, requests_of
-from entro_cli.readers.tables.duckdb_table import connect, open_table
+from entro_cli.readers.tables.duckdb_table import open_table
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, Series, is_signal
 from entro_cli.timeseries.resample_windows import WindowResampler
 from entro_cli.timeseries.steps_on_disk import StreamedLog
@@ -63,7 +64,7 @@ class RequestStream:
             EntroError: if its columns are not clear, or most of its rows cannot be read.
         """
         log, options, tally = self._log, self._options, Tally()
-        with connect(log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             table = open_table(connection, log)
             columns = columns_of(table, options, tally)
             query = CellQuery(table, columns, options)

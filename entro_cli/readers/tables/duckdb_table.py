@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
-from entro_cli.core.files import duckdb_os_error
+from entro_cli.core.files import connect_duckdb, duckdb_os_error
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE, countable_lines
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
@@ -193,22 +193,6 @@ def _array(column: Any) -> NDArray[Any]:
     return numbers.view(np.bool_) if is_mask else numbers
 
 
-def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection to an in-memory DuckDB that spills into a folder, uses UTC and never uses the network."""
-    import duckdb
-
-    connection = duckdb.connect(
-        config={
-            "temp_directory": str(scratch),
-            # By default DuckDB downloads an extension that a query needs.
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-    )
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return connection
-
-
 def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     """Return the table in a log.
 
@@ -232,7 +216,7 @@ def first_rows_of(log: LogFile) -> Table:
     """
     if not log.is_parquet:
         return _text_table(log)
-    with connect(log.spool.parent) as connection:
+    with connect_duckdb() as connection:
         return _parquet(connection, log)
 
 

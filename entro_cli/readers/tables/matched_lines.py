@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE
 from entro_cli.readers.tables.duckdb_table import (
@@ -113,7 +114,7 @@ def check_pattern(pattern: str) -> None:
         raise ValueError("it has no groups")
     import duckdb
 
-    with duckdb.connect() as connection:
+    with connect_duckdb() as connection:
         try:
             connection.execute("SELECT regexp_matches('', ?)", [pattern])
             connection.execute(f"SELECT regexp_extract('', {sql_string(pattern)}, {groups})")

@@ -9,12 +9,13 @@ import numpy as np
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import LogFile, excerpt
 from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
-from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, connect, head_text, open_table
+from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, head_text, open_table
 from entro_cli.readers.tables.first_lines import first_rows, looks_like_json, sniff_csv, split_lines
 from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import (
@@ -61,7 +62,7 @@ class TableReader(CsvHeaders):
             EntroError: if it has no rows, if its time or its stages are not clear, if only some of its times name a
                 zone, or if most of its rows cannot be read.
         """
-        with connect(log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             table = open_table(connection, log)
             schema = schema_of(table, options)
             rows = fetch_rows(table, schema, options)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.tables.duckdb_table import connect, open_table
+from entro_cli.readers.tables.duckdb_table import open_table
 from entro_cli.readers.tables.reader import TableReader, checked_bad_rows, note_columns_not_read, schema_of
 from entro_cli.readers.tables.rows import STRAY_NS, RowBlocks
 from entro_cli.readers.tables.schema import TableSchema
@@ -66,7 +67,7 @@ class TableStream:
             NotStreamableError: if the table must be read whole, which may show only after some blocks.
             EntroError: if its time or its stages are not clear, or most of its rows cannot be read.
         """
-        with connect(self._log.spool.parent) as connection:
+        with connect_duckdb() as connection:
             table = open_table(connection, self._log)
             schema = schema_of(table, self._options)
             blocks = RowBlocks(table, schema, self._options)
