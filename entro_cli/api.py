@@ -28,7 +28,7 @@ from entro_cli.history.paths import pipeline_paths
 from entro_cli.history.remote_copy import pipelines_at, working_copy
 from entro_cli.report.periods import PeriodKind
 from entro_cli.timeseries.frames import runs_frame, steps_frame
-from entro_cli.timeseries.steps import StageView, StepSource
+from entro_cli.timeseries.steps import StepSource, stage_view
 from entro_cli.workflows.analyze import analyze_replay, judged_steps
 from entro_cli.workflows.load_history import HistorySlice, load_history
 from entro_cli.workflows.load_logs import Loaded, load_logs
@@ -131,7 +131,7 @@ def _with_full_loads(steps: StepSource, settings: Settings) -> tuple[StepSource,
         stage if stage.full is not None else replace(stage, full=settings.full_of(stage.name, stage.kind))
         for stage in steps.stages
     )
-    return judged_steps(StageView(steps, stages, tuple(range(len(stages)))), settings)
+    return judged_steps(stage_view(steps, stages), settings)
 
 
 def _settings(keywords: KeywordSettings, messages: _Messages) -> Settings:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entro_cli.analysis.percentile import percentile
+from entro_cli.analysis.percentile import HighestValues
 from entro_cli.analysis.results import Calibration, Figures, FullLoad, FullLoads
 from entro_cli.core.clock import moment
 from entro_cli.core.formatting import counted
-from entro_cli.timeseries.steps import StageView, Steps, StepSource, in_parts
+from entro_cli.timeseries.steps import Steps, StepSource, in_parts, stage_view
 from entro_engine import EntroError, Kind, Stage, psi_budget
 from entro_engine.entropy import (
     DEFAULT_ACCEPTED_WAIT_S,
@@ -128,7 +128,7 @@ def measure_capacity(
         windows: gets the counts of the busy windows of these steps.
     """
     windows = windows or _Windows(steps, initial_queue)
-    capacity = percentile(windows.means, 95)
+    capacity = windows.percentile(95)
     if capacity is not None:
         length = f"{windows.length * steps.step_s:g} s"
         return MeasuredCapacity(
@@ -137,7 +137,8 @@ def measure_capacity(
     if windows.known:
         evidence = f"mean over {counted(windows.known, 'busy step')}, as no window is busy"
         return MeasuredCapacity(windows.total / windows.known, evidence, True)
-    rate = percentile(lambda: (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps)), 99)
+    rates = (part.loads[0][~np.isnan(part.loads[0])] for part in in_parts(steps))
+    rate = _percentile(rates, 99, steps.count)
     return MeasuredCapacity(rate or 0.0, "99th percentile of the arrival rate, as the server was never busy", True)
 
 
@@ -163,7 +164,7 @@ def learn_capacity(steps: StepSource) -> MeasuredCapacity | None:
         return None
     kinds = [stage.kind for stage in steps.stages]
     named = [kinds.index(kind) for kind in (Kind.RATE, Kind.QUEUE) if kind in kinds]
-    found = _learned(StageView(steps, tuple(steps.stages[index] for index in named), tuple(named)))
+    found = _learned(stage_view(steps, tuple(steps.stages[index] for index in named), named))
     value = float(f"{found.value:.3g}") if found else 0.0
     return replace(found, value=value) if found and value > 0 else None
 
@@ -178,7 +179,7 @@ def _learned(steps: StepSource) -> MeasuredCapacity | None:
             is_thin = windows.count < _GOOD_WINDOWS
             return replace(measured, mark="thin" if is_thin else "", is_thin=is_thin)
     rates = _Windows(steps)
-    value = percentile(rates.means, 100 if is_pair else 95)
+    value = rates.percentile(100 if is_pair else 95)
     if value is None:
         return None
     number = f"{counted(rates.count, 'window')} of {rates.length * steps.step_s:g} s"
@@ -197,7 +198,7 @@ class _Windows:
         steps: steps of a pipeline whose first stage is a rate.
         initial_queue: queue before the first step, requests, for the rates served while the server was busy; None for
             the rates of the first stage.
-        count: number of windows. This and the next two are complete once `means` is exhausted.
+        count: number of windows. This and the next two are known once a percentile is computed.
         known: number of steps with a known rate.
         total: sum of the rates in those, req/s.
     """
@@ -213,9 +214,12 @@ class _Windows:
         """Length of a window, steps."""
         return max(math.ceil(_WINDOW_S / self.steps.step_s), _MIN_WINDOW_STEPS)
 
-    def means(self) -> Iterator[FloatArray]:
+    def percentile(self, percent: float) -> float | None:
+        """Return a percentile of the mean rates in the windows, req/s; None without a window."""
+        return _percentile(self._means(), percent, self.steps.count)
+
+    def _means(self) -> Iterator[FloatArray]:
         """Yield the mean rate in each window, req/s, some windows at a time."""
-        self.count, self.known, self.total = 0, 0, 0.0  # `percentile` may iterate several times
         rates, unknown = np.empty(0), np.empty(0, np.bool_)
         for rate, is_known in self._rates():
             self.known += int(is_known.sum())
@@ -236,6 +240,17 @@ class _Windows:
         for part, before in with_queue_before(self.steps, self.initial_queue):
             rate = served_per_step(part, before) / part.step_s
             yield rate, busy_steps(part, rate, before)
+
+
+def _percentile(parts: Iterable[FloatArray], percent: float, most: int) -> float | None:
+    """Return what `numpy.percentile` returns for all values at once; None without values."""
+    highest = HighestValues(most, percent)
+    for values in parts:
+        highest.add(values)
+    if not highest.count:
+        return None
+    low, high, place = highest.neighbours()
+    return float(np.quantile([low, high], place))
 
 
 def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:

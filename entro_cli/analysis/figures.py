@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entro_cli.analysis.error_budget import ErrorBudgetAccumulator
 from entro_cli.analysis.find_incidents import IncidentFinder
+from entro_cli.analysis.percentile import HighestValues
 from entro_cli.analysis.results import Figures, RegimeCounts, StageFigures
 from entro_cli.core.clock import moment
 from entro_cli.timeseries.maintenance import NONE, Maintenance
@@ -79,37 +80,9 @@ class _RunningStats:
         return self.total / self.count if self.count else None
 
 
-class _Highest:
-    """The highest 5 % of some values, which give their 95th percentile without the others.
-
-    Args:
-        most: the most values that there may be.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._kept = math.ceil(0.05 * most) + 2
-        self._values, self._count = np.empty(0), 0
-
-    def add(self, values: FloatArray) -> None:
-        """Add values, none of them NaN."""
-        self._count += len(values)
-        self._values = np.concatenate([self._values, values])
-        if len(self._values) > 2 * self._kept:
-            self._values = np.partition(self._values, -self._kept)[-self._kept :]
-
-    @property
-    def percentile_95(self) -> float | None:
-        """The 95th percentile with linear interpolation; None without values."""
-        if not self._count:
-            return None
-        highest = np.sort(self._values)
-        place = 0.95 * (self._count - 1) - (self._count - len(highest))
-        return float(np.interp(place, np.arange(len(highest)), highest))
-
-
 @dataclass
 class _StageStats:
-    waits: _Highest
+    waits: HighestValues
     load: _RunningStats = field(default_factory=_RunningStats)
     peak: _RunningStats = field(default_factory=_RunningStats)
     share: _RunningStats = field(default_factory=_RunningStats)
@@ -149,7 +122,7 @@ class FigureAccumulator:
         self._regimes = np.zeros(len(Regime), np.int64)
         self._last_regime = np.empty(0, np.int8)
         self._psi, self._load, self._stability, self._energy, self._memory = (_RunningStats() for _ in range(5))
-        self._loads = [_StageStats(_Highest(steps)) for _ in stages]
+        self._loads = [_StageStats(HighestValues(steps, 95)) for _ in stages]
         self._incidents = IncidentFinder(stages, budget)
         self._error_budget = ErrorBudgetAccumulator(target, zone)
 
@@ -296,9 +269,16 @@ def _stage_figures(stage: Stage, accumulator: _StageStats) -> StageFigures:
         peak_load=accumulator.peak.known(accumulator.peak.maximum),
         mean_share=accumulator.share.mean,
         longest_wait_s=accumulator.wait.known(accumulator.wait.maximum),
-        wait_95_s=accumulator.waits.percentile_95,
+        wait_95_s=_percentile_95(accumulator.waits),
         waits_are_exact=accumulator.are_exact if accumulator.wait.count else None,
     )
+
+
+def _percentile_95(waits: HighestValues) -> float | None:
+    if not waits.count:
+        return None
+    low, high, place = waits.neighbours()
+    return float(np.interp(place, [0.0, 1.0], [low, high]))
 
 
 def regimes_of(run: Run, steps: int) -> RegimeCounts:

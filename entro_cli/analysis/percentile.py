@@ -1,78 +1,41 @@
-"""Exact percentiles of more values than fit into memory, found by iterating over them several times."""
+"""Exact percentiles of values that arrive in parts, without keeping them all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from entro_engine.entropy import FloatArray
 
-HELD = 1 << 23
-"""Values that are held in memory, 64 MiB."""
 
-_BINS = 1 << 12
-
-Parts = Callable[[], Iterator[FloatArray]]
-"""Returns an iterator over the values, in parts. Every call gives the same values."""
-
-
-def percentile(parts: Parts, percent: float, held: int = HELD) -> float | None:
-    """Return a percentile with linear interpolation, equal to `numpy.percentile` of all values at once.
+class HighestValues:
+    """The highest of some values, as many as a percentile of all of them needs.
 
     Args:
-        parts: the values, none of them NaN.
-        percent: 0..100.
-        held: number of values that may be in memory at once.
+        most: the most values that there may be.
+        percent: the percentile, 0..100.
 
-    Returns:
-        The percentile, in the unit of the values; None if there are no values.
+    Attributes:
+        count: number of all values.
     """
-    kept = np.empty(held)  # the system provides memory only for the pages that are filled
-    count, low, high = 0, math.inf, -math.inf
-    for values in parts():
-        if not len(values):
-            continue
-        if count + len(values) <= len(kept):
-            kept[count : count + len(values)] = values
-        else:  # too many: only count them and find their range
-            kept = np.empty(0)
-        count, low, high = count + len(values), min(low, float(values.min())), max(high, float(values.max()))
-    if not count:
-        return None
-    if len(kept):
-        return float(np.percentile(kept[:count], percent, overwrite_input=True))
-    index = (count - 1) * (percent / 100)
-    rank = math.floor(index)
-    return float(np.quantile(_neighbours(parts, rank, count, (low, high), held), index - rank))
 
+    def __init__(self, most: int, percent: float) -> None:
+        self.count = 0
+        self._share, self._values = percent / 100, np.empty(0)
+        self._kept = math.ceil((1 - self._share) * most) + 2
 
-def _neighbours(parts: Parts, rank: int, count: int, between: tuple[float, float], held: int) -> list[float]:
-    """Return the value of a rank and the next one, among all values between two limits. The last value is its own next.
+    def add(self, values: FloatArray) -> None:
+        """Add values, none of them NaN."""
+        self.count += len(values)
+        self._values = np.concatenate([self._values, values])
+        if len(self._values) > 2 * self._kept:
+            self._values = np.partition(self._values, -self._kept)[-self._kept :]
 
-    Each pass counts the values in bins and narrows the range to the bin of the rank, until the rest fits into memory.
-    """
-    (low, high), before, within = between, 0, count
-    while within > held and low < high:
-        edges = np.linspace(low, high, _BINS + 1)
-        counts = np.zeros(_BINS, np.int64)
-        for values in parts():
-            inside = values[(values >= low) & (values <= high)]
-            counts += np.bincount(np.searchsorted(edges[1:-1], inside, side="right"), minlength=_BINS)
-        ends = before + np.cumsum(counts)
-        index = int(np.searchsorted(ends, rank, side="right"))
-        before, within = int(ends[index] - counts[index]), int(counts[index])
-        # The last bin includes its upper edge, as the range does. All others end just below the next.
-        if index < _BINS - 1:
-            high = float(np.nextafter(edges[index + 1], -math.inf))
-        low = float(edges[index])
-    found: list[FloatArray] = []
-    above = math.inf  # the smallest value above the range, which follows the last one in it
-    for values in parts():
-        above = min(above, float(values[values > high].min(initial=math.inf)))
-        if low < high:
-            found.append(values[(values >= low) & (values <= high)])
-    ranked = np.sort(np.concatenate(found)) if found else np.broadcast_to(low, within)
-    pair = [float(value) for value in ranked[rank - before : rank - before + 2]]
-    return pair if len(pair) > 1 else [pair[0], above if math.isfinite(above) else pair[0]]
+    def neighbours(self) -> tuple[float, float, float]:
+        """Return the two values around the percentile, and its place between them, 0..1; of at least one value."""
+        index = (self.count - 1) * self._share
+        rank = math.floor(index)
+        highest = np.sort(self._values)
+        first = rank - (self.count - len(highest))
+        return float(highest[first]), float(highest[min(first + 1, len(highest) - 1)]), index - rank

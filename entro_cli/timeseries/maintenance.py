@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import duration_ns, moment, moment_ns, nanoseconds
-from entro_cli.timeseries.steps import Steps, StepSource, StepView
+from entro_cli.timeseries.steps import Steps, StepSource, view_of
 from entro_engine import EntroError
 
 EXPECTED = 'windows such as "Sun 02:00-04:00", "daily 03:00-03:30" or "2026-04-06T02:00/2h"'
@@ -119,18 +119,7 @@ class Maintenance:
 
     def view(self, steps: StepSource) -> StepSource:
         """Return the same view of steps that may not fit into memory."""
-        return _WithoutMaintenance(steps, self) if self.windows else steps
-
-
-@dataclass(frozen=True)
-class _WithoutMaintenance(StepView):
-    """A view of steps without the data of those that a window touches."""
-
-    maintenance: Maintenance
-
-    def part(self, first: int, after: int) -> Steps:
-        """Return the steps from `first` up to but not including `after`."""
-        return self.maintenance.apply(self.whole.part(first, after))
+        return view_of(steps, lambda first, after: self.apply(steps.part(first, after))) if self.windows else steps
 
 
 NONE = Maintenance()

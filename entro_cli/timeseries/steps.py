@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -66,84 +66,59 @@ def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: 
 
 @dataclass(frozen=True)
 class StepView:
-    """A view of a pipeline's steps, the base of `StepSource` classes that define `part`.
+    """A view of a pipeline's steps, which is a `StepSource`.
 
     Attributes:
-        whole: the underlying steps.
+        stages: the N stages.
+        start_ns: start of the first step, nanoseconds since the epoch.
+        step_ns: length of a step, nanoseconds.
+        count: number of steps, with or without data.
+        read: returns the steps from one up to but not including another, both counted from the first of this view.
     """
 
-    whole: StepSource
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The N stages."""
-        return self.whole.stages
-
-    @property
-    def start_ns(self) -> int:
-        """Start of the first step, nanoseconds since the epoch."""
-        return self.whole.start_ns
-
-    @property
-    def step_ns(self) -> int:
-        """Length of a step, nanoseconds."""
-        return self.whole.step_ns
-
-    @property
-    def count(self) -> int:
-        """Number of steps, with or without data."""
-        return self.whole.count
+    stages: tuple[Stage, ...]
+    start_ns: int
+    step_ns: int
+    count: int
+    read: Callable[[int, int], Steps]
 
     @property
     def step_s(self) -> float:
         """Length of a step, s."""
-        return self.whole.step_s
-
-
-@dataclass(frozen=True)
-class StepRange(StepView):
-    """A view of the steps from `first` up to but not including `after`."""
-
-    first: int
-    after: int
-
-    @property
-    def start_ns(self) -> int:
-        """Start of the first step, nanoseconds since the epoch."""
-        return self.whole.start_ns + self.first * self.whole.step_ns
-
-    @property
-    def count(self) -> int:
-        """Number of steps."""
-        return self.after - self.first
-
-    def part(self, first: int, after: int) -> Steps:
-        """Return the steps from `first` up to but not including `after`, counted from the first of this range."""
-        return self.whole.part(self.first + first, self.first + after)
-
-
-@dataclass(frozen=True)
-class StageView(StepView):
-    """A view of some stages of a pipeline, maybe with other full loads.
-
-    Attributes:
-        viewed: the stages.
-        rows: the index of each in the underlying steps.
-    """
-
-    viewed: tuple[Stage, ...]
-    rows: tuple[int, ...]
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The stages."""
-        return self.viewed
+        return self.step_ns / 1e9
 
     def part(self, first: int, after: int) -> Steps:
         """Return the steps from `first` up to but not including `after`."""
-        part, rows = self.whole.part(first, after), list(self.rows)
-        arrays = {name: array[rows] for name, array in part.arrays().items()}
-        return replace(part, stages=self.stages, **(arrays if rows != list(range(len(part.stages))) else {}))
+        return self.read(first, after)
+
+
+def view_of(steps: StepSource, read: Callable[[int, int], Steps]) -> StepView:
+    """Return a view of as many steps, which are read in another way."""
+    return StepView(steps.stages, steps.start_ns, steps.step_ns, steps.count, read)
+
+
+def range_view(steps: StepSource, first: int, after: int) -> StepView:
+    """Return a view of the steps from `first` up to but not including `after`."""
+    whole = view_of(steps, lambda begin, end: steps.part(first + begin, first + end))
+    return replace(whole, start_ns=steps.start_ns + first * steps.step_ns, count=after - first)
+
+
+def stage_view(steps: StepSource, stages: tuple[Stage, ...], rows: Sequence[int] | None = None) -> StepView:
+    """Return a view of some stages of a pipeline, maybe with other full loads.
+
+    Args:
+        steps: the steps.
+        stages: the stages.
+        rows: the index of each in the steps; None if they are all stages in their order.
+    """
+
+    def read(first: int, after: int) -> Steps:
+        part = steps.part(first, after)
+        is_whole = rows is None or [*rows] == list(range(len(part.stages)))  # no copies then
+        arrays = {} if is_whole else {name: array[rows] for name, array in part.arrays().items()}
+        return replace(part, stages=stages, **arrays)
+
+    return replace(view_of(steps, read), stages=stages)
 
 
 @dataclass(frozen=True)

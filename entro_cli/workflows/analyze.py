@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from entro_cli.core.console import Terminal, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
 from entro_cli.core.urls import masked
 from entro_cli.timeseries.step_rows import steps_csv
-from entro_cli.timeseries.steps import StageView, StepRange, StepSource
+from entro_cli.timeseries.steps import StepSource, range_view, stage_view
 from entro_cli.workflows.load_logs import Loaded
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def judged_steps(steps: StepSource, settings: Settings) -> tuple[StepSource, Ful
     """
     view = settings.maintenance().view(steps)
     stages, origin = full_loads_of(view, settings.wait_s, None, settings.full_loads == "learned")
-    return StageView(view, stages, tuple(range(len(stages)))), origin
+    return stage_view(view, stages), origin
 
 
 def replay_logs(
@@ -78,7 +79,9 @@ def analyze_replay(
     # The compiled loops release the GIL: while one processor runs the coordinated plant, another counts the figures.
     with ThreadPoolExecutor(1) as executor:
         future = executor.submit(compute_coordination, replayed, full_loads, settings)
-        figures = _figures(replayed, loaded, settings)
+        span = replayed.begin_ns, replayed.steps.step_ns, replayed.after - replayed.first
+        excluded = settings.maintenance().count_steps(*span)
+        figures = accumulate(replayed, settings, loaded.zone).figures(span, excluded)
         coordination = with_measured_counts(future.result(), figures)
     causes = partial(causes_of, replayed.steps, loaded.signals)
     analysis = AnalysisResult(
@@ -93,16 +96,14 @@ def analyze_replay(
     return analysis, misfit_warning(replayed.steps, figures, full_loads)
 
 
-def _figures(replayed: Replay, loaded: Loaded, settings: Settings) -> Figures:
-    """Return the figures of a replay."""
-    steps = replayed.steps
+def accumulate(replayed: Replay, settings: Settings, zone: tzinfo) -> FigureAccumulator:
+    """Return the accumulated figures of a replay, with times in a zone."""
     length = replayed.after - replayed.first
     accumulator = FigureAccumulator(
-        steps.stages, replayed.budget, settings.objective, loaded.zone, length, settings.wait_s
+        replayed.steps.stages, replayed.budget, settings.objective, zone, length, settings.wait_s
     )
     accumulator.count(replayed.runs(), replayed.begin_ns)
-    span = replayed.begin_ns, steps.step_ns, replayed.after - replayed.first
-    return accumulator.figures(span, settings.maintenance().count_steps(*span))
+    return accumulator
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def coordination_input(
     parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.control, capacity, zone)
     # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
     stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
-    judged = StageView(StepRange(steps, first, after), stages, tuple(range(len(stages))))
+    judged = stage_view(range_view(steps, first, after), stages)
     return judged, parameters, 0.0 if math.isnan(before) else before
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import partial
@@ -13,7 +13,6 @@ import numpy as np
 from entro_cli.analysis.calibration import is_rate_queue_pair, measure_capacity, misfit_warning
 from entro_cli.analysis.coordination import with_measured_counts
 from entro_cli.analysis.error_budget import RULES
-from entro_cli.analysis.figures import FigureAccumulator
 from entro_cli.analysis.gaps import LOOK_BACK_NS, Activity, activity_of, times_with_data
 from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
@@ -27,11 +26,11 @@ from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportCont
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_named, period_of, range_of
 from entro_cli.timeseries.bins import Signal
 from entro_cli.timeseries.problems import sentences
-from entro_cli.timeseries.steps import PART_STEPS, StepRange, StepSource
-from entro_cli.workflows.analyze import compute_coordination, judged_steps, recommend, repeating_command
+from entro_cli.timeseries.steps import PART_STEPS, StepSource, range_view
+from entro_cli.workflows.analyze import accumulate, compute_coordination, judged_steps, recommend, repeating_command
 from entro_cli.workflows.load_history import check_stages, last_data_ns, load_activity, load_history
 from entro_cli.workflows.load_logs import Loaded
-from entro_engine import EntroError, Run
+from entro_engine import EntroError
 
 _DEFAULT_PIPELINE = "default"
 _FLAGS = {PeriodKind.DAY: "--daily", PeriodKind.WEEK: "--weekly", PeriodKind.MONTH: "--monthly"}
@@ -75,7 +74,7 @@ def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None,
         within: the begin and the end of the steps to use, ns since the epoch; None for an open end.
     """
     steps, full_loads = judged_steps(loaded.steps, settings)
-    within_steps = StepRange(steps, *step_range(steps, *within))
+    within_steps = range_view(steps, *step_range(steps, *within))
     return ReportInput(within_steps, loaded.sources, full_loads, logs=loaded.paths, signals=loaded.signals)
 
 
@@ -117,7 +116,6 @@ def summarise_period(
     period: Period,
     settings: Settings,
     budget: float | None,
-    shown_as: str | None = None,
     advise: bool = True,
 ) -> Summary:
     """Summarise a period.
@@ -127,17 +125,17 @@ def summarise_period(
         period: the period of the report.
         settings: the pipeline's settings.
         budget: Psi_budget, nat; None for that of the settings.
-        shown_as: the pipeline's name in the report; None for that of the settings.
         advise: whether to compute what coordination would have changed, which takes most of the time.
     """
     limit = settings.budget if budget is None else budget
     replayed = _replayed(data.steps, limit, period)
-    figures = _figures(replayed, replayed.runs(), settings, period)
+    maintenance = settings.maintenance()
+    figures = period_figures(accumulate(replayed, settings, period.zone), replayed.steps, period, maintenance)
     explained = figures.incidents.explained(partial(causes_of, data.steps, data.signals))
     lost = (day for day in data.lost_days if period.start_ns - DAY_NS < day_start_ns(day) < period.end_ns)
     figures = replace(figures, incidents=explained, lost_days=tuple(map(str, lost)))
     before = _replayed(data.steps, limit, period.previous)
-    previous = _figures(before, before.runs(), settings, period.previous)
+    previous = period_figures(accumulate(before, settings, period.zone), before.steps, period.previous, maintenance)
     warnings = (
         misfit_warning(replayed.steps, figures, data.full_loads),
         _change_of_server(replayed, data.full_loads),
@@ -148,19 +146,19 @@ def summarise_period(
     if data.logs and activity.usual_gap_ns is None:  # a short log by itself just ends: that is no silence
         activity = replace(activity, begins=activity.begins[:0], ends=activity.ends[:0])
     until_ns = min(period.end_ns, nanoseconds(datetime.now(UTC)))
-    context = ReportContext(shown_as or settings.pipeline, settings.maintenance(), data.full_loads, activity, until_ns)
+    context = ReportContext(settings.pipeline, maintenance, data.full_loads, activity, until_ns)
     return summarise(replayed.run(), figures, previous, period, data.sources, context, notes, advised)
 
 
 def _activity(steps: StepSource, period: Period) -> Activity:
     """Return the times with data of a period and the weeks before its end."""
     begin_ns = min(period.start_ns, period.end_ns - LOOK_BACK_NS)
-    return activity_of(times_with_data(StepRange(steps, *step_range(steps, begin_ns, period.end_ns))), steps.step_ns)
+    return activity_of(times_with_data(range_view(steps, *step_range(steps, begin_ns, period.end_ns))), steps.step_ns)
 
 
 def _change_of_server(replayed: Replay, full_loads: FullLoads) -> str | None:
     """Return a note if the period shows a capacity far from the learned one; None otherwise."""
-    steps = StepRange(replayed.steps, replayed.first, replayed.after)
+    steps = range_view(replayed.steps, replayed.first, replayed.after)
     if full_loads.capacity is None or full_loads.mark or not steps.count or not is_rate_queue_pair(steps):
         return None
     measured = measure_capacity(steps)
@@ -175,18 +173,8 @@ def _change_of_server(replayed: Replay, full_loads: FullLoads) -> str | None:
 def _replayed(steps: StepSource, budget: float, period: Period) -> Replay:
     """Return the replay of a period, with the steps before it that burn windows look back on."""
     begin_ns = period.start_ns - max(_LONGEST_WINDOW_NS, WARM_UP_STEPS * steps.step_ns)
-    needed = StepRange(steps, *step_range(steps, begin_ns, period.end_ns))
+    needed = range_view(steps, *step_range(steps, begin_ns, period.end_ns))
     return Replay(needed, budget, *step_range(needed, period.start_ns, period.end_ns))
-
-
-def _figures(replayed: Replay, runs: Iterable[Run], settings: Settings, period: Period) -> Figures:
-    """Return the figures of a period from its replay."""
-    length = replayed.after - replayed.first
-    accumulator = FigureAccumulator(
-        replayed.steps.stages, replayed.budget, settings.objective, period.zone, length, settings.wait_s
-    )
-    accumulator.count(runs, replayed.begin_ns)
-    return period_figures(accumulator, replayed.steps, period, settings.maintenance())
 
 
 def _first_needed_ns(period: Period, step_ns: int) -> int:

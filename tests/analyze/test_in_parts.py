@@ -14,7 +14,7 @@ from entro_cli.analysis import coordination, figures
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate
 from entro_cli.analysis.figures import measure
-from entro_cli.analysis.percentile import percentile
+from entro_cli.analysis.percentile import HighestValues
 from entro_cli.analysis.replay import replay_from, replay_steps
 from entro_cli.core.json_document import as_json, json_parts, to_builtins
 from entro_cli.timeseries import steps as steps_module
@@ -107,13 +107,12 @@ def test_coordination_does_not_depend_on_where_a_log_is_cut(loads, size, step_s,
     st.integers(0, 10),
     st.integers(1, 7),
 )
-def test_a_percentile_of_parts_is_that_of_all_values(values, percent, held, parts):
-    cut = np.array_split(np.array(values), parts)
-    assert percentile(lambda: iter(cut), percent, held) == np.percentile(values, percent)
-
-
-def test_there_is_no_percentile_of_nothing():
-    assert percentile(lambda: iter([np.empty(0)]), 50) is None
+def test_a_percentile_of_parts_is_that_of_all_values(values, percent, more, parts):
+    highest = HighestValues(len(values) + more, percent)
+    for part in np.array_split(np.array(values), parts):
+        highest.add(part)
+    *pair, place = highest.neighbours()
+    assert (highest.count, np.quantile(pair, place)) == (len(values), np.percentile(values, percent))
 
 
 VALUES = st.recursive(
