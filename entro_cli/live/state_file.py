@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -43,22 +42,35 @@ def hold_lock(path: Path) -> None:
 
 
 def load_coordinator_state(path: Path, now_ns: int) -> CoordinatorState | None:
-    """Return the stored state; None if there is none that this version can use.
+    """Return the stored state; None if there is none.
 
     Args:
         path: the file.
         now_ns: the time, ns since the epoch. The clients and the regime of an old state are left out.
+
+    Raises:
+        EntroError: if it is damaged, or of a version that this one does not know.
     """
-    with suppress(OSError, ValueError, EntroError):
+    try:
         state = msgspec.convert(unsealed(read_regular(path)), CoordinatorState)
         for name, weight in state.clients.items():
             ClientReport(name, weight)  # refuses what no client could have sent
-        if state.version != _VERSION or not (0 < state.served_rate < 1e9 and 0 < state.usual_rate < 1e9):
-            return None
-        if not 0 <= now_ns - state.saved_ns <= _FRESH_S * NS:
-            return msgspec.structs.replace(state, energy=0.0, memory=0.0, regime=Regime.STABLE, clients={})
-        return state
-    return None
+        if state.version != _VERSION:
+            raise ValueError(f"it has version {state.version}, and this is {_VERSION}")
+        if not (0 < state.served_rate < 1e9 and 0 < state.usual_rate < 1e9):
+            raise ValueError("its rates are none that a server could have")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EntroError) as error:
+        found = str(getattr(error, "strerror", None) or getattr(error, "found", error))
+        raise EntroError(
+            f"the stored state cannot be used: {printable(found)}",
+            where=printable(str(path)),
+            remedy="the coordinator begins anew, without its clients and without what it knew of the server",
+        ) from error
+    if not 0 <= now_ns - state.saved_ns <= _FRESH_S * NS:
+        return msgspec.structs.replace(state, energy=0.0, memory=0.0, regime=Regime.STABLE, clients={})
+    return state
 
 
 def save_coordinator_state(path: Path, state: CoordinatorState) -> None:

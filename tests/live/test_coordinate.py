@@ -248,6 +248,15 @@ def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
         assert counted_steps(running) >= stored["observed_steps"]
 
 
+def test_a_damaged_state_is_told(llm, tmp_path):
+    folder = tmp_path / "h" / "pipeline=default" / "_entro"
+    folder.mkdir(parents=True)
+    (folder / "coordinator.json").write_text("{")
+    with coordinating("--metrics", f"{llm.url}/metrics", history=tmp_path / "h") as running:
+        assert "coordinator.json: the stored state cannot be used" in running.printed
+        running.wait_for(lambda cap: cap["queue"] == 0.0)
+
+
 @pytest.mark.slow
 def test_a_dry_run_prints_and_writes_nothing(llm, tmp_path):
     options = (

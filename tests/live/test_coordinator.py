@@ -290,13 +290,14 @@ def test_a_capacity_that_does_not_fit_is_noticed(given, is_wrong):
         {"version": 2},
     ],
 )
-def test_a_damaged_state_is_left_alone(tmp_path, change):
+def test_a_damaged_state_is_refused(tmp_path, change):
     path = tmp_path / "coordinator.json"
     state = World().coordinator.state(5)
     save_coordinator_state(path, state)
     assert load_coordinator_state(path, 5) == state
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert load_coordinator_state(path, 5) is None
+    with pytest.raises(EntroError, match="cannot be used"):
+        load_coordinator_state(path, 5)
 
 
 def test_an_old_state_gives_the_rates_only(tmp_path):

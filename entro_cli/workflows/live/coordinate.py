@@ -167,7 +167,10 @@ def coordinate_source(source: LiveSource, settings: Settings, options: Coordinat
     stored = None
     if state_file:
         hold_lock(state_file)
-        stored = load_coordinator_state(state_file, time_ns())
+        try:
+            stored = load_coordinator_state(state_file, time_ns())
+        except EntroError as error:
+            terminal.warn(str(error))
     if stored:
         coordinator.restore(stored, monotonic())
     endpoint = None if options.dry_run else _endpoint(coordinator, settings.pipeline, options)
