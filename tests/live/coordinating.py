@@ -37,11 +37,11 @@ class Coordinating:
         assert status == 200, answer
         return answer
 
-    def wait_for(self, condition, seconds=20):
+    def wait_for(self, condition, seconds=20, token=None):
         """Return what a condition on the answer of /cap gives, once that is true."""
         deadline = monotonic() + seconds
-        while not (found := condition(self.ask("/cap")[1])):
-            assert monotonic() < deadline, self.ask("/cap")
+        while not (found := condition(self.ask("/cap", token=token)[1])):
+            assert monotonic() < deadline, self.ask("/cap", token=token)
             sleep(0.05)
         return found
 

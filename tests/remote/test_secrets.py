@@ -1,12 +1,16 @@
 """Secrets in every place that may hold one: nothing that a command prints or writes has a part of them."""
 
+from contextlib import ExitStack
 from itertools import count
+from time import sleep
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
+from tests.fake_llm import serving
 from tests.history.stored import HEADER
+from tests.live.coordinating import coordinating
 from tests.marks import slow
 from tests.remote.conftest import ROWS
 from tests.running import entro
@@ -45,7 +49,7 @@ def ran(tmp_path, monkeypatch):
             (where, secret, text[-2000:]) for where, text in [*printed, *kept] for secret in secrets if secret in text
         ]
 
-    return SimpleNamespace(run=run, leaks=leaks, work=work)
+    return SimpleNamespace(run=run, leaks=leaks, work=work, printed=printed)
 
 
 @pytest.fixture
@@ -146,6 +150,30 @@ def test_an_option_with_secrets(ran, password, web):
         ran.run("coordinate", "--listen", url, "x.csv")
         ran.run("report", url)
         ran.run("simulate", "--scenario", url)
+    assert ran.leaks([*PIECES, TOKEN]) == []
+
+
+@pytest.mark.slow
+def test_what_runs_live_with_secrets(ran, monkeypatch):
+    """The server answers at first, and then is gone; the coordinator's own answers are searched, too."""
+    monkeypatch.setenv("ENTRO_TOKEN", TOKEN)
+    monkeypatch.setenv("ENTRO_METRICS_USER", "me")
+    monkeypatch.setenv("ENTRO_METRICS_PASSWORD", PASSWORDS[0])
+    with ExitStack() as until_gone:
+        server = until_gone.enter_context(serving())
+        source = ("--metrics", f"{server.url}/metrics")
+        ran.run("watch", *source, "--once", "--verbose", "--html", "page.html", status=0)
+        ran.run("watch", *source, "--once", "--json", "--debug", status=0)
+        with coordinating(*source, "--verbose", history=ran.work / "h") as running:
+            running.wait_for(lambda cap: cap["queue"] == 0.0, token=TOKEN)
+            answers = [running.ask(path, token=token) for path in ("/cap", "/metrics") for token in (TOKEN, "no")]
+            answers += [running.ask("/clients", {"id": "a"}, token=token) for token in (TOKEN, "no")]
+            until_gone.close()
+            sleep(2.5)
+            running.process.terminate()
+            ran.printed.append(("coordinate", running.printed + running.process.stderr.read() + str(answers)))
+    assert "/metrics" in ran.printed[-1][1]
+    ran.run("watch", *source, "--once", "--debug")
     assert ran.leaks([*PIECES, TOKEN]) == []
 
 
