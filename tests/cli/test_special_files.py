@@ -7,10 +7,11 @@ import socket
 import subprocess
 import threading
 
+import duckdb
 import pytest
 
 from entro_cli.core import files
-from entro_cli.readers.inputs import decompress
+from entro_cli.readers.inputs import decompress, parquet_file
 from tests.history.stored import HEADER, ingest, regular
 from tests.running import COMMAND, entro, entro_process
 
@@ -107,12 +108,36 @@ def test_a_changed_number_beside_the_history_is_not_used(log, tmp_path, kind, mo
 
 
 def test_a_file_that_unpacks_to_far_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(decompress, "_UNPACKED_BYTES", 1 << 22)
+    monkeypatch.setattr(decompress, "UNPACKED_BYTES", 1 << 22)
     (tmp_path / "zeros.gz").write_bytes(gzip.compress(bytes(1 << 23)))
     error = entro("analyze", tmp_path / "zeros.gz").error
     assert error.startswith(f"{tmp_path / 'zeros.gz'}: it unpacks to more than 500 times its size")
     (tmp_path / "rows.gz").write_bytes(gzip.compress((LOG * 1000).encode()))
     assert entro("analyze", tmp_path / "rows.gz", "--json").status == 0
+
+
+def parquet(path, load):
+    """A table of 60 rows whose rate is what a term of SQL gives."""
+    times = "timestamp '2026-03-02' + interval (i) second AS time"
+    rows = f"SELECT {times}, {load} AS scraper_rate, i % 5 + 0.5 AS llm_queue FROM range(60) rows(i)"
+    duckdb.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    return path
+
+
+def test_a_parquet_file_that_unpacks_to_far_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_file, "UNPACKED_BYTES", 1 << 20)
+    path = parquet(tmp_path / "x.parquet", "repeat('x', 4000000)")
+    assert "unpacks to more than 500 times its size" in entro("analyze", path).error
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR", "BLOB"])
+def test_a_long_text_in_parquet_is_a_bad_row(tmp_path, kind):
+    short = parquet(tmp_path / "short.parquet", f"'01.50'::{kind}")
+    assert entro("analyze", short, "--json", "--tz", "UTC").err == ""
+    # A number that is as long is one: what is left of it must not be read instead of it.
+    long = f"(CASE i WHEN 7 THEN repeat('0', 5000) || '1' WHEN 9 THEN repeat('9', 5000) ELSE '01.50' END)::{kind}"
+    outcome = entro("analyze", parquet(tmp_path / "long.parquet", long), "--json")
+    assert "2 of 60 rows" in outcome.err, outcome
 
 
 def test_a_copy_leaves_room_for_others(log, tmp_path, monkeypatch):

@@ -18,10 +18,11 @@ from entro_cli.readers.declared.counters import COUNT, Sample, last_count, with_
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import Event, requests_of_events
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
+from entro_cli.readers.inputs.parquet_file import quoted_name, sql_string
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text, quoted_name, sql_string
+from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text
 from entro_cli.readers.tables.first_lines import split_lines
 from entro_cli.readers.tables.matched_lines import MatchedLines, group_names, match_lines
 from entro_cli.readers.tables.reader import TableReader

@@ -17,13 +17,23 @@ from entro_cli.core.console import working
 from entro_engine import EntroError
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_MOST_RATIO, _UNPACKED_BYTES = 500, 1 << 28
+MOST_RATIO, UNPACKED_BYTES = 500, 1 << 28
 """Chosen: logs shrink to a tenth or a fiftieth; a file that grows 500 times, and to 256 MiB, is none."""
 
 _CHECKED_BYTES, _LEFT_BYTES = 1 << 26, 1 << 27
 """Every 64 MiB that are copied, at least 128 MiB must be left for others."""
 
 _BOMS = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+
+
+def too_well_packed(label: str, remedy: str) -> EntroError:
+    """Return the error for a file that unpacks to far more than a log does."""
+    return EntroError(
+        f"it unpacks to more than {MOST_RATIO} times its size",
+        where=label,
+        expected="a log",
+        remedy=f"if it is one, {remedy}",
+    )
 
 
 def copy_within_room(source: IO[bytes], out: IO[bytes]) -> None:
@@ -123,13 +133,8 @@ def _decompress(opened: Callable[[BinaryIO], Any], source: Path, plain: Path, la
         ):
             for written in _copied(packed, out):
                 work.done = file.tell()
-                if written > _UNPACKED_BYTES and written > _MOST_RATIO * work.done:
-                    raise EntroError(
-                        f"it unpacks to more than {_MOST_RATIO} times its size",
-                        where=label,
-                        expected="a log",
-                        remedy="if it is one, unpack it yourself, or pipe it in with -",
-                    )
+                if written > UNPACKED_BYTES and written > MOST_RATIO * work.done:
+                    raise too_well_packed(label, "unpack it yourself, or pipe it in with -")
     except EOFError as error:
         raise EntroError(
             f"the {method} file is cut short",

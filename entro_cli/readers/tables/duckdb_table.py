@@ -20,6 +20,13 @@ from entro_cli.core.console import printable
 from entro_cli.core.files import connect_duckdb, duckdb_os_error
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE, countable_lines
+from entro_cli.readers.inputs.parquet_file import (
+    parquet_rows,
+    parquet_source,
+    quoted_name,
+    refuse_too_well_packed,
+    sql_string,
+)
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.first_lines import (
@@ -245,22 +252,19 @@ def head_text(log: LogFile) -> str:
         return whole.decode("latin-1")
 
 
-def sql_string(text: str) -> str:
-    """Return a text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
     import duckdb
 
-    # Without the option, a folder called `key=value` on the path would become a column.
-    source = f"read_parquet({sql_string(str(log.path))}, hive_partitioning = false)"
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        rows = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
+        refuse_too_well_packed(connection, log.path, log.label)
+        described = connection.execute(f"DESCRIBE SELECT * FROM {parquet_source(log.path)}").fetchall()
+        names, types = [row[0] for row in described], [row[1] for row in described]
+        cells = ", ".join(f"{quoted_name(name)}::VARCHAR" for name in names)
+        source = parquet_rows(log.path, names, types)
+        # Not LIMIT, for which DuckDB copies rows before it cuts their texts.
+        rows = connection.execute(f"SELECT {cells} FROM {source} WHERE file_row_number < {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as error:
         raise unreadable(log, error) from error
-    names, types = [row[0] for row in described], [row[1] for row in described]
     has_lines = names[-1:] == [LINE_COLUMN]
     used = len(names) - has_lines
     line_sql = quoted_name(LINE_COLUMN) if has_lines else _ROW_NUMBER
@@ -271,13 +275,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
 def _parquet_sql(table: Table) -> str:
     names = [*enumerate(map(quoted_name, table.columns))]
     cells = ", ".join(f"CAST({name} AS VARCHAR) AS c{index}, {name} AS n{index}" for index, name in names)
-    source = f"read_parquet({sql_string(str(table.path))}, file_row_number = true, hive_partitioning = false)"
+    source = parquet_rows(table.path, table.columns, table.types)
     return f"(SELECT {cells}, false AS broken, {table.line_sql} AS line FROM {source})"
-
-
-def quoted_name(name: str) -> str:
-    """Return the name of a column as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def unreadable(log: LogFile, error: duckdb.Error) -> EntroError:

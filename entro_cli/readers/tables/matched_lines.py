@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING
 from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE
-from entro_cli.readers.tables.duckdb_table import (
-    LINE_COLUMN,
-    lines_sql,
-    quoted_name,
-    run_query,
-    sql_string,
-    unreadable,
-)
+from entro_cli.readers.inputs.parquet_file import quoted_name, sql_string
+from entro_cli.readers.tables.duckdb_table import LINE_COLUMN, lines_sql, run_query, unreadable
 from entro_cli.readers.text_lines import blocks
 
 if TYPE_CHECKING:
