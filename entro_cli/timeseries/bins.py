@@ -122,10 +122,10 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     first, last = (begins - origin) // step_ns, (ends - 1 - origin) // step_ns
     sizes = last - first + 1  # number of steps that each span touches
     # One entry per pair of span and step: `span` is the span's index, `index` the step's.
-    span = np.repeat(np.arange(len(values)), sizes)
-    index = first[span] + np.arange(len(span)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    span, index = ranges(first, sizes)
     starts = origin + index * step_ns
-    covered = (np.minimum(ends[span], starts + step_ns) - np.maximum(begins[span], starts)).astype(np.float64)
+    until = np.minimum(ends[span], starts + step_ns)
+    covered = (until - np.maximum(begins[span], starts)).astype(np.float64)
     loads, firsts = values[span], np.flatnonzero(np.diff(index, prepend=index[:1] - 1))
     in_step = np.diff(firsts, append=len(index))
     time = np.add.reduceat(covered, firsts)
@@ -136,7 +136,7 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     alone = (in_step == 1) & (covered[firsts] == time)  # one span covers the step: its level needs no rounding
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
     lasts = firsts + in_step - 1
-    until = np.minimum(ends[span], starts + step_ns)[lasts]
+    until = until[lasts]
     final = loads[lasts]
     if Idle.AFTER & series.idle and until[-1] < starts[lasts[-1]] + step_ns:
         final[-1] = 0.0
@@ -148,6 +148,12 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     peaks = np.maximum.reduceat(loads, firsts)
     # The last sample is of the last moment before the end.
     return Bins(starts[firsts], means, peaks, final, in_step, until - 1, ages, waits)
+
+
+def ranges(firsts: NDArray[np.int64], sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return all numbers of some ranges, one range behind the other, after the index of the range of each number."""
+    index = np.repeat(np.arange(len(sizes)), sizes)
+    return index, np.arange(len(index)) + (firsts + sizes - np.cumsum(sizes))[index]
 
 
 def _known_time(series: Series, covered: FloatArray, starts: TimeArray, step_ns: int) -> FloatArray:
