@@ -115,7 +115,7 @@ class CellQuery:
 
     def _cells(self, fetched: Mapping[str, Any]) -> Cells:
         columns = self.columns
-        plain = {name: np.ma.getdata(values) for name, values in fetched.items()}
+        plain = {name: np.asarray(values) for name, values in fetched.items()}
         values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
         always = np.ones(len(plain["broken"]), np.bool_)
         zoned_by = {role: np.asarray(plain.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}

@@ -194,10 +194,11 @@ class Table:
 
 
 def _array(column: Any) -> NDArray[Any]:
-    """Return an Arrow array without NULL as a NumPy array. Arrow's `to_numpy` would import pandas for it."""
-    is_mask = str(column.type) == "bool"
-    numbers: NDArray[Any] = np.from_dlpack(column.cast("uint8") if is_mask else column)
-    return numbers.view(np.bool_) if is_mask else numbers
+    """Return an Arrow array without NULL as a NumPy array. Arrow's own ways import pandas or its functions for it."""
+    if str(column.type) != "bool":
+        return np.from_dlpack(column)
+    bits = np.unpackbits(np.frombuffer(column.buffers()[1], np.uint8), bitorder="little")
+    return bits[column.offset : column.offset + len(column)].view(np.bool_)
 
 
 def open_table(connection: duckdb.DuckDBPyConnection, log: LogFile) -> Table:
