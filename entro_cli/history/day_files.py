@@ -167,10 +167,11 @@ def _read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> BinsB
     }
 
 
-def _table_of(*paths: Path) -> str:
-    """Return day files as a table in SQL."""
+def _table_of(*paths: Path, has_waits: bool = True) -> str:
+    """Return day files as a table in SQL, with the columns that only some have if `has_waits`, which takes longer."""
     # Without hive_partitioning the folder names `pipeline=` and `date=` would become columns.
-    return f"read_parquet([{', '.join(map(_path_literal, paths))}], hive_partitioning = false, union_by_name = true)"
+    options = f"hive_partitioning = false, union_by_name = {has_waits}"
+    return f"read_parquet([{', '.join(map(_path_literal, paths))}], {options})"
 
 
 def _read_keys(connection: duckdb.DuckDBPyConnection, source: str) -> list[SampleKey]:
@@ -221,10 +222,11 @@ def count_days(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> 
         DamagedDayError: when a file cannot be read, or is empty. With several files the named one may be another.
     """
     counts = "count(DISTINCT time), sum(samples), epoch_ns(min(time)), epoch_ns(max(time))"
-    query = f"SELECT filename, {counts} FROM {_table_of(*paths)} WHERE NOT contains(stage, ?) GROUP BY filename"
+    table = _table_of(*paths, has_waits=False)
+    query = f"SELECT file_index, {counts} FROM {table} WHERE NOT contains(stage, ?) GROUP BY file_index"
     try:
         found = connection.execute(query, [SIGNAL_SEPARATOR]).fetchall()
-        counted = {Path(name): DayCount(*map(int, count)) for name, *count in found}
+        counted = {paths[index]: DayCount(*map(int, count)) for index, *count in found}
     except (duckdb.Error, ValueError, TypeError) as error:
         raise _damaged(paths[0], error) from error
     if empty := [path for path in paths if path not in counted]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -32,19 +34,24 @@ def take_inventories(
     """
     listed = list(map(_digests_if_sound, pipelines))
     days = [stored_days(paths, known or {}) for paths, known in zip(pipelines, listed, strict=True)]
-    for paths, (counts, damaged) in zip(pipelines, _count_days(pipelines, days, listed), strict=True):
-        yield _inventory_of(paths, counts, damaged, zone)
+    counted = _count_days(pipelines, days, listed)
+    for paths, known, (counts, damaged) in zip(pipelines, listed, counted, strict=True):
+        yield _inventory_of(paths, known, counts, damaged, zone)
 
 
 def _inventory_of(
-    paths: PipelinePaths, counts: dict[Path, DayCount], damaged: list[Problem], zone: tzinfo
+    paths: PipelinePaths,
+    listed: Digests | None,
+    counts: dict[Path, DayCount],
+    damaged: list[Problem],
+    zone: tzinfo,
 ) -> tuple[PipelineInventory, list[Problem]]:
     problems: list[Problem] = []
     try:
-        state = load_state(paths)
+        state = load_state(paths, listed)
     except EntroError as error:
         state, problems = state_from_days(paths), [Problem(ProblemKind.QUOTED, detail=(str(error),))]
-    size = sum(_size(path) for path in paths.folder.rglob("*"))
+    size = sum(_size(f"{folder}/{name}") for folder, _, names in os.walk(paths.folder) for name in names)
     steps = sum(count.steps for count in counts.values())
     inventory = PipelineInventory(
         pipeline=paths.name,
@@ -161,12 +168,13 @@ def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
         yield group
 
 
-def _size(path: Path) -> int:
+def _size(path: Path | str) -> int:
     """Return the size of a file in bytes; 0 for a folder, and for a file that was just removed."""
     try:
-        return path.stat().st_size if path.is_file() else 0
+        found = Path(path).stat()
     except OSError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 @dataclass(frozen=True)

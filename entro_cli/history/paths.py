@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -63,12 +64,12 @@ class PipelinePaths:
         """The history's folder or URL for messages, without passwords and signatures."""
         return shown_url(str(self.root))
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """The folder `pipeline=NAME`, a partition for DuckDB and Spark, with special characters percent-encoded."""
         return self.history / f"{_PARTITION}{quote(self.name, safe=' ')}"
 
-    @property
+    @cached_property
     def metadata_dir(self) -> Path:
         """The folder of everything but the steps."""
         return self.folder / METADATA

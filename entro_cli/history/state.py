@@ -253,15 +253,19 @@ def _weighted_median(parts: list[tuple[float, int]]) -> float:
     return parts[-1][0]
 
 
-def load_state(paths: PipelinePaths) -> State:
+def load_state(paths: PipelinePaths, listed: Digests | None = None) -> State:
     """Load the state of a pipeline; an empty one if the pipeline was never stored.
 
     If the file is missing, its copy is used.
 
+    Args:
+        paths: the pipeline.
+        listed: the digests, read a moment ago; None to read them.
+
     Raises:
         EntroError: when the file is damaged, or of a newer version, or when both are missing.
     """
-    listed = read_digests(paths)
+    listed = read_digests(paths) if listed is None else listed
     if not listed:
         return State(learns=True)
     for path in (paths.state, paths.state_copy):
