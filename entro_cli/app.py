@@ -54,7 +54,6 @@ def _guarded(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:  # before anything heavy is imported
         sys.stdout.write(f"entro {_version()}\n")
-        _warn_of_old_distribution()
         return 0
     from typer import TyperException
 
@@ -78,20 +77,6 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("entro-cli")
-
-
-def _warn_of_old_distribution() -> None:
-    """Warn if the distribution `entro` is installed too: up to 0.6.0 it owned the files that are ours now."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        old = version("entro")
-    except PackageNotFoundError:
-        return
-    sys.stderr.write(
-        f"warning: the distribution entro {old} is installed too; up to 0.6.0 that was this program, with the same "
-        "files: run `pip uninstall entro`, then install entro-cli again\n"
-    )
 
 
 def _explain(error: Exception) -> int:

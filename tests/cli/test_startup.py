@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entro_engine import __version__
-from tests.running import entro, entro_process
+from tests.running import entro
 
 HEAVY = {
     "numpy",
@@ -67,16 +67,6 @@ def test_python_m_entro_cli_is_the_command(arguments):
     command = [sys.executable, "-m", "entro_cli", *arguments]
     process = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"})
     assert (process.returncode, process.stdout, process.stderr) == entro(*arguments)
-
-
-def test_the_old_distribution_is_warned_of(tmp_path):
-    metadata = tmp_path / "entro-0.6.0.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: entro\nVersion: 0.6.0\n")
-    ended = entro_process("--version", env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert (ended.returncode, ended.stdout) == (0, f"entro {__version__}\n")
-    assert "the distribution entro 0.6.0 is installed too" in ended.stderr
-    assert "pip uninstall entro" in ended.stderr
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
