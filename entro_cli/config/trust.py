@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import open_nonblocking
 from entro_engine import EntroError
 
 try:
@@ -41,7 +42,7 @@ def open_own(file: Path, mode: Literal["rb"]) -> IO[bytes]:
         EntroError: if others own the file or a link to it, or can write or replace it.
         OSError: if it cannot be opened.
     """
-    opened = open(file, mode, opener=_open_nonblocking)  # noqa: SIM115 - the caller closes it
+    opened = open(file, mode, opener=open_nonblocking)  # noqa: SIM115 - the caller closes it
     has_owners = hasattr(os, "geteuid")  # Windows has other permissions
     found = _distrust(file, os.fstat(opened.fileno())) if has_owners else ""
     if found:
@@ -52,11 +53,6 @@ def open_own(file: Path, mode: Literal["rb"]) -> IO[bytes]:
             remedy=f"name it to use it all the same: --config {printable(str(file))}, or {FILE_VARIABLE}",
         )
     return opened
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer, if a pipe has replaced it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _distrust(file: Path, opened: os.stat_result) -> str:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -136,27 +137,11 @@ class Recorder(Terminal):
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[tuple[str, str]] = []
+        for method in ("text", "note", "detail", "warn", "error"):
+            setattr(self, method, partial(self._record, method))
 
-    def text(self, text: str | bytes) -> None:
-        """Record text to be printed as it is."""
-        assert isinstance(text, str)  # noqa: S101 - a worker prints no binary file
-        self.messages.append(("text", text))
-
-    def note(self, text: str) -> None:
-        """Record a note."""
-        self.messages.append(("note", text))
-
-    def detail(self, text: str) -> None:
-        """Record a detail."""
-        self.messages.append(("detail", text))
-
-    def warn(self, text: str) -> None:
-        """Record a warning."""
-        self.messages.append(("warn", text))
-
-    def error(self, text: str) -> None:
-        """Record an error."""
-        self.messages.append(("error", text))
+    def _record(self, method: str, text: str) -> None:
+        self.messages.append((method, text))
 
 
 def replay_messages(messages: Iterable[tuple[str, str]], terminal: Terminal) -> None:

@@ -120,6 +120,11 @@ def open_input(path: str | Path, mode: str = "rb") -> BinaryIO:
         raise
 
 
+def open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer if it is a pipe: an opener for `open`."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _wait_for_writer(handle: int) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import open_nonblocking
 from entro_engine import EntroError
 
 _MAX_BYTES = 65536
@@ -74,7 +75,7 @@ class SecretFile:
 
     def _read(self, where: str) -> bytes:
         """Read the file, after checking the mode of the open file: its path could be replaced in between."""
-        with open(self.path, "rb", opener=_open_nonblocking) as file:
+        with open(self.path, "rb", opener=open_nonblocking) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise EntroError("is not a regular file", where=where, expected="a file with a secret in it")
@@ -85,11 +86,6 @@ class SecretFile:
                     remedy=f"run: chmod 600 {printable(shlex.quote(str(self.path)))}",
                 )
             return file.read(_MAX_BYTES)
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer if it is a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class SecretText:

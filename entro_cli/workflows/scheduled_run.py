@@ -22,7 +22,7 @@ from entro_cli.analysis.replay import replay_from, step_range
 from entro_cli.automation.alerts.alert import Alert, Channel
 from entro_cli.automation.alerts.apprise import Apprise
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import Channels, Ledger, deliver
+from entro_cli.automation.alerts.deliver import Ledger, deliver
 from entro_cli.automation.alerts.email import Email, ReportEmail
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert, unusual_silence_alert
 from entro_cli.automation.alerts.webhook import Webhook
@@ -259,17 +259,18 @@ def _last_data(run: ScheduledRun) -> datetime | None:
     return None if last is None else moment(last + load_stored_state(run.paths).step_ns, run.now.tzinfo)  # type: ignore[arg-type]
 
 
-def _channels(settings: AlertSettings) -> Channels:
+def _channels(settings: AlertSettings) -> list[Channel]:
     """Return the configured channels. Their secrets are read only when something is sent."""
     mail, hook = settings.email, settings.webhook
     address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
     services = secret_of(variable=settings.apprise_env, path=settings.apprise_file, text=settings.apprise)
-    return Channels(
-        command=Command(settings.command) if settings.command else None,
-        email=_email(mail, "alerts.email") if mail else None,
-        webhook=Webhook(address) if address else None,
-        apprise=Apprise(services) if services else None,
+    channels = (
+        Command(settings.command) if settings.command else None,
+        _email(mail, "alerts.email") if mail else None,
+        Webhook(address) if address else None,
+        Apprise(services) if services else None,
     )
+    return [channel for channel in channels if channel]
 
 
 def _email(mail: EmailSettings, table: str) -> Email:

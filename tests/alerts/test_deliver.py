@@ -5,7 +5,7 @@ import pytest
 
 from entro_cli.automation.alerts.alert import Alert, PartlyDeliveredError
 from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.deliver import Channels, Ledger, deliver
+from entro_cli.automation.alerts.deliver import Ledger, deliver
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.secrets import SecretText
@@ -192,11 +192,11 @@ def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):
     mailbox = Mailbox()
     environ = {"PATH": "/usr/bin:/bin"}
     with mail_server(mailbox) as port, hook((403, {}), (200, {})) as server:
-        channels = Channels(
-            command=Command(("sh", "-c", 'echo "$ENTRO_ALERT_SUBJECT" >> "$0"', str(tmp_path / "pager"))),
-            email=Email(("ops@example.org",), "entro@example.org", "127.0.0.1", port, "none"),
-            webhook=Webhook(SecretText(f"http://127.0.0.1:{server.server_port}/t0ps3cr3t")),
-        )
+        channels = [
+            Command(("sh", "-c", 'echo "$ENTRO_ALERT_SUBJECT" >> "$0"', str(tmp_path / "pager"))),
+            Email(("ops@example.org",), "entro@example.org", "127.0.0.1", port, "none"),
+            Webhook(SecretText(f"http://127.0.0.1:{server.server_port}/t0ps3cr3t")),
+        ]
         assert [channel.name for channel in channels] == ["command", "email", "webhook"]
         failures = deliver(alerts("a"), channels, ledger, NOW, environ)
         assert failures == [
@@ -209,7 +209,3 @@ def test_all_channels_for_real(tmp_path, ledger, mail_server, hook):
     assert len(mailbox.messages) == 1
     assert len(server.posted) == 2
     assert "t0ps3cr3t" not in ledger.read_text()
-
-
-def test_no_channels():
-    assert list(Channels()) == []

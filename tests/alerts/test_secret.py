@@ -4,7 +4,6 @@ import traceback
 
 import pytest
 
-from entro_cli.automation.alerts.deliver import Channels
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.json_document import as_json
@@ -87,8 +86,8 @@ def test_nothing_shows_it(file):
     secrets = [SecretText(VALUE), SecretVariable("A"), SecretFile(file)]
     for secret in secrets:
         email = Email(("a@b.example",), "c@d.example", "host", 25, user="me", password=secret)
-        channels = Channels(email=email, webhook=Webhook(secret))
-        for value in [secret, *channels, channels, dataclasses.asdict(channels)]:
+        channels = [email, Webhook(secret)]
+        for value in [secret, *channels, channels, *map(dataclasses.asdict, channels)]:
             assert VALUE not in f"{value!r} {value!s}"
     with pytest.raises(TypeError) as raised:
         as_json(Webhook(SecretText(VALUE)))  # rather no document than one with the secret in it

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from entro_cli.automation.alerts.alert import Alert, Channel, DeliveryContext, PartlyDeliveredError
-from entro_cli.automation.alerts.apprise import Apprise
-from entro_cli.automation.alerts.command import Command
-from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.rules import digest
-from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core.console import printable
 from entro_cli.core.files import read_regular, write_whole
 from entro_cli.core.json_document import sealed, to_builtins, unsealed
@@ -51,7 +46,7 @@ def deliver(
 
     Args:
         alerts: the alerts in the order of delivery.
-        channels: see `Channels`.
+        channels: the channels.
         ledger_path: the file that records deliveries.
         now: the current time, with a zone.
         environ: the environment of the command, and the place of secrets that are in variables.
@@ -109,13 +104,8 @@ def _send(
     return True, failures
 
 
-@dataclass(frozen=True)
-class DeliveryRecord:
-    """The time at which the alert of a key was delivered on a channel."""
-
-    key: str
-    channel: str
-    at: datetime
+_Deliveries = dict[tuple[str, str], datetime]
+"""When the alert of a key was delivered on a channel, by key and channel."""
 
 
 class Ledger:
@@ -123,12 +113,11 @@ class Ledger:
 
     Args:
         path: the file.
-        records: the deliveries so far.
+        delivered: the deliveries so far.
     """
 
-    def __init__(self, path: Path, records: tuple[DeliveryRecord, ...] = ()) -> None:
-        self._path = path
-        self._delivered = {(record.key, record.channel): record.at for record in records}
+    def __init__(self, path: Path, delivered: _Deliveries | None = None) -> None:
+        self._path, self._delivered = path, delivered or {}
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
@@ -138,7 +127,7 @@ class Ledger:
             EntroError: if the file cannot be read or is damaged.
         """
         try:
-            return cls(path, _records(unsealed(read_regular(path))))
+            return cls(path, _deliveries(unsealed(read_regular(path))))
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
@@ -166,37 +155,24 @@ class Ledger:
         Raises:
             EntroError: if the file cannot be written.
         """
-        kept = [DeliveryRecord(key, channel, at) for (key, channel), at in self._delivered.items()]
-        kept = [record for record in kept if now - record.at <= KEEP_FOR]
-        write_whole(self._path, sealed({"schema": SCHEMA, "told": to_builtins(kept)}))
+        told = [
+            {"key": key, "channel": channel, "at": at}
+            for (key, channel), at in self._delivered.items()
+            if now - at <= KEEP_FOR
+        ]
+        write_whole(self._path, sealed({"schema": SCHEMA, "told": to_builtins(told)}))
 
 
-def _records(document: Any) -> tuple[DeliveryRecord, ...]:
-    """Return the records of a ledger's document.
+def _deliveries(document: Any) -> _Deliveries:
+    """Return the deliveries of a ledger's document.
 
     Raises:
         ValueError, TypeError, KeyError: if the document has another form.
     """
-    if document["schema"] != SCHEMA:
+    delivered = {
+        (str(entry["key"]), str(entry["channel"])): datetime.fromisoformat(entry["at"]) for entry in document["told"]
+    }
+    # `save` could not subtract a time without a zone from one that has it
+    if document["schema"] != SCHEMA or any(at.tzinfo is None for at in delivered.values()):
         raise ValueError
-    records = tuple(
-        DeliveryRecord(str(entry["key"]), str(entry["channel"]), datetime.fromisoformat(entry["at"]))
-        for entry in document["told"]
-    )
-    if any(record.at.tzinfo is None for record in records):  # `save` could not subtract it from a time with a zone
-        raise ValueError
-    return records
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The configured channels; None for those that are not configured."""
-
-    command: Command | None = None
-    email: Email | None = None
-    webhook: Webhook | None = None
-    apprise: Apprise | None = None
-
-    def __iter__(self) -> Iterator[Channel]:
-        channels: tuple[Channel | None, ...] = (self.command, self.email, self.webhook, self.apprise)
-        return iter([channel for channel in channels if channel is not None])
+    return delivered
