@@ -15,8 +15,8 @@ from entro_cli.report.charts.sparkline import shown_span
 from entro_cli.report.daily_report import Summary
 from entro_cli.report.mail.pictures import COLOURS, load_pictures
 from entro_cli.report.render import html, terminal
-from entro_cli.report.render.figure_table import figure_table, headline
 from entro_cli.report.render.page import render_template, template_environment
+from entro_cli.report.render.values import common_values
 
 LARGEST_PAGE = 1_000_000
 """A page of more bytes is not attached: many servers refuse large mails."""
@@ -51,9 +51,7 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
     page = html.render(summary, self_contained=True, template_dir=template_dir).encode()
     is_attached = len(page) <= LARGEST_PAGE
     context = {
-        "summary": summary,
-        "headline": headline(summary.figures, summary.previous_figures),
-        "groups": figure_table(summary.figures, summary.previous_figures),
+        **common_values(summary),
         "incidents": summary.incidents[:_MOST_INCIDENTS],
         "labels": labels,
         "is_whole": is_whole,
@@ -61,7 +59,6 @@ def render(summary: Summary, page_name: str, address: str = "", template_dir: Pa
         "colours": COLOURS,
         "address": address,
         "is_attached": is_attached,
-        "n": formatting,
     }
     text = terminal.render_short(summary, width=_TEXT_WIDTH, template_dir=template_dir)
     if address:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from pathlib import Path
 
-from entro_cli.core import formatting
 from entro_cli.core.console import printable
-from entro_cli.report.calendar import calendar_of
 from entro_cli.report.charts.charts import (
     UNITS,
     buckets_chart,
@@ -17,17 +15,11 @@ from entro_cli.report.charts.charts import (
     psi_chart,
     stage_colour,
 )
-from entro_cli.report.charts.sparkline import shown_span, sparkline
-from entro_cli.report.daily_report import MOST_LISTED, Summary
+from entro_cli.report.charts.sparkline import sparkline
+from entro_cli.report.daily_report import Summary
 from entro_cli.report.navigation import PageMetadata
-from entro_cli.report.render.figure_table import (
-    coordination_rows,
-    coordination_terms,
-    figure_table,
-    full_load_terms,
-    headline,
-)
 from entro_cli.report.render.page import chart, render_page, share_arrays
+from entro_cli.report.render.values import common_values
 
 _BAND_HEIGHT, _ROW_HEIGHT = 84, 190  # px, of the regimes with the time axis, and of the loads of one kind
 _COLUMNS = 240  # bars of the picture that a page shows until its charts are drawn, or without JavaScript
@@ -57,25 +49,16 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
     }
     charts, arrays = share_arrays(figures)
     context = {
-        "summary": summary,
+        **common_values(summary),
         "mark": _metadata(summary),
-        "headline": headline(summary.figures, summary.previous_figures),
-        "groups": figure_table(summary.figures, summary.previous_figures),
-        "coordination": coordination_rows(summary.coordination),
-        "terms": coordination_terms(summary.coordination),
-        "full_loads": full_load_terms(summary.made.full_loads),
         "capacity": capacity_of(summary),
-        "shown": shown_span(summary),
         "columns": sparkline(summary, _COLUMNS),
         "ceiling": _ceiling(summary),
-        "calendar": calendar_of(summary),
         "charts": charts,
         "arrays": arrays,
         "is_logarithmic": any(row.is_logarithmic for row in rows),
         "units": UNITS,
         "stage_colour": stage_colour,
-        "most": MOST_LISTED,
-        "n": formatting,
     }
     return render_page("report.html", context, self_contained, template_dir=template_dir)
 

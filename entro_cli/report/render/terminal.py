@@ -14,17 +14,11 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from entro_cli.core import formatting
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.console import printable
-from entro_cli.report.calendar import CalendarDay, DayState, calendar_of
+from entro_cli.report.calendar import CalendarDay, DayState
 from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
-from entro_cli.report.daily_report import MOST_LISTED, Bucket, Summary
-from entro_cli.report.render.figure_table import (
-    coordination_rows,
-    coordination_terms,
-    figure_table,
-    full_load_terms,
-    headline,
-)
+from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.render.page import render_template, template_environment
+from entro_cli.report.render.values import common_values
 from entro_cli.report.week_map import LEVELS, Weekday
 
 LEAST_WIDTH = 72
@@ -121,16 +115,8 @@ def render(
     """
     pen = Pen(UNICODE if unicode else ASCII, color, max(width, LEAST_WIDTH))
     context = {
-        "summary": summary,
-        "groups": figure_table(summary.figures, summary.previous_figures),
-        "coordination": coordination_rows(summary.coordination),
-        "terms": coordination_terms(summary.coordination),
-        "full_loads": full_load_terms(summary.made.full_loads),
-        "shown": shown_span(summary),
+        **common_values(summary),
         "columns": _columns(summary, pen.width - 2),
-        "calendar": calendar_of(summary),
-        "most": MOST_LISTED,
-        "n": formatting,
         "pen": pen,
         "glyphs": pen.glyphs,
     }
@@ -164,12 +150,9 @@ def render_short(
     """
     pen = Pen(UNICODE if unicode else ASCII, color, max(width, 40))
     context = {
-        "summary": summary,
-        "headline": headline(summary.figures, summary.previous_figures),
-        "shown": shown_span(summary),
+        **common_values(summary),
         "columns": _columns(summary, pen.width),
         "page": page,
-        "n": formatting,
         "pen": pen,
         "glyphs": pen.glyphs,
     }
