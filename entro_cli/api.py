@@ -30,10 +30,10 @@ from entro_cli.report.periods import PeriodKind
 from entro_cli.timeseries.frames import runs_frame, steps_frame
 from entro_cli.timeseries.steps import StepSource, stage_view
 from entro_cli.workflows.analyze import analyze_replay, judged_steps
-from entro_cli.workflows.load_history import HistorySlice, load_history
+from entro_cli.workflows.load_history import JudgedSteps, load_history
 from entro_cli.workflows.load_logs import Loaded, load_logs
 from entro_cli.workflows.print_warnings import print_load_warnings, print_problems
-from entro_cli.workflows.report import PeriodRequest, ReportInput, last_observed_ns, summarise_period
+from entro_cli.workflows.report import PeriodRequest, last_observed_ns, summarise_period
 from entro_cli.workflows.settings import load_options
 from entro_cli.workflows.write_report import OutputOptions, write_report
 from entro_engine import EntroError, Run
@@ -260,7 +260,7 @@ class History:
         paths = pipeline_paths(settings.history, pipeline)
         span = _ns(since, settings), _ns(until, settings)
 
-        def load(wanted: Settings) -> HistorySlice:
+        def load(wanted: Settings) -> JudgedSteps[StepSource]:
             with working_copy(paths):
                 return load_history(paths, wanted, zone, *span)
 
@@ -395,7 +395,7 @@ class Analysis:
             raise EntroError(f"unknown period {period!r}", where="period", expected=", ".join(_PERIODS))
         replayed, settings, loaded = self._replayed, self._settings, self._pipeline._loaded
         within = replayed.begin_ns, replayed.steps.start_ns + replayed.after * replayed.steps.step_ns
-        data = ReportInput(replayed.steps, loaded.sources, self.full_loads, logs=loaded.paths, signals=loaded.signals)
+        data = JudgedSteps(replayed.steps, loaded.sources, self.full_loads, logs=loaded.paths, signals=loaded.signals)
         text = day.isoformat() if isinstance(day, date) else day
         request = PeriodRequest(PeriodKind(_PERIODS[period]), text, False, within, loaded.zone)
         with _named_as_arguments():

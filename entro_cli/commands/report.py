@@ -126,7 +126,7 @@ def report(
         output = OutputOptions(form, files.out, self_contained, loaded.paths)
     else:
         chosen, source = stored_period(settings, [stage.name for stage in stages], request, data_within_ns)
-        print_problems(source.notes, terminal)
+        print_problems(source.problems, terminal)
         output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
     summary = summarise_period(source, chosen, settings, limits.budget)
     failed = failed_gates(gates, to_builtins(summary.figures)) if gates else []

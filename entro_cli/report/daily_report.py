@@ -114,18 +114,10 @@ class Parameter:
     meaning: str
 
 
-@dataclass(frozen=True)
-class Recommendations:
-    """The effect that coordination would have had, and the recommendations that follow from it."""
+Advice = tuple[Coordination, tuple[Recommendation, ...]]
+"""The effect that coordination would have had, and the recommendations that follow from it."""
 
-    coordination: Coordination
-    recommendations: tuple[Recommendation, ...]
-
-
-NO_ADVICE = Recommendations(Coordination("it was not requested"), ())
-"""For a report on a Run that was not read from a log."""
-
-
+_NO_ADVICE: Advice = (Coordination("it was not requested"), ())
 _AS_SET = FullLoads("set", DEFAULT_ACCEPTED_WAIT_S)
 
 
@@ -243,7 +235,7 @@ def summarise(
     sources: tuple[Source, ...],
     context: ReportContext,
     notes: tuple[str, ...] = (),
-    advice: Recommendations = NO_ADVICE,
+    advice: Advice | None = None,
 ) -> Summary:
     """Return the Summary of a period.
 
@@ -255,8 +247,9 @@ def summarise(
         sources: the files that the run was made from.
         context: the pipeline and the excluded times.
         notes: caveats about the log, in sentences.
-        advice: the effect of coordination, and the recommendations.
+        advice: the effect of coordination, and the recommendations; None if they were not requested.
     """
+    coordination, recommended = advice or _NO_ADVICE
     maintenance = context.maintenance
     wait_s = context.full_loads.wait_s
     incidents = detailed(run, figures.incidents.worst(MOST_LISTED), wait_s)
@@ -283,8 +276,8 @@ def summarise(
         course=timeline_of(run, period.zone, [incident_steps(run, each) for each in incidents], wait_s),
         incidents=incidents,
         alerts=tuple(alerts[:MOST_LISTED]),
-        coordination=advice.coordination,
-        recommendations=advice.recommendations,
+        coordination=coordination,
+        recommendations=recommended,
         made=_provenance(run, period, sources, figures, context.full_loads),
         glossary=GLOSSARY,
     )

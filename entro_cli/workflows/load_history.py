@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -19,37 +20,44 @@ from entro_cli.history.state import LogState, State
 from entro_cli.timeseries.bins import Signal, signals_of
 from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.problems import Problem, ProblemKind, failures, sentences
-from entro_cli.timeseries.steps import Steps
+from entro_cli.timeseries.steps import Steps, StepSource
 from entro_engine import EntroError, Kind
 
 _READ_NS = 7 * DAY_NS
 """Time of which the steps are in memory at once while only those with data are looked for."""
 
 
+Steps_co = TypeVar("Steps_co", bound=StepSource, covariant=True)
+
+
 @dataclass(frozen=True)
-class HistorySlice:
-    """The part of a pipeline's history within a time range.
+class JudgedSteps(Generic[Steps_co]):
+    """Steps with their full loads, from logs or the history, for analyses and reports.
 
     Attributes:
         steps: the steps, with maintenance windows as steps without data; empty if nothing is stored for the time.
+        sources: a summary of each log that has samples in the time.
         full_loads: the origin of the full loads.
-        sources: the logs that have samples in the time.
         problems: warnings about days that could not be read.
-        lost_days: those days.
+        logs: the files that were read; empty for data from the history.
+        activity: the times with data, up to the end of the period; None for those of the steps.
         signals: hints at the causes of incidents.
+        lost_days: the days (UTC) of that time that the history has lost.
     """
 
-    steps: Steps
-    full_loads: FullLoads
+    steps: Steps_co
     sources: tuple[Source, ...]
-    problems: tuple[Problem, ...]
-    lost_days: tuple[date, ...] = ()
+    full_loads: FullLoads
+    problems: tuple[Problem, ...] = ()
+    logs: tuple[str, ...] = ()
+    activity: Activity | None = None
     signals: tuple[Signal, ...] = ()
+    lost_days: tuple[date, ...] = ()
 
 
 def load_history(
     paths: PipelinePaths, settings: Settings, zone: tzinfo, begin_ns: int | None = None, after_ns: int | None = None
-) -> HistorySlice:
+) -> JudgedSteps[Steps]:
     """Load the steps of a time range, with full loads as `judged_steps` has them.
 
     Args:
@@ -68,7 +76,7 @@ def load_history(
     steps, origin = judged_steps(state, stored.bins, settings, begin_ns)
     signals = signals_of((key.stage, part) for key, part in stored.bins.items())
     problems = (*stored.problems, *([Problem(ProblemKind.STATE_REBUILT)] if state.rebuilt else ()))
-    return HistorySlice(steps, origin, sources, problems, lost_days(stored.problems), signals)
+    return JudgedSteps(steps, sources, origin, problems, signals=signals, lost_days=lost_days(stored.problems))
 
 
 def stored_sources(state: State, zone: tzinfo, begin_ns: int | None, after_ns: int | None) -> tuple[Source, ...]:
@@ -112,7 +120,7 @@ def last_data_ns(paths: PipelinePaths, settings: Settings, before_ns: int | None
 
 
 def load_activity(
-    paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int, loaded: Steps | None = None
+    paths: PipelinePaths, settings: Settings, begin_ns: int, after_ns: int, loaded: StepSource | None = None
 ) -> Activity:
     """Load the times at which a pipeline had data.
 

@@ -16,19 +16,18 @@ from entro_cli.analysis.error_budget import RULES
 from entro_cli.analysis.gaps import LOOK_BACK_NS, Activity, activity_of, times_with_data
 from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
-from entro_cli.analysis.results import Figures, FullLoads, Source
+from entro_cli.analysis.results import Figures, FullLoads
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, moment, nanoseconds, zone_of
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, pipeline_paths
 from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
-from entro_cli.report.daily_report import NO_ADVICE, Recommendations, ReportContext, Summary, period_figures, summarise
+from entro_cli.report.daily_report import Advice, ReportContext, Summary, period_figures, summarise
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_named, period_of, range_of
-from entro_cli.timeseries.bins import Signal
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepSource, range_view
 from entro_cli.workflows.analyze import accumulate, compute_coordination, judged_steps, recommend, repeating_command
-from entro_cli.workflows.load_history import check_stages, last_data_ns, load_activity, load_history
+from entro_cli.workflows.load_history import JudgedSteps, check_stages, last_data_ns, load_activity, load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import EntroError
 
@@ -40,32 +39,9 @@ _CHANGED_SHARE = 0.25
 _LONGEST_WINDOW_NS = round(max(rule.long_s for rule in RULES) * NS)
 
 
-@dataclass(frozen=True)
-class ReportInput:
-    """The data of a report.
-
-    Attributes:
-        steps: the steps of the period, of the previous one, and of the time before that burn windows look back on.
-        sources: a summary of each log.
-        full_loads: the origin of the full loads.
-        notes: sentences to show in the report.
-        logs: the files that were read; empty for data from the history.
-        activity: the times with data, up to the end of the period; None for those of the steps.
-        signals: hints at the causes of incidents.
-        lost_days: the days (UTC) of that time that the history has lost.
-    """
-
-    steps: StepSource
-    sources: tuple[Source, ...]
-    full_loads: FullLoads
-    notes: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
-    activity: Activity | None = None
-    signals: tuple[Signal, ...] = ()
-    lost_days: tuple[date, ...] = ()
-
-
-def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]) -> ReportInput:
+def data_from_logs(
+    loaded: Loaded, settings: Settings, within: tuple[int | None, int | None]
+) -> JudgedSteps[StepSource]:
     """Return the data of logs, with maintenance windows as steps without data.
 
     Args:
@@ -75,12 +51,12 @@ def data_from_logs(loaded: Loaded, settings: Settings, within: tuple[int | None,
     """
     steps, full_loads = judged_steps(loaded.steps, settings)
     within_steps = range_view(steps, *step_range(steps, *within))
-    return ReportInput(within_steps, loaded.sources, full_loads, logs=loaded.paths, signals=loaded.signals)
+    return JudgedSteps(within_steps, loaded.sources, full_loads, logs=loaded.paths, signals=loaded.signals)
 
 
 def data_from_history(
     paths: PipelinePaths, settings: Settings, zone: tzinfo, period: Period, within: tuple[int | None, int | None]
-) -> ReportInput:
+) -> JudgedSteps[StepSource]:
     """Return the data of the history, with maintenance windows as steps without data.
 
     Args:
@@ -99,20 +75,11 @@ def data_from_history(
     after = period.end_ns if within[1] is None else min(period.end_ns, within[1])
     history = load_history(paths, settings, zone, begin, after)
     activity = load_activity(paths, settings, min(period.start_ns, after - LOOK_BACK_NS), after, history.steps)
-    notes = sentences(history.problems)
-    return ReportInput(
-        history.steps,
-        history.sources,
-        history.full_loads,
-        notes,
-        activity=activity,
-        signals=history.signals,
-        lost_days=history.lost_days,
-    )
+    return replace(history, activity=activity)
 
 
 def summarise_period(
-    data: ReportInput,
+    data: JudgedSteps[StepSource],
     period: Period,
     settings: Settings,
     budget: float | None,
@@ -140,8 +107,8 @@ def summarise_period(
         misfit_warning(replayed.steps, figures, data.full_loads),
         _change_of_server(replayed, data.full_loads),
     )
-    notes = (*data.notes, *(warning for warning in warnings if warning))
-    advised = _advice(replayed, figures, data, period, settings) if advise else NO_ADVICE
+    notes = (*sentences(data.problems), *(warning for warning in warnings if warning))
+    advised = _advice(replayed, figures, data, period, settings) if advise else None
     activity = data.activity or _activity(data.steps, period)
     if data.logs and activity.usual_gap_ns is None:  # a short log by itself just ends: that is no silence
         activity = replace(activity, begins=activity.begins[:0], ends=activity.ends[:0])
@@ -183,14 +150,14 @@ def _first_needed_ns(period: Period, step_ns: int) -> int:
 
 
 def _advice(
-    replayed: Replay, figures: Figures, data: ReportInput, period: Period, settings: Settings
-) -> Recommendations:
+    replayed: Replay, figures: Figures, data: JudgedSteps[StepSource], period: Period, settings: Settings
+) -> Advice:
     """Return what coordination would have changed in a period, and recommendations."""
     coordination = with_measured_counts(compute_coordination(replayed, data.full_loads, settings), figures)
-    return Recommendations(coordination, recommend(coordination, replayed.steps, _command(data, period, settings)))
+    return coordination, recommend(coordination, replayed.steps, _command(data, period, settings))
 
 
-def _command(data: ReportInput, period: Period, settings: Settings) -> str:
+def _command(data: JudgedSteps[StepSource], period: Period, settings: Settings) -> str:
     """Return the command that prints the same report as JSON."""
     if period.kind is PeriodKind.RANGE:
         options = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
@@ -295,7 +262,7 @@ def stored_summary(settings: Settings, label: str, budget: float | None) -> Summ
 
 def stored_period(
     settings: Settings, stages: Sequence[str], request: PeriodRequest, within_ns: tuple[int | None, int | None]
-) -> tuple[Period, ReportInput]:
+) -> tuple[Period, JudgedSteps[StepSource]]:
     """Return the period that a report of the history is about, and what is stored of it.
 
     Args:

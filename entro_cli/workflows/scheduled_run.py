@@ -146,7 +146,7 @@ def _report(run: ScheduledRun, periods: Sequence[Period], terminal: Terminal, ou
     is_mailed = True
     for period in periods:
         stored = data_from_history(run.paths, run.settings, period.zone, period, (None, None))
-        outcome.failures += [note for note in stored.notes if note not in outcome.failures]
+        outcome.failures += [note for note in map(str, stored.problems) if note not in outcome.failures]
         summary = summarise_period(stored, period, run.settings, None)
         stem = period.file_stem(run.paths.name)
         write_report(summary, stem, OutputOptions("html", run.out, indexed=run.indexed), terminal)

@@ -22,11 +22,12 @@ from entro_cli.live.status import RecentSteps, Status, status_of
 from entro_cli.readers.options import LoadOptions
 from entro_cli.report.periods import range_of
 from entro_cli.report.render.openmetrics import exposition, step_counters
+from entro_cli.timeseries.steps import StepSource
 from entro_cli.workflows.analyze import judged_steps
 from entro_cli.workflows.live.sources import failures_of, follow_sources
-from entro_cli.workflows.load_history import stored_sources
+from entro_cli.workflows.load_history import JudgedSteps, stored_sources
 from entro_cli.workflows.query_prometheus import PrometheusQuery, time_range
-from entro_cli.workflows.report import ReportInput, summarise_period
+from entro_cli.workflows.report import summarise_period
 from entro_cli.workflows.write_report import write_metrics
 from entro_engine import EntroError, Regime
 
@@ -97,7 +98,7 @@ class Watch:
         self._status_pace, self._page_pace = Pace(_STATUS_SHARE), Pace(_PAGE_SHARE, _PAGE_S)
         self._judged: tuple[Status, RecentSteps] | None = None  # as of the data
         self._refusal: EntroError | None = None
-        self._unwritten: ReportInput | None = None
+        self._unwritten: JudgedSteps[StepSource] | None = None
 
     def once(self) -> Iterator[bool]:
         """Read the sources once; yield that there is a state.
@@ -171,7 +172,7 @@ class Watch:
         if found is None:
             return False
         self._judged = found
-        self._unwritten = ReportInput(judged, self._sources(), full_loads, signals=signals)
+        self._unwritten = JudgedSteps(judged, self._sources(), full_loads, signals=signals)
         return True
 
     def _refuse_other_times(self) -> None:
