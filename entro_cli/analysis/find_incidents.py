@@ -135,15 +135,15 @@ class IncidentFinder:
         before = firsts + kept - 1  # the step before each incident; -1 for a first step without a predecessor
         forecast = np.full(len(firsts), math.nan)
         forecast[before >= 0] = time_to_budget(times_s, load, self._budget, before[before >= 0])
-        spans = _SpanReducer(firsts, afters)
+        edges = np.stack([firsts, afters], axis=1).ravel()
         return _FoundIncidents(
             firsts + self._steps,
             afters + self._steps,
-            spans.reduce(np.add, violated.astype(np.int64)),
-            spans.reduce(np.maximum, run.coupled_load),
-            spans.reduce(np.maximum, run.psi_total),
-            spans.reduce(np.add, delta),
-            spans.reduce(np.add, evidence),
+            _reduced(np.add, violated.astype(np.int64), edges),
+            _reduced(np.maximum, run.coupled_load, edges),
+            _reduced(np.maximum, run.psi_total, edges),
+            _reduced(np.add, delta, edges),
+            _reduced(np.add, evidence, edges),
             forecast,
         )
 
@@ -181,21 +181,14 @@ def spans_of_violation(violated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], 
     return steps[np.append(0, cuts + 1)], steps[np.append(cuts, -1)] + 1
 
 
-@dataclass(frozen=True)
-class _SpanReducer:
-    """Reductions over the steps of all incidents at once, because a long log has many.
+def _reduced(function: np.ufunc, values: NDArray[Any], edges: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the reduction of each incident's values along the last axis, with NaN as 0.
 
-    `firsts` are their first steps, `afters` the steps after their last.
+    All incidents are reduced at once, because a long log has many. `edges` are the first step of each, and the step
+    after its last, in turn.
     """
-
-    firsts: NDArray[np.int64]
-    afters: NDArray[np.int64]
-
-    def reduce(self, function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the reduction of each incident's values along the last axis, with NaN as 0."""
-        # reduceat reduces between neighbouring edges: every second result is an incident, the others are the steps
-        # between incidents. The padding makes the step after the last one a valid edge.
-        edges = np.stack([self.firsts, self.afters], axis=1).ravel()
-        padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)
-        padded[..., :-1] = np.nan_to_num(values)
-        return function.reduceat(padded, edges, axis=-1)[..., ::2].copy()
+    # reduceat reduces between neighbouring edges: every second result is an incident, the others are the steps between
+    # incidents. The padding makes the step after the last one a valid edge.
+    padded = np.zeros((*values.shape[:-1], values.shape[-1] + 1), values.dtype)
+    padded[..., :-1] = np.nan_to_num(values)
+    return function.reduceat(padded, edges, axis=-1)[..., ::2].copy()

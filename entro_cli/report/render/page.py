@@ -31,6 +31,9 @@ _PLOTLY_VERSION = "4.1.1"
 """Version of templates/plotly: the cartesian bundle of plotly.js, a third of the size of the one in plotly.py."""
 
 _FLOAT_BYTES = 4
+_FROM_FOLDER = "'self' file:"
+"""Sources of the scripts of a page: opened from disk, not every browser takes 'self' to include files."""
+
 _ARRAY = re.compile(r'"bdata":"([^"#]+)"')
 
 if TYPE_CHECKING:
@@ -78,15 +81,6 @@ class SharedArrays:
         decoded = [base64.b64decode(array) for array in self.arrays]
         contents = [b"".join(each[at::_FLOAT_BYTES] for at in range(_FLOAT_BYTES)) for each in decoded]
         return _packed(b"\n".join([json.dumps([len(each) for each in contents]).encode(), b"".join(contents)]))
-
-
-@dataclass(frozen=True)
-class _Library:
-    """The source of plotly.js for a page: a file name or packed content, and its entry in the security policy."""
-
-    file: str
-    packed: str
-    source: str
 
 
 def chart(name: str, description: str, figure: Figure, height: int = 320) -> Chart:
@@ -160,12 +154,15 @@ def render_page(
     """
     templates = template_environment(escaping=True, template_dir=template_dir)
     script = (bundled("templates") / "page.js").read_text(encoding="utf-8")
-    library = None if not charts else _packed_library() if self_contained else _linked_library()
+    source = _plotly_source() if charts and self_contained else b""
+    # Packed, it has less than half the size, and contains no `</script>` that would end the element early.
+    library = {"file": "" if source else _plotly_file(), "packed": _packed(source) if source else ""}
+    scripts = f"{_hash(script.encode())} {_hash(source) if source else _FROM_FOLDER}" if charts else "'none'"
     page = {
         "style": Markup(_style(template_dir).read_text(encoding="utf-8")),  # noqa: S704 - ours or the user's, not from a log
         "script": Markup(script),  # noqa: S704 - ours too
-        "policy": _policy(script, library),
-        "library": library,
+        "policy": _policy(scripts),
+        "library": library if charts else None,
     }
     return render_template(templates, template, {**context, "page": page}, template_dir)
 
@@ -307,27 +304,15 @@ def _plotly_file() -> str:
     return f"plotly-cartesian-{_PLOTLY_VERSION}.min.js"
 
 
-def _linked_library() -> _Library:
-    return _Library(
-        _plotly_file(), "", "'self' file:"
-    )  # for pages opened from disk, not every browser takes 'self' to include files
-
-
-def _packed_library() -> _Library:
-    # Packed, it has less than half the size, and contains no `</script>` that would end the element early.
-    source = _plotly_source()
-    return _Library("", _packed(source), _hash(source))
-
-
 def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()  # without a time, the bytes stay the same
 
 
-def _policy(script: str, library: _Library | None) -> str:
-    """Return the content-security policy: our script by its hash, plotly.js, styles, and data images (saved charts)."""
+def _policy(scripts: str) -> str:
+    """Return the content-security policy: scripts as given, styles, and data images (saved charts)."""
     rules = {
         "default-src": "'none'",
-        "script-src": f"{_hash(script.encode())} {library.source}" if library else "'none'",
+        "script-src": scripts,
         "style-src": "'unsafe-inline'",  # Plotly sets styles on what it draws
         "img-src": "data: blob:",
         "base-uri": "'none'",

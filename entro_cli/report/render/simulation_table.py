@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -154,29 +154,30 @@ def notes_below(document: SimulationDocument[RunFigures], comparison: Comparison
 
 
 def _summary(document: SimulationDocument[RunFigures]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
-    table.add_column("", overflow="fold")
-    for _, head, _ in _SUMMARY:
-        table.add_column(head, justify="right", overflow="fold")
+    table = _empty([head for _, head, _ in _SUMMARY])
     for run in document.runs:
         table.add_row(run.controller, *(form(getattr(run, name)) for name, _, form in _SUMMARY))
     return table
 
 
 def _comparison(document: SimulationDocument[RunFigures], rows: tuple[SimulationRow, ...]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
-    table.add_column("", overflow="fold")
-    for run in document.runs:
-        table.add_column(run.controller, justify="right", overflow="fold")
+    table = _empty([run.controller for run in document.runs])
     columns = [_align([row.cells[index] for row in rows]) for index in range(len(document.runs))]
     for number, row in enumerate(rows):
         table.add_row(f"{row.label} ({row.unit})", *(column[number] for column in columns))
         if any(cell.spread for cell in row.cells):
             table.add_row("  5-95 %", *(cell.spread for cell in row.cells), style="dim")
+    return table
+
+
+def _empty(heads: Sequence[str]) -> Table:
+    """Return a table with columns of numbers beside a first one of names."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    table.add_column("", overflow="fold")
+    for head in heads:
+        table.add_column(head, justify="right", overflow="fold")
     return table
 
 
