@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from calendar import isleap
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from functools import lru_cache
@@ -74,6 +75,24 @@ def timestamp_in(text: bytes) -> Stamp | None:
     match = _DAYLESS.search(text)
     clock = _clock(*match.groups()) if match else None
     return None if clock is None else (PartialTimestampFormat.DAYLESS, clock)
+
+
+def whole_stamps(texts: Sequence[bytes], thousandths: Iterable[bytes]) -> tuple[list[int], list[int]] | None:
+    """Return the formats and nanoseconds of timestamps; None without any, or if one has a month 13 or the like.
+
+    Args:
+        texts: the timestamps without fractions of seconds.
+        thousandths: three digits of each, or none.
+    """
+    distinct = {*texts}
+    known = {text: stamp for text in distinct if (stamp := _timestamp_in(text))}
+    if len(known) < max(len(distinct), 1):
+        return None
+    moments = [known[text][1] + int(part or 0) * (NS // 1000) for text, part in zip(texts, thousandths, strict=True)]
+    return [known[text][0] for text in texts], moments
+
+
+_timestamp_in = lru_cache(maxsize=256)(timestamp_in)  # a busy log has many lines of one second
 
 
 def json_timestamp(line: bytes) -> Stamp | None:
@@ -179,6 +198,12 @@ class LineTimestamps:
         self._forms.append(stamp[0])
         self._values.append(stamp[1])
         self.last = stamp
+
+    def extend(self, forms: Iterable[int], values: Iterable[int]) -> None:
+        """Append the timestamps of the next lines, at least one."""
+        self._forms.extend(forms)
+        self._values.extend(values)
+        self.last = PartialTimestampFormat(self._forms[-1]), self._values[-1]
 
     def utc(self, log: LogFile, options: ReadOptions, tally: Tally) -> tuple[TimeArray, ClockState]:
         """Return the times, and the clock behind them.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -31,6 +33,12 @@ _KEPT_BYTES = 400
 
 _NEAR_BYTES = 200
 """In a log whose every line matters, the next one is not worth a call of the C library."""
+
+_SHORT_BYTES = 1 << 12
+"""Searching so little costs less than a function around it."""
+
+_SAMPLE_BYTES = 1 << 12
+"""Bytes of a block that show whether most of its lines are of a usual form."""
 
 _memmem = getattr(ctypes.CDLL(None), "memmem", None) if os.name == "posix" else None
 if _memmem:
@@ -87,13 +95,46 @@ def line_starts(block: Block, *literals: bytes, begin: int = 0, end: int | None 
     """
     content, starts = block.content, set()
     end = len(content) if end is None else min(end, len(content))
+    find = content.find if end - begin < _SHORT_BYTES else partial(_find, content)
     for literal in literals:
-        place = _find(content, literal, begin, end)
+        place = find(literal, begin, end)
         while place >= 0:
             starts.add(content.rfind(b"\n", 0, place) + 1)
             line_end = content.find(b"\n", place)
-            place = _find(content, literal, line_end, end) if line_end >= 0 else -1
+            place = find(literal, line_end, end) if line_end >= 0 else -1
     return sorted(starts)
+
+
+def usual_lines(
+    block: Block, forms: Sequence[re.Pattern[bytes]], names: Sequence[str]
+) -> Iterator[tuple[int, int, list[list[bytes]]]]:
+    """Yield the parts of a block: where each begins and ends, and the groups of its lines; none for other lines.
+
+    In a log whose every line matters, splitting it takes a fraction of the time of a search for each line. In a block
+    that begins with other lines it would take longer, so that such a block is one part.
+
+    Args:
+        block: the block.
+        forms: each matches whole lines of a usual form, line feed included, as its first group.
+        names: the groups to return, each with an entry per line.
+    """
+    content = block.content
+    count = content.count(b"\n", 0, _SAMPLE_BYTES)
+    usual = next((form for form in forms if 2 * len(form.findall(content, 0, _SAMPLE_BYTES)) > count), None)
+    if not usual:
+        yield 0, len(content), []
+        return
+    parts, width = usual.split(content), usual.groups + 1
+    columns = [parts[usual.groupindex[name] :: width] for name in names]
+    first = begin = end = 0
+    for index, (other, line) in enumerate(zip(parts[::width], [*parts[1::width], b""], strict=True)):
+        if other or not line:
+            if index > first:
+                yield begin, end, [column[first:index] for column in columns]
+            if other:
+                yield end, end + len(other), []
+            first, begin = index, end + len(other)
+        end += len(other) + len(line)
 
 
 def _find(content: bytes, literal: bytes, begin: int, end: int) -> int:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import ClockState
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.workers.celery_lines import WorkerLine, worker_line, worker_lines
+from entro_cli.readers.text_lines import blocks
+from entro_cli.readers.workers.celery_lines import (
+    BLOCK_BYTES,
+    USUAL,
+    WorkerLine,
+    standard_edges,
+    worker_line,
+    worker_lines,
+)
 from entro_cli.readers.workers.task_log import TaskLog, TaskReader
 from entro_cli.readers.workers.tasks import UNDECIDED, UNKNOWN, TaskState
 from entro_cli.timeseries.observations import TimeArray
@@ -18,25 +26,34 @@ _MOST_WORKERS = 1000
 class _CeleryLog(TaskLog):
     """The content of some lines of a worker's log, behind others."""
 
+    usual = USUAL
+
     def __init__(self, log: LogFile, before: TaskState) -> None:
         super().__init__(log, before)
         self.slots = [(0, before.slots)] if before.slots > 0 else []
         self._slots, self._announced, self._workers = before.slots, before.announced, dict(before.workers)
         self._shared = 0  # starts of a worker beside others, whose tasks may be in flight
-        for line in worker_lines(log):
-            if line.event == "slots":  # the banner has no timestamps
-                self._announced = int(line.key)
-            elif self.stamp(line.stamp, line.offset, line.text, bool(line.event)):
-                self._add(line)
+        for block in blocks(log, BLOCK_BYTES):
+            edges = [*standard_edges(block.content)]
+            for begin, end in self.other_parts(block):
+                for line in worker_lines(block, begin, end, edges):
+                    if line.event == "slots":  # the banner has no timestamps
+                        self._announced = int(line.key)
+                    elif self.stamp(line.stamp, line.offset, line.text, bool(line.event)):
+                        self._add(line)
+
+    def note_task(self, moment: int) -> None:
+        """Take what the banner announced before the first line of a task."""
+        if self._slots == UNDECIDED:
+            self._slots = self._total() or UNKNOWN
+            self.slots = [(0, self._slots)] if self._slots > 0 else []
 
     def _add(self, line: WorkerLine) -> None:
         """Add an event at the last timestamp."""
         tasks = self.tasks
         if line.is_of_task:
             tasks.lines += 1
-            if self._slots == UNDECIDED:
-                self._slots = self._total() or UNKNOWN
-                self.slots = [(0, self._slots)] if self._slots > 0 else []
+            self.note_task(tasks.now)
         match line.event:
             case "received":
                 tasks.arrive(line.key)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from entro_cli.core.clock import NS
-from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
-from entro_cli.readers.text_lines import blocks, line_starts
+from entro_cli.readers.text_lines import Block, line_starts
 
 _STANDARD = re.compile(
     rb"^(?:\xef\xbb\xbf|\x1b\[[0-9;]{0,8}m)*\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}: [A-Z]{1,10}/[^\]\n]{1,100}\] ",
@@ -28,6 +27,15 @@ _MESSAGE = re.compile(
     rb"|worker: (?P<shutdown>Warm|Cold|Soft) shutdown"
     rb"|\.> concurrency: +(?P<slots>\d{1,6}) \("
 )  # fmt: skip
+USUAL = (
+    re.compile(
+        rb"^(\[(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<thousandths>\d{3})(?P<zone>): "
+        rb"[A-Z]{1,10}/[^\] \n\x1b]{1,100}\] Task (?!handler )[^\[\]\n\x1b]{1,300}\[(?P<task>[^\[\]\n\x1b]{1,200})\] "
+        rb"(?:received\r?\n|succeeded in (?P<end>\d{1,9}\.\d{1,30})s: [^\n]*\n))",
+        re.MULTILINE,
+    ),
+)
+"""Most lines of a busy worker. They are read at once, and as `worker_line` reads them."""
 _LITERALS = (
     *(b"Task ", b"Received task: ", b"revoked task: ", b"ime limit (", b"Terminating "),
     *(b" ready.", b" has started.", b" shutdown", b"> concurrency: "),
@@ -36,6 +44,8 @@ _LITERALS = (
 _SECONDS = re.compile(rb"(?: in|: Retry in) (\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)s")
 _REQUEUED = re.compile(rb"[^\n]{0,20}requeue=True")
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,8}m")
+BLOCK_BYTES = 1 << 17
+"""The edges of blocks show the time at which a retry is overdue, so that other sizes give other times."""
 _LOOKED_AT = 1 << 14
 """Bytes of a line that are searched for a message."""
 
@@ -67,15 +77,15 @@ class WorkerLine:
         return self.event in {"received", "ended", "retry"}
 
 
-def worker_lines(log: LogFile) -> Iterator[WorkerLine]:
-    """Yield the lines that matter, and the first and the last line of each block with a standard timestamp."""
-    for block in blocks(log):
-        for begin in sorted({*line_starts(block, *_LITERALS), *_standard_edges(block.content)}):
-            if found := worker_line(block.line(begin)[0], block.offset + begin):
-                yield found
+def worker_lines(block: Block, begin: int, end: int, edges: Collection[int]) -> Iterator[WorkerLine]:
+    """Yield the lines that matter in a part of a block, and those of its edges."""
+    inside = (edge for edge in edges if begin <= edge < end)
+    for place in sorted({*line_starts(block, *_LITERALS, begin=begin, end=end), *inside}):
+        if found := worker_line(block.line(place)[0], block.offset + place):
+            yield found
 
 
-def _standard_edges(content: bytes) -> Iterator[int]:
+def standard_edges(content: bytes) -> Iterator[int]:
     """Yield where the first and the last line with a standard timestamp begin: they show how far a log goes."""
     first = _STANDARD.search(content)
     if first:

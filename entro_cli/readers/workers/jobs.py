@@ -42,6 +42,21 @@ _MESSAGES = (
 )  # fmt: skip
 """Events with the messages that report them, in the order in which they are tried."""
 _PATTERNS = tuple((event, re.compile(pattern)) for event, pattern in _MESSAGES)
+_USUAL = (
+    re.compile(
+        rb"^((?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(?P<thousandths>\d{3})(?P<zone>Z) pid=\d{1,10} "
+        rb"tid=\w{1,30} class=[\w:]{1,200} jid=(?P<task>\w{1,100}) "
+        rb"(?:INFO: start|elapsed=(?P<end>\d{1,9}(?:\.\d{1,9})?) INFO: (?:done|fail))\r?\n)",
+        re.MULTILINE,
+    ),
+    re.compile(
+        rb"^((?P<time>\d\d:\d\d:\d\d)(?P<thousandths>)(?P<zone>) [\w.@-]{1,100}: (?:Job (?P<end>OK)"
+        rb"|[\w.]{1,100}\([^\n\x1b \"]{0,100}(?:(?<=,) [^\n\x1b \"]{0,100}){0,30}\)(?= \(" + _UUID + rb"\)\r?\n)) "
+        rb"\((?P<task>[\w.:@-]{1,200})\)\r?\n(?:\d\d:\d\d:\d\d Result is kept for \d{1,9} seconds\r?\n)*)",
+        re.MULTILINE,
+    ),
+)
+"""Most lines of a busy worker of Sidekiq and of RQ. They are read at once, and as `_MESSAGES` has them."""
 _LITERALS = (
     *(b"jid=", b"JID-", b'"jid"', b"Booting Sidekiq"),
     *(b"Received message ", b"Completed after ", b"Failed to process ", b"booting up"),
@@ -60,20 +75,29 @@ class _JobLog(TaskLog):
     """The content of some lines of a worker's log, behind others."""
 
     queue = ""
+    usual = _USUAL
 
     def __init__(self, log: LogFile, before: TaskState) -> None:
         super().__init__(log, before)
         self._first: int | None = None  # the first timestamp, if the log begins here
         for block in blocks(log):
-            for begin in line_starts(block, *_LITERALS):
-                line = block.line(begin)[0]
-                line = _COLOUR.sub(b"", line) if b"\x1b" in line else line
-                if found := _event_in(line):
-                    message = found[1].start("queue" if "queue" in found[1].re.groupindex else 0)
-                    stamp = timestamp_in(line[:message]) or json_timestamp(line)
-                    if self.stamp(stamp, block.offset + begin, line, is_needed=True) and stamp:
-                        self._first = stamp[1] if self._first is None and before.began is None else self._first
-                        self._add(found[0], found[1], stamp[1])
+            for begin, end in self.other_parts(block):
+                for place in line_starts(block, *_LITERALS, begin=begin, end=end):
+                    self._take(block.line(place)[0], block.offset + place)
+
+    def _take(self, line: bytes, offset: int) -> None:
+        """Add a line, which begins at a place of the log."""
+        line = _COLOUR.sub(b"", line) if b"\x1b" in line else line
+        if found := _event_in(line):
+            message = found[1].start("queue" if "queue" in found[1].re.groupindex else 0)
+            stamp = timestamp_in(line[:message]) or json_timestamp(line)
+            if self.stamp(stamp, offset, line, is_needed=True) and stamp:
+                self.note_task(stamp[1])
+                self._add(found[0], found[1], stamp[1])
+
+    def note_task(self, moment: int) -> None:
+        """Keep the first timestamp, if the log begins here."""
+        self._first = moment if self._first is None and self.before.began is None else self._first
 
     def _add(self, event: str, match: re.Match[bytes], moment: int) -> None:
         """Add an event at the last timestamp, nanoseconds on the log's clock."""

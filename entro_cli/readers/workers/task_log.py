@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from operator import add
 from typing import ClassVar
 
 import msgspec
 import numpy as np
 
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp
+from entro_cli.readers.partial_timestamps import ClockState, LineTimestamps, Stamp, whole_stamps
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.quantities import QUEUE_STAGE
-from entro_cli.readers.text_lines import LineLog, LineReader
+from entro_cli.readers.text_lines import Block, LineLog, LineReader, usual_lines
 from entro_cli.readers.workers.tasks import Tasks, TaskState, quantities
 from entro_cli.timeseries.observations import ReadOptions, Series, TimeArray
 from entro_cli.timeseries.problems import ProblemKind
+
+_GROUPS = "time", "thousandths", "zone", "task", "end"
 
 
 class TaskLog(LineLog):
@@ -26,9 +31,12 @@ class TaskLog(LineLog):
         before: the state behind the lines before.
         tasks: the tasks.
         slots: the number of tasks that can run at once, each from some timestamp on; empty if it is not known.
+        usual: whole lines of tasks in usual forms, which say the same when they are read one by one. Their groups:
+            the time, its thousandths of a second, its zone, the id of the task, and the end as `Tasks.take` wants it.
     """
 
     queue = QUEUE_STAGE
+    usual: ClassVar[tuple[re.Pattern[bytes], ...]]
 
     def __init__(self, log: LogFile, before: TaskState) -> None:
         super().__init__()
@@ -56,6 +64,22 @@ class TaskLog(LineLog):
         self._stamps.add(stamp)
         self.tasks.stamp(stamp[1])
         return True
+
+    def other_parts(self, block: Block) -> Iterator[tuple[int, int]]:
+        """Take the lines of a block that are of a usual form, and yield where the others begin and end, in order."""
+        for begin, end, lines in usual_lines(block, self.usual, _GROUPS):
+            times, thousandths, zones, tasks, ends = lines or [[]] * len(_GROUPS)
+            stamps = whole_stamps([*map(add, times, zones)], thousandths)
+            if stamps:
+                self.note_task(stamps[1][0])
+                self._stamps.extend(*stamps)
+                self.tasks.take(stamps[1], tasks, ends)
+            else:
+                yield begin, end
+
+    @abstractmethod
+    def note_task(self, moment: int) -> None:
+        """Note that lines of tasks follow, the first at a time, nanoseconds on the log's clock."""
 
     def quantities(self, log: LogFile, options: ReadOptions, tally: Tally) -> list[Series]:
         """Return the quantities, and count what is out of the ordinary."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 
 import msgspec
@@ -91,6 +91,24 @@ class Tasks:
             if self.in_flight.get(task) == due:
                 self.gone += 1
                 self._remove(task)
+
+    def take(self, moments: Sequence[int], tasks: Iterable[bytes], ends: Iterable[bytes]) -> None:
+        """Add lines of tasks.
+
+        Args:
+            moments: their timestamps, nanoseconds on the log's clock.
+            tasks: the ids of the tasks.
+            ends: empty for a task that arrives; for one that ends how long it ran, in seconds, or else OK.
+        """
+        self.lines += len(moments)
+        for moment, task, end in zip(moments, tasks, ends, strict=True):
+            self.stamp(moment)
+            if not end:
+                self.arrive(task)
+            elif task in self.in_flight:
+                self._remove(task)
+            else:
+                self.end(task, 0 if end == b"OK" else round(float(end) * NS))
 
     def arrive(self, task: bytes) -> None:
         """Add an arrival. A task that is in flight was delivered once more, or came back for its retry."""
