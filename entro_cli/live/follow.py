@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ from entro_cli.history.read import coupled_steps
 from entro_cli.history.state import State
 from entro_cli.readers.inputs.log_file import STDIN, label_of
 from entro_cli.readers.options import LoadOptions, parse_stage_options, read_options
-from entro_cli.timeseries.bins import EMPTY, Bins, Signal, merge_bins, signals_of
+from entro_cli.timeseries.bins import EMPTY, Signal, join_bins, merge_bins, signals_of
 from entro_cli.timeseries.observations import is_signal
 from entro_cli.timeseries.resample import check_span
 from entro_cli.timeseries.steps import Steps
@@ -203,7 +202,7 @@ class Follower:
                 cut = int(np.searchsorted(stored.starts, min(part.starts[0] for part in changes)))
                 left = without_retracted({key: stored.take(slice(cut, None))}, retracted)
                 tail = merge_bins([left[key], new.get(key, EMPTY)])
-                self._bins[key] = _joined(stored.take(slice(cut)), tail)
+                self._bins[key] = join_bins([stored.take(slice(cut)), tail])
 
     def _forget(self, kept_ns: int, found: Iterable[str]) -> None:
         """Forget old steps, and logs of files that are gone without a later sample."""
@@ -228,11 +227,6 @@ def _are_replaced(before: Mapping[str, FileIdentity | None], after: Mapping[str,
     """Return whether one of some files has become another or shorter."""
     pairs = ((before[name], after[name]) for name in before)
     return any(one and now and (one[:2] != now[:2] or one[2] > now[2]) for one, now in pairs)
-
-
-def _joined(first: Bins, second: Bins) -> Bins:
-    names = [field.name for field in fields(Bins)]
-    return Bins(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})
 
 
 class RotatedFiles:

@@ -170,6 +170,11 @@ def _known_time(series: Series, covered: FloatArray, starts: TimeArray, step_ns:
     return known
 
 
+def join_bins(parts: Sequence[Bins]) -> Bins:
+    """Return bins of one source one after the other."""
+    return Bins(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)})
+
+
 def merge_bins(parts: Sequence[Bins]) -> Bins:
     """Merge bins of one source from several readings of its log.
 
@@ -179,12 +184,12 @@ def merge_bins(parts: Sequence[Bins]) -> Bins:
     """
     if len(parts) == 1:
         return parts[0]
-    every = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)}
+    every = join_bins(parts)
     names = ("ages", "waits", "last", "ends", "peaks", "loads", "samples", "starts")
-    order = np.lexsort([every[name] for name in names])
-    starts = every["starts"][order]
+    order = np.lexsort([getattr(every, name) for name in names])
+    starts = every.starts[order]
     best = order[np.diff(starts, append=starts[-1:] + 1) != 0]
-    return Bins(**{name: values[best] for name, values in every.items()})
+    return every.take(best)
 
 
 EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.int64, np.int64, float, float)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import tzinfo
 
 import numpy as np
 
-from entro_cli.timeseries.bins import EMPTY, Bins, bins_of
+from entro_cli.timeseries.bins import EMPTY, bins_of, join_bins
 from entro_cli.timeseries.intervals import Intervals
 from entro_cli.timeseries.observations import NotStreamableError, Series
 from entro_cli.timeseries.resample import SourceBins, grid_origin, ladder_step_ns, spans_too_much, to_grid
@@ -82,10 +82,10 @@ class StreamResampler:
         slowest = max(stage.intervals.median for stage in self._stages.values())
         if slowest > steps.step_ns or (self._requested_step_ns is None and ladder_step_ns(slowest) != steps.step_ns):
             raise NotStreamableError
-        for stage in self._stages.values():
-            stage.end(self._origin_ns, steps.step_ns)
         last_ns = max(stage.last_ns for stage in self._stages.values())
         after_ns = steps.start_ns + ((last_ns - steps.start_ns) // steps.step_ns + 1) * steps.step_ns
+        for stage in self._stages.values():
+            stage.add(None, after_ns, self._origin_ns, steps.step_ns)
         self._store(steps, after_ns, after_ns)
         return tuple(stage.edges for stage in self._stages.values())
 
@@ -155,19 +155,8 @@ class _StageBuffer:
             self._last = series.take(slice(-1, None))
             self._rest = _joined(self._rest, series)
         done = int(np.searchsorted(self._rest.times, seam_ns))
-        self._add_bins(self._rest.take(slice(0, done)), origin_ns, step_ns)
+        self.bins = join_bins([self.bins, bins_of(self._rest.take(slice(0, done)), origin_ns, step_ns)])
         self._rest = self._rest.take(slice(done, None))
-
-    def end(self, origin_ns: int, step_ns: int) -> None:
-        """Turn the remaining samples into bins, after the last block."""
-        self._add_bins(self._rest, origin_ns, step_ns)
-
-    def _add_bins(self, series: Series, origin_ns: int, step_ns: int) -> None:
-        more = bins_of(series, origin_ns, step_ns)
-        if len(more):
-            names = [field.name for field in fields(Bins)]
-            parts = [self.bins, more] if len(self.bins) else [more]
-            self.bins = Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     @property
     def last_ns(self) -> int:
