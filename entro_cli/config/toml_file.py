@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from entro_cli.config.keys import ALIASES, NAMED_TABLES, ConfigKey, KeyPath, child_names, find_key, is_table
 from entro_cli.config.trust import FILE_NAME, open_own
@@ -80,7 +80,7 @@ def read_file(path: Path, folder: Path, is_named: bool) -> TomlFile:
     )
 
 
-def read_text(path: Path, shown: str, opened: Callable[[Path, Literal["rb"]], IO[bytes]] = open_input) -> str:
+def read_text(path: Path, shown: str, opened: Callable[[Path], IO[bytes]] = open_input) -> str:
     """Return the text of a configuration file.
 
     Args:
@@ -92,7 +92,7 @@ def read_text(path: Path, shown: str, opened: Callable[[Path, Literal["rb"]], IO
         EntroError: when the file cannot be read, is larger than 1 MiB, or not UTF-8.
     """
     try:
-        with opened(path, "rb") as file:
+        with opened(path) as file:
             content = file.read(_MAX_BYTES + 1)  # not `stat`: a pipe or a device has no size
     except IsADirectoryError as error:
         raise EntroError("is a folder", where=shown, expected=f"a file such as {FILE_NAME}") from error

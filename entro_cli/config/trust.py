@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import open_nonblocking
@@ -32,7 +32,7 @@ def find_file(folder: Path) -> Path | None:
     return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113
 
 
-def open_own(file: Path, mode: Literal["rb"]) -> IO[bytes]:
+def open_own(file: Path) -> IO[bytes]:
     """Open a configuration that was found. It names commands to run and files to send, so it must be the user's own.
 
     The open file is checked, not its path: another user may replace it in between. A link is checked too, since it
@@ -42,7 +42,7 @@ def open_own(file: Path, mode: Literal["rb"]) -> IO[bytes]:
         EntroError: if others own the file or a link to it, or can write or replace it.
         OSError: if it cannot be opened.
     """
-    opened = open(file, mode, opener=open_nonblocking)  # noqa: SIM115 - the caller closes it
+    opened = open(file, "rb", opener=open_nonblocking)  # noqa: SIM115 - the caller closes it
     has_owners = hasattr(os, "geteuid")  # Windows has other permissions
     found = _distrust(file, os.fstat(opened.fileno())) if has_owners else ""
     if found:

@@ -99,7 +99,7 @@ def _open_special(path: Path) -> BinaryIO:
             return os.fdopen(handle, "wb")
 
 
-def open_input(path: str | Path, mode: str = "rb") -> BinaryIO:
+def open_input(path: str | Path) -> BinaryIO:
     """Open a file to read it as bytes, `open` for a file that may be a pipe.
 
     Raises:
@@ -114,7 +114,7 @@ def open_input(path: str | Path, mode: str = "rb") -> BinaryIO:
             code = errno.EISDIR if stat.S_ISDIR(kind) else errno.ENODEV
             raise OSError(code, "this is a device" if code == errno.ENODEV else os.strerror(code), str(path))
         os.set_blocking(handle, True)
-        return os.fdopen(handle, mode)  # type: ignore[return-value]
+        return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise

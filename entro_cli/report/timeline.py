@@ -82,7 +82,6 @@ def timeline_of(
     zone: tzinfo,
     incidents: Sequence[tuple[int, int]] = (),
     accepted_wait_s: float = DEFAULT_ACCEPTED_WAIT_S,
-    most: int = MOST_POINTS,
 ) -> Timeline:
     """Return the timeline of a run.
 
@@ -91,11 +90,10 @@ def timeline_of(
         zone: the time zone of the times.
         incidents: the first step of each of the worst incidents and the step after its last, the worst first.
         accepted_wait_s: the longest accepted wait, s.
-        most: the most points to keep besides those of incidents.
     """
     series, regime = np.vstack([run.coupled_load, run.peaks]), run.trace.regime
     room = _MOST_LOADS // len(run.peaks)
-    most = min(most, room)
+    most = min(MOST_POINTS, room)
     of_incidents, whole = _incident_steps(series, regime, incidents, min(room - most, MOST_INCIDENT_STEPS))
     ends = np.arange(run.steps)[[0, -1]] if run.steps else np.arange(0)
     kept = np.unique(np.concatenate([thin(series, regime, most), ends, *of_incidents]))

@@ -153,19 +153,18 @@ def _columns(trace: PlantTrace, count: int) -> PlantTrace:
 _SERIES = ("demand", "capacity", "rate", "queue", "frontier", "served")
 
 
-def run_of(batch: Batch, column: int, parameters: SimulationParameters, start_ns: int = 0) -> Simulation:
+def run_of(batch: Batch, column: int, parameters: SimulationParameters) -> Simulation:
     """Return one run of a batch, replayed through the regime engine.
 
     Args:
         batch: the batch.
         column: index of the run in the batch.
         parameters: parameters of the simulation.
-        start_ns: start of its first step, nanoseconds since the epoch.
     """
     plant = parameters.plant
     trace = replace(batch.trace, **{name: getattr(batch.trace, name)[:, column] for name in _SERIES})
     loads = np.stack([trace.rate, trace.queue])
-    run: Run = replay_loads((plant.rate, plant.queue), loads, plant.step_s, parameters.budget, start_ns)
+    run: Run = replay_loads((plant.rate, plant.queue), loads, plant.step_s, parameters.budget)
     return Simulation(batch.controller, run, trace)
 
 
