@@ -265,8 +265,9 @@ class History:
                 return load_history(paths, wanted, zone, *span)
 
         def judge(wanted: Settings) -> tuple[StepSource, FullLoads]:
-            # What is learned and stored decides on full loads, so that other settings need it again.
-            found = stored if wanted == settings else load(wanted)
+            # What is learned and stored decides on full loads, so that other settings need it again. The text of a
+            # secret equals no other.
+            found = stored if wanted == replace(settings, alerts=wanted.alerts) else load(wanted)
             return found.steps, found.full_loads
 
         stored = load(settings)

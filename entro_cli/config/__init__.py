@@ -3,7 +3,7 @@
 from entro_cli.config.layers import OptionValue
 from entro_cli.config.load import Config, default_path, load_config
 from entro_cli.config.provenance import ConfigEntry
-from entro_cli.config.settings import AlertSettings, EmailSettings, Settings, WebhookSettings
+from entro_cli.config.settings import AlertSettings, EmailSettings, Settings
 
 __all__ = [
     "AlertSettings",
@@ -12,7 +12,6 @@ __all__ = [
     "EmailSettings",
     "OptionValue",
     "Settings",
-    "WebhookSettings",
     "default_path",
     "load_config",
 ]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from entro_cli.config.layers import DEFAULT, Layer
 from entro_cli.core.clock import zone_of
 from entro_cli.core.console import printable
+from entro_cli.core.secrets import Secret, secret_of
 from entro_cli.timeseries.maintenance import Maintenance, parse_maintenance
 from entro_cli.timeseries.observations import Declaration, StageSpec
 from entro_engine import EntroError, Kind
@@ -215,8 +216,7 @@ class EmailSettings:
         port: its port.
         security: `none`, `starttls` or `tls`.
         user: the user to log in as; None to send without a login.
-        password_env: the variable that holds the password.
-        password_file: the file that holds the password.
+        password: the user's password.
     """
 
     to: tuple[str, ...]
@@ -225,8 +225,7 @@ class EmailSettings:
     port: int
     security: str
     user: str | None = None
-    password_env: str | None = None
-    password_file: Path | None = None
+    password: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -243,15 +242,6 @@ class ReportEmailSettings:
 
 
 @dataclass(frozen=True)
-class WebhookSettings:
-    """The webhook for alerts: its URL, or the variable or the file that holds the URL."""
-
-    url: str | None = None
-    url_env: str | None = None
-    url_file: Path | None = None
-
-
-@dataclass(frozen=True)
 class AlertSettings:
     """The channels for alerts, and the shortest incident that is reported.
 
@@ -259,19 +249,15 @@ class AlertSettings:
         command: the command to run, as a list of arguments; empty for none.
         at_least_s: incidents shorter than this are not reported, s.
         email: the mail settings; None to send no mail.
-        webhook: the webhook; None to post nothing.
+        webhook: the URL of the webhook; None to post nothing.
         apprise: the Apprise URLs of services, one a line; None without any.
-        apprise_env: the variable that holds them.
-        apprise_file: the file that holds them.
     """
 
     command: tuple[str, ...] = ()
     at_least_s: float = 0.0
     email: EmailSettings | None = None
-    webhook: WebhookSettings | None = None
-    apprise: str | None = None
-    apprise_env: str | None = None
-    apprise_file: Path | None = None
+    webhook: Secret | None = None
+    apprise: Secret | None = None
 
 
 def build_alerts(resolved: Layer) -> AlertSettings:
@@ -288,10 +274,8 @@ def build_alerts(resolved: Layer) -> AlertSettings:
         values["command"],
         values["at_least"],
         _email(resolved),
-        _webhook(values),
-        "\n".join(values["apprise"] or ()) or None,
-        values["apprise_env"],
-        values["apprise_file"],
+        secret_of(values["webhook.url_env"], values["webhook.url_file"], values["webhook.url"]),
+        secret_of(values["apprise_env"], values["apprise_file"], "\n".join(values["apprise"] or ()) or None),
     )
 
 
@@ -309,7 +293,7 @@ def _email(resolved: Layer) -> EmailSettings | None:
         raise EntroError("alerts.email.to is missing", where=set_by, expected='to = ["someone@example.org"]')
     if not values["to"]:
         return None
-    return EmailSettings(sender=values.pop("from"), **values)
+    return _email_settings(values)
 
 
 def _report_email(resolved: Layer) -> ReportEmailSettings | None:
@@ -334,10 +318,10 @@ def _report_email(resolved: Layer) -> ReportEmailSettings | None:
     if values.keys() & {"host", "password_env", "password_file"}:
         inherited |= {"password_env": None, "password_file": None}
     merged = inherited | values
-    when, sender = merged.pop("when"), merged.pop("from")
-    return ReportEmailSettings(EmailSettings(sender=sender, **merged), when) if merged["to"] else None
+    when = merged.pop("when")
+    return ReportEmailSettings(_email_settings(merged), when) if merged["to"] else None
 
 
-def _webhook(values: Mapping[str, Any]) -> WebhookSettings | None:
-    fields = {name: values[f"webhook.{name}"] for name in ("url", "url_env", "url_file")}
-    return WebhookSettings(**fields) if any(fields.values()) else None
+def _email_settings(values: dict[str, Any]) -> EmailSettings:
+    password = secret_of(values.pop("password_env"), values.pop("password_file"))
+    return EmailSettings(sender=values.pop("from"), password=password, **values)

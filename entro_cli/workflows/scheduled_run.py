@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
 
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gaps import LOOK_BACK_NS
@@ -28,11 +27,9 @@ from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silen
 from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, record_reported
 from entro_cli.config import AlertSettings, Settings
-from entro_cli.config.settings import EmailSettings
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.core.console import Terminal, printable
 from entro_cli.core.json_document import to_builtins
-from entro_cli.core.secrets import secret_of
 from entro_cli.core.urls import page_address
 from entro_cli.history.ingest.ingest import IngestOptions, ingest, oldest_ns
 from entro_cli.history.paths import PipelinePaths
@@ -176,7 +173,9 @@ def _mail(run: ScheduledRun, summary: Summary, page: Path, outcome: RunOutcome) 
     from entro_cli.report.mail import message  # it draws with Pillow
 
     address = page_address(run.settings.base_url, page)
-    channel = ReportEmail(_email(settings.email, "report.email"), lambda: message.render(summary, page.name, address))
+    channel = ReportEmail(
+        Email(**vars(settings.email), table="report.email"), lambda: message.render(summary, page.name, address)
+    )
     key = f"report {run.paths.name} {summary.period.kind} {summary.period.label}"
     alert = Alert(key, run.paths.name, message.subject(summary), text="", kind="report")
     try:
@@ -261,26 +260,10 @@ def _last_data(run: ScheduledRun) -> datetime | None:
 
 def _channels(settings: AlertSettings) -> list[Channel]:
     """Return the configured channels. Their secrets are read only when something is sent."""
-    mail, hook = settings.email, settings.webhook
-    address = secret_of(variable=hook.url_env, path=hook.url_file, text=hook.url) if hook else None
-    services = secret_of(variable=settings.apprise_env, path=settings.apprise_file, text=settings.apprise)
     channels = (
         Command(settings.command) if settings.command else None,
-        _email(mail, "alerts.email") if mail else None,
-        Webhook(address) if address else None,
-        Apprise(services) if services else None,
+        Email(**vars(settings.email)) if settings.email else None,
+        Webhook(settings.webhook) if settings.webhook else None,
+        Apprise(settings.apprise) if settings.apprise else None,
     )
     return [channel for channel in channels if channel]
-
-
-def _email(mail: EmailSettings, table: str) -> Email:
-    return Email(
-        mail.to,
-        mail.sender,
-        mail.host,
-        mail.port,
-        cast(Literal["none", "starttls", "tls"], mail.security),
-        mail.user,
-        secret_of(variable=mail.password_env, path=mail.password_file),
-        table=table,
-    )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from entro_cli.config import OptionValue, load_config
 from entro_cli.config.keys import KEYS
+from entro_cli.core.secrets import SecretFile, SecretVariable
 from tests.running import entro
 
 # Values for each key as they are written, and as they are shown.
@@ -181,9 +182,9 @@ def test_stages_are_merged_key_by_key(settings):
 def test_a_later_way_to_a_secret_takes_the_place_of_the_earlier_one(settings):
     text = '[alerts.webhook]\nurl = "https://a/x"\n[pipelines.one.alerts.webhook]\nurl_env = "HOOK"\n'
     webhook = settings(text, "one").alerts.webhook
-    assert (webhook.url, webhook.url_env, webhook.url_file) == (None, "HOOK", None)
+    assert webhook == SecretVariable("HOOK")
     webhook = settings(text, "one", {"ENTRO_ALERTS_WEBHOOK_URL": "https://b/y"}).alerts.webhook
-    assert (webhook.url, webhook.url_env) == ("https://b/y", None)
+    assert webhook.reveal({}) == "https://b/y"
 
 
 def test_alerts(settings):
@@ -202,8 +203,8 @@ def test_alerts(settings):
     assert found.alerts.command == ("notify", "-x", "two words")
     email = found.alerts.email
     assert (email.to, email.sender, email.host) == (("a@example.org",), "entro@localhost", "localhost")
-    assert (email.port, email.security, email.password_file.name) == (465, "tls", "secret")
-    assert email.password_file.is_absolute()
+    assert (email.port, email.security, email.password.path.name) == (465, "tls", "secret")
+    assert email.password.path.is_absolute()
     assert settings(text, "quiet").alerts.email is None
     assert settings(text.replace("tls", "none")).alerts.email.port == 25
     assert settings().alerts.email is settings().alerts.webhook is None
@@ -216,7 +217,7 @@ def test_the_mail_of_reports_is_that_of_alerts_with_what_is_set_for_reports(sett
     assert (one.report_email.email, one.report_email.when) == (one.alerts.email, "always")
     one = settings(f'{alerts}[report.email]\nto = ["c@d"]\npassword_file = "/a"\n').report_email
     assert (one.email.to, one.email.host, one.email.port, one.when) == (("c@d",), "mail", 587, "problems")
-    assert (one.email.user, one.email.password_env, one.email.password_file) == ("me", None, Path("/a"))
+    assert (one.email.user, one.email.password) == ("me", SecretFile(Path("/a")))
     other = settings(f'{alerts}[report.email]\nhost = "other"\n').report_email.email
-    assert (other.to, other.port, other.security, other.user, other.password_env) == (("a@b",), 25, "none", None, None)
+    assert (other.to, other.port, other.security, other.user, other.password) == (("a@b",), 25, "none", None, None)
     assert settings(f"{alerts}[report.email]\nto = []\n").report_email is None
