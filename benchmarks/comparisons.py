@@ -74,8 +74,8 @@ def comparisons(folder: Path, sizes: Sizes) -> Iterator[Comparison]:
     yield from of_rows(folder, sizes.rows, sizes.rounds, sizes.long_rounds)
     if sizes.large_rows:
         yield from of_rows(folder, sizes.large_rows, 1, 1)
-    for name, generator in text_logs.GENERATORS.items():
-        yield of_text(folder, name, generator, sizes)
+    for name in ("vllm", "scrapy"):
+        yield of_text(folder, name, text_logs.GENERATORS[name], sizes)
     yield of_access(folder, sizes)
     noisy = Command([ENTRO, "simulate", "--noise", "0.2", "--runs", str(sizes.runs)], folder)
     title = f"three-phase with noise, {sizes.runs:,} runs of each of four controllers"

@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from peers import counters
@@ -85,9 +87,32 @@ def scrapy_parts() -> Iterator[bytes]:
         yield f"{when:%Y-%m-%d %H:%M:%S} [scrapy.extensions.logstats] INFO: {stats}\n".encode()
 
 
+def worker_parts(start: str, end: str) -> Iterator[bytes]:
+    """Yield the log of a busy worker: 50 tasks start per second, each is done after 2 s; every line is an event."""
+    begin = datetime(2026, 1, 1)
+    for second in count(2):
+        when, first = begin + timedelta(seconds=second), 50 * second
+        pairs = ((start.format(when, number), end.format(when, number - 100)) for number in range(first, first + 50))
+        yield "".join(chain.from_iterable(pairs)).encode()
+
+
+_ID = "{1:08x}-0000-4000-8000-000000000000"
+_CELERY = f"[{{0:%Y-%m-%d %H:%M:%S}},123: INFO/ForkPoolWorker-3] Task crawl.page[{_ID}] "
+_SIDEKIQ = "{0:%Y-%m-%dT%H:%M:%S}.123Z pid=4711 tid=gk3 class=FetchJob jid={1:024x} "
+_RQ = "{0:%H:%M:%S} default: "
+WORKERS = {
+    "celery": (f"{_CELERY}received\n", f"{_CELERY}succeeded in 2.012345678s: None\n"),
+    "sidekiq": (f"{_SIDEKIQ}INFO: start\n", f"{_SIDEKIQ}elapsed=2.012 INFO: done\n"),
+    "rq": (f"{_RQ}crawl.page('https://shop.example/?page=1', retry=True) ({_ID})\n", f"{_RQ}Job OK ({_ID})\n"),
+}
+"""Lines with which a task starts and ends."""
+
 GENERATORS = {
     "vllm": Generator(vllm_parts, r'"POST /v1/chat/completions HTTP|Avg prompt throughput: '),
     "scrapy": Generator(scrapy_parts, r"DEBUG: Crawled \(200\)|INFO: Crawled [0-9]+ pages"),
+    "celery": Generator(partial(worker_parts, *WORKERS["celery"]), r"Task [^ ]+\[[^ ]+\] (received|succeeded)"),
+    "sidekiq": Generator(partial(worker_parts, *WORKERS["sidekiq"]), r"jid=[^ ]+ (elapsed=[^ ]+ )?INFO: (start|done)"),
+    "rq": Generator(partial(worker_parts, *WORKERS["rq"]), r"Job OK \([^ ]+\)|default: .* \([^ ]+\)$"),
 }
 
 
