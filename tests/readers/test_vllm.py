@@ -141,6 +141,12 @@ def test_every_version(version):
     assert observations.rows_skipped == 0
 
 
+def test_a_server_that_is_updated_from_the_first_version():
+    later = LINES["0.2.7"].replace("12:00:00", "12:00:10")
+    observations = observed(vllm, text(LINES["0.1"], later), stages=named(*NAMES))
+    assert quantity(observations, "waiting").values.tolist() == [3, 3]
+
+
 @pytest.mark.parametrize("version", LINES)
 def test_every_version_is_recognised(version):
     with log_of(text(LINES[version])) as log:

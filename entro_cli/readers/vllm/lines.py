@@ -107,7 +107,8 @@ class VllmLines(ServerLines[VllmState]):
     def find_in(self, block: Block) -> None:
         """Take stats lines, starts and stops, with the number of requests before each."""
         places, after = array("q"), 0
-        for begin in line_starts(block, _PROMPT_RATE) or line_starts(block, _ONLY_RATE):
+        newer = line_starts(block, _PROMPT_RATE)
+        for begin in line_starts(block, _ONLY_RATE, end=newer[0] if newer else None) + newer:  # it may be updated
             stats = self.take(block, begin)
             if stats is None:
                 continue
