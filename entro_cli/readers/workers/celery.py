@@ -8,6 +8,7 @@ from entro_cli.readers.problems import Tally
 from entro_cli.readers.text_lines import blocks
 from entro_cli.readers.workers.celery_lines import (
     BLOCK_BYTES,
+    LITERALS,
     USUAL,
     WorkerLine,
     standard_edges,
@@ -116,6 +117,8 @@ class CeleryReader(TaskReader):
         """Return the confidence that a log is Celery's, 0..1, from its content."""
         if log.is_parquet:
             return 0.0
+        if b"celery" not in log.head.lower() and not any(literal in log.head for literal in LITERALS):
+            return 0.0  # without a look at each line
         lines = [line for line in map(worker_line, log.head.splitlines()) if line]
         if any(line.is_of_task and line.stamp for line in lines):
             return 0.97

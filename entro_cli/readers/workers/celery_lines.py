@@ -36,7 +36,7 @@ USUAL = (
     ),
 )
 """Most lines of a busy worker. They are read at once, and as `worker_line` reads them."""
-_LITERALS = (
+LITERALS = (
     *(b"Task ", b"Received task: ", b"revoked task: ", b"ime limit (", b"Terminating "),
     *(b" ready.", b" has started.", b" shutdown", b"> concurrency: "),
 )
@@ -80,7 +80,7 @@ class WorkerLine:
 def worker_lines(block: Block, begin: int, end: int, edges: Collection[int]) -> Iterator[WorkerLine]:
     """Yield the lines that matter in a part of a block, and those of its edges."""
     inside = (edge for edge in edges if begin <= edge < end)
-    for place in sorted({*line_starts(block, *_LITERALS, begin=begin, end=end), *inside}):
+    for place in sorted({*line_starts(block, *LITERALS, begin=begin, end=end), *inside}):
         if found := worker_line(block.line(place)[0], block.offset + place):
             yield found
 

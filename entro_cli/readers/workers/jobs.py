@@ -8,7 +8,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.partial_timestamps import json_timestamp, timestamp_in
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.text_lines import blocks, line_starts
+from entro_cli.readers.text_lines import Block, blocks, line_starts
 from entro_cli.readers.workers.task_log import TaskLog, TaskReader
 from entro_cli.readers.workers.tasks import TaskState
 from entro_cli.timeseries.problems import ProblemKind
@@ -135,6 +135,7 @@ class WorkerReader(TaskReader):
         """Return the confidence that a log is such a worker's, 0..1, from its content."""
         if log.is_parquet:
             return 0.0
-        lines = (line for line in log.head.splitlines() if any(literal.rstrip() in line for literal in _LITERALS))
+        head = Block(log.head + b"\n", 0, len(log.head))
+        lines = (head.line(begin)[0] for begin in line_starts(head, *_LITERALS))
         events = {found[0].split()[-1] for line in lines if (found := _event_in(_COLOUR.sub(b"", line)))}
         return 0.96 if {"start", "end"} <= events else 0.6 if events & {"start", "end"} else 0.0
