@@ -72,6 +72,26 @@ def test_the_controller_of_a_long_step_is_asked_only_where_it_matters(demand, dr
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-12, atol=1e-12)
 
 
+@given(
+    capacity=st.floats(0.1, 5.0),
+    shares=st.lists(st.sampled_from([0.1, 0.5, 0.99, 0.999, 1.0, 1.001, 1.5, 3.0]), min_size=1, max_size=5),
+    parts=st.integers(100, 300),
+    plant=PLANTS,
+    control=CONTROLS,
+)
+@settings(deadline=None, max_examples=30)
+def test_a_long_step_has_the_bits_of_many_short_ones(capacity, shares, parts, plant, control):
+    demand, can_serve = capacity * np.array(shares), np.full(len(shares), capacity)
+    found = run_log_plant(demand, can_serve, plant, parts, 3.0, control)
+    short = run_log_plant(np.repeat(demand, parts), np.repeat(can_serve, parts), plant, 1, 3.0, control)
+    for name in ("queue", "frontier"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(short, name)[parts - 1 :: parts])
+    for name in ("served", "waited", "lost"):
+        each = getattr(short, name).reshape(-1, parts)
+        np.testing.assert_array_equal(getattr(found, name), [sum(row) for row in each.tolist()])
+    assert found.final == short.final
+
+
 @given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4))
 @settings(deadline=None)
 def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
