@@ -194,6 +194,11 @@ def connect_duckdb(threads: int = 0) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def close_duckdb() -> None:
+    """Close the DuckDB of this process, which keeps memory of what it has read. The next connection opens another."""
+    _database.cache_clear()
+
+
 def duckdb_os_error(message: str) -> OSError | None:
     """Return the error of the system in a message of DuckDB, which quotes it as JSON; None without one."""
     found = re.search(r'"errno":"(\d+)"', message)

@@ -12,6 +12,7 @@ import numpy as np
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
 from entro_cli.core.console import printable, working
+from entro_cli.core.files import close_duckdb
 from entro_cli.core.parallel import Executor
 from entro_cli.readers.inputs.log_file import STDIN, find_logs, plain_logs
 from entro_cli.readers.options import LoadOptions, check_options_used, clock_shifts, read_options, shift_clock
@@ -191,6 +192,8 @@ def stream_log(
             return stream(logs[0], options, step_ns).resample()
         except NotStreamableError:
             return None
+        finally:
+            close_duckdb()  # what is computed from the steps needs the memory
 
 
 def _is_large(path: Path) -> bool:
