@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fake_llm import serving
@@ -147,12 +147,21 @@ def _without_links(page: bytes | None) -> bytes | None:
 
 @dataclass
 class Trial:
-    """A scenario, what it gives undisturbed, and how long that takes."""
+    """A scenario, what it gives undisturbed, and how long that takes.
+
+    Attributes:
+        scenario: the scenario.
+        before: every file that is looked at, before.
+        after: the same, after an undisturbed run.
+        seconds: the time of that run.
+        partial: the same, after a run whose first part failed and whose second went on.
+    """
 
     scenario: Scenario
     before: dict[str, bytes]
     after: dict[str, bytes]
     seconds: float
+    partial: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scenario: Scenario, place: Path) -> Trial:
@@ -167,7 +176,7 @@ class Trial:
         found = seen(place)
         for name, content in found.items():
             if not name.startswith("."):
-                known = {_without_links(each.get(name)) for each in (self.before, self.after)}
+                known = {_without_links(each.get(name)) for each in (self.before, self.after, self.partial)}
                 assert _without_links(content) in known, f"{name} is neither old nor new"
         missing = self.before.keys() - found.keys()
         assert not missing or not self.scenario.keeps, f"lost: {missing}"
