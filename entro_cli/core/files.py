@@ -177,10 +177,16 @@ def _database(threads: int, _process: int) -> duckdb.DuckDBPyConnection:
     if threads:
         config["threads"] = str(threads)
     else:
-        folder = temporary_folder()
-        atexit.register(folder.cleanup)
-        config["temp_directory"] = folder.name
+        config["temp_directory"] = _folder_of_database(_process)
     return duckdb.connect(config={**config})
+
+
+@cache
+def _folder_of_database(_process: int) -> str:
+    """Make the folder for what does not fit into memory: once per process, however often its DuckDB is opened."""
+    folder = temporary_folder()
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 def connect_duckdb(threads: int = 0) -> duckdb.DuckDBPyConnection:
