@@ -286,6 +286,7 @@ def _controlled(inputs: Any, outputs: Any, state: Any, constants: Any) -> Any:  
         served[index] = done
         waited[index] = waiting
         lost[index] = idle
-        at_rest = demanded == 0.0 and queue == 0.0 and frontier == 0.0
-        settled = at_rest and energy == energy_before and memory == memory_before
+        # At rest, and so it was in what the controller saw: after a steady load its state may stay for one step more.
+        at_rest = demanded == 0.0 and queue == 0.0 and frontier == 0.0 and asked[0] == 0.0 and asked[1] == 0.0
+        settled = at_rest and energy == energy_before and memory == memory_before and regime == asked[6]
     return queue, frontier, speed, seen_rate, seen_queue, seen_served, energy, memory, regime

@@ -92,6 +92,32 @@ def test_a_long_step_has_the_bits_of_many_short_ones(capacity, shares, parts, pl
     assert found.final == short.final
 
 
+@given(
+    loads=st.lists(
+        st.tuples(st.sampled_from([0.3, 0.7, 0.9, 1.0, 1.2, 3.0]), st.sampled_from([1, 50, 1000])),
+        min_size=1,
+        max_size=3,
+    ),
+    gap=st.integers(1, 200),
+    parts=st.integers(1, 3),
+    plant=PLANTS.filter(lambda plant: plant.nominal_capacity > 0.1),
+    control=CONTROLS,
+)
+@settings(deadline=None)
+def test_a_gap_after_a_steady_load_is_a_gap_with_next_to_no_load(loads, gap, parts, plant, control):
+    """A step without demand is skipped once it changes nothing; one with as good as none never is."""
+    steady = np.concatenate([np.full(count, load) for load, count in loads])
+    traces = []
+    for least in (0.0, 1e-290):
+        demand = plant.nominal_capacity * np.concatenate([steady, np.full(gap, least)])
+        can_serve = np.full(len(demand), plant.nominal_capacity)
+        traces.append(run_log_plant(demand, can_serve, plant, parts, 3.0, control))
+    assert traces[0].final.energy == pytest.approx(traces[1].final.energy, abs=1e-12)
+    assert traces[0].final.memory == pytest.approx(traces[1].final.memory, abs=1e-12)
+    for name in ("rate", "queue", "frontier", "served"):
+        np.testing.assert_allclose(getattr(traces[0], name), getattr(traces[1], name), rtol=1e-9, atol=1e-9)
+
+
 @given(demand=RATES, capacity=RATES, plant=PLANTS, parts=st.integers(1, 4))
 @settings(deadline=None)
 def test_no_request_is_lost_or_made_up(demand, capacity, plant, parts):
