@@ -117,11 +117,16 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
 
 
 def _names_sql(keys: Sequence[SampleKey]) -> str:
-    """Return SQL of the names of bins by the number of their key: columns of texts would take as long as all others."""
-    return ", ".join(
-        f"CASE part {' '.join(f'WHEN {at} THEN {_sql_literal(name)}' for at, name in enumerate(names))} END AS {column}"
-        for column, names in zip(SampleKey._fields, zip(*keys, strict=True), strict=True)
-    )
+    """Return SQL of the names of bins by the number of their key: columns of texts would take as long as all others.
+
+    They are of enumerated types, for which DuckDB need not look for the distinct texts. Parquet has texts all the same.
+    """
+    columns = []
+    for column, names in zip(SampleKey._fields, zip(*keys, strict=True), strict=True):
+        cases = " ".join(f"WHEN {at} THEN {_sql_literal(name)}" for at, name in enumerate(names))
+        kinds = ", ".join(map(_sql_literal, dict.fromkeys(map(str, names))))
+        columns.append(f"CAST(CASE part {cases} END AS ENUM ({kinds})) AS {column}")
+    return ", ".join(columns)
 
 
 def _columns_of(number: int, bins: Bins) -> dict[str, Any]:
