@@ -6,6 +6,13 @@ from contextlib import suppress
 
 import typer
 
+from entro_cli.readers.formats import FORMATS
+
+
+def input_formats() -> list[str]:
+    """Return the formats of logs."""
+    return list(FORMATS)
+
 
 def time_zones() -> list[str]:
     """Return the time zones of the tz database."""

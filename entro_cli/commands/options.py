@@ -266,7 +266,7 @@ class ReadingOptions:
             "--input-format NAME",
             f"Format of the logs: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
             "detected from the content",
-            autocompletion=lambda: list(FORMATS),
+            autocompletion=completion.input_formats,
         ),
     ] = None
     stage: Annotated[
