@@ -57,7 +57,7 @@ LAWS = {
 MOST_MODULES = {"commands": 20}  # one module per command; 14 in every other package
 LONGEST_CHAIN = 24  # modules; the library counts as one
 MOST_LINES_OF_A_COMMAND = 120  # in function bodies
-MOST_MODULES_ENTERED = 88
+MOST_MODULES_ENTERED = 87
 ENTERED = """
 import sys, threading
 root, arguments = sys.argv[1], sys.argv[2:]

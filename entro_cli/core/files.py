@@ -205,6 +205,16 @@ def close_duckdb() -> None:
     _database.cache_clear()
 
 
+def sql_string(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_name(name: str) -> str:
+    """Return the name of a column as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def duckdb_os_error(message: str) -> OSError | None:
     """Return the error of the system in a message of DuckDB, which quotes it as JSON; None without one."""
     found = re.search(r'"errno":"(\d+)"', message)

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from entro_cli.core.console import printable, worked_off
-from entro_cli.core.files import connect_duckdb, duckdb_os_error
+from entro_cli.core.files import connect_duckdb, duckdb_os_error, sql_string
 from entro_cli.history.paths import DAY_NS, day_start_ns, utc_day
 from entro_cli.timeseries.bins import Bins, merge_bins
 from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, is_signal
@@ -106,7 +106,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: BinsByKey,
     )
     try:
         connection.execute(
-            f"COPY (SELECT {select} FROM bins) TO {_sql_literal(path)} (FORMAT parquet, "
+            f"COPY (SELECT {select} FROM bins) TO {sql_string(str(path))} (FORMAT parquet, "
             "PARQUET_VERSION V2, COMPRESSION zstd, "
             f"KV_METADATA {{'entro': '{FORMAT}', 'origin_ns': '{grid[0]}', 'step_ns': '{grid[1]}'}})"
         )
@@ -123,8 +123,8 @@ def _names_sql(keys: Sequence[SampleKey]) -> str:
     """
     columns = []
     for column, names in zip(SampleKey._fields, zip(*keys, strict=True), strict=True):
-        cases = " ".join(f"WHEN {at} THEN {_sql_literal(name)}" for at, name in enumerate(names))
-        kinds = ", ".join(map(_sql_literal, dict.fromkeys(map(str, names))))
+        cases = " ".join(f"WHEN {at} THEN {sql_string(str(name))}" for at, name in enumerate(names))
+        kinds = ", ".join(map(sql_string, dict.fromkeys(map(str, names))))
         columns.append(f"CAST(CASE part {cases} END AS ENUM ({kinds})) AS {column}")
     return ", ".join(columns)
 
@@ -345,8 +345,4 @@ def _damaged(path: Path, error: Exception) -> DamagedDayError:
 
 def _path_literal(path: Path) -> str:
     """Return a path as a literal in SQL, with the characters escaped that DuckDB would take for a pattern."""
-    return _sql_literal(re.sub(r"[*?\[]", lambda char: f"[{char[0]}]", str(path)))
-
-
-def _sql_literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    return sql_string(re.sub(r"[*?\[]", lambda char: f"[{char[0]}]", str(path)))

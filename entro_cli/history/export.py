@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import quoted_name, sql_string
 from entro_cli.history.day_files import connect
 from entro_cli.timeseries.observations import TimeArray
 from entro_cli.timeseries.step_rows import csv_text, json_lines
@@ -61,16 +62,16 @@ def as_parquet(steps: Steps) -> bytes:
     _refuse_case_collisions([stage.name for stage in steps.stages])
     select = ", ".join(
         f"{f'CASE WHEN NOT isnan(c{index}) THEN c{index} END' if values.dtype.kind == 'f' else f'c{index}'} "
-        f"AS {_identifier(name)}"
+        f"AS {quoted_name(name)}"
         for index, (name, values) in enumerate(columns.items())
     )
     # Under plain names: the names of stages may hold anything.
     arrays = {f"c{index}": values for index, values in enumerate(columns.values())}
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
-        path = str(Path(folder) / "steps.parquet").replace("'", "''")
+        path = sql_string(str(Path(folder) / "steps.parquet"))
         connection.register("steps", {"start": _starts(steps), **arrays})
         connection.execute(
-            f"COPY (SELECT make_timestamp_ns(start) AS time, {select} FROM steps) TO '{path}' "
+            f"COPY (SELECT make_timestamp_ns(start) AS time, {select} FROM steps) TO {path} "
             "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd)"
         )
         return (Path(folder) / "steps.parquet").read_bytes()
@@ -98,7 +99,3 @@ def _refuse_case_collisions(names: list[str]) -> None:
                 where="--format parquet",
                 remedy="export as csv or jsonl",
             )
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

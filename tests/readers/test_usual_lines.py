@@ -77,7 +77,7 @@ ODD = {
 
 
 def outcome(reader, content, passed):
-    """What a reader says of a log whose line numbers begin behind some that it has passed."""
+    """The result of reading a log whose line numbers begin behind some that it has passed."""
     try:
         found = observed(reader, content, stages=named("requests", "starts", "in_flight", "waiting"))
     except EmptyLogError as error:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from entro_cli.core.console import printable
-from entro_cli.core.files import connect_duckdb
+from entro_cli.core.files import connect_duckdb, quoted_name, sql_string
 from entro_cli.readers.declared.access_logs import access_format, confidence_in
 from entro_cli.readers.declared.counters import COUNT, Sample, last_count, with_count_as_stage, with_rates
 from entro_cli.readers.declared.groups import Groups, LineKind, column_of, groups_of
 from entro_cli.readers.declared.pairs import Event, requests_of_events
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
-from entro_cli.readers.inputs.parquet_file import quoted_name, sql_string
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entro_cli.core.files import quoted_name, sql_string
 from entro_cli.readers.inputs.decompress import MOST_RATIO, UNPACKED_BYTES, too_well_packed
 
 if TYPE_CHECKING:
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT = 1 << 12
 """Chosen: times, numbers and names are far shorter. A dictionary stores a text once for any number of rows."""
-
-
-def sql_string(text: str) -> str:
-    """Return a text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted_name(name: str) -> str:
-    """Return the name of a column as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def parquet_rows(path: Path, names: Sequence[str], types: Sequence[str]) -> str:

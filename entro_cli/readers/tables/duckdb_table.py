@@ -17,16 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
-from entro_cli.core.files import connect_duckdb, duckdb_os_error
+from entro_cli.core.files import connect_duckdb, duckdb_os_error, quoted_name, sql_string
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE, countable_lines
-from entro_cli.readers.inputs.parquet_file import (
-    parquet_rows,
-    parquet_source,
-    quoted_name,
-    refuse_too_well_packed,
-    sql_string,
-)
+from entro_cli.readers.inputs.parquet_file import parquet_rows, parquet_source, refuse_too_well_packed
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.first_lines import (

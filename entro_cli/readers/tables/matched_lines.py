@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entro_cli.core.files import connect_duckdb
+from entro_cli.core.files import connect_duckdb, quoted_name, sql_string
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.inputs.long_lines import MAX_LINE
-from entro_cli.readers.inputs.parquet_file import quoted_name, sql_string
 from entro_cli.readers.tables.duckdb_table import LINE_COLUMN, lines_sql, run_query, unreadable
 from entro_cli.readers.text_lines import blocks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entro_cli.core.clock import NS
+from entro_cli.core.files import sql_string
 from entro_cli.readers.timestamps import (
     ACCESS_LOG,
     EPOCH_SECONDS,
@@ -140,8 +141,7 @@ def _shift_sql(text: str) -> str:
 
 def written_parts_sql(text: str) -> str:
     """Return SQL of the parts of a date that is not ISO 8601, texts in a struct with the fields a, b, c, hour, ..."""
-    pattern = WRITTEN.pattern.replace("'", "''")
-    return f"regexp_extract({text}, '{pattern}', {list(PARTS)}, 'i')"
+    return f"regexp_extract({text}, {sql_string(WRITTEN.pattern)}, {list(PARTS)}, 'i')"
 
 
 def _written_sql(text: str, order: str, name: str) -> TimestampSql:
