@@ -97,7 +97,7 @@ def test_the_rate_is_held(client, kind, run, cap):
         limiter = client(stub, kind)
         times = run(limiter, round(2.5 * cap))
     rate = (len(times) - 1) / (times[-1] - times[0])
-    assert cap * 0.95 < rate < cap * 1.15  # on a busy machine, what was missed is made up for at once
+    assert cap * 0.95 < rate < cap * 1.05
 
 
 def test_late_wake_ups_lose_no_rate(monkeypatch):
