@@ -134,28 +134,33 @@ class FakeLLM:
     async def _serve_slot(self) -> None:
         while True:
             request, served = await self._queue.get()
-            await self._work(0)  # nothing is started in a stall
-            request.start = time()
+            request.start = await self._work(0)  # nothing is started in a stall
             self._started += 1
             self._new_tokens[0] += request.prompt_tokens
             self._metrics.prompt_tokens.inc(request.prompt_tokens)
             noise = self._random.lognormvariate(-(self._noise**2) / 2, self._noise)  # of mean 1
-            await self._work(self._slots / self._rate * noise)
-            request.end = time()
+            request.end = await self._work(self._slots / self._rate * noise)
             self._ended += 1
             self._new_tokens[1] += TOKENS
             self._metrics.finished(request)
             if not served.done():  # a client that went away cancels it
                 served.set_result(None)
 
-    async def _work(self, seconds: float) -> None:
-        """Sleep for seconds of work: the time of stalls does not count."""
-        begin = time() - self.requests[0].arrival
+    async def _work(self, seconds: float) -> float:
+        """Sleep for seconds of work: the time of stalls does not count. Return when it was done."""
+        first_arrival = self.requests[0].arrival
+        begin = time() - first_arrival
         end = begin + seconds
         for first, after in self._stalls:
             if first <= end and begin < after:
                 end += after - max(begin, first)
         await asyncio.sleep(end - begin)
+        while True:  # a busy machine may wake it late, in a stall
+            now = time() - first_arrival
+            left = max((after - now for first, after in self._stalls if first <= now < after), default=0)
+            if not left:
+                return first_arrival + now
+            await asyncio.sleep(left)
 
     async def _page(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -73,8 +73,9 @@ def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
     Raises:
         EntroError: if `path` is one of the inputs.
     """
-    for source in inputs:
-        if path.exists() and Path(source).exists() and path.samefile(source):
+    for source in map(Path, inputs):
+        # A log that is waited for may not be there yet.
+        if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
             raise EntroError(
                 "is an input file, and would be overwritten",
                 where=printable(str(path)),

@@ -56,7 +56,7 @@ def test_capacity_slots_order_and_stall():
     assert (np.diff(started) >= 0).all()  # first come, first served
     assert max(np.sum((started <= moment) & (ended > moment)) for moment in started) == 4
     assert not ((started > 0.5) & (started < 1.5)).any()
-    assert not ((ended > 0.51) & (ended < 1.5)).any()
+    assert not ((ended > 0.5) & (ended < 1.5)).any()
     assert ended.max() == pytest.approx(60 / 40 + 1, rel=0.15)
 
 
