@@ -104,7 +104,7 @@ def analyze(
     span_ns = period_ns(within.since, within.until, loaded.zone)
     replayed, full_loads = replay_logs(loaded, settings, limits.budget, *span_ns)
     again = repeating_command(
-        ["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within)
+        ["analyze", *(logs or []), "--json"], settings, *options_without_key(server, reading, within, limits)
     )
     analysis, warning = analyze_replay(replayed, loaded, full_loads, settings, again)
     if warning:

@@ -30,6 +30,7 @@ from entro_cli.commands.options import (
     format_option,
     keys_set_by,
     option,
+    options_without_key,
 )
 
 EPILOG = """\
@@ -128,7 +129,9 @@ def report(
         chosen, source = stored_period(settings, [stage.name for stage in stages], request, data_within_ns)
         print_problems(source.problems, terminal)
         output = OutputOptions(form, files.out or settings.reports, self_contained, indexed=True)
-    summary = summarise_period(source, chosen, settings, limits.budget)
+    # --since and --until of a range are in the period.
+    words = options_without_key(reading, limits, *([] if kind == "range" else [within]))
+    summary = summarise_period(source, chosen, settings, limits.budget, options=words)
     failed = failed_gates(gates, to_builtins(summary.figures)) if gates else []
     output = replace(
         output,

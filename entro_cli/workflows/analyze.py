@@ -186,23 +186,32 @@ def tune_replay(replayed: Replay, full_loads: FullLoads, settings: Settings, wei
     return tune(*coordination_input(replayed, full_loads, settings), weight, jobs)
 
 
-def recommend(coordination: Coordination, steps: StepSource, command: str) -> tuple[Recommendation, ...]:
+def recommend(
+    coordination: Coordination, figures: Figures, steps: StepSource, command: str, place: str = ""
+) -> tuple[Recommendation, ...]:
     """Return recommendations.
 
     Args:
         coordination: what coordination would have changed.
+        figures: the figures of the period.
         steps: the pipeline's steps.
         command: the command that prints the numbers, quoted for a shell.
+        place: what comes before the names of the figures in its JSON document.
     """
-    names = (steps.stages[0].name, steps.stages[1].name) if is_rate_queue_pair(steps) else None
+    if not is_rate_queue_pair(steps):
+        return first_stage_to_hold(figures, command, place)
+    names = steps.stages[0].name, steps.stages[1].name
     return recommendations(coordination, names, steps.step_s, command)
 
+
+RepeatedOption = tuple[str, Sequence[str] | str | float | None]
+"""An option of a command and its values: none, or an empty one for a flag."""
 
 _LEFT_OUT = {"history", "reports", "pipeline"}
 """Keys whose options are part of the command already, or that change no number."""
 
 
-def repeating_command(command: Sequence[str], settings: Settings, *more: tuple[str, Sequence[str] | str | None]) -> str:
+def repeating_command(command: Sequence[str], settings: Settings, *more: RepeatedOption) -> str:
     """Return a command that prints the same numbers again, quoted for a shell, with URLs without their secrets.
 
     Args:
@@ -212,7 +221,8 @@ def repeating_command(command: Sequence[str], settings: Settings, *more: tuple[s
     """
     words = [*_variables(settings), "entro", *command]
     for option, value in (*_options(settings), *more):
-        for text in (value,) if isinstance(value, str) else value or ():
+        texts = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+        for text in (str(text) for text in texts if text is not None):
             words += [option, text] if text else [option]
     return shlex.join(map(masked, words))
 

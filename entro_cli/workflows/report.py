@@ -26,7 +26,14 @@ from entro_cli.report.daily_report import Advice, ReportContext, Summary, period
 from entro_cli.report.periods import Period, PeriodKind, last_complete, latest, period_named, period_of, range_of
 from entro_cli.timeseries.problems import sentences
 from entro_cli.timeseries.steps import PART_STEPS, StepSource, range_view
-from entro_cli.workflows.analyze import accumulate, compute_coordination, judged_steps, recommend, repeating_command
+from entro_cli.workflows.analyze import (
+    RepeatedOption,
+    accumulate,
+    compute_coordination,
+    judged_steps,
+    recommend,
+    repeating_command,
+)
 from entro_cli.workflows.load_history import JudgedSteps, check_stages, last_data_ns, load_activity, load_history
 from entro_cli.workflows.load_logs import Loaded
 from entro_engine import EntroError
@@ -84,6 +91,7 @@ def summarise_period(
     settings: Settings,
     budget: float | None,
     advise: bool = True,
+    options: Sequence[RepeatedOption] = (),
 ) -> Summary:
     """Summarise a period.
 
@@ -93,6 +101,7 @@ def summarise_period(
         settings: the pipeline's settings.
         budget: Psi_budget, nat; None for that of the settings.
         advise: whether to compute what coordination would have changed, which takes most of the time.
+        options: options of the command that are no settings, such as --stage, each with its value.
     """
     limit = settings.budget if budget is None else budget
     replayed = _replayed(data.steps, limit, period)
@@ -108,7 +117,7 @@ def summarise_period(
         _change_of_server(replayed, data.full_loads),
     )
     notes = (*sentences(data.problems), *(warning for warning in warnings if warning))
-    advised = _advice(replayed, figures, data, period, settings) if advise else None
+    advised = _advice(replayed, figures, data, period, settings, options) if advise else None
     activity = data.activity or _activity(data.steps, period)
     if data.logs and activity.usual_gap_ns is None:  # a short log by itself just ends: that is no silence
         activity = replace(activity, begins=activity.begins[:0], ends=activity.ends[:0])
@@ -150,14 +159,25 @@ def _first_needed_ns(period: Period, step_ns: int) -> int:
 
 
 def _advice(
-    replayed: Replay, figures: Figures, data: JudgedSteps[StepSource], period: Period, settings: Settings
+    replayed: Replay,
+    figures: Figures,
+    data: JudgedSteps[StepSource],
+    period: Period,
+    settings: Settings,
+    options: Sequence[RepeatedOption],
 ) -> Advice:
     """Return what coordination would have changed in a period, and recommendations."""
     coordination = with_measured_counts(compute_coordination(replayed, data.full_loads, settings), figures)
-    return coordination, recommend(coordination, replayed.steps, _command(data, period, settings))
+    command = _command(data, period, settings, options)
+    return coordination, recommend(coordination, replayed.steps, command)
 
 
-def _command(data: JudgedSteps[StepSource], period: Period, settings: Settings) -> str:
+def _command(
+    data: JudgedSteps[StepSource],
+    period: Period,
+    settings: Settings,
+    more: Sequence[RepeatedOption],
+) -> str:
     """Return the command that prints the same report as JSON."""
     if period.kind is PeriodKind.RANGE:
         options = ["--since", period.start.isoformat(), "--until", period.end.isoformat()]
@@ -165,7 +185,7 @@ def _command(data: JudgedSteps[StepSource], period: Period, settings: Settings) 
         options = [_FLAGS[period.kind], "--date", f"{period.start:%Y-%m-%d}"]
     logs = [word for log in data.logs for word in ("--logs", log)]
     pipeline = [] if settings.pipeline == _DEFAULT_PIPELINE else ["--pipeline", settings.pipeline]
-    return repeating_command(["report", *options, *pipeline, *logs, "--format", "json"], settings)
+    return repeating_command(["report", *options, *pipeline, *logs, "--format", "json"], settings, *more)
 
 
 def last_observed_ns(steps: StepSource) -> int:
@@ -219,11 +239,13 @@ class PeriodRequest:
 
 
 def _range(within_ns: tuple[int | None, int | None], zone: tzinfo, logs: StepSource | None) -> Period:
-    """Return a range. With a beginning alone it goes on until now; without one it begins and ends as the logs do."""
+    """Return a range. Without an end it ends as the logs do, or of the history now; without a beginning it is theirs."""
     since, until = within_ns
-    if since is None and logs is not None:
-        end_ns = logs.start_ns + logs.count * logs.step_ns if until is None else until
-        return range_of(moment(logs.start_ns, zone), moment(end_ns, zone))
+    if logs is not None:
+        logs_end_ns = logs.start_ns + logs.count * logs.step_ns
+        until = logs_end_ns if until is None and (since is None or since < logs_end_ns) else until
+    if since is None and logs is not None and until is not None:
+        return range_of(moment(logs.start_ns, zone), moment(until, zone))
     if since is None:
         raise EntroError("the range has no beginning", where="entro report", remedy="add --since, as --since 7d")
     end = datetime.now(zone) if until is None else moment(until, zone)
