@@ -99,7 +99,46 @@ def test_the_hours_in_words(hours, expected):
 )
 def test_nothing_is_recommended_without_a_reason(change):
     assert advised(replace(HELPED, **change)) == ()
-    assert advised(HELPED, stages=None) == ()
+
+
+@pytest.mark.parametrize(
+    ("spike", "action"),
+    [
+        ("a", "Slow a down first: it drove all 5 min over the budget, at up to 9,000 req/s (full at 3)."),
+        ("b", "Send less to b first, while requests wait there: it drove all 5 min over the budget, with up to 9,000 "),
+        ("c", "Look at c first: it drove all 5 min over the budget, at a load of up to 9,000 (full at 1)."),
+    ],
+)
+def test_of_other_stages_the_one_that_drove_it_is_to_be_held(spike, action, tmp_path):
+    """For five of forty minutes one stage is far too full, and the others are a little fuller than before."""
+    rows = ["time,a,b,c"]
+    for minute in range(40):
+        is_busy = 10 <= minute < 15
+        loads = dict.fromkeys("abc", 2.0 if is_busy else 0.1) | ({spike: 9000.0} if is_busy else {})
+        rows.append(f"2026-11-02T10:{minute:02}:00Z," + ",".join(str(loads[name]) for name in "abc"))
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(rows) + "\n")
+    stages = ["a=a:rate:3", "b=b:queue:10", "c=c:generic:1"]
+    options = [word for stage in stages for word in ("--stage", stage)]
+    document = json.loads(entro("analyze", log, *options, "--json").out)
+    (found,) = document["recommendations"]
+    assert found["sentence"].startswith(action)
+    assert found["number"] == document["violation_time_s"] == 300.0
+
+
+@pytest.mark.parametrize("period", [["--daily", "--logs"], ["--since", "2026-11-02T10:12Z", "--logs"], ["--weekly"]])
+def test_the_command_of_a_report_reads_the_logs_as_it_did(period, tmp_path):
+    """Its stages, its budget and its range too, and not until the time at which it is run."""
+    log = tmp_path / "log.csv"
+    rows = [f"2026-11-02T10:{minute:02}:00Z,1,{90 * (minute > 20)},{minute}" for minute in range(40)]
+    log.write_text("\n".join(["time,a,b,c", *rows]) + "\n")
+    options = ["--stage", "a=a:rate:3", "--stage", "b=b:queue:10", "--stage", "c=c:generic:9", "--budget", "2"]
+    document = json.loads(entro("report", *period, log, *options, "--tz", "UTC", "--format", "json").out)
+    (found,) = document["recommendations"]
+    again = json.loads(entro(*shlex.split(found["command"])[1:]).out)
+    assert found["field"] == "figures.violation_time_s"
+    assert found["number"] == again["figures"]["violation_time_s"] > 0
+    assert again == document
 
 
 @pytest.mark.parametrize(

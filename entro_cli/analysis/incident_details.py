@@ -14,7 +14,7 @@ from entro_cli.analysis.incidents import Cause, Incident
 from entro_cli.analysis.results import FullLoads, StageFigures
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_cli.core.console import printable
-from entro_cli.core.formatting import counted, duration, failures, quantity, shortened
+from entro_cli.core.formatting import counted, duration, failures, quantity, requests, shortened
 from entro_cli.timeseries.bins import Signal
 from entro_cli.timeseries.observations import FAILED, KV_CACHE_USAGE, PREEMPTIONS, RESTARTS
 from entro_cli.timeseries.steps import Steps, StepSource
@@ -151,7 +151,7 @@ def _phrase(stage: IncidentStage) -> str:
     """Return the load of a stage in words."""
     name, full = shortened(stage.name, _LONGEST_NAME), f"(full at {quantity(stage.full)})"
     if stage.longest_wait_s is not None:
-        waiting = f"{quantity(stage.peak_load)} requests waiting at {name} {full}"
+        waiting = f"{requests(stage.peak_load)} waiting at {name} {full}"
         return f"{waiting}, up to {duration(stage.longest_wait_s)} wait"
     if stage.kind == Kind.RATE:
         return f"{name} sent up to {quantity(stage.peak_load)} req/s {full}"

@@ -142,6 +142,11 @@ class Incidents(Sequence[Incident]):
         """Return at most `most` incidents by excess, the worst first. Among equals, the earlier comes first."""
         return tuple(map(self._incident, self._worst(most)))
 
+    def violations_driven(self) -> dict[str, int]:
+        """Return the number of violating steps in the incidents that each stage drove, by the stage's name."""
+        counts = np.bincount(self._spans.driver, self._spans.violations, len(self._stages))
+        return {stage: int(steps) for stage, steps in zip(self._stages, counts, strict=True)}
+
     def explained(self, causes: Callable[[Incident], tuple[Cause, ...]]) -> Incidents:
         """Return the same incidents, the worst 1000 of them with the causes that a function gives."""
         found = Incidents(self._spans, self._stages, self._start_ns, self._step_ns, self._zone)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, Recommendation
+from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, HeldHour, Recommendation
 from entro_cli.core import formatting
+from entro_engine.entropy import Kind
 
 _MAX_WAIT_RATIO = 1.5
 """Chosen: nothing is recommended if it would make the mean wait more than this many times as long, or where the waits
@@ -25,7 +26,7 @@ _SAME_WAIT = 0.05
 
 
 def recommendations(
-    coordination: Coordination, stages: tuple[str, str] | None, step_s: float, command: str
+    coordination: Coordination, stages: tuple[str, str], step_s: float, command: str
 ) -> tuple[Recommendation, ...]:
     """Return recommended actions, the most useful first; empty if none would help, or the price is too high.
 
@@ -33,12 +34,12 @@ def recommendations(
 
     Args:
         coordination: the simulated effect of the controller.
-        stages: names of the rate stage and of the queue stage; None for other pipelines.
+        stages: names of the rate stage and of the queue stage.
         step_s: length of a step, s.
         command: a command that shows the numbers, quoted for a shell.
     """
     measured, coordinated = coordination.measured, coordination.coordinated
-    if stages is None or measured is None or coordinated is None or coordination.capacity is None:
+    if measured is None or coordinated is None or coordination.capacity is None:
         return ()
     if coordination.capacity_is_guess or coordinated.violations >= measured.violations:
         return ()
@@ -49,7 +50,7 @@ def recommendations(
     sentence = (
         f"Hold {rate} to {formatting.quantity(coordination.capacity)} req/s, the rate that {queue} serves, while "
         f"requests wait there{when}. This would have avoided {_avoided(measured, coordinated, step_s)} over the "
-        f"budget, with at most {formatting.quantity(coordinated.peak_queue)} requests waiting in {queue} (was "
+        f"budget, with at most {formatting.requests(coordinated.peak_queue)} waiting in {queue} (was "
         f"{formatting.quantity(measured.peak_queue)}). {_cost(measured, coordinated, rate)}"
     )
     delay = f"DOWNLOAD_DELAY = {1 / (_DELAYED_SHARE * coordination.capacity):.3g}, RANDOMIZE_DOWNLOAD_DELAY = False"
@@ -63,6 +64,45 @@ def recommendations(
             setting=(
                 f"Scrapy, one domain: {delay} (a fixed delay leaves room to drain a queue, but knows no stall; "
                 f"`entro coordinate --capacity {coordination.capacity:.3g}` does)"
+            ),
+        ),
+    )
+
+
+def first_stage_to_hold(figures: Figures, command: str, place: str) -> tuple[Recommendation, ...]:
+    """Return the stage that drove most of the time over the budget, to be held first; empty without violations.
+
+    It is for pipelines of other stages than one rate and one queue: what coordination would have changed there is not
+    simulated.
+
+    Args:
+        figures: the figures of the period.
+        command: a command that shows the numbers, quoted for a shell.
+        place: what comes before the names of the figures in its JSON document.
+    """
+    driven = figures.incidents.violations_driven() if figures.violations else {}
+    if not driven:
+        return ()
+    name = max(driven, key=lambda stage: driven[stage])
+    stage = next(stage for stage in figures.stages if stage.name == name)
+    over, total = (formatting.duration(steps * figures.step_s) for steps in (driven[name], figures.violations))
+    share = f"all {total}" if driven[name] == figures.violations else f"{over} of the {total}"
+    full, load = formatting.quantity(stage.full), stage.peak_load or 0.0
+    peak, waiting = formatting.quantity(load), formatting.requests(load)
+    action, most = {
+        Kind.RATE: (f"Slow {name} down first", f"at up to {peak} req/s"),
+        Kind.QUEUE: (f"Send less to {name} first, while requests wait there", f"with up to {waiting} waiting"),
+    }.get(Kind(stage.kind), (f"Look at {name} first", f"at a load of up to {peak}"))
+    return (
+        Recommendation(
+            sentence=f"{action}: it drove {share} over the budget, {most} (full at {full}).",
+            number=figures.violation_time_s,
+            unit="s",
+            field=f"{place}violation_time_s",
+            command=command,
+            setting=(
+                "What a cap would change is computed for one rate stage and one queue stage: choose them with --stage, "
+                "or model all stages in a scenario file for `entro simulate --scenario`"
             ),
         ),
     )

@@ -58,6 +58,12 @@ def quantity(value: float) -> str:
     return f"{value:,.0f}" if size >= 99.95 else f"{value:.3g}"
 
 
+def requests(number: float) -> str:
+    """Return a number of requests with the noun: `1 request`, `0.5 requests`, `2,538 requests`."""
+    shown = quantity(number)
+    return f"{shown} request{'' if shown == '1' else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in its two largest units: 2 h 5 min."""
     if math.isinf(seconds):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from entro_cli.analysis.incident_details import DetailedIncident
 from entro_cli.analysis.results import Figures
-from entro_cli.core.formatting import counted, duration, quantity, share, shortened
+from entro_cli.core.formatting import counted, duration, requests, share, shortened
 from entro_cli.report.periods import Period, PeriodKind
 
 LOW_COVERAGE = 0.9
@@ -188,7 +188,7 @@ def _most_waiting(figures: Figures) -> str:
         return ""
     if not longest.peak_load:
         return ": no request waited"
-    waiting = f"{quantity(longest.peak_load or 0.0)} requests waiting at {shortened(longest.name, _LONGEST_NAME)}"
+    waiting = f"{requests(longest.peak_load)} waiting at {shortened(longest.name, _LONGEST_NAME)}"
     return f": at most {waiting}, up to {duration(longest.longest_wait_s or 0.0)} wait"
 
 

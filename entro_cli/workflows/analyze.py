@@ -16,7 +16,7 @@ from entro_cli.analysis.calibration import MeasuredCapacity, full_loads_of, is_r
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
 from entro_cli.analysis.incident_details import causes_of
-from entro_cli.analysis.recommendations import recommendations
+from entro_cli.analysis.recommendations import first_stage_to_hold, recommendations
 from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
 from entro_cli.config import Settings
@@ -89,7 +89,7 @@ def analyze_replay(
         full_loads=full_loads,
         figures=replace(figures, incidents=figures.incidents.explained(causes)),
         coordination=coordination,
-        recommendations=recommend(coordination, replayed.steps, command),
+        recommendations=recommend(coordination, figures, replayed.steps, command),
         sources=loaded.sources,
         summed_sources=loaded.summed_sources,
     )

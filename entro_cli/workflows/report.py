@@ -169,7 +169,7 @@ def _advice(
     """Return what coordination would have changed in a period, and recommendations."""
     coordination = with_measured_counts(compute_coordination(replayed, data.full_loads, settings), figures)
     command = _command(data, period, settings, options)
-    return coordination, recommend(coordination, replayed.steps, command)
+    return coordination, recommend(coordination, figures, replayed.steps, command, place="figures.")
 
 
 def _command(

@@ -220,12 +220,12 @@ def _coordination(analysis: AnalysisResult) -> Iterator[RenderableType]:
     yield Text("What coordination would have changed", style="bold")
     if coordination.withheld:
         yield Text(f"Not available: {coordination.withheld}")
-        return
-    table = grid(("", "left"), ("Measured", "right"), ("Simulated", "right"), ("Coordinated", "right"))
-    for row in coordination_rows(coordination):
-        table.add_row(row.label, row.measured, row.uncontrolled, row.coordinated)
-    yield table
-    yield Text(coordination_terms(coordination), style="dim")
+    else:
+        table = grid(("", "left"), ("Measured", "right"), ("Simulated", "right"), ("Coordinated", "right"))
+        for row in coordination_rows(coordination):
+            table.add_row(row.label, row.measured, row.uncontrolled, row.coordinated)
+        yield table
+        yield Text(coordination_terms(coordination), style="dim")
     for recommendation in analysis.recommendations:
         yield ""
         yield Text(recommendation.sentence)
