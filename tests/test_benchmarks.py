@@ -34,7 +34,7 @@ RUNS = {
     "fuzz.py --minutes 0.5 --corpus {0}/corpus --finds {0}/finds any configuration": [" 0 finds"],
     "damage.py --every 150": [" 0 faults"],
     "at_once.py --rounds 1": ["1 rounds: 8 writers"],
-    "full_disk.py --every 60": ["schedule run   nr_inodes"],
+    "full_disk.py --every 120": ["schedule run   nr_inodes"],
     "many.py {0}/many 2": ["a day stored, cluster", "as one pipeline", "TB per year"],
 }
 

@@ -13,6 +13,7 @@ class Dripping(BaseRequestHandler):
 
     def handle(self):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request.settimeout(2)  # a peer that closes with its buffer full may be waited for for minutes
         with suppress(OSError):
             self.request.sendall(self.server.begins)
             while not self.server.is_over:
