@@ -239,13 +239,14 @@ class PeriodRequest:
 
 
 def _range(within_ns: tuple[int | None, int | None], zone: tzinfo, logs: StepSource | None) -> Period:
-    """Return a range. Without an end it ends as the logs do, or of the history now; without a beginning it is theirs."""
+    """Return a range. An open end is that of the logs; without logs it goes on until now, and must have a beginning."""
     since, until = within_ns
     if logs is not None:
-        logs_end_ns = logs.start_ns + logs.count * logs.step_ns
-        until = logs_end_ns if until is None and (since is None or since < logs_end_ns) else until
-    if since is None and logs is not None and until is not None:
-        return range_of(moment(logs.start_ns, zone), moment(until, zone))
+        end_ns = logs.start_ns + logs.count * logs.step_ns
+        if until is None and (since is None or since < end_ns):
+            until = end_ns
+        if since is None:
+            return range_of(moment(logs.start_ns, zone), moment(end_ns if until is None else until, zone))
     if since is None:
         raise EntroError("the range has no beginning", where="entro report", remedy="add --since, as --since 7d")
     end = datetime.now(zone) if until is None else moment(until, zone)
