@@ -32,8 +32,9 @@ PARTS = {
 def app_for(arguments: Sequence[str]) -> typer.Typer:
     """Return the app for some arguments: with the one command that they begin with, or else with every command.
 
-    Loading every command takes a tenth of a short one.
+    Loading every command takes a tenth of a short one. In the list of all, options are not shown, and so not built.
     """
+    is_list = arguments[:1] in (["--help"], ["-h"])
     app = typer.Typer(
         name="entro",
         cls=PlainGroup,
@@ -50,12 +51,12 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     for name in [name for name in COMMANDS if name in arguments[:1]] or COMMANDS:
         module = import_module(f"entro_cli.commands.{name}")
         if name not in PARTS:
-            _add(app, name, getattr(module, name), module.EPILOG)
+            _add(app, name, getattr(module, name), module.EPILOG, is_list)
             continue
         group = typer.Typer(cls=PlainGroup, no_args_is_help=True, rich_markup_mode="rich", help=module.HELP)
         app.add_typer(group, name=name, epilog=_unwrapped(module.EPILOG))
         for part, function in PARTS[name].items():
-            _add(group, part, getattr(module, function), getattr(module, f"{part.upper()}_EPILOG"))
+            _add(group, part, getattr(module, function), getattr(module, f"{part.upper()}_EPILOG"), is_list)
     return app
 
 
@@ -70,5 +71,6 @@ def _unwrapped(text: str | None) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
 
 
-def _add(group: typer.Typer, name: str, function: Callable[..., None], epilog: str) -> None:
-    group.command(name, cls=CommandWithPanels, help=_unwrapped(function.__doc__), epilog=_unwrapped(epilog))(function)
+def _add(group: typer.Typer, name: str, function: Callable[..., None], epilog: str, is_list: bool) -> None:
+    add = group.command(name, cls=CommandWithPanels, help=_unwrapped(function.__doc__), epilog=_unwrapped(epilog))
+    add((lambda: None) if is_list else function)
