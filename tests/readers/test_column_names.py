@@ -35,6 +35,8 @@ QUALIFIED = {
     Kind.RATE: ["retry_rate", "timeout_rate", "max_rps", "target_rps", "cpu_rate", "rejectedRequestsPerSecond"],
     Kind.QUEUE: ["queue_utilization", "queue_delay", "queued_total", "backlog_hours", "queue (%)", "queueDelayMs"],
 }
+QUALIFIED[Kind.RATE] += ["relative_rate", "exchange_rate", "data_rate"]
+QUALIFIED[Kind.QUEUE] += ["queue (K)", "queue (thousands)", "queue_per_worker", "queued_tokens", "log_queue"]
 UNKNOWN = ["completed", "rate_limit", "queue/s", "histogram_quantile(0.9, rate(x_bucket[1m]))", "rate(a)/rate(b)", ""]
 
 
@@ -87,6 +89,13 @@ def test_a_kind_with_only_qualified_columns_causes_a_warning_by_name():
     outcome = entro("analyze", "-", stdin=table("rps", "queue_utilization"))
     assert outcome.status == 0
     assert "no queue is read; not a queue by name: queue_utilization" in outcome.err
+
+
+def test_a_share_of_the_queue_names_no_source():
+    rows = "".join(f"2026-04-06T12:0{minute}:00Z,1,{value}\n" for minute, value in enumerate([20, 20, 30, 30]))
+    outcome = entro("analyze", "-", "--json", stdin=f"time,rate,queue (%)\n{rows}".encode())
+    assert "not a queue by name: queue (%)" in outcome.err
+    assert "summed" not in outcome.err
 
 
 def test_a_table_of_qualified_columns_is_refused_by_name():

@@ -31,15 +31,16 @@ _NO_LOAD = _words(  # qualifiers: a limit, an aim, a share, a failure, a length 
     "ratio share percent pct percentage fraction efficiency p50 p90 p95 p99 percentile quantile stddev delay latency "
     "duration age time retry retries timeout timeouts error errors fail failed fails failure failures reject rejected "
     "rejection drop dropped drops abort aborted cancel cancelled canceled cancellation throttled throttle "
-    "change delta growth id name type status state version url"
+    "change delta growth id name type status state version url unit units normalized normalised relative scaled log "
+    "log2 log10 ln k thousand thousands million millions"
 )
 _NO_RATE = _words(  # rates of something other than requests over time
     "hit cache success sample sampling frame bit accept acceptance heart learning miss loss win tax token tokens byte "
     "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption "
-    "completion fill refill"
+    "completion fill refill data transfer exchange interest"
 )
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
-    "throughput consumers workers oldest memory "
+    "throughput consumers workers oldest memory token tokens per m "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _SOURCES = _words(
@@ -93,7 +94,7 @@ class Meaning:
 
 def tokens(name: str) -> list[str]:
     """Return the words of a column's name in lower case: `scraperRate`, `scraper-rate` and `Scraper Rate` are equal."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("%", " percent ")
     words = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
     is_german = words and _GERMAN.keys() | _NEUTRAL >= {*words}
     return [_GERMAN.get(word, word) for word in words] if is_german else words
@@ -130,7 +131,7 @@ def _term(name: str) -> tuple[Meaning, list[str]] | None:
     query = _PROMQL.fullmatch(name.strip())
     if query is not None:
         return _query_term(*query.groups())
-    words = tokens(_SLASH.sub(" per ", name).replace("%", " percent "))
+    words = tokens(_SLASH.sub(" per ", name))
     divisor, base = _without_unit(words)
     while len(base) > 1 and base[-1] in _AVERAGES:
         base = base[:-1]
