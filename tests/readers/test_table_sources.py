@@ -141,6 +141,17 @@ def test_a_total_among_the_sources_is_not_added_to_them(tmp_path, names, column)
     assert stages(read(tmp_path, f"time,{column},waiting\n" + rows))["llm"][1] == [8.0] * 5
 
 
+@pytest.mark.parametrize("part", [slice(2, None), slice(-1)])
+def test_a_total_in_a_log_that_begins_or_ends_between_the_rows_of_one_time(tmp_path, part):
+    rows = [
+        f"{stamp(10 * step)},{name},{8 if name == 'total' else 4}\n"
+        for step in range(30)
+        for name in ("a", "b", "total")
+    ]
+    loads = stages(read(tmp_path, "time,pod,waiting\n" + "".join(rows[part])))["llm"][1]
+    assert set(loads[1:-1]) == {8.0}
+
+
 def test_a_source_called_total_that_is_no_sum_counts(tmp_path):
     rows = "".join(f"{stamp(10 * step)},{name},4\n" for step in range(5) for name in ("a", "b", "all"))
     assert stages(read(tmp_path, "time,queue,waiting\n" + rows))["llm"][1] == [12.0] * 5

@@ -106,7 +106,10 @@ def _without_totals(rows: Rows, are_totals: NDArray[np.bool_], tally: Tally) -> 
     for row in values:
         for code in [None] if rows.codes is None else np.unique(rows.codes).tolist():
             of_stage = np.ones(len(row), np.bool_) if code is None else rows.codes == code
-            totals, parts = (np.nansum(row[of_stage & which]) for which in (are_totals, ~are_totals))
+            # A part of a log may begin or end between the rows of one time.
+            times = np.intersect1d(rows.times[of_stage & are_totals], rows.times[of_stage & ~are_totals])
+            compared = of_stage & np.isin(rows.times, times[1:-1]) if len(times) > 2 else of_stage
+            totals, parts = (np.nansum(row[compared & which]) for which in (are_totals, ~are_totals))
             if abs(totals - parts) <= _TOTAL_MARGIN * parts:
                 row[of_stage & are_totals] = np.nan
                 left_out |= of_stage & are_totals
