@@ -334,5 +334,5 @@ def _last_line(
         return found
     last = {one.stage: one.last for one in (before.series if before else ())}
     last |= {one.stage: int(one.times[-1]) for one in whole.series}
-    on = (one for one in found.series if one.stage in last and int(one.times[0]) >= last[one.stage])
+    on = (one for one in found.series if one.stage in last and one.first_ns >= last[one.stage])
     return replace(found, series=tuple(on)) if found.zone in (whole.zone, "as written") else None
