@@ -137,9 +137,8 @@ def _of_spans(series: Series, begins: TimeArray, origin: int, step_ns: int) -> B
     means = np.where(alone, loads[firsts], np.add.reduceat(loads * covered, firsts) / time)
     lasts = firsts + in_step - 1
     until = until[lasts]
-    final = loads[lasts]
-    if Idle.AFTER & series.idle and until[-1] < starts[lasts[-1]] + step_ns:
-        final[-1] = 0.0
+    is_idle = np.repeat([bool(Idle.BETWEEN & series.idle), bool(Idle.AFTER & series.idle)], [len(firsts) - 1, 1])
+    final = np.where(is_idle & (until < starts[lasts] + step_ns), 0.0, loads[lasts])
     ages, waits = _unknown(len(firsts))
     if series.waiting is not None:
         age, whole = series.waiting

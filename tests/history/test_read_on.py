@@ -160,3 +160,22 @@ def test_a_stage_of_few_samples_whose_last_step_goes_on_in_the_next_log(tmp_path
     log.write_text(WIDE + "".join(lines[2400:]))
     ingest(tmp_path / "h", log, "--step", "1h")
     assert days(tmp_path / "h") == days(tmp_path / "w")
+
+
+LOGSTATS = "2026-04-06 {}:{:02}:27 [scrapy.extensions.logstats] INFO: "
+SPIDER = "2026-04-06 {}:00:27 [scrapy.core.engine] INFO: Spider opened\n"
+COUNTS = LOGSTATS + "Crawled {} pages (at 50 pages/min), scraped 0 items (at 0 items/min)\n"
+DUMPED = "2026-04-06 {}:12:41 [scrapy.statscollectors] INFO: Dumping Scrapy stats:\n"
+CLOSED = DUMPED + "{{'response_received_count': 610,\n 'elapsed_time_seconds': 734.0}}\n"
+
+
+@pytest.mark.parametrize("closed", [CLOSED, ""])
+def test_the_idle_time_of_spiders_that_shows_only_later(tmp_path, closed):
+    """A spider that has just begun hides that the one before it has ended, and so does one that is killed."""
+    runs = [
+        SPIDER.format(hour) + "".join(COUNTS.format(hour, minute, 50 * minute) for minute in range(13))
+        for hour in (10, 11, 12)
+    ]
+    content = "".join(run + closed.format(hour) for hour, run in zip((10, 11, 12), runs, strict=True))
+    begins = [content.index(run) for run in runs]
+    grown(tmp_path, content, [begins[1], begins[2] + len(SPIDER) + len(COUNTS)], "--tz", "UTC")

@@ -27,10 +27,9 @@ def test_one_that_is_cut_within_its_time(tmp_path, stamps, cut):
 @pytest.mark.parametrize("metric", ["vllm:num_requests_waiting", "vllm:request_success_total"])
 def test_one_of_a_page_of_metrics_that_is_cut_within_its_time(tmp_path, metric):
     content = "".join(
-        f"# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting {index % 7} {START // 10**6 + 10_000 * index}\n"
-        f"# TYPE vllm:request_success_total counter\n"
-        f"vllm:request_success_total {index * index} {START // 10**6 + 10_000 * index}\n"
-        for index in range(60)
+        f"# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting {index % 7} {time}\n"
+        f"# TYPE vllm:request_success_total counter\nvllm:request_success_total {index * index} {time}\n"
+        for index, time in enumerate(range(START // 10**6, START // 10**6 + 600_000, 10_000))
     )
     cut = content.index("\n", content.index(f"\n{metric}", len(content) // 2) + 1) - 5
     grown(tmp_path, content, [cut])

@@ -96,7 +96,11 @@ def in_steps(series: Series, numbers: Iterable[int], grid: Grid) -> Series:
         counts = ends - begins
         return series.take(np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum()))
     first, last = (series.begins - origin) // step, (series.times - 1 - origin) // step
-    return series.take(np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first))
+    inside = np.searchsorted(steps, last, side="right") > np.searchsorted(steps, first)
+    if Idle.BETWEEN & series.idle and inside.any():  # what is known of the time up to the spans left out stays known
+        idle = series.idle | Idle.BEFORE * int(not inside[0]) | Idle.AFTER * int(not inside[-1])
+        series = replace(series, idle=Idle(idle))
+    return series.take(inside)
 
 
 def edge_steps(series: Series, grid: Grid) -> tuple[int, int]:

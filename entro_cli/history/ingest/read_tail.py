@@ -18,14 +18,14 @@ from entro_cli.history.ingest.new_rows import (
     whole_from_ns,
 )
 from entro_cli.history.ingest.overlap import since
-from entro_cli.history.state import LogState
+from entro_cli.history.state import LogState, PackedSamples
 from entro_cli.readers.continuation import Checkpoint, beyond
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile, excerpt
 from entro_cli.readers.options import LoadOptions, clock_shifts, shift_clock
 from entro_cli.readers.read_on import read_on
 from entro_cli.readers.reader import StaleStateError
 from entro_cli.readers.registry import header_of, is_resumable, read_log, reads_in_parts
-from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions
+from entro_cli.timeseries.observations import BadRow, Idle, Observations, ReadOptions
 from entro_engine import EntroError
 
 
@@ -122,8 +122,15 @@ def read_new(log: LogFile, before: LogState, context: ReadContext) -> LogUpdate 
         if both is None:
             return None
         observations, reread = both or (observations, None)
-    elif _is_late(observations, before, context.grid or (0, 1)):
+    elif _is_late(observations, before, context.grid or (0, 1)) or _ends_idle(observations, before, context):
         return None
+    else:  # between the last span before and the first one now
+        known = {one.stage for one in before.series}
+        series = (
+            replace(one, idle=one.idle | Idle.BEFORE) if Idle.BETWEEN & one.idle and one.stage in known else one
+            for one in observations.series
+        )
+        observations = replace(observations, series=tuple(series))
     seen = _seen(log, part, observations, checkpoint)
     seen.after, seen.zone = before.after, before.zone
     seen.rows_read += before.rows_read
@@ -164,6 +171,17 @@ def _is_late(observations: Observations, before: LogState, grid: tuple[int, int]
         < (last[one.stage] if one.begins is not None else last[one.stage] - (last[one.stage] - origin) % step)
         for one in observations.series
         if one.stage in last
+    )
+
+
+def _ends_idle(observations: Observations, before: LogState, context: ReadContext) -> bool:
+    """Return whether new spans show that the last step read before them ended idle, which was not known then."""
+    origin, step = context.grid or (0, 1)
+    ends = {one.stage: one.times[-1] for one in map(PackedSamples.unpack, before.edges) if not one.idle & Idle.AFTER}
+    return any(
+        (one.first_ns - origin) // step > (ends[one.stage] - 1 - origin) // step and (ends[one.stage] - origin) % step
+        for one in observations.series
+        if one.idle & Idle.BETWEEN and one.stage in ends
     )
 
 
