@@ -363,3 +363,48 @@ def test_datadog_names_the_source_behind_its_query(tmp_path):
     names = ",".join(f"avg:vllm.num_requests.waiting{{*}} by {{host}} host:{host}" for host in "ab")
     got = read(tmp_path, f"Time,{names}\n2026-11-26T12:00:00Z,1,2\n2026-11-26T12:00:10Z,3,4\n")
     assert [part.values.tolist() for part in got.series] == [[3.0, 7.0]]
+
+
+LOADS_IN_UNITS = {
+    "a second line of the header": "time,rate,queue\nUTC,[1/min],requests\n{0},120,7\n{1},60,8\n",
+    "units beside values": 'time,rate,rate_unit,queue\n{0},120,req/min,7\n{1},60,req/min,8\n',
+    "units of a long table": "time,stage,value,unit\n{0},scraper,120,req/min\n{0},llm,7,requests\n"
+    "{1},scraper,60,req/min\n{1},llm,8,requests\n",
+    "units in JSON": '{{"time": "{0}", "rate": {{"value": 120, "unit": "Count/Minute"}}, "queue": 7}}\n'
+    '{{"time": "{1}", "rate": {{"value": 60, "unit": "Count/Minute"}}, "queue": 8}}\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LOADS_IN_UNITS)
+def test_units_that_stand_beside_the_numbers_are_read(tmp_path, kind):
+    seen = read(tmp_path, LOADS_IN_UNITS[kind].format("2026-11-26T12:00:00Z", "2026-11-26T12:01:00Z"))
+    loads = {part.stage: part.values.tolist() for part in seen.series}
+    assert loads == {"scraper": [2.0, 1.0], "llm": [7.0, 8.0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "unit"),
+    [
+        ("time,rate,queue\n,req/s,K\n{0},2,7\n{1},1,8\n", "K"),
+        ("time,stage,value,unit\n{0},llm,1,%\n{1},llm,2,%\n", "%"),
+        ("time,stage,value,unit\n{0},scraper,1,req/s\n{1},scraper,60,req/min\n", "req/min and req/s"),
+    ],
+)
+def test_units_that_no_load_has_are_refused(tmp_path, content, unit):
+    with pytest.raises(EntroError, match=f"is in {unit}"):
+        read(tmp_path, content.format("2026-11-26T12:00:00Z", "2026-11-26T12:01:00Z"))
+
+
+ROWS = "2026-11-26T12:0{0}:00Z,1,5\n2026-11-26T12:0{1}:00Z,2,6\n"
+
+
+@pytest.mark.parametrize("header", ["time,queue,rate", "time,requests_per_min,queue", "time, queue, rate"])
+def test_a_second_header_with_other_columns_is_refused(tmp_path, header):
+    with pytest.raises(EntroError, match="has a second header"):
+        read(tmp_path, f"time,rate,queue\n{ROWS.format(0, 1)}{header}\n{ROWS.format(2, 3)}")
+
+
+def test_a_second_header_with_the_same_columns_is_a_bad_row(tmp_path):
+    seen = read(tmp_path, f"time,rate,queue\n{ROWS.format(0, 1)}time,rate,queue\n{ROWS.format(2, 3)}")
+    assert [row.line for row in seen.bad_rows] == [4]
+    assert [part.values.tolist() for part in seen.series] == [[1.0, 2.0, 1.0, 2.0], [5.0, 6.0, 5.0, 6.0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import EmptyLogError
@@ -54,7 +55,8 @@ def _with_lines(
     if table.shape == "csv":
         cells = [[cell.replace("\r", " ") for cell in row] for row in cells]  # as `text_rows` reads them
     found: list[BadRow] = []
-    lines = text_rows(table)  # an iterator: each search goes on behind the row found before
+    header = table.header_offset + 1 if table.shape == "csv" else 0
+    lines = islice(text_rows(table), header, None)  # each search goes on behind the row found before
     for reason, row in zip(reasons, cells, strict=True):
         line, text = next(
             ((line, text) for line, candidate, text in lines if _is_same_row(reason, row, candidate, text, used)),

@@ -113,6 +113,17 @@ def meaning(name: str) -> Meaning | None:
     return None if is_qualified else known
 
 
+def in_unit(known: Meaning, unit: str) -> Meaning | None:
+    """Return a column's meaning given the unit that stands beside it, `requests/min`; None if no load is in it, `K`."""
+    divisor, words = _without_unit(tokens(_SLASH.sub(" per ", f"load {unit}")))
+    if known.kind is Kind.GENERIC:
+        return known
+    is_rate = known.kind is Kind.RATE
+    if (divisor and not is_rate) or (_NO_LOAD | (_NO_RATE if is_rate else _NO_QUEUE)) & {*words}:
+        return None
+    return Meaning(known.kind, 60.0 if "rpm" in words else divisor or known.divisor)
+
+
 def qualified_kind(name: str) -> Kind | None:
     """Return the kind of load that a name has the word of, if another word says that it is none: `retry_rate`."""
     known, is_qualified = _known(name)

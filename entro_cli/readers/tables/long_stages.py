@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
 from entro_cli.readers.tables.column_names import meaning, tokens
-from entro_cli.readers.tables.schema import DEFAULT_NAMES, StageColumn, printable_name, stage_column
+from entro_cli.readers.tables.schema import DEFAULT_NAMES, StageColumn, printable_name, stage_column, with_unit
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
@@ -18,14 +18,19 @@ _MAX_STAGES = 64
 
 
 def long_stages(
-    label: str, names: Sequence[str], kinds: Iterable[str] | None, options: ReadOptions
+    label: str,
+    names: Sequence[str],
+    kinds: Iterable[str],
+    units: Iterable[str],
+    options: ReadOptions,
 ) -> tuple[tuple[StageColumn, ...], NDArray[np.int64]]:
     """Return the stages named in the rows of a long table.
 
     Args:
         label: the file, for messages.
         names: cells of the stage column, shape (rows,).
-        kinds: cells of the kind column; None if there is none.
+        kinds: cells of the kind column; empty if there is none.
+        units: cells of the unit column; empty if there is none.
         options: how it is read. If they name some of the stages, others of unknown meaning are left out.
 
     Returns:
@@ -44,7 +49,7 @@ def long_stages(
             remedy="add --stage NAME=COLUMN:KIND for the columns that hold loads",
         )
     kinds_by_name: dict[str, set[str]] = {name: set() for name in found}
-    for name, kind in set(zip(names, kinds or (), strict=False)):
+    for name, kind in set(zip(names, kinds, strict=False)):
         kinds_by_name[name].add(kind.strip().lower())
     specified = {spec.column for spec in options.stages_for(found)} & set(found)
     kept = [
@@ -53,7 +58,14 @@ def long_stages(
         if not specified or name in specified or meaning(name) or _default_name(name) or kinds_by_name[name] & set(Kind)
     ]
     codes = {name: kept.index(name) if name in kept else -1 for name in found}
-    stages = tuple(_long_stage(label, name, kinds_by_name[name] & set(Kind), options) for name in kept)
+    units_by_name: dict[str, set[str]] = {name: set() for name in kept}
+    for name, unit in set(zip(names, units, strict=False)):
+        if name in kept and unit.strip():
+            units_by_name[name].add(unit)
+    stages = tuple(
+        with_unit(_long_stage(label, name, kinds_by_name[name] & set(Kind), options), units_by_name[name], label)
+        for name in kept
+    )
     return stages, np.fromiter((codes[name] for name in names), np.int64, len(names))
 
 

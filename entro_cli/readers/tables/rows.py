@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
+from entro_cli.core.files import sql_string
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
 from entro_cli.readers.tables.column_names import TOTALS
@@ -20,10 +21,10 @@ from entro_cli.readers.tables.series import Rows
 from entro_cli.readers.tables.timestamp_sql import timestamp_sql
 from entro_cli.readers.timestamps import UNKNOWN_ORDER
 from entro_cli.timeseries.observations import BadRow, NotStreamableError, ReadOptions, TimeArray
-from entro_engine import Kind
+from entro_engine import EntroError, Kind
 from entro_engine.entropy import FloatArray
 
-_GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE, _STRAY = range(8)
+_GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE, _STRAY, _HEADER = range(9)
 _REASONS = (
     "",
     NOT_A_ROW,
@@ -33,6 +34,7 @@ _REASONS = (
     "infinite",
     "negative",
     "the time is 300 days or more from all others",
+    "another header",
 )
 STRAY_NS = 300 * 86400 * NS
 """Gap in the times of a table behind which a few rows are taken for wrong."""
@@ -127,10 +129,11 @@ class _RowQuery:
     ) -> None:
         self.table, self._schema, self._options, self._usual = table, schema, options, usual
         self._loads = load_columns(table, schema)
-        clock = schema.clock is not None
+        times = [column for column in (schema.time, schema.clock) if column is not None]
+        self._used = [*times, *self._loads, *(column for _, column in _text_columns(schema))]
         self._time = (
             timestamp_sql(_time_text(schema), schema.form, "time")
-            if clock
+            if schema.clock is not None
             else table.timestamp_sql(schema.time, schema.form, "time")
         )
         loads = ", ".join(f"{number} AS load{index}" for index, number in enumerate(numbers))
@@ -145,9 +148,7 @@ class _RowQuery:
 
     def bad(self) -> tuple[BadRow, ...]:
         """Return the first few rows that could not be read."""
-        schema = self._schema
-        used = [schema.time, *(column for column in (schema.clock,) if column is not None), *self._loads]
-        return bad_rows(self.table, [*used, *(column for _, column in _text_columns(schema))], self._wrong)
+        return bad_rows(self.table, self._used, self._wrong)
 
     def good_rows(self, fetched: Mapping[str, Any]) -> Rows:
         """Return the good rows among those that were fetched, and count the others."""
@@ -156,6 +157,13 @@ class _RowQuery:
         is_good = np.equal(reasons, _GOOD)
         for row in np.flatnonzero(~is_good)[: SHOWN_BAD_ROWS - len(self._wrong)].tolist():
             self._wrong[self._rows + row] = _REASONS[reasons[row]]
+        if _HEADER in reasons:
+            raise EntroError(
+                "has a second header, whose columns are others than those of the first",
+                where=self.table.log.label,
+                expected="rows of one table",
+                remedy="split the file there",
+            )
         self._rows += len(reasons)
         self._wrong_count += int((~is_good).sum())
         self.not_numbers += int(np.equal(reasons, _TEXT).sum())
@@ -163,9 +171,9 @@ class _RowQuery:
         if schema.stage is not None:
             from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
 
-            kinds = compress(fetched["kind"], is_good) if schema.kind is not None else None
+            kinds, units = (compress(fetched.get(role, ()), is_good) for role in ("kind", "unit"))
             names = list(compress(fetched["stage"], is_good))
-            stages, codes = long_stages(self.table.log.label, names, kinds, self._options)
+            stages, codes = long_stages(self.table.log.label, names, kinds, units, self._options)
         totals = np.asarray(fetched["is_total"], np.bool_)[is_good] if schema.sources else None
         return Rows(
             times=np.asarray(fetched["time"], dtype=np.int64)[is_good],
@@ -199,6 +207,12 @@ class _RowQuery:
     def _reason_sql(self) -> str:
         """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell, NaN or N/A is a missing sample."""
         checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ns IS NULL THEN {_TIME}"]
+        if self.table.shape == "csv":
+            time, *others = (
+                f"trim(coalesce(c{column}, ''), ' \"') = {sql_string(self.table.columns[column].strip())}"
+                for column in self._used
+            )
+            checks.insert(1, f"WHEN ns IS NULL AND {time} AND NOT ({' AND '.join(others)}) THEN {_HEADER}")
         if self._schema.stage is not None:
             checks.append(f"WHEN trim(coalesce(c{self._schema.stage}, '')) = '' THEN {_STAGE}")
         for index, column in enumerate(self._loads):
@@ -282,7 +296,7 @@ def load_columns(table: Table, schema: TableSchema) -> list[int]:
 
 def _text_columns(schema: TableSchema) -> list[tuple[str, int]]:
     """Return the columns of a long table that hold names, with the role of each."""
-    columns = (("stage", schema.stage), ("kind", schema.kind))
+    columns = (("stage", schema.stage), ("kind", schema.kind), ("unit", schema.unit))
     return [(role, column) for role, column in columns if column is not None]
 
 

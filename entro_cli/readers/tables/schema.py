@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
 from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
@@ -14,6 +15,7 @@ from entro_cli.readers.tables.column_names import (
     differ_by_source,
     has_number,
     has_rate_unit,
+    in_unit,
     may_be_load,
     meaning,
     names_source,
@@ -43,6 +45,7 @@ LARGEST_LOAD = 1e100
 
 _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
+UNIT_COLUMNS = frozenset({"unit", "units"})
 _SHOWN_NAME = 60
 _PLUS = re.compile(r'\+(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A plus sign outside quotes."""
@@ -86,6 +89,7 @@ class TableSchema:
         stage: the stage column of a long table; None for a wide one.
         value: the value column of a long table; None for a wide one.
         kind: the kind column of a long table; None if it has none.
+        unit: the unit column of a long table; None if it has none.
         sources: columns that name what a row is of, such as an instance: rows of one time that differ in them add up.
         unread_columns: names of the other columns of numbers if only one stage was recognised, for a warning.
         qualified: by kind that has no stage, the columns that have its word in their names and another that says
@@ -99,6 +103,7 @@ class TableSchema:
     stage: int | None = None
     value: int | None = None
     kind: int | None = None
+    unit: int | None = None
     sources: tuple[int, ...] = ()
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
@@ -137,9 +142,12 @@ class _Columns:
         long = self._long()
         sources = self._sources({time, clock, *(long or ())})
         if long is not None:
-            return TableSchema(time, form, clock, stage=long[0], value=long[1], kind=long[2], sources=sources)
+            stage, value, kind, unit = long
+            return TableSchema(time, form, clock, stage=stage, value=value, kind=kind, unit=unit, sources=sources)
         not_loads = {self._names[index] for index in (time, *sources)}
-        stages = self._stages(not_loads)
+        # A first row without a time is a second line of the header, with units.
+        has_units = clock is None and timestamp_format(self._cells[time][:1], NS) is None
+        stages = tuple(self._in_unit(stage, has_units) for stage in self._stages(not_loads))
         used = [name for stage in stages for name in stage.columns]
         twice = next((name for name in used if self._names.count(name) > 1), None)
         if twice is not None:
@@ -231,8 +239,15 @@ class _Columns:
             or (index not in others and any(cell.strip().lower() in TOTALS for cell in cells))
         )
 
-    def _long(self) -> tuple[int, int, int | None] | None:
-        """Return the stage, value and kind columns of a long table; None for a wide one."""
+    def _in_unit(self, stage: StageColumn, has_units: bool) -> StageColumn:
+        """Return a stage in the unit that a column beside it names, such as `rate_unit`, or the first row."""
+        words = [word for word in tokens(stage.columns[0]) if word != "value"]
+        beside = (cells for name, cells in zip(self._names, self._cells, strict=True) if is_unit_of(name, words))
+        cells = next(beside, self._cells[self._names.index(stage.columns[0])][:has_units])
+        return with_unit(stage, {cell for cell in cells if cell.strip()}, self._label)
+
+    def _long(self) -> tuple[int, int, int | None, int | None] | None:
+        """Return the stage, value, kind and unit columns of a long table; None for a wide one."""
         names = [name.strip().lower() for name in self._names]
         stage = [index for index, name in enumerate(names) if name in _STAGE_COLUMNS]
         value = [index for index, name in enumerate(names) if name in _VALUE_COLUMNS]
@@ -240,7 +255,8 @@ class _Columns:
         is_wide = any(column_parts(spec.column, self._names) for spec in self._options.stages_for(()))
         if len(stage) != 1 or len(value) != 1 or is_wide:
             return None
-        return stage[0], value[0], names.index("kind") if "kind" in names else None
+        unit = next((index for index, name in enumerate(names) if name in UNIT_COLUMNS), None)
+        return stage[0], value[0], names.index("kind") if "kind" in names else None, unit
 
     def _unread(self, used: Collection[str]) -> tuple[str, ...]:
         """Return the columns that hold numbers and are not used for anything."""
@@ -325,6 +341,26 @@ class _Columns:
             "names such as scraper_rate, requests_per_min, llm_queue or waiting",
             f"add --stage NAME=COLUMN:KIND, for example --stage llm={example}:queue; {self._shown}",
         )
+
+
+def is_unit_of(name: str, words: Sequence[str]) -> bool:
+    """Return whether a column names the unit of another, given the words of that one: `rate_unit`, `rate.unit`."""
+    return tokens(name)[:-1] == words and tokens(name)[-1] in UNIT_COLUMNS
+
+
+def with_unit(stage: StageColumn, units: Collection[str], label: str) -> StageColumn:
+    """Return a stage of which the log names the units; more than one is an error, and so is one that no load has."""
+    known = Meaning(stage.kind, stage.divisor)
+    found = {in_unit(known, unit) for unit in units} or {known}
+    only = found.pop() if len(found) == 1 else None
+    if only is None:
+        raise EntroError(
+            f"{printable_name(stage.source)} is in {' and '.join(map(printable_name, sorted(units)))}",
+            where=label,
+            expected="a number of requests, or requests per time, in one unit",
+            remedy="convert it, or name another column with --stage",
+        )
+    return replace(stage, divisor=only.divisor)
 
 
 def are_words(cells: Sequence[str]) -> bool:
