@@ -20,7 +20,14 @@ _EPOCHS = {NS // 1000**power: f"epoch {unit}seconds" for power, unit in enumerat
 
 
 def to_utc(
-    label: str, times: TimeArray, zoned: NDArray[np.bool_], form: TimestampFormat, options: ReadOptions, tally: Tally
+    label: str,
+    times: TimeArray,
+    zoned: NDArray[np.bool_],
+    form: TimestampFormat,
+    options: ReadOptions,
+    tally: Tally,
+    *,
+    is_utc: bool,
 ) -> tuple[TimeArray, str]:
     """Return times as nanoseconds since the epoch, and a description of how they were read.
 
@@ -31,6 +38,7 @@ def to_utc(
         form: their format.
         options: how the log is read.
         tally: receives the warnings.
+        is_utc: whether their column is called that of times in UTC.
 
     Raises:
         EntroError: if only some of them name a zone, and the user named none.
@@ -46,6 +54,8 @@ def to_utc(
         return times, _EPOCHS[form.unit_ns]
     if zoned.all():
         return times, "as written"
+    if is_utc:
+        return times, "UTC, by the name of the column"
     if zoned.any() and not options.zone_given:
         raise EntroError(
             f"{int((~zoned).sum())} of {len(zoned)} times name no zone while the others do",

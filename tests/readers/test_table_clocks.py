@@ -10,6 +10,7 @@ from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import ReadOptions
 from entro_engine import EntroError
+from tests.running import entro
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -77,3 +78,38 @@ def test_a_stray_stamp_is_one_bad_row(tmp_path, stray):
 def test_a_few_rows_far_apart_are_no_strays(tmp_path):
     rows = [row(86_400 * 366 * year, year) for year in range(5)]
     assert read(tmp_path, rows).rows_skipped == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [(" UTC+1", 1), (" GMT-5", -5), (" UTC-05:30", -5.5), ("+1", 1), (" UTC+5:30", 5.5), (" CET", 1)],
+)
+def test_zones_behind_a_time(tmp_path, zone, hours):
+    rows = [(f"2026-11-26 12:0{minute}:00{zone}", 1, 2) for minute in range(3)]
+    seen = read(tmp_path, rows)
+    first = START - timedelta(hours=hours)
+    assert seen.series[0].times[0] == int(first.timestamp()) * 10**9
+
+
+@pytest.mark.parametrize("zone", [" BST", " AST", " CET+1", " Etc/GMT+5", " 12"])
+def test_what_may_be_two_zones_or_none_is_no_time(tmp_path, zone):
+    with pytest.raises(EntroError, match="the time cannot be read"):
+        read(tmp_path, [(f"2026-11-26 12:0{minute}:00{zone}", 1, 2) for minute in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("head", "time"),
+    [
+        ("time_utc,rate,queue", "{0} {1}"),
+        ("Time (UTC),rate,queue", "{0} {1}"),
+        ("date,time_utc,rate,queue", "{0},{1}"),
+        ("timestamp_gmt,path,latency_ms", "{0}T{1}.5"),
+        ("arrival_time_utc,path,latency_ms", "{0} {1}"),
+    ],
+)
+def test_a_column_of_times_in_utc_is_not_in_the_zone_of_the_others(tmp_path, head, time):
+    path = tmp_path / "table.csv"
+    rows = (time.format("2026-11-26", f"12:00:0{second}") + f",{second % 2},{second}\n" for second in (1, 2, 4, 7))
+    path.write_text(f"{head}\n{''.join(rows)}")
+    outcome = entro("analyze", path, "--tz", "Europe/Berlin", "--step", "1m", "--steps-csv", "-")
+    assert outcome.out.splitlines()[1].startswith("2026-11-26T12:00:00")

@@ -24,6 +24,7 @@ from entro_cli.readers.requests.cells import (
 from entro_cli.readers.requests.levels import FAILURES, NEVER, Requests
 from entro_cli.readers.requests.names import Role
 from entro_cli.readers.requests.sample import RequestColumns
+from entro_cli.readers.tables.column_names import names_utc
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.readers.time_zones import to_utc
@@ -171,7 +172,9 @@ def _moments(
             is_known = values != MISSING
             warnings = tally if column is cells.columns.stamp else others
             values, zoned = values.copy(), cells.zoned[role][rows][is_known]
-            values[is_known], zones[role] = to_utc(label, values[is_known], zoned, column.form, options, warnings)
+            values[is_known], zones[role] = to_utc(
+                label, values[is_known], zoned, column.form, options, warnings, is_utc=names_utc(column.name)
+            )
         found[role] = values
     return found, zones
 

@@ -11,7 +11,7 @@ from entro_engine import Kind
 TIME_NAMES = frozenset({"time", "timestamp", "ts", "date", "datetime", "t"})
 """Names of time columns, without units."""
 
-_TIME_UNITS = frozenset({"ms", "s", "sec", "seconds", "us", "ns", "utc", "unix", "epoch"})
+_TIME_UNITS = frozenset({"ms", "s", "sec", "seconds", "us", "ns", "utc", "gmt", "unix", "epoch"})
 
 
 def _words(text: str) -> frozenset[str]:
@@ -232,6 +232,11 @@ def names_time(name: str) -> bool:
     while len(words) > 1 and words[-1] in _TIME_UNITS:
         words.pop()
     return len(words) == 1 and words[0] in TIME_NAMES
+
+
+def names_utc(name: str) -> bool:
+    """Return whether a column has the name of times in UTC: `time_utc`, `Time (GMT)`, but not `Time (UTC+1)`."""
+    return bool({"utc", "gmt"} & {*tokens(name)}) and not re.search(r"[+-]\s*\d", name)
 
 
 def offset_unit_ns(name: str) -> int:

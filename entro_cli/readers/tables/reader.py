@@ -73,7 +73,7 @@ class TableReader(CsvHeaders):
         good = len(rows.times)
         bad = checked_bad_rows(table, good, rows.skipped, rows.bad, options)
         tally = Tally(table.problems)
-        times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally)
+        times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally, is_utc=schema.is_utc)
         rows = _without_steps_back(replace(rows, times=times), tally)
         series = series_of(rows, tally, options.aggregate)
         note_columns_not_read(schema, rows.stages, series, tally)

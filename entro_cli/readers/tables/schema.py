@@ -20,6 +20,7 @@ from entro_cli.readers.tables.column_names import (
     meaning,
     names_source,
     names_time,
+    names_utc,
     offset_unit_ns,
     qualified_kind,
     tokens,
@@ -91,6 +92,7 @@ class TableSchema:
         kind: the kind column of a long table; None if it has none.
         unit: the unit column of a long table; None if it has none.
         sources: columns that name what a row is of, such as an instance: rows of one time that differ in them add up.
+        is_utc: whether the time column is called that of times in UTC.
         unread_columns: names of the other columns of numbers if only one stage was recognised, for a warning.
         qualified: by kind that has no stage, the columns that have its word in their names and another that says
             that they measure something else, for a warning.
@@ -105,6 +107,7 @@ class TableSchema:
     kind: int | None = None
     unit: int | None = None
     sources: tuple[int, ...] = ()
+    is_utc: bool = False
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
 
@@ -141,9 +144,10 @@ class _Columns:
         time, form, clock = self._time()
         long = self._long()
         sources = self._sources({time, clock, *(long or ())})
+        is_utc = names_utc(self._names[time if clock is None else clock])
         if long is not None:
             stage, value, kind, unit = long
-            return TableSchema(time, form, clock, stage=stage, value=value, kind=kind, unit=unit, sources=sources)
+            return TableSchema(time, form, clock, (), stage, value, kind, unit, sources, is_utc)
         not_loads = {self._names[index] for index in (time, *sources)}
         # A first row without a time is a second line of the header, with units.
         has_units = clock is None and timestamp_format(self._cells[time][:1], NS) is None
@@ -159,6 +163,7 @@ class _Columns:
             clock,
             stages,
             sources=sources,
+            is_utc=is_utc,
             unread_columns=self._unread({*not_loads, *used}) if is_single else (),
             qualified=_qualified_columns(self._names, {stage.kind for stage in stages}, {*not_loads, *used}),
         )

@@ -92,7 +92,7 @@ class TableStream:
     def _series(self, rows: Rows, schema: TableSchema) -> tuple[Series, ...]:
         """Return the series in a block, one per stage that has a sample in it."""
         form, tally = schema.form, Tally()
-        times, zone = to_utc(self._log.label, rows.times, rows.zoned, form, self._options, tally)
+        times, zone = to_utc(self._log.label, rows.times, rows.zoned, form, self._options, tally, is_utc=schema.is_utc)
         if self._last_ns is None:
             self._zone, self._problems, self._last_ns = zone, tally.problems, int(times[0]) - 1
         # An hour that the clock showed twice or skipped can be resolved only with all rows around it.

@@ -21,6 +21,9 @@ WHOLE_NUMBERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT
 """Types of DuckDB for whole numbers that a column of Parquet may have."""
 
 _MOMENTS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"})
+_UNCLEAR_ZONES = "ACT|AET|AGT|ART|AST|BET|BST|CNT|CTT|ECT|IET|MIT|NET|NST|PLT|PNT|PRT|SST|VST"
+"""Names of zones that DuckDB has from old Java: there BST is not British Summer Time but that of Bangladesh."""
+
 _YEARS = "'1965' AND '2256'"
 """Limits of the years of dates: between two of them are fewer nanoseconds than 64 bits hold."""
 
@@ -108,9 +111,10 @@ def _iso_sql(text: str, name: str) -> TimestampSql:
 
 
 def _clean_sql(text: str) -> str:
-    """Return SQL of a timestamp without a space before the offset, a decimal comma and small letters."""
+    """Return SQL of a timestamp without a space before the offset, UTC+1, a decimal comma and small letters."""
     upper = rf"regexp_replace(regexp_replace(trim({text}), '(\d)t(\d)', '\1T\2'), '(\d)z$', '\1Z')"
-    return rf"replace(regexp_replace({upper}, '\s+([+-]\d)', '\1'), ',', '.')"
+    offset = rf"regexp_replace({upper}, '(?i)(?:\s+|\s(?:UTC|GMT)\s?)([+-]\d)', '\1')"
+    return rf"replace(regexp_replace({offset}, '(:\d\d[.,]?\d*[+-])(\d)(:\d\d)?$', '\10\2\3'), ',', '.')"
 
 
 def _odd_iso_sql(clean: str) -> tuple[str, str]:
@@ -120,7 +124,9 @@ def _odd_iso_sql(clean: str) -> tuple[str, str]:
     dashed, plain = (rf"regexp_matches({clean}, '^\d{{{digits}}}')" for digits in ("4}[-/]{1", "8"))
     iso = f"CASE WHEN {dashed} THEN {clean} WHEN {plain} THEN {basic} END"
     zoned = rf"regexp_matches({clean}, '(:\d|T\d{{4,6}}).*?([zZ]|[+-]\d\d(:?\d\d)?|[A-Za-z_/]+)$')"
-    shift = f"CASE WHEN {zoned} THEN {_shift_sql('iso')} ELSE 0 END"
+    # The cast would ignore what else follows a space.
+    is_clear = rf"NOT regexp_matches({clean}, ':\d\d([.]\d+)?\s+\S')"
+    shift = f"CASE WHEN {zoned} THEN {_shift_sql('iso')} WHEN {is_clear} THEN 0 END"
     return let_sql("iso", iso, f"TRY({_wall_sql('iso')} - {shift})"), zoned
 
 
@@ -136,7 +142,8 @@ def _wall_sql(text: str) -> str:
 
 def _shift_sql(text: str) -> str:
     """Return SQL of how far that clock is ahead of UTC, nanoseconds: the cast to TIMESTAMPTZ applies the zone."""
-    return f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+    shift = f"1000 * (epoch_us(TRY_CAST({text} AS TIMESTAMP)) - epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+    return rf"CASE WHEN NOT regexp_matches({text}, '(?i)\b(?:{_UNCLEAR_ZONES})$') THEN {shift} END"
 
 
 def written_parts_sql(text: str) -> str:
