@@ -346,3 +346,10 @@ def test_a_known_run(name):
     assert stages["llm"]["mean_load"] == pytest.approx(44.93, rel=0.01)
     assert stages["llm"]["peak_load"] == 281
     assert stages["scraper"]["mean_load"] == pytest.approx(1.047, rel=0.01)
+
+
+@pytest.mark.parametrize(("label", "queue"), [("tp_rank", 3), ("pp_rank", 3), ("dp_rank", 6)])
+def test_ranks_of_one_model_are_one_queue(label, queue, tmp_path):
+    ranks = "".join(f'sglang:num_queue_reqs{{{label}="{rank}"}} 3\n' for rank in (0, 1))
+    content = "".join(f"{at(index):%Y-%m-%dT%H:%M:%SZ}\n{ranks}" for index in range(4))
+    assert loads(read(metrics, content.encode(), tmp_path))["llm"] == {10 * index: queue for index in range(4)}

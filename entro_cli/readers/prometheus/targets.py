@@ -16,7 +16,10 @@ from entro_engine.entropy import FloatArray
 _OF_PROMETHEUS = frozenset({"prometheus", "prometheus_replica", "__replica__"})
 """Labels that name the Prometheus server which scraped a target."""
 
-_OF_SCRAPE = _OF_PROMETHEUS | {"job", "replica", "endpoint", "service"}
+_RANKS = frozenset({"tp_rank", "pp_rank", "moe_ep_rank"})
+"""Labels of SGLang's parts of one model, which may all report its queue."""
+
+_OF_SCRAPE = _OF_PROMETHEUS | _RANKS | {"job", "replica", "endpoint", "service"}
 """Labels that also differ between two scrapes of one target, but not only between those."""
 
 _RAY = "ray_"
@@ -64,7 +67,7 @@ def _address(part: MetricSeries) -> object:
     if address is not None and not part.name.startswith(_RAY):
         return address
     # Without an address, a job may be a server.
-    return frozenset((label, value) for label, value in part.labels.items() if label not in _OF_PROMETHEUS)
+    return frozenset((label, value) for label, value in part.labels.items() if label not in _OF_PROMETHEUS | _RANKS)
 
 
 def _agree(one: MetricSeries, other: MetricSeries) -> bool:
