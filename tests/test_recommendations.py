@@ -126,6 +126,34 @@ def test_of_other_stages_the_one_that_drove_it_is_to_be_held(spike, action, tmp_
     assert found["number"] == document["violation_time_s"] == 300.0
 
 
+NAME = "a_name_of_a_deployment_in_kubernetes_with_all_its_hashes"
+
+
+@pytest.mark.parametrize(
+    ("loads", "expected"),
+    [
+        ([(2.0, 60), (0.3, 18), *[(0.3, 0)] * 8] * 4, "is a guess, as the capacity is: model"),
+        ([(0.5, 400 + minute % 7 * 9) for minute in range(40)], "is not known (the plant's queue is "),
+    ],
+)
+def test_of_a_pair_whose_cap_is_not_known_the_driver_is_to_be_held(loads, expected, tmp_path):
+    """A report with time over the budget says what to do; a long name leaves room for it on a terminal."""
+    log = tmp_path / "log.csv"
+    rows = [f"2026-11-02T10:{minute:02}:00Z,{rate},{waiting}" for minute, (rate, waiting) in enumerate(loads)]
+    log.write_text("\n".join(["time,scraper_rate,q", *rows]) + "\n")
+    read = ["--stage", "scraper=scraper_rate", "--stage", f"{NAME}=q:queue"]
+    (found,) = json.loads(entro("analyze", log, *read, "--json").out)["recommendations"]
+    assert found["sentence"].startswith(f"Send less to {NAME[:37]}..., while requests wait there: it drove ")
+    assert expected in found["setting"]
+    assert "What to do:" in entro("report", log, *read, "--out", "-", "--format", "html").out
+
+
+def test_long_names_leave_room_for_what_to_do():
+    (found,) = advised(HELPED, stages=(f"crawl_{NAME}", NAME))
+    assert NAME not in found.sentence
+    assert found.sentence.startswith("Hold crawl_a_name_of_a_")
+
+
 @pytest.mark.parametrize("period", [["--daily", "--logs"], ["--since", "2026-11-02T10:12Z", "--logs"], ["--weekly"]])
 def test_the_command_of_a_report_reads_the_logs_as_it_did(period, tmp_path):
     """Its stages, its budget and its range too, and not until the time at which it is run."""

@@ -24,6 +24,9 @@ _MAX_NAMED_HOURS = 18
 _SAME_WAIT = 0.05
 """Chosen: mean waits that differ by at most this share count as unchanged."""
 
+_LONGEST_NAME = 40
+"""Longer names of stages are cut off, as in the verdict: on a terminal they would leave no room for the action."""
+
 
 def recommendations(
     coordination: Coordination, stages: tuple[str, str], step_s: float, command: str
@@ -45,7 +48,7 @@ def recommendations(
         return ()
     if _costs_more(measured, coordinated):
         return ()
-    rate, queue = stages
+    rate, queue = (formatting.shortened(name, _LONGEST_NAME) for name in stages)
     when = hours_in_words(coordination.held_hours)
     sentence = (
         f"Hold {rate} to {formatting.quantity(coordination.capacity)} req/s, the rate that {queue} serves, while "
@@ -69,14 +72,16 @@ def recommendations(
     )
 
 
-def first_stage_to_hold(figures: Figures, command: str, place: str) -> tuple[Recommendation, ...]:
+def first_stage_to_hold(
+    figures: Figures, coordination: Coordination, command: str, place: str
+) -> tuple[Recommendation, ...]:
     """Return the stage that drove most of the time over the budget, to be held first; empty without violations.
 
-    It is for pipelines of other stages than one rate and one queue: what coordination would have changed there is not
-    simulated.
+    It is for pipelines of which it is not known what coordination would have changed.
 
     Args:
         figures: the figures of the period.
+        coordination: the effect of the controller, withheld or with a guessed capacity.
         command: a command that shows the numbers, quoted for a shell.
         place: what comes before the names of the figures in its JSON document.
     """
@@ -87,12 +92,19 @@ def first_stage_to_hold(figures: Figures, command: str, place: str) -> tuple[Rec
     stage = next(stage for stage in figures.stages if stage.name == name)
     over, total = (formatting.duration(steps * figures.step_s) for steps in (driven[name], figures.violations))
     share = f"all {total}" if driven[name] == figures.violations else f"{over} of the {total}"
-    full, load = formatting.quantity(stage.full), stage.peak_load or 0.0
+    name, full, load = (
+        formatting.shortened(name, _LONGEST_NAME),
+        formatting.quantity(stage.full),
+        stage.peak_load or 0.0,
+    )
     peak, waiting = formatting.quantity(load), formatting.requests(load)
+    first = " first" if len(figures.stages) > 2 else ""
     action, most = {
-        Kind.RATE: (f"Slow {name} down first", f"at up to {peak} req/s"),
-        Kind.QUEUE: (f"Send less to {name} first, while requests wait there", f"with up to {waiting} waiting"),
-    }.get(Kind(stage.kind), (f"Look at {name} first", f"at a load of up to {peak}"))
+        Kind.RATE: (f"Slow {name} down{first}", f"at up to {peak} req/s"),
+        Kind.QUEUE: (f"Send less to {name}{first}, while requests wait there", f"with up to {waiting} waiting"),
+    }.get(Kind(stage.kind), (f"Look at {name}{first}", f"at a load of up to {peak}"))
+    is_pair = [stage.kind for stage in figures.stages] == [Kind.RATE, Kind.QUEUE]
+    known = f"is not known ({coordination.withheld})" if coordination.withheld else "is a guess, as the capacity is"
     return (
         Recommendation(
             sentence=f"{action}: it drove {share} over the budget, {most} (full at {full}).",
@@ -101,8 +113,8 @@ def first_stage_to_hold(figures: Figures, command: str, place: str) -> tuple[Rec
             field=f"{place}violation_time_s",
             command=command,
             setting=(
-                "What a cap would change is computed for one rate stage and one queue stage: choose them with --stage, "
-                "or model all stages in a scenario file for `entro simulate --scenario`"
+                f"What a cap would change {known}: {'' if is_pair else 'choose two stages with --stage, or '}"
+                "model the stages in a scenario file for `entro simulate --scenario`"
             ),
         ),
     )
