@@ -229,7 +229,8 @@ def _coordination(analysis: AnalysisResult) -> Iterator[RenderableType]:
     for recommendation in analysis.recommendations:
         yield ""
         yield Text(recommendation.sentence)
-        yield Text(f"{recommendation.setting}; see {recommendation.field} in: {recommendation.command}", style="dim")
+        command = printable(recommendation.command)  # it names the logs, as they are called
+        yield Text(f"{recommendation.setting}; see {recommendation.field} in: {command}", style="dim")
 
 
 def _sources(sources: tuple[Source, ...]) -> Table:
