@@ -280,3 +280,19 @@ def test_a_time_beyond_all_others_is_one_bad_row(usual, odd):
     outcome = entro("analyze", "-", "--tz", "UTC", "--json", "--step", "1h", stdin=table([*times, odd], "date"))
     (source,) = json.loads(outcome.out)["sources"]
     assert (source["rows_read"], source["rows_skipped"]) == (9, 1)
+
+
+@pytest.mark.parametrize("lines", [400, 200_000])  # the second is read in blocks
+def test_a_load_that_only_later_lines_have_is_reported(lines):
+    rows = (f'"queue": {row}, ' * (row >= 300) + f'"rate": {row % 3}' for row in range(lines))
+    content = "".join(f'{{"time": {1_795_694_400 + row}, {loads}}}\n' for row, loads in enumerate(rows))
+    outcome = entro("analyze", "-", stdin=content.encode())
+    assert outcome.status == 0
+    assert "not read, as the first lines lack it: queue" in outcome.err
+
+
+def test_the_end_of_requests_that_only_later_lines_have_is_reported():
+    rows = (f'"finished_at": {row * row + 2}, ' * (row >= 300) + f'"created_at": {row * row}' for row in range(400))
+    content = "".join(f'{{"id": {row}, {times}}}\n' for row, times in enumerate(rows))
+    outcome = entro("analyze", "-", "--start", "2026-11-26", stdin=content.encode())
+    assert "not read, as the first lines lack it: finished_at" in outcome.err

@@ -14,6 +14,7 @@ from entro_cli.readers.quantities import RATE_STAGE, choose_stages, with_owner
 from entro_cli.readers.reader import Overlap, Reading, StaleStateError
 from entro_cli.readers.requests.columns import looks_like_requests, request_columns
 from entro_cli.readers.requests.levels import LastRequests, Requests, request_quantities, request_signals
+from entro_cli.readers.requests.names import Role, indices_for
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import check_lengths, fetch_requests
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
@@ -23,9 +24,10 @@ from entro_cli.readers.tables.duckdb_table import (
     Table,
     first_rows_of,
     head_text,
+    late_columns,
     open_table,
 )
-from entro_cli.readers.tables.schema import printable_name
+from entro_cli.readers.tables.schema import printable_name, printable_names
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
 from entro_engine import EntroError
@@ -155,6 +157,11 @@ def columns_of(table: Table, options: ReadOptions, tally: Tally) -> RequestColum
     columns, notes = request_columns(table.log.label, table.columns, table.sample, options)
     for note in notes:
         tally.note(note.kind, *note.detail)
+    missing = [role for role in (Role.START, Role.WAIT) if not columns.has_starts]
+    missing += [role for role in (Role.FINISH, Role.DURATION, Role.SERVICE) if not columns.has_finishes]
+    late = [name for name in late_columns(table) if any(indices_for(role, [name]) for role in missing)]
+    if late:
+        tally.note(ProblemKind.LATE_COLUMNS, printable_names(late))
     return columns
 
 

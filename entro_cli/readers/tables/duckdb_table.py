@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     import duckdb  # takes a tenth of a short command, and text logs do without
 
 SAMPLE_ROWS = 200
+_LOOKS, _LOOK_BYTES = 64, 4096
+"""Places of a file, and bytes from there on, in which keys of JSON lines are looked for."""
+
 """Number of first rows from which the columns are recognised."""
 
 _BUFFER = 2 * MAX_LINE
@@ -297,6 +300,20 @@ def _json_lines(log: LogFile, text: str) -> Table:
             pointers.setdefault(name, pointer)
     sample = [json_cells(line, list(pointers)) for line in lines if json_object(line)]
     return Table(log, "json lines", list(pointers), sample, log.path, pointers=list(pointers.values()))
+
+
+def late_columns(table: Table) -> list[str]:
+    """Return the keys of JSON lines that the first lines lack, and that some lines all over the file have."""
+    if table.shape != "json lines":
+        return []
+    size = table.path.stat().st_size
+    names: dict[str, None] = {}
+    with table.path.open("rb") as file:
+        for place in range(0, size, max(size // _LOOKS, _LOOK_BYTES)):
+            file.seek(place)
+            for line in file.readlines(_LOOK_BYTES)[1:]:  # the first one may be cut
+                names |= dict.fromkeys(json_fields(json_object(line.decode(errors="replace"))))
+    return [name for name in names if name not in table.columns]
 
 
 def _json_sql(table: Table) -> str:

@@ -15,7 +15,7 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
-from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, head_text, open_table
+from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, head_text, late_columns, open_table
 from entro_cli.readers.tables.first_lines import first_rows, looks_like_json, sniff_csv, split_lines
 from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import (
@@ -76,7 +76,7 @@ class TableReader(CsvHeaders):
         times, zone = to_utc(log.label, rows.times, rows.zoned, schema.form, options, tally, is_utc=schema.is_utc)
         rows = _without_steps_back(replace(rows, times=times), tally)
         series = series_of(rows, tally, options.aggregate)
-        note_columns_not_read(schema, rows.stages, series, tally)
+        note_columns_not_read(table, schema, rows.stages, series, tally)
         return Observations(
             path=log.label,
             format=self.name,
@@ -173,11 +173,12 @@ def schema_of(table: Table, options: ReadOptions) -> TableSchema:
 
 
 def note_columns_not_read(
-    schema: TableSchema, stages: Sequence[StageColumn], series: Sequence[Series], tally: Tally
+    table: Table, schema: TableSchema, stages: Sequence[StageColumn], series: Sequence[Series], tally: Tally
 ) -> None:
     """Warn of columns that became no series.
 
     Args:
+        table: the table.
         schema: schema of the table.
         stages: the stages that were to be read.
         series: the series that were read.
@@ -189,5 +190,9 @@ def note_columns_not_read(
     if schema.unread_columns:
         only, others = stages[0], ", ".join(printable_name(name) for name in schema.unread_columns[:10])
         tally.note(ProblemKind.COLUMNS_NOT_READ, printable_name(only.source), str(only.kind), others)
+    kinds = {stage.kind for stage in stages}
+    late = [name for name in late_columns(table) if (known := meaning(name)) is not None and known.kind not in kinds]
+    if late:
+        tally.note(ProblemKind.LATE_COLUMNS, printable_names(late))
     for kind, names in schema.qualified:
         tally.note(ProblemKind.QUALIFIED, str(kind), printable_names(names), DEFAULT_NAMES[kind])

@@ -76,7 +76,7 @@ class TableStream:
             series = sink.finish()
             bad = checked_bad_rows(table, self._rows, blocks.skipped, blocks.bad(), self._options)
         tally = Tally(self._problems)
-        note_columns_not_read(schema, schema.stages, series, tally)
+        note_columns_not_read(table, schema, schema.stages, series, tally)
         return Observations(
             path=self._log.label,
             format=TableReader.name,
