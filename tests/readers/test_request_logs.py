@@ -82,6 +82,13 @@ TO_THE_MILLISECOND = {
             "request_time": f"{r.took / 1000:.3f}",
         }
     ),
+    "stamp and end": rows(lambda r: {"timestamp": at(r.end), "end_time": at(r.end), "duration_ms": r.took}),
+    "stamp after the end": rows(
+        lambda r: {"timestamp": at(r.end + 3), "id": r.came, "start_time": at(r.came), "end_time": at(r.end)}
+    ),
+    "stamp after start and duration": rows(
+        lambda r: {"timestamp": at(r.end + 3), "started_at": at(r.came), "duration_ms": r.took, "path": "/v1/chat"}
+    ),
     "Envoy": rows(lambda r: {"start_time": at(r.came), **ENVOY, "response_code": r.status, "duration": r.took}),
     "Traefik": rows(
         lambda r: {
@@ -588,6 +595,15 @@ def test_a_unit_that_is_not_clear_is_asked_for(content, options, says, tmp_path)
 )
 def test_a_log_that_cannot_be_read_is_named(content, says, tmp_path):
     with pytest.raises(EntroError, match=f"this looks like .*{says}"):
+        read(content.encode(), tmp_path)
+
+
+@pytest.mark.parametrize("event", ["event", "msg", "status"])
+def test_events_of_requests_are_not_requests(event, tmp_path):
+    made = run()
+    events = sorted((at(ms), f"request {word}", r.came) for r in made for word, ms in (("in", r.came), ("out", r.end)))
+    content = "".join(f'{{"time": "{time}", "request_id": {one}, "{event}": "{word}"}}\n' for time, word, one in events)
+    with pytest.raises(EntroError, match=f"rows with one request_id differ in {event}: each is an event"):
         read(content.encode(), tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from entro_cli.readers.problems import masked
 from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, spelt, unit_of
 from entro_cli.readers.requests.sample import RequestColumn, RequestColumns, RequestSample, has_value
 from entro_cli.readers.tables.column_names import is_number, meaning, tokens
-from entro_cli.readers.tables.schema import given_time, printable_name, printable_names
+from entro_cli.readers.tables.schema import are_words, given_time, printable_name, printable_names
 from entro_cli.readers.timestamps import DATE_ORDERS, UNKNOWN_ORDER, date_shown, given_format
 from entro_cli.timeseries.observations import ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -27,6 +28,8 @@ _REQUEST_WORDS = frozenset(
 _LOGGER_WORDS = frozenset({"level", "levelname", "severity", "logger"})
 _LOAD_WORDS = frozenset({"value", "load", "count", "requests", "total", "mean", "avg", "average", "max"})
 _STATISTIC = re.compile(r"\d+(?:\.\d+)?\s*%|p\d\d+|.*percentile.*|.*requests? count", re.IGNORECASE)
+_IDS = frozenset({"id", "request id", "req id", "job id", "task id", "message id", "jid", "uuid"})
+_EVENTS = frozenset({"event", "event type", "type", "action", "phase", "status", "state", "msg", "message"})
 _LONG_S = 100
 """Lengths without a unit that are mostly above this, as seconds, may as well be milliseconds."""
 
@@ -128,6 +131,8 @@ class _ColumnChoice(RequestSample):
             access=self.access,
             only=(self.columns.index(rows[0]), rows[1]) if rows[0] in self.columns else None,
         )
+        if not chosen.has_finishes:
+            self._check_events()
         return chosen, (*_reading(chosen), *notes, *self._check_units(chosen))
 
     def _unclear(self, found: str, expected: str, remedy: str) -> EntroError:
@@ -158,7 +163,8 @@ class _ColumnChoice(RequestSample):
             candidates = [column for index in indices if (column := self.moment(index, self._unit))]
         else:
             ends = roles[Role.FINISH] if self.lengths else []
-            choices = (roles[Role.ARRIVAL], roles[Role.QUEUED], self.stamps, roles[Role.START], ends)
+            stamps = [] if self._is_logged_later() else self.stamps
+            choices = (roles[Role.ARRIVAL], roles[Role.QUEUED], stamps, roles[Role.START], ends)
             candidates = next((choice for choice in choices if choice), [])
         if len(candidates) != 1:
             raise self._no_such_time() if self._name else self._no_arrival(candidates)
@@ -172,6 +178,42 @@ class _ColumnChoice(RequestSample):
                 f"add --time {shown}:ms or --time {shown}:s",
             )
         return time
+
+    def _is_logged_later(self) -> bool:
+        """Return whether a logger's stamp is mostly after the starts, or not before the ends of requests with lengths.
+
+        Such a stamp is no arrival. Stamps in whole seconds may equal a start.
+        """
+        starts, ends = self.by_role[Role.START], self.by_role[Role.FINISH]
+        others = (starts if ends or self.lengths else []) or (ends if self.lengths else [])
+        if len(self.stamps) != 1 or not others or others[0].form != self.stamps[0].form:
+            return False
+        stamp, other = self.stamps[0], others[0]
+        pairs = [(_moment_s(row[stamp.index]), _moment_s(row[other.index])) for row in self.rows]
+        later = [one > two or (one == two and not starts) for one, two in pairs if one is not None and two is not None]
+        return 2 * sum(later) > len(later)
+
+    def _check_events(self) -> None:
+        """Check that rows are requests, where nothing says when these end, rather than their starts and ends.
+
+        Raises:
+            EntroError: if rows with one id have several events.
+        """
+        names = [spelt(name) for name in self.columns]
+        ids = [index for index, name in enumerate(names) if name in _IDS][:1]
+        events = [index for index, name in enumerate(names) if name in _EVENTS and are_words(self.cells(index))]
+        for index, event in itertools.product(ids, events):
+            found: dict[str, set[str]] = {}
+            for row in self.rows:
+                found.setdefault(row[index], set()).add(row[event])
+            several = sum(len(each) > 1 for key, each in found.items() if has_value(key))
+            if several > 1 and 5 * several > len(found):
+                shown = printable_name(self.columns[index]), printable_name(self.columns[event])
+                raise self._unclear(
+                    "rows with one {} differ in {}: each is an event of a request".format(*shown),
+                    "one row per request",
+                    "describe the events as a format of your own, [formats.NAME] in entro.toml",
+                )
 
     def _no_arrival(self, candidates: Sequence[RequestColumn]) -> EntroError:
         names = printable_names([column.name for column in candidates])
