@@ -73,7 +73,7 @@ def number(value, mark, groups):
 
 @pytest.mark.slow
 @settings(max_examples=8)
-@given(LOADS, st.sampled_from([",;.", ".,,", ",;\u202f", ".,'", ".\t", ",\t ", ",;"]))
+@given(LOADS, st.sampled_from([",;.", ".,,", ",;\u202f", ".,'", ".,\u2019", ".\t", ",\t ", ",;"]))
 def test_decimal_marks_and_groups(tmp_path_factory, loads, style):
     mark, delimiter, *groups = style
     loads = [(0.125, 17), *loads]  # a number that only a decimal mark fits
@@ -114,6 +114,8 @@ def test_an_option_names_the_decimal_mark(tmp_path, mark, scale):
 def test_groups_between_commas(tmp_path):
     seen = read(tmp_path, 'time,queue\n2026-04-06 12:00:00,"17,900"\n2026-04-06 12:00:10,"1,234,567"\n')
     assert seen.series[0].values.tolist() == [17_900.0, 1_234_567.0]
+    swiss = read(tmp_path, "time;queue\n06.04.2026 12:00:00;17\u2019900.0\n16.04.2026 12:00:10;900.5\n")
+    assert swiss.series[0].values.tolist() == [17900.0, 900.5]
 
 
 UNITS = {

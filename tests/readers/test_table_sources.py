@@ -271,3 +271,11 @@ def test_one_column_for_two_stages_of_two_files_is_refused(two_files):
 
 def test_a_total_without_a_name_is_not_added_to_its_parts(tmp_path):
     assert stages(read(tmp_path, TWO_ZONES.replace("us", "")))["llm"][1] == [3.0] * 5
+
+
+def test_many_rows_of_one_date_are_refused(tmp_path):
+    rows = "".join(f"2026-11-{26 + row // 30},{row // 15 % 24},{row % 15},1,{row}\n" for row in range(60))
+    with pytest.raises(EntroError, match="most rows have the date of another in the column date"):
+        read(tmp_path, f"date,hour,minute,rate,queue\n{rows}")
+    by_day = "".join(f"2026-11-{1 + row % 5:02},{'ab'[row // 5]},1,{row}\n" for row in range(10))
+    assert stages(read(tmp_path, f"date,pod,rate,queue\n{by_day}"))["llm"][1] == [5.0, 7.0, 9.0, 11.0, 13.0]

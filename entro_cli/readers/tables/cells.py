@@ -9,7 +9,7 @@ from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
 from entro_cli.readers.tables.timestamp_sql import let_sql, written_parts_sql
-from entro_cli.readers.timestamps import date_shown, given_format
+from entro_cli.readers.timestamps import are_days, date_shown, given_format
 from entro_engine import EntroError, Kind
 
 _FACTORS = {"k": 1e3, "K": 1e3, "Mil": 1e6, "M": 1e6, "Bil": 1e9, "B": 1e9, "G": 1e9}
@@ -20,7 +20,7 @@ _OTHER_UNITS = "%|percent|ns|us|µs|ms|s|sec|seconds|min|mins|h|[KMGT]?i?B|[kKMG
 _LEAST_SHAPED = 3
 _REPEATED_TIMES = 0.6
 """Share of times in the rows of a table up to which most of its times have several rows."""
-_GROUP_MARKS = "'\u00a0\u202f "
+_GROUP_MARKS = "'\u2019\u00a0\u202f "
 _LONELY = {",": {";": ",", ",": "."}, ".": {",": ".", "\t": ".", "|": ".", "": "."}}
 """Decimal mark of a file in which a mark occurs only as in 1,234, by that mark and the delimiter; others are unclear.
 
@@ -146,7 +146,7 @@ def check_skipped(table: Table, columns: Sequence[int], numbers: Sequence[str], 
 
 
 def check_sources(table: Table, schema: TableSchema) -> None:
-    """Check that no column says what rows of one time are of, such as a region, unless the schema has it.
+    """Check that no column says what rows of one time are of, such as a region or an hour, unless the schema has it.
 
     Args:
         table: the table.
@@ -154,7 +154,7 @@ def check_sources(table: Table, schema: TableSchema) -> None:
 
     Raises:
         EntroError: if most times have several rows, and a column of a few words, or a number per row of a time, differs
-            in them.
+            in them, or if these times are days.
     """
     key = [index for index in (schema.time, schema.clock, schema.stage, *schema.sources) if index is not None]
     loads = {table.columns.index(name) for stage in schema.stages for name in stage.columns}
@@ -168,15 +168,16 @@ def check_sources(table: Table, schema: TableSchema) -> None:
         and all(row[index].strip() for row in sample)  # a total has no name beside its parts
         and (are_words(cells := [row[index] for row in sample]) or all(cell.isdigit() for cell in cells))
     ]
-    if not names or not sample:
+    is_of_days = schema.clock is None and are_days([row[schema.time] for row in table.sample])
+    if not (names or is_of_days) or not sample:
         return
     with_load = "WHERE " + " OR ".join(f"trim(coalesce(c{column}, '')) <> ''" for column in values)
     row = "concat_ws(chr(31), " + ", ".join(f"coalesce(c{index}, '')" for index in key)
-    counts = ", ".join(
-        f"count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS names{index}"
+    counts = "".join(
+        f", count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS names{index}"
         for index in names
     )
-    over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times, {counts}", with_load)
+    over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times{counts}", with_load)
     found = {name: int(values[0]) for name, values in over.items()}
     if found["times"] > _REPEATED_TIMES * found["rows"]:
         return
@@ -192,6 +193,13 @@ def check_sources(table: Table, schema: TableSchema) -> None:
                 expected="one row per time",
                 remedy=f"add --by {name} to add up their rates and queues (--aggregate mean or max combines them)",
             )
+    if is_of_days:
+        raise EntroError(
+            f"most rows have the date of another in the column {printable_name(table.columns[schema.time])}",
+            where=table.log.label,
+            expected="one row per date, or the time of day in a column such as time: 12:30:05",
+            remedy="save date and time in one column",
+        )
 
 
 def check_units(label: str, style: CellStyle, stages: Sequence[StageColumn]) -> None:

@@ -71,7 +71,7 @@ PER_UNIT = "|".join(sorted(SECONDS_PER, key=len, reverse=True))
 """Pattern of the units of time that a rate may be per."""
 
 _WITH_UNIT = re.compile(
-    r"\s*[+-]?\d{1,3}(?:[.,' ]?\d{3})*(?:[.,]\d+)?\s*[A-Za-z]{0,3}\s*(?:%|(?:[A-Za-z]{0,12}/)?[A-Za-z]{1,12})?\s*"
+    r"\s*[+-]?\d{1,3}(?:[.,'\u2019\s]?\d{3})*(?:[.,]\d+)?\s*[A-Za-z]{0,3}\s*(?:%|(?:[A-Za-z]{0,12}/)?[A-Za-z]{1,12})?\s*"
 )
 _RATE_UNIT = re.compile(rf"\s*[\d.,]*\d\s*[A-Za-z ]{{0,12}}(?:(?:/|\bper )\s*(?:{PER_UNIT})|rps|qps|reqps)\s*")
 _LABEL = re.compile(r'([\w.]+)\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^",}]*)')  # pod="a" of Prometheus, host:a of Datadog
