@@ -30,13 +30,16 @@ QUEUES = [
     "avg:vllm.num_requests.waiting{*}",
     "ApproximateNumberOfMessagesVisible",
     "rabbitmq_queue_messages_ready",
+    "wait_queue",
+    "queue last",
 ]
 QUALIFIED = {
     Kind.RATE: ["retry_rate", "timeout_rate", "max_rps", "target_rps", "cpu_rate", "rejectedRequestsPerSecond"],
     Kind.QUEUE: ["queue_utilization", "queue_delay", "queued_total", "backlog_hours", "queue (%)", "queueDelayMs"],
 }
-QUALIFIED[Kind.RATE] += ["relative_rate", "exchange_rate", "data_rate"]
+QUALIFIED[Kind.RATE] += ["relative_rate", "exchange_rate", "data_rate", "http_5xx_rate"]
 QUALIFIED[Kind.QUEUE] += ["queue (K)", "queue (thousands)", "queue_per_worker", "queued_tokens", "log_queue"]
+QUALIFIED[Kind.QUEUE] += ["queue_wait", "backlog_mb", "queue_occupancy", "is_queued", "queue last week"]
 UNKNOWN = ["completed", "rate_limit", "queue/s", "histogram_quantile(0.9, rate(x_bucket[1m]))", "rate(a)/rate(b)", ""]
 
 

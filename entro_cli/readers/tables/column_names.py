@@ -32,15 +32,17 @@ _NO_LOAD = _words(  # qualifiers: a limit, an aim, a share, a failure, a length 
     "duration age time retry retries timeout timeouts error errors fail failed fails failure failures reject rejected "
     "rejection drop dropped drops abort aborted cancel cancelled canceled cancellation throttled throttle "
     "change delta growth id name type status state version url unit units normalized normalised relative scaled log "
-    "log2 log10 ln k thousand thousands million millions"
+    "log2 log10 ln yesterday week previous prev baseline k thousand thousands million millions"
 )
 _NO_RATE = _words(  # rates of something other than requests over time
     "hit cache success sample sampling frame bit accept acceptance heart learning miss loss win tax token tokens byte "
     "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption "
-    "completion fill refill data transfer exchange interest"
+    "completion fill refill data transfer exchange interest bandwidth packet io write alloc allocation gc tick clock "
+    "baud restart crash click bounce discount dropout availability 2xx 3xx 4xx 5xx"
 )
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
-    "throughput consumers workers oldest memory token tokens per m "
+    "throughput consumers workers oldest memory token tokens per m kb mb gb tb kib mib gib fill slots occupancy "
+    "saturation pressure headroom lag ttl std variance score cost price weight is has empty "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _SOURCES = _words(
@@ -152,7 +154,7 @@ def _term(name: str) -> tuple[Meaning, list[str]] | None:
         return (Meaning(Kind.RATE, divisor), base) if _counts_events(base) else None
     is_queue = _QUEUES & set(words) or (base[-1:] in (["visible"], ["ready"]) and _COUNTED & set(words))
     if is_queue and divisor is None:
-        return Meaning(Kind.QUEUE), [*words, "percent"] if words[-1] in _COUNTERS else words
+        return Meaning(Kind.QUEUE), [*words, "percent"] if words[-1] in _COUNTERS | {"wait"} else words
     return None
 
 
