@@ -77,6 +77,26 @@ def test_answers_to_get_metric_statistics_of_two_metrics(tmp_path, expected):
     assert [row.split(",")[:3] for row in outcome.out.splitlines()[1:]] == expected
 
 
+def test_metrics_of_two_periods(tmp_path, expected):
+    sent = [sum(60 * rate for rate, _ in LOADS[begin : begin + 5]) for begin in range(0, 20, 5)]
+    answer = json.loads(cloudwatch_answer())
+    answer["MetricDataResults"][1] |= {"Timestamps": [f"{time}+00:00" for time in TIMES[::5]], "Values": sent}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    rates = [float(row[1]) for row in steps(tmp_path / "answer.json")]
+    assert rates == [total / 300 for total in sent]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("Count/Second", 1), ("Count/Minute", 60), ("None", 1)])
+def test_units_of_get_metric_statistics(unit, factor, tmp_path, expected):
+    answer = cloudwatch_statistics("CrawlerRate", "Average", [factor * rate for rate, _ in LOADS])
+    (tmp_path / "rate.json").write_text(answer.replace('"Count"', f'"{unit}"'))
+    assert [row[1] for row in steps(tmp_path / "rate.json")] == [row[1] for row in expected]
+    answer = cloudwatch_statistics("QueueOfCrawler", "Average", [0.5 for _ in LOADS])
+    (tmp_path / "queue.json").write_text(answer.replace('"Count"', '"Percent"'))
+    outcome = entro("analyze", tmp_path / "queue.json")
+    assert "QueueOfCrawler Average percent: by name something else" in outcome.error
+
+
 def influx(pods=1):
     text = ""
     for place, field in enumerate(["scraper_rate", "llm_queue"]):

@@ -130,11 +130,13 @@ def test_numbers_of_an_unknown_name_that_differ_at_each_time_are_asked_for(tmp_p
         read(tmp_path, "time,gpu,waiting\n" + rows)
 
 
-@pytest.mark.parametrize("names", [("a", "b", "total"), ("/v1/a", "/v1/b", "Aggregated"), ("*", "a", "b")])
+@pytest.mark.parametrize(
+    "names", [("a", "b", "total"), ("/v1/a", "/v1/b", "Aggregated"), ("*", "a", "b"), ("Grand Total", "a", "b")]
+)
 @pytest.mark.parametrize("column", ["pod", "Name"])
 def test_a_total_among_the_sources_is_not_added_to_them(tmp_path, names, column):
     rows = "".join(
-        f"{stamp(10 * step)},{name},{8 if name in {'total', 'Aggregated', '*'} else 4}\n"
+        f"{stamp(10 * step)},{name},{8 if name in {'total', 'Aggregated', '*', 'Grand Total'} else 4}\n"
         for step in range(5)
         for name in names
     )

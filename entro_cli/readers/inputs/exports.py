@@ -70,9 +70,11 @@ def _statistics_as_metrics(document: _Row) -> list[_Row]:
     points = document.get("Datapoints")
     points = [point for point in points if isinstance(point, dict)] if isinstance(points, list) else []
     times = [point.get("Timestamp") for point in points]
+    units = "".join(sorted({f" {point.get('Unit')}" for point in points} - {" Count", " None"}))
+    unit = re.sub(r" Count/", " per ", units).lower()
     return [
         {
-            "Label": f"{document.get('Label')} {statistic}" if statistic != "Sum" else document.get("Label"),
+            "Label": f"{document.get('Label')} {statistic}{unit}" if statistic != "Sum" else document.get("Label"),
             "Timestamps": times,
             "Values": [point.get(statistic) for point in points],
         }
@@ -83,19 +85,20 @@ def _statistics_as_metrics(document: _Row) -> list[_Row]:
 
 def _metric_rows(metrics: list[Any]) -> list[_Row]:
     by_time: dict[str, _Row] = {}
-    names = []
+    columns = {}
     for metric in (metric for metric in metrics if isinstance(metric, dict)):
         times, values = metric.get("Timestamps"), metric.get("Values")
         if not isinstance(times, list) or not isinstance(values, list):
             return []
         label = str(metric.get("Label") or metric.get("Id"))
-        names.append(label)
+        period_s = _period_s([str(time) for time in times]) if _COUNTS.search(label) else 0
+        columns[label] = f"{label} per {period_s} s" if period_s else label
         for time, value in zip(times, values, strict=False):
             by_time.setdefault(str(time), {})[label] = value
-    times = sorted(by_time)
-    period_s = _period_s(times)
-    columns = {name: f"{name} per {period_s} s" if period_s and _COUNTS.search(name) else name for name in names}
-    return [{"time": time} | {column: by_time[time].get(name) for name, column in columns.items()} for time in times]
+    return [
+        {"time": time} | {column: by_time[time].get(name) for name, column in columns.items()}
+        for time in sorted(by_time)
+    ]
 
 
 def _period_s(times: list[str]) -> int:

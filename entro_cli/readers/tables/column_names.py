@@ -48,7 +48,7 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
 _SOURCES = _words(
     "instance pod container host hostname node engine replica model queue worker server rank shard partition"
 )
-TOTALS = "total", "all", "sum", "aggregated", "overall", "_all", "*"
+TOTALS = "total", "all", "sum", "aggregated", "overall", "_all", "*", "grand total", "gesamt", "summe", "cluster"
 """Names of a source that may be the sum of the others."""
 
 _COUNTERS = _words("total sum created bucket")
