@@ -89,6 +89,11 @@ TO_THE_MILLISECOND = {
     "stamp after start and duration": rows(
         lambda r: {"timestamp": at(r.end + 3), "started_at": at(r.came), "duration_ms": r.took, "path": "/v1/chat"}
     ),
+    "unit in a field": rows(
+        lambda r: {"ts": at(r.end), "url": "/x", "latency": {"value": r.took * 1000, "unit": "us"}}
+    ),
+    "unit in a column": rows(lambda r: {"ts": at(r.end), "url": "/x", "duration": r.took, "duration_unit": "ms"}),
+    "micro sign": rows(lambda r: {"ts": at(r.end), "url": "/x", "duration (µs)": r.took * 1000}),
     "Envoy": rows(lambda r: {"start_time": at(r.came), **ENVOY, "response_code": r.status, "duration": r.took}),
     "Traefik": rows(
         lambda r: {

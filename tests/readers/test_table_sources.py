@@ -136,7 +136,7 @@ def test_numbers_of_an_unknown_name_that_differ_at_each_time_are_asked_for(tmp_p
 @pytest.mark.parametrize("column", ["pod", "Name"])
 def test_a_total_among_the_sources_is_not_added_to_them(tmp_path, names, column):
     rows = "".join(
-        f"{stamp(10 * step)},{name},{8 if name in {'total', 'Aggregated', '*', 'Grand Total'} else 4}\n"
+        f"{stamp(10 * step)},{name},{8 if name in {'total', 'Aggregated', '*', 'Grand Total', ''} else 4}\n"
         for step in range(5)
         for name in names
     )

@@ -60,7 +60,7 @@ LENGTH_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": NS, "min": 60 * NS}
 """Units of lengths of time, nanoseconds."""
 _UNIT_WORDS = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), "ns"),
-    **dict.fromkeys(("us", "usec", "micros", "microseconds"), "us"),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microseconds"), "us"),
     **dict.fromkeys(("ms", "msec", "millis", "milliseconds"), "ms"),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("min", "mins", "minutes"), "min"),
@@ -130,7 +130,8 @@ def indices_for(role: Role, columns: Sequence[str]) -> list[int]:
     A field of an object may be called as if it stood alone: `span.total_time` is a total time.
     """
     base = _without_unit if role in LENGTHS else _without_time
-    bases = [{base(tokens(part)) for part in (name, name.rpartition(".")[2])} for name in columns]
+    fields = [name.removesuffix(".value") for name in columns]
+    bases = [{base(tokens(part)) for part in (name, name.rpartition(".")[2])} for name in fields]
     return [index for name in _BY_NAME[role] for index, names in enumerate(bases) if name in names]
 
 

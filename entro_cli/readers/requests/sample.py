@@ -22,6 +22,7 @@ from entro_cli.readers.requests.names import (
     unit_of,
 )
 from entro_cli.readers.tables.column_names import is_number, tokens
+from entro_cli.readers.tables.schema import is_unit_of
 from entro_cli.readers.timestamps import TimestampFormat, given_format, timestamp_format
 
 ACCESS = r'"[A-Z]{3,7} /[^ "]* HTTP/[0-9.]+"? [0-9]{3}'
@@ -160,13 +161,20 @@ class RequestSample:
         cells, name = self.cells(index), self.columns[index]
         if self._share(index, WITH_UNIT) > 0.5:
             return RequestColumn(index, name, "")
-        unit = unit or unit_of(name)
+        unit = unit or unit_of(name) or self._unit_beside(name)
         is_named_time = tokens(name)[-1:] == ["time"]  # such as request_time; a duration of 10^9 is one in nanoseconds
         is_time = is_named_time and timestamp_format(cells, None) is not None
         has_commas = self._share(index, r"[0-9.]*,[0-9]+") > 0
         if is_time or 2 * sum(is_number(cell.replace(",", "")) for cell in cells) <= len(cells):
             return None
         return RequestColumn(index, name, unit or "s", is_assumed=not unit, has_commas=has_commas)
+
+    def _unit_beside(self, name: str) -> str:
+        """Return the unit of a length that another column names in all rows, such as `duration_unit`; empty without."""
+        words = [word for word in tokens(name) if word != "value"]
+        beside = [index for index, other in enumerate(self.columns) if is_unit_of(other, words)]
+        units = {unit_of(cell) for index in beside for cell in self.cells(index)}
+        return units.pop() if len(units) == 1 else ""
 
     def _share(self, index: int, pattern: str) -> float:
         """Return the share of a column's cells that match a pattern, of those that hold anything."""

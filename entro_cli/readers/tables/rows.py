@@ -200,7 +200,8 @@ class _RowQuery:
         if schema.sources:
             names = ", ".join(f"coalesce(trim(c{column}), '')" for column in schema.sources)
             select.append(f"hash(concat_ws(chr(31), {names})) AS source")
-            are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {TOTALS}" for column in schema.sources)
+            totals = (*TOTALS, "")  # SQL's ROLLUP leaves the name of a total empty
+            are_totals = " OR ".join(f"lower(trim(coalesce(c{column}, ''))) IN {totals}" for column in schema.sources)
             select.append(f"{are_totals} AS is_total")
         return ", ".join(select)
 
