@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     import duckdb  # takes a tenth of a short command, and text logs do without
 
 SAMPLE_ROWS = 200
+"""Number of first rows from which the columns are recognised."""
+
 _LOOKS, _LOOK_BYTES = 64, 4096
 """Places of a file, and bytes from there on, in which keys of JSON lines are looked for."""
-
-"""Number of first rows from which the columns are recognised."""
 
 _BUFFER = 2 * MAX_LINE
 """Bytes of text that DuckDB reads at once; by default it takes eight times as much, twice."""
