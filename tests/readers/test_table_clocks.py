@@ -113,3 +113,23 @@ def test_a_column_of_times_in_utc_is_not_in_the_zone_of_the_others(tmp_path, hea
     path.write_text(f"{head}\n{''.join(rows)}")
     outcome = entro("analyze", path, "--tz", "Europe/Berlin", "--step", "1m", "--steps-csv", "-")
     assert outcome.out.splitlines()[1].startswith("2026-11-26T12:00:00")
+
+
+@pytest.mark.parametrize(
+    ("head", "time"),
+    [
+        ("time,timezone", "2026-11-26 12:00:0{0},Europe/Berlin"),
+        ("Date,Time,TZ", "2026-11-26,12:00:0{0},CET"),
+        ("Time (CET),pod", "26.11.2026 12:00:0{0},a"),
+        ("Time [UTC+1],pod", "2026-11-26 12:00:0{0},a"),
+    ],
+)
+def test_a_zone_in_another_column_or_in_a_name_is_asked_for(head, time):
+    content = f"{head},rate,queue\n" + "".join(f"{time.format(second)},1,2\n" for second in range(5))
+    assert "the times name no zone, but the column" in entro("analyze", "-", stdin=content.encode()).error
+    assert entro("analyze", "-", "--tz", "Europe/Berlin", stdin=content.encode()).status == 0
+
+
+def test_times_with_a_zone_need_no_column_of_zones():
+    content = "time,timezone,rate,queue\n" + "".join(f"2026-11-26 12:00:0{s}+01:00,CET,1,2\n" for s in range(5))
+    assert entro("analyze", "-", stdin=content.encode()).status == 0

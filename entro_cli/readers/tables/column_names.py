@@ -45,6 +45,8 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "saturation pressure headroom lag ttl std variance score cost price weight is has empty "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
+_ZONES = _words("utc gmt cet cest mez mesz est edt cst cdt mst mdt pst pdt bst ist jst msk")
+_ZONE_COLUMNS = frozenset({"tz", "timezone", "time zone", "utc offset", "gmt offset", "tz offset", "tzinfo"})
 _SOURCES = _words(
     "instance pod container host hostname node engine replica model queue worker server rank shard partition"
 )
@@ -239,6 +241,12 @@ def names_time(name: str) -> bool:
 def names_utc(name: str) -> bool:
     """Return whether a column has the name of times in UTC: `time_utc`, `Time (GMT)`, but not `Time (UTC+1)`."""
     return bool({"utc", "gmt"} & {*tokens(name)}) and not re.search(r"[+-]\s*\d", name)
+
+
+def names_zone(name: str, is_time: bool) -> bool:
+    """Return whether a column names a zone: `timezone`, or that of the times `Time (CET)`, but not UTC."""
+    words = tokens(name)
+    return bool(_ZONES & {*words}) and not names_utc(name) if is_time else " ".join(words) in _ZONE_COLUMNS
 
 
 def offset_unit_ns(name: str) -> int:

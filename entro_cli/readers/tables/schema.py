@@ -21,6 +21,7 @@ from entro_cli.readers.tables.column_names import (
     names_source,
     names_time,
     names_utc,
+    names_zone,
     offset_unit_ns,
     qualified_kind,
     tokens,
@@ -48,6 +49,9 @@ _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
 UNIT_COLUMNS = frozenset({"unit", "units"})
 _SHOWN_NAME = 60
+_ZONE = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[A-Z]{3,5}|\))\s*$")
+"""The end of a time that names its zone."""
+
 _PLUS = re.compile(r'\+(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A plus sign outside quotes."""
 
@@ -145,6 +149,8 @@ class _Columns:
         long = self._long()
         sources = self._sources({time, clock, *(long or ())})
         is_utc = names_utc(self._names[time if clock is None else clock])
+        if not (is_utc or form.unit_ns or self._options.zone_given):
+            self._check_zone(time if clock is None else clock)
         if long is not None:
             stage, value, kind, unit = long
             return TableSchema(time, form, clock, (), stage, value, kind, unit, sources, is_utc)
@@ -201,6 +207,20 @@ class _Columns:
                 f"name another with --time; {self._shown}",
             )
         return candidates[0], form, None
+
+    def _check_zone(self, time: int) -> None:
+        """Check that no column names the zone of times that do not name it themselves.
+
+        Raises:
+            EntroError: if one does.
+        """
+        named = [name for index, name in enumerate(self._names) if names_zone(name, index == time)]
+        if named and not any(map(_ZONE.search, self._cells[time])):
+            raise self._unclear(
+                f"the times name no zone, but the column {printable_name(named[0])} does",
+                "times with their zones, such as 2026-04-06T12:00:00+02:00",
+                "add --tz with that zone, such as --tz Europe/Berlin",
+            )
 
     def _day_and_clock(self, candidates: Sequence[int]) -> tuple[int, int] | None:
         """Return the only column of dates and the only column of times of day, if the time can only be in these."""
