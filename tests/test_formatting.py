@@ -20,6 +20,8 @@ from entro_cli.core import formatting as numbers
         (3599.9, "1 h"),
         (86399, "1 d"),
         (90000, "1 d 1 h"),
+        (86400 * 1234.5, "1,234 d"),
+        (4.5e27, "5.2e22 d"),
         (math.inf, "never"),
     ],
 )

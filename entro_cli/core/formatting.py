@@ -13,6 +13,9 @@ NONE = "-"
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
+_LONG_S = 1000 * 86400
+"""From this duration on, s, hours do not matter, and a queue divided by a small rate may give any number of days."""
+
 
 def count(value: float) -> str:
     """Return a whole number: 43,200."""
@@ -70,6 +73,8 @@ def duration(seconds: float) -> str:
         return "never"
     if 0 < seconds < 9.95 and not float(seconds).is_integer():
         return f"{seconds:.1f} s"
+    if seconds >= _LONG_S:
+        return f"{quantity(seconds / 86400)} d"
     unit = next((size for size, _ in _UNITS if seconds >= size), 1)
     smaller = unit if unit == 1 else _UNITS[[size for size, _ in _UNITS].index(unit) + 1][0]
     rest, words = round(seconds / smaller) * smaller, []

@@ -1,13 +1,15 @@
 import json
+import math
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
-from entro_cli.report.charts.charts import stage_colour
+from entro_cli.report.charts.charts import load_chart, stage_colour
+from entro_cli.report.daily_report import Summary
 from entro_cli.report.periods import PeriodKind
 from entro_cli.report.render import html, page
 from entro_engine import EntroError, Stage
@@ -25,6 +27,11 @@ HOSTILE = [
     "%{x}<br>%{customdata[0]}",
     "日本語" * 70,
 ]
+
+
+def of_log(queue: list[float]) -> Summary:
+    """Return the report on a day with a log of that queue, in minutes."""
+    return summary_of(run_of([[0.3] * len(queue), queue], "2026-03-05T10:00"), PeriodKind.DAY, "2026-03-05")
 
 
 def hostile_summary(name: str):
@@ -116,6 +123,40 @@ def test_a_short_log_is_drawn_where_it_is():
     text = html.render(summary_of(three_phase(), PeriodKind.DAY, "2026-04-06"))
 
     assert "Shown: Mon 6 Apr 08:59:40 to 09:17:00" in text
+
+
+def test_the_part_that_is_drawn_has_the_dates_of_both_ends():
+    text = html.render(summary_of(calm(2880, "2026-03-05"), PeriodKind.MONTH, "2026-03-05"))
+
+    assert "Shown: Wed 4 Mar 23:02:24 to Sat 7 Mar 00:57:36" in text
+
+
+def test_the_picture_in_place_of_a_short_timeline_has_no_gaps():
+    picture = re.search(r'<svg viewBox="0 0 1000 300".*?</svg>', html.render(of_log([1.0, 30.0] * 10)), re.DOTALL)[0]
+
+    bars = [(float(x), float(width)) for x, width in re.findall(r' x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', picture)]
+    assert len(bars) == 19  # of 20 steps and a margin
+    assert all(x + width == pytest.approx(after, abs=0.2) for (x, width), (after, _) in pairwise(bars))
+
+
+def test_marks_of_the_worst_of_many_incidents_are_called_so():
+    """Where only some are marked, the rest of the period must not look as if it were calm."""
+    few, many = (html.render(of_log([0.0, 90.0, 0.0, 0.0] * number)) for number in (20, 21))
+    assert "over the budget, the worst with their rank" in few
+    assert "over the budget: the 20 worst of 21 incidents, the worst with their rank" in many
+
+
+@pytest.mark.parametrize(
+    ("longest", "labels"),
+    [(9e3, "0 1 10 100 1,000 10,000"), (9e8, "0 10 10^3 10^5 10^7 10^9"), (1e40, "0 10^6 10^13 10^20 10^27 10^34")],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_logarithmic_axis_has_few_short_labels(longest, labels):
+    """At most seven, of at most six characters, for a queue of any length."""
+    figure = load_chart(of_log([0.0, longest] * 10))
+    ticks = figure.layout.yaxis3.ticktext
+    assert " ".join(ticks).replace("<sup>", "^").replace("</sup>", "") == labels
+    assert np.nanmax(figure.data[-2].y) == pytest.approx(math.log1p(longest), rel=1e-3)
 
 
 def test_a_period_without_data_still_makes_a_page():

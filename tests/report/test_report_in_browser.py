@@ -13,6 +13,7 @@ from tests.marks import slow
 from tests.report.runs import ZONE, busy, calm, summary_of, three_phase
 from tests.report.test_calendar import march
 from tests.report.test_pages import HOSTILE, hostile_summary
+from tests.running import entro
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +71,36 @@ def test_it_can_be_read_without_scripts(browser, folder):
         assert found.page.locator(".still svg").is_visible()
         assert found.page.locator(".chart:visible").count() == 0
         assert found.complaints == []
+
+
+def test_without_scripts_nothing_explains_a_chart_that_is_not_there(browser, folder):
+    with opened(browser, folder / "week.html", javascript=False) as found:
+        timeline = found.page.locator("#timeline").inner_text()
+        assert "Critical" in timeline
+        assert not re.search(r"capacity|dotted|rank|Drag|most common regime", timeline)
+    with opened(browser, folder / "week.html") as found:
+        assert re.search(r"dotted.*Drag", found.page.locator("#timeline").inner_text(), re.DOTALL)
+
+
+def test_long_names_and_numbers_fit_a_phone(browser, tmp_path):
+    """On all pages of a folder, with their tables unfolded."""
+    name = f"deployment_whose_name_nobody_would_abbreviate_{'k' * 60}"
+    rows = [f"2026-10-25T0{minute // 60}:{minute % 60:02}Z,2.5,{1e33 if minute < 90 else 0}" for minute in range(240)]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["time,r,q", *rows]) + "\n")
+    reports = ["--history", tmp_path / "history", "--tz", "Europe/Berlin"]
+    stages = ["--stage", f"a_{name}=r:rate", "--stage", f"b_{name}=q:queue"]
+    assert entro("ingest", log, "--pipeline", name, *reports, *stages).status == 0
+    for command in (["report", "--daily"], ["report", "--weekly"], ["report", "--monthly"], ["fleet", "--weekly"]):
+        pipeline = [] if command[0] == "fleet" else ["--pipeline", name]
+        assert entro(*command, *pipeline, *reports, "--out", tmp_path).status == 0
+    pages = sorted(tmp_path.glob("*.html"))
+    assert len(pages) == 5
+    for path in pages:
+        with opened(browser, path, width=390) as found:
+            found.page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+            assert found.overflow() <= 0, path.name
+            assert found.complaints == []
 
 
 def test_paper_is_white_whatever_the_screen_is(browser, folder):

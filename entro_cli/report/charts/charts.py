@@ -53,6 +53,7 @@ UNITS = {Kind.RATE: "req/s", Kind.QUEUE: "requests", Kind.GENERIC: "load"}
 _STAGE_COLOURS = 10  # --stage-1 to --stage-10 of style.css
 _CODES = ("no data", *REGIMES)
 _MOST_RANKS = 5  # more of them would lie over each other
+_MOST_DECADES = 6  # with a label on a logarithmic axis, for the same reason
 _BAND_SHARE, _GAP_SHARE = 0.13, 0.05  # of the height of the load chart
 
 
@@ -201,11 +202,15 @@ def _value_axis(summary: Summary, row: _Row) -> dict[str, Any]:
     axis = value_axis(title={"text": UNITS[row.kind], "standoff": 6}, nticks=5)
     if not row.is_logarithmic:
         return axis | {"range": [0, 1.08 * highest]}
-    ticks = [0, *(10**power for power in range(math.ceil(math.log10(highest)) + 1))]
+    powers = range(math.ceil(math.log10(highest)) + 1)
+    every = -(-len(powers) // _MOST_DECADES)
+    ticks = [0, *(10**power for power in powers[every - 1 :: every])]
     return axis | {
         "range": [0, 1.04 * math.log1p(highest)],
         "tickvals": [math.log1p(tick) for tick in ticks],
-        "ticktext": [count(tick) for tick in ticks],
+        "ticktext": [
+            count(tick) if tick < 1000 or highest < 1e6 else f"10<sup>{math.log10(tick):.0f}</sup>" for tick in ticks
+        ],
     }
 
 

@@ -69,13 +69,16 @@ def value_axis(**settings: Any) -> dict[str, Any]:
 
 
 def to_float32(values: Any) -> Any:
-    """Return values as 32-bit floats, which need half the bytes in a page. A screen shows fewer than their 7 digits."""
-    return np.asarray(values, dtype=np.float32)
+    """Return values as 32-bit floats, which need half the bytes in a page. A screen shows fewer than their 7 digits.
+
+    Larger values than such a float can hold become the largest that `to_values` can round.
+    """
+    return np.clip(np.asarray(values, dtype=float), -3.4e38, 3.4e38).astype(np.float32)
 
 
 def to_values(values: Any) -> Any:
     """Return values as 32-bit floats of 12 significant bits, off by at most 1 in 8000: they pack to half the size."""
-    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
+    bits = to_float32(values).view(np.uint32)
     return np.where(np.isnan(values), np.float32(np.nan), ((bits + 0x800) & 0xFFFFF000).view(np.float32))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from entro_cli.core.clock import nanoseconds
+from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.report.daily_report import Summary
 
 REGIMES = ("no data", "stable", "stress", "critical")
@@ -38,6 +38,16 @@ def shown_span(summary: Summary) -> tuple[datetime, datetime]:
     start, end = made.log_start.astimezone(UTC), made.log_end.astimezone(UTC)
     margin = (end - start) * _MARGIN
     return (start - margin).astimezone(period.start.tzinfo), (end + margin).astimezone(period.start.tzinfo)
+
+
+def most_bars(summary: Summary, number: int) -> int:
+    """Return how many parts to divide the time to draw into: at most `number`, and none shorter than a step.
+
+    With shorter ones there would be gaps between the steps of a short log.
+    """
+    start, end = shown_span(summary)
+    steps = (nanoseconds(end) - nanoseconds(start)) // round(summary.made.step_s * NS)
+    return min(number, max(steps, 1))
 
 
 def sparkline(summary: Summary, number: int, span: tuple[datetime, datetime] | None = None) -> tuple[SparklineBar, ...]:

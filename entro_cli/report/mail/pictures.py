@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from entro_cli.core.formatting import quantity, shortened
 from entro_cli.report.charts.charts import capacity_of, load_rows
-from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
+from entro_cli.report.charts.sparkline import SparklineBar, most_bars, sparkline
 from entro_cli.report.daily_report import Summary
 from entro_engine import Kind
 
@@ -53,9 +53,7 @@ def load_pictures(summary: Summary, marks: Sequence[float]) -> list[Picture]:
         summary: the report.
         marks: where the labels below the pictures begin, as shares of the width.
     """
-    start, end = (when.timestamp() for when in shown_span(summary))
-    # No bar is shorter than a step, or there would be gaps between the steps of a short log.
-    number = max(min(int((end - start) / summary.made.step_s), _MOST_BARS), 1)
+    number = most_bars(summary, _MOST_BARS)
     bars = sparkline(summary, number)
     in_band = [replace(bar, peak=None if bar.peak is None else _LEVELS[bar.regime]) for bar in bars]
     pictures = [Picture("regimes", "Regimes over the period", _drawn(_BAND, (), in_band, ()))]

@@ -15,7 +15,7 @@ from entro_cli.report.charts.charts import (
     psi_chart,
     stage_colour,
 )
-from entro_cli.report.charts.sparkline import sparkline
+from entro_cli.report.charts.sparkline import most_bars, sparkline
 from entro_cli.report.daily_report import Summary
 from entro_cli.report.navigation import PageMetadata
 from entro_cli.report.render.page import chart, render_page, share_arrays
@@ -52,7 +52,7 @@ def render(summary: Summary, self_contained: bool = False, template_dir: Path | 
         **common_values(summary),
         "mark": _metadata(summary),
         "capacity": capacity_of(summary),
-        "columns": sparkline(summary, _COLUMNS),
+        "columns": sparkline(summary, most_bars(summary, _COLUMNS)),
         "ceiling": _ceiling(summary),
         "charts": charts,
         "arrays": arrays,

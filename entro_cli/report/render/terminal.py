@@ -12,10 +12,9 @@ from markupsafe import Markup
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli.core import formatting
-from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.core.console import printable
 from entro_cli.report.calendar import CalendarDay, DayState
-from entro_cli.report.charts.sparkline import SparklineBar, shown_span, sparkline
+from entro_cli.report.charts.sparkline import SparklineBar, most_bars, sparkline
 from entro_cli.report.daily_report import Bucket, Summary
 from entro_cli.report.render.page import render_template, template_environment
 from entro_cli.report.render.values import common_values
@@ -170,9 +169,7 @@ def render_short(
 
 def _columns(summary: Summary, width: int) -> tuple[SparklineBar, ...]:
     """Return the timeline as one bar per cell. Where there are fewer steps than cells, bars are repeated."""
-    start, end = shown_span(summary)
-    steps = (nanoseconds(end) - nanoseconds(start)) // round(summary.made.step_s * NS)
-    bars = sparkline(summary, min(width, max(steps, 1)))
+    bars = sparkline(summary, most_bars(summary, width))
     return tuple(bars[cell * len(bars) // width] for cell in range(width))
 
 
