@@ -103,7 +103,21 @@ class CoordinatorServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse requests of browsers and those without the token, and put errors into JSON."""
+        """Answer a request, and put errors into JSON."""
+        try:
+            if (refusal := self._refusal(request)) is not None:
+                return refusal
+            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+                return await handler(request)
+        except TimeoutError:
+            return _error(408, "the request took too long")
+        except web.HTTPException as error:
+            return _error(error.status, error.reason)
+        except (ValueError, RecursionError, web.RequestPayloadError):  # of the host, of JSON, of a packed body
+            return _error(400, "the request cannot be read")
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        """Return the answer to requests of browsers and to those without the token; None for all others."""
         if "Origin" in request.headers:  # a page of any site can send requests to this machine
             return _error(403, "requests of web pages are refused")
         if self._token is None and not _is_direct(request.url.host or ""):  # a name that a page had lead to here
@@ -113,13 +127,7 @@ class CoordinatorServer:
             given = text.strip().encode(errors="surrogateescape")  # bytes: only those are compared in constant time
             if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
                 return _error(401, "the token is missing or wrong")
-        try:
-            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
-                return await handler(request)
-        except TimeoutError:
-            return _error(408, "the request took too long")
-        except web.HTTPException as error:
-            return _error(error.status, error.reason)
+        return None
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
         return _answer({"status": "ok"})
