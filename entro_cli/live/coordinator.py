@@ -221,6 +221,9 @@ class Coordinator:
         served = (self._controller.served_rate if seen.queue else self._controller.usual_rate).value
         if self.observation is not None:
             served = max(arrived - (seen.queue - self.observation.queue), 0.0) / (steps * self.step_s)
+            # A queue that is lost, as when the server is started again, was not served: without a bound, the rates
+            # that follow from it would let everything through for many steps.
+            served = min(served, self._controller.plant.rate.full_load)
             self._intervals.append(steps)
             self._count(arrived / (steps * self.step_s), seen.queue, steps)
         self._controller.observe(seen.queue, served, steps)

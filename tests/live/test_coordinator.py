@@ -217,6 +217,19 @@ def test_a_stall_of_the_server_does_not_fill_its_queue():
     assert world.coordinator.observed_steps == pytest.approx(130, abs=2)
 
 
+@pytest.mark.parametrize("capacity", [6.0, None])
+def test_a_queue_that_is_lost_was_not_served(capacity):
+    """The server is started again, or those who wait give up."""
+    world = World(replace(SERVER, capacity=capacity))
+    world.run(120)
+    world.queue += 600
+    world.run(5)
+    world.queue = 0.0
+    world.run(60)
+    assert max(world.queues[125:]) < 20
+    assert world.coordinator.violating_steps == 5
+
+
 def test_a_sample_every_ten_seconds_is_enough():
     world = World()
     world.run(200, every=10)
