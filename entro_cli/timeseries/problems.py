@@ -83,6 +83,10 @@ class ProblemKind(Enum):
     )
     ONLY_IN_FLIGHT = "requests are in this log from their start: how many wait for it is not known"
     STAMP_IS_END = "{0} is the end of a request: it arrived {1} earlier ({2})"
+    STAMP_GOES_BACK = (
+        "{0} goes back once, as the arrival of a request would: --time {0}:arrival reads it as that",
+        "{0} goes back {count} times, as the arrival of a request would: --time {0}:arrival reads it as that",
+    )
     LENGTH_TAKEN = "{0} is the arrival of a request: it ended {1} later ({2})"
     MONITORING = (
         "1 request of monitoring (metrics, health, list of models) is left out",

@@ -634,6 +634,15 @@ def test_dates_of_which_the_day_or_the_month_may_be_first_are_asked_for(tmp_path
     check(read(content, tmp_path, time_column="arrival:dmy"), [Request(1000, 8000)])
 
 
+@pytest.mark.parametrize("count", [80, 60_000])  # the second is read in blocks
+@pytest.mark.parametrize("stamp", ["came", "end"])
+def test_stamps_that_go_back_as_arrivals_do_are_reported(stamp, count, tmp_path):
+    render = rows(lambda r: {"time": at(getattr(r, stamp)), "url": "/v1/chat", "duration_ms": r.took})
+    (tmp_path / "a.log").write_bytes(render(run(count=count)))
+    outcome = entro("analyze", tmp_path / "a.log")
+    assert ("as the arrival of a request would: --time time:arrival" in outcome.err) is (stamp == "came")
+
+
 def test_a_stamp_can_be_named_an_arrival(tmp_path):
     content = f"timestamp,latency_ms,path\n{at(0)},1500,/a\n{at(700)},100,/b\n".encode()
     got = read(content, tmp_path, time_column="timestamp:arrival")

@@ -16,7 +16,7 @@ from entro_cli.readers.requests.columns import looks_like_requests, request_colu
 from entro_cli.readers.requests.levels import LastRequests, Requests, request_quantities, request_signals
 from entro_cli.readers.requests.names import Role, indices_for
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
-from entro_cli.readers.requests.table import check_lengths, fetch_requests
+from entro_cli.readers.requests.table import check_lengths, fetch_requests, note_order
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.duckdb_table import (
     SAMPLE_ROWS,
@@ -113,6 +113,7 @@ class EventsReader(CsvHeaders):
             found = fetch_requests(table, columns, options, tally, known.clock_ns if known else None)
         if before is None:
             check_lengths(log.label, columns, found.requests)
+            note_order(columns, found.requests, tally)
         kept, again = _last_before(before, of_events)
         whole = kept.followed_by(found.requests) if kept else found.requests
         rows = len(found.requests) - again

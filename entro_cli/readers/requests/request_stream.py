@@ -20,7 +20,7 @@ from entro_cli.readers.requests.reader import (
     shown_rows,
 )
 from entro_cli.readers.requests.sample import RequestColumns
-from entro_cli.readers.requests.table import FoundRequests, RowCounts, check_lengths, requests_of
+from entro_cli.readers.requests.table import FoundRequests, RowCounts, check_lengths, note_order, requests_of
 from entro_cli.readers.tables.duckdb_table import open_table
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, Series, is_signal
 from entro_cli.timeseries.resample_windows import WindowResampler
@@ -111,6 +111,7 @@ class RequestStream:
             raise NotStreamableError
         if before is None:
             self._check_lengths(columns, requests)
+            note_order(columns, requests, tally)
         self._found, self._good = found, self._good + len(requests)
         self._open.update(dict(enumerate(requests.unfinished)))
         self._failed.append(requests.where(requests.failures >= 0))

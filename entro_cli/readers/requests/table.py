@@ -281,6 +281,16 @@ def check_lengths(label: str, columns: RequestColumns, requests: Requests) -> No
         )
 
 
+def note_order(columns: RequestColumns, requests: Requests, tally: Tally) -> None:
+    """Warn if the order of the rows, which are written when requests end, says that their stamps are the arrivals."""
+    arrivals, _, _, stamps = requests.times
+    if not columns.stamps_are_ends or NEVER in stamps:
+        return
+    back, back_as_arrivals = (int((np.diff(times) < -NS).sum()) for times in (stamps, stamps + (stamps - arrivals)))
+    if back > len(stamps) / 50 and 4 * back_as_arrivals < back:
+        tally.count(ProblemKind.STAMP_GOES_BACK, back, printable_name(columns.stamp.name))
+
+
 def _first_known(*candidates: TimeArray) -> TimeArray:
     """Return the first known time of each request; `NEVER` if none is known."""
     return reduce(lambda known, times: np.where(known == NEVER, times, known), candidates)
