@@ -7,8 +7,10 @@ import subprocess
 import urllib.request
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from urllib.parse import urlencode
 
@@ -318,6 +320,43 @@ def test_a_source_that_fails_is_named_once_and_comes_back(tmp_path):
         log.unlink()
         assert "queue.csv" in running.process.stderr.readline()
         assert running.ask("/cap")[1]["queue"] == 1.0
+
+
+@pytest.mark.slow
+def test_a_failure_is_over_when_the_source_answers_and_not_before(tmp_path):
+    answers, is_good = iter(["good", "bad", "slow"]), Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            kind = next(answers, "good")
+            sleep(3 if kind == "slow" else 0)
+            self.send_response(500 if kind == "bad" else 200)
+            self.end_headers()
+            if kind == "slow":
+                is_good.set()
+            self.wfile.write(b"# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting 1\n")
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        source = ("--metrics", f"http://127.0.0.1:{server.server_port}/metrics", "--capacity", "6")
+        with coordinating(*source, history=tmp_path / "h") as running:
+            assert "answered 500" in running.process.stderr.readline()
+            line = running.process.stderr.readline()
+            assert (is_good.is_set(), "no more: metrics at" in line) == (True, True), line
+        server.shutdown()
+
+
+def test_a_silent_source_is_named(tmp_path):
+    rows = [f"{datetime.now(UTC) - timedelta(seconds=ago):%FT%TZ},{ago}\n" for ago in range(60, 20, -1)]
+    (tmp_path / "queue.csv").write_text("time,llm_queue\n" + "".join(rows))
+    with coordinating(tmp_path / "queue.csv", "--capacity", "6", history=tmp_path / "h") as running:
+        running.wait_for(lambda cap: cap["queue"] and cap["regime"] == "no data")
+        running.process.terminate()
+        printed = running.printed + running.process.communicate(timeout=60)[1]
+    assert "the queue: no new sample: only the probe rate is allowed" in printed
 
 
 def test_without_a_queue_there_is_nothing_to_protect(tmp_path):

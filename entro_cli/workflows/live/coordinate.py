@@ -233,6 +233,7 @@ class _Loop:
         self._reading: asyncio.Future[Steps | None] | None = None
         self._reading_since = 0.0  # s of the monotonic clock
         self._failures: list[EntroError] = []  # of this step
+        self._reading_failures: list[EntroError] = []  # of the last reading that ended
         self._warned: set[str] = set()
         self._has_named_misfit = False
 
@@ -274,14 +275,21 @@ class _Loop:
                 monotonic(),
             )
         await asyncio.wait({self._reading}, timeout=_LONGEST_READING_S)
-        self._failures = []
         seen = self._newest()
+        self._failures = [*self._reading_failures, *self._long_reading()]
         step = time_ns() // STEP_NS
         self.coordinator.tick(step, seen, monotonic(), self.source.is_failing)
+        if self.coordinator.is_blind and not self._failures:
+            self._failures.append(EntroError("no new sample: only the probe rate is allowed", where="the queue"))
         self._name_misfit()
         self._try(self._write)
         self._try(self._save)  # in every step: after a kill the counters must not be lower than what was scraped
         self._warn()
+
+    def _long_reading(self) -> list[EntroError]:
+        if self._reading is None or monotonic() - self._reading_since <= _LONG_READING_S:
+            return []
+        return [EntroError("takes long: the cap follows from older samples", where="reading")]
 
     def _newest(self) -> Observation | None:
         """Return the newest sample, if the reading has ended and it is newer than the last one.
@@ -290,11 +298,9 @@ class _Loop:
             EntroError: if there is no queue, and no source that could still bring one.
         """
         if self._reading is None or not self._reading.done():
-            if monotonic() - self._reading_since > _LONG_READING_S:
-                self._failures.append(EntroError("takes long: the cap follows from older samples", where="reading"))
             return None
         reading, self._reading = self._reading, None
-        self._failures += self.source.failures()
+        self._reading_failures = self.source.failures()
         counts_all = self.source.counts_all or not len(self.coordinator.clients)
         try:
             steps = reading.result()
@@ -304,11 +310,11 @@ class _Loop:
             after = self.coordinator.observed_until
             return None if steps is None else newest_observation(steps, after, now, counts_all)
         except EntroError as error:  # such as a second queue in a new log
-            if self.coordinator.observation is None and not self._failures:
+            if self.coordinator.observation is None and not self._reading_failures:
                 raise
-            self._failures.append(error)
+            self._reading_failures.append(error)
         except Exception as error:
-            self._failures.append(EntroError(f"unexpected error: {printable(repr(error))}", where="reading"))
+            self._reading_failures.append(EntroError(f"unexpected error: {printable(repr(error))}", where="reading"))
         return None
 
     def _write(self) -> None:
