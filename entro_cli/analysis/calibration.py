@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
@@ -12,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.analysis.percentile import HighestValues
-from entro_cli.analysis.results import Calibration, Figures, FullLoad, FullLoads
+from entro_cli.analysis.results import Calibration, Figures, FullLoad, FullLoads, Source
 from entro_cli.core.clock import moment
-from entro_cli.core.formatting import counted
+from entro_cli.core.formatting import counted, failures
 from entro_cli.timeseries.steps import Steps, StepSource, in_parts, stage_view
 from entro_engine import EntroError, Kind, Stage, psi_budget
 from entro_engine.entropy import (
@@ -31,6 +32,9 @@ _GOOD_WINDOWS = 20
 
 _MOST_ABOVE = 1.1
 """Chosen: the mean served rate above which a learned capacity is too small, as a multiple of it."""
+
+_MOST_FAILED = 0.05
+"""Chosen: the share of requests that may fail before a learned capacity is doubted."""
 
 _SAME_SIZE = 0.2
 """A server whose capacity is within this share of the published one has the size of the published full loads."""
@@ -340,19 +344,21 @@ def full_loads_of(
     return stages, FullLoads("learned", wait_s, found.value, found.evidence, found.mark, found.is_guess)
 
 
-def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads) -> str | None:
+def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads, sources: Sequence[Source]) -> str | None:
     """Return a warning if the full loads cannot fit a log; None if they can, or the user has set them.
 
     The published ones cannot if the budget is violated most of the time, unless the server has the size that they are
-    for: then the load is too high. Learned ones cannot if the server served more on average than the capacity.
+    for: then the load is too high. Learned ones cannot if the server served more on average than the capacity, or if
+    many requests failed.
 
     Args:
         steps: steps of the log.
         figures: the figures of a period of it.
         full_loads: the origin of the full loads.
+        sources: the files of the log.
     """
     if full_loads.origin == "learned":
-        return _too_small_capacity(figures, full_loads)
+        return _too_small_capacity(figures, full_loads) or _too_large_capacity(sources, full_loads)
     if full_loads.origin != "published" or 2 * figures.violations <= figures.observed_steps:
         return None
     if is_rate_queue_pair(steps) and math.isclose(
@@ -362,6 +368,18 @@ def misfit_warning(steps: StepSource, figures: Figures, full_loads: FullLoads) -
     return (
         "the published full loads do not fit this log: the budget is violated most of the time; set them with --stage "
         "NAME=COLUMN:KIND:FULL, or measure them with `entro calibrate` if the log has a rate and a queue"
+    )
+
+
+def _too_large_capacity(sources: Sequence[Source], full_loads: FullLoads) -> str | None:
+    """Return a warning if many requests failed: steps do not know them, so the capacity counts them as served."""
+    failed = sum((Counter(source.failed) for source in sources), Counter[str]())
+    rows = sum(source.rows_read for source in sources if source.failed)
+    if full_loads.capacity is None or failed.total() <= _MOST_FAILED * rows:
+        return None
+    return (
+        f"{failures(failed)}, and count as served: the learned capacity of {full_loads.capacity:g} req/s may be too "
+        "high; set `capacity` in entro.toml"
     )
 
 

@@ -93,7 +93,7 @@ def analyze_replay(
         sources=loaded.sources,
         summed_sources=loaded.summed_sources,
     )
-    return analysis, misfit_warning(replayed.steps, figures, full_loads)
+    return analysis, misfit_warning(replayed.steps, figures, full_loads, loaded.sources)
 
 
 def accumulate(replayed: Replay, settings: Settings, zone: tzinfo) -> FigureAccumulator:

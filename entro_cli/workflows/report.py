@@ -113,7 +113,7 @@ def summarise_period(
     before = _replayed(data.steps, limit, period.previous)
     previous = period_figures(accumulate(before, settings, period.zone), before.steps, period.previous, maintenance)
     warnings = (
-        misfit_warning(replayed.steps, figures, data.full_loads),
+        misfit_warning(replayed.steps, figures, data.full_loads, data.sources),
         _change_of_server(replayed, data.full_loads),
     )
     notes = (*sentences(data.problems), *(warning for warning in warnings if warning))

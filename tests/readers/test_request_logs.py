@@ -543,6 +543,19 @@ def test_failures_are_a_figure_of_the_analysis_and_of_the_report(tmp_path, monke
     assert "3 requests failed (429: 2, 5xx: 1)" in " ".join(entro("report", *period, "--long").out.split())
 
 
+@pytest.mark.parametrize(("number", "is_warned"), [(2, False), (20, True)])
+def test_a_capacity_with_many_failures_in_it_is_doubted(number, is_warned, tmp_path):
+    """They count as served, so that the page would advise to hold the rate to what the server refused."""
+    log = tmp_path / "a.log"
+    made = [Request(1000 * second, 2500, 429 if second < number else 200) for second in range(300)]
+    log.write_bytes(TO_THE_MILLISECOND["Envoy"](made))
+    warned = f"{number} requests failed (429: {number}), and count as served: the learned capacity of "
+    learned = ("--tz", "UTC", "--full-loads", "learned")
+    assert (warned in " ".join(entro("analyze", log, *learned).err.split())) is is_warned
+    report = entro("report", log, *learned, "--format", "json", "--out", "-")
+    assert any(warned in note for note in json.loads(report.out)["notes"]) is is_warned
+
+
 def test_other_lines_of_a_server_are_left_out(tmp_path):
     made = run(count=30)
     other = json.dumps({"timestamp": at(5), "level": "INFO", "message": "Warming up model"})
