@@ -625,6 +625,14 @@ def test_events_of_requests_are_not_requests(event, tmp_path):
         read(content.encode(), tmp_path)
 
 
+def test_a_second_header_with_other_columns_is_refused(tmp_path):
+    first = table("time,url,wait_ms,took_ms", lambda r: f"{at(r.end)},/v1/chat,5,{r.took}")
+    second = table("time,url,took_ms,wait_ms", lambda r: f"{at(r.end)},/v1/chat,{r.took},5")
+    with pytest.raises(EntroError, match="has a second header"):
+        read(first(run()) + second(run(2)), tmp_path)
+    assert read(first(run()) + first(run(2)), tmp_path).rows_read == 160
+
+
 def test_a_unit_can_be_named(tmp_path):
     content = f"arrival,latency\n{at(0)},812\n{at(900)},512\n".encode()
     check(read(content, tmp_path, time_column="latency:ms"), [Request(0, 812), Request(900, 512)])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.requests.names import LENGTH_NS, LENGTHS, Role
 from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, other_header_sql, second_header
 from entro_cli.readers.tables.duckdb_table import Table
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 
@@ -72,7 +72,11 @@ class CellQuery:
     def __init__(self, table: Table, columns: RequestColumns, options: ReadOptions) -> None:
         self.table, self.columns = table, columns
         marks = _decimal_marks(table, columns, options)
-        self._select = ["coalesce(broken, true) AS broken", *_row_sql(columns)]
+        stamp = Role.FINISH if columns.stamps_are_ends else Role.ARRIVAL
+        others = [column.index for column in columns.by_role.values() if column is not columns.stamp]
+        header = other_header_sql(table, [columns.stamp.index, *others])
+        is_header = f"CASE WHEN {stamp}_ns IS NULL THEN {header} ELSE false END AS is_header"
+        self._select = ["coalesce(broken, true) AS broken", is_header, *_row_sql(columns)]
         self._layers: list[list[str]] = [[], [], []]  # two of a timestamp at most, then the nanoseconds of all
         for role, column in columns.by_role.items():
             self._add(role, column, marks.get(column.index, "."))
@@ -116,6 +120,8 @@ class CellQuery:
     def _cells(self, fetched: Mapping[str, Any]) -> Cells:
         columns = self.columns
         plain = {name: np.asarray(values) for name, values in fetched.items()}
+        if plain["is_header"].any():
+            raise second_header(self.table)
         values = {role: plain[role].astype(np.int64, copy=False) for role in columns.by_role}
         always = np.ones(len(plain["broken"]), np.bool_)
         zoned_by = {role: np.asarray(plain.get(f"{role}_zoned", always), np.bool_) for role in columns.by_role}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from entro_cli.core.console import printable
+from entro_cli.core.files import sql_string
 from entro_cli.readers.inputs.log_file import EmptyLogError
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, text_rows
@@ -14,6 +15,24 @@ from entro_engine import EntroError
 
 NOT_A_ROW = "not a row of the table"
 """Reason given for a row that has no cells at all."""
+
+
+def other_header_sql(table: Table, used: Sequence[int]) -> str:
+    """Return SQL of whether a row is another header, with other names in some columns than in the first of them."""
+    first, *others = (
+        f"trim(coalesce(c{column}, ''), ' \"') = {sql_string(table.columns[column].strip())}" for column in used
+    )
+    return f"{first} AND NOT ({' AND '.join(others) or 'true'})" if table.shape == "csv" else "false"
+
+
+def second_header(table: Table) -> EntroError:
+    """Return the error for a table with such a row."""
+    return EntroError(
+        "has a second header, whose columns are others than those of the first",
+        where=table.log.label,
+        expected="rows of one table",
+        remedy="split the file there",
+    )
 
 
 def bad_rows(

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
-from entro_cli.core.files import sql_string
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
-from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows
+from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, other_header_sql, second_header
 from entro_cli.readers.tables.column_names import TOTALS
 from entro_cli.readers.tables.duckdb_table import Table, has_decimal
 from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
@@ -21,7 +20,7 @@ from entro_cli.readers.tables.series import Rows
 from entro_cli.readers.tables.timestamp_sql import timestamp_sql
 from entro_cli.readers.timestamps import UNKNOWN_ORDER
 from entro_cli.timeseries.observations import BadRow, NotStreamableError, ReadOptions, TimeArray
-from entro_engine import EntroError, Kind
+from entro_engine import Kind
 from entro_engine.entropy import FloatArray
 
 _GOOD, _BROKEN, _TIME, _STAGE, _TEXT, _INFINITE, _NEGATIVE, _STRAY, _HEADER = range(9)
@@ -158,12 +157,7 @@ class _RowQuery:
         for row in np.flatnonzero(~is_good)[: SHOWN_BAD_ROWS - len(self._wrong)].tolist():
             self._wrong[self._rows + row] = _REASONS[reasons[row]]
         if _HEADER in reasons:
-            raise EntroError(
-                "has a second header, whose columns are others than those of the first",
-                where=self.table.log.label,
-                expected="rows of one table",
-                remedy="split the file there",
-            )
+            raise second_header(self.table)
         self._rows += len(reasons)
         self._wrong_count += int((~is_good).sum())
         self.not_numbers += int(np.equal(reasons, _TEXT).sum())
@@ -207,13 +201,11 @@ class _RowQuery:
 
     def _reason_sql(self) -> str:
         """Return SQL of why a row is bad, an index into `_REASONS`; an empty cell, NaN or N/A is a missing sample."""
-        checks = [f"WHEN broken THEN {_BROKEN}", f"WHEN ns IS NULL THEN {_TIME}"]
-        if self.table.shape == "csv":
-            time, *others = (
-                f"trim(coalesce(c{column}, ''), ' \"') = {sql_string(self.table.columns[column].strip())}"
-                for column in self._used
-            )
-            checks.insert(1, f"WHEN ns IS NULL AND {time} AND NOT ({' AND '.join(others)}) THEN {_HEADER}")
+        checks = [
+            f"WHEN broken THEN {_BROKEN}",
+            f"WHEN ns IS NULL AND {other_header_sql(self.table, self._used)} THEN {_HEADER}",
+            f"WHEN ns IS NULL THEN {_TIME}",
+        ]
         if self._schema.stage is not None:
             checks.append(f"WHEN trim(coalesce(c{self._schema.stage}, '')) = '' THEN {_STAGE}")
         for index, column in enumerate(self._loads):
