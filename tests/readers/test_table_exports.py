@@ -377,6 +377,13 @@ LOADS_IN_UNITS = {
 }  # fmt: skip
 
 
+def test_a_unit_beside_a_column_called_value_and_one_without_a_name(tmp_path):
+    content = ",time,value,unit\n" + "".join(f"0,2026-11-26T12:0{row}:00Z,60,req/min\n" for row in range(3))
+    for text, rate in ((content, 1.0), (content.replace(",unit", "").replace(",req/min", ""), 60.0)):
+        outcome = entro("analyze", "-", "--stage", "scraper=value:rate", "--steps-csv", "-", stdin=text.encode())
+        assert float(outcome.out.splitlines()[1].split(",")[1]) == rate
+
+
 @pytest.mark.parametrize("kind", LOADS_IN_UNITS)
 def test_units_that_stand_beside_the_numbers_are_read(tmp_path, kind):
     seen = read(tmp_path, LOADS_IN_UNITS[kind].format("2026-11-26T12:00:00Z", "2026-11-26T12:01:00Z"))

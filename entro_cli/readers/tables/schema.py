@@ -370,7 +370,7 @@ class _Columns:
 
 def is_unit_of(name: str, words: Sequence[str]) -> bool:
     """Return whether a column names the unit of another, given the words of that one: `rate_unit`, `rate.unit`."""
-    return tokens(name)[:-1] == words and tokens(name)[-1] in UNIT_COLUMNS
+    return tokens(name)[:-1] == words and not UNIT_COLUMNS.isdisjoint(tokens(name)[-1:])
 
 
 def with_unit(stage: StageColumn, units: Collection[str], label: str) -> StageColumn:
