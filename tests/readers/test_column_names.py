@@ -39,7 +39,15 @@ QUALIFIED = {
 }
 QUALIFIED[Kind.RATE] += ["relative_rate", "exchange_rate", "data_rate", "http_5xx_rate"]
 QUALIFIED[Kind.QUEUE] += ["queue (K)", "queue (thousands)", "queue_per_worker", "queued_tokens", "log_queue"]
-QUALIFIED[Kind.QUEUE] += ["queue_wait", "backlog_mb", "queue_occupancy", "is_queued", "queue last week"]
+QUALIFIED[Kind.QUEUE] += [
+    "queue_wait",
+    "backlog_mb",
+    "queue_occupancy",
+    "is_queued",
+    "queue last week",
+    "queue x1000",
+    "queue ('000)",
+]
 UNKNOWN = ["completed", "rate_limit", "queue/s", "histogram_quantile(0.9, rate(x_bucket[1m]))", "rate(a)/rate(b)", ""]
 
 

@@ -43,6 +43,7 @@ _NO_RATE = _words(  # rates of something other than requests over time
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "throughput consumers workers oldest memory token tokens per m kb mb gb tb kib mib gib fill slots occupancy "
     "saturation pressure headroom lag ttl std variance score cost price weight is has empty "
+    "100 1000 10000 1000000 x100 x1000 1e3 1e6 100s 1000s 000 000s kilo hundreds "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _ZONES = _words("utc gmt cet cest mez mesz est edt cst cdt mst mdt pst pdt bst ist jst msk")
