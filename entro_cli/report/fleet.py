@@ -110,7 +110,7 @@ def member_of(summary: Summary, report: str) -> Member:
         verdict=summary.verdict,
         violation_time_s=figures.violation_time_s,
         violation_share=figures.violations / observed if observed else None,
-        consumed=figures.objective.consumed,
+        consumed=figures.objective.consumed if observed else None,
         critical_share=figures.regimes.critical / observed if observed else None,
         coverage=figures.coverage,
         excess_nat_s=figures.excess_nat_s,

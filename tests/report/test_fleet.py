@@ -80,6 +80,17 @@ def test_the_worst_come_first():
     )
 
 
+def test_without_data_nothing_is_known_of_the_budget():
+    """Zero would read as calm."""
+    (silent,) = [one for one in fleet().members if one.pipeline == "silent"]
+    assert silent.consumed is None
+    (line,) = [line for line in render_text(fleet()).splitlines() if "silent" in line]
+    assert line.split()[-4:] == ["-", "-", "-", "0%"]
+    row = re.search(r">silent<.*?</tr>", render_page_of(fleet()), re.DOTALL)[0]
+    assert '<td data-label="over budget">-</td>' in row
+    assert "| silent | - | - | - | 0%" in render_markdown(fleet())
+
+
 def test_a_sliver_of_data_neither_leads_nor_hides():
     over = [[5.0] * 15, [50.0] * 15]  # 15 minutes of a day, all over the budget
     sliver, glimpse = member("sliver", run_of(over, "2026-03-03")), member("glimpse", calm(15, "2026-03-03"))
