@@ -102,7 +102,7 @@ class Period:
         if self.kind is PeriodKind.MONTH:
             return f"{self.first:%B %Y}"
         if self.kind is PeriodKind.RANGE:
-            return f"{_moment(self.start)} to {_moment(self.end)}"
+            return f"{_moment(self.start)} to {_moment(self.end).removeprefix(f'{_day(self.start)} ')}"
         last = _next(self.kind, self.first) - timedelta(days=1)
         # Month and year appear once if both ends share them: `6 to 12 April 2026`, `30 March to 5 April 2026`.
         begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")

@@ -124,6 +124,7 @@ def test_a_range_has_a_title_a_name_parts_and_one_before_it():
     assert len(period.spans) == 48
     odd = range_of(datetime(2026, 3, 28, 12, 30, tzinfo=BERLIN), datetime(2026, 7, 2, 8, tzinfo=BERLIN))
     assert odd.title == "28 March 2026 12:30 to 2 July 2026 08:00"
+    assert range_of(datetime(2026, 3, 28, 8, tzinfo=BERLIN), odd.start).title == "28 March 2026 08:00 to 12:30"
     assert odd.label == "2026-03-28T123000_2026-07-02T080000"
     assert [span.label for span in odd.spans] == ["Mar 2026", "Apr 2026", "May 2026", "Jun 2026", "Jul 2026"]
     assert all(before.end == after.start for before, after in pairwise(odd.spans))
