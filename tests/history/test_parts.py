@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entro_cli.history.ingest import resume as reading_on
-from tests.history.stored import HEADER, START, days, ingest, line
+from tests.history.stored import HEADER, START, days, ingest, line, regular
 
 GAPS = st.sampled_from([250_000_000, 10**9, 10**9, 10**9, 1_700_000_000, 2 * 10**9, 7 * 10**9, 3600 * 10**9])
 LOADS = st.one_of(st.sampled_from([0.0, 1.0, 12.0, 0.1]), st.floats(0, 1e4, allow_nan=False))
@@ -87,3 +87,31 @@ def test_parts_that_overlap_in_any_order(place, lines, data):
     for group in [parts] if together else data.draw(st.permutations([[part] for part in parts])):
         ingest(folder / "parts", *group, *options)
     assert days(folder / "parts") == expected
+
+
+UNITS = f"{HEADER}UTC,req/min,requests\n"
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_units_in_a_second_line_of_the_header_hold_for_later_parts(tmp_path, is_rotated):
+    lines, log = regular(400), tmp_path / "log.csv"
+    whole = tmp_path / "whole.csv"
+    whole.write_text(UNITS + "".join(lines))
+    ingest(tmp_path / "whole", whole)
+    log.write_text(UNITS + "".join(lines[:200]))
+    ingest(tmp_path / "parts", log)
+    if is_rotated:
+        log.rename(tmp_path / "log.csv.1")
+    log.write_text("".join(lines[200:]) if is_rotated else whole.read_text())
+    ingest(tmp_path / "parts", *sorted(tmp_path.glob("log.csv*"), reverse=True))
+    assert days(tmp_path / "parts") == days(tmp_path / "whole")
+
+
+def test_units_that_only_the_first_lines_of_json_name_hold_for_later_parts(tmp_path):
+    rows = [f'{{"time": {1_795_694_400 + row}, "rate": {60 * (row % 5)}' for row in range(400)]
+    lines = [row + (', "rate_unit": "req/min"}\n' if place < 9 else "}\n") for place, row in enumerate(rows)]
+    for name, cuts in (("whole", [400]), ("parts", [200, 400])):
+        for cut in cuts:
+            (tmp_path / f"{name}.jsonl").write_text("".join(lines[:cut]))
+            ingest(tmp_path / name, tmp_path / f"{name}.jsonl")
+    assert days(tmp_path / "parts") == days(tmp_path / "whole")

@@ -298,7 +298,8 @@ def _json_lines(log: LogFile, text: str) -> Table:
     for line in first_lines:
         for name, (pointer, _) in json_fields(json_object(line)).items():
             pointers.setdefault(name, pointer)
-    sample = [json_cells(line, list(pointers)) for line in lines if json_object(line)]
+    sample_lines = [*first_lines, *lines] if log.whole_head else lines
+    sample = [json_cells(line, list(pointers)) for line in sample_lines if json_object(line)]
     return Table(log, "json lines", list(pointers), sample, log.path, pointers=list(pointers.values()))
 
 
@@ -349,12 +350,14 @@ class CsvHeaders:
     """The part of a reader of tables that knows the headers of CSVs."""
 
     def header_of(self, log: LogFile) -> bytes:
-        """Return the header of a CSV, without which no row can be read; nothing for other tables."""
+        """Return the header of a CSV, with a second line of it, of units; nothing for other tables."""
         text = head_text(log)
         if log.is_parquet or looks_like_json(text):
             return b""
-        _, header_offset, _ = sniff_csv(text)
-        return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1])
+        delimiter, header_offset, _ = sniff_csv(text)
+        cells = next(iter(first_rows(split_lines(text)[header_offset + 1 :][:1], delimiter, 1)), [""])
+        has_units = any(cells) and not any(cell.strip() and _is_value(cell) for cell in cells)
+        return b"".join(log.head.splitlines(keepends=True)[: header_offset + 1 + has_units])
 
     def accepts_header(self, log: LogFile, header: bytes) -> bool:
         """Return whether a log without a header continues another: whether its first line is a row of such a table.
@@ -368,7 +371,11 @@ class CsvHeaders:
         if log.is_parquet or looks_like_json(text) or len(names) < 2:
             return False
         cells = next(iter(first_rows(split_lines(text.lstrip("\r\n"))[:1], delimiter, 1)), [])
-        return len(cells) == len(names) and all(is_number(cell) or timestamp_format([cell], None) for cell in cells)
+        return len(cells) == len(names) and all(map(_is_value, cells))
+
+
+def _is_value(cell: str) -> bool:
+    return is_number(cell) or timestamp_format([cell], None) is not None
 
 
 def csv_table(log: LogFile) -> Table:
@@ -378,7 +385,8 @@ def csv_table(log: LogFile) -> Table:
     _, *rows = first_rows(split_lines(text)[header_offset:], delimiter, SAMPLE_ROWS + 1) or [[]]
     if log.whole_head and rows:  # dates and numbers of a part of a log are read as those of the whole
         first_lines = split_lines(head_text(replace(log, head=log.whole_head)))[header_offset + 1 :]
-        rows = [*rows, *first_rows(first_lines, delimiter, SAMPLE_ROWS)]
+        first = first_rows(first_lines, delimiter, SAMPLE_ROWS)
+        rows = [*first, *rows] if log.begin else [*rows, *first]
     sample = [row for row in rows if len(row) == len(names)]
     columns = [name.strip(" \t\r\n") for name in names]
     return Table(log, "csv", columns, sample, log.path, delimiter, header_offset=header_offset)

@@ -94,8 +94,10 @@ class TableReader(CsvHeaders):
         part = excerpt(log, 0, log.path.stat().st_size, state) if self.accepts_header(log, state) else log
         found = self.read(part, options)
         lines = state.count(b"\n") if part is not log else 0
-        rows = (replace(row, line=row.line - lines) if row.line else row for row in found.bad_rows)
-        return Reading(replace(found, bad_rows=tuple(rows)), self.header_of(part))
+        bad = [row for row in found.bad_rows if not 0 < row.line <= lines]  # without the units in the header
+        skipped = found.rows_skipped - len(found.bad_rows) + len(bad)
+        rows = (replace(row, line=row.line - lines) if row.line else row for row in bad)
+        return Reading(replace(found, rows_skipped=skipped, bad_rows=tuple(rows)), self.header_of(part))
 
 
 def checked_bad_rows(
