@@ -117,6 +117,16 @@ def test_the_short_text_has_the_figures_of_the_long_one():
     assert short.endswith("\n\nPage: week.html\n")
 
 
+def test_the_strip_is_called_the_worst_and_notes_are_set_apart():
+    """One Critical minute in each column fills the strip, whatever the share of the time."""
+    rare = run_of([[0.3] * 1440, [30.0 * (minute % 15 == 0) for minute in range(1440)]], "2026-03-02")
+    summary = replace(summary_of(rare, PeriodKind.DAY, "2026-03-02"), notes=("first", "second"))
+    text = render_short(summary, 80)
+    assert "█" * 80 in text
+    assert " at worst: ░ Stable  ▒ Stress  █ Critical " in text
+    assert "\nfirst; second\n" in text
+
+
 def test_fewer_steps_than_columns_leave_no_gaps():
     run = calm(30, "2026-03-02")
     whole = summary_of(run, PeriodKind.DAY, "2026-03-02")
