@@ -177,6 +177,8 @@ def check_sources(table: Table, schema: TableSchema) -> None:
         f", count(DISTINCT hash({row}, c{index}))) AS rows{index}, count(DISTINCT c{index}) AS names{index}"
         for index in names
     )
+    all_loads = "".join(f", c{column}" for column in values)
+    counts += f", count(DISTINCT hash({row}){all_loads})) AS different"
     over = table.fetch(f"count(*) AS rows, count(DISTINCT hash({row}))) AS times{counts}", with_load)
     found = {name: int(values[0]) for name, values in over.items()}
     if found["times"] > _REPEATED_TIMES * found["rows"]:
@@ -193,7 +195,7 @@ def check_sources(table: Table, schema: TableSchema) -> None:
                 expected="one row per time",
                 remedy=f"add --by {name} to add up their rates and queues (--aggregate mean or max combines them)",
             )
-    if is_of_days:
+    if is_of_days and found["times"] <= _REPEATED_TIMES * found["different"]:
         raise EntroError(
             f"most rows have the date of another in the column {printable_name(table.columns[schema.time])}",
             where=table.log.label,
