@@ -180,6 +180,7 @@ def test_other_machines_need_a_token():
         (["x.log", "--lease", "2s"], "--lease: 2 s is too short"),
         (["README.md", "--cap-file", "README.md"], "README.md: is an input file"),
         (["not-yet.log", "--cap-file", "./not-yet.log"], "not-yet.log: is an input file"),
+        (["x.log", "--cap-file", "tests"], "tests: is not a regular file"),
         (["x.log", "--token-file", "no-such-file"], "no-such-file: cannot be read"),
     ],
 )

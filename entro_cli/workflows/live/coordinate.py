@@ -84,7 +84,7 @@ class CoordinateOptions:
         """Refuse what would do harm.
 
         Raises:
-            EntroError: if a lease ends before a client can renew it, or the cap file is one of the logs.
+            EntroError: if a lease ends before a client can renew it, or the cap file is a log, a folder or a pipe.
         """
         if self.lease_s < _SHORTEST_LEASE_S:
             raise EntroError(
@@ -94,6 +94,10 @@ class CoordinateOptions:
             )
         if self.cap_file is not None:
             refuse_to_overwrite(self.cap_file, logs)
+            if self.cap_file.exists() and not self.cap_file.is_file():  # a pipe that nobody reads would hold everything
+                raise EntroError(
+                    "is not a regular file", where=printable(str(self.cap_file)), remedy="name another one"
+                )
 
     def token(self, environ: Mapping[str, str]) -> str | None:
         """Return the token that clients must give; None for none.
