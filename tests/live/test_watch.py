@@ -146,6 +146,20 @@ def test_counters_do_not_fall_when_steps_are_judged_anew(tmp_path, monkeypatch):
     assert counters(file) == {"default": (400, 20)}
 
 
+def test_a_file_that_cannot_be_written_is_named_once_until_it_can(tmp_path):
+    log, folder = critical(tmp_path), tmp_path / "metrics"
+    folder.write_text("in the way of a folder")
+    with live_watch.watching([str(log)], load_options(SETTINGS), SETTINGS, counters=folder / "entro.prom") as watch:
+        problems = []
+        for _ in range(3):
+            watch.update()
+            problems.append((len(watch.problems), len(watch.new_problems)))
+        assert problems == [(1, 1), (1, 0), (1, 0)]
+        folder.unlink()
+        watch.update()
+        assert watch.problems == []
+
+
 def test_counters_of_a_log_are_those_of_its_analysis(tmp_path):
     file = tmp_path / "entro.prom"
     assert entro("watch", SAMPLES / "three-phase.csv", "--once", "--metrics-file", file, "--pipeline", "a").status == 0

@@ -99,6 +99,8 @@ class Watch:
         self._judged: tuple[Status, RecentSteps] | None = None  # as of the data
         self._refusal: EntroError | None = None
         self._unwritten: JudgedSteps[StepSource] | None = None
+        self._reading_problems: list[str] = []
+        self._unwritable: dict[Path, EntroError] = {}  # by file, such as on a full disk
 
     def once(self) -> Iterator[bool]:
         """Read the sources once; yield that there is a state.
@@ -145,7 +147,7 @@ class Watch:
 
     def update(self) -> bool:
         """Read what is new, and return whether the state has changed."""
-        self.new_problems = []
+        known = self.problems
         has_changed = self._judge() if self.has_ended else self._status_pace.do(self._judge)
         before = self.state and self.state[0].regime
         self.state = self._judged and (as_of(self._judged[0], time.time_ns()), self._judged[1])
@@ -154,14 +156,15 @@ class Watch:
             self._page_pace.do(self._write_page)
         if self._counters is not None and self._judged is not None:
             self._write_counters(self._counters, self._judged[0])
+        self.problems = [*self._reading_problems, *map(printable, map(str, self._unwritable.values()))]
+        self.new_problems = [problem for problem in self.problems if problem not in known]
         return has_changed
 
     def _judge(self) -> bool:
         follower = self._follower
         if is_new := follower.poll():
             self._refuse_other_times()
-        before, self.problems = self.problems, [*map(printable, map(str, self._errors())), *self._skipped_rows()]
-        self.new_problems = [problem for problem in self.problems if problem not in before]
+        self._reading_problems = [*map(printable, map(str, self._errors())), *self._skipped_rows()]
         steps = follower.steps(self._settings) if is_new and not self._refusal else None
         if steps is None:
             return False
@@ -213,8 +216,9 @@ class Watch:
         summary = summarise_period(data, period, self._settings, self._budget, advise=False)
         try:
             store_page(self._page, lambda packed: _reloading(render(summary, packed)), inputs=self._follower.names)
+            self._unwritable.pop(self._page, None)
         except EntroError as error:
-            self._add_problem(error)
+            self._unwritable[self._page] = error
             return False
         return True
 
@@ -228,13 +232,9 @@ class Watch:
         try:
             write_metrics(text, path, self._follower.names, is_durable=False)
             self._counts = counts
+            self._unwritable.pop(path, None)
         except EntroError as error:
-            self._add_problem(error)
-
-    def _add_problem(self, error: EntroError) -> None:
-        """Add the error of a file that could not be written, such as on a full disk."""
-        self.problems.append(printable(str(error)))
-        self.new_problems.append(printable(str(error)))
+            self._unwritable[path] = error
 
 
 @contextmanager
