@@ -52,11 +52,12 @@ def running(llm, tmp_path):
 
 
 def test_the_cap_and_a_client(running):
+    began = monotonic()
     cap = running.wait_for(lambda cap: cap["queue"] == 0.0 and cap)
     assert set(cap) == FIELDS
     assert (cap["regime"], cap["lease_s"], cap["probe_per_s"]) == ("stable", 10.0, pytest.approx(0.15))
     assert cap["cap_per_s"] == pytest.approx(6.6, rel=0.05)
-    assert cap["sample_age_s"] < 3
+    assert cap["sample_age_s"] < 3 + monotonic() - began
     assert 0 < cap["renew_in_s"] < 1.2
     assert running.renew("a", wanted_per_s=50)["cap_per_s"] == pytest.approx(6.6, rel=0.05)  # nobody else wants it
     for _ in range(2):

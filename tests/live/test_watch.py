@@ -181,14 +181,15 @@ def test_one_line(tmp_path):
 
 
 def test_a_source_that_is_dead(tmp_path):
-    spider, llm = tmp_path / "spider.csv", tmp_path / "llm.csv"
+    spider, llm, began = tmp_path / "spider.csv", tmp_path / "llm.csv", int(time.time())
     spider.write_text(table("scraper_rate", [2.0] * 600))
     llm.write_text(table("llm_queue", [0.2 * number for number in range(600)], age_s=300))
     document = json.loads(entro("watch", spider, llm, "--once", "--json").out)
+    took_s = time.time() - began
     assert (document["regime"], document["last_regime"]) == ("no data", "critical")
     assert document["since"] == document["time"] == document["stages"][1]["time"]
-    assert 300 <= document["age_s"] == document["stages"][1]["age_s"] < 310
-    assert document["stages"][0]["age_s"] < 10
+    assert 300 <= document["age_s"] == document["stages"][1]["age_s"] < 300 + took_s
+    assert document["stages"][0]["age_s"] < took_s
     (line,) = entro("watch", spider, llm, "--once").out.splitlines()
     assert line.startswith("no data of llm since ")
     assert ", last state: critical since " in line
@@ -202,11 +203,12 @@ def test_a_source_that_is_dead(tmp_path):
 def test_a_state_that_is_too_old(tmp_path, monkeypatch):
     log = tmp_path / "pipeline.csv"
     log.write_text(until_now(THREE_PHASE[:560]))
+    now = time.time_ns()
+    monkeypatch.setattr(live_watch.time, "time_ns", lambda: now)
     with watching(log) as watch:
         watch.update()
         assert (watch.state[0].regime, watch.has_reached("critical")) == ("critical", True)
-        later = time.time_ns() + 15 * 10**9
-        monkeypatch.setattr(live_watch.time, "time_ns", lambda: later)
+        now += 15 * 10**9
         assert watch.update()
         assert (watch.state[0].regime, watch.has_reached("stress")) == ("no data", False)
         assert watch.state[0].since == watch.state[0].time
@@ -354,10 +356,10 @@ def test_a_page_of_metrics_in_long_steps(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     begin = time.monotonic()
     with page_server() as url:
-        outcome = entro("watch", "--metrics", url, "--step", "30s", "--once", "--json")
-    assert json.loads(outcome.out)["step_s"] == 30, outcome.err
-    assert "refused" in entro("watch", "--metrics", "http://127.0.0.1:9/metrics", "--step", "30s", "--once").error
-    assert time.monotonic() - begin < 10
+        outcome = entro("watch", "--metrics", url, "--step", "5min", "--once", "--json")
+    assert json.loads(outcome.out)["step_s"] == 300, outcome.err
+    assert "refused" in entro("watch", "--metrics", "http://127.0.0.1:9/metrics", "--step", "5min", "--once").error
+    assert time.monotonic() - begin < 100
 
 
 def test_a_prometheus_server(monkeypatch):
