@@ -10,6 +10,7 @@ import pytest
 
 from entro_cli.analysis.recommendations import hours_in_words, recommendations
 from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts
+from entro_cli.core.formatting import duration
 from tests.running import entro
 
 LOGS = Path(__file__).parents[1] / "sample_logs" / "formats"
@@ -152,6 +153,17 @@ def test_long_names_leave_room_for_what_to_do():
     (found,) = advised(HELPED, stages=(f"crawl_{NAME}", NAME))
     assert NAME not in found.sentence
     assert found.sentence.startswith("Hold crawl_a_name_of_a_")
+
+
+def test_where_a_cap_would_cost_too_much_waiting_it_says_so():
+    document = json.loads(entro("analyze", LOGS.parent / "five-weeks.csv", "--tz", "UTC", "--json").out)
+    (found,) = document["recommendations"]
+    measured, coordinated = document["coordination"]["measured"], document["coordination"]["coordinated"]
+    assert coordinated["mean_wait_s"] > 1.5 * measured["mean_wait_s"]
+    assert found["sentence"].startswith("Look at llm: it drove ")
+    waits = f"Mean wait: {duration(coordinated['mean_wait_s'])} (was {duration(measured['mean_wait_s'])})."
+    avoided = duration(document["violation_time_s"])
+    assert found["sentence"].endswith(f"would have avoided all {avoided}, but at a price. {waits}")
 
 
 @pytest.mark.parametrize("period", [["--daily", "--logs"], ["--since", "2026-11-02T10:12Z", "--logs"], ["--weekly"]])

@@ -77,11 +77,11 @@ def first_stage_to_hold(
 ) -> tuple[Recommendation, ...]:
     """Return the stage that drove most of the time over the budget, to be held first; empty without violations.
 
-    It is for pipelines of which it is not known what coordination would have changed.
+    It is for pipelines of which it is not known what coordination would have changed, or in which it would not pay.
 
     Args:
         figures: the figures of the period.
-        coordination: the effect of the controller, withheld or with a guessed capacity.
+        coordination: the effect of the controller.
         command: a command that shows the numbers, quoted for a shell.
         place: what comes before the names of the figures in its JSON document.
     """
@@ -98,26 +98,46 @@ def first_stage_to_hold(
         stage.peak_load or 0.0,
     )
     peak, waiting = formatting.quantity(load), formatting.requests(load)
-    first = " first" if len(figures.stages) > 2 else ""
-    action, most = {
-        Kind.RATE: (f"Slow {name} down{first}", f"at up to {peak} req/s"),
-        Kind.QUEUE: (f"Send less to {name}{first}, while requests wait there", f"with up to {waiting} waiting"),
-    }.get(Kind(stage.kind), (f"Look at {name}{first}", f"at a load of up to {peak}"))
-    is_pair = [stage.kind for stage in figures.stages] == [Kind.RATE, Kind.QUEUE]
-    known = f"is not known ({coordination.withheld})" if coordination.withheld else "is a guess, as the capacity is"
+    measured, coordinated = coordination.measured, coordination.coordinated
+    if measured is None or coordinated is None or coordination.capacity_is_guess:
+        first = " first" if len(figures.stages) > 2 else ""
+        action, most = {
+            Kind.RATE: (f"Slow {name} down{first}", f"at up to {peak} req/s"),
+            Kind.QUEUE: (f"Send less to {name}{first}, while requests wait there", f"with up to {waiting} waiting"),
+        }.get(Kind(stage.kind), (f"Look at {name}{first}", f"at a load of up to {peak}"))
+        is_pair = [stage.kind for stage in figures.stages] == [Kind.RATE, Kind.QUEUE]
+        known = f"is not known ({coordination.withheld})" if coordination.withheld else "is a guess, as the capacity is"
+        price = ""
+        setting = (
+            f"What a cap would change {known}: {'' if is_pair else 'choose two stages with --stage, or '}"
+            "model the stages in a scenario file for `entro simulate --scenario`"
+        )
+    else:
+        action, most = (
+            f"Look at {name}",
+            f"at up to {peak} req/s" if stage.kind == Kind.RATE else f"with up to {waiting} waiting",
+        )
+        price = f" {_price(measured, coordinated, figures)}"
+        setting = f"`entro coordinate --capacity {coordination.capacity:.3g}` holds the rate back all the same"
     return (
         Recommendation(
-            sentence=f"{action}: it drove {share} over the budget, {most} (full at {full}).",
+            sentence=f"{action}: it drove {share} over the budget, {most} (full at {full}).{price}",
             number=figures.violation_time_s,
             unit="s",
             field=f"{place}violation_time_s",
             command=command,
-            setting=(
-                f"What a cap would change {known}: {'' if is_pair else 'choose two stages with --stage, or '}"
-                "model the stages in a scenario file for `entro simulate --scenario`"
-            ),
+            setting=setting,
         ),
     )
+
+
+def _price(measured: CoordinationRun, coordinated: CoordinationRun, figures: Figures) -> str:
+    """Return a sentence that says why a cap is not recommended."""
+    rate = formatting.shortened(figures.stages[0].name, _LONGEST_NAME)
+    if coordinated.violations >= measured.violations:
+        return f"To hold {rate} back would not have avoided it."
+    avoided = _avoided(measured, coordinated, figures.step_s)
+    return f"To hold {rate} back would have avoided {avoided}, but at a price. {_cost(measured, coordinated, rate)}"
 
 
 def _costs_more(measured: CoordinationRun, coordinated: CoordinationRun) -> bool:

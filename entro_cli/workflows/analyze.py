@@ -198,10 +198,10 @@ def recommend(
         command: the command that prints the numbers, quoted for a shell.
         place: what comes before the names of the figures in its JSON document.
     """
-    if not is_rate_queue_pair(steps) or coordination.withheld or coordination.capacity_is_guess:
-        return first_stage_to_hold(figures, coordination, command, place)
-    names = steps.stages[0].name, steps.stages[1].name
-    return recommendations(coordination, names, steps.step_s, command)
+    found: tuple[Recommendation, ...] = ()
+    if is_rate_queue_pair(steps):
+        found = recommendations(coordination, (steps.stages[0].name, steps.stages[1].name), steps.step_s, command)
+    return found or first_stage_to_hold(figures, coordination, command, place)
 
 
 RepeatedOption = tuple[str, Sequence[str] | str | float | None]

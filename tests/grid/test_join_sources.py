@@ -27,6 +27,8 @@ def read(*paths):
     document = json.loads(outcome.out)
     taken = {source["path"].rpartition("/")[2]: source["taken_as"] for source in document["sources"]}
     steps = list(csv.DictReader(io.StringIO(entro("analyze", "--steps-csv", "-", *paths).out)))
+    for recommendation in document["recommendations"]:
+        del recommendation["command"]
     return steps, taken, {key: value for key, value in document.items() if key != "sources"}
 
 

@@ -160,8 +160,9 @@ def render_short(
     for incidents, prose in _FITS:
         text = render_template(templates, SHORT, {**context, "most": incidents, "prose": prose}, template_dir)
         lines = [line.rstrip() for line in text.splitlines()]
-        if len(lines) > MOST_LINES and incidents <= 2:
-            lines = [line for line in lines if line]
+        blank = [at for at, line in enumerate(lines) if not line] if incidents <= 2 else []
+        for at in blank[::-1][: max(len(lines) - MOST_LINES, 0)]:
+            del lines[at]
         if len(lines) <= MOST_LINES:
             break
     return "".join(f"{line}\n" for line in lines)
