@@ -16,10 +16,14 @@ from time import monotonic
 from typing import NamedTuple
 from unittest.mock import patch
 
+import pytest
 import typer.main
 
 from entro_cli import app
 from tests.documents import check_printed
+
+REAL_TIME = pytest.mark.flaky(reruns=2, only_rerun=["AssertionError"])
+"""For tests with bounds on the real clock, which a machine that stands still for a second breaks: twice tried again."""
 
 COMMAND = str(Path(sys.executable).with_name("entro"))
 # A process builds its commands once; here there are thousands of runs in one.

@@ -12,6 +12,9 @@ from entro_cli.core.secrets import SecretText
 from entro_cli.readers.prometheus.client import MetricsPage, PrometheusServer, TimeRange
 from entro_engine import EntroError
 from tests.alerts.dripping import dripping
+from tests.running import REAL_TIME
+
+pytestmark = REAL_TIME
 
 LIMIT_S = 0.15
 HEADERS = b"HTTP/1.1 200 OK\r\n"

@@ -1,8 +1,17 @@
-"""For every test of the live parts: no event loop runs in its thread."""
+"""For every test of the live parts: no event loop runs in its thread, and its bounds are on the real clock."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
+
+from tests.running import REAL_TIME
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(REAL_TIME)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,9 @@ from yarl import URL
 from entro_cli.core.web_client import redirects_with_tls
 from entro_engine import EntroError
 from tests.alerts.dripping import dripping
-from tests.running import entro
+from tests.running import REAL_TIME, entro
+
+pytestmark = REAL_TIME
 
 HEADERS = b"HTTP/1.1 200 OK\r\n"
 
