@@ -122,6 +122,7 @@ def test_far_too_long_a_time_is_refused():
         TimeRange(0, BEGIN * NS, 10**6).check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_what_may_pass_is_tried_again(status):
     pauses = []

@@ -121,6 +121,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), VALUES), st.integers(1, 3))
 def test_a_document_in_parts_is_the_text_of_one_at_once(document, size):
     with patch("entro_cli.core.json_document._BATCH_ENTRIES", size):

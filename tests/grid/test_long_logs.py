@@ -43,6 +43,7 @@ def write(path, rows):
     path.write_text(HEAD + "".join(lines))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(ROWS, st.sampled_from([None, "1s", "2s", "10s", "1h"]))
 @example([(1, "1", "")] * 5 + [(1, "", "2")] * 5, "2s")

@@ -36,6 +36,7 @@ def write(path, requests, columns=("start", "end", "status")):
     path.write_text("\n".join([",".join(["arrival", *columns]), *(line for _, line in sorted(lines)), ""]))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.lists(REQUEST, min_size=4, max_size=60),

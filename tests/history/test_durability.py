@@ -65,6 +65,7 @@ def test_eight_at_once_and_a_reader(whole, tmp_path, parts):
     assert looks == sorted(looks)
 
 
+@pytest.mark.slow
 def test_nobody_sees_half_a_day(tmp_path):
     """While an ingest is at work, each day is not there yet, or whole."""
     log = written(tmp_path, "log.csv", LINES)

@@ -67,6 +67,7 @@ def folder(path):
     path.mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flipped, folder, lambda path: path.write_bytes(b""), lambda path: path.unlink()])
 def test_the_state_comes_back_from_its_copy(history, made, damage):
     before = figures(history)
@@ -79,6 +80,7 @@ def test_the_state_comes_back_from_its_copy(history, made, damage):
     assert "nothing new" in ingest(history, made / "a.csv", *OPTIONS).out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [["state.json", "state-copy.json"], ["state.json", "state-copy.json", "digests.json"]])
 def test_a_state_from_the_days_counts_nothing_twice(history, made, gone):
     """Two logs side by side keep their sources, in whatever order they are read again."""
@@ -98,6 +100,7 @@ def test_a_state_from_the_days_counts_nothing_twice(history, made, gone):
     assert run(history, "report", "--daily", "--json").err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flipped, lambda path: path.unlink()])
 def test_a_lost_day(history, made, damage):
     before, stored = figures(history), days(history)

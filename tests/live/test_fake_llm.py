@@ -97,6 +97,7 @@ def test_what_started_is_what_succeeded_and_what_runs():
     assert value == dict.fromkeys(value, 2)
 
 
+@pytest.mark.slow
 def test_entro_reads_the_log(tmp_path):
     """Lines come while there is work and once after it, as the real logger writes them."""
     log = tmp_path / "llm.log"

@@ -73,6 +73,7 @@ def test_it_can_be_read_without_scripts(browser, folder):
         assert found.complaints == []
 
 
+@pytest.mark.slow
 def test_without_scripts_nothing_explains_a_chart_that_is_not_there(browser, folder):
     with opened(browser, folder / "week.html", javascript=False) as found:
         timeline = found.page.locator("#timeline").inner_text()
@@ -82,6 +83,7 @@ def test_without_scripts_nothing_explains_a_chart_that_is_not_there(browser, fol
         assert re.search(r"dotted.*Drag", found.page.locator("#timeline").inner_text(), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_long_names_and_numbers_fit_a_phone(browser, tmp_path):
     """On all pages of a folder, with their tables unfolded."""
     name = f"deployment_whose_name_nobody_would_abbreviate_{'k' * 60}"
@@ -103,6 +105,7 @@ def test_long_names_and_numbers_fit_a_phone(browser, tmp_path):
             assert found.complaints == []
 
 
+@pytest.mark.slow
 def test_paper_is_white_whatever_the_screen_is(browser, folder):
     ink = "document.querySelector('#load').layout.font.color"
     with opened(browser, folder / "week.html", dark=True) as found:
@@ -114,6 +117,7 @@ def test_paper_is_white_whatever_the_screen_is(browser, folder):
         assert found.complaints == []
 
 
+@pytest.mark.slow
 def test_zooming_in_shows_finer_marks(browser, folder):
     marks = "document.querySelector('#load').layout.xaxis.tickvals.length"
     with opened(browser, folder / "week.html") as found:
@@ -129,6 +133,7 @@ def test_zooming_in_shows_finer_marks(browser, folder):
 RANGES = "[...document.querySelectorAll('.chart')].map((chart) => chart.layout.xaxis.range.map(Math.round).join())"
 
 
+@pytest.mark.slow
 def test_all_time_axes_move_together_and_back(browser, folder):
     with opened(browser, folder / "incident.html") as found:
         whole = found.page.evaluate(RANGES)
@@ -185,6 +190,7 @@ def test_marks_follow_the_clock_when_it_changes(browser, tmp_path, day, times):
         assert text in {f"{local:%H:%M}", f"{local:%a} {local.day}"}
 
 
+@pytest.mark.slow
 def test_a_page_with_plotly_inside_needs_no_other_file(browser, tmp_path):
     path = tmp_path / "alone.html"
     path.write_text(
