@@ -323,7 +323,7 @@ def decode_state(content: bytes, path: Path, flaw: str = "") -> State:
         if version == 1:
             raw = migrate_state(raw)
         return _validated(msgspec.convert(raw, State))
-    except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EntroError(
             f"the file is damaged: {printable(str(error))}", where=printable(str(path)), remedy=REPAIR
         ) from error
@@ -391,7 +391,7 @@ def back_up_old_state(paths: PipelinePaths) -> bool:
     try:
         content = read_regular(paths.state)
         version = msgspec.json.decode(content)["version"]
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError, RecursionError):
         return False
     if not isinstance(version, int) or version >= VERSION:
         return False

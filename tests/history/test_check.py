@@ -151,7 +151,9 @@ def test_several_damaged_days_of_several_pipelines(history, tmp_path):
     assert check(history, "--pipeline", "another").err.startswith("entro: 1 of 7 files is damaged or missing; ")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b"nonsense", None], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"\xff", b"nonsense", b"[" * 100_000, None], ids=lambda each: repr(each)[:20]
+)
 def test_a_damaged_state(history, content):
     """The days are checked all the same."""
     state = metadata(history, "state.json")
