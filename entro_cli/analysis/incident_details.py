@@ -22,7 +22,6 @@ from entro_engine import Kind, Run
 from entro_engine.entropy import FloatArray
 
 _MOST_STAGES = 3
-_LONGEST_NAME = 40
 _LOOK_BACK_NS = 120 * NS
 """Chosen: an incident's causes are looked for from so long before it, or from one step before it. A queue that begins
 to grow exceeds the budget within a minute or two. What happened earlier may well be over."""
@@ -143,13 +142,13 @@ def _growth(run: Run, first: int, after: int) -> str:
     served = sent - float(ends[last] - before) / (run.step_s * (last + 1 - first))
     if np.isnan(served) or ends[last] <= before:
         return ""
-    names = [shortened(run.stages[number].name, _LONGEST_NAME) for number in (rate, queue)]
+    names = [shortened(run.stages[number].name) for number in (rate, queue)]
     return f"{names[0]} sent {quantity(sent)} req/s while {names[1]} served {quantity(max(served, 0.0))}"
 
 
 def _phrase(stage: IncidentStage) -> str:
     """Return the load of a stage in words."""
-    name, full = shortened(stage.name, _LONGEST_NAME), f"(full at {quantity(stage.full)})"
+    name, full = shortened(stage.name), f"(full at {quantity(stage.full)})"
     if stage.longest_wait_s is not None:
         waiting = f"{requests(stage.peak_load)} waiting at {name} {full}"
         return f"{waiting}, up to {duration(stage.longest_wait_s)} wait"
@@ -318,4 +317,4 @@ def _collapse(window: _Window, stage: str, rate: FloatArray, first: int) -> Iter
 
 def _name(stage: str) -> str:
     """Return the name of a stage for a sentence that is formatted."""
-    return shortened(printable(stage), _LONGEST_NAME).replace("{", "{{").replace("}", "}}")
+    return shortened(printable(stage)).replace("{", "{{").replace("}", "}}")

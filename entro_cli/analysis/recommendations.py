@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, HeldHour, Recommendation
+from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, HeldHour, Recommendation, StageFigures
 from entro_cli.core import formatting
-from entro_engine.entropy import Kind
+from entro_engine import Kind
 
 _MAX_WAIT_RATIO = 1.5
 """Chosen: nothing is recommended if it would make the mean wait more than this many times as long, or where the waits
@@ -23,9 +23,6 @@ _MAX_NAMED_HOURS = 18
 
 _SAME_WAIT = 0.05
 """Chosen: mean waits that differ by at most this share count as unchanged."""
-
-_LONGEST_NAME = 40
-"""Longer names of stages are cut off, as in the verdict: on a terminal they would leave no room for the action."""
 
 
 def recommendations(
@@ -48,7 +45,7 @@ def recommendations(
         return ()
     if _costs_more(measured, coordinated):
         return ()
-    rate, queue = (formatting.shortened(name, _LONGEST_NAME) for name in stages)
+    rate, queue = (formatting.shortened(name) for name in stages)
     when = hours_in_words(coordination.held_hours)
     sentence = (
         f"Hold {rate} to {formatting.quantity(coordination.capacity)} req/s, the rate that {queue} serves, while "
@@ -92,48 +89,44 @@ def first_stage_to_hold(
     stage = next(stage for stage in figures.stages if stage.name == name)
     over, total = (formatting.duration(steps * figures.step_s) for steps in (driven[name], figures.violations))
     share = f"all {total}" if driven[name] == figures.violations else f"{over} of the {total}"
-    name, full, load = (
-        formatting.shortened(name, _LONGEST_NAME),
-        formatting.quantity(stage.full),
-        stage.peak_load or 0.0,
-    )
-    peak, waiting = formatting.quantity(load), formatting.requests(load)
+    drove = f"it drove {share} over the budget, {_peak(stage)} (full at {formatting.quantity(stage.full)})."
     measured, coordinated = coordination.measured, coordination.coordinated
-    if measured is None or coordinated is None or coordination.capacity_is_guess:
-        first = " first" if len(figures.stages) > 2 else ""
-        action, most = {
-            Kind.RATE: (f"Slow {name} down{first}", f"at up to {peak} req/s"),
-            Kind.QUEUE: (f"Send less to {name}{first}, while requests wait there", f"with up to {waiting} waiting"),
-        }.get(Kind(stage.kind), (f"Look at {name}{first}", f"at a load of up to {peak}"))
-        is_pair = [stage.kind for stage in figures.stages] == [Kind.RATE, Kind.QUEUE]
-        known = f"is not known ({coordination.withheld})" if coordination.withheld else "is a guess, as the capacity is"
-        price = ""
-        setting = (
-            f"What a cap would change {known}: {'' if is_pair else 'choose two stages with --stage, or '}"
-            "model the stages in a scenario file for `entro simulate --scenario`"
-        )
+    if measured is None or coordinated is None or coordination.capacity is None or coordination.capacity_is_guess:
+        sentence, setting = f"{_action(stage, len(figures.stages))}: {drove}", _unknown_cap(figures, coordination)
     else:
-        action, most = (
-            f"Look at {name}",
-            f"at up to {peak} req/s" if stage.kind == Kind.RATE else f"with up to {waiting} waiting",
-        )
-        price = f" {_price(measured, coordinated, figures)}"
+        sentence = f"Look at {formatting.shortened(name)}: {drove} {_price(measured, coordinated, figures)}"
         setting = f"`entro coordinate --capacity {coordination.capacity:.3g}` holds the rate back all the same"
-    return (
-        Recommendation(
-            sentence=f"{action}: it drove {share} over the budget, {most} (full at {full}).{price}",
-            number=figures.violation_time_s,
-            unit="s",
-            field=f"{place}violation_time_s",
-            command=command,
-            setting=setting,
-        ),
-    )
+    return (Recommendation(sentence, figures.violation_time_s, "s", f"{place}violation_time_s", command, setting),)
+
+
+def _action(stage: StageFigures, stages: int) -> str:
+    """Return what to do about the stage that drove a pipeline of some stages over the budget."""
+    name, first = formatting.shortened(stage.name), " first" if stages > 2 else ""
+    if stage.kind == Kind.QUEUE:
+        return f"Send less to {name}{first}, while requests wait there"
+    return f"Slow {name} down{first}" if stage.kind == Kind.RATE else f"Look at {name}{first}"
+
+
+def _peak(stage: StageFigures) -> str:
+    """Return the highest load of a stage in words."""
+    load = stage.peak_load or 0.0
+    if stage.kind == Kind.QUEUE:
+        return f"with up to {formatting.requests(load)} waiting"
+    peak = formatting.quantity(load)
+    return f"at up to {peak} req/s" if stage.kind == Kind.RATE else f"at a load of up to {peak}"
+
+
+def _unknown_cap(figures: Figures, coordination: Coordination) -> str:
+    """Return why it is not known what a cap would change, and how to find out."""
+    why = f"is not known ({coordination.withheld})" if coordination.withheld else "is a guess, as the capacity is"
+    is_pair = [stage.kind for stage in figures.stages] == [Kind.RATE, Kind.QUEUE]
+    choose = "" if is_pair else "choose two stages with --stage, or "
+    return f"What a cap would change {why}: {choose}model the stages in a scenario file for `entro simulate --scenario`"
 
 
 def _price(measured: CoordinationRun, coordinated: CoordinationRun, figures: Figures) -> str:
     """Return a sentence that says why a cap is not recommended."""
-    rate = formatting.shortened(figures.stages[0].name, _LONGEST_NAME)
+    rate = formatting.shortened(figures.stages[0].name)
     if coordinated.violations >= measured.violations:
         return f"To hold {rate} back would not have avoided it."
     avoided = _avoided(measured, coordinated, figures.step_s)

@@ -110,8 +110,8 @@ def change(formatter: Callable[[float], str], now: float | None, before: float |
     return f"{'+' if now > before else '-'}{formatter(abs(now - before))}"
 
 
-def shortened(text: str, longest: int) -> str:
-    """Return text of at most `longest` characters, with three dots in place of the rest."""
+def shortened(text: str, longest: int = 40) -> str:
+    """Return text, such as a stage's name in a sentence, of at most `longest` characters, with dots for the rest."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 

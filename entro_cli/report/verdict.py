@@ -24,7 +24,6 @@ LOST = "The history has lost"
 LARGE_SHARE = 0.25
 """A state that lasts this share of the observed time is named first. The value is a choice, not a measurement."""
 
-_LONGEST_NAME = 40
 _MOST_NAMED = 3
 
 
@@ -188,7 +187,7 @@ def _most_waiting(figures: Figures) -> str:
         return ""
     if not longest.peak_load:
         return ": no request waited"
-    waiting = f"{requests(longest.peak_load)} waiting at {shortened(longest.name, _LONGEST_NAME)}"
+    waiting = f"{requests(longest.peak_load)} waiting at {shortened(longest.name)}"
     return f": at most {waiting}, up to {duration(longest.longest_wait_s or 0.0)} wait"
 
 

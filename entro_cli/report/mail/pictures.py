@@ -30,7 +30,6 @@ _WIDTH = 1200  # px; shown at half the size, for displays of high density
 _BAND, _ROW = 36, 170  # heights, px
 _MOST_BARS = 300
 _LEVELS = {"stable": 1 / 3, "stress": 2 / 3, "critical": 1.0}
-_LONGEST_NAME = 40
 _WORDS = {Kind.RATE: "Requests sent per second", Kind.QUEUE: "Requests waiting", Kind.GENERIC: "Load"}
 
 
@@ -61,7 +60,7 @@ def load_pictures(summary: Summary, marks: Sequence[float]) -> list[Picture]:
     for row in load_rows(summary):
         loads = np.fmax.reduce(list(row.values.values()))
         stages = [summary.figures.stages[stage] for stage in row.values]
-        levels = {f"{shortened(stage.name, _LONGEST_NAME)} is full at": stage.full for stage in stages}
+        levels = {f"{shortened(stage.name)} is full at": stage.full for stage in stages}
         if row.kind is Kind.RATE and capacity is not None:
             levels = {"the server serves": capacity}
         most, scale = float(np.nanmax(loads, initial=0.0)), np.log1p if row.is_logarithmic else np.positive

@@ -14,9 +14,6 @@ from entro_engine.log_plant import DEFAULT_CONTROL
 _TRENDS = {"worse": ("better", "worse"), "better": ("worse", "better"), "neither": ("", "")}
 """By what a rise of a figure means: what a fall is, and what a rise is."""
 
-_LONGEST_NAME = 40
-"""Longer names of stages are cut off in the key figures, which have little room."""
-
 _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
 
@@ -249,7 +246,7 @@ def _queue(index: int) -> tuple[_Figure, ...]:
             lambda figures: figures.stages[index].peak_load,
             formatting.quantity,
             beside=lambda figures: (
-                f"{formatting.shortened(figures.stages[index].name, _LONGEST_NAME)} is full at "
+                f"{formatting.shortened(figures.stages[index].name)} is full at "
                 f"{formatting.quantity(figures.stages[index].full)}"
             ),
         ),
