@@ -37,7 +37,7 @@ from entro_engine.simulator_v9 import (
 from entro_engine.sister_systems import AiController, CoreController
 from entro_engine.workload import SCENARIOS, Phase, Scenario, Stall, Wave, noisy_demand
 
-__version__ = "0.14.0"
+__version__ = "0.15.0"
 
 __all__ = [
     "LLM",
