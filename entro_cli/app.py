@@ -25,14 +25,16 @@ def main() -> None:
     interrupted. A broken pipe ends the process without a message, by its signal, as it ends every filter.
     """
     # Modules and their constants stay. By default the collector goes through all of them time and again, as they are
-    # imported, which takes a tenth of a short command.
+    # imported, which takes a tenth of a short command, and when the process ends, which takes another tenth.
     gc.set_threshold(100_000)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without a character prints a question mark
-    sys.exit(_guarded(sys.argv[1:]))
+    status = _guarded(sys.argv[1:])
+    gc.freeze()
+    sys.exit(status)
 
 
 def _guarded(arguments: list[str]) -> int:
