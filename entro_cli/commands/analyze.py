@@ -23,7 +23,6 @@ from entro_cli.commands.options import (
     RangeOptions,
     ReadingOptions,
     exit_if_failed,
-    expand_options,
     keys_set_by,
     option,
     options_without_key,
@@ -49,7 +48,6 @@ StepsCsv = Annotated[
 Save = Annotated[bool, option(INPUT, "--save", "Also add the logs to the history, and analyze them at its step.")]
 
 
-@expand_options
 def analyze(
     *,
     logs: LogsOrNone = None,

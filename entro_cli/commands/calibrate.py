@@ -16,7 +16,6 @@ from entro_cli.commands.options import (
     PipelineName,
     ReadingOptions,
     TargetWait,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -36,7 +35,6 @@ SaveLearned = Annotated[bool, option(OUTPUT, "--save", "Keep them in the history
 Force = Annotated[bool, option(OUTPUT, "--force", "Overwrite an existing file.")]
 
 
-@expand_options
 def calibrate(
     *,
     logs: Logs,

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from entro_cli.commands.help import CommandWithPanels, PlainGroup
+from entro_cli.commands.options import expand_options
 
 COMMANDS = (
     *("simulate", "analyze", "watch", "report", "fleet", "compare", "calibrate", "tune", "ingest", "coordinate"),
@@ -73,4 +74,4 @@ def _unwrapped(text: str | None) -> str:
 
 def _add(group: typer.Typer, name: str, function: Callable[..., None], epilog: str, is_list: bool) -> None:
     add = group.command(name, cls=CommandWithPanels, help=_unwrapped(function.__doc__), epilog=_unwrapped(epilog))
-    add((lambda: None) if is_list else function)
+    add((lambda: None) if is_list else expand_options(function))

@@ -15,7 +15,6 @@ from entro_cli.commands.options import (
     ReportFileOptions,
     TimeZone,
     chosen_format,
-    expand_options,
     format_option,
     keys_set_by,
 )
@@ -42,7 +41,6 @@ Side = Annotated[
 ]
 
 
-@expand_options
 def compare(
     *,
     first: Side,

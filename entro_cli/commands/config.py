@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entro_cli.commands.options import CommonOptions, ConfigFile, Json, PipelineName, expand_options
+from entro_cli.commands.options import CommonOptions, ConfigFile, Json, PipelineName
 
 EPILOG = """\
 [bold]Examples[/bold]: the settings in this folder, and those of one pipeline as JSON.
@@ -13,7 +13,6 @@ EPILOG = """\
 """
 
 
-@expand_options
 def config(
     *,
     config_file: ConfigFile = None,

@@ -18,7 +18,6 @@ from entro_cli.commands.options import (
     PipelineName,
     ReadingOptions,
     TargetWait,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -51,7 +50,6 @@ Lease = Annotated[str, option(ADVANCED, "--lease DURATION", "Time that a client 
 DryRunLive = Annotated[bool, option(OUTPUT, "--dry-run", "Print what would be allowed; neither listen nor write.")]
 
 
-@expand_options
 def coordinate(
     *,
     logs: LogsOrNone = None,

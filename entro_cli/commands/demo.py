@@ -18,7 +18,6 @@ _ZONE = "Europe/Berlin"
 _NO_CONFIG = Path(os.devnull)  # an entro.toml of the user must not change the tour
 
 
-@expand_options
 def demo(*, out: DemoFolder = Path("entro-demo"), common: CommonOptions) -> None:
     """Take the tour: turn a sample log into a page to open, report on its last week, and simulate a surge."""
     from entro_cli.commands.report import report
@@ -26,6 +25,7 @@ def demo(*, out: DemoFolder = Path("entro-demo"), common: CommonOptions) -> None
     from entro_cli.core.console import printable
     from entro_cli.core.files import bundled
 
+    report, simulate = expand_options(report), expand_options(simulate)
     terminal = common.terminal()
     log = _relative(bundled("sample_logs") / "five-weeks.csv")
 

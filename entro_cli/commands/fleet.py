@@ -17,7 +17,6 @@ from entro_cli.commands.options import (
     TimeZone,
     chosen_format,
     exit_if_failed,
-    expand_options,
     format_option,
     keys_set_by,
 )
@@ -36,7 +35,6 @@ _FORMATS = ("html", "terminal", "markdown", "json", "pdf")
 FleetFormat = Annotated[str | None, format_option(_FORMATS, "html, and terminal on standard output")]
 
 
-@expand_options
 def fleet(
     *,
     period: PeriodOptions,

@@ -14,7 +14,6 @@ from entro_cli.commands.options import (
     LogsOrNone,
     PipelineName,
     ReadingOptions,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -43,7 +42,6 @@ Explain = Annotated[
 ]
 
 
-@expand_options
 def formats(
     *,
     logs: LogsOrNone = None,

@@ -11,7 +11,6 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from entro_cli.commands.options import ADVANCED, PANELS
-from entro_cli.core.console import printable
 
 _NOUNS = {"int_parsing": "a whole number", "float_parsing": "a number"}
 """The valid values by the type of Pydantic's error, as a message names them."""
@@ -110,6 +109,8 @@ def usage_message(error: typer.TyperException) -> str:
     Args:
         error: raised by Typer, or by a command.
     """
+    from entro_cli.core.console import printable
+
     text = _parameter_message(error) if isinstance(error, typer.BadParameter) else error.format_message()
     if not text:  # Typer printed the help, because there were no arguments at all
         return ""

@@ -21,7 +21,6 @@ from entro_cli.commands.options import (
     PipelineName,
     RangeOptions,
     TimeZone,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -89,7 +88,6 @@ OlderThan = Annotated[
 Before = Annotated[str | None, option(PERIOD, "--before DATE", "Remove the days before this one (UTC).")]
 
 
-@expand_options
 def list_pipelines(
     *, store: HistoryOptions, zone: TimeZone = None, as_json: Json = False, common: CommonOptions
 ) -> None:
@@ -111,7 +109,6 @@ def list_pipelines(
         terminal.note(selection.empty_note())
 
 
-@expand_options
 def show(
     *,
     pipeline: PipelineName = "default",
@@ -135,7 +132,6 @@ def show(
         terminal.show(*content_view(content))
 
 
-@expand_options
 def export(
     *,
     pipeline: PipelineName = "default",
@@ -166,7 +162,6 @@ def export(
         terminal.document("history-export", facts)
 
 
-@expand_options
 def check(
     *, pipeline: StoredPipeline = None, store: HistoryOptions, as_json: Json = False, common: CommonOptions
 ) -> None:
@@ -182,7 +177,6 @@ def check(
     raise_if_damaged(checks)
 
 
-@expand_options
 def repair(
     *,
     pipeline: StoredPipeline = None,
@@ -205,7 +199,6 @@ def repair(
     _print_results("history-repair", repaired, repairs_text(repaired, dry_run), as_json, selection, terminal)
 
 
-@expand_options
 def prune(
     *,
     older_than: OlderThan = None,

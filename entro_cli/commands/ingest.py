@@ -15,7 +15,6 @@ from entro_cli.commands.options import (
     Json,
     ParallelOptions,
     ReadingOptions,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -52,7 +51,6 @@ SourceName = Annotated[
 Again = Annotated[bool, option(INPUT, "--again", "Read the logs from the beginning, even if they are stored.")]
 
 
-@expand_options
 def ingest(
     *,
     logs: ConfiguredLogs = None,

@@ -26,7 +26,6 @@ from entro_cli.commands.options import (
     SelfContained,
     chosen_format,
     exit_if_failed,
-    expand_options,
     format_option,
     keys_set_by,
     option,
@@ -61,7 +60,6 @@ ReportFormat = Annotated[str | None, format_option(_FORMATS, "html, and terminal
 Long = Annotated[bool, option(OUTPUT, "--long", "Print all of the report as text.")]
 
 
-@expand_options
 def report(
     *,
     more_logs: MoreLogs = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,9 +18,9 @@ from entro_cli.commands.options import (
     FailOn,
     HistoryOptions,
     Json,
+    OptionBlock,
     ParallelOptions,
     TimeZone,
-    expand_options,
     keys_set_by,
     option,
     print_failed,
@@ -91,8 +90,7 @@ RunOut = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class FrequencyOptions:
+class FrequencyOptions(OptionBlock):
     """The frequency of a job."""
 
     daily: Annotated[bool, option(PERIOD, "--daily", "Every day.")] = False
@@ -114,8 +112,7 @@ class FrequencyOptions:
         return chosen[0]
 
 
-@dataclass(frozen=True)
-class ScheduledInput:
+class ScheduledInput(OptionBlock):
     """The pipelines of a job, and their new logs."""
 
     ingest: Annotated[
@@ -132,7 +129,6 @@ class ScheduledInput:
     ] = None
 
 
-@expand_options
 def add(
     *,
     when: FrequencyOptions,
@@ -181,7 +177,6 @@ def add(
     install_job(job, kind, dry_run, terminal)
 
 
-@expand_options
 def run(
     *,
     when: FrequencyOptions,
@@ -225,7 +220,6 @@ def run(
         raise typer.Exit(3)
 
 
-@expand_options
 def list_jobs(*, as_json: Json = False, common: CommonOptions) -> None:
     """List the jobs in your crontab and among your systemd timers."""
     from entro_cli.automation.schedule.jobs import installed
@@ -243,7 +237,6 @@ def list_jobs(*, as_json: Json = False, common: CommonOptions) -> None:
         terminal.note("no job is scheduled")
 
 
-@expand_options
 def remove(
     *, name: JobName = None, everything: AllJobs = False, dry_run: DryRun = False, common: CommonOptions
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from entro_cli.commands import completion
-from entro_cli.commands.options import CommonOptions, expand_options
+from entro_cli.commands.options import CommonOptions
 
 EPILOG = """\
 [bold]Examples[/bold]: the names of all documents, and the schema of one, to check a file against.
@@ -23,7 +23,6 @@ DocumentName = Annotated[
 ]
 
 
-@expand_options
 def schema(*, name: DocumentName = None, common: CommonOptions) -> None:
     """Print the JSON Schema of a document, or the names of all documents.
 

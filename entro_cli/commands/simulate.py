@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +16,8 @@ from entro_cli.commands.options import (
     CommonOptions,
     ConfigFile,
     Json,
+    OptionBlock,
     SelfContained,
-    expand_options,
     option,
 )
 
@@ -65,8 +64,7 @@ LogStart = Annotated[str | None, option(OUTPUT, "--start TIME", "Time of the fir
 Page = Annotated[Path | None, option(OUTPUT, "--out PAGE.html", "Write a page with charts of the runs.")]
 
 
-@dataclass(frozen=True)
-class ScenarioOptions:
+class ScenarioOptions(OptionBlock):
     """The demand and the server."""
 
     scenario: Annotated[
@@ -89,8 +87,7 @@ class ScenarioOptions:
     ] = None
 
 
-@dataclass(frozen=True)
-class NoiseOptions:
+class NoiseOptions(OptionBlock):
     """Noise on the demand, or the runs of the arena, and how often they are drawn."""
 
     noise: Annotated[float | None, option(INPUT, "--noise SIGMA", "Relative noise on the demand, such as 0.2.")] = None
@@ -103,8 +100,7 @@ class NoiseOptions:
     ] = None
 
 
-@dataclass(frozen=True)
-class ControllerOptions:
+class ControllerOptions(OptionBlock):
     """The parameters of the controllers."""
 
     limit: Annotated[
@@ -119,7 +115,6 @@ class ControllerOptions:
     budget: Budget = None
 
 
-@expand_options
 def simulate(
     *,
     scenario: ScenarioOptions,

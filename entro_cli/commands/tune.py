@@ -21,7 +21,6 @@ from entro_cli.commands.options import (
     PrometheusOptions,
     RangeOptions,
     ReadingOptions,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -47,7 +46,6 @@ Weight = Annotated[
 Write = Annotated[bool, option(OUTPUT, "--write", "Write the values that the proposal changes to entro.toml.")]
 
 
-@expand_options
 def tune(
     *,
     logs: LogsOrNone = None,

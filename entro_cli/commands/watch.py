@@ -20,7 +20,6 @@ from entro_cli.commands.options import (
     LogsOrNone,
     PipelineName,
     ReadingOptions,
-    expand_options,
     keys_set_by,
     option,
 )
@@ -61,7 +60,6 @@ WaitFor = Annotated[
 LivePage = Annotated[Path | None, option(OUTPUT, "--html FILE", "Keep a report current, which a browser loads again.")]
 
 
-@expand_options
 def watch(
     *,
     logs: LogsOrNone = None,
