@@ -86,7 +86,7 @@ LIBRARIES = {
     "filelock": {"automation", "history"},
     "fsspec": {"core"},
     "jinja2": {"automation", "report"},
-    "msgspec": {"commands", "config", "history", "live", "readers"},
+    "msgspec": {"commands", "config", "core", "history", "live", "readers"},
     "platformdirs": {"automation", "config", "history"},
     "plotly": {"report"},
     "pytest": {"testing"},
