@@ -96,17 +96,18 @@ class Period:
 
     @property
     def title(self) -> str:
-        """The label in words: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `April 2026`."""
+        """The label in words: `Monday 6 April 2026`, `Week 15, 6 to 12 April 2026`, `6 April 2026 09:00 to 11:00`."""
         if self.kind is PeriodKind.DAY:
             return f"{self.first:%A} {_day(self.first)}"
         if self.kind is PeriodKind.MONTH:
             return f"{self.first:%B %Y}"
-        if self.kind is PeriodKind.RANGE:
+        if self.kind is PeriodKind.RANGE and not self._is_of_days:
             return f"{_moment(self.start)} to {_moment(self.end).removeprefix(f'{_day(self.start)} ')}"
-        last = _next(self.kind, self.first) - timedelta(days=1)
+        last = self.end.date() - timedelta(days=1)
         # Month and year appear once if both ends share them: `6 to 12 April 2026`, `30 March to 5 April 2026`.
         begin = _day(self.first).removesuffix(f"{last: %B %Y}").removesuffix(f"{last: %Y}")
-        return f"Week {self.first.isocalendar().week}, {begin} to {_day(last)}"
+        days = f"{begin} to {_day(last)}" if last > self.first else _day(last)
+        return days if self.kind is PeriodKind.RANGE else f"Week {self.first.isocalendar().week}, {days}"
 
     @property
     def previous(self) -> Period:
@@ -294,8 +295,8 @@ def _day(day: date | datetime) -> str:
 
 
 def _moment(when: datetime) -> str:
-    """Return a time as in a range's title: the date, with the time of day if it is not midnight."""
-    return f"{_day(when)} {when:%H:%M:%S}".removesuffix(" 00:00:00").removesuffix(":00")
+    """Return a time as in a range's title: the date and the time of day, with seconds if there are any."""
+    return f"{_day(when)} {when:%H:%M:%S}".removesuffix(":00")
 
 
 def file_name(*pipelines: str) -> str:

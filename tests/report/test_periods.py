@@ -118,7 +118,10 @@ def test_titles_say_what_people_say():
 def test_a_range_has_a_title_a_name_parts_and_one_before_it():
     start, end = (datetime(2026, 4, day, hour, tzinfo=BERLIN) for day, hour in ((6, 0), (8, 0)))
     period = range_of(start, end)
-    assert period.title == "6 April 2026 to 8 April 2026"
+    assert period.title == "6 to 7 April 2026"
+    assert range_of(start, datetime(2026, 4, 7, tzinfo=BERLIN)).title == "6 April 2026"
+    assert range_of(start, datetime(2026, 4, 6, 0, 0, 50, tzinfo=BERLIN)).title == "6 April 2026 00:00 to 00:00:50"
+    assert range_of(start, datetime(2026, 4, 7, 9, tzinfo=BERLIN)).title == "6 April 2026 00:00 to 7 April 2026 09:00"
     assert period.file_stem("p") == "p-range-2026-04-06_2026-04-08"
     assert (period.previous.start, period.previous.end) == (datetime(2026, 4, 4, tzinfo=BERLIN), start)
     assert len(period.spans) == 48
