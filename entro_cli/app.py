@@ -60,7 +60,7 @@ def _run(arguments: list[str]) -> int:
     from typer import TyperException
 
     from entro_cli.commands.cli import app_for
-    from entro_cli.core.console import Interrupted
+    from entro_cli.commands.options import Interrupted
 
     try:
         # Outside of its standalone mode Typer leaves errors to us. It would print them in a box.

@@ -50,6 +50,18 @@ def format_option(names: Sequence[str], default: str) -> Any:
     return option(OUTPUT, "--format NAME", text, default, autocompletion=lambda: list(names))
 
 
+class Interrupted(BaseException):
+    """Ctrl-C on its way through Typer, which makes a mere exit status of a KeyboardInterrupt.
+
+    Args:
+        interrupt: the KeyboardInterrupt, with notes on how far the work got.
+    """
+
+    def __init__(self, interrupt: KeyboardInterrupt) -> None:
+        super().__init__()
+        self.notes: list[str] = getattr(interrupt, "__notes__", [])
+
+
 class OptionBlock:
     """A block of options, with the values of a call. It is no dataclass: making twelve of those takes 5 ms."""
 
@@ -90,8 +102,6 @@ def expand_options(function: Callable[..., None]) -> Callable[..., None]:
             error.ctx = error.ctx or context  # the message then names the command whose help explains the option
             raise
         except KeyboardInterrupt as interrupt:
-            from entro_cli.core.console import Interrupted
-
             raise Interrupted(interrupt) from interrupt
 
     command.__doc__ = function.__doc__

@@ -163,18 +163,6 @@ def _console(stream: Any) -> Console:
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
-class Interrupted(BaseException):
-    """Ctrl-C on its way through Typer, which makes a mere exit status of a KeyboardInterrupt.
-
-    Args:
-        interrupt: the KeyboardInterrupt, with notes on how far the work got.
-    """
-
-    def __init__(self, interrupt: KeyboardInterrupt) -> None:
-        super().__init__()
-        self.notes: list[str] = getattr(interrupt, "__notes__", [])
-
-
 @dataclass(eq=False)
 class Work:
     """Work under way.
