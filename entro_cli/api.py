@@ -6,14 +6,18 @@ variables of the environment are read as by the command. Warnings about logs are
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import asdict, replace
 
 from entro_cli.analysis.figures import end_waits
 from entro_cli.analysis.incidents import Incidents
@@ -128,7 +132,7 @@ def read(
 def _with_full_loads(steps: StepSource, settings: Settings) -> tuple[StepSource, FullLoads]:
     """Return the steps of logs with the full loads that settings give, and their origin."""
     stages = tuple(
-        stage if stage.full is not None else replace(stage, full=settings.full_of(stage.name, stage.kind))
+        stage if stage.full is not None else dataclasses.replace(stage, full=settings.full_of(stage.name, stage.kind))
         for stage in steps.stages
     )
     return judged_steps(stage_view(steps, stages), settings)
@@ -211,7 +215,7 @@ class SimulatedRuns:
         """Return the figures as a frame with a row per controller."""
         import pandas as pd
 
-        rows = [asdict(run) for run in self.runs]
+        rows = [msgspec.to_builtins(run) for run in self.runs]
         return (
             pd.DataFrame([row | row.pop("regimes") for row in rows])
             .drop(columns="range", errors="ignore")
@@ -367,8 +371,8 @@ class Analysis:
         import pandas as pd
 
         figures = self.figures
-        row = {name: value for name, value in vars(figures).items() if isinstance(value, int | float | None)}
-        row |= {f"{name}_steps": count for name, count in vars(figures.regimes).items()}
+        row = {name: value for name, value in asdict(figures).items() if isinstance(value, int | float | None)}
+        row |= {f"{name}_steps": count for name, count in asdict(figures.regimes).items()}
         start = pd.DatetimeIndex([figures.start.astimezone(UTC)], name="start")
         return pd.DataFrame([row | {"end": figures.end.astimezone(UTC)}], index=start)
 

@@ -3,10 +3,10 @@
 import json
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from entro_cli.analysis.recommendations import hours_in_words, recommendations
 from entro_cli.analysis.results import Coordination, CoordinationRun, HeldHour, RegimeCounts

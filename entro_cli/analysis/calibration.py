@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.analysis.percentile import HighestValues
@@ -40,8 +42,7 @@ _SAME_SIZE = 0.2
 """A server whose capacity is within this share of the published one has the size of the published full loads."""
 
 
-@dataclass(frozen=True)
-class MeasuredCapacity:
+class MeasuredCapacity(Struct, frozen=True):
     """The capacity of a log's server.
 
     Attributes:
@@ -194,8 +195,7 @@ def _learned(steps: StepSource) -> MeasuredCapacity | None:
     return MeasuredCapacity(value, f"95th percentile of the mean rates of {number}", True, "usual rate", is_thin)
 
 
-@dataclass
-class _Windows:
+class _Windows(Struct):
     """The sliding windows of known rates, and the mean rates in them.
 
     Attributes:
@@ -339,7 +339,8 @@ def full_loads_of(
         return steps.stages, FullLoads("published", wait_s)
     fulls = full_loads_from(found.value, wait_s)
     stages = tuple(
-        stage if stage.full is not None else replace(stage, full=fulls.get(stage.kind)) for stage in steps.stages
+        stage if stage.full is not None else dataclasses.replace(stage, full=fulls.get(stage.kind))
+        for stage in steps.stages
     )
     return stages, FullLoads("learned", wait_s, found.value, found.evidence, found.mark, found.is_guess)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.analysis.calibration import (
@@ -45,8 +47,7 @@ _PLANT_STEP_SHARE = 0.12
 """Longest step of the plant, as a share of the accepted wait. A slower controller starves the server it protects."""
 
 
-@dataclass(frozen=True)
-class CoordinationParameters:
+class CoordinationParameters(Struct, frozen=True):
     """Parameters of the comparison.
 
     Attributes:
@@ -143,7 +144,8 @@ def _stages(steps: StepSource, capacity: float, wait_s: float) -> tuple[Stage, S
     """Return both stages with their full loads: those that were set, else those that capacity and wait give."""
     fulls = full_loads_from(capacity, wait_s)
     rate, queue = (
-        stage if stage.full is not None else replace(stage, full=fulls[stage.kind]) for stage in steps.stages
+        stage if stage.full is not None else dataclasses.replace(stage, full=fulls[stage.kind])
+        for stage in steps.stages
     )
     return rate, queue
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from entro_cli.analysis.results import BurnAlert, ErrorBudget, WindowBurn
@@ -198,8 +198,7 @@ def _exhaustion(remaining: float, rate: float | None, allowance: float, step_s: 
     return remaining / (rate * allowance) * step_s
 
 
-@dataclass
-class _AlertFinder:
+class _AlertFinder(Struct):
     """Finder of the times in which a rule fires.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import tzinfo
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from entro_cli.analysis.error_budget import ErrorBudgetAccumulator
@@ -54,8 +54,7 @@ def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
             yield run.part(start, min(start + PART_STEPS, end))
 
 
-@dataclass
-class _RunningStats:
+class _RunningStats(Struct):
     """Count, sum, minimum and maximum of values that arrive in parts."""
 
     count: int = 0
@@ -80,8 +79,7 @@ class _RunningStats:
         return self.total / self.count if self.count else None
 
 
-@dataclass
-class _StageStats:
+class _StageStats(Struct):
     waits: HighestValues
     load: _RunningStats = field(default_factory=_RunningStats)
     peak: _RunningStats = field(default_factory=_RunningStats)

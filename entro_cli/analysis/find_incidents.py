@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from datetime import tzinfo
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict, fields
 from numpy.typing import NDArray
 
 from entro_cli.analysis.incidents import IncidentColumns, Incidents
@@ -18,8 +19,7 @@ from entro_engine.early_warning import WINDOW_STEPS, time_to_budget
 from entro_engine.entropy import FloatArray
 
 
-@dataclass(frozen=True)
-class _FoundIncidents:
+class _FoundIncidents(Struct, frozen=True):
     """Incidents in some parts of a run, arrays of shape (incidents,).
 
     The arrays are those of `IncidentColumns`, with two differences: `after` is the step after the last one, and
@@ -101,13 +101,13 @@ class IncidentFinder:
             zone: the zone of the times in the result.
         """
         self._store(self._last)
-        kinds = {name: column.dtype for name, column in vars(self._last.columns(self._stages)).items()}
+        kinds = {name: column.dtype for name, column in asdict(self._last.columns(self._stages)).items()}
         columns = {name: np.frombuffer(self._done[name], kind) for name, kind in kinds.items()}
         names = [stage.name for stage in self._stages]
         return Incidents(IncidentColumns(**columns), names, start_ns, step_ns, zone)
 
     def _store(self, found: _FoundIncidents) -> None:
-        for name, column in vars(found.columns(self._stages)).items():
+        for name, column in asdict(found.columns(self._stages)).items():
             self._done[name] += column.tobytes()
 
     def _with_kept(self, run: Run) -> tuple[FloatArray, FloatArray]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
@@ -21,8 +21,7 @@ _QUIET_NS, _QUIET_STEPS = 300 * NS, 2  # data that pauses for no longer goes on
 _DAY_NS, _WEEK_NS = 86400 * NS, 7 * 86400 * NS
 
 
-@dataclass(frozen=True)
-class Activity:
+class Activity(Struct, frozen=True, dict=True):
     """The stretches of time in which a pipeline had data, in order: arrays of shape (stretches,), ns since the epoch.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from entro_cli.core.suggestions import did_you_mean
 from entro_engine import EntroError
@@ -27,8 +28,7 @@ _STEP_COUNTS = frozenset({"violations", "stable", "stress", "critical"})
 """Numbers that a percent sign turns into a share of the observed steps."""
 
 
-@dataclass(frozen=True)
-class FailedGate:
+class FailedGate(Struct, frozen=True):
     """A gate whose condition is true, and the number that made it true.
 
     Attributes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from entro_cli.analysis.figures import whole_waits
@@ -35,8 +36,7 @@ _FAR_STEPS = 10_000
 """Chosen: the beginning and the end of missing data are looked for within so many steps of the window."""
 
 
-@dataclass(frozen=True)
-class IncidentStage:
+class IncidentStage(Struct, frozen=True):
     """One stage during an incident.
 
     Attributes:
@@ -57,8 +57,7 @@ class IncidentStage:
     longest_wait_s: float | None
 
 
-@dataclass(frozen=True)
-class DetailedIncident(Incident):
+class DetailedIncident(Incident, frozen=True):
     """An incident with the loads of its stages.
 
     Attributes:
@@ -122,7 +121,7 @@ def _detailed(run: Run, incident: Incident, wait_s: float) -> DetailedIncident:
     by_load = sorted(stages, key=lambda stage: (stage.name != incident.driver, -stage.peak_load / stage.full))
     shown = queues if growth else by_load[:_MOST_STAGES]
     sentence = "; ".join([*map(_phrase, shown), *([growth] if growth else [])])
-    return DetailedIncident(**vars(incident), stages=stages, sentence=sentence)
+    return DetailedIncident(**asdict(incident), stages=stages, sentence=sentence)
 
 
 def _growth(run: Run, first: int, after: int) -> str:

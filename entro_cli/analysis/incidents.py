@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import overload
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import moment
@@ -18,8 +19,7 @@ _MOST_EXPLAINED = 1000
 """Chosen: so many incidents get causes, which takes some 0.1 ms each. Reports list 20."""
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """A cause of an incident that the log shows.
 
     Attributes:
@@ -36,8 +36,7 @@ class Cause:
     start: datetime
 
 
-@dataclass(frozen=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """A maximal run of steps over the budget. A single step within it without violation or data does not end it.
 
     Attributes:
@@ -71,8 +70,7 @@ class Incident:
         return f"incident-{self.start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-@dataclass(frozen=True)
-class IncidentColumns:
+class IncidentColumns(Struct, frozen=True):
     """Incidents as columns, arrays of shape (incidents,). One incident takes 50 bytes.
 
     Attributes:

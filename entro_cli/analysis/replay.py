@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.core.clock import moment
 from entro_cli.core.console import working
@@ -22,8 +23,7 @@ A fixed number keeps a period's regimes independent of how much older log is pre
 """
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """A pipeline's steps, replayed in parts, and the period of interest.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The results of an analysis: plain frozen dataclasses, with units in the field names.
+"""The results of an analysis: plain frozen structs, with units in the field names.
 
 `--json` prints them, templates get them and tests compare them, so a renamed field changes documents and templates.
 Nothing here computes. Times are datetimes with a zone, durations are in seconds, Psi in nats.
@@ -6,16 +6,16 @@ Nothing here computes. Times are datetimes with a zone, durations are in seconds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from entro_cli.analysis.incidents import Incidents
 from entro_cli.timeseries.observations import BadRow
 
 
-@dataclass(frozen=True)
-class StageFigures:
+class StageFigures(Struct, frozen=True):
     """One stage over the period.
 
     Attributes:
@@ -43,8 +43,7 @@ class StageFigures:
     waits_are_exact: bool | None = None
 
 
-@dataclass(frozen=True)
-class RegimeCounts:
+class RegimeCounts(Struct, frozen=True):
     """Steps in each regime. Maintenance counts in none of them.
 
     Attributes:
@@ -67,8 +66,7 @@ class StepCounts(NamedTuple):
     violating: int
 
 
-@dataclass(frozen=True)
-class MaintenanceSpan:
+class MaintenanceSpan(Struct, frozen=True):
     """A time of maintenance, which no figure counts.
 
     Attributes:
@@ -80,8 +78,7 @@ class MaintenanceSpan:
     end: datetime
 
 
-@dataclass(frozen=True)
-class CoordinationRun:
+class CoordinationRun(Struct, frozen=True):
     """One run of the same demand: as measured, or simulated in the plant.
 
     Attributes:
@@ -106,8 +103,7 @@ class CoordinationRun:
     regimes: RegimeCounts
 
 
-@dataclass(frozen=True)
-class HeldHour:
+class HeldHour(Struct, frozen=True):
     """An hour of the day in which the controller held requests back.
 
     Attributes:
@@ -119,8 +115,7 @@ class HeldHour:
     held_s: float
 
 
-@dataclass(frozen=True)
-class Coordination:
+class Coordination(Struct, frozen=True):
     """Simulation of the log's demand in the plant, without a controller and with the v9 controller.
 
     Everything is counted at the full loads given here.
@@ -168,8 +163,7 @@ class Coordination:
     held_hours: tuple[HeldHour, ...] = ()
 
 
-@dataclass(frozen=True)
-class FullLoads:
+class FullLoads(Struct, frozen=True):
     """The origin of the full loads of a pipeline, which everything on a page is counted with.
 
     Attributes:
@@ -191,8 +185,7 @@ class FullLoads:
     is_guess: bool = False
 
 
-@dataclass(frozen=True)
-class FullLoad:
+class FullLoad(Struct, frozen=True):
     """The load at which a stage is full, in its unit, and the evidence for it."""
 
     name: str
@@ -202,8 +195,7 @@ class FullLoad:
     evidence: str
 
 
-@dataclass(frozen=True)
-class Calibration:
+class Calibration(Struct, frozen=True):
     """The capacity of a log's server in req/s, the full loads, and the budget in nats.
 
     `is_guess` is true if the log never kept the server busy for long enough to measure the capacity. `mark` is a
@@ -225,8 +217,7 @@ class Calibration:
     budget: float
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(Struct, frozen=True):
     """One recommended action.
 
     Attributes:
@@ -246,8 +237,7 @@ class Recommendation:
     setting: str
 
 
-@dataclass(frozen=True)
-class BurnAlert:
+class BurnAlert(Struct, frozen=True):
     """A time in which the budget burned too fast over a long and a short window at once.
 
     Attributes:
@@ -269,8 +259,7 @@ class BurnAlert:
     peak_burn_rate: float
 
 
-@dataclass(frozen=True)
-class WindowBurn:
+class WindowBurn(Struct, frozen=True):
     """The burn rate over the last part of the period.
 
     Attributes:
@@ -282,8 +271,7 @@ class WindowBurn:
     burn_rate: float | None
 
 
-@dataclass(frozen=True)
-class ErrorBudget:
+class ErrorBudget(Struct, frozen=True):
     """The error budget of a service-level objective: a share of the observed steps should be within the entropy budget.
 
     Attributes:
@@ -318,8 +306,7 @@ class ErrorBudget:
     alerts: tuple[BurnAlert, ...]
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """The figures of a run of steps. Means and extremes are over observed steps; None if there are none.
 
     Attributes:
@@ -388,8 +375,7 @@ class Figures:
     lost_days: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """One log of an analysis.
 
     Attributes:
@@ -423,8 +409,7 @@ class Source:
     failed: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class IngestedLog:
+class IngestedLog(Struct, frozen=True):
     """The result of storing one log. `taken` describes it in words; rows are those that were new."""
 
     path: str
@@ -436,8 +421,7 @@ class IngestedLog:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class IngestSummary:
+class IngestSummary(Struct, frozen=True):
     """The result of storing logs: the days (UTC) that changed, and the number of days removed because of their age."""
 
     step_s: float

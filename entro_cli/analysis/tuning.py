@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -12,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.coordination import (
     CoordinationParameters,
@@ -45,8 +46,7 @@ _WORTH_PROCESSES, _WORTH_PROCESSES_COMPILED = 1_000_000, 50_000_000
 """Plant steps of all settings from which processes pay off. A step takes 2 us, or 0.04 us compiled; a process 1 s."""
 
 
-@dataclass(frozen=True)
-class TriedSetting:
+class TriedSetting(Struct, frozen=True):
     """A setting of the controller and its cost on the log: violations + weight x lost, in each block.
 
     Attributes:
@@ -81,8 +81,7 @@ class TriedSetting:
         return {"headroom": self.headroom, "gain": self.gain, "guard": self.guard}
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Struct, frozen=True):
     """The result of trying every setting of the grid on a log.
 
     Attributes:

@@ -68,6 +68,8 @@ def ingest(
 
     If a log has grown or was rotated, only its new rows are read. Rows may arrive late and in any order.
     """
+    from msgspec.structs import asdict
+
     from entro_cli.commands.views.history import ingest_view
     from entro_cli.history.paths import shared_folders
     from entro_cli.workflows.ingest import ingest_tasks, run_ingest_tasks, write_step_counters
@@ -86,7 +88,7 @@ def ingest(
     summaries, failed = run_ingest_tasks(tasks, executor, terminal)
     if summaries and as_json:
         terminal.document(
-            "ingest", {"pipelines": [{"pipeline": name, **vars(summary)} for name, summary in summaries.items()]}
+            "ingest", {"pipelines": [{"pipeline": name, **asdict(summary)} for name, summary in summaries.items()]}
         )
     elif summaries and not common.quiet:
         terminal.show(*ingest_view(summaries))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -86,6 +85,8 @@ def report(
     Without a period it is about all of the logs. The report is a page that opens offline, named after pipeline and
     period; the terminal shows the gist of it.
     """
+    from msgspec.structs import replace
+
     from entro_cli.analysis.gates import check_gates, failed_gates
     from entro_cli.core.clock import zone_of
     from entro_cli.core.json_document import to_builtins

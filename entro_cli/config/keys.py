@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from entro_cli.analysis.error_budget import DEFAULT_TARGET
 from entro_cli.config import validators
@@ -23,8 +24,7 @@ NAMED_TABLES = {"stages": "a stage", "formats": "a format"}
 """Tables whose keys are tables with names that the user chooses, and what each of those describes."""
 
 
-@dataclass(frozen=True)
-class ConfigKey:
+class ConfigKey(Struct, frozen=True):
     """A key of the configuration of one pipeline.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.config.layers import OptionValue
 from entro_cli.config.load import load_config
@@ -35,8 +36,7 @@ ANALYSIS_KEYS = frozenset(
 """The keys that concern an analysis and its report."""
 
 
-@dataclass(frozen=True)
-class KeywordSettings:
+class KeywordSettings(Struct, frozen=True):
     """The settings of a pipeline with those that the caller gives.
 
     Attributes:

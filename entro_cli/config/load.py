@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from platformdirs import user_data_path
 
 from entro_cli.config.keys import KEYS_BY_NAME, SINGLE_KEYS
@@ -31,8 +31,7 @@ _STANDARD_PORTS = {"none": 25, "starttls": 587, "tls": 465}
 """The ports that mail servers use for each kind of security (RFC 5321, 6409, 8314)."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Struct, frozen=True):
     """The file and the environment, validated, for any pipeline.
 
     Attributes:

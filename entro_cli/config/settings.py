@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from entro_cli.config.layers import DEFAULT, Layer
 from entro_cli.core.clock import zone_of
@@ -21,8 +22,7 @@ from entro_engine.log_plant import DEFAULT_CONTROL, ControlParameters
 Described = TypeVar("Described")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The settings in force for one pipeline.
 
     Attributes:
@@ -205,8 +205,7 @@ def _formats(resolved: Layer) -> tuple[Declaration, ...]:
     return formats
 
 
-@dataclass(frozen=True)
-class EmailSettings:
+class EmailSettings(Struct, frozen=True):
     """A mail server and the recipients of what is sent through it.
 
     Attributes:
@@ -228,8 +227,7 @@ class EmailSettings:
     password: Secret | None = None
 
 
-@dataclass(frozen=True)
-class ReportEmailSettings:
+class ReportEmailSettings(Struct, frozen=True):
     """The mail of scheduled reports.
 
     Attributes:
@@ -241,8 +239,7 @@ class ReportEmailSettings:
     when: str
 
 
-@dataclass(frozen=True)
-class AlertSettings:
+class AlertSettings(Struct, frozen=True):
     """The channels for alerts, and the shortest incident that is reported.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from entro_cli.config.keys import ALIASES, NAMED_TABLES, ConfigKey, KeyPath, child_names, find_key, is_table
 from entro_cli.config.trust import FILE_NAME, open_own
@@ -32,8 +33,7 @@ _HEADER = re.compile(r"(\[[^\[].*\])\s*(?:#.*)?")
 _ASSIGNED = re.compile(rf"({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 
 
-@dataclass(frozen=True)
-class TomlFile:
+class TomlFile(Struct, frozen=True):
     """The validated content of a configuration file.
 
     Attributes:

@@ -6,7 +6,6 @@ import math
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date
 from glob import escape
 from pathlib import Path
@@ -28,8 +27,7 @@ _MAX_WAIT_S = 1e9
 _MAX_SHOWN = 60
 
 
-@dataclass(frozen=True)
-class KeyPosition:
+class KeyPosition(msgspec.Struct, frozen=True):
     """The source of a value.
 
     Attributes:
@@ -43,8 +41,7 @@ class KeyPosition:
     is_text: bool = False
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """The type and the domain of a value.
 
     Attributes:

@@ -12,12 +12,15 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import asdict
+
 from entro_cli.core.formatting import count, duration, quantity, share
 from entro_cli.core.formatting import printable as printable  # noqa: PLC0414 - what it makes safe is printed
 from entro_cli.core.json_document import json_parts
 from entro_cli.core.urls import masked
 
 if TYPE_CHECKING:
+    from msgspec import Struct
     from rich.console import Console, ConsoleDimensions, RenderableType
     from rich.live import Live
     from rich.text import Text
@@ -62,17 +65,17 @@ class Terminal:
         # Rich pads every line to the width of the terminal.
         sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in capture.get().splitlines())
 
-    def document(self, name: str, *parts: object) -> None:
+    def document(self, name: str, *parts: Mapping[str, object] | Struct) -> None:
         """Print one JSON document and nothing else.
 
         Args:
             name: NAME in its schema, `entro/NAME/1`; empty for a document without one.
-            parts: mappings and dataclasses, whose entries it has in their order.
+            parts: mappings and structs, whose entries it has in their order.
         """
         _erase_progress()
-        document = {"schema": f"entro/{name}/1"} if name else {}
+        document: dict[str, object] = {"schema": f"entro/{name}/1"} if name else {}
         for part in parts:
-            document |= part if isinstance(part, Mapping) else vars(part)
+            document |= part if isinstance(part, Mapping) else asdict(part)
         sys.stdout.writelines(json_parts(document))
         sys.stdout.write("\n")
 

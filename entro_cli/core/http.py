@@ -9,11 +9,12 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from email.message import Message
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import IO, Any, TypeVar
+
+from msgspec import Struct
 
 from entro_cli.core.connections import Deadline, connection_failure, lost_connections_as_errors
 from entro_engine import EntroError
@@ -27,8 +28,7 @@ PAUSES_S = (1.0, 4.0)
 """Pauses before the second and the third attempt, s."""
 
 
-@dataclass(frozen=True)
-class HttpFailure:
+class HttpFailure(Struct, frozen=True):
     """Why an attempt failed.
 
     Attributes:

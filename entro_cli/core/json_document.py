@@ -1,14 +1,12 @@
-"""Dataclasses as JSON documents, with times in ISO 8601 with an offset, infinities as text and NaN as null."""
+"""Structs as JSON documents, with times in ISO 8601 with an offset, infinities as text and NaN as null."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,14 @@ _BATCH_ENTRIES = 4096
 
 
 def to_builtins(value: Any) -> Any:
-    """Return a value as JSON types: dataclasses as objects, tuples as lists, infinities as text, NaN as null.
+    """Return a value as JSON types: structs as objects, tuples as lists, infinities as text, NaN as null.
 
     URLs in texts lose their secrets.
     """
     if value is None or isinstance(value, float | int | str):  # most values of a long document
         return _plain_scalar(value)
-    if names := _field_names(type(value)):
-        return {name: to_builtins(getattr(value, name)) for name in names}
+    if isinstance(value, msgspec.Struct):
+        return {name: to_builtins(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
         return {str(key): to_builtins(part) for key, part in value.items()}
     return [to_builtins(part) for part in value] if isinstance(value, Sequence) else _plain_scalar(value)
@@ -42,12 +40,6 @@ def _plain_scalar(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return masked(str(value)) if isinstance(value, str | Path) else value
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    """Return the names of the fields of a dataclass; none for another type."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def as_json(document: object) -> str:

@@ -9,11 +9,12 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.connections import lost_connections_as_errors, one_line
@@ -53,8 +54,7 @@ def in_thread(work: Callable[[], Result]) -> Future[Result]:
     return result
 
 
-@dataclass(frozen=True)
-class Executor:
+class Executor(Struct, frozen=True):
     """The place where tasks run.
 
     Attributes:
@@ -174,8 +174,7 @@ def _prepare_worker(folder: str) -> None:
     tempfile.tempdir = folder
 
 
-@dataclass(frozen=True)
-class _ClusterTask(Generic[Task, Result]):
+class _ClusterTask(Struct, Generic[Task, Result], frozen=True):
     """A function as it is sent to a worker of a cluster, with the checks that the worker fits.
 
     A worker must run the same version of `entro`, be in the same time zone and see the same folders.

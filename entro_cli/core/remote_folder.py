@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from entro_cli.core.remote_files import is_web, label, marks_of, opened_url
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class RemoteFolder:
+class RemoteFolder(Struct, frozen=True):
     """A folder at a URL, which need not exist yet.
 
     Every method raises EntroError if the server cannot be reached or refuses.

@@ -6,9 +6,10 @@ import os
 import shlex
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import open_nonblocking
@@ -32,8 +33,7 @@ class Secret(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class SecretVariable:
+class SecretVariable(Struct, frozen=True):
     """A secret in an environment variable."""
 
     variable: str
@@ -51,8 +51,7 @@ class SecretVariable:
         return value
 
 
-@dataclass(frozen=True)
-class SecretFile:
+class SecretFile(Struct, frozen=True):
     """A secret in a file that only its owner can read."""
 
     path: Path

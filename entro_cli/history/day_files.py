@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
+from msgspec.structs import asdict, replace
 
 from entro_cli.core.console import printable, worked_off
 from entro_cli.core.files import connect_duckdb, duckdb_os_error, sql_string
@@ -279,7 +279,7 @@ def without_last_times(bins: Bins) -> Bins:
 def same_bins(first: Mapping[SampleKey, Bins], second: Mapping[SampleKey, Bins]) -> bool:
     """Report whether two days are equal to the last bit."""
     return first.keys() == second.keys() and all(
-        all(map(np.array_equal, vars(first[key]).values(), vars(second[key]).values())) for key in first
+        all(map(np.array_equal, asdict(first[key]).values(), asdict(second[key]).values())) for key in first
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from pathlib import Path
+
+from msgspec import Struct
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import NS, moment
@@ -177,8 +178,7 @@ def _size(path: Path | str) -> int:
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-@dataclass(frozen=True)
-class PipelineInventory:
+class PipelineInventory(Struct, frozen=True):
     """The inventory of a pipeline.
 
     Attributes:
@@ -206,8 +206,7 @@ class PipelineInventory:
     bytes_per_step: float | None
 
 
-@dataclass(frozen=True)
-class StageInventory:
+class StageInventory(Struct, frozen=True):
     """A stage of a stored pipeline: its kind, the full load of the last ingest that named one, its sources."""
 
     name: str
@@ -216,8 +215,7 @@ class StageInventory:
     sources: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class DayInventory:
+class DayInventory(Struct, frozen=True):
     """A stored day (UTC): steps with samples of any stage, their share of the day (0..1), samples, file size."""
 
     day: str
@@ -227,8 +225,7 @@ class DayInventory:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class PipelineContents:
+class PipelineContents(Struct, frozen=True):
     """The inventory of a pipeline by day.
 
     Attributes:
@@ -248,8 +245,7 @@ class PipelineContents:
     logs: tuple[Source, ...]
 
 
-@dataclass(frozen=True)
-class PruneResult:
+class PruneResult(Struct, frozen=True):
     """The pruned days (UTC) of a pipeline, and the size of their files."""
 
     pipeline: str
@@ -258,16 +254,14 @@ class PruneResult:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """A damaged file, and what is wrong with it, as a clause."""
 
     path: str
     found: str
 
 
-@dataclass(frozen=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """The result of checking a pipeline: the number of files read, the damaged ones, and notes about other files."""
 
     pipeline: str

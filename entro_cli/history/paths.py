@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from msgspec import Struct
 from platformdirs import user_cache_path
 
 from entro_cli.core.clock import NS, moment, nanoseconds
@@ -33,8 +33,7 @@ METADATA = "_entro"
 """The name of the metadata folder; readers of partitions skip a name that begins with `_`."""
 
 
-@dataclass(frozen=True)
-class PipelinePaths:
+class PipelinePaths(Struct, frozen=True, dict=True):
     """The paths of a pipeline's history.
 
     Attributes:

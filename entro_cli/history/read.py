@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.calibration import full_loads_of
 from entro_cli.analysis.results import FullLoads
@@ -26,8 +27,7 @@ from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind, Stage
 
 
-@dataclass(frozen=True)
-class StoredBins:
+class StoredBins(Struct, frozen=True):
     """The stored bins of a time range.
 
     Attributes:

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from tempfile import NamedTemporaryFile
@@ -162,8 +161,7 @@ def _hold_lease(paths: PipelinePaths, remote: RemoteFolder) -> Iterator[_Lease]:
             remote.remove([_LEASE])
 
 
-@dataclass(frozen=True)
-class _Lease:
+class _Lease(msgspec.Struct, frozen=True):
     """The right to write a remote pipeline, held as long as it is renewed.
 
     Attributes:

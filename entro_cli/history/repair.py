@@ -6,10 +6,11 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain, count
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import read_regular
@@ -26,8 +27,7 @@ _MOST_LOGS = 3
 """Logs that are named for a lost day."""
 
 
-@dataclass
-class RepairResult:
+class RepairResult(Struct):
     """The result of repairing a pipeline.
 
     Attributes:

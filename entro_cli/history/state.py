@@ -6,11 +6,11 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.core.console import printable

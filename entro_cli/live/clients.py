@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_engine import EntroError
 from entro_engine.fair_shares import max_min_shares
@@ -20,8 +21,7 @@ class TooManyClientsError(EntroError):
     """No lease is free."""
 
 
-@dataclass(frozen=True)
-class ClientReport:
+class ClientReport(Struct, frozen=True):
     """The message of a client, by which it registers or renews its lease.
 
     Attributes:
@@ -52,8 +52,7 @@ class ClientReport:
                 raise EntroError("is out of range", where=name, expected=f"a number from {least:g} to {most:g}")
 
 
-@dataclass
-class _Lease:
+class _Lease(Struct):
     """A client as the coordinator knows it.
 
     Attributes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
-from dataclasses import dataclass, replace
 from statistics import median
 
 import msgspec
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.live.clients import ClientRegistry
@@ -31,8 +32,7 @@ _MISFIT_SHARE, _MISFIT_AFTER_S = 0.4, 60.0
 """Chosen: the deviation of the served rate from the given capacity that is reported, and the time before that, s."""
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """The server whose queue is protected.
 
     Attributes:
@@ -50,7 +50,7 @@ class Server:
     def stages(self, capacity: float) -> tuple[Stage, Stage]:
         """Return both stages with the full loads that follow from a capacity."""
         full = full_loads_from(capacity, self.wait_s)
-        return replace(SCRAPER, full=full[Kind.RATE]), replace(LLM, full=full[Kind.QUEUE])
+        return dataclasses.replace(SCRAPER, full=full[Kind.RATE]), dataclasses.replace(LLM, full=full[Kind.QUEUE])
 
 
 class CoordinatorState(msgspec.Struct, frozen=True):
@@ -235,7 +235,7 @@ class Coordinator:
     def _take_full_loads(self, capacity: float) -> None:
         """Use the full loads that follow from a learned capacity, req/s."""
         rate, queue = self.server.stages(capacity)
-        self._controller.plant = replace(self._controller.plant, rate=rate, queue=queue)
+        self._controller.plant = dataclasses.replace(self._controller.plant, rate=rate, queue=queue)
 
     def _count(self, rate: float, queue: float, steps: int) -> None:
         load = sum(self._controller.psi(rate, queue))

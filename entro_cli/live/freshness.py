@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.history.day_files import SampleKey

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.timeseries.steps import Steps
 from entro_engine import EntroError, Kind
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """A sample of the server's queue.
 
     Attributes:

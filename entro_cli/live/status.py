@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.analysis.figures import FigureAccumulator, end_waits
@@ -30,8 +31,7 @@ _LEAST_STEPS = 60
 _MOST_INCIDENTS = 10
 
 
-@dataclass(frozen=True)
-class StageStatus:
+class StageStatus(Struct, frozen=True):
     """The newest load of a stage.
 
     Attributes:
@@ -53,8 +53,7 @@ class StageStatus:
     age_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """The state of a pipeline. The figures are those of `analyze` on the same steps.
 
     Attributes:
@@ -113,8 +112,7 @@ class Status:
     age_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class RecentSteps:
+class RecentSteps(Struct, frozen=True):
     """The newest steps, arrays of shape (steps,), NaN without data.
 
     Attributes:

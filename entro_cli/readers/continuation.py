@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.core.files import rotation_stem
@@ -15,8 +16,7 @@ Ends = Mapping[str, tuple[int, float]]
 """By stage, the time of its last sample (nanoseconds since the epoch), and the value of that."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The place where reading of a log stopped, for the rest of it or for the log that continues it.
 
     Attributes:
@@ -38,8 +38,7 @@ _STAMP_NS = NS
 """Many tools write whole seconds, so lines of one second may begin in the log before."""
 
 
-@dataclass(frozen=True)
-class EarlierLog:
+class EarlierLog(Struct, frozen=True):
     """A log that others may continue: its place, its format, and the time of its last sample (ns), if any."""
 
     place: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.clock import clock_shift, moment_ns, zone_of
 from entro_cli.core.console import printable
@@ -16,8 +18,7 @@ from entro_engine import EntroError, Kind
 _DECIMAL_MARKS = {"point": ".", "comma": ","}
 
 
-@dataclass(frozen=True)
-class LoadOptions:
+class LoadOptions(Struct, frozen=True):
     """Options for reading logs, as the user wrote them.
 
     Attributes:

@@ -7,7 +7,8 @@ A quantity is a series with the name to which `--stage NAME=COLUMN` refers as it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from entro_cli.timeseries.observations import SIGNAL_SEPARATOR, ReadOptions, Series
 

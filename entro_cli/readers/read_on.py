@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from entro_cli.core.files import line_count
 from entro_cli.readers.continuation import Checkpoint, ends_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.timeseries.observations import Observations, ReadOptions, Series
@@ -41,8 +42,7 @@ class StaleStateError(EntroError):
     """The lines behind others cannot be read without them: a log must be read again from its beginning."""
 
 
-@dataclass(frozen=True)
-class Overlap:
+class Overlap(Struct, frozen=True):
     """Lines that change what those before them gave.
 
     Attributes:
@@ -54,8 +54,7 @@ class Overlap:
     begin: int
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The result of reading some lines of a log.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, moment
@@ -69,8 +69,7 @@ def to_utc(
     return utc, f"{options.zone} ({'--tz' if options.zone_given else 'this machine'})"
 
 
-@dataclass(frozen=True)
-class _Change:
+class _Change(Struct, frozen=True):
     """A change of a zone's offset from UTC, such as the start of summer time; all in nanoseconds."""
 
     utc: int

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.core.clock import NS
 
@@ -42,8 +42,7 @@ OFFSET_SECONDS = 3_000_000_000
 """Largest number that is read as an offset: 95 years."""
 
 
-@dataclass(frozen=True)
-class TimestampFormat:
+class TimestampFormat(Struct, frozen=True):
     """A format of timestamps.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from entro_cli.report.daily_report import Bucket, Summary
 
@@ -20,8 +21,7 @@ class DayState(StrEnum):
     MAINTENANCE = "maintenance"
 
 
-@dataclass(frozen=True)
-class CalendarDay:
+class CalendarDay(Struct, frozen=True):
     """A day of the calendar.
 
     Attributes:

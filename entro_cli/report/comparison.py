@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
 from io import StringIO
 from math import ceil
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from entro_cli.core import formatting
 from entro_cli.core.clock import moment, nanoseconds
@@ -30,8 +31,7 @@ _LAST_LABEL = 90
 _STYLES = {"better": "green", "worse": "red"}
 
 
-@dataclass(frozen=True)
-class ReportPair:
+class ReportPair(Struct, frozen=True):
     """Two reports. Changes are from the first to the second.
 
     Raises:
@@ -57,8 +57,7 @@ class ReportPair:
         return f"{file_name(*pipelines)}-compare-{self.first.period.label}-{self.second.period.label}"
 
 
-@dataclass(frozen=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """One report as the page shows it.
 
     Attributes:

@@ -7,8 +7,10 @@ figure that a renderer computed itself would be missing from the JSON document.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.figures import FigureAccumulator, regimes_of
 from entro_cli.analysis.gaps import Activity, activity_of
@@ -43,8 +45,7 @@ MOST_LISTED = 20
 _SEVERITIES = ("page", "ticket")
 
 
-@dataclass(frozen=True)
-class PeriodName:
+class PeriodName(Struct, frozen=True):
     """The period of a report.
 
     Attributes:
@@ -68,8 +69,7 @@ class PeriodName:
     zone: str
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """Figures of one part of the period: an hour of a day, or a day of a week or month.
 
     Attributes:
@@ -97,8 +97,7 @@ class Bucket:
     peak_coupled_load: float | None
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter of the regime engine.
 
     Attributes:
@@ -121,8 +120,7 @@ _NO_ADVICE: Advice = (Coordination("it was not requested"), ())
 _AS_SET = FullLoads("set", DEFAULT_ACCEPTED_WAIT_S)
 
 
-@dataclass(frozen=True)
-class ReportContext:
+class ReportContext(Struct, frozen=True):
     """The pipeline of a report, the origin of its full loads, and its excluded times.
 
     Attributes:
@@ -141,8 +139,7 @@ class ReportContext:
     until_ns: int | None = None
 
 
-@dataclass(frozen=True)
-class Provenance:
+class Provenance(Struct, frozen=True):
     """The logs and parameters behind a report.
 
     Attributes:
@@ -174,8 +171,7 @@ class Provenance:
     version: str
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """All figures and sentences of a report.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_cli.core.formatting import count, counted
 from entro_cli.report.charts.sparkline import SparklineBar, sparkline
@@ -20,8 +21,7 @@ _ORDER = (Health.BAD, Health.NO_DATA, Health.WATCH, Health.GOOD)
 _WORDS = {Health.BAD: "bad", Health.NO_DATA: "without data", Health.WATCH: "to watch", Health.GOOD: "good"}
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """One pipeline of a fleet. Its figures are those of its own report.
 
     Attributes:
@@ -62,8 +62,7 @@ class Member:
     lost_days: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A pipeline without a report.
 
     Attributes:
@@ -75,8 +74,7 @@ class Missing:
     reason: str
 
 
-@dataclass(frozen=True)
-class Fleet:
+class Fleet(Struct, frozen=True):
     """All figures and sentences of the fleet's page.
 
     Attributes:

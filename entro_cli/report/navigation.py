@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, date
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from entro_cli.report.periods import Period, PeriodKind, period_named
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class PageMetadata:
+class PageMetadata(Struct, frozen=True):
     """Metadata in the head of a page, for the index. Pages of older versions hold these fields: do not rename them.
 
     Attributes:
@@ -40,16 +41,14 @@ class PageMetadata:
         return json.dumps(asdict(self))
 
 
-@dataclass(frozen=True)
-class IndexEntry:
+class IndexEntry(Struct, frozen=True):
     """A report in the index: its file and its metadata."""
 
     file: str
     mark: PageMetadata
 
 
-@dataclass(frozen=True)
-class PageLink:
+class PageLink(Struct, frozen=True):
     """A link to another page of the folder: its file, its text and its period in words."""
 
     file: str
@@ -57,8 +56,7 @@ class PageLink:
     title: str
 
 
-@dataclass(frozen=True)
-class Navigation:
+class Navigation(Struct, frozen=True):
     """The links of a page. Each leads to a page that exists.
 
     Attributes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from entro_cli.core.clock import NS, moment, nanoseconds
 from entro_engine import EntroError
@@ -30,8 +31,7 @@ class PeriodKind(StrEnum):
     RANGE = "range"
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """A named part of a period: an hour, a day or a month.
 
     Attributes:
@@ -45,8 +45,7 @@ class Span:
     end: datetime
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(Struct, frozen=True):
     """A day, an ISO week, a calendar month or a free range, in a time zone.
 
     Take lengths from `start_ns` and `end_ns`, never from `end - start`. Python subtracts datetimes of one zone by the

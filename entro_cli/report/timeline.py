@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.analysis.figures import end_waits
@@ -32,8 +32,7 @@ _MARGIN_STEPS = 10  # before and after an incident, to show how it began and end
 _KEPT_PER_BIN = 3  # the lowest load, the first step of the worst regime, the first without data
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """Selected steps of the period, oldest first, as tuples with one entry per point.
 
     The period's part of the log is divided into bins of equal length. Each bin contributes the steps with the lowest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from entro_cli.analysis.incident_details import DetailedIncident
 from entro_cli.analysis.results import Figures
@@ -36,8 +37,7 @@ class Health(StrEnum):
     NO_DATA = "no data"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The verdict on a period, for a reader in a hurry.
 
     Attributes:
@@ -52,8 +52,7 @@ class Verdict:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """A time in which the pipeline should have had data, and had none.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.core.clock import hours_of_week
 from entro_engine import Kind, Regime, Run
@@ -20,8 +20,7 @@ LEVELS = (0.05, 0.25, 0.5)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@dataclass(frozen=True)
-class HourOfWeek:
+class HourOfWeek(Struct, frozen=True):
     """An hour of the week, with all steps of the period that begin in it.
 
     Attributes:
@@ -41,8 +40,7 @@ class HourOfWeek:
     mean_load: float | None
 
 
-@dataclass(frozen=True)
-class Weekday:
+class Weekday(Struct, frozen=True):
     """A day of the week by its hours.
 
     Attributes:

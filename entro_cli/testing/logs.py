@@ -7,12 +7,12 @@ import random
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.core.clock import moment, nanoseconds
 from entro_cli.readers.inputs.log_file import LogFile, plain_log
@@ -30,8 +30,7 @@ _SPLICES = (
 )
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Struct, frozen=True):
     """A log and its truth.
 
     Attributes:

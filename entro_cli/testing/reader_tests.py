@@ -6,13 +6,13 @@ import os
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from entro_cli.config import Settings
 from entro_cli.core.console import Terminal

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import fields
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
@@ -21,8 +22,7 @@ from entro_cli.timeseries.observations import (
 from entro_engine.entropy import FloatArray
 
 
-@dataclass(frozen=True)
-class Bins:
+class Bins(Struct, frozen=True):
     """The steps with samples of one source of one stage, in the order of time; arrays of shape (bins,).
 
     Attributes:
@@ -195,8 +195,7 @@ EMPTY = Bins(*(np.empty(0, kind) for kind in (np.int64, float, float, float, np.
 """No bins."""
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """A signal on the grid of the steps, in the order of time.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.core.files import rotation_stem
@@ -23,8 +25,7 @@ _Source = dict[str, JoinedSeries]
 """One source: its series by stage."""
 
 
-@dataclass(frozen=True)
-class StageSources:
+class StageSources(Struct, frozen=True):
     """A stage and its sources. The loads of parallel sources are summed.
 
     Attributes:
@@ -184,8 +185,7 @@ def _add_file(source: _Source, part: dict[str, Series], relation: Relation) -> N
             source[name] = JoinedSeries([series])
 
 
-@dataclass(frozen=True)
-class StageSpan:
+class StageSpan(Struct, frozen=True):
     """The time range of a stage.
 
     Attributes:

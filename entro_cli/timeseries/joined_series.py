@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import reduce
 from operator import and_
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray
@@ -30,8 +31,7 @@ class Relation(Enum):
     PARALLEL = ""
 
 
-@dataclass
-class JoinedSeries:
+class JoinedSeries(Struct):
     """One source's series of one stage.
 
     The samples are kept in pieces and joined once: joining at each log would copy a thousand logs a thousand times.

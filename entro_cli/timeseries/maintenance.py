@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import duration_ns, moment, moment_ns, nanoseconds
@@ -30,16 +31,14 @@ class Gap(NamedTuple):
     end_ns: int
 
 
-@dataclass(frozen=True)
-class _Once:
+class _Once(Struct, frozen=True):
     gap: Gap
 
     def gaps(self, start_ns: int, end_ns: int, zone: tzinfo) -> Iterator[Gap]:
         yield self.gap
 
 
-@dataclass(frozen=True)
-class _Weekly:
+class _Weekly(Struct, frozen=True):
     """A window on some days of the week, from one minute of the day to another. It may end on the next day."""
 
     days: frozenset[int]
@@ -61,8 +60,7 @@ def _at(day: date, minute: int, zone: tzinfo) -> int:
     return nanoseconds(datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone))
 
 
-@dataclass(frozen=True)
-class Maintenance:
+class Maintenance(Struct, frozen=True):
     """The maintenance windows of a pipeline, and the zone of their times."""
 
     windows: tuple[_Once | _Weekly, ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from enum import IntFlag, StrEnum
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
@@ -68,8 +70,7 @@ class Idle(IntFlag):
         return (first & ~cls.AFTER) | (last & cls.AFTER)
 
 
-@dataclass(frozen=True)
-class StageSpec:
+class StageSpec(Struct, frozen=True):
     """A stage as the user described it, with `--stage NAME=COLUMN[:KIND[:FULL]]` or in entro.toml.
 
     Attributes:
@@ -113,7 +114,7 @@ def coupled_stages(stages: Sequence[Stage], specs: Sequence[StageSpec]) -> list[
     indices = list(range(len(stages)))
     if len(stages) > 2 and all(stage.name in feeds for stage in stages):
         indices.sort(key=lambda index: described.index(stages[index].name))
-    return [(index, replace(stages[index], feeds=feeds.get(stages[index].name, ()))) for index in indices]
+    return [(index, dataclasses.replace(stages[index], feeds=feeds.get(stages[index].name, ()))) for index in indices]
 
 
 def _names_of(log: str) -> set[str]:
@@ -122,8 +123,7 @@ def _names_of(log: str) -> set[str]:
     return {*whole, *(name.rpartition("/")[2] for name in whole)}
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """A format of text logs as the user described it in entro.toml.
 
     Attributes:
@@ -147,8 +147,7 @@ class Declaration:
     end: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ReadOptions:
+class ReadOptions(Struct, frozen=True):
     """Options of a reader.
 
     Attributes:
@@ -202,8 +201,7 @@ class ReadOptions:
         return next((spec.kind for spec in self.stages if spec.name == stage and not spec.column), None)
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(Struct, frozen=True, dict=True):
     """One stage's samples in one file, sorted by time, with each time once.
 
     Attributes:
@@ -281,8 +279,7 @@ class Series:
         return self.interval_ns if self.measure is Measure.SAMPLES else None
 
 
-@dataclass(frozen=True)
-class Observations:
+class Observations(Struct, frozen=True):
     """The content of one log.
 
     Attributes:
@@ -323,8 +320,7 @@ class NotStreamableError(Exception):
     """A log must be read whole: something that is derived from it depends on all of its samples."""
 
 
-@dataclass(frozen=True)
-class BadRow:
+class BadRow(Struct, frozen=True):
     """A row that could not be read.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class ProblemKind(Enum):
@@ -318,8 +319,7 @@ _OF_THE_END = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A warning about a log: an irregularity that did not keep the log from being read.
 
     Attributes:

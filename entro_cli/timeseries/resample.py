@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS, local_midnight, moment
@@ -29,8 +29,7 @@ _MAX_SPARSE_STEPS = 5_000_000
 """Up to here any number of steps may be empty. Above, more than 100 steps per sample point to a stray time."""
 
 
-@dataclass(frozen=True)
-class SourceBins:
+class SourceBins(Struct, frozen=True):
     """One source of a stage, ready for the grid.
 
     Attributes:
@@ -43,8 +42,7 @@ class SourceBins:
     held_ns: int | None
 
 
-@dataclass(frozen=True)
-class ResampledStage:
+class ResampledStage(Struct, frozen=True):
     """One stage on the grid; arrays of shape (steps,), as in `Steps`."""
 
     loads: FloatArray

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import tzinfo
 
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.timeseries.bins import EMPTY, bins_of, join_bins
 from entro_cli.timeseries.intervals import Intervals

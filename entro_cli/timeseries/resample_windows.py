@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import tzinfo
 
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.timeseries.bins import bins_of
 from entro_cli.timeseries.observations import Measure, NotStreamableError, Series

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_engine import Stage
@@ -64,8 +65,7 @@ def in_parts(steps: StepSource, first: int = 0, after: int | None = None, size: 
         yield steps.part(begin, min(begin + length, end))
 
 
-@dataclass(frozen=True)
-class StepView:
+class StepView(Struct, frozen=True):
     """A view of a pipeline's steps, which is a `StepSource`.
 
     Attributes:
@@ -121,8 +121,7 @@ def stage_view(steps: StepSource, stages: tuple[Stage, ...], rows: Sequence[int]
     return replace(view_of(steps, read), stages=stages)
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """Steps in memory, arrays with one entry per step.
 
     Attributes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
 from typing import Any
 from weakref import finalize
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.core.files import no_temporary_space
@@ -22,8 +23,7 @@ _DTYPES = {"samples": np.int64, "measured": np.bool_}
 """Types of the arrays that are not float64."""
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     """Steps that were appended together.
 
     Attributes:
@@ -87,8 +87,7 @@ class NumberFile:
         return np.frombuffer(self._file.mapped(), self._kind)
 
 
-@dataclass
-class StoredSteps:
+class StoredSteps(Struct):
     """A pipeline's steps on disk: appended once, then read in parts, also by several threads at once.
 
     Attributes:
@@ -179,8 +178,7 @@ class StoredSteps:
         return np.frombuffer(b"".join(rows), kind).reshape(len(self.stages), end - begin)
 
 
-@dataclass(frozen=True)
-class StreamedLog:
+class StreamedLog(Struct, frozen=True):
     """A log that was resampled while it was read, so that its samples were never in memory at once.
 
     Attributes:

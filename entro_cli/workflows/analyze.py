@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.calibration import MeasuredCapacity, full_loads_of, is_rate_queue_pair, misfit_warning
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate, with_measured_counts
@@ -106,8 +109,7 @@ def accumulate(replayed: Replay, settings: Settings, zone: tzinfo) -> FigureAccu
     return accumulator
 
 
-@dataclass(frozen=True)
-class AnalysisResult:
+class AnalysisResult(Struct, frozen=True):
     """The results of `entro analyze`.
 
     Attributes:
@@ -164,7 +166,7 @@ def coordination_input(
     zone = zone_of(settings.zone)
     parameters = CoordinationParameters(settings.wait_s, replayed.budget, settings.control, capacity, zone)
     # The published full loads are explicit here: without any, the simulated server would have those of its capacity.
-    stages = tuple(replace(stage, full=stage.full_load) for stage in steps.stages)
+    stages = tuple(dataclasses.replace(stage, full=stage.full_load) for stage in steps.stages)
     judged = stage_view(range_view(steps, first, after), stages)
     return judged, parameters, 0.0 if math.isnan(before) else before
 

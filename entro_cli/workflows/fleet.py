@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.gates import failed_gates
 from entro_cli.config import Config, Settings
@@ -32,8 +34,7 @@ from entro_cli.workflows.settings import settings_in
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class FleetTask:
+class FleetTask(Struct, frozen=True):
     """A pipeline to summarise in a row of the fleet report.
 
     Attributes:
@@ -54,8 +55,7 @@ class FleetTask:
     gates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class FleetRow:
+class FleetRow(Struct, frozen=True):
     """A row of the fleet report, a message for each failed gate of its pipeline, and its figures as metrics."""
 
     member: Member | Missing

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from entro_cli.analysis.calibration import MeasuredCapacity
 from entro_cli.analysis.results import Calibration
@@ -68,8 +69,7 @@ def keep_calibration(found: Calibration, settings: Settings) -> str:
     return f"{paths.shown}/{paths.folder.name}"
 
 
-@dataclass(frozen=True)
-class PipelineSelection:
+class PipelineSelection(Struct, frozen=True):
     """The pipelines that a command applies to.
 
     Attributes:

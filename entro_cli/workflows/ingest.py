@@ -7,10 +7,12 @@ is run again from the beginning. That is safe, because the history stores a log 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time_ns
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.results import IngestSummary, StepCounts
 from entro_cli.config import Config, Settings
@@ -30,8 +32,7 @@ from entro_cli.workflows.write_report import write_metrics
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class IngestTask:
+class IngestTask(Struct, frozen=True):
     """Logs to store for a pipeline.
 
     Attributes:
@@ -45,8 +46,7 @@ class IngestTask:
     ingest_options: IngestOptions
 
 
-@dataclass(frozen=True)
-class IngestOutcome:
+class IngestOutcome(Struct, frozen=True):
     """The outcome of an `IngestTask`.
 
     Attributes:
@@ -75,8 +75,7 @@ def run_ingest_task(task: IngestTask) -> IngestOutcome:
     return IngestOutcome(name, result.summary(), recorder.messages, result.failures[:1])
 
 
-@dataclass(frozen=True)
-class CountOutcome:
+class CountOutcome(Struct, frozen=True):
     """The steps of a pipeline; None if nothing was ever stored of it, or if they cannot be counted."""
 
     pipeline: str

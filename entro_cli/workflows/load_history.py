@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, tzinfo
 from typing import Generic, TypeVar
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.analysis.gaps import Activity, activity_of, times_with_data
 from entro_cli.analysis.results import FullLoads, Source
@@ -30,8 +30,7 @@ _READ_NS = 7 * DAY_NS
 Steps_co = TypeVar("Steps_co", bound=StepSource, covariant=True)
 
 
-@dataclass(frozen=True)
-class JudgedSteps(Generic[Steps_co]):
+class JudgedSteps(Struct, Generic[Steps_co], frozen=True):
     """Steps with their full loads, from logs or the history, for analyses and reports.
 
     Attributes:

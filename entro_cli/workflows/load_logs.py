@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from entro_cli.analysis.results import Source
 from entro_cli.core.clock import duration_ns, moment
@@ -44,8 +45,7 @@ _MIN_GAP_SHARE, _MIN_GAP_STEPS = 0.9, 1000
 """Chosen: the smallest gap to warn of, as a share of the log and in steps. One wrong date makes such a gap."""
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """Logs, resampled to steps.
 
     Attributes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time_ns
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
@@ -44,8 +46,7 @@ PRESETS = {
 """
 
 
-@dataclass(frozen=True)
-class PrometheusQuery:
+class PrometheusQuery(Struct, frozen=True):
     """Queries to a server.
 
     Attributes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from entro_cli.core.clock import zone_of
 from entro_cli.core.files import rotation_stem, unfinished_from
@@ -45,8 +47,7 @@ _LAST_NS = 1 << 62
 """The assumed start of a log without a sample: after all others."""
 
 
-@dataclass(frozen=True)
-class NamedLog:
+class NamedLog(Struct, frozen=True):
     """A log to read by itself, as plain data, so that any process can do it.
 
     Attributes:
@@ -66,8 +67,7 @@ class NamedLog:
     has_others: bool
 
 
-@dataclass
-class _Read:
+class _Read(Struct):
     """A log and the result of reading it.
 
     Attributes:

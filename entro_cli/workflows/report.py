@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.analysis.calibration import is_rate_queue_pair, measure_capacity, misfit_warning
 from entro_cli.analysis.coordination import with_measured_counts
@@ -201,8 +202,7 @@ def last_observed_ns(steps: StepSource) -> int:
     return steps.start_ns
 
 
-@dataclass(frozen=True)
-class PeriodRequest:
+class PeriodRequest(Struct, frozen=True):
     """The period of a report, as the options describe it.
 
     Attributes:

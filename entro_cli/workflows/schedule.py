@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from glob import escape, glob
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from entro_cli.automation.schedule import jobs
 from entro_cli.automation.schedule.command_line import JobRequest, job_command, job_environment, log_file

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from entro_cli.analysis.figures import measure
 from entro_cli.analysis.gaps import LOOK_BACK_NS
@@ -53,8 +55,7 @@ An incident that began before the search would appear to start there, and be del
 """
 
 
-@dataclass(frozen=True)
-class ScheduledRun:
+class ScheduledRun(Struct, frozen=True):
     """A scheduled run for one pipeline.
 
     Attributes:
@@ -78,8 +79,7 @@ class ScheduledRun:
     indexed: bool = True
 
 
-@dataclass
-class RunOutcome:
+class RunOutcome(Struct):
     """The outcome of a scheduled run for one pipeline.
 
     Attributes:
@@ -174,7 +174,7 @@ def _mail(run: ScheduledRun, summary: Summary, page: Path, outcome: RunOutcome) 
 
     address = page_address(run.settings.base_url, page)
     channel = ReportEmail(
-        Email(**vars(settings.email), table="report.email"), lambda: message.render(summary, page.name, address)
+        Email(**asdict(settings.email), table="report.email"), lambda: message.render(summary, page.name, address)
     )
     key = f"report {run.paths.name} {summary.period.kind} {summary.period.label}"
     alert = Alert(key, run.paths.name, message.subject(summary), text="", kind="report")
@@ -262,7 +262,7 @@ def _channels(settings: AlertSettings) -> list[Channel]:
     """Return the configured channels. Their secrets are read only when something is sent."""
     channels = (
         Command(settings.command) if settings.command else None,
-        Email(**vars(settings.email)) if settings.email else None,
+        Email(**asdict(settings.email)) if settings.email else None,
         Webhook(settings.webhook) if settings.webhook else None,
         Apprise(settings.apprise) if settings.apprise else None,
     )

@@ -6,10 +6,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from entro_cli.core.console import Terminal, printable, working
 from entro_cli.core.files import refuse_to_overwrite, write_whole
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from entro_cli.report.fleet import Fleet
 
 
-@dataclass(frozen=True)
-class OutputOptions:
+class OutputOptions(Struct, frozen=True):
     """The format of a report, and where it is written.
 
     Attributes:
@@ -58,8 +58,7 @@ class OutputOptions:
     metrics_file: Path | None = None
 
 
-@dataclass(frozen=True)
-class _Renderers:
+class _Renderers(Struct, frozen=True):
     """Functions that render one report in each format.
 
     Attributes:

@@ -1,8 +1,8 @@
-import dataclasses
 import os
 import traceback
 
 import pytest
+from msgspec.structs import asdict
 
 from entro_cli.automation.alerts.email import Email
 from entro_cli.automation.alerts.webhook import Webhook
@@ -87,7 +87,7 @@ def test_nothing_shows_it(file):
     for secret in secrets:
         email = Email(("a@b.example",), "c@d.example", "host", 25, user="me", password=secret)
         channels = [email, Webhook(secret)]
-        for value in [secret, *channels, channels, *map(dataclasses.asdict, channels)]:
+        for value in [secret, *channels, channels, *map(asdict, channels)]:
             assert VALUE not in f"{value!r} {value!s}"
     with pytest.raises(TypeError) as raised:
         as_json(Webhook(SecretText(VALUE)))  # rather no document than one with the secret in it

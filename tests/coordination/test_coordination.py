@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.coordination import CoordinationParameters, block_capacity, coordinate
@@ -162,6 +163,6 @@ def test_the_queue_before_the_first_step_is_served_too():
 def test_full_loads_that_were_set_are_kept():
     rates = [1.0] * 30 + [3.0] * 30 + [0.2] * 120
     steps = served(rates, [1.2] * 180)
-    own = Steps((Stage("scraper", Kind.RATE, 5.0), Stage("llm", Kind.QUEUE, 50.0)), *list(vars(steps).values())[1:])
+    own = replace(steps, stages=(Stage("scraper", Kind.RATE, 5.0), Stage("llm", Kind.QUEUE, 50.0)))
     found = coordinate(own, TERMS)
     assert (found.full_rate, found.full_queue) == (5.0, 50.0)

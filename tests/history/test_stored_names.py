@@ -1,7 +1,5 @@
 """The names in stored files stay the same, whatever the code calls the fields."""
 
-import dataclasses
-
 from msgspec.structs import fields
 
 from entro_cli.history.remote_copy import _Commit
@@ -23,4 +21,4 @@ NAMES = {
 def test_the_names_in_stored_files():
     for struct, names in NAMES.items():
         assert [field.encode_name for field in fields(struct)] == names.split(), struct.__name__
-    assert [field.name for field in dataclasses.fields(Checkpoint)] == ["format", "state", "unfinished", "ends", "text"]
+    assert [field.name for field in fields(Checkpoint)] == ["format", "state", "unfinished", "ends", "text"]

@@ -2,10 +2,10 @@
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from entro_cli.live.clients import MAX_CLIENTS, ClientRegistry, ClientReport, TooManyClientsError
 from entro_cli.live.coordinator import Coordinator, Server
@@ -323,7 +323,7 @@ def test_an_old_state_gives_the_rates_only(tmp_path):
 
 
 def test_a_sample_of_the_future_is_not_believed():
-    stages, shape = (replace(SCRAPER), replace(LLM)), (2, 3)
+    stages, shape = (SCRAPER, LLM), (2, 3)
     ones = np.ones(shape)
     steps = Steps(stages, 100 * 10**9, 10**9, ones, ones, ones, ones.astype(int), ones.astype(bool))
     assert newest_observation(steps, -1, 102, True).step == 102

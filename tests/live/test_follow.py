@@ -6,7 +6,6 @@ import random
 import shutil
 import threading
 import time
-from dataclasses import replace
 from itertools import accumulate, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from entro_cli.core.console import Terminal
 from entro_cli.live import collect

@@ -1,12 +1,12 @@
 """Every reader of ours passes the conformance kit, also over the hour that Berlin's clocks show twice."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import settings
+from msgspec.structs import replace
 
 from entro_cli.readers.declared.reader import shipped_readers
 from entro_cli.readers.registry import READERS, reader_named

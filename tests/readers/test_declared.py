@@ -5,7 +5,6 @@ import json
 import random
 import re
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from entro_cli.readers.declared.groups import check_declaration
 from entro_cli.readers.declared.reader import DeclaredReader, shipped_readers

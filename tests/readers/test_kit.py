@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
 import pytest
 from entro_squid import SquidReader
+from msgspec.structs import replace
 from test_entro_squid import TestSquid as SquidKit
 
 from entro_cli.readers import registry

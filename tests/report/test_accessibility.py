@@ -1,11 +1,11 @@
 """All kinds of pages pass the rules of axe (WCAG 2 A and AA, and good practice)."""
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
 
 from entro_cli.report import comparison
 from entro_cli.report.daily_report import ReportContext

@@ -1,9 +1,9 @@
 import inspect
 import json
-from dataclasses import fields
 
 import numpy as np
 import pytest
+from msgspec.structs import fields
 
 from entro_cli.core.json_document import as_json
 from entro_cli.report.daily_report import Summary

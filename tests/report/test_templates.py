@@ -1,9 +1,9 @@
 """Custom templates: one by one, with a documented context, and errors that name the mistake."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
 from entro_cli.core.files import bundled
 from tests.running import entro
@@ -19,7 +19,7 @@ def report(folder, form, *more):
 
 @pytest.mark.parametrize("kind", documented(), ids=lambda kind: kind.__name__)
 def test_every_field_of_the_context_has_its_sentence(kind):
-    assert list(sentences(kind)) == [field.name for field in dataclasses.fields(kind)]
+    assert list(sentences(kind)) == [field.name for field in fields(kind)]
     assert all(len(text) > 2 for text in sentences(kind).values())
 
 

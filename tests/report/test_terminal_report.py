@@ -1,9 +1,9 @@
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from entro_cli.analysis.results import Recommendation

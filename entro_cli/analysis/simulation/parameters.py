@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from entro_cli.core.console import printable
 from entro_cli.core.suggestions import did_you_mean
@@ -52,8 +53,7 @@ MAX_RUNS = 1_000_000
 """The most runs of a controller: 19 figures of each are kept, 150 MB."""
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(Struct, frozen=True):
     """Noise on the demand.
 
     Attributes:
@@ -72,8 +72,7 @@ class Noise:
         require(1 <= self.runs <= MAX_RUNS, "runs", self.runs, f"a whole number from 1 to {MAX_RUNS:,}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class LawParameters:
+class LawParameters(Struct, frozen=True, kw_only=True):
     """Parameters of the controllers eq14, v9 and predictive.
 
     Attributes:
@@ -106,8 +105,7 @@ class LawParameters:
         return kind(self.budget, self.alpha, self.beta, self.guard, self.headroom, self.smoothing)
 
 
-@dataclass(frozen=True)
-class SimulationParameters(LawParameters):
+class SimulationParameters(LawParameters, frozen=True):
     """Parameters of a simulation.
 
     Attributes:

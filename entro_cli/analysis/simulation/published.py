@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.parameters import DEFAULT_BUDGET, SimulationParameters
 from entro_engine import SCENARIOS
@@ -18,8 +20,7 @@ from entro_engine.controller import ALPHA, BETA
 SOURCE = "DOI 10.5281/zenodo.19441032"
 
 
-@dataclass(frozen=True)
-class PublishedFigures:
+class PublishedFigures(Struct, frozen=True):
     """A published row, as printed there; None for figures that were not published.
 
     `violations` and regimes are steps, `peak_queue` requests, `peak_psi_total` nats.
@@ -49,8 +50,7 @@ PUBLISHED: dict[str, dict[str, PublishedFigures]] = {
 """The published rows, by scenario and controller."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The published figures that apply to a simulation.
 
     Attributes:

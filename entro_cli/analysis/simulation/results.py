@@ -1,12 +1,14 @@
-"""The results of `entro simulate`: plain frozen dataclasses, with units in the field names, and how they are made."""
+"""The results of `entro simulate`: plain frozen structs, with units in the field names, and how they are made."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from entro_cli.analysis.simulation.parameters import LawParameters, Noise, SimulationParameters
 from entro_cli.core.console import printable
@@ -17,8 +19,7 @@ from entro_engine.entropy import FloatArray
 AnyFigures = TypeVar("AnyFigures")
 
 
-@dataclass(frozen=True)
-class RegimeSteps:
+class RegimeSteps(Struct, frozen=True):
     """Steps in each regime. With noise each is the median over the runs, so they need not add up."""
 
     stable: float
@@ -27,8 +28,7 @@ class RegimeSteps:
     no_data: float
 
 
-@dataclass(frozen=True)
-class RunFigures:
+class RunFigures(Struct, frozen=True):
     """The figures of one controller. With noise every figure is the median over its runs, in the arena the mean.
 
     `violation_share` is of all steps, 0..1. `excess_nat_s` is the sum of Delta * dt. Queues, `served`, `peak_frontier`
@@ -61,8 +61,7 @@ class RunFigures:
     roughness: float
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """A figure over many runs: the median and the range that holds 90 % of them. NaN if no run has the figure."""
 
     median: float
@@ -70,15 +69,13 @@ class Spread:
     p95: float
 
 
-@dataclass(frozen=True)
-class NoisyRunFigures(RunFigures):
+class NoisyRunFigures(RunFigures, frozen=True):
     """The figures of one controller over many runs. `range` has the spread of each figure and each regime by name."""
 
     range: dict[str, Spread]
 
 
-@dataclass(frozen=True)
-class ScenarioFacts:
+class ScenarioFacts(Struct, frozen=True):
     """Name, number of steps, and length of a step in seconds."""
 
     name: str
@@ -86,16 +83,14 @@ class ScenarioFacts:
     step_s: float
 
 
-@dataclass(frozen=True)
-class ArenaSeeds:
+class ArenaSeeds(Struct, frozen=True):
     """The seeds of the arena's runs: the first, and the one after the last."""
 
     first: int
     after: int
 
 
-@dataclass(frozen=True)
-class SimulationDocument(Generic[AnyFigures]):
+class SimulationDocument(Struct, Generic[AnyFigures], frozen=True):
     """The document that `entro simulate --json` prints, with the noise or the seeds of the arena if there are any."""
 
     scenario: ScenarioFacts
@@ -105,7 +100,7 @@ class SimulationDocument(Generic[AnyFigures]):
 
     def entries(self) -> dict[str, Any]:
         """Return what the document has."""
-        return {name: part for name, part in vars(self).items() if part is not None}
+        return {name: part for name, part in asdict(self).items() if part is not None}
 
 
 def summarise(parameters: SimulationParameters, figures: dict[str, PlantFigures]) -> SimulationDocument[RunFigures]:

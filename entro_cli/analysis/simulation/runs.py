@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.parameters import SimulationParameters
 from entro_cli.core.console import working
@@ -21,8 +22,7 @@ _MIN_PORTIONS = 4
 """Number of portions from which starting processes pays off."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Runs of one controller, simulated side by side.
 
     Attributes:
@@ -53,8 +53,7 @@ def batches(parameters: SimulationParameters, max_values: int = BATCH_VALUES) ->
         yield from portion.batches()
 
 
-@dataclass(frozen=True)
-class Portion:
+class Portion(Struct, frozen=True):
     """Some runs of every controller, with the same demand and capacity for each.
 
     Attributes:

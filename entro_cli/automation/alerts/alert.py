@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
 from entro_cli.core.json_document import as_json, to_builtins
@@ -25,8 +28,7 @@ _MAX_LINES = 60
 AlertKind = Literal["incident", "silence", "gate", "digest", "report"]
 
 
-@dataclass(frozen=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """Something that a person on call should know.
 
     Much of an alert comes from logs, so it is made safe here, once for all channels. No text holds a control character
@@ -60,7 +62,7 @@ class Alert:
             "report": shortened(printable(self.report), _MAX_LINE),
         }
         for name, value in safe.items():
-            object.__setattr__(self, name, value)  # the dataclass is frozen, so plain assignment is refused
+            force_setattr(self, name, value)  # the struct is frozen, so plain assignment is refused
 
 
 def alert_document(alert: Alert) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
+
+from msgspec import Struct
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
 from entro_cli.core.connections import lost_connections_as_errors
@@ -16,8 +17,7 @@ from entro_engine import EntroError
 _WHERE = "[alerts] apprise"
 
 
-@dataclass(frozen=True)
-class Apprise:
+class Apprise(Struct, frozen=True):
     """Services, named by Apprise URLs that white space separates.
 
     A URL holds tokens and is a secret as a whole, even its host. Messages of entro name it by its number.

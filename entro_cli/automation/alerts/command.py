@@ -7,16 +7,16 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, ClassVar
+
+from msgspec import Struct
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, alert_document
 from entro_cli.core.connections import one_line
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A program that is run for each alert, without a shell.
 
     It reads the JSON document from standard input and finds ENTRO_ALERT_SUBJECT, _TEXT, _KIND and _PIPELINE in its

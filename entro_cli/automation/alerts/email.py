@@ -9,13 +9,14 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 from typing import IO, Any, ClassVar, Literal
+
+from msgspec import Struct
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext, PartlyDeliveredError
 from entro_cli.core.connections import Deadline, connection_failure, lost_connections_as_errors, one_line
@@ -30,8 +31,7 @@ _Refused = dict[str, tuple[int, bytes]]
 """Replies of the mail server by the address that it refused."""
 
 
-@dataclass(frozen=True)
-class Email:
+class Email(Struct, frozen=True):
     """A message through a mail server.
 
     Attributes:
@@ -207,8 +207,7 @@ class _Replies:
         self._file.close()
 
 
-@dataclass(frozen=True)
-class ReportEmail:
+class ReportEmail(Struct, frozen=True):
     """The mail of a report as a channel. Its alert stands for the report.
 
     Attributes:

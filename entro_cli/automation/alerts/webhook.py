@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import ClassVar, NoReturn
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.automation.alerts.alert import Alert, DeliveryContext
 from entro_cli.core.console import printable
@@ -22,8 +24,7 @@ from entro_engine import EntroError
 _PLAIN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "](": "]\u200b("}
 
 
-@dataclass(frozen=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """An address that accepts `{"text": ...}` by POST: Slack, Mattermost, Rocket.Chat, Discord (with /slack appended).
 
     The address is a secret, since everyone who has it can post. Messages of entro name only its host.

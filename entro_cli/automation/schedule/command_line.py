@@ -9,8 +9,9 @@ import glob
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from entro_cli.automation.schedule.job import LOCALE, Frequency
 from entro_cli.core.console import printable
@@ -21,8 +22,7 @@ _COPIED_VARIABLES = ("TZ", "XDG_DATA_HOME")
 """Variables that change what entro finds and shows. Those that are set when a job is added are set for the job, too."""
 
 
-@dataclass(frozen=True)
-class JobRequest:
+class JobRequest(Struct, frozen=True):
     """A job as the user asked for it; options that were not given are empty.
 
     Attributes:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.automation.schedule.job import is_name
 from entro_engine import EntroError
@@ -23,8 +25,7 @@ _LINE = re.compile(rb"[^#\r\n][^\r\n]*")
 _REMEDY = "repair it with crontab -e"
 
 
-@dataclass(frozen=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """A crontab in parts; `head` is the first line of the block, empty without a block."""
 
     before: bytes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from entro_engine import EntroError
 
@@ -29,8 +30,7 @@ class Frequency(Enum):
         return {"daily": "every day", "weekly": "every Monday", "monthly": "the first of the month"}[self.value]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """A command and the times at which it runs.
 
     Attributes:
@@ -71,8 +71,7 @@ class Job:
         return schedule_text(self.every, self.hour, self.minute)
 
 
-@dataclass(frozen=True)
-class InstalledJob:
+class InstalledJob(Struct, frozen=True):
     """A job as it was found in the crontab or in systemd.
 
     Attributes:

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_cli.core.console import printable
 from entro_engine import EntroError
@@ -14,8 +15,7 @@ from entro_engine import EntroError
 _TIMEOUT_S = 60
 
 
-@dataclass(frozen=True)
-class CompletedCommand:
+class CompletedCommand(Struct, frozen=True):
     """The result of a program.
 
     Attributes:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from entro_cli.analysis.results import Figures, Source
 from entro_cli.core import formatting
 from entro_cli.core.console import printable
@@ -38,7 +40,7 @@ def analysis_document(analysis: AnalysisResult) -> dict[str, Any]:
     stages = [to_builtins(stage) | {"summed_sources": counts.get(stage.name, 1)} for stage in figures.stages]
     return {
         "pipeline": analysis.pipeline,
-        **{name: part if part is figures.incidents else to_builtins(part) for name, part in vars(figures).items()},
+        **{name: part if part is figures.incidents else to_builtins(part) for name, part in asdict(figures).items()},
         "stages": stages,
         "full_loads": to_builtins(analysis.full_loads),
         "coordination": to_builtins(analysis.coordination),

@@ -1,4 +1,4 @@
-"""The JSON documents that entro prints, and their JSON Schemas, generated from the dataclasses behind them."""
+"""The JSON documents that entro prints, and their JSON Schemas, generated from the structs behind them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity"]}, {"
 
 
 def _record(title: str, /, *parts: type, **more: Any) -> Any:
-    """Return a type with the fields of some dataclasses and more fields, which replace those of the same name."""
+    """Return a type with the fields of some structs and more fields, which replace those of the same name."""
     hints = {key: hint for part in parts for key, hint in get_type_hints(part, include_extras=True).items()}
     return TypedDict(title, hints | more)  # type: ignore[operator]
 
 
 def _either(title: str, /, *parts: type, **more: Any) -> Any:
-    """Return a type with the fields of one of several dataclasses: those that not all of them have may be missing."""
+    """Return a type with the fields of one of several structs: those that not all of them have may be missing."""
     hints = [get_type_hints(part) for part in parts]
     names = dict.fromkeys(name for each in hints for name in each)
     fields = {
@@ -142,7 +142,7 @@ SHAPES: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "tuning": ((Tuning,), {"written": str | None}),
     "watch": ((), _nullable(Status) | {"problems": list[str]}),
 }
-"""By the name in `entro/NAME/1`, the dataclasses whose fields a document has, and its other fields."""
+"""By the name in `entro/NAME/1`, the structs whose fields a document has, and its other fields."""
 
 
 def json_schema(name: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _custom(kind: type) -> dict[str, Any]:
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a dataclass with the attributes of its docstring as the descriptions of its properties."""
+    """Return the schema of a struct with the attributes of its docstring as the descriptions of its properties."""
     head, _, attributes = cleandoc(schema.get("description", "")).partition("\nAttributes:\n")
     texts = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
     properties = {

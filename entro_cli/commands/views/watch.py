@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import fields
 from numpy.typing import NDArray
 
 from entro_cli.core import formatting

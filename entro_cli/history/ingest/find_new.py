@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from entro_cli.core.console import worked_off
 from entro_cli.core.files import rotation_stem
@@ -48,8 +49,7 @@ def find_logs_leniently(names: Sequence[str]) -> tuple[dict[str, bool], list[Ent
     return found, failures
 
 
-@dataclass
-class LogScanner:
+class LogScanner(Struct):
     """A scan of logs for what is new in them.
 
     Attributes:

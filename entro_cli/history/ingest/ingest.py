@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, tzinfo
 
 import numpy as np
+from msgspec import Struct, field
 
 from entro_cli.analysis.calibration import learn_capacity, shows_capacity
 from entro_cli.analysis.results import IngestedLog, IngestSummary
@@ -43,8 +43,7 @@ from entro_cli.timeseries.resample import check_span, grid_origin, ladder_step_n
 from entro_engine import EntroError, Kind, Stage
 
 
-@dataclass(frozen=True)
-class IngestOptions:
+class IngestOptions(Struct, frozen=True):
     """Options for storing logs.
 
     Attributes:
@@ -67,8 +66,7 @@ class IngestOptions:
         return date.min if self.oldest_ns is None else utc_day(self.oldest_ns)
 
 
-@dataclass
-class IngestResult:
+class IngestResult(Struct):
     """The result of storing logs.
 
     Attributes:

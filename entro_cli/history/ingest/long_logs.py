@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.tables.reader import TableReader
@@ -15,8 +17,7 @@ _MOST_STAGES = 50
 """Each stage takes two of the files that a process may have open, of which there may be 256."""
 
 
-@dataclass
-class _Stage:
+class _Stage(Struct):
     """The samples of a stage in files, and its first block for all else."""
 
     first: Series

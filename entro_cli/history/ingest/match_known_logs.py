@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from entro_cli.core.files import last_line_end
 from entro_cli.history.digests import hash_of
@@ -23,8 +24,7 @@ FileIdentity = tuple[int, int, int, int]
 """Device, inode, size and time of change (ns) of a file. While they are the same, so is its content."""
 
 
-@dataclass(frozen=True)
-class UnreadRange:
+class UnreadRange(Struct, frozen=True):
     """The range of a log to read; offsets in bytes of its decompressed content.
 
     Attributes:

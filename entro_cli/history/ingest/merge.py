@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from entro_cli.core.files import rotation_stem
 from entro_cli.history.day_files import BinsByKey, SampleKey, merge_days
@@ -24,8 +25,7 @@ _ENOUGH_SAMPLES = 10
 """So many samples of every source determine the step; a hundred times as many of one source do, too."""
 
 
-@dataclass(frozen=True)
-class SourcedLog:
+class SourcedLog(Struct, frozen=True):
     """The content that was read of a log, with the source of each series.
 
     Attributes:
@@ -122,9 +122,9 @@ def without_retracted(stored: BinsByKey, retracted: BinsByKey) -> BinsByKey:
     left = dict(stored)
     for key in retracted.keys() & stored.keys():
         same = np.isin(stored[key].starts, retracted[key].starts)
-        for name, values in vars(stored[key]).items():
+        for name, values in asdict(stored[key]).items():
             at = np.searchsorted(retracted[key].starts, stored[key].starts[same])
-            same[same] = values[same] == vars(retracted[key])[name][at]
+            same[same] = values[same] == asdict(retracted[key])[name][at]
         left[key] = stored[key].take(~same)
     return left
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.history.day_files import BinsByKey, SampleKey, without_last_times
 from entro_cli.history.ingest.overlap import Grid, edge_steps, in_steps, merge_samples
@@ -18,8 +18,7 @@ EARLIEST, LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 """The first and the last moment that there are, nanoseconds since the epoch."""
 
 
-@dataclass(frozen=True)
-class NewBins:
+class NewBins(Struct, frozen=True):
     """The bins of what was read of logs.
 
     Attributes:

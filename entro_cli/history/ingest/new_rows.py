@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.core.files import line_count
 from entro_cli.readers.inputs.log_file import LogFile

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.timeseries.joined_series import waiting_of_all
 from entro_cli.timeseries.observations import Idle, Measure, Series, TimeArray

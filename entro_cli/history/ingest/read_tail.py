@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.clock import moment
 from entro_cli.history.ingest.long_logs import read_long_log
@@ -29,8 +31,7 @@ from entro_cli.timeseries.observations import BadRow, Idle, Observations, ReadOp
 from entro_engine import EntroError
 
 
-@dataclass(frozen=True)
-class ReadContext:
+class ReadContext(Struct, frozen=True):
     """Context of reading logs.
 
     Attributes:
@@ -46,8 +47,7 @@ class ReadContext:
     grid: tuple[int, int] | None
 
 
-@dataclass(frozen=True)
-class LogUpdate:
+class LogUpdate(Struct, frozen=True):
     """The content that was read of a log with something new in it.
 
     Attributes:

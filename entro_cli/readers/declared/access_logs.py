@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.requests.names import LENGTH_NS, Role, is_of_request, paths_of, unit_of

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.problems import Tally

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import connect_duckdb
@@ -39,8 +40,7 @@ class LineKind(StrEnum):
     EVENT = "event"
 
 
-@dataclass(frozen=True)
-class Groups:
+class Groups(Struct, frozen=True):
     """The named groups of a pattern.
 
     Attributes:

@@ -9,11 +9,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core import remote_files
 from entro_cli.core.console import Work, printable, working
@@ -54,8 +56,7 @@ _EXPORTS = re.compile(
 """Beginnings of documents that hold a table or the lines of a log."""
 
 
-@dataclass(frozen=True)
-class LogFile:
+class LogFile(Struct, frozen=True):
     """A plain log: a file, not compressed, in UTF-8 or nearly.
 
     Attributes:

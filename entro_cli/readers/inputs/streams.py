@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from entro_cli.readers.inputs.wrappings import PART, WRAPPINGS, Identity, Unwrapped, with_stamp, wrapping_of
 from entro_engine import EntroError
@@ -14,8 +15,7 @@ _MOST_STREAMS = 1000
 _MOST_BUFFERED_BYTES = 1 << 24
 
 
-@dataclass
-class Stream:
+class Stream(Struct):
     """The lines of one writer in a log.
 
     Attributes:

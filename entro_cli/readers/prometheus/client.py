@@ -7,11 +7,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import IO, ClassVar
 from urllib.parse import SplitResult, urlencode, urlsplit
+
+from msgspec import Struct
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
@@ -29,8 +30,7 @@ _MOST_REQUESTS = 2_000
 _LARGEST_RESPONSE_BYTES = 1 << 28
 
 
-@dataclass(frozen=True)
-class TimeRange:
+class TimeRange(Struct, frozen=True):
     """The time of a range query: from `begin_ns` to `end_ns`, nanoseconds since the epoch, a point every `step_ns`."""
 
     begin_ns: int
@@ -62,8 +62,7 @@ class TimeRange:
             )
 
 
-@dataclass(frozen=True)
-class PrometheusResponse:
+class PrometheusResponse(Struct, frozen=True):
     """A response to a range query: its series, the warnings of the server, and the number of samples left out."""
 
     series: list[MetricSeries]
@@ -71,8 +70,7 @@ class PrometheusResponse:
     not_finite: int
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """Something with metrics at an address.
 
     Attributes:
@@ -128,8 +126,7 @@ class _Source:
         return refusal(error.code, redirect_remedy="name where it leads to", remedy=self.other_path)
 
 
-@dataclass(frozen=True)
-class PrometheusServer(_Source):
+class PrometheusServer(_Source, frozen=True):
     """A server with /api/v1/query_range: Prometheus, or one that is compatible with it."""
 
     option = "--prometheus"
@@ -177,8 +174,7 @@ class PrometheusServer(_Source):
         return content if content.lstrip().startswith("{") else failure
 
 
-@dataclass(frozen=True)
-class MetricsPage(_Source):
+class MetricsPage(_Source, frozen=True):
     """A page of metrics at an address without a query, which would be shown."""
 
     timeout_s: float = 20.0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.readers.tables.column_names import meaning
 from entro_engine import Kind
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """The meaning of a metric.
 
     Attributes:

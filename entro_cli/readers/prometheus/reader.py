@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
@@ -39,8 +39,7 @@ class MetricsState(msgspec.Struct):
     pages: PagesState = msgspec.field(default_factory=PagesState)
 
 
-@dataclass(frozen=True)
-class _Parsed:
+class _Parsed(msgspec.Struct, frozen=True):
     """Lines that were parsed.
 
     Attributes:

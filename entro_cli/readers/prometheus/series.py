@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -14,8 +13,7 @@ from entro_engine import EntroError
 from entro_engine.entropy import FloatArray
 
 
-@dataclass(frozen=True)
-class MetricSeries:
+class MetricSeries(msgspec.Struct, frozen=True):
     """One series of a metric.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from entro_cli.readers.inputs.log_file import LogFile, label_of, of_stream, plain_logs
 from entro_cli.readers.problems import masked, printable_row
@@ -16,8 +16,7 @@ from entro_engine import EntroError
 _SHOWN_LINES = 3
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A reader that may read a log.
 
     Attributes:
@@ -31,8 +30,7 @@ class Candidate:
     reason: str
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The way in which a log is read.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.requests.reader import EventsReader

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
@@ -34,8 +34,7 @@ _MONITORING = (  # at the beginning of a cell, or of the request in it
 )
 
 
-@dataclass
-class Cells:
+class Cells(Struct):
     """Cells of a table, in the order of the file.
 
     Attributes:

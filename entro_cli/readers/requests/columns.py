@@ -6,10 +6,10 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+from msgspec.structs import replace
 
 from entro_cli.readers.problems import masked
 from entro_cli.readers.requests.names import LENGTHS, Role, is_stamp, paths_of, spelt, unit_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from functools import reduce
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
@@ -29,8 +29,7 @@ _LONGEST_WAIT_NS = 86400 * NS
 """Requests that have waited for longer without a start change no wait any more, which would change all steps since."""
 
 
-@dataclass(frozen=True)
-class Requests:
+class Requests(msgspec.Struct, frozen=True):
     """Requests of a log, in the order of the file.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.tables.column_names import names_time, tokens
@@ -67,8 +68,7 @@ _UNIT_WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """Columns of a known server or load generator, which do not name their unit.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from entro_cli.readers.requests.names import (
     LENGTH_NS,
@@ -31,8 +32,7 @@ WITH_UNIT = r"(?:[0-9.]+ ?(?:ns|us|µs|μs|ms|s|m|h))+"
 """A length of time as Go and Rust print it: 1m2.3s, 31.2µs; for RE2 and for Python."""
 
 
-@dataclass(frozen=True)
-class RequestColumn:
+class RequestColumn(Struct, frozen=True):
     """A column of a log of requests.
 
     Attributes:
@@ -52,8 +52,7 @@ class RequestColumn:
     has_commas: bool = False
 
 
-@dataclass(frozen=True)
-class RequestColumns:
+class RequestColumns(Struct, frozen=True):
     """Columns from which the arrival, start and finish of each request follow.
 
     Attributes:

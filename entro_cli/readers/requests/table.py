@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
@@ -36,8 +36,7 @@ _NO_RESPONSE = (0, -1)
 _DAY_NS = 86400 * NS
 
 
-@dataclass(frozen=True)
-class RequestRows:
+class RequestRows(Struct, frozen=True):
     """Rows of a table as requests.
 
     Attributes:
@@ -82,8 +81,7 @@ def fetch_requests(
     return RequestRows(found.requests, skipped, query.bad(cells.wrong()), found.zone, found.clock_ns)
 
 
-@dataclass(frozen=True)
-class RowCounts:
+class RowCounts(Struct, frozen=True):
     """Counts of rows that are left out, and of requests that failed, by their status.
 
     Attributes:
@@ -109,8 +107,7 @@ class RowCounts:
             tally.count(ProblemKind.REQUESTS_FAILED, number, failure)
 
 
-@dataclass(frozen=True)
-class FoundRequests:
+class FoundRequests(Struct, frozen=True):
     """The requests in cells.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
 from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
@@ -56,8 +58,7 @@ def settle_order(table: Table, schema: TableSchema, time: str) -> TableSchema:
     return replace(schema, form=given_format((), "dmy" if is_day_first else "mdy"))
 
 
-@dataclass(frozen=True)
-class CellStyle:
+class CellStyle(Struct, frozen=True):
     """The way in which a table writes its numbers.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_engine import Kind
 
@@ -89,8 +90,7 @@ _PROMQL = re.compile(  # a counter's rate or increase, at most in one aggregatio
 )
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """Meaning of a column's name: the kind of load, and the divisor that converts its values to loads per second."""
 
     kind: Kind

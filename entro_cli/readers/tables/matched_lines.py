@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.files import connect_duckdb, quoted_name, sql_string
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
@@ -21,8 +23,7 @@ _SEARCHED_CHARACTERS = 1 << 16
 """Characters of a line in which the pattern is searched, so that no line takes long whatever the pattern."""
 
 
-@dataclass(frozen=True)
-class MatchedLines:
+class MatchedLines(Struct, frozen=True):
     """The lines of a log that match a pattern.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.clock import NS
 from entro_cli.core.console import printable
@@ -56,8 +58,7 @@ _PLUS = re.compile(r'\+(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A plus sign outside quotes."""
 
 
-@dataclass(frozen=True)
-class StageColumn:
+class StageColumn(Struct, frozen=True):
     """A stage and the source of its loads.
 
     Attributes:
@@ -82,8 +83,7 @@ class StageColumn:
         return self.parts or (self.source,)
 
 
-@dataclass(frozen=True)
-class TableSchema:
+class TableSchema(Struct, frozen=True):
     """Roles of a table's columns, which are given by index.
 
     Attributes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from entro_cli.readers.problems import Tally
@@ -28,8 +29,7 @@ _TOTAL_MARGIN = 0.02
 _WORDS = {"sum": "summed", "mean": "averaged", "max": "reduced to the largest"}
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Good rows of a table, in the order of the file, and what was wrong with the others.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import LogFile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from entro_cli.core.clock import NS
 from entro_cli.core.files import sql_string
@@ -33,8 +33,7 @@ _ODD, _UTC, _LOCAL, _SHIFTED = range(4)
 """Shapes of ISO 8601: one that only patterns read, and the usual ones with a Z, without a zone and with an offset."""
 
 
-@dataclass(frozen=True)
-class TimestampSql:
+class TimestampSql(Struct, frozen=True):
     """SQL of a timestamp.
 
     Attributes:

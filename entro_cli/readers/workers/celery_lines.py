@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_cli.core.clock import NS
 from entro_cli.readers.partial_timestamps import Stamp, json_timestamp, timestamp_in
@@ -50,8 +51,7 @@ _LOOKED_AT = 1 << 14
 """Bytes of a line that are searched for a message."""
 
 
-@dataclass(frozen=True)
-class WorkerLine:
+class WorkerLine(Struct, frozen=True):
     """A line of a worker.
 
     Attributes:

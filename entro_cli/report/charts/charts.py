@@ -9,13 +9,13 @@ the ticks, as Plotly's own date axis knows no time zones, and shows texts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from msgspec import Struct
 
 from entro_cli.analysis.incident_details import known_capacity
 from entro_cli.analysis.incidents import Incident
@@ -57,8 +57,7 @@ _MOST_DECADES = 6  # with a label on a logarithmic axis, for the same reason
 _BAND_SHARE, _GAP_SHARE = 0.13, 0.05  # of the height of the load chart
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """The stages of one kind, drawn in one row of the load chart: the values of each point by number of the stage."""
 
     kind: Kind

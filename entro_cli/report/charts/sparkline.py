@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+
+from msgspec import Struct
 
 from entro_cli.core.clock import NS, nanoseconds
 from entro_cli.report.daily_report import Summary
@@ -16,8 +17,7 @@ _WHOLE = 0.25  # a log that covers less of its period is drawn alone, with a mar
 _MARGIN = 0.02
 
 
-@dataclass(frozen=True)
-class SparklineBar:
+class SparklineBar(Struct, frozen=True):
     """One bar: a part of the time shown.
 
     Attributes:

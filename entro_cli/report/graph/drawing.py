@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from statistics import fmean
+
+from msgspec import Struct
 
 from entro_cli.core.formatting import shortened
 from entro_engine import StageGraph
@@ -21,8 +22,7 @@ _Item = tuple[int, int]
 """A part of a column: a stage and -1, or an edge and the number of the column that it passes."""
 
 
-@dataclass(frozen=True)
-class StageBox:
+class StageBox(Struct, frozen=True):
     """A stage: the upper left corner in px, its name in full and shortened, and whether it is a source."""
 
     x: float
@@ -32,8 +32,7 @@ class StageBox:
     is_source: bool
 
 
-@dataclass(frozen=True)
-class GraphDrawing:
+class GraphDrawing(Struct, frozen=True):
     """Boxes in the order of the stages, and the edges as SVG paths; sizes in px."""
 
     width: float

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.graph.results import GraphRunFigures
 from entro_cli.analysis.simulation.results import SimulationDocument
@@ -38,8 +39,7 @@ _OF_A_STAGE: _Columns = (
 )
 
 
-@dataclass(frozen=True)
-class GraphTable:
+class GraphTable(Struct, frozen=True):
     """A table as text: the head of its first column, head and unit of the others, and rows that begin with a name."""
 
     title: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from entro_cli.core.formatting import quantity, shortened
@@ -33,8 +34,7 @@ _LEVELS = {"stable": 1 / 3, "stress": 2 / 3, "critical": 1.0}
 _WORDS = {Kind.RATE: "Requests sent per second", Kind.QUEUE: "Requests waiting", Kind.GENERIC: "Load"}
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A picture of a mail: its name in the mail, what it shows in words, and the PNG file."""
 
     name: str

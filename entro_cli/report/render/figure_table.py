@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_cli.analysis.coordination import LEAST_BUSY_SHARE
 from entro_cli.analysis.results import Coordination, CoordinationRun, Figures, FullLoads, StageFigures
@@ -17,8 +18,7 @@ _TRENDS = {"worse": ("better", "worse"), "better": ("worse", "better"), "neither
 _LOAD_UNITS = {"rate": "req/s", "queue": "requests"}
 
 
-@dataclass(frozen=True)
-class FigureRow:
+class FigureRow(Struct, frozen=True):
     """One figure.
 
     Attributes:
@@ -38,16 +38,14 @@ class FigureRow:
     trend: str = ""
 
 
-@dataclass(frozen=True)
-class FigureGroup:
+class FigureGroup(Struct, frozen=True):
     """A titled group of figures."""
 
     title: str
     rows: tuple[FigureRow, ...]
 
 
-@dataclass(frozen=True)
-class _Figure:
+class _Figure(Struct, frozen=True):
     """The definition of a row: how to read the figure, how to format it and its change, and what a rise means."""
 
     label: str
@@ -280,8 +278,7 @@ def _stage(now: Figures, index: int) -> tuple[_Figure, ...]:
     )
 
 
-@dataclass(frozen=True)
-class CoordinationRow:
+class CoordinationRow(Struct, frozen=True):
     """One figure of the three courses: measured, simulated without a controller, and with the v9 controller."""
 
     label: str

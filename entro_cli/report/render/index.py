@@ -10,10 +10,11 @@ import json
 import re
 from calendar import monthcalendar
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import write_whole
@@ -33,8 +34,7 @@ _MOST_DAYS, _FEW_DAYS = 14, 7
 _KINDS = {"month": "Months", "week": "Weeks", "day": "Days", "range": "Ranges"}
 
 
-@dataclass(frozen=True)
-class MonthCalendar:
+class MonthCalendar(Struct, frozen=True):
     """The daily reports of a month as a calendar.
 
     Attributes:
@@ -47,8 +47,7 @@ class MonthCalendar:
     weeks: tuple[tuple[tuple[int, IndexEntry | None] | None, ...], ...]
 
 
-@dataclass(frozen=True)
-class PipelineReports:
+class PipelineReports(Struct, frozen=True):
     """The reports of a pipeline.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from entro_cli.analysis.results import StepCounts
 from entro_cli.core.console import printable
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from entro_cli.report.daily_report import Summary
 
 
-@dataclass(frozen=True)
-class MetricFamily:
+class MetricFamily(Struct, frozen=True):
     """A metric of one name: its help text, its samples, and whether it is a counter.
 
     A sample is a value with its labels; without a value it is left out.

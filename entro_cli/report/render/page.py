@@ -15,13 +15,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
+from msgspec import Struct
+from msgspec.structs import replace
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import bundled, refuse_to_overwrite, write_whole
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A chart of a page.
 
     Attributes:
@@ -61,8 +61,7 @@ class Chart:
         return _packed(self.figure.encode())
 
 
-@dataclass(frozen=True)
-class SharedArrays:
+class SharedArrays(Struct, frozen=True):
     """The arrays of all charts of a page, in base64."""
 
     arrays: tuple[str, ...]

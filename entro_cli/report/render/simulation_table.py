@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.published import Comparison
 from entro_cli.analysis.simulation.results import (
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-@dataclass(frozen=True)
-class SimulationCell:
+class SimulationCell(Struct, frozen=True):
     """A figure of one controller as text. `published` and `spread` are empty without one."""
 
     ours: str
@@ -29,8 +29,7 @@ class SimulationCell:
     spread: str
 
 
-@dataclass(frozen=True)
-class SimulationRow:
+class SimulationRow(Struct, frozen=True):
     """One figure of all controllers: label, unit and one cell per controller."""
 
     label: str

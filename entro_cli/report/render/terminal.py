@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
+from msgspec import Struct
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from entro_cli.core import formatting
@@ -51,8 +51,7 @@ _COLOURS = {
 }
 
 
-@dataclass(frozen=True)
-class Glyphs:
+class Glyphs(Struct, frozen=True):
     """The characters to draw with.
 
     Attributes:

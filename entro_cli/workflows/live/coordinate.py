@@ -8,13 +8,14 @@ import math
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from entro_cli.analysis.calibration import learn_capacity
 from entro_cli.config import Settings
@@ -45,8 +46,7 @@ _LONG_READING_S = 10.0
 _SHORTEST_LEASE_S = 3.0
 
 
-@dataclass(frozen=True)
-class CoordinateOptions:
+class CoordinateOptions(Struct, frozen=True):
     """Options of `entro coordinate`.
 
     Attributes:

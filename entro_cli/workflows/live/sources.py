@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time_ns
+
+from msgspec.structs import replace
 
 from entro_cli.config import Settings
 from entro_cli.core.clock import NS

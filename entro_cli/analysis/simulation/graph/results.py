@@ -1,12 +1,12 @@
-"""The results of `entro simulate` for a graph: plain frozen dataclasses, and how they are made."""
+"""The results of `entro simulate` for a graph: plain frozen structs, and how they are made."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from entro_cli.analysis.simulation.graph.runs import GraphParameters, GraphRun
@@ -26,8 +26,7 @@ from entro_engine.entropy import DEFAULT_ACCEPTED_WAIT_S, FloatArray
 _MAX_CHANGES = 6
 
 
-@dataclass(frozen=True)
-class SourceFigures:
+class SourceFigures(Struct, frozen=True):
     """The figures of a source. Requests; `mean_wait_s` is the wait in its frontier."""
 
     name: str
@@ -40,8 +39,7 @@ class SourceFigures:
     mean_wait_s: float
 
 
-@dataclass(frozen=True)
-class QueueFigures:
+class QueueFigures(Struct, frozen=True):
     """The figures of a queue with its inflow, named as those of a whole run; `mean_wait_s` is the wait in the queue."""
 
     name: str
@@ -61,8 +59,7 @@ class QueueFigures:
     regimes: RegimeSteps
 
 
-@dataclass(frozen=True)
-class GraphRunFigures:
+class GraphRunFigures(Struct, frozen=True):
     """The figures of one controller.
 
     A step is a violation if any queue is over its budget. `served` requests left the graph. The wait is over all
@@ -90,8 +87,7 @@ class GraphRunFigures:
     stages: tuple[SourceFigures | QueueFigures, ...]
 
 
-@dataclass(frozen=True)
-class GraphFacts(ScenarioFacts):
+class GraphFacts(ScenarioFacts, frozen=True):
     """Name, number of steps, length of a step in seconds, and how caps are shared out."""
 
     fairness: str

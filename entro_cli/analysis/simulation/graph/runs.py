@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.graph.scenario import GraphScenario
 from entro_cli.analysis.simulation.parameters import FAMILY, LawParameters
@@ -23,8 +24,7 @@ from entro_engine import (
 from entro_engine.errors import require
 
 
-@dataclass(frozen=True)
-class GraphParameters(LawParameters):
+class GraphParameters(LawParameters, frozen=True):
     """Parameters of a simulation of a graph; the budget is that of each queue with its inflow.
 
     Attributes:
@@ -63,8 +63,7 @@ GRAPH_CONTROLLERS: dict[str, Callable[[GraphParameters], Controller]] = {
 """The controllers that run on a graph, by name, in the order in which they are shown."""
 
 
-@dataclass(frozen=True)
-class GraphRun:
+class GraphRun(Struct, frozen=True):
     """One run of a graph: the controller's name, the trace and its figures."""
 
     controller: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from entro_cli.analysis.simulation.parameters import MAX_LOAD, require_bounded
 from entro_cli.analysis.simulation.scenario_parts import TomlTable, parse_stall, read_phases, read_wave
@@ -39,16 +39,14 @@ _KEYS_OF_DEMANDS = {"steps": "give every source a demand, or remove steps"}
 _KEYS_OF_PHASES = {"phases": 'set the number of steps with "steps"', "wave": "leave it out"}
 
 
-@dataclass(frozen=True)
-class CapacityChange:
+class CapacityChange(Struct, frozen=True):
     """A range of steps in which a queue has another capacity, req/s."""
 
     steps: Stall
     capacity: float
 
 
-@dataclass(frozen=True)
-class GraphScenario:
+class GraphScenario(Struct, frozen=True):
     """A graph of stages, the demand on its sources and the capacity of its queues.
 
     Attributes:
