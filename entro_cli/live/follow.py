@@ -169,7 +169,7 @@ class Follower:
         Return whether that could be done. A stage of two kinds and a wrong time are failures.
         """
         try:
-            self._put(assign_sources(updates, self.state, None))
+            self._put(assign_sources(updates, self.state, None)[0])
         except EntroError as error:
             self.failures.append(error)
             return False

@@ -13,6 +13,7 @@ from entro_cli.core.files import rotation_stem
 from entro_cli.core.formatting import duration
 from entro_cli.timeseries.joined_series import JoinedSeries, Relation
 from entro_cli.timeseries.observations import Observations, Series, is_signal
+from entro_cli.timeseries.problems import Problem, ProblemKind
 from entro_engine import EntroError, Kind, Stage
 
 # These words, like the values of `Relation`, are values of `taken_as` in JSON documents.
@@ -44,7 +45,7 @@ class StageSources(Struct, frozen=True):
 
 def join_sources(
     files: Sequence[Observations],
-) -> tuple[tuple[StageSources, ...], dict[str, str], tuple[Series, ...]]:
+) -> tuple[tuple[StageSources, ...], dict[str, str], tuple[Series, ...], list[Problem]]:
     """Return the series of all files by stage, with the files of one source joined.
 
     Files that follow one another are one source. Files that overlap and have the same samples are one source, too, if
@@ -54,13 +55,14 @@ def join_sources(
         files: the observations of each file.
 
     Returns:
-        The stages (rates, then queues, then others), for each file how it was joined, in words, and the signals.
+        The stages (rates, then queues, then others), for each file how it was joined, in words, the signals, and
+        warnings.
 
     Raises:
         EntroError: if files disagree on the kind of a stage, or two stages have no time in common.
     """
     used = _without_fallbacks(files)
-    sources, taken, _ = _join(used)
+    sources, taken, _, problems = _join(used)
     for file, rest in zip(files, used, strict=True):
         dropped = ", ".join(sorted({series.stage for series in file.stages} - {series.stage for series in rest.stages}))
         if dropped:
@@ -79,7 +81,7 @@ def join_sources(
     if not any(len(file.stages) == len(stages) for file in files):  # the stages of one file share its clock
         check_overlap([_span_of(stage) for stage in stages])
     signals = tuple(part.series for source in sources for name, part in source.items() if is_signal(name))
-    return tuple(stages), taken, signals
+    return tuple(stages), taken, signals, problems
 
 
 def _without_fallbacks(files: Sequence[Observations]) -> list[Observations]:
@@ -107,14 +109,23 @@ def _stage(name: str, parts: list[tuple[str, Series]]) -> Stage:
     return Stage(name, parts[0][1].kind, full)
 
 
-def source_groups(files: Sequence[Observations]) -> list[list[Observations]]:
-    """Return the files of each source, in the order of their times."""
-    sources, _, source_of = _join(files)
-    return [[file for file in _in_order(files) if source_of[file.path] == index] for index in range(len(sources))]
+def source_groups(files: Sequence[Observations]) -> tuple[list[list[Observations]], list[Problem]]:
+    """Return the files of each source, in the order of their times, and warnings.
+
+    A history sums additive files, also those that are copies.
+    """
+    sources, taken, source_of, problems = _join(files)
+    groups: list[list[Observations]] = [[] for _ in sources]
+    for file in _in_order(files):
+        group = groups[source_of[file.path]]
+        group.append(file)
+        if taken[file.path] == Relation.COPY.value and any(series.is_additive for series in file.series):
+            problems.append(Problem(ProblemKind.SAME_SAMPLES, detail=(file.path, group[0].path)))
+    return groups, problems
 
 
-def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str], dict[str, int]]:
-    """Return the sources, for each file how it was joined, in words, and for each file the index of its source.
+def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str], dict[str, int], list[Problem]]:
+    """Return the sources, for each file how it was joined, in words, for each the index of its source, and warnings.
 
     Files are joined in the order of their times, so the order of the arguments does not matter.
     """
@@ -122,11 +133,19 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
     members: list[list[Observations]] = []
     taken: dict[str, str] = {}
     source_of: dict[str, int] = {}
+    problems: list[Problem] = []
     for file in _in_order(files):
         part = {series.stage: series for series in file.series}
         candidates = ((index, _relation(source, members[index], file)) for index, source in enumerate(sources))
         index, relation = next((pair for pair in candidates if pair[1].value), (len(sources), Relation.PARALLEL))
         words = relation.value
+        if relation in (Relation.PARALLEL, Relation.ADDS):
+            twins = (
+                same
+                for source, same in zip(sources, members, strict=True)
+                if any(part.stage in source and source[part.stage].shows_course(part) for part in file.stages)
+            )
+            problems += [Problem(ProblemKind.SAME_SAMPLES, detail=(file.path, same[0].path)) for same in twins]
         if not words:
             is_parallel = any(source.keys() & part.keys() for source in sources)
             words = "another source, summed" if is_parallel else "a source"
@@ -135,7 +154,7 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
         _add_file(sources[index], part, relation)
         members[index].append(file)
         taken[file.path], source_of[file.path] = words, index
-    return sources, taken, source_of
+    return sources, taken, source_of, problems
 
 
 def _in_order(files: Sequence[Observations]) -> list[Observations]:
@@ -153,9 +172,10 @@ def _relation(source: _Source, members: Sequence[Observations], file: Observatio
     A file is joined as a whole: it is part of a source only if that holds for every stage they share.
     """
     found = set()
-    for series in (series for series in file.stages if series.stage in source):
-        relation = source[series.stage].relation(series)
-        if relation is Relation.COPY and not any(_may_be_copies(member, file) for member in members):
+    shared = [(source[series.stage], series) for series in file.stages if series.stage in source]
+    for known, series in shared:
+        relation = known.relation(series)
+        if relation is Relation.COPY and not _may_be_copies(members, file, shared):
             relation = Relation.ADDS if series.is_additive else Relation.PARALLEL
         found.add(relation)
         if Relation.PARALLEL in found:
@@ -164,17 +184,25 @@ def _relation(source: _Source, members: Sequence[Observations], file: Observatio
     return next((relation for relation in Relation if relation in found), Relation.PARALLEL)
 
 
-def _may_be_copies(first: Observations, second: Observations) -> bool:
-    """Return whether two files with the same samples may be copies of one log, rather than logs of equal programs.
+def _may_be_copies(
+    members: Sequence[Observations], file: Observations, shared: Sequence[tuple[JoinedSeries, Series]]
+) -> bool:
+    """Return whether a file with the samples of a source may be a copy, rather than the log of an equal program.
 
-    They are if one is a rotation of the other by name, or if their times have fractions of a second: two programs
-    hardly write at the same ones. Two writers in one file are never the same.
+    It is if one is a rotation of the other by name, or if its times have fractions of a second: two programs hardly
+    write at the same ones. So it is if it only overlaps: equal programs begin at once. Two writers in one file are
+    never the same.
+
+    Args:
+        members: the files of the source.
+        file: a later file.
+        shared: its series of the stages that both have, each behind that of the source.
     """
-    if first.identity != second.identity:
-        return False
-    if rotation_stem(first.path)[0] == rotation_stem(second.path)[0]:
+    alike = [member for member in members if member.identity == file.identity]
+    if any(rotation_stem(member.path)[0] == rotation_stem(file.path)[0] for member in alike):
         return True
-    return any(bool((series.times % NS != 0).any()) for series in second.series)
+    have_fractions = any(bool((series.times % NS != 0).any()) for series in file.series)
+    return bool(alike) and (have_fractions or any(known.overlaps_with(series) for known, series in shared))
 
 
 def _add_file(source: _Source, part: dict[str, Series], relation: Relation) -> None:

@@ -19,6 +19,10 @@ _PROBES = 64
 """Samples that are compared first, spread evenly. Series that differ nearly always differ in one of them."""
 
 
+_TELLING_CHANGES = 10
+"""Chosen: changes between the samples that two logs have in common, from which on they are hardly of two programs."""
+
+
 class Relation(Enum):
     """The relation of a later series to a source.
 
@@ -53,15 +57,40 @@ class JoinedSeries(Struct):
             later.first_ns > end or (later.measure is not Measure.SAMPLES and later.first_ns == end)
         ):
             return Relation.CONTINUED
-        last = self._last_from(int(later.times[0]))
         if is_additive:
-            return Relation.COPY if _contains(last, later) else Relation.ADDS
-        low, high = int(max(self.pieces[0].times[0], later.times[0])), min(end, int(later.times[-1]))
+            return Relation.COPY if _contains(self._last_from(int(later.times[0])), later) else Relation.ADDS
+        return Relation.PARALLEL if self._in_common(later) is None else Relation.COPY
+
+    def shows_course(self, later: Series) -> bool:
+        """Return whether another series has the same samples, and these, or the times between events, change often."""
+        common = self._in_common(later)
+        if common is None:
+            return False
+        changes = np.diff(np.diff(common.times) if common.measure is Measure.EVENTS else common.values)
+        return int(np.count_nonzero(changes)) >= _TELLING_CHANGES
+
+    def overlaps_with(self, copy: Series) -> bool:
+        """Return whether a copy begins and ends later, and shares one sample or many that change often.
+
+        Exports of one day after the other may both have the sample of midnight.
+        """
+        first, end = self.pieces[0].first_ns, int(self.pieces[-1].times[-1])
+        if copy.first_ns <= first or copy.times[-1] <= end:
+            return False
+        return copy.first_ns == end or self.shows_course(copy)
+
+    def _in_common(self, later: Series) -> Series | None:
+        """Return the samples that both have, where both have data; None if each lacks one of the other there."""
+        last = self._last_from(int(later.times[0]))
+        low = int(max(self.pieces[0].times[0], later.times[0]))
+        high = int(min(self.pieces[-1].times[-1], later.times[-1]))
         first, second = _between(last, low, high), _between(later, low, high)
         if not len(first.times) or not len(second.times):
-            return Relation.PARALLEL
-        # Where both have data, a copy has the same samples, though one of the two may lack some.
-        return Relation.COPY if _contains(second, first) or _contains(first, second) else Relation.PARALLEL
+            return None
+        # A copy has the same samples, though one of the two may lack some.
+        if _contains(second, first):
+            return first
+        return second if _contains(first, second) else None
 
     def join(self, later: Series, adds: bool) -> None:
         """Add a series.

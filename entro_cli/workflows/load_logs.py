@@ -97,7 +97,8 @@ def load_logs(
     check_options_used(files, options)
     files = [_with_full_loads(shift_clock(file, shifts), options.full_of) for file in files]
     notes += _missing_columns(files, read.stages)
-    stages, uses, signals = join_sources(files)
+    stages, uses, signals, same = join_sources(files)
+    notes += same
     coupled = coupled_stages([joined.stage for joined in stages], read.stages)
     stages = tuple(replace(stages[index], stage=stage) for index, stage in coupled)
     has_client = any(part.kind is Kind.RATE and not part.is_fallback for file in files for part in file.stages)

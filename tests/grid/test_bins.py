@@ -97,12 +97,12 @@ def test_logs_of_requests_add_up_in_any_order(first, second):
 def test_what_stands_in_is_used_only_alone():
     server = observed("server", events([0, STEP], [3, 4], is_fallback=True), spans([0, STEP], [2]))
     spider = observed("spider", events([0, STEP], [5, 6]))
-    (rate, _), taken, _ = join_sources([server, spider])
+    (rate, _), taken, *_ = join_sources([server, spider])
     assert rate.parallel[0].values.tolist() == [5, 6]
     assert taken["spider"] == "a source"
     (rate, _), *_ = join_sources([server])
     assert rate.parallel[0].values.tolist() == [3, 4]
     gateway = observed("gateway", events([0, STEP], [4, 4], is_fallback=True, is_additive=True))
-    (rate, _), taken, _ = join_sources([server, gateway])  # each request is better than counts
+    (rate, _), taken, *_ = join_sources([server, gateway])  # each request is better than counts
     assert [part.values.tolist() for part in rate.parallel] == [[4, 4]]
     assert taken["server"] == "a source; without r"

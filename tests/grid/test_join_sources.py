@@ -73,6 +73,37 @@ def test_programs_that_did_the_same_are_two(tmp_path):
     assert taken == {"spider-a": "a source", "spider-b": "another source, summed"}
 
 
+@pytest.mark.parametrize("command", ["analyze", "ingest"])
+def test_logs_with_the_same_samples_are_reported(tmp_path, command):
+    """Two programs rarely did the same, and a copy doubles every figure."""
+    logs = [log(tmp_path, name, WIDE, [(second, f"1,{second}") for second in range(30)]) for name in ("a", "b")]
+    history = ["--history", tmp_path / "history"] if command == "ingest" else []
+    assert f"{logs[1]} has the samples of {logs[0]}, and both are summed" in entro(command, *logs, *history).err
+    idle = [log(tmp_path, name, WIDE, [(second, "1,0") for second in range(30)]) for name in ("c", "d")]
+    assert "has the samples" not in entro(command, *idle, *history).err
+
+
+def test_a_copy_of_requests_in_one_ingest_is_reported(tmp_path):
+    rows = "".join(f"2026-04-06T12:00:{second:02}.317Z,2026-04-06T12:01:{second:02}Z\n" for second in range(30))
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("arrival_time,finished_at\n" + rows)
+    ingested = entro("ingest", tmp_path / "a", tmp_path / "b", "--history", tmp_path / "history")
+    assert "has the samples of" in ingested.err
+
+
+@pytest.mark.parametrize("common", [1, 15])
+def test_exports_that_overlap_are_one_source(tmp_path, common):
+    """The exports of two days in a row both have midnight."""
+    rows = [(second, f"1,{second % 7}") for second in range(40)]
+    parts = [log(tmp_path, "monday", WIDE, rows[: 20 + common]), log(tmp_path, "tuesday", WIDE, rows[20:])]
+    steps, taken, _ = every_order(*parts)
+    assert column(steps, "load_llm") == [second % 7 for second in range(40)]
+    assert taken == {"monday": "a source", "tuesday": "a copy of a source, in part"}
+    entro("ingest", *parts, "--history", tmp_path / "history")
+    stored = entro("history", "export", "--history", tmp_path / "history").out
+    assert column([*csv.DictReader(io.StringIO(stored))], "load_llm") == column(steps, "load_llm")
+
+
 def test_fractions_of_a_second_show_a_copy(tmp_path):
     text = "time,rate,queue\n" + "".join(f"2026-04-06T12:00:{second:02}.317Z,1,{second}\n" for second in range(30))
     for name in ("log", "copy of log"):

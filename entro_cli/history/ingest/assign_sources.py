@@ -22,8 +22,8 @@ _NONE: Mapping[str, str] = {}
 
 def assign_sources(
     updates: Sequence[LogUpdate], state: State, source: str | None, rebuilt: Mapping[str, str] = _NONE
-) -> list[SourcedLog]:
-    """Assign logs to sources.
+) -> tuple[list[SourcedLog], list[Problem]]:
+    """Assign logs to sources, with warnings about these.
 
     Logs that were read before keep their source. Their groups come first, so that a new source takes another name.
 
@@ -36,7 +36,7 @@ def assign_sources(
     by_path = {update.observations.path: update for update in updates}
     used: dict[str, set[str]] = {}  # by stage, the sources of this ingest
     sourced = []
-    joined = source_groups([update.observations for update in updates])
+    joined, problems = source_groups([update.observations for update in updates])
     groups = [part for group in joined for part in _by_source(group, by_path, state, rebuilt)]
     empty = [[update.observations] for update in updates if not update.observations.series]
     for group in sorted(groups + empty, key=lambda group: all(by_path[file.path].before is None for file in group)):
@@ -51,7 +51,7 @@ def assign_sources(
         for stage in stages:
             used.setdefault(stage, set()).add(name)
         sourced += [_sourced(update, name) for update in members]
-    return sourced
+    return sourced, problems
 
 
 def _by_source(

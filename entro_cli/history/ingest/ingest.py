@@ -168,8 +168,8 @@ def _add(
 ) -> None:
     """Put what was read into the state, and stage the days that change."""
     rebuilt = rebuilt_sources(result.updates, state, options.paths) if state.rebuilt else {}
-    logs = assign_sources(result.updates, state, options.source, rebuilt)
-    result.problems += kept_source_problems(logs, options.source)
+    logs, problems = assign_sources(result.updates, state, options.source, rebuilt)
+    result.problems += problems + kept_source_problems(logs, options.source)
     add_stages(logs, state, f"the history of {printable(options.paths.name)}")
     was_known = state.step_is_known
     if not was_known:
