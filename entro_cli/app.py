@@ -29,12 +29,24 @@ def main() -> None:
     gc.set_threshold(100_000)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without a character prints a question mark
     status = _guarded(sys.argv[1:])
     gc.freeze()
     sys.exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Open the null device in place of each closed stream: a file would get its number, and what is printed into it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest free number is taken; a write to standard output fails, as it does for `cat`
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_WRONLY), True)
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115 - open until the process ends
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _guarded(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.history.stored import HEADER, regular
 from tests.running import COMMAND, entro, entro_process
 
 RED, END = "\x1b[31m", "\x1b[0m"
@@ -94,3 +95,20 @@ def test_a_pipeline_unlike_any_other_is_not_guessed(tmp_path):
     config = ("config", "--config", tmp_path / "entro.toml", "--pipeline")
     assert "did you mean" not in entro(*config, "nope").error
     assert entro(*config, "fronted").error.endswith("did you mean frontend?")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "message"),
+    [
+        ("schema report >&-", 1, "entro: standard output cannot be written: Bad file descriptor\n"),
+        ("analyze nofile 2>&-", 1, ""),  # it was printed among the results
+        ("formats >/dev/null 2>&-", 0, ""),
+        ("ingest LOG --history h -q <&- >&- 2>&-", 0, ""),  # Python's own files would get the numbers 0 to 2
+    ],
+)
+def test_closed_streams(tmp_path, line, status, message):
+    (tmp_path / "LOG").write_text(HEADER + "".join(regular(300)))
+    done = subprocess.run(
+        ["bash", "-c", f"{COMMAND} {line}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", message)
