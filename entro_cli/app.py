@@ -30,6 +30,8 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _open_closed_streams()
+    if os.environ.get("COLUMNS") == "0":
+        del os.environ["COLUMNS"]  # Rich would print nothing
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without a character prints a question mark

@@ -112,3 +112,9 @@ def test_closed_streams(tmp_path, line, status, message):
         ["bash", "-c", f"{COMMAND} {line}"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (status, "", message)
+
+
+def test_a_terminal_of_no_width():
+    """Some programs start others with COLUMNS=0. Nothing was printed then."""
+    done = entro_process("formats", env=os.environ | {"COLUMNS": "0"})
+    assert (done.returncode, "scrapy" in done.stdout) == (0, True)
