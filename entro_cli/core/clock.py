@@ -5,6 +5,7 @@ An int64 of nanoseconds is exact, so rounding never moves a sample into the wron
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -64,7 +65,15 @@ def zone_of(name: str | None, where: str = "--tz") -> tzinfo:
     if name is None:
         import tzlocal
 
-        return tzlocal.get_localzone()
+        try:
+            return tzlocal.get_localzone()
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # such as EST5EDT,M3.2.0,M11.1.0
+            raise EntroError(
+                "the machine's time zone has no name that is known",
+                where="TZ" if os.environ.get("TZ") else "/etc/localtime",
+                expected="a name such as UTC or Europe/Berlin",
+                remedy="name the zone with --tz, or zone in entro.toml",
+            ) from error
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # ValueError: not a key, such as ../../etc/passwd

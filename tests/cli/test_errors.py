@@ -118,3 +118,9 @@ def test_a_terminal_of_no_width():
     """Some programs start others with COLUMNS=0. Nothing was printed then."""
     done = entro_process("formats", env=os.environ | {"COLUMNS": "0"})
     assert (done.returncode, "scrapy" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("zone", ["EST5EDT,M3.2.0,M11.1.0", ":/etc/passwd", "Nowhere/City"])
+def test_a_zone_of_the_machine_without_a_name(zone):
+    done = entro_process("history", "list", env=os.environ | {"TZ": zone})
+    assert done.stderr.startswith("entro: TZ: the machine's time zone has no name that is known; expected a name such")
