@@ -75,7 +75,7 @@ def refuse_to_overwrite(path: Path, inputs: Iterable[str | Path]) -> None:
     """
     for source in map(Path, inputs):
         # A log that is waited for may not be there yet.
-        if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
+        if _resolved(path) == _resolved(source) or (path.exists() and source.exists() and path.samefile(source)):
             raise EntroError(
                 "is an input file, and would be overwritten",
                 where=printable(str(path)),
@@ -256,7 +256,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: Iterable[bytes], is_durable: bool) -> None:
-    target = path.resolve()  # replace the file that a link points to, not the link
+    target = _resolved(path)  # replace the file that a link points to, not the link
     _remove_leftovers(target)
     handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)
     try:
@@ -274,6 +274,10 @@ def _replace(path: Path, data: Iterable[bytes], is_durable: bool) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` fails if links lead in a circle
 
 
 def _prefix(target: Path) -> str:

@@ -146,3 +146,11 @@ def test_a_copy_leaves_room_for_others(log, tmp_path, monkeypatch):
     writer = threading.Thread(target=lambda: None)
     writer.start()
     assert "there is no room" in entro("analyze", "-", stdin=(LOG * 300).encode()).error
+
+
+def test_an_output_that_is_a_circle_of_links(log, tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    outcome = entro("analyze", log, "--steps-csv", tmp_path / "circle" / "steps.csv")
+    assert f"{tmp_path}/circle/steps.csv: cannot be written: File exists" in outcome.error
+    assert entro("analyze", log, "--steps-csv", tmp_path / "circle").status == 0
+    assert (tmp_path / "circle").read_text().startswith("time,")
