@@ -4,42 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from entro_cli.core.console import printable
 from entro_cli.readers.declared.reader import AccessLogReader, DeclaredReader, shipped_readers
 from entro_cli.readers.inputs.log_file import LogFile, NoLogError
 from entro_cli.readers.problems import masked
-from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader
 from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.benchmarks import BenchmarkReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.requests.unreadable import unreadable_request_log
-from entro_cli.readers.scrapy.reader import ScrapyReader
-from entro_cli.readers.sglang.reader import SglangReader
 from entro_cli.readers.tables.duckdb_table import first_line, head_text
 from entro_cli.readers.tables.reader import TableReader
-from entro_cli.readers.vllm.reader import VllmReader
-from entro_cli.readers.workers.celery import CeleryReader
-from entro_cli.readers.workers.jobs import WorkerReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_engine import EntroError
 
-READERS: tuple[Reader, ...] = (
-    TableReader(),
-    EventsReader(),
-    AccessLogReader(),
-    BenchmarkReader(),
-    VllmReader(),
-    SglangReader(),
-    ScrapyReader(),
-    CeleryReader(),
-    WorkerReader(),
-    PrometheusReader(),
-    MetricsReader(),
-)
-"""Every reader of ours. CONTRIBUTING.md lists the steps to add one."""
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 LEAST_CONFIDENCE = 0.05
 """Below this, a reader does not know a log."""
@@ -113,9 +94,32 @@ def readers(formats: Iterable[Declaration] = ()) -> Iterator[Reader]:
     """
     for declaration in formats:
         yield DeclaredReader(declaration)
-    yield from READERS
+    yield from our_readers()
     yield from shipped_readers()
     yield from _installed()
+
+
+def our_readers() -> Iterator[Reader]:
+    """Yield every reader of ours, loaded when it is reached. CONTRIBUTING.md lists the steps to add one."""
+    yield from (TableReader(), EventsReader(), AccessLogReader(), BenchmarkReader())
+    from entro_cli.readers.vllm.reader import VllmReader
+
+    yield VllmReader()
+    from entro_cli.readers.sglang.reader import SglangReader
+
+    yield SglangReader()
+    from entro_cli.readers.scrapy.reader import ScrapyReader
+
+    yield ScrapyReader()
+    from entro_cli.readers.workers.celery import CeleryReader
+
+    yield CeleryReader()
+    from entro_cli.readers.workers.jobs import WorkerReader
+
+    yield WorkerReader()
+    from entro_cli.readers.prometheus.reader import MetricsReader, PrometheusReader
+
+    yield from (PrometheusReader(), MetricsReader())
 
 
 def reader_named(input_format: str, formats: Iterable[Declaration] = ()) -> Reader:
@@ -145,6 +149,8 @@ def _reader_of(input_format: str, formats: Iterable[Declaration] = ()) -> Reader
 
 @cache  # looking for packages takes some milliseconds
 def _installed() -> tuple[Reader, ...]:
+    from importlib.metadata import entry_points
+
     return tuple(map(_loaded, entry_points(group=ENTRY_POINTS)))
 
 

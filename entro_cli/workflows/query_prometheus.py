@@ -16,8 +16,6 @@ from entro_cli.config import Settings
 from entro_cli.core.clock import NS, duration_ns, moment, zone_of
 from entro_cli.readers.inputs.log_file import plain_log
 from entro_cli.readers.options import LoadOptions, read_options
-from entro_cli.readers.prometheus.reader import MetricsReader
-from entro_cli.readers.prometheus.stages import combine_series
 from entro_cli.readers.quantities import QUEUE_STAGE, RATE_STAGE
 from entro_cli.timeseries.observations import Observations, Series
 from entro_cli.timeseries.problems import Problem, ProblemKind
@@ -143,6 +141,7 @@ def read_page(url: str | None, options: LoadOptions) -> list[Observations]:
     if url is None:
         return []
     from entro_cli.readers.prometheus.client import MetricsPage
+    from entro_cli.readers.prometheus.reader import MetricsReader
 
     page = MetricsPage(url, os.environ)
     text = page.fetch()
@@ -189,6 +188,8 @@ def run_query(query: PrometheusQuery, server: PrometheusServer, time: TimeRange)
 
 
 def _series(promql: str, kind: Kind, server: PrometheusServer, time: TimeRange) -> tuple[Series, list[Problem]]:
+    from entro_cli.readers.prometheus.stages import combine_series
+
     answer = server.query_range(promql, time)
     quantity, problems = combine_series(promql, kind, answer.series, {})
     if answer.not_finite:

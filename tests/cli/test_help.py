@@ -12,7 +12,7 @@ from entro_cli.analysis.simulation.scenario_file import BUILT_IN
 from entro_cli.commands.cli import app_for
 from entro_cli.commands.options import PANELS
 from entro_cli.readers.formats import FORMATS
-from entro_cli.readers.registry import READERS
+from entro_cli.readers.registry import our_readers
 from entro_cli.workflows.query_prometheus import PRESETS
 from tests.running import entro
 
@@ -63,7 +63,7 @@ def test_every_option_is_in_one_of_the_same_panels(path):
 
 
 def test_the_formats_are_those_of_the_registry():
-    assert tuple(reader.name for reader in READERS) == FORMATS
+    assert tuple(reader.name for reader in our_readers()) == FORMATS
     for command in ("analyze", "report", "ingest", "calibrate"):
         assert f"Format of the logs: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}." in words_of([command])
 

@@ -35,7 +35,7 @@ MARGIN_BYTES = 1 << 16
 def parsed(monkeypatch):
     """The number of bytes that readers have parsed so far."""
     counted = [0]
-    for reader in (*(type(one) for one in registry.READERS if isinstance(one, ResumableReader)), DeclaredReader):
+    for reader in (*(type(one) for one in registry.our_readers() if isinstance(one, ResumableReader)), DeclaredReader):
 
         def counting(self, log, options, state, resume=reader.resume, **more):
             before = counted[0] + log.path.stat().st_size

@@ -90,7 +90,7 @@ FAULTS = [
 
 
 def run(kit, name, reader, monkeypatch, folder):
-    monkeypatch.setattr(registry, "READERS", (*registry.READERS, reader))
+    monkeypatch.setattr(registry, "our_readers", lambda readers=registry.our_readers: (*readers(), reader))
     monkeypatch.setattr(kit, "reader", reader)
     monkeypatch.setattr(kit, "cuts", 5)
     monkeypatch.setattr(kit, "damages", 40)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from entro_cli.readers.registry import READERS
+from entro_cli.readers.registry import our_readers
 from tests.marks import slow
 from tests.running import entro
 
@@ -114,6 +114,6 @@ def test_it_is_refused_in_words_that_help(tmp_path, kind, rows):
 def test_the_formats_are_listed():
     text = " ".join(entro("formats").out.split())
     document = entro("formats", "--json").out
-    for reader in READERS:
+    for reader in our_readers():
         assert reader.name in text
         assert f'"{reader.name}"' in document
