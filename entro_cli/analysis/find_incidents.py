@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import asdict, fields
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from entro_cli.analysis.incidents import IncidentColumns, Incidents
@@ -36,7 +36,7 @@ class _FoundIncidents(Struct, frozen=True):
     forecast: FloatArray
 
     def take(self, which: slice) -> _FoundIncidents:
-        return _FoundIncidents(*(getattr(self, field.name)[..., which] for field in fields(self)))
+        return _FoundIncidents(*(getattr(self, name)[..., which] for name in self.__struct_fields__))
 
     def columns(self, stages: Sequence[Stage]) -> IncidentColumns:
         return IncidentColumns(
@@ -67,7 +67,7 @@ class IncidentFinder:
         self._evidence = np.empty((len(stages), 0))  # of the last step
         self._last = _FoundIncidents(whole, whole, whole, none, none, none, self._evidence, none)  # may go on
         # Byte arrays grow in place. Joining arrays at the end would need the memory twice.
-        self._done = {field.name: bytearray() for field in fields(IncidentColumns)}
+        self._done = {name: bytearray() for name in IncidentColumns.__struct_fields__}
 
     def add_earlier(self, run: Run) -> None:
         """Add a part from before the period. Its incidents do not count, but the time to budget looks back on it."""
@@ -158,7 +158,7 @@ class IncidentFinder:
             return found
         if found.first[0] - last.after[0] > 1:
             return _FoundIncidents(
-                *(np.concatenate([getattr(last, each.name), getattr(found, each.name)], -1) for each in fields(found))
+                *(np.concatenate([getattr(last, name), getattr(found, name)], -1) for name in found.__struct_fields__)
             )
         between = np.zeros(len(evidence))
         if found.first[0] > last.after[0]:  # the step between both belongs to the incident

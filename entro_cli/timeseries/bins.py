@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import fields
 from numpy.typing import NDArray
 
 from entro_cli.core.clock import NS
@@ -52,7 +51,7 @@ class Bins(Struct, frozen=True):
 
     def take(self, selection: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Bins:
         """Return the bins that an index or a mask selects."""
-        return Bins(**{field.name: getattr(self, field.name)[selection] for field in fields(self)})
+        return Bins(**{name: getattr(self, name)[selection] for name in self.__struct_fields__})
 
     def between(self, begin: int, after: int) -> Bins:
         """Return the bins whose step begins at `begin` (nanoseconds since the epoch) or later, and before `after`."""
@@ -171,7 +170,7 @@ def _known_time(series: Series, covered: FloatArray, starts: TimeArray, step_ns:
 
 def join_bins(parts: Sequence[Bins]) -> Bins:
     """Return bins of one source one after the other."""
-    return Bins(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Bins)})
+    return Bins(*(np.concatenate([getattr(part, name) for part in parts]) for name in Bins.__struct_fields__))
 
 
 def merge_bins(parts: Sequence[Bins]) -> Bins:

@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec.structs import fields
 from numpy.typing import NDArray
 
 from entro_cli.core import formatting
@@ -40,7 +39,7 @@ _LETTERS = {
 
 def status_json(status: Status | None, pipeline: str, problems: Sequence[str]) -> str:
     """Return the state of a pipeline as a JSON document in one line; without a state, its values are null."""
-    nothing = dict.fromkeys(field.name for field in fields(Status)) | {"stages": [], "incidents": []}
+    nothing = dict.fromkeys(Status.__struct_fields__) | {"stages": [], "incidents": []}
     values = to_builtins(status) if status else nothing | {"pipeline": pipeline, "regime": Regime.NO_DATA.label}
     return json.dumps({"schema": "entro/watch/1", **values, "problems": problems}, allow_nan=False)
 
