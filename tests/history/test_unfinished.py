@@ -35,6 +35,19 @@ def test_one_of_a_page_of_metrics_that_is_cut_within_its_time(tmp_path, metric):
     grown(tmp_path, content, [cut])
 
 
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_one_that_lacks_only_its_line_feed(tmp_path, line):
+    """Each line of an export is a metric, with times that others have, too."""
+    times = [1000 * time for time in range(START // 10**9, START // 10**9 + 600, 10)]
+    lines = [
+        f'{{"metric":{{"__name__":"{name}"}},"values":{[*range(60)]},"timestamps":{times}}}\n'
+        for name in ("vllm:num_requests_waiting", "tgi_request_count", "vllm:num_requests_running")
+    ]
+    content = "".join(lines).rstrip("\n")
+    grown(tmp_path, content, [len("".join(lines[: line + 1])) - 1])
+    assert {*metadata(tmp_path / "whole")["stages"]} == {"llm", "scraper"}
+
+
 @pytest.mark.slow
 def test_one_that_is_the_only_one_of_its_day_and_turns_out_bad(tmp_path):
     before = HEADER + "".join(regular(30))
@@ -75,6 +88,14 @@ def test_one_that_is_the_first_row(tmp_path):
 def test_a_first_row_that_is_cut_anywhere(tmp_path, cut):
     content = HEADER + "".join(regular(30))
     grown(tmp_path, content, [len(HEADER) + cut])
+
+
+def test_rows_that_do_not_fit_the_header_are_an_error(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(HEADER + "".join(row.replace("\n", ",\n") for row in regular(30)))
+    assert "has a header but no rows that fit it" in ingest(tmp_path / "h", log, status=1).err
+    log.write_text(HEADER)
+    assert "nothing in it yet" in ingest(tmp_path / "h", log).out
 
 
 def test_a_date_far_away_is_refused_there_too(tmp_path):

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
+import msgspec
 
 from entro_cli.core.files import last_line_end
 from entro_cli.history.digests import hash_of
@@ -24,12 +24,12 @@ FileIdentity = tuple[int, int, int, int]
 """Device, inode, size and time of change (ns) of a file. While they are the same, so is its content."""
 
 
-class UnreadRange(Struct, frozen=True):
+class UnreadRange(msgspec.Struct, frozen=True):
     """The range of a log to read; offsets in bytes of its decompressed content.
 
     Attributes:
         begin: where reading begins, at the beginning of a line; 0 for a log that is read whole.
-        end: the end of its last whole line.
+        end: the end of its last whole line; a JSON object is one without a line feed, too.
         size: its size; from `end` to there is a line without an end.
     """
 
@@ -91,9 +91,22 @@ def unread_range(path: Path, log: LogState | None, margin: int, lines: bool) -> 
     """
     size = path.stat().st_size
     end = last_line_end(path, size) if lines else size
+    if _is_json_object(path, end, size):  # only a line feed is missing
+        end = size
     if not lines or log is None:
         return UnreadRange(0, end, size)
     return UnreadRange(_next_line_begin(path, max(log.offset - margin, 0)), end, size)
+
+
+def _is_json_object(path: Path, begin: int, end: int) -> bool:
+    """Return whether a part of a file is a whole JSON object."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        content = file.read(end - begin)
+    try:
+        return content.startswith(b"{") and isinstance(msgspec.json.decode(content), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def fingerprint(path: Path, offset: int, distinct: int) -> tuple[str, int, str]:

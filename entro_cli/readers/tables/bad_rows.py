@@ -7,7 +7,7 @@ from itertools import islice
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import sql_string
-from entro_cli.readers.inputs.log_file import EmptyLogError
+from entro_cli.readers.inputs.log_file import EmptyLogError, NoLogError
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
 from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, text_rows
 from entro_cli.timeseries.observations import BadRow, ReadOptions
@@ -93,9 +93,11 @@ def _is_same_row(reason: str, row: Sequence[str], cells: Sequence[str], text: st
 
 
 def no_rows(table: Table) -> EntroError:
-    """Return the error for a table that has a header and no rows."""
+    """Return the error for a table that has a header and no rows, or none so far."""
     names = ", ".join(printable(name) for name in table.columns[:20])
-    return EmptyLogError(
+    rows = text_rows(table) if table.shape == "csv" else ()
+    has_others = any(text.strip() for _, _, text in islice(rows, table.header_offset + 1, None))
+    return (NoLogError if has_others else EmptyLogError)(
         "has a header but no rows that fit it",
         where=table.log.label,
         expected=f"rows of {len(table.columns)} cells ({names})",
