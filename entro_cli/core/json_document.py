@@ -28,7 +28,7 @@ def to_builtins(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return {name: to_builtins(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
-        return {str(key): to_builtins(part) for key, part in value.items()}
+        return {_well_formed(str(key)): to_builtins(part) for key, part in value.items()}
     return [to_builtins(part) for part in value] if isinstance(value, Sequence) else _plain_scalar(value)
 
 
@@ -39,7 +39,12 @@ def _plain_scalar(value: Any) -> Any:
         return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, datetime):
         return value.isoformat()
-    return masked(str(value)) if isinstance(value, str | Path) else value
+    return masked(_well_formed(str(value))) if isinstance(value, str | Path) else value
+
+
+def _well_formed(text: str) -> str:
+    """Return a text in which bytes that are not UTF-8, as in names of files, are escapes, as on a terminal."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def as_json(document: object) -> str:

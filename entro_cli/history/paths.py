@@ -14,6 +14,7 @@ from msgspec import Struct
 from platformdirs import user_cache_path
 
 from entro_cli.core.clock import NS, moment, nanoseconds
+from entro_cli.core.formatting import printable
 from entro_cli.core.urls import shown_url
 from entro_engine import EntroError
 
@@ -133,8 +134,16 @@ def pipeline_paths(history: Path | str, name: str) -> PipelinePaths:
         name: the pipeline.
 
     Raises:
-        EntroError: when the name is empty or too long.
+        EntroError: if the name is empty or too long, or something is not UTF-8, as DuckDB requires.
     """
+    try:
+        f"{history}{name}".encode()
+    except UnicodeEncodeError as error:
+        raise EntroError(
+            "the place of a history or the name of a pipeline is not UTF-8",
+            where=printable(f"{history}, {name}"),
+            remedy="name another with --history or --pipeline",
+        ) from error
     paths = PipelinePaths(history, name)
     if not name.strip() or len(paths.folder.name) > _MAX_NAME_LENGTH or name in {".", ".."}:
         raise EntroError(
