@@ -51,6 +51,11 @@ _LOOKS, _LOOK_BYTES = 64, 4096
 _BUFFER = 2 * MAX_LINE
 """Bytes of text that DuckDB reads at once; by default it takes eight times as much, twice."""
 
+# Each thread holds two buffers. DuckDB keeps those that were read, too, up to its limit: a growing part of the file.
+_LIMIT_BUFFERS = f"""
+  SET VARIABLE held = {_BUFFER} * (2 * current_setting('threads') + 3);
+  SET GLOBAL memory_limit = getvariable('held') || 'B'"""
+
 _ROW_NUMBER = "file_row_number + 1"
 
 LINE_COLUMN = "entro.line"
@@ -139,6 +144,8 @@ class Table:
             raise NotStreamableError
         self._keep_lines()
         self.connection.execute(_DROP_REJECTS)
+        if self.shape != "parquet":
+            self.connection.execute(_LIMIT_BUFFERS)
         try:
             with self.connection.sql(f"SELECT {select} FROM {self.relation_sql(layers)} {rest}").to_arrow_reader(
                 BLOCK_ROWS
@@ -148,6 +155,8 @@ class Table:
                     yield {name: _array(column) for name, column in columns}
         except (duckdb.Error, OSError) as error:  # Arrow has only OSError for what goes wrong in DuckDB
             raise NotStreamableError from error
+        finally:
+            self.connection.execute("RESET GLOBAL memory_limit")
         if self.shape == "csv" and not _note_rejects(self):
             raise NotStreamableError
 
