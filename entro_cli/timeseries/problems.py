@@ -63,6 +63,7 @@ class ProblemKind(Enum):
     )
     COLUMNS_NOT_READ = "only {0} is read, as a {1}: --stage NAME=COLUMN:KIND adds another of {2}"
     QUALIFIED = "no {0} is read; not a {0} by name: {1} (--stage {2}=COLUMN:{0} reads one of them)"
+    UNITLESS_RATE = "{0} names no unit: read as requests per second, not as a count (`/min` at its end is a unit)"
     LATE_COLUMNS = "not read, as the first lines lack it: {0} (put a line with all keys first)"
     LATIN_1 = "not UTF-8: read as Latin-1"
     CARRIAGE_RETURNS = "carriage returns inside lines were read as spaces"

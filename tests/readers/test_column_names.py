@@ -1,5 +1,7 @@
 """Names of columns: whole words decide, and a qualifier changes the meaning."""
 
+import json
+
 import pytest
 
 from entro_cli.readers.tables.column_names import differ_by_source, meaning, qualified_kind
@@ -119,3 +121,13 @@ def test_an_option_takes_a_qualified_column():
     outcome = entro("analyze", "-", "--stage", "llm=queued_total:queue", stdin=table("rps", "queued_total"))
     assert outcome.status == 0
     assert "by name" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "is_assumed"),
+    [("hits/min", 1 / 60, False), ("retry_rpm", 1 / 60, False), ("fetched", 1, False), ("requests_total", 1, True)],
+)
+def test_an_option_takes_the_unit_of_a_rate_or_a_warning_names_it(name, rate, is_assumed):
+    outcome = entro("analyze", "-", "--json", "--stage", f"scraper={name}:rate", stdin=table(name, "queue"))
+    assert json.loads(outcome.out)["stages"][0]["mean_load"] == rate
+    assert (f"{name} names no unit: read as requests per second" in outcome.err) is is_assumed

@@ -56,6 +56,7 @@ TOTALS = "total", "all", "sum", "aggregated", "overall", "_all", "*", "grand tot
 """Names of a source that may be the sum of the others."""
 
 _COUNTERS = _words("total sum created bucket")
+_PERIODS = _words("count minute minutes min mins minutely hour hours hourly daily cpm opm 1m 5m 1h")
 _GERMAN = {
     **{"zeit": "time", "zeitpunkt": "time", "uhrzeit": "time", "zeitstempel": "timestamp", "datum": "date"},
     **{"warteschlange": "queue", "wartend": "waiting", "wartende": "waiting", "anfragen": "requests"},
@@ -127,6 +128,17 @@ def in_unit(known: Meaning, unit: str) -> Meaning | None:
     if (divisor and not is_rate) or (_NO_LOAD | (_NO_RATE if is_rate else _NO_QUEUE)) & {*words}:
         return None
     return Meaning(known.kind, 60.0 if "rpm" in words else divisor or known.divisor)
+
+
+def rate_divisor(name: str) -> float | None:
+    """Return the divisor by the unit in the name of a rate of anything: `hits/min`; None if it names no unit."""
+    known, words = _term(without_labels(name)) or (None, tokens(_SLASH.sub(" per ", without_labels(name))))
+    return known.divisor if known is not None and known.kind is Kind.RATE else _without_unit(words)[0]
+
+
+def counts(name: str) -> bool:
+    """Return whether a name is that of a count, maybe per time, rather than of a rate: `requests`, `pages_1m`."""
+    return bool((_COUNTED | _COUNTERS | _PERIODS) & {*tokens(name)})
 
 
 def qualified_kind(name: str) -> Kind | None:

@@ -192,6 +192,8 @@ def note_columns_not_read(
     if schema.unread_columns:
         only, others = stages[0], ", ".join(printable_name(name) for name in schema.unread_columns[:10])
         tally.note(ProblemKind.COLUMNS_NOT_READ, printable_name(only.source), str(only.kind), others)
+    if schema.unitless:
+        tally.note(ProblemKind.UNITLESS_RATE, printable_names(schema.unitless))
     kinds = {stage.kind for stage in stages}
     late = [name for name in late_columns(table) if (known := meaning(name)) is not None and known.kind not in kinds]
     if late:

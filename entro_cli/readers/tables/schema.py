@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from entro_cli.readers.problems import masked
 from entro_cli.readers.tables.column_names import (
     TOTALS,
     Meaning,
+    counts,
     differ_by_source,
     has_number,
     has_rate_unit,
@@ -26,6 +27,7 @@ from entro_cli.readers.tables.column_names import (
     names_zone,
     offset_unit_ns,
     qualified_kind,
+    rate_divisor,
     tokens,
     without_labels,
 )
@@ -100,6 +102,7 @@ class TableSchema(Struct, frozen=True):
         unread_columns: names of the other columns of numbers if only one stage was recognised, for a warning.
         qualified: by kind that has no stage, the columns that have its word in their names and another that says
             that they measure something else, for a warning.
+        unitless: columns of rates that are named like counts and name no unit, for a warning.
     """
 
     time: int
@@ -114,6 +117,7 @@ class TableSchema(Struct, frozen=True):
     is_utc: bool = False
     unread_columns: tuple[str, ...] = ()
     qualified: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
+    unitless: tuple[str, ...] = ()
 
 
 def find_schema(
@@ -157,7 +161,9 @@ class _Columns:
         not_loads = {self._names[index] for index in (time, *sources)}
         # A first row without a time is a second line of the header, with units.
         has_units = clock is None and timestamp_format(self._cells[time][:1], NS) is None
-        stages = tuple(self._in_unit(stage, has_units) for stage in self._stages(not_loads))
+        named = self._stages(not_loads)
+        units = [self._units_of(stage, has_units) for stage in named]
+        stages = tuple(with_unit(stage, found, self._label) for stage, found in zip(named, units, strict=True))
         used = [name for stage in stages for name in stage.columns]
         twice = next((name for name in used if self._names.count(name) > 1), None)
         if twice is not None:
@@ -172,6 +178,7 @@ class _Columns:
             is_utc=is_utc,
             unread_columns=self._unread({*not_loads, *used}) if is_single else (),
             qualified=_qualified_columns(self._names, {stage.kind for stage in stages}, {*not_loads, *used}),
+            unitless=tuple(self._unitless([stage for stage, found in zip(stages, units, strict=True) if not found])),
         )
 
     def _unclear(self, found: str, expected: str, remedy: str = "") -> EntroError:
@@ -264,12 +271,18 @@ class _Columns:
             or (index not in others and any(cell.strip().lower() in TOTALS for cell in cells))
         )
 
-    def _in_unit(self, stage: StageColumn, has_units: bool) -> StageColumn:
-        """Return a stage in the unit that a column beside it names, such as `rate_unit`, or the first row."""
+    def _units_of(self, stage: StageColumn, has_units: bool) -> set[str]:
+        """Return the units that a column beside a stage names, such as `rate_unit`, or the first row."""
         words = [word for word in tokens(stage.columns[0]) if word != "value"]
         beside = (cells for name, cells in zip(self._names, self._cells, strict=True) if is_unit_of(name, words))
         cells = next(beside, self._cells[self._names.index(stage.columns[0])][:has_units])
-        return with_unit(stage, {cell for cell in cells if cell.strip()}, self._label)
+        return {cell for cell in cells if cell.strip()}
+
+    def _unitless(self, stages: Sequence[StageColumn]) -> Iterator[str]:
+        """Yield the columns of rates that are named like counts, if neither their names nor their cells have a unit."""
+        for name in (name for stage in stages if stage.kind is Kind.RATE for name in stage.columns if counts(name)):
+            if rate_divisor(name) is None and not any(map(has_rate_unit, self._cells[self._names.index(name)])):
+                yield name
 
     def _long(self) -> tuple[int, int, int | None, int | None] | None:
         """Return the stage, value, kind and unit columns of a long table; None for a wide one."""
@@ -457,5 +470,5 @@ def stage_column(spec: StageSpec, source: str, label: str) -> StageColumn:
             expected="a rate, a queue or a generic load",
             remedy=f"add the kind: --stage {printable_name(spec.name)}={printable_name(source)}:queue",
         )
-    divisor = known.divisor if known is not None and known.kind == kind else 1.0
+    divisor = (rate_divisor(source) or 1.0) if kind is Kind.RATE else 1.0
     return StageColumn(spec.name, kind, spec.full, source, divisor)
