@@ -312,6 +312,18 @@ def test_responses_are_the_stage_where_no_line_counts_pages(tmp_path):
     assert set(both.columns) == {"pages", "items", "responses"}
 
 
+@pytest.mark.parametrize("lines", [(), (responses(9, 2), closing(60, 9)), (closing(60, 9),)])
+def test_the_start_and_the_closing_stats_of_a_spider_leave_its_responses_the_stage(tmp_path, lines):
+    """Without logstats lines (LOGSTATS_INTERVAL=0), they have only the mean of the whole run."""
+    first = opened(0) + responses(0, 3) + responses(7, 4)
+    path = written(tmp_path, first, *lines)
+    (series,) = read(path).series
+    assert series.values.tolist() == [3, 4] + [2] * (len(lines) == 2)
+    before = resumed(written(tmp_path, first))
+    after = resumed(written(tmp_path, *lines), before.state) if lines else before
+    assert {part.column for part in (*before.observations.series, *after.observations.series)} == {"responses"}
+
+
 def test_the_frontier_is_what_is_enqueued_and_not_dequeued(tmp_path):
     more = " 'scheduler/dequeued': 40,\n 'scheduler/enqueued': 55,\n"
     periodic = json.dumps({"stats": {"scheduler/enqueued": 30, "scheduler/dequeued": 10}})

@@ -123,7 +123,8 @@ class ScrapyLines(LineLog):
                 line, at = block.line(begin)[0].rstrip(b"\r"), block.offset + begin
                 self._take(at, _dump(log, at) if _DUMP.search(line) else line)
             self.responses += block.content.count(_FETCHED)
-        self.before.counted = self.before.counted or any(point.pages >= 0 for point in self.points)
+        # `Spider opened` counts nothing, and closing stats have the pages of a whole run.
+        self.before.counted = self.before.counted or any(p.pages >= 0 and not p.is_start for p in self.points)
         if self.responses and (responses or not self.before.counted):
             self._find_responses(log)
         if self.responses and not len(self.fetched):

@@ -150,7 +150,7 @@ def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock) -> list[Ser
     points = [*clock.points()]
     idle = _idle(spiders, points)
     begins, ends, rates = crawl_rates(points, "pages")
-    quantities = [Series(RATE_STAGE, Kind.RATE, ends, rates, None, "pages", Measure.SPANS, begins, idle=idle)]
+    quantities = [Series("", Kind.RATE, ends, rates, None, "pages", Measure.SPANS, begins, idle=idle)]
     begins, ends, rates = crawl_rates(points, "items")
     quantities.append(Series("", Kind.RATE, ends, rates, None, "items", Measure.SPANS, begins, idle=idle))
     fetched = clock.responses(lines)
@@ -160,9 +160,10 @@ def _quantities(lines: ScrapyLines, spiders: Spiders, clock: _Clock) -> list[Ser
     moments, counts = np.unique(fetched, return_counts=True)
     if len(moments):
         state.latest = int(moments[-1]), int(counts[-1])
-    stage = "" if len(quantities[0].times) else RATE_STAGE
     values = counts.astype(np.float64)
-    quantities.append(Series(stage, Kind.RATE, moments, values, None, "responses", Measure.EVENTS))
+    quantities.append(Series("", Kind.RATE, moments, values, None, "responses", Measure.EVENTS))
+    default = 2 if state.latest and not state.counted else 0
+    quantities[default] = msgspec.structs.replace(quantities[default], stage=RATE_STAGE)
     return [*quantities, _frontier(clock)]
 
 
