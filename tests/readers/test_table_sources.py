@@ -89,6 +89,17 @@ def test_columns_that_differ_in_a_label_of_a_source_add_up(tmp_path_factory, sou
     assert found["llm"][1] == np.sum(np.array(sources, float), axis=0)[:, 1].tolist()
 
 
+def test_names_of_a_long_table_that_differ_in_a_label_of_a_source_add_up(tmp_path):
+    """Grafana exports one series below the other."""
+    names = ['waiting{pod="a"}', 'waiting{pod="b"}', 'rps{code="200"}', 'rps{code="500"}']
+    rows = "".join(f"{name},{stamp(10 * row)},{row}\n" for name in names for row in range(9))
+    seen = stages(read(tmp_path, "Series,Time,Value\n" + rows))
+    assert seen["waiting"][1] == [2.0 * row for row in range(9)]
+    assert [*seen] == ['rps{code="200"}', 'rps{code="500"}', "waiting"]
+    asked = read(tmp_path, "Series,Time,Value\n" + rows, stages=(StageSpec("llm", names[0]),))
+    assert stages(asked)["llm"][1] == [*range(9)]
+
+
 def test_sources_that_are_sampled_at_other_times(tmp_path):
     """Each holds its last sample; one that ends is over, and does not become a zero."""
     rows = [(10 * step, "a", 3) for step in range(20)] + [(10 * step + 4, "b", 5) for step in range(10)]

@@ -8,13 +8,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
-from entro_cli.readers.tables.column_names import meaning, tokens
+from entro_cli.readers.tables.column_names import differ_by_source, meaning, tokens, without_labels
 from entro_cli.readers.tables.schema import DEFAULT_NAMES, StageColumn, printable_name, stage_column, with_unit
 from entro_cli.timeseries.observations import ReadOptions, StageSpec
 from entro_engine import EntroError, Kind
 
 _MAX_STAGES = 64
 """More names in a stage column are a sign that it does not name stages."""
+
+
+def split_labels(names: Sequence[str], options: ReadOptions) -> tuple[Sequence[str], NDArray[np.int64] | None]:
+    """Return the names in the stage column without labels that say of which source a row is, and its source.
+
+    Args:
+        names: cells of the stage column, such as `waiting{pod="a"}`, shape (rows,).
+        options: how the table is read. Names that they have stay as they are.
+
+    Returns:
+        The names, and a number for each full name, shape (rows,); None if no name has such labels.
+    """
+    by_metric: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        by_metric.setdefault(without_labels(name), []).append(name)
+    given = {spec.column for spec in options.stages}
+    metrics = {
+        name: metric
+        for metric, group in by_metric.items()
+        if given.isdisjoint(group) and differ_by_source(group)
+        for name in group
+    }
+    if not metrics:
+        return names, None
+    places = {name: place for place, name in enumerate(metrics, 1)}
+    sources = np.fromiter((places.get(name, 0) for name in names), np.int64, len(names))
+    return [metrics.get(name, name) for name in names], sources
 
 
 def long_stages(

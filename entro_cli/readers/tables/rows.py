@@ -162,11 +162,16 @@ class _RowQuery:
         self._wrong_count += int((~is_good).sum())
         self.not_numbers += int(np.equal(reasons, _TEXT).sum())
         stages, codes = schema.stages, None
+        source_names = [self.table.columns[column] for column in schema.sources]
+        sources = np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None
         if schema.stage is not None:
-            from entro_cli.readers.tables.long_stages import long_stages  # most tables are wide
+            from entro_cli.readers.tables.long_stages import long_stages, split_labels  # most tables are wide
 
             kinds, units = (compress(fetched.get(role, ()), is_good) for role in ("kind", "unit"))
-            names = list(compress(fetched["stage"], is_good))
+            names, labelled = split_labels(list(compress(fetched["stage"], is_good)), self._options)
+            if labelled is not None:
+                sources = labelled if sources is None else sources * 31 + labelled
+                source_names.append(self.table.columns[schema.stage])
             stages, codes = long_stages(self.table.log.label, names, kinds, units, self._options)
         totals = np.asarray(fetched["is_total"], np.bool_)[is_good] if schema.sources else None
         return Rows(
@@ -175,8 +180,8 @@ class _RowQuery:
             values=np.stack([_good_loads(fetched[f"v{index}"], is_good) for index in range(len(self._loads))]),
             stages=stages,
             codes=codes,
-            source_names=[self.table.columns[column] for column in schema.sources],
-            sources=np.asarray(fetched["source"]).view(np.int64)[is_good] if schema.sources else None,
+            source_names=source_names,
+            sources=sources,
             are_totals=totals if totals is not None and totals.any() and not totals.all() else None,
         )
 
