@@ -83,6 +83,9 @@ TO_THE_MILLISECOND = {
         }
     ),
     "stamp and end": rows(lambda r: {"timestamp": at(r.end), "end_time": at(r.end), "duration_ms": r.took}),
+    "stamp at the start": rows(
+        lambda r: {"id": r.came, "timestamp": at(r.came), "start_time": at(r.came), "end_time": at(r.end)}
+    ),
     "stamp after the end": rows(
         lambda r: {"timestamp": at(r.end + 3), "id": r.came, "start_time": at(r.came), "end_time": at(r.end)}
     ),
@@ -348,6 +351,13 @@ def test_one_run_in_each_format(name, tmp_path):
 def to_the_second(made):
     """The requests as a log with whole seconds shows them: its ends are up to a second early, and so are arrivals."""
     return [Request(request.end // 1000 * 1000 - request.took, *request[1:]) for request in made]
+
+
+def test_a_stamp_that_is_the_start_leaves_the_queue_unknown(tmp_path):
+    """As traces have it. Taken for arrivals, such stamps show that no request ever waits."""
+    made = run()
+    got = read(TO_THE_MILLISECOND["stamp at the start"](made), tmp_path)
+    assert {series.column: series.stage for series in got.series} == {"requests": "scraper", "in_system": "llm"}
 
 
 @pytest.mark.parametrize("name", TO_THE_SECOND)

@@ -118,6 +118,8 @@ class _ColumnChoice(RequestSample):
         self._give_unit()
         time = self._time()
         by_role, notes = self._others(time)
+        if is_stamp(time.name) and self._is_repeated(time, by_role.get(Role.START)):
+            del by_role[Role.START]
         is_arrival = self._is_arrival or (self.dialect is not None and self.dialect.arrival == spelt(time.name))
         if not is_arrival and self._is_end(time, by_role):
             by_role = {Role.FINISH: time, **{role: by_role[role] for role in LENGTHS if role in by_role}}
@@ -192,6 +194,13 @@ class _ColumnChoice(RequestSample):
         pairs = [(_moment_s(row[stamp.index]), _moment_s(row[other.index])) for row in self.rows]
         later = [one > two or (one == two and not starts) for one, two in pairs if one is not None and two is not None]
         return 2 * sum(later) > len(later)
+
+    def _is_repeated(self, stamp: RequestColumn, start: RequestColumn | None) -> bool:
+        """Return whether a stamp is the start of each request, so that nothing shows how long they waited before."""
+        if start is None:
+            return False
+        pairs = [(_moment_s(row[stamp.index]), _moment_s(row[start.index])) for row in self.rows]
+        return len(pairs) > 1 and all(one is not None and one == two for one, two in pairs)
 
     def _check_events(self) -> None:
         """Check that rows are requests, where nothing says when these end, rather than their starts and ends.
