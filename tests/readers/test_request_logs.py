@@ -353,6 +353,16 @@ def to_the_second(made):
     return [Request(request.end // 1000 * 1000 - request.took, *request[1:]) for request in made]
 
 
+@pytest.mark.parametrize("several", ["0.002, {}", "0.002 : {}"])
+def test_the_time_of_the_first_of_several_upstreams_is_not_that_of_the_request(several, tmp_path):
+    made = run()
+    content = combined(lambda r: f' urt="{several.format(r.took / 1000) if r.came % 9 == 0 else r.took / 1000}"')(made)
+    got = read(content, tmp_path)
+    left_out = sum(request.came % 9 == 0 for request in made)
+    assert got.rows_read == len(made) - left_out
+    assert f"{left_out} lines are not about the end of a request: left out" in sentences(got.problems)
+
+
 def test_a_stamp_that_is_the_start_leaves_the_queue_unknown(tmp_path):
     """As traces have it. Taken for arrivals, such stamps show that no request ever waits."""
     made = run()

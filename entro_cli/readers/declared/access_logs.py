@@ -83,6 +83,8 @@ _TAILS = (  # in logs of a fixed format: of Traefik, and of nginx in Kubernetes
 _SECONDS_AND_US = r"(?: |^)(?:0/\d{1,6}|(\d+)/\1\d{6})(?: |$)"
 """Apache's %T/%D: a length in whole seconds, and the same one in microseconds."""
 _WITH_UNIT = rf'[ "](?P<duration>{WITH_UNIT})(?:[ "]|$)'
+_ONLY_LENGTH = r'(?: ?$|[;"]|,(?:[^ ]| [^0-9])| [^:])'
+"""What is behind a length, but not behind the first of several, as nginx writes for an upstream that failed: 0.1, 5."""
 _ONE_TIME = r'[ "](?P<request_time>\d+\.\d{3})(?:"|$| [^a-zµ])'
 """The form of $request_time, which nginx writes in seconds with three digits."""
 
@@ -163,7 +165,7 @@ def _with_timing(base: Declaration, lines: Sequence[str]) -> Declaration:
             return _with_length(base, pattern, is_arrival="duration_ms" in pattern)
     labels = {_ALIASES.get(label, label): label for rest in rests for label in _LABEL.findall(rest)}
     for column in (name for duration in _DURATIONS for name in labels if _is_duration(name, duration)):
-        tail = rf'.*?[ ,;"]{labels[column]}[=:]"?(?P<{column}>[0-9.]+[a-zµ]*)'
+        tail = rf'.*?[ ,;"]{labels[column]}[=:]"?(?P<{column}>[0-9.]+[a-zµ]*){_ONLY_LENGTH}'
         return _with_length(base, tail, unit_of(column) in ("us", "ms") and _stamps_arrivals(base, tail, column, lines))
     if _share(_SECONDS_AND_US, rests) > 0.9:
         return _with_length(base, r".*? \d+/(?P<duration_us>\d+)(?: |$)", is_arrival=True)
