@@ -50,6 +50,9 @@ QUALIFIED[Kind.QUEUE] += [
     "queue x1000",
     "queue ('000)",
 ]
+QUALIFIED[Kind.RATE] += ["hourly_rate", "served_rps", "ban_rate", "mysql_qps", "diff_rate", "usd_rate"]
+QUALIFIED[Kind.QUEUE] += ["queue_diff", "dead_letter_queue", "queue_completed", "queue_cumulative", "queue_enqueued"]
+QUALIFIED[Kind.QUEUE] += ["hourly_queue", "queue_paused"]
 UNKNOWN = ["completed", "rate_limit", "queue/s", "histogram_quantile(0.9, rate(x_bucket[1m]))", "rate(a)/rate(b)", ""]
 
 

@@ -33,18 +33,22 @@ _NO_LOAD = _words(  # qualifiers: a limit, an aim, a share, a failure, a length 
     "duration age time retry retries timeout timeouts error errors fail failed fails failure failures reject rejected "
     "rejection drop dropped drops abort aborted cancel cancelled canceled cancellation throttled throttle "
     "change delta growth id name type status state version url unit units normalized normalised relative scaled log "
-    "log2 log10 ln yesterday week previous prev baseline k thousand thousands million millions"
+    "log2 log10 ln sqrt yesterday week previous prev baseline k thousand thousands million millions "
+    "diff difference derivative integral cum cumsum cumulative minutely hourly daily weekly monthly usd eur cost "
+    "processed completed finished served dequeued dequeue acked ack alarm enabled"
 )
 _NO_RATE = _words(  # rates of something other than requests over time
     "hit cache success sample sampling frame bit accept acceptance heart learning miss loss win tax token tokens byte "
     "bytes burn cpu gpu memory refresh poll polling conversion churn eviction preemption "
     "completion fill refill data transfer exchange interest bandwidth packet io write alloc allocation gc tick clock "
-    "baud restart crash click bounce discount dropout availability 2xx 3xx 4xx 5xx"
+    "baud restart crash click bounce discount dropout availability 2xx 3xx 4xx 5xx captcha block ban abandon skip "
+    "duplicate dup fault heartbeat refund login spawn departure finish deliver redeliver dns sql mysql redis"
 )
 _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "throughput consumers workers oldest memory token tokens per m kb mb gb tb kib mib gib fill slots occupancy "
     "saturation pressure headroom lag ttl std variance score cost price weight is has empty "
     "100 1000 10000 1000000 x100 x1000 1e3 1e6 100s 1000s 000 000s kilo hundreds "
+    "dead dlq letter paused overflow enqueued "
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _ZONES = _words("utc gmt cet cest mez mesz est edt cst cdt mst mdt pst pdt bst ist jst msk")
