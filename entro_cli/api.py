@@ -25,7 +25,7 @@ from entro_cli.analysis.replay import Replay, replay_steps
 from entro_cli.analysis.results import Coordination, Figures, FullLoads, Recommendation, Source
 from entro_cli.config import Settings
 from entro_cli.config.keywords import ANALYSIS_KEYS, READING_KEYS, KeywordSettings
-from entro_cli.core.clock import moment_ns, zone_of
+from entro_cli.core.clock import log_time_ns, zone_of
 from entro_cli.core.console import Terminal
 from entro_cli.core.parallel import Executor
 from entro_cli.history.paths import pipeline_paths
@@ -451,4 +451,4 @@ def _ns(when: Moment, settings: Settings) -> int | None:
     if when is None:
         return None
     text = when.isoformat() if isinstance(when, date) else when
-    return moment_ns(text, zone_of(settings.zone), "since/until")
+    return log_time_ns(text, zone_of(settings.zone), "since/until")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from entro_cli.analysis.error_budget import parse_target
-from entro_cli.core.clock import NS, clock_shift, duration_ns, moment_ns, zone_of
+from entro_cli.core.clock import NS, clock_shift, duration_ns, log_time_ns, zone_of
 from entro_cli.core.console import printable
 from entro_cli.core.formatting import shortened
 from entro_cli.core.urls import is_url
@@ -131,7 +131,7 @@ def _step_length(value: str, at: KeyPosition) -> str:
 
 
 def _seconds(value: str, at: KeyPosition) -> float:
-    return duration_ns(value, at.where) / NS
+    return duration_ns(value, at.where, math.inf) / NS
 
 
 def _silence(value: str, at: KeyPosition) -> float | str:
@@ -154,7 +154,7 @@ def _wait(value: str | float, at: KeyPosition) -> float:
 def _moment(value: object, at: KeyPosition) -> str:
     _require(isinstance(value, str | date))  # TOML has date literals; a datetime is a date, too
     text = value.isoformat() if isinstance(value, date) else str(value)
-    moment_ns(text, UTC, at.where)
+    log_time_ns(text, UTC, at.where)
     return text
 
 

@@ -20,7 +20,16 @@ from entro_engine import EntroError
 NS = 1_000_000_000
 """Nanoseconds in a second."""
 
+YEARS = range(1965, 2256)
+"""The years of logs. Times outside of them are bad rows: 64 bits of nanoseconds end in 2262."""
+
+_LONGEST_NS = 1 << 62
+"""146 years: a time of a log plus or minus a duration is a date, too."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OF_LOGS_NS = range(
+    *((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).days * 86400 * NS for year in (YEARS.start, YEARS.stop))
+)
 _UNITS = {
     "ms": NS // 1000,
     "s": NS,
@@ -97,15 +106,16 @@ def _similar_zone(name: str) -> str | None:
     return cities[city] if city else closest_name(name, zones)
 
 
-def duration_ns(text: str, where: str) -> int:
+def duration_ns(text: str, where: str, most_ns: float = _LONGEST_NS) -> int:
     """Return a duration such as 500ms, 10s, 5min, 1h or 7d in nanoseconds.
 
     Args:
         text: the duration as the user wrote it.
         where: the option or key that it was written for, for the message.
+        most_ns: the longest that is allowed.
 
     Raises:
-        EntroError: if it is not a duration above 0.
+        EntroError: if it is not a duration above 0, or too long.
     """
     match = _DURATION.fullmatch(text.strip())
     length = round(float(match[1]) * _UNITS[match[2]]) if match else 0
@@ -115,6 +125,8 @@ def duration_ns(text: str, where: str) -> int:
             where=where,
             expected="a number above 0 with ms, s, min, h, d or w: 10s",
         )
+    if length > most_ns:
+        raise EntroError(f"{text!r} is too long", where=where, expected="at most 146 years")
     return length
 
 
@@ -144,11 +156,23 @@ def time_or_ago_ns(text: str, now_ns: int, zone: tzinfo, where: str) -> int:
         where: the option that it was written for, for the message.
 
     Raises:
-        EntroError: if it is neither.
+        EntroError: if it is neither, or a time of which there are no logs.
     """
     if _DURATION.fullmatch(text.strip()):
         return now_ns - duration_ns(text, where)
-    return moment_ns(text, zone, where)
+    return log_time_ns(text, zone, where)
+
+
+def log_time_ns(text: str, zone: tzinfo, where: str) -> int:
+    """Return what `moment_ns` does, after a check that logs can be of that time.
+
+    Raises:
+        EntroError: if it is not a date or time, or not of `YEARS`.
+    """
+    ns = moment_ns(text, zone, where)
+    if ns not in _OF_LOGS_NS:
+        raise EntroError(f"{text!r} is out of range", where=where, expected=f"a time from {YEARS[0]} to {YEARS[-1]}")
+    return ns
 
 
 def moment_ns(text: str, zone: tzinfo, where: str) -> int:

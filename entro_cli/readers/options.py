@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from entro_cli.core.clock import clock_shift, moment_ns, zone_of
+from entro_cli.core.clock import clock_shift, log_time_ns, zone_of
 from entro_cli.core.console import printable
 from entro_cli.readers.inputs.log_file import stream_suffix
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions, Series, StageSpec
@@ -71,7 +71,7 @@ def read_options(options: LoadOptions) -> tuple[tzinfo, ReadOptions]:
         zone=zone,
         stages=_with_configured(parse_stage_options(options), options.configured_stages),
         time_column=options.time,
-        start_ns=None if options.start is None else moment_ns(options.start, zone, "--start"),
+        start_ns=None if options.start is None else log_time_ns(options.start, zone, "--start"),
         zone_given=options.tz is not None,
         year=options.year,
         strict=options.strict,

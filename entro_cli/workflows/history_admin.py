@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -200,7 +201,7 @@ def first_kept_day(older_than: str | None, before: str | None) -> date:
         EntroError: if it is not a duration, or not a date.
     """
     if older_than is not None:
-        return utc_day(max(time.time_ns() - duration_ns(older_than, "--older-than"), _EARLIEST_NS))
+        return utc_day(max(time.time_ns() - duration_ns(older_than, "--older-than", math.inf), _EARLIEST_NS))
     return utc_day(moment_ns(before or "", UTC, "--before"))
 
 

@@ -19,7 +19,7 @@ from entro_cli.analysis.incident_details import causes_of
 from entro_cli.analysis.replay import WARM_UP_STEPS, Replay, step_range
 from entro_cli.analysis.results import Figures, FullLoads
 from entro_cli.config import Settings
-from entro_cli.core.clock import NS, moment, nanoseconds, zone_of
+from entro_cli.core.clock import NS, YEARS, moment, nanoseconds, zone_of
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns, pipeline_paths
 from entro_cli.history.read import load_stored_state
 from entro_cli.history.remote_copy import working_copy
@@ -255,13 +255,15 @@ def _range(within_ns: tuple[int | None, int | None], zone: tzinfo, logs: StepSou
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+        day = date.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+        YEARS.index(day.year)
     except ValueError as error:
         raise EntroError(
             f"{text!r} is not a date",
             where="--date",
             expected="a date such as 2026-04-06, a week such as 2026-W15 or a month such as 2026-04",
         ) from error
+    return day
 
 
 def stored_summary(settings: Settings, label: str, budget: float | None) -> Summary:

@@ -15,7 +15,7 @@ from entro_cli.automation.schedule.command_line import JobRequest, job_command, 
 from entro_cli.automation.schedule.job import Frequency, Job, parse_time_of_day
 from entro_cli.config import Config, Settings, default_path
 from entro_cli.config.keys import SINGLE_KEYS
-from entro_cli.core.clock import moment, moment_ns, zone_of
+from entro_cli.core.clock import log_time_ns, moment, zone_of
 from entro_cli.core.console import Recorder, Terminal, printable, replay_messages
 from entro_cli.core.parallel import Executor
 from entro_cli.core.urls import is_url
@@ -147,7 +147,7 @@ def scheduled_runs(
             logs=tuple(logs or one.logs),
             out=out or one.reports or default_path("reports"),
             gates=(*gates, *one.fail_on),
-            now=now if as_of is None else moment(moment_ns(as_of, zone_of(one.zone), "--as-of"), UTC),
+            now=now if as_of is None else moment(log_time_ns(as_of, zone_of(one.zone), "--as-of"), UTC),
         )
         for one in settings
     ]

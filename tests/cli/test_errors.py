@@ -124,3 +124,25 @@ def test_a_terminal_of_no_width():
 def test_a_zone_of_the_machine_without_a_name(zone):
     done = entro_process("history", "list", env=os.environ | {"TZ": zone})
     assert done.stderr.startswith("entro: TZ: the machine's time zone has no name that is known; expected a name such")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "analyze LOG --step 999999999999w",
+        "analyze LOG --offset log.csv=+999999999999w",
+        "report LOG --since 0001-01-01T00:00+14:00",
+        "report LOG --until 9999-12-31",
+        "analyze LOG --start 9999-12-31",
+        "fleet --daily --date 9999-12-31 --history HISTORY",
+        "report --weekly --date 0001-01-01 --history HISTORY",
+        "schedule run --monthly --as-of 9999-12-31 --history HISTORY --out HISTORY",
+    ],
+)
+def test_times_that_no_log_has(tmp_path, words):
+    """They ended in an OverflowError."""
+    (tmp_path / "log.csv").write_text(HEADER + "".join(regular(300)))
+    entro("ingest", tmp_path / "log.csv", "--history", tmp_path / "HISTORY", "--tz", "UTC")
+    named = {"LOG": tmp_path / "log.csv", "HISTORY": tmp_path / "HISTORY"}
+    error = entro(*(named.get(word, word) for word in words.split())).error
+    assert re.search(r"--[a-z-]+: '.*' is (too long|out of range|not a date); expected ", error), error
