@@ -35,8 +35,8 @@ _DAY_NUMBERS = 36_526, 73_050
 UNKNOWN_ORDER = "?"
 """Order of dates that the sample leaves open, such as 06/04/2026: the rest of the file may show it."""
 
-EPOCH_SECONDS = _EARLIEST, _LATEST = 500_000_000, 9_000_000_000
-"""Limits of numbers that are read as seconds since the epoch: 1985 and 2255."""
+EPOCH_SECONDS = _EARLIEST, _LATEST = 1_000_000_000, 9_000_000_000
+"""Limits of numbers that are read as seconds since the epoch: 2001 and 2255. Other epochs lead to times before."""
 
 OFFSET_SECONDS = 3_000_000_000
 """Largest number that is read as an offset: 95 years."""
@@ -92,7 +92,7 @@ def timestamp_format(
 
 
 def _number_format(numbers: Sequence[float], offset_unit_ns: int | None, is_date: bool) -> TimestampFormat | None:
-    # The limits are a factor of 18 apart, and units a factor of 1000, so a number fits one unit at most.
+    # The limits are a factor of 9 apart, and units a factor of 1000, so a number fits one unit at most.
     median = float(np.median(np.abs(numbers)))
     for unit_ns in _UNITS.values():
         if _EARLIEST <= median * unit_ns / NS <= _LATEST:

@@ -222,6 +222,14 @@ def test_days_of_a_spreadsheet(tmp_path, digits):
     assert series_of(read(tmp_path, "time,rate,queue\n" + "".join(rows))) == series_of(read(tmp_path, plain(loads)))
 
 
+@pytest.mark.parametrize(("start", "unit"), [(817_408_800, 1), (639_000_000_000_000_000, 10**7)])
+def test_numbers_since_another_epoch_are_not_taken_for_unix_times(tmp_path, start, unit):
+    """Apple counts seconds from 2001, .NET 100 ns from year 1: as Unix times, both are of before 2001."""
+    rows = "".join(f"{start + row * 30 * unit},1,{row}\n" for row in range(30))
+    outcome = entro("analyze", "-", stdin=f"timestamp,rate,queue\n{rows}".encode())
+    assert "the dates shown are not real" in outcome.err or "does not hold times" in outcome.error
+
+
 def test_offsets_stay_offsets(tmp_path):
     rows = "".join(f"{40_000 + 10 * row},{row}\n" for row in range(30))
     assert read(tmp_path, "t,queue\n" + rows).zone == "offsets, no date"
@@ -372,6 +380,8 @@ LOADS_IN_UNITS = {
     "units beside values": 'time,rate,rate_unit,queue\n{0},120,req/min,7\n{1},60,req/min,8\n',
     "units of a long table": "time,stage,value,unit\n{0},scraper,120,req/min\n{0},llm,7,requests\n"
     "{1},scraper,60,req/min\n{1},llm,8,requests\n",
+    "units of measurement": "time,stage,value,uom\n{0},scraper,120,1/min\n{0},llm,7,\n"
+    "{1},scraper,60,1/min\n{1},llm,8,\n",
     "units in JSON": '{{"time": "{0}", "rate": {{"value": 120, "unit": "Count/Minute"}}, "queue": 7}}\n'
     '{{"time": "{1}", "rate": {{"value": 60, "unit": "Count/Minute"}}, "queue": 8}}\n',
 }  # fmt: skip

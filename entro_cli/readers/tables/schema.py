@@ -51,7 +51,7 @@ LARGEST_LOAD = 1e100
 
 _STAGE_COLUMNS = frozenset({"stage", "metric", "series", "name"})
 _VALUE_COLUMNS = frozenset({"value", "load"})
-UNIT_COLUMNS = frozenset({"unit", "units"})
+UNIT_COLUMNS = frozenset({"unit", "units", "uom"})
 _SHOWN_NAME = 60
 _ZONE = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[A-Z]{3,5}|\))\s*$")
 """The end of a time that names its zone."""
