@@ -122,6 +122,8 @@ def test_a_column_of_times_in_utc_is_not_in_the_zone_of_the_others(tmp_path, hea
         ("Date,Time,TZ", "2026-11-26,12:00:0{0},CET"),
         ("Time (CET),pod", "26.11.2026 12:00:0{0},a"),
         ("Time [UTC+1],pod", "2026-11-26 12:00:0{0},a"),
+        ("Time (Europe/Berlin),pod", "2026-11-26 12:00:0{0},a"),
+        ("timestamp +01:00,pod", "2026-11-26 12:00:0{0},a"),
     ],
 )
 def test_a_zone_in_another_column_or_in_a_name_is_asked_for(head, time):

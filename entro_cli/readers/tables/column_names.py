@@ -52,6 +52,7 @@ _NO_QUEUE = _words(  # columns about a queue that do not count requests
     "ts at timestamp stamp since hours hour h minutes minute mins days seconds sec s ms us ns bytes full position not"
 )
 _ZONES = _words("utc gmt cet cest mez mesz est edt cst cdt mst mdt pst pdt bst ist jst msk")
+_ZONE_IN_NAME = re.compile(r"(?:^|[\s(\[])(?:[+-]\d\d?(?::?\d\d)?|[A-Z][a-z]+/[A-Z]\w+)")  # Time (Europe/Berlin)
 _ZONE_COLUMNS = frozenset({"tz", "timezone", "time zone", "utc offset", "gmt offset", "tz offset", "tzinfo"})
 _SOURCES = _words(
     "instance pod container host hostname node engine replica model queue worker server rank shard partition"
@@ -263,7 +264,9 @@ def names_utc(name: str) -> bool:
 def names_zone(name: str, is_time: bool) -> bool:
     """Return whether a column names a zone: `timezone`, or that of the times `Time (CET)`, but not UTC."""
     words = tokens(name)
-    return bool(_ZONES & {*words}) and not names_utc(name) if is_time else " ".join(words) in _ZONE_COLUMNS
+    if not is_time:
+        return " ".join(words) in _ZONE_COLUMNS
+    return not names_utc(name) and bool(_ZONES & {*words} or _ZONE_IN_NAME.search(name))
 
 
 def offset_unit_ns(name: str) -> int:
