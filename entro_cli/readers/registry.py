@@ -14,7 +14,7 @@ from entro_cli.readers.reader import HeaderReader, Reader, ResumableReader
 from entro_cli.readers.requests.benchmarks import BenchmarkReader
 from entro_cli.readers.requests.reader import EventsReader
 from entro_cli.readers.requests.unreadable import unreadable_request_log
-from entro_cli.readers.tables.duckdb_table import first_line, head_text
+from entro_cli.readers.tables.first_lines import first_line, head_text
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions
 from entro_engine import EntroError

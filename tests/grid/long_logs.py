@@ -14,7 +14,7 @@ def long_from(size, block=3):
     """Logs are long from so many bytes on, and read in blocks of so many rows."""
     with (
         patch("entro_cli.workflows.load_logs.WORTH_BYTES", size),
-        patch("entro_cli.readers.tables.duckdb_table.BLOCK_ROWS", block),
+        patch("entro_cli.readers.tables.relations.table.BLOCK_ROWS", block),
     ):
         yield
 

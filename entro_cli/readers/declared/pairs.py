@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from entro_cli.core.files import quoted_name, sql_string
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.tables.duckdb_table import LINE_COLUMN, run_query
 from entro_cli.readers.tables.matched_lines import parquet_log, write_parquet
+from entro_cli.readers.tables.relations.parquet_table import LINE_COLUMN
+from entro_cli.readers.tables.relations.table import run_query
 from entro_cli.timeseries.observations import Declaration
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from entro_cli.readers.inputs.log_file import EmptyLogError, LogFile
 from entro_cli.readers.problems import Tally
 from entro_cli.readers.reader import Reading, StaleStateError
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import SAMPLE_ROWS, head_text
-from entro_cli.readers.tables.first_lines import split_lines
+from entro_cli.readers.tables.first_lines import SAMPLE_ROWS, head_text, split_lines
 from entro_cli.readers.tables.matched_lines import MatchedLines, group_names, match_lines
 from entro_cli.readers.tables.reader import TableReader
 from entro_cli.timeseries.observations import Declaration, Observations, ReadOptions

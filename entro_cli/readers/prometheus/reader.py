@@ -22,7 +22,7 @@ from entro_cli.readers.prometheus.signals import metric_signals, signal_name
 from entro_cli.readers.prometheus.stages import StagesState, new_part, no_stage, quantities_of
 from entro_cli.readers.quantities import choose_stages
 from entro_cli.readers.reader import Reading
-from entro_cli.readers.tables.duckdb_table import head_text
+from entro_cli.readers.tables.first_lines import head_text
 from entro_cli.readers.text_lines import BadLines
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind

@@ -8,8 +8,7 @@ from entro_cli.readers.inputs.log_file import LogFile, label_of, of_stream, plai
 from entro_cli.readers.problems import masked, printable_row
 from entro_cli.readers.reader import ExplainingReader, Reader
 from entro_cli.readers.registry import LEAST_CONFIDENCE, reader_named, readers, recognise
-from entro_cli.readers.tables.duckdb_table import head_text
-from entro_cli.readers.tables.first_lines import split_lines
+from entro_cli.readers.tables.first_lines import head_text, split_lines
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 

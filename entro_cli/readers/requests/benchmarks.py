@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
 from entro_cli.readers.requests.reader import EventsReader
-from entro_cli.readers.tables.duckdb_table import head_text
+from entro_cli.readers.tables.first_lines import head_text
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_engine import EntroError
 

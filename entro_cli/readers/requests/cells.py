@@ -13,7 +13,7 @@ from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.requests.names import LENGTH_NS, LENGTHS, Role
 from entro_cli.readers.requests.sample import ACCESS, WITH_UNIT, RequestColumn, RequestColumns
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, other_header_sql, second_header
-from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 
 # Values of cells without a time or length: the lowest numbers, which no time reaches.

@@ -18,15 +18,10 @@ from entro_cli.readers.requests.names import Role, indices_for
 from entro_cli.readers.requests.sample import RequestColumns, RequestSample
 from entro_cli.readers.requests.table import check_lengths, fetch_requests, note_order
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
-from entro_cli.readers.tables.duckdb_table import (
-    SAMPLE_ROWS,
-    CsvHeaders,
-    Table,
-    first_rows_of,
-    head_text,
-    late_columns,
-    open_table,
-)
+from entro_cli.readers.tables.first_lines import SAMPLE_ROWS, head_text
+from entro_cli.readers.tables.relations.csv_table import CsvHeaders
+from entro_cli.readers.tables.relations.open_table import first_rows_of, open_table
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.readers.tables.schema import printable_name, printable_names
 from entro_cli.timeseries.observations import BadRow, Observations, ReadOptions, Series
 from entro_cli.timeseries.problems import ProblemKind
@@ -160,7 +155,7 @@ def columns_of(table: Table, options: ReadOptions, tally: Tally) -> RequestColum
         tally.note(note.kind, *note.detail)
     missing = [role for role in (Role.START, Role.WAIT) if not columns.has_starts]
     missing += [role for role in (Role.FINISH, Role.DURATION, Role.SERVICE) if not columns.has_finishes]
-    late = [name for name in late_columns(table) if any(indices_for(role, [name]) for role in missing)]
+    late = [name for name in table.late_columns() if any(indices_for(role, [name]) for role in missing)]
     if late:
         tally.note(ProblemKind.LATE_COLUMNS, printable_names(late))
     return columns

@@ -21,7 +21,7 @@ from entro_cli.readers.requests.reader import (
 )
 from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.requests.table import FoundRequests, RowCounts, check_lengths, note_order, requests_of
-from entro_cli.readers.tables.duckdb_table import open_table
+from entro_cli.readers.tables.relations.open_table import open_table
 from entro_cli.timeseries.observations import NotStreamableError, Observations, ReadOptions, Series, is_signal
 from entro_cli.timeseries.resample_windows import WindowResampler
 from entro_cli.timeseries.steps_on_disk import StreamedLog

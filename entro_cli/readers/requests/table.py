@@ -25,7 +25,7 @@ from entro_cli.readers.requests.levels import FAILURES, NEVER, Requests
 from entro_cli.readers.requests.names import Role
 from entro_cli.readers.requests.sample import RequestColumns
 from entro_cli.readers.tables.column_names import names_utc
-from entro_cli.readers.tables.duckdb_table import Table
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.readers.tables.schema import printable_name
 from entro_cli.readers.time_zones import to_utc
 from entro_cli.timeseries.observations import BadRow, ReadOptions, TimeArray

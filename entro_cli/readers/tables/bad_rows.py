@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import sql_string
 from entro_cli.readers.inputs.log_file import EmptyLogError, NoLogError
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, masked, printable_row
-from entro_cli.readers.tables.duckdb_table import Table, first_line, head_text, text_rows
+from entro_cli.readers.tables.first_lines import first_line, head_text
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.timeseries.observations import BadRow, ReadOptions
 from entro_engine import EntroError
 
@@ -22,7 +22,7 @@ def other_header_sql(table: Table, used: Sequence[int]) -> str:
     first, *others = (
         f"trim(coalesce(c{column}, ''), ' \"') = {sql_string(table.columns[column].strip())}" for column in used
     )
-    return f"{first} AND NOT ({' AND '.join(others) or 'true'})" if table.shape == "csv" else "false"
+    return f"{first} AND NOT ({' AND '.join(others) or 'true'})" if table.is_text and not table.is_json else "false"
 
 
 def second_header(table: Table) -> EntroError:
@@ -68,14 +68,13 @@ def bad_rows(
 def _with_lines(
     table: Table, used: Sequence[int], reasons: Sequence[str], cells: list[list[str]], known: Sequence[int]
 ) -> list[BadRow]:
-    if table.shape == "parquet":
+    if not table.is_text:
         rows = zip(known, reasons, cells, strict=True)
         return [BadRow(line, reason, printable_row(", ".join(row))) for line, reason, row in rows]
-    if table.shape == "csv":
+    if not table.is_json:
         cells = [[cell.replace("\r", " ") for cell in row] for row in cells]  # as `text_rows` reads them
     found: list[BadRow] = []
-    header = table.header_offset + 1 if table.shape == "csv" else 0
-    lines = islice(text_rows(table), header, None)  # each search goes on behind the row found before
+    lines = table.text_rows()  # each search goes on behind the row found before
     for reason, row in zip(reasons, cells, strict=True):
         line, text = next(
             ((line, text) for line, candidate, text in lines if _is_same_row(reason, row, candidate, text, used)),
@@ -95,8 +94,7 @@ def _is_same_row(reason: str, row: Sequence[str], cells: Sequence[str], text: st
 def no_rows(table: Table) -> EntroError:
     """Return the error for a table that has a header and no rows, or none so far."""
     names = ", ".join(printable(name) for name in table.columns[:20])
-    rows = text_rows(table) if table.shape == "csv" else ()
-    has_others = any(text.strip() for _, _, text in islice(rows, table.header_offset + 1, None))
+    has_others = not table.is_json and any(text.strip() for _, _, text in table.text_rows())
     return (NoLogError if has_others else EmptyLogError)(
         "has a header but no rows that fit it",
         where=table.log.label,
@@ -130,7 +128,7 @@ def check_bad_rows(
     if skipped > good:
         begins = first_line(head_text(table.log))
         begins = masked(begins) if options.redact else begins
-        beginning = "" if table.shape == "parquet" else f"; the file begins with: {begins}"
+        beginning = "" if not table.is_text else f"; the file begins with: {begins}"
         raise EntroError(
             f"{skipped} of {good + skipped} rows cannot be read ({first}){beginning}",
             where=label,

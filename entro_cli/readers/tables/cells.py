@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from entro_cli.readers.tables.column_names import PER_UNIT, SECONDS_PER
-from entro_cli.readers.tables.duckdb_table import Table, decimal_pattern, has_decimal
+from entro_cli.readers.tables.relations.table import Table, decimal_pattern
 from entro_cli.readers.tables.schema import StageColumn, TableSchema, are_words, printable_name
 from entro_cli.readers.tables.timestamp_sql import let_sql, written_parts_sql
 from entro_cli.readers.timestamps import are_days, date_shown, given_format
@@ -90,7 +90,7 @@ def find_style(table: Table, columns: Sequence[int], given: str | None) -> CellS
     over = ", ".join(f"coalesce(bool_or({check}), false) AS {name}" for name, check in checks.items())
     found = {name: bool(values[0]) for name, values in table.fetch(over).items()}
     sure = [
-        [mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"] or has_decimal(table, column, mark)]
+        [mark for index, mark in enumerate(".,") if found[f"sure{index}_{column}"] or table.has_decimal(column, mark)]
         for column in columns
     ]
     seen = [[mark for index, mark in enumerate(".,") if found[f"seen{index}_{column}"]] for column in columns]

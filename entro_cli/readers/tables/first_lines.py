@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
 from itertools import islice
 from typing import Any
+
+from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
+from entro_cli.readers.problems import printable_row
+
+SAMPLE_ROWS = 200
+"""Number of first rows from which the columns are recognised."""
 
 DELIMITERS = ",\t;|"
 
@@ -16,6 +23,21 @@ _EXCEL_LINE = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*', re.IGNORECASE)
 
 _MOST_TITLE = 8
 """Lines at the beginning of a file in which titles are looked for."""
+
+
+def head_text(log: LogFile) -> str:
+    """Return the head of a log as text: whole lines, unless the head is all of the log or a part of one line."""
+    head = log.head.removeprefix(b"\xef\xbb\xbf")
+    whole = head if len(log.head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
+    try:
+        return whole.decode()
+    except UnicodeDecodeError:
+        return whole.decode("latin-1")
+
+
+def first_line(text: str) -> str:
+    """Return the first line that is not blank, as messages show it."""
+    return printable_row(next((line for line in io.StringIO(text) if line.strip()), ""))
 
 
 def looks_like_json(text: str) -> bool:

@@ -15,8 +15,10 @@ from entro_cli.readers.problems import Tally, masked
 from entro_cli.readers.reader import Reading
 from entro_cli.readers.tables.bad_rows import check_bad_rows, no_rows
 from entro_cli.readers.tables.column_names import has_number, is_number, meaning, names_time
-from entro_cli.readers.tables.duckdb_table import CsvHeaders, Table, head_text, late_columns, open_table
-from entro_cli.readers.tables.first_lines import first_rows, looks_like_json, sniff_csv, split_lines
+from entro_cli.readers.tables.first_lines import first_rows, head_text, looks_like_json, sniff_csv, split_lines
+from entro_cli.readers.tables.relations.csv_table import CsvHeaders
+from entro_cli.readers.tables.relations.open_table import open_table
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.readers.tables.rows import fetch_rows
 from entro_cli.readers.tables.schema import (
     DEFAULT_NAMES,
@@ -195,7 +197,7 @@ def note_columns_not_read(
     if schema.unitless:
         tally.note(ProblemKind.UNITLESS_RATE, printable_names(schema.unitless))
     kinds = {stage.kind for stage in stages}
-    late = [name for name in late_columns(table) if (known := meaning(name)) is not None and known.kind not in kinds]
+    late = [name for name in table.late_columns() if (known := meaning(name)) is not None and known.kind not in kinds]
     if late:
         tally.note(ProblemKind.LATE_COLUMNS, printable_names(late))
     for kind, names in schema.qualified:

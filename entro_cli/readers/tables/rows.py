@@ -14,7 +14,7 @@ from entro_cli.core.clock import NS
 from entro_cli.readers.problems import SHOWN_BAD_ROWS
 from entro_cli.readers.tables.bad_rows import NOT_A_ROW, bad_rows, other_header_sql, second_header
 from entro_cli.readers.tables.column_names import TOTALS
-from entro_cli.readers.tables.duckdb_table import Table, has_decimal
+from entro_cli.readers.tables.relations.table import Table
 from entro_cli.readers.tables.schema import LARGEST_LOAD, TableSchema
 from entro_cli.readers.tables.series import Rows
 from entro_cli.readers.tables.timestamp_sql import timestamp_sql
@@ -259,7 +259,7 @@ def has_open_mark(table: Table, schema: TableSchema, options: ReadOptions) -> bo
     """Return whether the point may not be the decimal mark: the user says so, or semicolons separate the cells."""
     if options.decimal or table.delimiter != ";":
         return options.decimal is not None
-    return not any(has_decimal(table, column, ".") for column in load_columns(table, schema))
+    return not any(table.has_decimal(column, ".") for column in load_columns(table, schema))
 
 
 def _styled_rows(

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from entro_cli.core.files import connect_duckdb
 from entro_cli.readers.inputs.log_file import LogFile
 from entro_cli.readers.problems import Tally
-from entro_cli.readers.tables.duckdb_table import open_table
 from entro_cli.readers.tables.reader import TableReader, checked_bad_rows, note_columns_not_read, schema_of
+from entro_cli.readers.tables.relations.open_table import open_table
 from entro_cli.readers.tables.rows import STRAY_NS, RowBlocks
 from entro_cli.readers.tables.schema import TableSchema
 from entro_cli.readers.tables.series import Rows, series_of

@@ -1,0 +1,1 @@
+"""CSV, JSON lines and Parquet as relations of cells in DuckDB."""
