@@ -234,7 +234,9 @@ def counted_steps(running):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)]
+)
 def test_it_goes_on_after_a_restart(llm, tmp_path, number, status):
     source = ("--metrics", f"{llm.url}/metrics", "--cap-file", tmp_path / "cap.json")
     with coordinating(*source, history=tmp_path / "h") as running:

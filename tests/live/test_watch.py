@@ -445,13 +445,14 @@ def test_a_screen(tmp_path, columns):
         assert process.wait() == 130
 
 
-def test_sigterm_leaves_nothing_behind(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_a_signal_leaves_nothing_behind(tmp_path, monkeypatch, number):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     with terminal_of("watch", critical(tmp_path), "--tz", "UTC") as (process, until):
         until("driver")
         assert list((tmp_path / "temporary").iterdir())
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert "\x1b[?1049l" in until()  # the screen as it was before
         assert process.wait(10) == 0
     assert not list((tmp_path / "temporary").iterdir())

@@ -34,7 +34,7 @@ from entro_cli.live.observe import Observation, newest_observation, no_queue
 from entro_cli.live.state_file import hold_lock, load_coordinator_state, save_coordinator_state
 from entro_cli.readers.options import LoadOptions
 from entro_cli.timeseries.steps import Steps
-from entro_cli.workflows.live.sources import STEP_NS, LiveSource
+from entro_cli.workflows.live.sources import STEP_NS, LiveSource, ending_signals
 from entro_cli.workflows.load_logs import load_logs
 from entro_engine import EntroError
 
@@ -244,7 +244,7 @@ class _Loop:
     async def run(self, endpoint: CoordinatorServer | None) -> int:
         """Run until a signal; return the exit status."""
         status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+        for number, code in ((signal.SIGINT, 130), *((number, 0) for number in ending_signals())):
             asyncio.get_running_loop().add_signal_handler(number, _resolve, status, code)
         await self._tick()  # before anybody asks for the cap
         if endpoint is not None:

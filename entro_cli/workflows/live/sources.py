@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,12 @@ _RECENT_NS = 120 * NS
 """The time whose steps are looked at: lines that come less often are of no use."""
 _KEPT_S = 3600.0
 _PROMETHEUS_STEP_NS = 5 * NS
+
+
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals to end on without leaving temporary files; `nohup` has the hangup of a terminal ignored."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def failures_of(follower: Follower, collectors: Sequence[Collector]) -> list[EntroError]:

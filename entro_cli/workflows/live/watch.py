@@ -25,7 +25,7 @@ from entro_cli.report.periods import range_of
 from entro_cli.report.render.openmetrics import exposition, step_counters
 from entro_cli.timeseries.steps import StepSource
 from entro_cli.workflows.analyze import judged_steps
-from entro_cli.workflows.live.sources import failures_of, follow_sources
+from entro_cli.workflows.live.sources import ending_signals, failures_of, follow_sources
 from entro_cli.workflows.load_history import JudgedSteps, stored_sources
 from entro_cli.workflows.query_prometheus import PrometheusQuery, time_range
 from entro_cli.workflows.report import summarise_period
@@ -267,19 +267,20 @@ def watching(
     every_s = _INTERVAL_S if settings.step is None else duration_ns(settings.step, "--step") / NS
     within = time_range(settings.step, (None, None), time.time_ns())
     sources = follow_sources(names, options, metrics, query, every_s=every_s, within=within, kept_s=None)
-    with no_progress(), _ended_by_sigterm(), sources as (follower, collectors):
+    with no_progress(), _ended_by_signals(), sources as (follower, collectors):
         limit = settings.budget if budget is None else budget
         yield Watch(follower, collectors, settings, limit, page, counters)
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process as Ctrl-C does: with the screen as it was, and no temporary folder left."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+def _ended_by_signals() -> Iterator[None]:
+    """Let signals end the process as Ctrl-C does: with the screen as it was, and no temporary folder left."""
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in ending_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _reloading(page: str) -> str:
