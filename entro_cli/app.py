@@ -109,8 +109,10 @@ def _explain(error: Exception) -> int:
         message = f"{error.filename}: {error.strerror}; run it as a user who may use that file and its folders"
     elif isinstance(error, OSError):
         message = f"{error.filename}: {error.strerror or type(error).__name__}"
-    elif isinstance(error, MemoryError):
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":  # that is DuckDB's
         message = "there is not enough memory"
+    elif isinstance(error, RuntimeError) and "start new thread" in str(error):
+        message = "no thread can be started: there is not enough memory, or the limit of processes is reached"
     else:
         message = f"unexpected error ({type(error).__name__}: {error}); run again with --debug and report the traceback"
     _print_error(printable(" ".join(message.split())))

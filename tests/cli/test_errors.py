@@ -4,7 +4,9 @@ import os
 import pty
 import re
 import subprocess
+import threading
 
+import duckdb
 import pytest
 
 from tests.history.stored import HEADER, regular
@@ -146,3 +148,21 @@ def test_times_that_no_log_has(tmp_path, words):
     named = {"LOG": tmp_path / "log.csv", "HISTORY": tmp_path / "HISTORY"}
     error = entro(*(named.get(word, word) for word in words.split())).error
     assert re.search(r"--[a-z-]+: '.*' is (too long|out of range|not a date); expected ", error), error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("can't start new thread"), "no thread can be started: there is not enough memory, or the"),
+        (duckdb.OutOfMemoryException("Allocation failure"), "there is not enough memory"),
+    ],
+)
+def test_limits_of_the_system(tmp_path, monkeypatch, error, message):
+    """As `ulimit -v 600000` and a container with few processes have them."""
+
+    def start(_):
+        raise error
+
+    (tmp_path / "log.csv").write_text(HEADER + "".join(regular(300)))
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert entro("analyze", tmp_path / "log.csv").error.startswith(message)
