@@ -375,3 +375,11 @@ def test_an_end_that_is_centuries_away_is_named(tmp_path):
         "arrival,end\n2026-04-06T12:00:00Z,2026-04-06T12:00:01Z\n2026-04-06T12:00:01Z,2254-04-26T19:00:55Z\n"
     )
     assert "and 2254-04-26T19:00:55+00:00; expected" in entro("analyze", log, "--tz", "UTC").error
+
+
+def test_a_job_starts_when_it_started_not_when_it_was_scheduled_to(tmp_path):
+    rows = "".join(f"{row},{row},{row + 0.5},{row + 20.25},{row + 30.5}\n" for row in range(40))
+    content = f"id,created_at,scheduled_at,started_at,finished_at\n{rows}"
+    outcome = entro("analyze", "-", "--start", "2026-11-26", "--json", stdin=content.encode())
+    assert json.loads(outcome.out)["stages"][1]["peak_load"] == 21
+    assert "the start is started_at, not scheduled_at" in outcome.err

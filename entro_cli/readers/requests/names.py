@@ -37,7 +37,7 @@ def _names(text: str) -> tuple[str, ...]:
 _BY_NAME = {  # times without the words that only mean a time, lengths without their unit; the most specific first
     Role.ARRIVAL: _names("arrival, arrived, submitted, submit, submission, created, creation, received, sent, request"),
     Role.QUEUED: _names("queued, enqueued"),
-    Role.START: _names("scheduled, started, start, dequeued, dispatched, processing start, execution start, began"),
+    Role.START: _names("started, scheduled, start, dequeued, dispatched, processing start, execution start, began"),
     Role.FINISH: _names(
         "finished, finish, completed, completion, complete, done, ended, end, last token, stopped, closed"
     ),
