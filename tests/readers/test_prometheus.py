@@ -238,6 +238,15 @@ def test_running_is_a_stage_only_where_it_is_named(tmp_path):
     assert [(series.stage, series.kind) for series in named] == [("gpu", Kind.GENERIC)]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "values"), [("job_count", Kind.QUEUE, [5, 9, 4]), ("x_count", None, [0.4, 0.4])]
+)
+def test_what_is_named_as_a_queue_is_no_counter_by_its_name(name, kind, values, tmp_path):
+    content = matrix(({"__name__": name}, {0: 5, 10: 9, 20: 4}))
+    (series,) = read(prometheus, content, tmp_path, stages=(StageSpec("jobs", name, kind),)).series
+    assert series.values.tolist() == values
+
+
 def test_two_answers_that_differ_are_of_two_queries(tmp_path):
     content = matrix(({}, {0: 1.0})) + b"\n" + matrix(({}, {0: 2.0}))
     with pytest.raises(EntroError, match=r"differ at one time.*to a separate file"):

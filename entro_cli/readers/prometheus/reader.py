@@ -26,7 +26,7 @@ from entro_cli.readers.tables.first_lines import head_text
 from entro_cli.readers.text_lines import BadLines
 from entro_cli.timeseries.observations import Observations, ReadOptions
 from entro_cli.timeseries.problems import Problem, ProblemKind
-from entro_engine import EntroError
+from entro_engine import EntroError, Kind
 
 _TYPE = re.compile(rb"^# TYPE \S+ (?:counter|gauge|histogram|summary|unknown|untyped)\s*$", re.MULTILINE)
 _EXPORT = re.compile(r'\{"metric":\{.*?\},"(?:values|timestamps)":\[(?!\[)|\{"resourceMetrics":\[', re.DOTALL)
@@ -93,7 +93,8 @@ class SeriesReader(ABC):
             raise EmptyLogError(**self._no_series, where=log.label)
         named = {spec.column for spec in options.stages}
         loads = [part for part in series if part.name in named or not signal_name(part.name)]
-        quantities, problems = quantities_of(loads or series, before.stages)
+        gauges = {spec.column for spec in options.stages if spec.kind not in (None, Kind.RATE)}
+        quantities, problems = quantities_of(loads or series, gauges, before.stages)
         signals = metric_signals(series, quantities, options, before.stages.scrapes)
         names = parsed.names or tuple(part.column for part in quantities)
         given, after, number = [*quantities, *signals], before.stages, len(quantities)

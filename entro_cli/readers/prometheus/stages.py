@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -41,11 +41,14 @@ class StagesState(msgspec.Struct):
     has_arrivals: bool | None = None
 
 
-def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[list[Series], list[Problem]]:
+def quantities_of(
+    series: Sequence[MetricSeries], gauges: Collection[str], state: StagesState
+) -> tuple[list[Series], list[Problem]]:
     """Return one quantity per metric, its series combined, and warnings about them.
 
     Args:
         series: each with other labels.
+        gauges: metrics that the user named as queues or other levels, so that `job_count` is no counter by its name.
         state: the metrics behind the lines before; what is found out about them is added.
     """
     by_name: dict[str, list[MetricSeries]] = {}
@@ -55,7 +58,10 @@ def quantities_of(series: Sequence[MetricSeries], state: StagesState) -> tuple[l
     quantities: list[Series] = []
     problems: list[Problem] = []
     for name, parts in by_name.items():
-        known = metric("" if name == EXPRESSION else name, parts[0].is_counter)
+        is_counter = parts[0].is_counter
+        if is_counter is None and name in gauges and not name.endswith("_total"):
+            is_counter = False
+        known = metric("" if name == EXPRESSION else name, is_counter)
         quantity, found = combine_series(name, known.kind or Kind.GENERIC, parts, state.scrapes)
         quantities.append(replace(quantity, stage=known.stage))
         problems += found
