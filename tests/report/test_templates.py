@@ -53,10 +53,16 @@ def test_the_looks_of_the_page(tmp_path):
         ("{{ summary.violation }}", "has no attribute 'violation'"),
         ("one\n{% if %}", "line 2: cannot render the template"),
         ("{% include 'none.md' %}", "none.md"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ n.share() }}", "missing 1 required positional argument"),
+        ("{% include 'report.md' %}", "recursion"),
+        (b"\xff", "can't decode byte 0xff"),
+        ("{{ n.duration.__globals__ }}", "'__globals__' of 'function' object is unsafe"),
+        ("{{ cycler.__init__.__globals__.os.popen('id').read() }}", "is unsafe"),
     ],
 )
 def test_an_error_in_a_template_is_named(tmp_path, text, message):
-    (tmp_path / "report.md").write_text(text)
+    (tmp_path / "report.md").write_bytes(text if isinstance(text, bytes) else text.encode())
     outcome = report(tmp_path, "markdown")
     assert outcome.status == 1
     assert message in outcome.error

@@ -35,6 +35,9 @@ _FLOAT_BYTES = 4
 _FROM_FOLDER = "'self' file:"
 """Sources of the scripts of a page: opened from disk, not every browser takes 'self' to include files."""
 
+_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors that an expression of a template can raise."""
+
 _ARRAY = re.compile(r'"bdata":"([^"#]+)"')
 
 if TYPE_CHECKING:
@@ -158,7 +161,7 @@ def render_page(
     library = {"file": "" if source else _plotly_file(), "packed": _packed(source) if source else ""}
     scripts = f"{_hash(script.encode())} {_hash(source) if source else _FROM_FOLDER}" if charts else "'none'"
     page = {
-        "style": Markup(_style(template_dir).read_text(encoding="utf-8")),  # noqa: S704 - ours or the user's, not from a log
+        "style": Markup(_style(template_dir).read_text(encoding="utf-8", errors="replace")),  # noqa: S704 - ours or the user's, not from a log
         "script": Markup(script),  # noqa: S704 - ours too
         "policy": _policy(scripts),
         "library": library if charts else None,
@@ -180,13 +183,13 @@ def render_template(templates: Environment, name: str, context: Mapping[str, obj
     """
     try:
         return templates.get_template(name).render(context)
-    except TemplateError as error:
+    except (TemplateError, *_FAULTS) as error:
         if template_dir is None:
             raise
         line = getattr(error, "lineno", None)
         path = printable(str(template_dir / (getattr(error, "name", None) or name)))
         raise EntroError(
-            f"cannot render the template: {printable(str(error.message or error))}",
+            f"cannot render the template: {printable(getattr(error, 'message', None) or str(error))}",
             where=f"{path}, line {line}" if line else path,
             remedy=f"compare it with {bundled('templates') / name}",
         ) from error
@@ -217,9 +220,14 @@ def template_environment(
 @lru_cache(maxsize=16)
 def _environment(escaping: bool, clean: Callable[[str], str], template_dir: Path | None) -> Environment:
     folders = [folder for folder in (template_dir, bundled("templates")) if folder is not None]
-    return Environment(
+    kind = Environment
+    if template_dir is not None:  # its templates may be from others, and must not reach what can run a command
+        from jinja2.sandbox import SandboxedEnvironment
+
+        kind = SandboxedEnvironment
+    return kind(
         loader=FileSystemLoader(folders),
-        autoescape=escaping,  # noqa: S701 - off only for text and Markdown
+        autoescape=escaping,
         undefined=StrictUndefined,
         finalize=lambda value: clean(value) if type(value) is str else value,  # Markup is safe already
         trim_blocks=True,
