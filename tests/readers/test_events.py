@@ -260,6 +260,7 @@ def test_the_arrival_can_be_named(tmp_path):
         f"timestamp,latency_ms,cpu\n{iso(0)},1,2\n{iso(1000)},1,2\n{iso(2000)},1,2\n{iso(3000)},1,2\n",
         "hello\nworld\n",
         '[{"arrival": 1}]\n',
+        '{"meta": {"start": 1795716000, "end": 1795719600, "step": 30}, "data": [[0.5, 3], [0.75, 4]]}\n',
     ],
 )
 def test_other_tables_are_left_to_their_reader(content, tmp_path):

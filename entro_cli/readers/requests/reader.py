@@ -67,6 +67,8 @@ class EventsReader(CsvHeaders):
             return 0.0
         if not table.sample or not looks_like_requests(table.columns, table.sample):
             return 0.0
+        if len(table.sample) == 1 and any(cell.startswith(("[[", "[{")) for cell in table.sample[0]):
+            return 0.0  # a document, such as the answer of a store of metrics: its start and end are those of a query
         # Servers that write JSON, such as vLLM, have access lines among others that say more.
         return 0.95 if RequestSample(table.columns, table.sample).access is None else 0.85
 
