@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -76,7 +78,7 @@ def _adapted(param: Any) -> Any:
 
 
 class _Unconverted:
-    """The values of a parameter that need no conversion but `int`: words, numbers, defaults, and none.
+    """The values of a parameter that need no conversion but `int` or `Path`: words, numbers, defaults, and none.
 
     Typer converts even those with Pydantic, whose import takes a tenth of a short command.
 
@@ -100,7 +102,14 @@ class _Unconverted:
             return value
         if kind is int and re.fullmatch("[1-9][0-9]{0,8}", value):  # any other may be below a least value
             return int(value)
+        if kind is Path and not param.type_descriptor.parameter_info.exists and not _is_unreadable(value):
+            return Path(value)
         return self._converter().coerce(value, param=param, ctx=ctx)
+
+
+def _is_unreadable(path: str) -> bool:
+    """Return whether there is such a file or folder, but it cannot be read, which Typer refuses."""
+    return os.path.lexists(path) and not os.access(path, os.R_OK)
 
 
 def usage_message(error: typer.TyperException) -> str:

@@ -6,7 +6,7 @@ A step that fails does not keep the others from being done.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,7 @@ from entro_cli.automation.alerts.alert import Alert, Channel
 from entro_cli.automation.alerts.apprise import Apprise
 from entro_cli.automation.alerts.command import Command
 from entro_cli.automation.alerts.deliver import Ledger, deliver
-from entro_cli.automation.alerts.email import Email, ReportEmail
 from entro_cli.automation.alerts.rules import gate_alert, incident_alerts, silence_alert, unusual_silence_alert
-from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.automation.schedule.last_reported import last_reported, record_reported
 from entro_cli.config import AlertSettings, Settings
 from entro_cli.core.clock import moment, nanoseconds
@@ -170,6 +168,7 @@ def _mail(run: ScheduledRun, summary: Summary, page: Path, outcome: RunOutcome) 
     settings = run.settings.report_email
     if settings is None or (settings.when == "problems" and summary.verdict.health is Health.GOOD):
         return True
+    from entro_cli.automation.alerts.email import Email, ReportEmail
     from entro_cli.report.mail import message  # it draws with Pillow
 
     address = page_address(run.settings.base_url, page)
@@ -258,12 +257,17 @@ def _last_data(run: ScheduledRun) -> datetime | None:
     return None if last is None else moment(last + load_stored_state(run.paths).step_ns, run.now.tzinfo)  # type: ignore[arg-type]
 
 
-def _channels(settings: AlertSettings) -> list[Channel]:
-    """Return the configured channels. Their secrets are read only when something is sent."""
-    channels = (
-        Command(settings.command) if settings.command else None,
-        Email(**asdict(settings.email)) if settings.email else None,
-        Webhook(settings.webhook) if settings.webhook else None,
-        Apprise(settings.apprise) if settings.apprise else None,
-    )
-    return [channel for channel in channels if channel]
+def _channels(settings: AlertSettings) -> Iterator[Channel]:
+    """Yield the configured channels. Their secrets are read only when something is sent."""
+    if settings.command:
+        yield Command(settings.command)
+    if settings.email:
+        from entro_cli.automation.alerts.email import Email  # it loads OpenSSL, as the next one does
+
+        yield Email(**asdict(settings.email))
+    if settings.webhook:
+        from entro_cli.automation.alerts.webhook import Webhook
+
+        yield Webhook(settings.webhook)
+    if settings.apprise:
+        yield Apprise(settings.apprise)

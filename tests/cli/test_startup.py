@@ -33,13 +33,13 @@ PARTS = (
 )
 
 
-def modules_of(*arguments):
+def modules_of(*arguments, prints=True):
     """The modules that a command imports."""
     code = (
         f"import sys; from entro_cli import app; app._guarded({[*arguments]!r}); print(*sys.modules, file=sys.stderr)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert process.stdout
+    assert bool(process.stdout) is prints
     return {*process.stderr.split()}
 
 
@@ -56,6 +56,16 @@ def test_a_text_log_is_read_without_duckdb_and_pydantic():
     log = Path(__file__).parents[2] / "sample_logs" / "formats" / "scrapy.log"
     unused = {"duckdb", "pydantic", "ssl", "concurrent.futures.process", "entro_cli.readers.prometheus.client"}
     assert not modules_of("analyze", str(log), "--tz", "UTC", "--year", "2026", "--quiet") & unused
+
+
+@pytest.mark.slow
+def test_a_scheduled_run_without_channels_loads_no_openssl_and_no_pydantic(tmp_path):
+    log = Path(__file__).parents[2] / "sample_logs" / "three-phase.csv"
+    assert entro("ingest", str(log), "--history", str(tmp_path / "history")).status == 0
+    run = ["schedule", "run", "--daily", "--history", str(tmp_path / "history"), "--out", str(tmp_path / "reports")]
+    loaded = modules_of(*run, "--as-of", "2026-04-07T06:00", prints=False)
+    assert not loaded & {"ssl", "smtplib", "http.client", "pydantic"}
+    assert [*(tmp_path / "reports").glob("*.html")]
 
 
 def test_the_version():

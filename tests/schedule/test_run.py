@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from entro_cli.automation.alerts import email, webhook
 from entro_cli.automation.alerts.apprise import Apprise
-from entro_cli.automation.alerts.email import Email
-from entro_cli.automation.alerts.webhook import Webhook
 from entro_cli.core import http
 from entro_cli.workflows import scheduled_run
 from tests.alerts.conftest import Mailbox, hook, mail_server, no_proxy
@@ -176,8 +175,9 @@ def test_a_scraper_that_never_sent_anything_is_one_alert(job, tmp_path, silence)
 
 
 def test_servers_that_drip_do_not_hold_a_run_and_its_lock(job, tmp_path, monkeypatch):
-    for channel in (Apprise, Email, Webhook):
-        monkeypatch.setattr(scheduled_run, channel.__name__, partial(channel, timeout_s=0.1))
+    monkeypatch.setattr(scheduled_run, "Apprise", partial(Apprise, timeout_s=0.1))
+    monkeypatch.setattr(email, "Email", partial(email.Email, timeout_s=0.1))  # these are loaded when they are used
+    monkeypatch.setattr(webhook, "Webhook", partial(webhook.Webhook, timeout_s=0.1))
     monkeypatch.setitem(http.send.__kwdefaults__, "pauses_s", ())
     with dripping() as port:
         config = alerting(
