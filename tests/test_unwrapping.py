@@ -300,6 +300,17 @@ def test_a_writer_of_unknown_lines_is_named_with_their_number(tmp_path):
     assert [source["identity"] for source in json.loads(outcome.out)["sources"]] == [{"service": "scraper-1"}]
 
 
+def test_the_only_log_that_can_be_read_in_a_file_with_several_is_stored(tmp_path):
+    rows = [f'vllm-1  | {{"time": {1_795_694_400 + row}, "rate": 1, "queue": {row}}}\n' for row in range(30)]
+    path = tmp_path / "compose.log"
+    path.write_text("".join(f"{row}app-1   | hello\n" for row in rows))
+    for _ in range(2):
+        outcome = entro("ingest", path, "--history", tmp_path / "history")
+        assert outcome.status == 0, outcome.err
+    stored = entro("history", "export", "--history", tmp_path / "history").out
+    assert len(stored.splitlines()) == 31
+
+
 def test_bad_lines_of_a_writer_have_their_numbers_in_the_file(tmp_path):
     rows = ["time,rate,queue", *(f"2026-04-06T00:{at:02}:00Z,{at % 3},{at % 5}" for at in range(40))]
     rows[20] = "2026-04-06T00:19:00Z,broken,1"

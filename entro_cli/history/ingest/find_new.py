@@ -109,6 +109,8 @@ class LogScanner(Struct):
         for update in found:
             log = update.log if isinstance(update, LogUpdate) else update
             label = label_of(name) + (stream_suffix(tuple(log.identity.items())) if len(found) > 1 else "")
+            if isinstance(update, LogUpdate):
+                label = log.path  # of the only log that can be read in a file with several, too
             twin = next(
                 (one for one in self.updates if isinstance(update, LogUpdate) and update.before is one.log), None
             )
