@@ -143,7 +143,8 @@ def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str],
             twins = (
                 same
                 for source, same in zip(sources, members, strict=True)
-                if any(part.stage in source and source[part.stage].shows_course(part) for part in file.stages)
+                if any(member.identity == file.identity for member in same)
+                and any(part.stage in source and source[part.stage].shows_course(part) for part in file.stages)
             )
             problems += [Problem(ProblemKind.SAME_SAMPLES, detail=(file.path, same[0].path)) for same in twins]
         if not words:

@@ -83,6 +83,15 @@ def test_logs_with_the_same_samples_are_reported(tmp_path, command):
     assert "has the samples" not in entro(command, *idle, *history).err
 
 
+def test_two_pods_with_the_same_samples_are_no_copies(tmp_path):
+    rows = [f'{{"time": {1_795_694_400 + row}, "rate": 1, "queue": {row}}}\n' for row in range(30)]
+    path = tmp_path / "pods.log"
+    path.write_text("".join(f"[pod/llm-{pod}/main] {row}" for row in rows for pod in "ab"))
+    outcome = entro("analyze", path, "--json")
+    assert json.loads(outcome.out)["stages"][1]["peak_load"] == 58
+    assert "has the samples" not in outcome.err
+
+
 def test_a_copy_of_requests_in_one_ingest_is_reported(tmp_path):
     rows = "".join(f"2026-04-06T12:00:{second:02}.317Z,2026-04-06T12:01:{second:02}Z\n" for second in range(30))
     for name in ("a", "b"):
