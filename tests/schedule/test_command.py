@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import COMMAND, entro
+from tests.running import COMMAND, entro, entro_process
 
 MINE = b"# mine\r\n\xff 100%\nMAILTO=me\n0 3 * * * backup"  # its last line is unfinished
 
@@ -198,6 +198,14 @@ def test_a_crontab_that_is_refused_stays_as_it_was(user):
     user.make_crontab("refuse", "bad minute\n")
     assert entro("schedule", "add", "--daily").error == NO_CRON.format("written", "bad minute")
     assert user.crontab == MINE
+
+
+def test_a_long_crontab_is_refused_before_it_is_read(user):
+    """A signal ended the command without a word."""
+    user.crontab = MINE.replace(b"# mine", b"# mine" * 100_000)
+    user.make_crontab("refuse", "not allowed\n")
+    done = entro_process("schedule", "add", "--daily")
+    assert (done.returncode, done.stderr) == (1, "entro: " + NO_CRON.format("written", "not allowed") + "\n")
 
 
 def test_an_unclosed_block_is_left_alone(user):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from entro_cli.core.connections import lost_connections_as_errors
 from entro_cli.core.console import printable
 from entro_engine import EntroError
 
@@ -48,9 +49,10 @@ def run(*command: str, stdin: bytes = b"", environ: Mapping[str, str] | None = N
     # Callers look for words in its messages, so they must not be translated.
     environment = {**os.environ, "LC_ALL": "C", **(environ or {})}
     try:
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S, env=environment
-        )
+        with lost_connections_as_errors():  # a program may end before it has read its input
+            done = subprocess.run(
+                command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S, env=environment
+            )
     except OSError as error:
         raise EntroError(f"cannot be started: {error.strerror or error}", where=command[0]) from error
     except subprocess.TimeoutExpired as error:
