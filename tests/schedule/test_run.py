@@ -75,6 +75,14 @@ def test_what_was_missed_is_made_up(job, tmp_path):
     assert reports(tmp_path)[-2:] == ["default-month-2026-04.html", "default-week-2026-W15.html"]
 
 
+def test_what_is_missed_after_a_clock_was_wrong_is_made_up(job, tmp_path):
+    """Nothing was until 2099."""
+    job("2099-04-04T06:00")
+    job("2026-04-04T06:00")
+    job("2026-04-06T06:00", ingest=None)
+    assert reports(tmp_path)[:3] == [f"default-day-2026-04-0{day}.html" for day in (3, 4, 5)]
+
+
 def test_a_failed_gate_is_one_message_and_status_3(job, tmp_path):
     outcome = job("2026-04-10T06:00", "--fail-on", "violations>10", "--fail-on", "coverage<90%")
     page = tmp_path / "reports" / "default-day-2026-04-09.html"

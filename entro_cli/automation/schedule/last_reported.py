@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from entro_cli.core.console import printable
@@ -35,8 +35,10 @@ def record_reported(path: Path, kind: str, first: date) -> None:
         EntroError: if the file is damaged or cannot be written.
     """
     dates = _read(path)
-    # Never go back: a run with an earlier --as-of must not make later runs repeat their reports.
-    if dates.get(kind, "") < first.isoformat():
+    stored, today = dates.get(kind, ""), datetime.now(UTC).date().isoformat()
+    # Never go back: a run with an earlier --as-of must not make later runs repeat their reports. But a date to come was
+    # stored while the clock was wrong, and until then nothing that is missed would be made up.
+    if stored < first.isoformat() or stored > today:
         write_whole(path, sealed(dates | {kind: first.isoformat()}))
 
 
