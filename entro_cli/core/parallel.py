@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -170,6 +171,7 @@ def _run_pool(
 
 def _prepare_worker(folder: str) -> None:
     """Let an interrupt end a worker silently: the parent process reports it. Put its temporary files into a folder."""
+    gc.set_threshold(100_000)  # as in `entro_cli.app.main`
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     tempfile.tempdir = folder
 
