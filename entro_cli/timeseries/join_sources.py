@@ -68,6 +68,7 @@ def join_sources(
         if dropped:
             taken[file.path] = f"{taken[file.path]}; without {dropped}" if rest.series else _NOT_USED
     files = used
+    problems += _summed_formats(files)
     named: dict[str, list[tuple[str, Series]]] = {}
     for file in sorted(files, key=lambda file: file.path):
         for series in file.stages:
@@ -121,7 +122,27 @@ def source_groups(files: Sequence[Observations]) -> tuple[list[list[Observations
         group.append(file)
         if taken[file.path] == Relation.COPY.value and any(series.is_additive for series in file.series):
             problems.append(Problem(ProblemKind.SAME_SAMPLES, detail=(file.path, group[0].path)))
-    return groups, problems
+    return groups, problems + _summed_formats(_without_fallbacks(files))
+
+
+def _summed_formats(files: Sequence[Observations]) -> list[Problem]:
+    """Return warnings about files of different formats that have a stage at one time: they may count the same requests.
+
+    Args:
+        files: without fallbacks, which are not summed.
+    """
+    found: dict[str, dict[str, tuple[int, int, str]]] = {}  # by stage and format, the first and last time, and a file
+    for file in _in_order(files):
+        for series in file.stages:
+            by_format = found.setdefault(series.stage, {})
+            begin, end, path = by_format.get(file.format, (series.first_ns, 0, file.path))
+            by_format[file.format] = begin, max(end, int(series.times[-1])), path
+    return [
+        Problem(ProblemKind.FORMATS_SUMMED, detail=(first[2], second[2], stage))
+        for stage, by_format in found.items()
+        for first, second in pairwise(sorted(by_format.values()))
+        if second[0] <= first[1]
+    ]
 
 
 def _join(files: Sequence[Observations]) -> tuple[list[_Source], dict[str, str], dict[str, int], list[Problem]]:

@@ -246,6 +246,7 @@ class ProblemKind(Enum):
     NO_SUCH_COLUMN = "no log has samples of {0}, the column of the stage {1}"
     DATA_GAP = "nothing between {0} and {1}, {2} of the time: is a date wrong?"
     SAME_SAMPLES = "{0} has the samples of {1}, and both are summed: leave it out if it is a copy"
+    FORMATS_SUMMED = "{0} and {1} both have {2}, and are summed: leave one out if they count the same requests"
     STREAM_LEFT_OUT = "{0}: 1 line is left out: {1}", "{0}: {count} lines are left out: {1}"
     LEFT_OUT = "{0}: left out: {1}"
     DAY_LOST = "{0}: left out: {1}; run `entro history repair`"

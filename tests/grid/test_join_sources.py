@@ -83,6 +83,19 @@ def test_logs_with_the_same_samples_are_reported(tmp_path, command):
     assert "has the samples" not in entro(command, *idle, *history).err
 
 
+@pytest.mark.parametrize("command", ["analyze", "ingest"])
+def test_two_formats_with_one_stage_are_reported(tmp_path, command):
+    """A table of the scraper's rate and the requests at the server count the same requests."""
+    rates = log(tmp_path, "rates.csv", "time,rate", [(second, "1") for second in range(30)])
+    (tmp_path / "requests.csv").write_text(
+        "arrival_time,finished_at\n"
+        + "".join(f"2026-04-06T12:00:{second:02}Z,2026-04-06T12:01:{second:02}Z\n" for second in range(30))
+    )
+    history = ["--history", tmp_path / "history"] if command == "ingest" else []
+    outcome = entro(command, rates, tmp_path / "requests.csv", *history)
+    assert f"{rates} and {tmp_path / 'requests.csv'} both have scraper, and are summed" in outcome.err
+
+
 def test_two_pods_with_the_same_samples_are_no_copies(tmp_path):
     rows = [f'{{"time": {1_795_694_400 + row}, "rate": 1, "queue": {row}}}\n' for row in range(30)]
     path = tmp_path / "pods.log"
