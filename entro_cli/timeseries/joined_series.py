@@ -84,6 +84,9 @@ class JoinedSeries(Struct):
         last = self._last_from(int(later.times[0]))
         low = int(max(self.pieces[0].times[0], later.times[0]))
         high = int(min(self.pieces[-1].times[-1], later.times[-1]))
+        if later.is_additive:  # of the moments at which a log begins and ends, it may have only some of the requests
+            filled = [one.times[one.values != 0] for one in (last, later)]
+            low, high = low + 1, min([high, *(int(times[-1]) for times in filled if len(times))]) - 1
         first, second = _between(last, low, high), _between(later, low, high)
         if not len(first.times) or not len(second.times):
             return None

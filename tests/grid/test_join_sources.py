@@ -105,6 +105,21 @@ def test_two_pods_with_the_same_samples_are_no_copies(tmp_path):
     assert "has the samples" not in outcome.err
 
 
+@pytest.mark.parametrize("fraction", ["", ".317"])
+def test_exports_of_requests_that_overlap_are_reported(tmp_path, fraction):
+    head = "arrival_time,finished_at\n"
+    rows = [
+        f"2026-04-06T12:{row // 30:02}:{row * row % 7 + row % 30 * 2 - row % 2:02}{fraction}Z,2026-04-06T13:00:00Z\n"
+        for row in range(600)
+    ]
+    for name, part in (("a", rows[:400]), ("b", rows[250:])):
+        (tmp_path / name).write_text(head + "".join(sorted(part)))
+    assert f"{tmp_path / 'b'} has the samples of" in entro("analyze", tmp_path / "a", tmp_path / "b").err
+    (tmp_path / "b").write_text(head + "".join(sorted(rows[1::2])))
+    (tmp_path / "a").write_text(head + "".join(sorted(rows[::2])))
+    assert "has the samples" not in entro("analyze", tmp_path / "a", tmp_path / "b").err
+
+
 def test_a_copy_of_requests_in_one_ingest_is_reported(tmp_path):
     rows = "".join(f"2026-04-06T12:00:{second:02}.317Z,2026-04-06T12:01:{second:02}Z\n" for second in range(30))
     for name in ("a", "b"):
