@@ -291,6 +291,13 @@ def test_a_load_that_only_later_lines_have_is_reported(lines):
     assert "not read, as the first lines lack it: queue" in outcome.err
 
 
+def test_a_load_that_another_one_replaces_in_later_lines_is_reported():
+    """A new version of a program calls its queue by another name."""
+    rows = (f'"rate": 1, "{"queue" if row < 500 else "waiting"}": {row}' for row in range(1000))
+    content = "".join(f'{{"time": {1_795_694_400 + row}, {loads}}}\n' for row, loads in enumerate(rows))
+    assert "not read, as the first lines lack it: waiting" in entro("analyze", "-", stdin=content.encode()).err
+
+
 def test_the_end_of_requests_that_only_later_lines_have_is_reported():
     rows = (f'"finished_at": {row * row + 2}, ' * (row >= 300) + f'"created_at": {row * row}' for row in range(400))
     content = "".join(f'{{"id": {row}, {times}}}\n' for row, times in enumerate(rows))

@@ -196,8 +196,7 @@ def note_columns_not_read(
         tally.note(ProblemKind.COLUMNS_NOT_READ, printable_name(only.source), str(only.kind), others)
     if schema.unitless:
         tally.note(ProblemKind.UNITLESS_RATE, printable_names(schema.unitless))
-    kinds = {stage.kind for stage in stages}
-    late = [name for name in table.late_columns() if (known := meaning(name)) is not None and known.kind not in kinds]
+    late = [name for name in table.late_columns() if meaning(name) is not None]
     if late:
         tally.note(ProblemKind.LATE_COLUMNS, printable_names(late))
     for kind, names in schema.qualified:
