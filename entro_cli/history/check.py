@@ -34,7 +34,10 @@ def check(paths: PipelinePaths) -> CheckResult:
         damaged[paths.digests if listed is None else paths.state] = error.found
         state = state_from_days(paths)
     if listed and paths.state_copy.exists():
-        flaw = read_compared(paths.state_copy, paths.state.name, paths, listed)[1]
+        try:
+            flaw = read_compared(paths.state_copy, paths.state.name, paths, listed)[1]
+        except OSError as error:
+            flaw = f"cannot be read: {error.strerror or error}"
         if flaw:
             damaged[paths.state_copy] = flaw
     days = stored_days(paths, listed or {})

@@ -85,6 +85,10 @@ class _Repair:
         """Find what is damaged, and what can be kept of it."""
         listed = self._read_digests()
         self._state = self._read_state(listed)
+        copy = self._paths.state_copy
+        if copy.is_dir() or (listed and copy.exists() and self._read_copy(listed) is None):
+            self._aside[copy] = copy.name
+            self.result.kept.append("the copy of the state, which is damaged: it is made anew")
         with connect() as connection:
             for day in stored_days(self._paths, listed or {}):
                 # A file that is not listed was put there by hand, from a backup for example.

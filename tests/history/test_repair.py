@@ -67,6 +67,15 @@ def folder(path):
     path.mkdir()
 
 
+@pytest.mark.parametrize("damage", [flipped, folder])
+def test_the_copy_of_the_state_is_made_anew(history, made, damage):
+    """The check named it, and the repair found nothing."""
+    damage(metadata(history, "state-copy.json"))
+    assert f"{metadata(history, 'state-copy.json')}: " in run(history, "history", "check").out
+    assert "the copy of the state, which is damaged: it is made anew" in repaired(history)
+    assert metadata(history, "state-copy.json").read_bytes() == metadata(history, "state.json").read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [flipped, folder, lambda path: path.write_bytes(b""), lambda path: path.unlink()])
 def test_the_state_comes_back_from_its_copy(history, made, damage):
