@@ -35,6 +35,7 @@ from entro_cli.history.digests import (
     Digests,
     committed_removals,
     encode_digests,
+    forbidden,
     hash_of,
     is_lost,
     read_compared,
@@ -304,12 +305,15 @@ def refuse_altered(paths: PipelinePaths, day: date, listed: Digests) -> None:
 
     Raises:
         DamagedDayError: when its hash differs from the listed ones, even if the file can be read, or if it is missing.
+        ForbiddenError: when this user must not read it.
     """
     path = paths.day_file(day)
     try:
         flaw = read_compared(path, day.isoformat(), paths, listed)[1]
     except FileNotFoundError:
         flaw = MISSING if is_lost(paths, day, listed) else ""
+    except PermissionError as error:
+        raise forbidden(path, error) from error
     except OSError as error:
         flaw = f"cannot be read: {error.strerror or error}"
     if flaw:

@@ -1,10 +1,12 @@
 """A history whose files are damaged or gone: every command refuses it or warns first, and a repair keeps the rest."""
 
+import errno
 import json
 import shutil
 
 import pytest
 
+from entro_cli.history import digests
 from tests.history.stored import HEADER, START, days, ingest, line
 from tests.running import entro
 
@@ -167,3 +169,20 @@ def test_garbage_in_an_interrupted_write(history, made, name, content, is_file):
     assert error.startswith(f"{committed}: an interrupted write is damaged: ")
     assert "a write that was interrupted" in repaired(history)
     assert figures(history) == before
+
+
+@pytest.mark.parametrize(
+    "words", ["history check", "history export", "report --daily --date 2026-03-30", "history repair"]
+)
+def test_a_day_that_this_user_must_not_read_is_not_lost(history, monkeypatch, words):
+    """A report called it lost, and recommended a repair, which refuses it."""
+    read = digests.read_regular
+
+    def refused(path):
+        if path == day_file(history):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(digests, "read_regular", refused)
+    error = run(history, *words.split()).error
+    assert error == f"{day_file(history)}: cannot be read: Permission denied; run it as a user who may read the history"
