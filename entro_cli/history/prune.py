@@ -11,7 +11,7 @@ from entro_cli.history.ingest.overlap import since
 from entro_cli.history.inventory import PruneResult
 from entro_cli.history.paths import DAY_NS, PipelinePaths, day_start_ns
 from entro_cli.history.state import PackedSamples, State, load_state
-from entro_cli.history.transaction import commit, remove_empty_folders, write_lock
+from entro_cli.history.transaction import commit, refuse_altered, remove_empty_folders, write_lock
 
 
 def prune(paths: PipelinePaths, cut: date, dry_run: bool = False) -> PruneResult:
@@ -54,6 +54,7 @@ def _end_ns(paths: PipelinePaths, day: date, state: State) -> int:
     Not always the end of the day: what a log gives later for the rest of it was not removed, and is kept.
     """
     try:
+        refuse_altered(paths, day, read_digests(paths))
         with connect() as connection:
             content = read_days(connection, [paths.day_file(day)])
         return max(int(bins.starts[-1]) for bins in content.values()) + state.step_ns

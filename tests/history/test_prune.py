@@ -1,6 +1,7 @@
 """`entro history prune`: whole days go, and the logs they came from do not bring them back."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -150,9 +151,11 @@ def test_another_file_in_a_day_stays(history):
     assert note.read_text() == "mine"
 
 
-def test_a_damaged_day_can_be_removed(history):
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"PAR1"), os.mkfifo], ids=["cut", "pipe"])
+def test_a_damaged_day_can_be_removed(history, damage):
     day = history / "pipeline=default" / "date=2026-03-31" / "steps.parquet"
-    day.write_bytes(b"PAR1")
+    day.unlink()
+    damage(day)
     prune(history, "--before", "2026-04-01")
     assert stored_days(history) == ["2026-04-01", "2026-04-02", "2026-04-03"]
 
