@@ -300,8 +300,8 @@ def _is_stdout(path: Path) -> bool:
 
 
 def _file(path: Path, name: str) -> Path:
-    """Return the file that a path means. A path without a suffix is a folder, even if it does not exist yet."""
-    return path / name if path.is_dir() or not path.suffix else path
+    """Return the file that a path means. One without a suffix is a folder that does not exist yet, or a device."""
+    return path / name if path.is_dir() or not (path.suffix or path.exists()) else path
 
 
 def _put(content: str | bytes, target: Path | None, name: str, inputs: tuple[str, ...], terminal: Terminal) -> None:

@@ -154,3 +154,10 @@ def test_an_output_that_is_a_circle_of_links(log, tmp_path):
     assert f"{tmp_path}/circle/steps.csv: cannot be written: File exists" in outcome.error
     assert entro("analyze", log, "--steps-csv", tmp_path / "circle").status == 0
     assert (tmp_path / "circle").read_text().startswith("time,")
+
+
+def test_a_report_into_a_device(log):
+    """Its name has no suffix, and was taken for that of a folder."""
+    done = entro_process("report", log, "--tz", "UTC", "--format", "json", "--out", "/dev/stdout")
+    assert json.loads(done.stdout)["schema"] == "entro/report/1", done.stderr
+    assert entro("report", log, "--out", "/dev/null").status == 0
