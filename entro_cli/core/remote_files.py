@@ -273,6 +273,8 @@ def _failure(error: Exception, url: str) -> EntroError:
         found, remedy = "access denied", "set the credentials in the environment, as for the server's own tools"
     elif isinstance(error, TimeoutError) or name in _UNREACHABLE_ERRORS:
         found, remedy = "the server cannot be reached or does not answer", "try again later"
+    elif name == "TooManyRedirects":
+        found, remedy = "redirects more than ten times", "name where it leads to"
     elif isinstance(error, OSError) and not status:
         cause = getattr(error, "os_error", error)
         found, remedy = f"the server {connection_failure(cause, TIMEOUT_S)}", "try again later"

@@ -14,13 +14,16 @@ ROWS = regular(60)
 
 
 class Files(SimpleHTTPRequestHandler):
-    """The files of a folder, and of its names: `secret`, for those who log in; `short`, which breaks off; `/moved/`."""
+    """The files of a folder, and of its names: `secret`, for those who log in; `short`, which breaks off; `/moved/`.
+
+    `/circle` leads to itself.
+    """
 
     def do_GET(self):
         self.server.asked.append((self.command, self.path))
         if "secret" in self.path and not self.headers.get("Authorization"):
             self.send_error(401)
-        elif self.path.startswith("/moved/"):
+        elif self.path.startswith(("/moved/", "/circle")):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/moved"))
             self.end_headers()

@@ -143,6 +143,7 @@ def test_nothing_tells_how_to_get_in(web, tmp_path):
     [
         ("none.csv", "no such object"),
         ("none/*.csv", "no such object"),
+        ("circle.csv", "redirects more than ten times; name where it leads to"),
         ("*.nix", "no object matches the pattern; expected at least one log"),
         ("secret.csv", "access denied; set the credentials in the environment, as for the server's own tools"),
         ("secret/*", "access denied; set the credentials in the environment, as for the server's own tools"),
