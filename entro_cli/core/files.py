@@ -256,6 +256,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: Iterable[bytes], is_durable: bool) -> None:
+    _refuse_planted_link(path)
     target = _resolved(path)  # replace the file that a link points to, not the link
     _remove_leftovers(target)
     handle, name = tempfile.mkstemp(prefix=_prefix(target), dir=target.parent)
@@ -278,6 +279,14 @@ def _replace(path: Path, data: Iterable[bytes], is_durable: bool) -> None:
 
 def _resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))  # `Path.resolve` fails if links lead in a circle
+
+
+def _refuse_planted_link(path: Path) -> None:
+    """Refuse a link of another user in a folder such as /tmp, as Linux does where a file is opened to write."""
+    if path.is_symlink():
+        folder, shared = path.parent.stat(), stat.S_ISVTX | stat.S_IWOTH
+        if folder.st_mode & shared == shared and path.lstat().st_uid not in {os.geteuid(), folder.st_uid}:
+            raise PermissionError(errno.EACCES, "it is a link of another user", str(path))
 
 
 def _prefix(target: Path) -> str:

@@ -161,3 +161,20 @@ def test_a_report_into_a_device(log):
     done = entro_process("report", log, "--tz", "UTC", "--format", "json", "--out", "/dev/stdout")
     assert json.loads(done.stdout)["schema"] == "entro/report/1", done.stderr
     assert entro("report", log, "--out", "/dev/null").status == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+def test_a_link_that_another_user_planted(log, tmp_path):
+    """What it leads to was overwritten."""
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "shared").mkdir()
+    link = tmp_path / "shared" / "steps.csv"
+    link.symlink_to(tmp_path / "mine")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    (tmp_path / "shared").chmod(0o1777)
+    error = entro("analyze", log, "--steps-csv", link).error
+    assert error.startswith(f"{link}: cannot be written: it is a link of another user; nothing was left half-written")
+    assert (tmp_path / "mine").read_text() == "precious"
+    os.chown(link, 0, 0, follow_symlinks=False)
+    assert entro("analyze", log, "--steps-csv", link).status == 0
+    assert link.is_symlink()
