@@ -297,7 +297,7 @@ def _prefix(target: Path) -> str:
 def _remove_leftovers(target: Path) -> None:
     """Remove the temporary files of killed writers. A live writer holds a lock on its own."""
     for path in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
-        with suppress(OSError), path.open("rb") as file:
+        with suppress(OSError), open(path, "rb", opener=open_nonblocking) as file:
             if time.time() - path.stat().st_mtime > _GRACE_S:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

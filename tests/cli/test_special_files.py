@@ -178,3 +178,9 @@ def test_a_link_that_another_user_planted(log, tmp_path):
     os.chown(link, 0, 0, follow_symlinks=False)
     assert entro("analyze", log, "--steps-csv", link).status == 0
     assert link.is_symlink()
+
+
+def test_a_pipe_with_the_name_of_a_leftover(log, tmp_path):
+    os.mkfifo(tmp_path / ".steps.csv.entro-x")
+    done = entro_process("analyze", log, "--steps-csv", tmp_path / "steps.csv", timeout=30)
+    assert (done.returncode, (tmp_path / "steps.csv").is_file()) == (0, True), done.stderr
