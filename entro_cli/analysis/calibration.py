@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from entro_cli.analysis.percentile import HighestValues
+from entro_cli.analysis.figures import HighestValues
 from entro_cli.analysis.results import Calibration, Figures, FullLoad, FullLoads, Source
 from entro_cli.core.clock import moment
 from entro_cli.core.formatting import counted, failures

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from entro_cli.analysis.error_budget import ErrorBudgetAccumulator
 from entro_cli.analysis.find_incidents import IncidentFinder
-from entro_cli.analysis.percentile import HighestValues
 from entro_cli.analysis.results import Figures, RegimeCounts, StageFigures
 from entro_cli.core.clock import moment
 from entro_cli.timeseries.maintenance import NONE, Maintenance
@@ -52,6 +51,38 @@ def parts_of(run: Run, first: int, after: int) -> Iterator[Run]:
     for begin, end in ((0, first), (first, after)):
         for start in range(begin, end, PART_STEPS):
             yield run.part(start, min(start + PART_STEPS, end))
+
+
+class HighestValues:
+    """The highest of some values, as many as an exact percentile of all of them needs, though they arrive in parts.
+
+    Args:
+        most: the most values that there may be.
+        percent: the percentile, 0..100.
+
+    Attributes:
+        count: number of all values.
+    """
+
+    def __init__(self, most: int, percent: float) -> None:
+        self.count = 0
+        self._share, self._values = percent / 100, np.empty(0)
+        self._kept = math.ceil((1 - self._share) * most) + 2
+
+    def add(self, values: FloatArray) -> None:
+        """Add values, none of them NaN."""
+        self.count += len(values)
+        self._values = np.concatenate([self._values, values])
+        if len(self._values) > 2 * self._kept:
+            self._values = np.partition(self._values, -self._kept)[-self._kept :]
+
+    def neighbours(self) -> tuple[float, float, float]:
+        """Return the two values around the percentile, and its place between them, 0..1; of at least one value."""
+        index = (self.count - 1) * self._share
+        rank = math.floor(index)
+        highest = np.sort(self._values)
+        first = rank - (self.count - len(highest))
+        return float(highest[first]), float(highest[min(first + 1, len(highest) - 1)]), index - rank
 
 
 class _RunningStats(Struct):

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from entro_cli.analysis import coordination, figures
 from entro_cli.analysis.calibration import measure_capacity
 from entro_cli.analysis.coordination import CoordinationParameters, coordinate
-from entro_cli.analysis.figures import measure
-from entro_cli.analysis.percentile import HighestValues
+from entro_cli.analysis.figures import HighestValues, measure
 from entro_cli.analysis.replay import replay_from, replay_steps
 from entro_cli.core.json_document import as_json, json_parts, to_builtins
 from entro_cli.timeseries import steps as steps_module

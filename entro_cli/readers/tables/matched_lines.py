@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from entro_cli.core.files import connect_duckdb, quoted_name, sql_string
 from entro_cli.readers.inputs.log_file import HEAD_BYTES, LogFile
-from entro_cli.readers.inputs.long_lines import MAX_LINE
 from entro_cli.readers.tables.relations.parquet_table import LINE_COLUMN
-from entro_cli.readers.tables.relations.table import lines_sql, run_query, unreadable
+from entro_cli.readers.tables.relations.table import MAX_LINE, lines_sql, run_query, unreadable
 from entro_cli.readers.text_lines import blocks
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from entro_cli.core.files import sql_string
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.inputs.long_lines import MAX_LINE
 from entro_cli.readers.problems import SHOWN_BAD_ROWS, printable_row
 from entro_cli.readers.tables.column_names import is_number
 from entro_cli.readers.tables.first_lines import (
@@ -24,7 +23,7 @@ from entro_cli.readers.tables.first_lines import (
     sniff_csv,
     split_lines,
 )
-from entro_cli.readers.tables.relations.table import BUFFER, DROP_REJECTS, Table, run_query
+from entro_cli.readers.tables.relations.table import BUFFER, DROP_REJECTS, MAX_LINE, Table, run_query
 from entro_cli.readers.timestamps import timestamp_format
 from entro_cli.timeseries.observations import BadRow
 from entro_cli.timeseries.problems import Problem, ProblemKind

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from entro_cli.core.console import printable
 from entro_cli.core.files import duckdb_os_error, sql_string
+from entro_cli.core.formatting import count
 from entro_cli.readers.inputs.log_file import LogFile
-from entro_cli.readers.inputs.long_lines import MAX_LINE, countable_lines
 from entro_cli.readers.tables.timestamp_sql import TimestampSql, timestamp_sql
 from entro_cli.readers.timestamps import TimestampFormat
 from entro_cli.timeseries.observations import BadRow, NotStreamableError
@@ -26,6 +26,14 @@ from entro_engine import EntroError
 
 if TYPE_CHECKING:
     import duckdb  # takes a tenth of a short command, and text logs do without
+
+MAX_LINE = 1 << 24
+"""Longest line that DuckDB reads, bytes. Its default is 2 MB."""
+
+MAX_LINE_BYTES = MAX_LINE - 64
+"""Longest line that is read, bytes: a little less than the limit that DuckDB gets."""
+
+_BLOCK_BYTES = 1 << 20
 
 BUFFER = 2 * MAX_LINE
 """Bytes of text that DuckDB reads at once; by default it takes eight times as much, twice."""
@@ -171,7 +179,7 @@ class Table(ABC):
     def _keep_lines(self) -> None:
         """Read a copy of text of which DuckDB would leave out lines without counting them."""
         if self.is_text and self.path == self.log.path:
-            self.path = countable_lines(self.path, self.log.spool, self.is_json)
+            self.path = _countable_lines(self.path, self.log.spool, self.is_json)
 
     def _must_be_mended(self) -> bool:
         """Return whether DuckDB can read only a mended copy of the file."""
@@ -232,3 +240,46 @@ def decimal_pattern(mark: str) -> str:
     other = _GROUPED[mark]
     ungrouped = rf"0*\{mark}\d|\d+\{mark}(?:\d{{1,2}}|\d{{4,}})(?:\D|$)|\d{{4,}}\{mark}\d"
     return rf"^[+-]?(?:{ungrouped}|[\d\{other}]*\{other}\d{{3}}\{mark}\d)"
+
+
+def _countable_lines(path: Path, spool: Path, is_json: bool) -> Path:
+    """Return a file in which no line vanishes: the same one, or a copy with as many lines.
+
+    DuckDB would leave out lines that are too long, or not text, uncounted.
+
+    Args:
+        path: the plain file.
+        spool: the copy to write.
+        is_json: whether it has JSON lines, which are read as cells of one column.
+
+    Raises:
+        OSError: if it cannot be read, or the disk is full.
+    """
+    if not _loses_lines(path, is_json):
+        return path
+    copy = spool.with_suffix(".counted")
+    with path.open("rb") as file, copy.open("wb") as out:
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                size = len(line)
+                while not line.endswith(b"\n") and (line := file.readline(_BLOCK_BYTES)):
+                    size += len(line)
+                # It is counted as a row without the cells of the others, and shown.
+                line = f"this line has {count(size).replace(',', ' ')} bytes\n".encode()
+            out.write(_as_text(line) if is_json else line)
+    return copy
+
+
+def _loses_lines(path: Path, is_json: bool) -> bool:
+    with path.open("rb") as file:
+        while content := file.read(_BLOCK_BYTES) + file.readline(MAX_LINE_BYTES + 1):
+            if len(content) > MAX_LINE_BYTES or (is_json and _as_text(content) != content):
+                return True
+    return False
+
+
+def _as_text(content: bytes) -> bytes:
+    """Return content as UTF-8 without the character that would end a cell."""
+    if not content.isascii():
+        content = content.decode("utf-8", "replace").encode()
+    return content.replace(b"\x1f", b" ")
