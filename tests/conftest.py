@@ -18,6 +18,7 @@ __all__ = ["browser"]
 # Whoever starts the tests in the background ignores SIGINT, and all their processes would ignore it with them: those
 # that wait to be interrupted would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 
 for name in [name for name in os.environ if name.startswith("ENTRO_") and not name.startswith("ENTRO_REQUIRE_")]:
     del os.environ[name]
