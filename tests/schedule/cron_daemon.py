@@ -68,7 +68,7 @@ def _started():
     environment = {name: value for name, value in os.environ.items() if name not in {"TZ", "LC_ALL", "LANG"}}
     with subprocess.Popen([DAEMON, "-f"], env=environment, stdin=subprocess.DEVNULL, cwd="/") as daemon:
         try:
-            time.sleep(0.5)
+            time.sleep(1.1)  # cron compares whole seconds: it may miss a change in the one in which it has begun
             assert daemon.poll() is None, "the cron daemon did not start"
             yield
         finally:
