@@ -80,6 +80,7 @@ def test_the_spider_of_the_page_keeps_to_the_rate(tmp_path):
         assert max(wanted) > 30  # the frontier counts
 
 
+@pytest.mark.slow
 def test_pages_without_llm_requests_and_robots_txt_pass_at_once(tmp_path):
     with site(tmp_path, PAGES) as shop, coordinator(cap=0.0, probe=0.0) as stub, crawl(stub, shop) as process:
         wait_until(lambda: stub.renewals and stub.renewals[-1][1]["wanted_per_s"] >= 40)

@@ -199,6 +199,7 @@ def test_in_a_browser(config, browser, width, dark):
         assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_metrics_of_a_fleet_are_those_of_its_reports(config, tmp_path):
     """Prometheus refuses a file in which the samples of a metric are apart, or its type is named twice."""
     surveyed(config, "--metrics-file", tmp_path / "fleet.prom", "--quiet")

@@ -43,6 +43,7 @@ def path(request, name):
     return request.getfixturevalue("few_pages" if name in {"month", "hostile"} else "folder") / f"{name}.html"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paper", ["A4", slow("Letter")])
 @pytest.mark.parametrize("event", ["beforeprint", slow("none")])
 @pytest.mark.parametrize("name", ["month", *map(slow, ("week", "long-day", "simulation", "hostile"))])
@@ -69,6 +70,7 @@ def test_a_chart_has_its_size_and_zoom_again_after_printing(browser, path):
         found.until(f"JSON.stringify({state}) === '{str(before).replace(' ', '')}'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "paper"), [("month", "Letter"), *(slow(name, paper) for name in MOST_PAGES for paper in WIDTHS)]
 )

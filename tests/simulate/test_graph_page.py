@@ -105,6 +105,7 @@ def test_edges_lead_onward_and_boxes_stand_apart(graph, is_tall):
         assert 0 <= y <= drawing.height - drawing.box_height
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),

@@ -86,6 +86,7 @@ def test_json_and_page_together(entro, tmp_path):
     assert outcome.err == f"wrote {tmp_path / 'page.html'}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
