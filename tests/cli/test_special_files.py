@@ -165,7 +165,7 @@ def test_a_report_into_a_device(log):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
 def test_a_link_that_another_user_planted(log, tmp_path):
-    """What it leads to was overwritten."""
+    """The file that it leads to was overwritten."""
     (tmp_path / "mine").write_text("precious")
     (tmp_path / "shared").mkdir()
     link = tmp_path / "shared" / "steps.csv"

@@ -84,7 +84,7 @@ _SECONDS_AND_US = r"(?: |^)(?:0/\d{1,6}|(\d+)/\1\d{6})(?: |$)"
 """Apache's %T/%D: a length in whole seconds, and the same one in microseconds."""
 _WITH_UNIT = rf'[ "](?P<duration>{WITH_UNIT})(?:[ "]|$)'
 _ONLY_LENGTH = r'(?: ?$|[;"]|,(?:[^ ]| [^0-9])| [^:])'
-"""What is behind a length, but not behind the first of several, as nginx writes for an upstream that failed: 0.1, 5."""
+"""Text that follows a length, but not the first of several, as nginx writes for an upstream that failed: 0.1, 5."""
 _ONE_TIME = r'[ "](?P<request_time>\d+\.\d{3})(?:"|$| [^a-zµ])'
 """The form of $request_time, which nginx writes in seconds with three digits."""
 

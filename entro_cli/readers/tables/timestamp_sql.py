@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from entro_cli.core.clock import NS
+from entro_cli.core.clock import NS, YEARS
 from entro_cli.core.files import sql_string
 from entro_cli.readers.timestamps import (
     ACCESS_LOG,
@@ -24,7 +24,7 @@ _MOMENTS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMES
 _UNCLEAR_ZONES = "ACT|AET|AGT|ART|AST|BET|BST|CNT|CTT|ECT|IET|MIT|NET|NST|PLT|PNT|PRT|SST|VST"
 """Names of zones that DuckDB has from old Java: there BST is not British Summer Time but that of Bangladesh."""
 
-_YEARS = "'1965' AND '2256'"
+_YEARS = f"'{YEARS.start}' AND '{YEARS.stop}'"
 """Limits of the years of dates: between two of them are fewer nanoseconds than 64 bits hold."""
 
 _USUAL = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d(:\d\d)?)?$"
@@ -75,7 +75,8 @@ def typed_timestamp_sql(column: str, kind: str, form: TimestampFormat) -> Timest
     """
     if kind in _MOMENTS and form == TimestampFormat():
         # The year of a time in a zone, and its cast, go through a calendar, which takes five times as long.
-        ns = f"CASE WHEN {column} >= '1965-01-01' AND {column} < '2256-01-01' THEN epoch_ns({column}) END"
+        is_of_logs = f"{column} >= '{YEARS.start}-01-01' AND {column} < '{YEARS.stop}-01-01'"
+        ns = f"CASE WHEN {is_of_logs} THEN epoch_ns({column}) END"
         return TimestampSql(ns, str("ZONE" in kind).lower())
     if kind in WHOLE_NUMBERS and form.unit_ns:
         return TimestampSql(_epoch_sql(column, form, f"CAST({column} AS BIGINT)"), "true")
